@@ -1,0 +1,244 @@
+//! The envelope as Kafka headers, and back.
+
+use crate::{
+    CameraId, Decision, Envelope, FrameId, ImageFormat, ImageSize, Origin, Prepared, Timestamp, TraceParent, UploadTimings,
+};
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// The names of the headers.
+pub mod headers {
+    #![allow(missing_docs, reason = "each constant is its own description; ARCHITECTURE.md has the table")]
+    pub const FRAME_ID: &str = "mlvi-frame-id";
+    pub const CAMERA: &str = "mlvi-camera";
+    pub const SEQUENCE: &str = "mlvi-sequence";
+    pub const CAPTURED_AT: &str = "mlvi-captured-at";
+    pub const RECEIVED_AT: &str = "mlvi-received-at";
+    pub const SENT_AT: &str = "mlvi-sent-at";
+    pub const DEADLINE: &str = "mlvi-deadline";
+    pub const CONTENT_TYPE: &str = "content-type";
+    pub const TRACEPARENT: &str = "traceparent";
+    pub const UPLOAD_MS: &str = "mlvi-upload-ms";
+    pub const WIDTH: &str = "mlvi-original-width";
+    pub const HEIGHT: &str = "mlvi-original-height";
+    pub const DESTINATION: &str = "mlvi-destination";
+    pub const REASON: &str = "mlvi-decision-reason";
+    pub const POLICY: &str = "mlvi-decision-policy";
+    pub const ATTEMPT: &str = "mlvi-attempt";
+    pub const QUEUE_FRAMES_MS: &str = "mlvi-queue-frames-ms";
+    pub const PREPROCESS_MS: &str = "mlvi-preprocess-ms";
+    pub const ORIGIN_PARTITION: &str = "mlvi-origin-partition";
+    pub const ORIGIN_OFFSET: &str = "mlvi-origin-offset";
+    pub const ERROR: &str = "mlvi-error";
+    pub const SOURCE_TOPIC: &str = "mlvi-source-topic";
+    pub const SOURCE_PARTITION: &str = "mlvi-source-partition";
+    pub const SOURCE_OFFSET: &str = "mlvi-source-offset";
+}
+
+/// Headers that do not make an envelope.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderError {
+    /// A header that every frame carries is not there.
+    #[error("header '{0}' is missing")]
+    Missing(&'static str),
+    /// A header's value cannot be read.
+    #[error("header '{name}' has the unreadable value '{value}'")]
+    Unreadable {
+        /// Which header.
+        name: &'static str,
+        /// Its value, as far as it is text.
+        value: String,
+    },
+}
+
+impl Envelope {
+    /// Every fact as a header; values are text.
+    #[must_use]
+    pub fn to_headers(&self) -> Vec<(String, Vec<u8>)> {
+        let mut list = Vec::with_capacity(20);
+        let mut put = |name: &str, value: &dyn Display| list.push((name.to_owned(), value.to_string().into_bytes()));
+        put(headers::FRAME_ID, &self.frame_id);
+        put(headers::CAMERA, &self.camera);
+        put(headers::SEQUENCE, &self.sequence);
+        if let Some(captured_at) = self.captured_at {
+            put(headers::CAPTURED_AT, &captured_at);
+        }
+        put(headers::RECEIVED_AT, &self.received_at);
+        put(headers::SENT_AT, &self.sent_at);
+        if let Some(deadline) = self.deadline {
+            put(headers::DEADLINE, &deadline);
+        }
+        put(headers::CONTENT_TYPE, &self.format);
+        put(headers::TRACEPARENT, &self.traceparent);
+        put(headers::UPLOAD_MS, &self.upload.upload_ms);
+        if let Some(prepared) = &self.prepared {
+            put(headers::WIDTH, &prepared.image.width);
+            put(headers::HEIGHT, &prepared.image.height);
+            put(headers::DESTINATION, &prepared.decision.destination);
+            put(headers::REASON, &prepared.decision.reason);
+            put(headers::POLICY, &prepared.decision.policy);
+            put(headers::ATTEMPT, &prepared.attempt);
+            put(headers::QUEUE_FRAMES_MS, &prepared.queue_frames_ms);
+            put(headers::PREPROCESS_MS, &prepared.preprocess_ms);
+            if let Some(origin) = prepared.origin {
+                put(headers::ORIGIN_PARTITION, &origin.partition);
+                put(headers::ORIGIN_OFFSET, &origin.offset);
+            }
+        }
+        list
+    }
+
+    /// Reads the envelope off a message's headers; headers that are not ours are passed over, of repeated ones the last counts.
+    ///
+    /// # Errors
+    /// Names the first header that is missing or unreadable.
+    pub fn from_headers<'a>(list: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Self, HeaderError> {
+        let fields = Fields(list.into_iter().collect());
+        Ok(Self {
+            frame_id: fields.required::<FrameId>(headers::FRAME_ID)?,
+            camera: fields.required::<CameraId>(headers::CAMERA)?,
+            sequence: fields.required(headers::SEQUENCE)?,
+            captured_at: fields.optional(headers::CAPTURED_AT)?.map(Timestamp::from_micros),
+            received_at: Timestamp::from_micros(fields.required(headers::RECEIVED_AT)?),
+            sent_at: Timestamp::from_micros(fields.required(headers::SENT_AT)?),
+            deadline: fields.optional(headers::DEADLINE)?.map(Timestamp::from_micros),
+            format: fields.format()?,
+            traceparent: fields.required::<TraceParent>(headers::TRACEPARENT)?,
+            upload: UploadTimings { upload_ms: fields.milliseconds(headers::UPLOAD_MS)? },
+            prepared: fields.prepared()?,
+        })
+    }
+}
+
+struct Fields<'a>(Vec<(&'a str, &'a [u8])>);
+
+impl<'a> Fields<'a> {
+    fn bytes(&self, name: &str) -> Option<&'a [u8]> {
+        self.0.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| *value)
+    }
+
+    fn optional<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, HeaderError> {
+        let Some(bytes) = self.bytes(name) else { return Ok(None) };
+        let parsed = std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok());
+        parsed.map(Some).ok_or_else(|| Self::unreadable(name, bytes))
+    }
+
+    fn required<T: FromStr>(&self, name: &'static str) -> Result<T, HeaderError> {
+        self.optional(name)?.ok_or(HeaderError::Missing(name))
+    }
+
+    fn milliseconds(&self, name: &'static str) -> Result<f64, HeaderError> {
+        let value: f64 = self.required(name)?;
+        if value.is_finite() && value >= 0.0 { Ok(value) } else { Err(Self::unreadable(name, value.to_string().as_bytes())) }
+    }
+
+    fn format(&self) -> Result<ImageFormat, HeaderError> {
+        let name = headers::CONTENT_TYPE;
+        let text: String = self.required(name)?;
+        ImageFormat::from_content_type(&text).ok_or_else(|| Self::unreadable(name, text.as_bytes()))
+    }
+
+    /// A frame is prepared when it says where it goes; then the rest must be there too.
+    fn prepared(&self) -> Result<Option<Prepared>, HeaderError> {
+        let Some(destination) = self.optional(headers::DESTINATION)? else { return Ok(None) };
+        let origin = match (self.optional(headers::ORIGIN_PARTITION)?, self.optional(headers::ORIGIN_OFFSET)?) {
+            (Some(partition), Some(offset)) => Some(Origin { partition, offset }),
+            _ => None,
+        };
+        Ok(Some(Prepared {
+            image: ImageSize { width: self.required(headers::WIDTH)?, height: self.required(headers::HEIGHT)? },
+            decision: Decision { destination, reason: self.required(headers::REASON)?, policy: self.required(headers::POLICY)? },
+            attempt: self.required(headers::ATTEMPT)?,
+            queue_frames_ms: self.milliseconds(headers::QUEUE_FRAMES_MS)?,
+            preprocess_ms: self.milliseconds(headers::PREPROCESS_MS)?,
+            origin,
+        }))
+    }
+
+    fn unreadable(name: &'static str, bytes: &[u8]) -> HeaderError {
+        let mut value = String::from_utf8_lossy(bytes).into_owned();
+        value.truncate(value.floor_char_boundary(80));
+        HeaderError::Unreadable { name, value }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Destination;
+    use proptest::prelude::*;
+
+    fn borrowed(list: &[(String, Vec<u8>)]) -> Vec<(&str, &[u8])> {
+        list.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect()
+    }
+
+    prop_compose! {
+        fn any_prepared()(
+            width in 1u32.., height in 1u32.., cloud: bool, reason in "[a-z-]{0,20}", policy in "[a-z-]{1,20}",
+            attempt: u32, queue_frames_ms in 0.0f64..1e9, preprocess_ms in 0.0f64..1e9,
+            origin in prop::option::of((any::<i32>(), any::<i64>())),
+        ) -> Prepared {
+            Prepared {
+                image: ImageSize { width, height },
+                decision: Decision { destination: if cloud { Destination::Cloud } else { Destination::Edge }, reason, policy },
+                attempt, queue_frames_ms, preprocess_ms,
+                origin: origin.map(|(partition, offset)| Origin { partition, offset }),
+            }
+        }
+    }
+
+    prop_compose! {
+        fn any_envelope()(
+            camera in "[A-Za-z0-9._-]{1,64}", sequence: u64,
+            captured_at in prop::option::of(any::<u64>()), received_at: u64, sent_at: u64, deadline in prop::option::of(any::<u64>()),
+            format in prop::sample::select(ImageFormat::ALL.to_vec()), upload_ms in 0.0f64..1e9,
+            prepared in prop::option::of(any_prepared()),
+        ) -> Envelope {
+            Envelope {
+                frame_id: FrameId::fresh(),
+                camera: camera.parse().expect("the pattern allows valid names only"),
+                sequence,
+                captured_at: captured_at.map(Timestamp::from_micros),
+                received_at: Timestamp::from_micros(received_at),
+                sent_at: Timestamp::from_micros(sent_at),
+                deadline: deadline.map(Timestamp::from_micros),
+                format,
+                traceparent: TraceParent::root(),
+                upload: UploadTimings { upload_ms },
+                prepared,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_envelope_survives_a_round_trip(envelope in any_envelope()) {
+            let list = envelope.to_headers();
+            prop_assert_eq!(Envelope::from_headers(borrowed(&list)).unwrap(), envelope);
+        }
+
+        #[test]
+        fn arbitrary_headers_never_panic(list in prop::collection::vec(("[a-z-]{0,24}", prop::collection::vec(any::<u8>(), 0..40)), 0..12)) {
+            let _ = Envelope::from_headers(borrowed(&list));
+        }
+
+        #[test]
+        fn one_mangled_header_is_an_error_or_another_envelope(
+            envelope in any_envelope(), which: prop::sample::Index, value in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let mut list = envelope.to_headers();
+            let index = which.index(list.len());
+            list[index].1 = value;
+            let _ = Envelope::from_headers(borrowed(&list));
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        assert_eq!(Envelope::from_headers([]), Err(HeaderError::Missing("mlvi-frame-id")));
+        let id = FrameId::fresh().to_string();
+        let list = [("mlvi-frame-id", id.as_bytes()), ("mlvi-camera", b"not a camera")];
+        let error = Envelope::from_headers(list).unwrap_err();
+        assert_eq!(error.to_string(), "header 'mlvi-camera' has the unreadable value 'not a camera'");
+    }
+}

@@ -1,0 +1,134 @@
+//! Everything that travels with a frame's bytes.
+
+use crate::{
+    CameraId, Decision, FrameId, FrameResult, ImageFormat, ImageSize, ServedBy, Status, Timestamp, TimingsMs, TraceParent,
+};
+use crate::{ModelInfo, Problem};
+
+/// The facts about a frame that are not pixels; on Kafka they are message headers ([`Envelope::to_headers`]).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Envelope {
+    /// Which frame.
+    pub frame_id: FrameId,
+    /// From which camera.
+    pub camera: CameraId,
+    /// The frame's number at its camera: as the client gave it, or counted at the door.
+    pub sequence: u64,
+    /// When the camera took it, if the client said so.
+    pub captured_at: Option<Timestamp>,
+    /// When its first byte came in at the door.
+    pub received_at: Timestamp,
+    /// After this moment nobody wants the result.
+    pub deadline: Option<Timestamp>,
+    /// How the value's bytes are encoded.
+    pub format: ImageFormat,
+    /// The trace that it belongs to.
+    pub traceparent: TraceParent,
+    /// When the stage before handed it to its producer; the start of the queue time.
+    pub sent_at: Timestamp,
+    /// What the door measured.
+    pub upload: UploadTimings,
+    /// What the preprocessor added; `None` before.
+    pub prepared: Option<Prepared>,
+}
+
+/// What the door measured.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct UploadTimings {
+    /// From the first byte until the frame was handed to the producer, in milliseconds.
+    pub upload_ms: f64,
+}
+
+/// What the preprocessor adds to a frame.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Prepared {
+    /// The uploaded image's size, upright: boxes are in these pixels.
+    pub image: ImageSize,
+    /// Where it goes and why.
+    pub decision: Decision,
+    /// 1 for the first time that the frame is sent to a tier.
+    pub attempt: u32,
+    /// How long the frame waited for the preprocessor, in milliseconds.
+    pub queue_frames_ms: f64,
+    /// Decode, sharpen, decide and encode, in milliseconds.
+    pub preprocess_ms: f64,
+    /// Where the uploaded bytes stand.
+    pub origin: Option<Origin>,
+}
+
+/// Where a frame's uploaded bytes stand in the frames topic.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Origin {
+    /// The partition of the frames topic.
+    pub partition: i32,
+    /// The offset in it.
+    pub offset: i64,
+}
+
+impl Envelope {
+    /// The Kafka key: the camera, so that its frames stay in order; frames without a camera spread by their id.
+    #[must_use]
+    pub fn key(&self) -> String {
+        if self.camera.is_unnamed() { self.frame_id.to_string() } else { self.camera.to_string() }
+    }
+
+    /// Whether the deadline lies behind `now`.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.deadline.is_some_and(|deadline| now > deadline)
+    }
+
+    /// The timings that the stages so far have filled in.
+    #[must_use]
+    pub fn timings(&self) -> TimingsMs {
+        TimingsMs {
+            upload: Some(self.upload.upload_ms),
+            queue_frames: self.prepared.as_ref().map(|prepared| prepared.queue_frames_ms),
+            preprocess: self.prepared.as_ref().map(|prepared| prepared.preprocess_ms),
+            ..TimingsMs::default()
+        }
+    }
+
+    /// The result of a frame that a model looked at. `timings` as from [`Self::timings`], with the caller's stages added;
+    /// `end_to_end` is filled in here.
+    #[must_use]
+    pub fn done(
+        &self,
+        detections: Vec<crate::Detection>,
+        model: ModelInfo,
+        served_by: ServedBy,
+        timings: TimingsMs,
+    ) -> FrameResult {
+        FrameResult { detections, model: Some(model), ..self.ended(Status::Done, served_by, timings) }
+    }
+
+    /// The result of a frame that could not be processed.
+    #[must_use]
+    pub fn failed(&self, problem: Problem, served_by: ServedBy, timings: TimingsMs) -> FrameResult {
+        FrameResult { error: Some(problem), ..self.ended(Status::Failed, served_by, timings) }
+    }
+
+    /// The result of a frame whose deadline went by before `stage` came to it.
+    #[must_use]
+    pub fn expired(&self, stage: &str, served_by: ServedBy, timings: TimingsMs) -> FrameResult {
+        let late_ms = self.deadline.map_or(0.0, |deadline| Timestamp::now().ms_since(deadline));
+        let problem = Problem::expired(format!("the deadline had gone by for {late_ms:.0} ms when the frame came to {stage}"));
+        FrameResult { error: Some(problem), ..self.ended(Status::Expired, served_by, timings) }
+    }
+
+    fn ended(&self, status: Status, served_by: ServedBy, timings: TimingsMs) -> FrameResult {
+        FrameResult {
+            frame_id: self.frame_id,
+            camera: self.camera.clone(),
+            sequence: self.sequence,
+            status,
+            error: None,
+            image: self.prepared.as_ref().map(|prepared| prepared.image),
+            detections: Vec::new(),
+            decision: self.prepared.as_ref().map(|prepared| prepared.decision.clone()),
+            model: None,
+            served_by,
+            timings_ms: TimingsMs { end_to_end: Some(Timestamp::now().ms_since(self.received_at)), ..timings },
+        }
+    }
+}

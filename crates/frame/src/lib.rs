@@ -1,0 +1,31 @@
+//! The vocabulary of MLVI: what a frame is, what travels with it, and what comes back.
+//!
+//! Every other crate speaks in these words. No I/O happens here and nothing awaits.
+
+mod codec;
+mod decision;
+mod detection;
+mod envelope;
+mod id;
+mod limits;
+mod media;
+mod pixels;
+mod problem;
+mod result;
+mod time;
+mod topics;
+mod trace;
+
+pub use codec::{HeaderError, headers};
+pub use decision::{Decision, Destination};
+pub use detection::{BoundingBox, Detection, ImageSize};
+pub use envelope::{Envelope, Origin, Prepared, UploadTimings};
+pub use id::{CameraId, FrameId, InvalidCameraId, InvalidFrameId, JobIds};
+pub use limits::{DEFAULT_MAX_PIXELS, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES};
+pub use media::{ImageFormat, UnknownImageFormat};
+pub use pixels::RgbImage;
+pub use problem::Problem;
+pub use result::{FrameResult, ModelInfo, ServedBy, Status, TimingsMs};
+pub use time::Timestamp;
+pub use topics::{InvalidTopicName, Topics};
+pub use trace::{InvalidTraceParent, TraceParent};

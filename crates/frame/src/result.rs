@@ -1,0 +1,115 @@
+//! What comes back for a frame.
+
+use crate::{CameraId, Decision, Detection, FrameId, ImageSize, Problem};
+use serde::{Deserialize, Serialize};
+
+/// How a frame's journey ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, Hash)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// A model looked at it.
+    Done,
+    /// It could not be processed; `error` says why.
+    Failed,
+    /// Its deadline went by first.
+    Expired,
+}
+
+impl Status {
+    /// `done`, `failed` or `expired`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// The result of one frame, as it travels on the results topic and as clients read it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct FrameResult {
+    /// Which frame.
+    pub frame_id: FrameId,
+    /// From which camera.
+    pub camera: CameraId,
+    /// The frame's number at its camera.
+    pub sequence: u64,
+    /// How it ended.
+    pub status: Status,
+    /// Why it failed or expired; absent when done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Problem>,
+    /// The uploaded image's size, upright; absent when it could not be decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageSize>,
+    /// What was found, most confident first.
+    #[serde(default)]
+    pub detections: Vec<Detection>,
+    /// Where it was sent and why; absent when it never came to a decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// Which model looked; absent when none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelInfo>,
+    /// Who gave this result.
+    pub served_by: ServedBy,
+    /// How long each stage took.
+    pub timings_ms: TimingsMs,
+}
+
+/// A model by name, version and input size.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// As in `models/*.toml`, e.g. `yolov3-tiny`.
+    pub name: String,
+    /// The first 12 hexadecimal digits of the weights' sha256.
+    pub version: String,
+    /// Input width × height in pixels, e.g. `416x416`.
+    pub input: String,
+}
+
+/// A process, and where it runs.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct ServedBy {
+    /// The unit, e.g. `edge-inference`.
+    pub unit: String,
+    /// The pod (or the host's name outside Kubernetes).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// The node, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+}
+
+/// Milliseconds spent in each stage; a stage that the frame never reached is absent.
+///
+/// Queue times compare the clocks of two machines, and are 0 where these disagree.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct TimingsMs {
+    /// From the first byte at the door until the frame was handed to the producer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<f64>,
+    /// In the frames topic, until the preprocessor took it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_frames: Option<f64>,
+    /// Decode, sharpen, decide, encode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preprocess: Option<f64>,
+    /// In the tier's topic and the worker's queue, until a model thread took it up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_inference: Option<f64>,
+    /// Decoding before the inference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode: Option<f64>,
+    /// Letterbox and network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inference: Option<f64>,
+    /// Reading boxes off the heads, non-maximum suppression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postprocess: Option<f64>,
+    /// From receipt at the door until this result was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_to_end: Option<f64>,
+}

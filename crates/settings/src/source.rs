@@ -1,0 +1,86 @@
+//! Where values come from: pairs over the environment over a file.
+
+use crate::ConfigError;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The variable that names the settings file.
+pub const CONFIG_FILE_VARIABLE: &str = "MLVI_CONFIG";
+
+#[derive(Debug, Default)]
+pub(crate) struct Source {
+    values: BTreeMap<String, String>,
+}
+
+impl Source {
+    pub(crate) fn environment() -> Result<Self, ConfigError> {
+        // a variable whose value is no UTF-8 cannot be one of ours
+        let environment =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let environment = Self::pairs(environment);
+        let mut source = match environment.get(CONFIG_FILE_VARIABLE) {
+            Some(path) => Self::file(path.into())?,
+            None => Self::default(),
+        };
+        source.override_with(environment.values);
+        Ok(source)
+    }
+
+    pub(crate) fn pairs<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+        Self { values: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+    }
+
+    fn file(path: PathBuf) -> Result<Self, ConfigError> {
+        let refuse = |reason: String| ConfigError::File { path: path.clone(), reason };
+        let text = std::fs::read_to_string(&path).map_err(|error| refuse(error.to_string()))?;
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
+        let mut values = BTreeMap::new();
+        for (name, value) in table {
+            let text = match value {
+                toml::Value::String(text) => text,
+                toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Float(number) => number.to_string(),
+                toml::Value::Boolean(flag) => flag.to_string(),
+                _ => return Err(refuse(format!("{name} must be a text, a number or a boolean"))),
+            };
+            values.insert(name, text);
+        }
+        Ok(Self { values })
+    }
+
+    pub(crate) fn override_with<K: Into<String>, V: Into<String>>(&mut self, pairs: impl IntoIterator<Item = (K, V)>) {
+        self.values.extend(Self::pairs(pairs).values);
+    }
+
+    /// An empty value counts as unset: manifests often cannot remove a variable.
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        self.values.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_gives_texts_numbers_and_booleans() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "A = \"x\"\nB = 3\nC = true\n").unwrap();
+        let source = Source::file(file.path().into()).unwrap();
+        assert_eq!(
+            (source.get("A"), source.get("B"), source.get("C")),
+            (Some("x".into()), Some("3".into()), Some("true".into()))
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_missing_or_broken_is_named() {
+        let missing = Source::file("/nonexistent/mlvi.toml".into()).unwrap_err().to_string();
+        assert!(missing.contains("/nonexistent/mlvi.toml"), "{missing}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for broken in ["A = [1]", "A ="] {
+            std::fs::write(file.path(), broken).unwrap();
+            assert!(Source::file(file.path().into()).is_err(), "{broken}");
+        }
+    }
+}

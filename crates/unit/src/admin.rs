@@ -1,0 +1,36 @@
+//! The admin port: `/livez`, `/readyz`, `/metrics`.
+
+use crate::{Health, Metrics};
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+
+pub(crate) fn router(health: Health, metrics: Metrics) -> Router {
+    let health_routes = Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).with_state(health);
+    health_routes.merge(Router::new().route("/metrics", get(scrape)).with_state(metrics))
+}
+
+/// Alive unless a loop stands still; a broker that is away does not make a unit dead.
+async fn livez(State(health): State<Health>) -> impl IntoResponse {
+    let overdue = health.overdue();
+    if overdue.is_empty() {
+        (StatusCode::OK, "alive\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, overdue.join("\n") + "\n")
+    }
+}
+
+async fn readyz(State(health): State<Health>) -> impl IntoResponse {
+    let status = if health.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let line = |(name, reason): (&str, Option<String>)| match reason {
+        None => format!("ready      {name}\n"),
+        Some(reason) => format!("not ready  {name}: {reason}\n"),
+    };
+    (status, health.conditions().into_iter().map(line).collect::<String>())
+}
+
+async fn scrape(State(metrics): State<Metrics>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, Metrics::CONTENT_TYPE)], metrics.encode())
+}

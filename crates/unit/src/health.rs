@@ -1,0 +1,140 @@
+//! Whether a unit can do its work: named conditions that must all hold.
+
+use crate::Heartbeat;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// A unit's conditions and heartbeats; clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// Name, and the reason why it does not hold; `None` when it does.
+    conditions: Mutex<Vec<(&'static str, Option<String>)>>,
+    heartbeats: Mutex<Vec<Heartbeat>>,
+}
+
+/// One condition of a unit's readiness.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    health: Health,
+    index: usize,
+}
+
+impl Health {
+    /// Adds a condition, which does not hold yet.
+    #[must_use]
+    pub fn condition(&self, name: &'static str) -> Condition {
+        let mut conditions = self.inner.conditions.lock().unwrap_or_else(PoisonError::into_inner);
+        conditions.push((name, Some("starting".into())));
+        Condition { health: self.clone(), index: conditions.len() - 1 }
+    }
+
+    /// Adds a condition that follows a channel: it holds while the value is `Ok`. Ends when the sender is gone.
+    pub fn follow(&self, name: &'static str, mut state: watch::Receiver<Result<(), String>>) {
+        let condition = self.condition(name);
+        tokio::spawn(async move {
+            loop {
+                match state.borrow_and_update().clone() {
+                    Ok(()) => condition.ready(),
+                    Err(reason) => condition.not_ready(reason),
+                }
+                if state.changed().await.is_err() {
+                    return condition.not_ready("its watcher has ended");
+                }
+            }
+        });
+    }
+
+    /// Adds a heartbeat: the unit counts as dead when it was not beaten for `limit`.
+    #[must_use]
+    pub fn heartbeat(&self, name: &'static str, limit: Duration) -> Heartbeat {
+        let heartbeat = Heartbeat::new(name, limit);
+        self.inner.heartbeats.lock().unwrap_or_else(PoisonError::into_inner).push(heartbeat.clone());
+        heartbeat
+    }
+
+    /// Whether every condition holds.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.conditions().iter().all(|(_, reason)| reason.is_none())
+    }
+
+    /// Every condition with the reason why it does not hold, `None` when it does.
+    #[must_use]
+    pub fn conditions(&self) -> Vec<(&'static str, Option<String>)> {
+        self.inner.conditions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The heartbeats that are overdue, in words.
+    #[must_use]
+    pub fn overdue(&self) -> Vec<String> {
+        let heartbeats = self.inner.heartbeats.lock().unwrap_or_else(PoisonError::into_inner);
+        heartbeats.iter().filter_map(Heartbeat::overdue).collect()
+    }
+
+    fn set(&self, index: usize, reason: Option<String>) {
+        let mut conditions = self.inner.conditions.lock().unwrap_or_else(PoisonError::into_inner);
+        let (name, old) = &mut conditions[index];
+        if *old != reason {
+            match &reason {
+                None => tracing::info!(condition = name, "condition holds"),
+                Some(reason) => tracing::warn!(condition = name, %reason, "condition does not hold"),
+            }
+            *old = reason;
+        }
+    }
+}
+
+impl Condition {
+    /// It holds.
+    pub fn ready(&self) {
+        self.health.set(self.index, None);
+    }
+
+    /// It does not hold.
+    pub fn not_ready(&self, reason: impl Into<String>) {
+        self.health.set(self.index, Some(reason.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_is_ready_when_every_condition_holds() {
+        let health = Health::default();
+        assert!(health.is_ready(), "nothing is asked of it");
+        let (model, broker) = (health.condition("model"), health.condition("broker"));
+        assert!(!health.is_ready());
+        model.ready();
+        assert!(!health.is_ready());
+        broker.ready();
+        assert!(health.is_ready());
+        broker.not_ready("it went away");
+        assert!(!health.is_ready());
+        assert_eq!(health.conditions(), [("model", None), ("broker", Some("it went away".into()))]);
+    }
+
+    #[tokio::test]
+    async fn a_followed_condition_changes_with_its_channel() {
+        let health = Health::default();
+        let (sender, receiver) = watch::channel(Err("not yet".to_owned()));
+        health.follow("broker", receiver);
+        for (value, ready) in [(Ok(()), true), (Err("gone".to_owned()), false), (Ok(()), true)] {
+            sender.send(value).unwrap();
+            while health.is_ready() != ready {
+                tokio::task::yield_now().await;
+            }
+        }
+        drop(sender);
+        while health.is_ready() {
+            tokio::task::yield_now().await;
+        }
+    }
+}

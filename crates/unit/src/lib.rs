@@ -1,0 +1,23 @@
+//! The process shell of a unit: settings, tracing, the admin port, readiness, shutdown.
+//!
+//! A unit's `main` is one call of [`main_with`]; its library entry is `run(config, shutdown)`, which starts a [`Shell`] and
+//! then does the unit's work. Tests and `mlvi up` call `run` directly.
+
+mod admin;
+mod health;
+mod heartbeat;
+mod listen;
+mod metrics;
+mod process;
+mod shell;
+mod signals;
+mod telemetry;
+
+pub use health::{Condition, Health};
+pub use heartbeat::Heartbeat;
+pub use listen::{Listen, ListenError};
+pub use metrics::Metrics;
+pub use process::{EXIT_USAGE, main_with};
+pub use shell::{Shell, ShellConfig};
+pub use signals::cancel_on_signal;
+pub use telemetry::{LogFormat, Telemetry};

@@ -1,0 +1,111 @@
+//! The whole `main` of a unit binary.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "help and configuration errors are for the person at the terminal")]
+
+use crate::{Telemetry, cancel_on_signal};
+use settings::{CONFIG_FILE_VARIABLE, ConfigError, Settings};
+use std::process::ExitCode;
+use tokio_util::sync::CancellationToken;
+
+/// The exit code for a configuration that a unit cannot start with: `EX_USAGE` of `sysexits.h`.
+pub const EXIT_USAGE: u8 = 64;
+
+/// Reads the settings, installs tracing, runs the unit until it ends or a signal comes.
+///
+/// Answers `--help` with every variable that `parse` reads. Exits 64 when a setting is not allowed, naming it, and 1 when `run`
+/// fails. `about` is one sentence on what the unit does.
+pub fn main_with<C, E, F>(
+    unit: &'static str,
+    about: &str,
+    parse: fn(&mut Settings) -> C,
+    run: impl FnOnce(C, CancellationToken) -> F,
+) -> ExitCode
+where
+    F: Future<Output = Result<(), E>>,
+    E: std::fmt::Display + From<std::io::Error>,
+{
+    match std::env::args().nth(1).as_deref() {
+        None => {}
+        Some("-h" | "--help") => {
+            print!("{}", help(unit, about, parse));
+            return ExitCode::SUCCESS;
+        }
+        Some("-V" | "--version") => {
+            println!("{unit} {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        Some(other) => {
+            eprintln!("{unit}: unknown argument '{other}': settings come from environment variables, see {unit} --help");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    }
+    let config = match read(parse) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{unit}: the configuration is not valid\n{error}");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("{unit}: cannot start the async runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        let shutdown = CancellationToken::new();
+        cancel_on_signal(shutdown.clone())?;
+        tracing::info!(unit, version = env!("CARGO_PKG_VERSION"), "starting");
+        run(config, shutdown).await
+    });
+    // whatever still runs belongs to frames that were not finished within the drain time: they are not committed
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => {
+            tracing::info!(unit, "stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            tracing::error!(unit, error = format!("{error:#}"), "stopped by an error");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn read<C>(parse: fn(&mut Settings) -> C) -> Result<C, ConfigError> {
+    let mut settings = Settings::from_environment()?;
+    let telemetry = Telemetry::from_settings(&mut settings);
+    let config = parse(&mut settings);
+    settings.finish()?;
+    telemetry.install();
+    Ok(config)
+}
+
+fn help<C>(unit: &str, about: &str, parse: fn(&mut Settings) -> C) -> String {
+    let mut settings = Settings::from_pairs([("", "")]);
+    Telemetry::from_settings(&mut settings);
+    parse(&mut settings);
+    let mut text = format!(
+        "{unit}: {about}\n\nUsage: {unit}            runs until SIGTERM or Ctrl-C\n       {unit} --help     this text\n       \
+         {unit} --version\n\nSettings (environment variables, or lines VARIABLE = value in the TOML file that {CONFIG_FILE_VARIABLE} names):\n"
+    );
+    for variable in settings.variables() {
+        let default = if variable.default.is_empty() { String::new() } else { format!(" [default: {}]", variable.default) };
+        text += &format!("\n  {}{default}\n      {}\n      ({})\n", variable.name, variable.help, variable.allowed);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_lists_every_variable_with_its_default_and_what_is_allowed() {
+        let text = help("unit", "does its work", |settings| settings.number("MLVI_THREADS", 2u8, 1..=64, "how many threads"));
+        for part in ["does its work", "MLVI_THREADS [default: 2]", "how many threads", "from 1 to 64", "MLVI_LOG", "MLVI_CONFIG"]
+        {
+            assert!(text.contains(part), "{part} is not in: {text}");
+        }
+    }
+}
