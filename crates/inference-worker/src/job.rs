@@ -1,0 +1,32 @@
+//! A frame on its way through the worker, and what came of it.
+
+use detector::Found;
+use frame::{Envelope, ImageSize, Problem};
+use tokio::sync::oneshot;
+
+/// A frame for a model thread.
+pub(crate) struct Job {
+    pub(crate) envelope: Envelope,
+    /// The encoded image.
+    pub(crate) payload: Vec<u8>,
+    pub(crate) reply: oneshot::Sender<Outcome>,
+}
+
+/// What a model thread made of a frame, with how long it took.
+pub(crate) struct Outcome {
+    pub(crate) queue_ms: f64,
+    pub(crate) decode_ms: Option<f64>,
+    pub(crate) seen: Seen,
+}
+
+/// What a model thread made of a frame.
+pub(crate) enum Seen {
+    /// The model looked at an image of this size.
+    Found(ImageSize, Found),
+    /// The bytes are no image.
+    Undecodable(Problem),
+    /// The model failed or panicked.
+    ModelFailed(Problem),
+    /// The deadline had gone by.
+    Expired,
+}

@@ -1,0 +1,66 @@
+//! What an inference unit counts.
+
+use frame::{FrameResult, Status};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+
+/// A unit's metrics; clones share them.
+#[derive(Clone)]
+pub(crate) struct WorkerMetrics {
+    frames: Family<StatusLabel, Counter>,
+    stages: Family<StageLabel, Histogram, fn() -> Histogram>,
+    dead_letters: Counter,
+    pub(crate) in_flight: Gauge,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabel {
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabel {
+    stage: &'static str,
+}
+
+impl WorkerMetrics {
+    pub(crate) fn register(metrics: &unit::Metrics) -> Self {
+        // 1 ms to 33 s: from a frame that was waited for to one that lay in a long queue
+        let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.001, 2.0, 16));
+        let own = Self {
+            frames: Family::default(),
+            stages: Family::new_with_constructor(histogram),
+            dead_letters: Counter::default(),
+            in_flight: Gauge::default(),
+        };
+        metrics.register("inference_frames", "frames with a result, by status", own.frames.clone());
+        metrics.register("inference_stage_seconds", "time that frames spent in each stage, in seconds", own.stages.clone());
+        metrics.register("inference_dead_letters", "messages sent to the dead-letter topic", own.dead_letters.clone());
+        metrics.register("inference_in_flight_frames", "frames in the process", own.in_flight.clone());
+        own
+    }
+
+    pub(crate) fn ended(&self, result: &FrameResult) {
+        self.frames.get_or_create(&StatusLabel { status: result.status.as_str() }).inc();
+        let timings = &result.timings_ms;
+        let stages = [
+            ("queue", timings.queue_inference),
+            ("decode", timings.decode),
+            ("inference", timings.inference),
+            ("postprocess", timings.postprocess),
+            ("end_to_end", timings.end_to_end.filter(|_| result.status == Status::Done)),
+        ];
+        for (stage, ms) in stages {
+            if let Some(ms) = ms {
+                self.stages.get_or_create(&StageLabel { stage }).observe(ms / 1000.0);
+            }
+        }
+    }
+
+    pub(crate) fn dead_letter(&self) {
+        self.dead_letters.inc();
+    }
+}

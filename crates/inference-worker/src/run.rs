@@ -1,0 +1,154 @@
+//! The unit: load, consume, and drain at the end.
+
+use crate::batch::gather;
+use crate::config::Config;
+use crate::handle::Handler;
+use crate::metrics::WorkerMetrics;
+use crate::model::Model;
+use crate::publish::Publisher;
+use crate::threads::Threads;
+use anyhow::Context;
+use detector::{Description, Detector, LoadOptions};
+use frame::{ImageSize, RgbImage};
+use frame_bus::{Bus, BusError, Consumer, ConsumerOptions, Lanes};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use unit::{Condition, Heartbeat, Shell};
+
+/// A model that is at one batch for so long hangs: a slow board needs a second or two for a frame, and a batch has 64 at most.
+const STUCK_AFTER: Duration = Duration::from_secs(120);
+/// How often the consuming loop gives a sign of life while no frame comes.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs an inference unit with the model that the configuration names, until `shutdown`.
+///
+/// # Errors
+/// When the model cannot be loaded, a port cannot be bound, or the client cannot be made. A broker that is away is none of these.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let (model_config, max_batch) = (config.model.clone(), config.max_batch);
+    let load = move || -> anyhow::Result<Arc<dyn Model>> {
+        let started = Instant::now();
+        let description = Description::load(&model_config.dir, &model_config.name)?;
+        let detector = Detector::load(&description, LoadOptions { max_batch })?;
+        let info = detector.info();
+        let load_ms = started.elapsed().as_millis();
+        tracing::info!(model = info.name, version = info.version, input = info.input, load_ms, "model loaded");
+        Ok(Arc::new(detector))
+    };
+    start(config, load, shutdown).await
+}
+
+/// The same with a model that is there already: for tests, and for models that are no [`Detector`].
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(config: Config, model: Arc<dyn Model>, shutdown: CancellationToken) -> anyhow::Result<()> {
+    start(config, move || Ok(model), shutdown).await
+}
+
+async fn start(
+    config: Config,
+    load: impl FnOnce() -> anyhow::Result<Arc<dyn Model>> + Send + 'static,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let Config { shell, bus, topics, partitions, group, tier, threads, max_batch, batch_wait, max_in_flight, .. } = config;
+    let drain = shell.drain;
+    let shell = Shell::start(shell, &shutdown).await?;
+    let (loaded, consuming) = (shell.health.condition("model"), shell.health.condition("consumer"));
+    let bus = Bus::open(bus)?;
+    shell.health.follow("broker", bus.state());
+
+    let model = tokio::task::spawn_blocking(move || load().and_then(warmed_up)).await.context("loading the model panicked")??;
+    let (batch_sender, batches) = mpsc::channel(threads);
+    let model_threads = Threads::start(&model, threads, config.max_pixels, batches).map_err(anyhow::Error::msg)?;
+    let (jobs, job_receiver) = mpsc::channel(max_batch);
+    tokio::spawn(gather(job_receiver, batch_sender, max_batch, batch_wait));
+    loaded.ready();
+
+    let specs = frame_bus::topic_specs(&topics, partitions);
+    match bus.ensure_topics(&specs, &shutdown).await {
+        Err(BusError::ShuttingDown) => return Ok(()),
+        outcome => outcome?,
+    }
+    let topic = topics.for_destination(tier).to_owned();
+    let consumer = bus.consumer(ConsumerOptions { group, topic, max_in_flight })?;
+    let give_up = CancellationToken::new();
+    let halt = CancellationToken::new();
+    let metrics = WorkerMetrics::register(&shell.metrics);
+    let handler = Handler {
+        publisher: Publisher { bus: bus.clone(), topics, metrics: metrics.clone(), give_up: give_up.clone() },
+        jobs,
+        model: model.info().clone(),
+        served_by: shell.identity.clone(),
+        model_failures: AtomicU32::new(0),
+        max_model_failures: config.max_model_failures,
+        halt: halt.clone(),
+    };
+    let consume = Consume { handler: Arc::new(handler), metrics, model_threads, tasks: TaskTracker::new() };
+    let heartbeat = shell.health.heartbeat("the consuming loop", BEAT_EVERY * 30);
+    let consumer = consume.until(consumer, &shutdown, &halt, (&heartbeat, &consuming)).await?;
+
+    consuming.not_ready("draining");
+    consume.tasks.close();
+    if tokio::time::timeout(drain, consume.tasks.wait()).await.is_err() {
+        tracing::warn!(frames = consume.tasks.len(), drain_ms = drain.as_millis(), "frames were not finished in time and will come again");
+        give_up.cancel();
+    }
+    consumer.close().await;
+    bus.close(drain).await;
+    anyhow::ensure!(!halt.is_cancelled(), "the model failed on {} frames in a row", config.max_model_failures);
+    Ok(())
+}
+
+/// The first run of a network pays for page faults and caches; it should not be a client's frame.
+fn warmed_up(model: Arc<dyn Model>) -> anyhow::Result<Arc<dyn Model>> {
+    let size = ImageSize { width: 64, height: 64 };
+    let grey = RgbImage::new(size, vec![128; 64 * 64 * 3]).context("a grey image")?;
+    let look = || model.session()?.look(&[&grey]);
+    look().map_err(|error| anyhow::anyhow!("the model {} fails on a grey image: {error}", model.info().name))?;
+    Ok(model)
+}
+
+struct Consume {
+    handler: Arc<Handler>,
+    metrics: WorkerMetrics,
+    model_threads: Threads,
+    tasks: TaskTracker,
+}
+
+impl Consume {
+    /// Takes frames until `shutdown` or `halt`, a task each; the consumer bounds how many there are.
+    async fn until(
+        &self,
+        mut consumer: Consumer,
+        shutdown: &CancellationToken,
+        halt: &CancellationToken,
+        (heartbeat, consuming): (&Heartbeat, &Condition),
+    ) -> anyhow::Result<Consumer> {
+        let lanes = Lanes::new();
+        let mut beat = tokio::time::interval(BEAT_EVERY);
+        consuming.ready();
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(consumer),
+                () = halt.cancelled() => return Ok(consumer),
+                _ = beat.tick() => if !self.model_threads.any_stuck(STUCK_AFTER) { heartbeat.beat() },
+                delivery = consumer.recv() => {
+                    let delivery = delivery?;
+                    let key = String::from_utf8_lossy(delivery.message.key.as_deref().unwrap_or_default());
+                    let turn = lanes.enter(&key);
+                    let (handler, in_flight) = (Arc::clone(&self.handler), self.metrics.in_flight.clone());
+                    in_flight.inc();
+                    self.tasks.spawn(async move {
+                        handler.handle(delivery, turn).await;
+                        in_flight.dec();
+                    });
+                }
+            }
+        }
+    }
+}

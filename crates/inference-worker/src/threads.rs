@@ -1,0 +1,161 @@
+//! The model threads: decode and look, with a panic or an error kept to the frame that caused it.
+
+use crate::job::{Job, Outcome, Seen};
+use crate::model::{Model, ModelSession};
+use detector::Found;
+use frame::{Problem, RgbImage, Timestamp};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use vision::Limits;
+
+/// Threads that look at frames; they end when the senders of their batches are gone.
+#[derive(Clone)]
+pub(crate) struct Threads {
+    started: Instant,
+    /// Per thread: since when it has been at its batch, in milliseconds after `started` plus 1; 0 when idle.
+    busy_since: Arc<[AtomicU64]>,
+}
+
+struct Worker {
+    model: Arc<dyn Model>,
+    limits: Limits,
+    session: Box<dyn ModelSession>,
+}
+
+impl Threads {
+    /// Starts `count` threads, each with a session of its own.
+    ///
+    /// # Errors
+    /// When the model gives no session, or the system no thread.
+    pub(crate) fn start(
+        model: &Arc<dyn Model>,
+        count: usize,
+        max_pixels: u64,
+        batches: mpsc::Receiver<Vec<Job>>,
+    ) -> Result<Self, String> {
+        let threads = Self { started: Instant::now(), busy_since: (0..count).map(|_| AtomicU64::new(0)).collect() };
+        let batches = Arc::new(Mutex::new(batches));
+        for index in 0..count {
+            let mut worker = Worker { model: Arc::clone(model), limits: Limits { max_pixels }, session: model.session()? };
+            let (batches, threads) = (Arc::clone(&batches), threads.clone());
+            let run = move || {
+                // the lock is held while waiting, so the other idle threads queue up behind it
+                while let Some(batch) = { batches.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv() } {
+                    threads.busy_since[index].store(threads.now_ms(), Ordering::Relaxed);
+                    worker.serve(batch);
+                    threads.busy_since[index].store(0, Ordering::Relaxed);
+                }
+            };
+            let spawned = std::thread::Builder::new().name(format!("model-{index}")).spawn(run);
+            spawned.map_err(|error| format!("cannot start a model thread: {error}"))?;
+        }
+        Ok(threads)
+    }
+
+    /// Whether a thread has been at one batch for longer than `limit`: its model hangs.
+    pub(crate) fn any_stuck(&self, limit: Duration) -> bool {
+        let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let now_ms = self.now_ms();
+        self.busy_since.iter().any(|since| match since.load(Ordering::Relaxed) {
+            0 => false,
+            since_ms => now_ms.saturating_sub(since_ms) > limit_ms,
+        })
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).map_or(u64::MAX, |ms| ms.saturating_add(1))
+    }
+}
+
+/// A job whose image is decoded.
+struct Decoded {
+    job: Job,
+    queue_ms: f64,
+    decode_ms: f64,
+    image: RgbImage,
+}
+
+impl Worker {
+    fn serve(&mut self, batch: Vec<Job>) {
+        let decoded: Vec<Decoded> = batch.into_iter().filter_map(|job| self.decode(job)).collect();
+        let images: Vec<&RgbImage> = decoded.iter().map(|decoded| &decoded.image).collect();
+        let seen: Vec<Seen> = match self.look(&images) {
+            Ok(found) if found.len() == images.len() => {
+                found.into_iter().zip(&images).map(|(found, image)| Seen::Found(image.size(), found)).collect()
+            }
+            Ok(found) => {
+                let detail = format!("it gave {} answers to {} images", found.len(), images.len());
+                images.iter().map(|_| Seen::ModelFailed(Problem::model_failed(&detail))).collect()
+            }
+            Err(detail) if images.len() == 1 => vec![Seen::ModelFailed(Problem::model_failed(detail))],
+            // one of them is to blame: each alone tells which
+            Err(_) => images.iter().map(|image| self.look_alone(image)).collect(),
+        };
+        for (decoded, seen) in decoded.into_iter().zip(seen) {
+            reply(decoded.job, Outcome { queue_ms: decoded.queue_ms, decode_ms: Some(decoded.decode_ms), seen });
+        }
+    }
+
+    /// `None` when the job has got its reply already.
+    fn decode(&self, job: Job) -> Option<Decoded> {
+        let now = Timestamp::now();
+        let queue_ms = now.ms_since(job.envelope.sent_at);
+        if job.envelope.is_expired(now) {
+            reply(job, Outcome { queue_ms, decode_ms: None, seen: Seen::Expired });
+            return None;
+        }
+        let started = Instant::now();
+        let decoded = catch_unwind(AssertUnwindSafe(|| vision::decode(&job.payload, &self.limits)));
+        let decode_ms = milliseconds(started.elapsed());
+        let problem = match decoded {
+            Ok(Ok(image)) => return Some(Decoded { job, queue_ms, decode_ms, image }),
+            Ok(Err(error)) => error.problem(),
+            Err(panic) => Problem::undecodable(format!("the decoder panicked: {}", panic_text(panic.as_ref()))),
+        };
+        reply(job, Outcome { queue_ms, decode_ms: Some(decode_ms), seen: Seen::Undecodable(problem) });
+        None
+    }
+
+    fn look_alone(&mut self, image: &RgbImage) -> Seen {
+        match self.look(&[image]).map(|mut found| found.pop()) {
+            Ok(Some(found)) => Seen::Found(image.size(), found),
+            Ok(None) => Seen::ModelFailed(Problem::model_failed("it gave no answer")),
+            Err(detail) => Seen::ModelFailed(Problem::model_failed(detail)),
+        }
+    }
+
+    fn look(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, String> {
+        if images.is_empty() {
+            return Ok(Vec::new());
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.session.look(images))) {
+            Ok(outcome) => outcome,
+            Err(panic) => {
+                // scratch buffers may be left half-written: start afresh
+                match self.model.session() {
+                    Ok(session) => self.session = session,
+                    Err(error) => tracing::error!(%error, "no new session after a panic, going on with the old one"),
+                }
+                Err(format!("the model panicked: {}", panic_text(panic.as_ref())))
+            }
+        }
+    }
+}
+
+fn reply(job: Job, outcome: Outcome) {
+    // nobody waits any more when the unit is being torn down; the frame is not committed then and comes again
+    let _ = job.reply.send(outcome);
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}
