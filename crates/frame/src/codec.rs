@@ -88,6 +88,15 @@ impl Envelope {
         list
     }
 
+    /// The headers of this frame's result: enough to find the frame again without reading the JSON.
+    #[must_use]
+    pub fn result_headers(&self) -> Vec<(String, Vec<u8>)> {
+        let mut list = Self { traceparent: self.traceparent.child(), ..self.clone() }.to_headers();
+        let kept = [headers::FRAME_ID, headers::CAMERA, headers::TRACEPARENT, headers::ORIGIN_PARTITION, headers::ORIGIN_OFFSET];
+        list.retain(|(name, _)| kept.contains(&name.as_str()));
+        list
+    }
+
     /// Reads the envelope off a message's headers; headers that are not ours are passed over, of repeated ones the last counts.
     ///
     /// # Errors

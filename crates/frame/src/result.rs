@@ -59,6 +59,14 @@ pub struct FrameResult {
     pub timings_ms: TimingsMs,
 }
 
+impl FrameResult {
+    /// As it travels: JSON.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a result has text keys and finite structure, which JSON always takes")
+    }
+}
+
 /// A model by name, version and input size.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ModelInfo {

@@ -54,7 +54,8 @@ impl Config {
     pub fn from_settings(settings: &mut Settings, tier: Destination) -> Self {
         let unit = format!("{tier}-inference");
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let threads = settings.number("MLVI_MODEL_THREADS", cores, 1..=256, "how many frames are looked at at a time, a thread each");
+        let threads =
+            settings.number("MLVI_MODEL_THREADS", cores, 1..=256, "how many frames are looked at at a time, a thread each");
         let max_batch = settings.number(
             "MLVI_MAX_BATCH",
             1,
@@ -80,13 +81,22 @@ impl Config {
             topics: frame_bus::topics_from_settings(settings),
             partitions: frame_bus::partitions_from_settings(settings),
             tier,
-            group: settings.text("MLVI_GROUP", &format!("mlvi-{unit}"), "the consumer group that all replicas of this unit share"),
+            group: settings.text(
+                "MLVI_GROUP",
+                &format!("mlvi-{unit}"),
+                "the consumer group that all replicas of this unit share",
+            ),
             model: ModelConfig::from_settings(settings),
             threads,
             max_batch,
             batch_wait,
             max_in_flight,
-            max_pixels: settings.number("MLVI_MAX_PIXELS", DEFAULT_MAX_PIXELS, 1..=1_000_000_000, "images with more pixels are refused"),
+            max_pixels: settings.number(
+                "MLVI_MAX_PIXELS",
+                DEFAULT_MAX_PIXELS,
+                1..=1_000_000_000,
+                "images with more pixels are refused",
+            ),
             max_model_failures: settings.number(
                 "MLVI_MAX_MODEL_FAILURES",
                 100,

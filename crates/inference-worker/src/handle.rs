@@ -74,7 +74,8 @@ impl Handler {
         match outcome.seen {
             Seen::Found(size, found) => {
                 self.model_failures.store(0, Ordering::Relaxed);
-                let timings = TimingsMs { inference: Some(found.inference_ms), postprocess: Some(found.postprocess_ms), ..timings };
+                let timings =
+                    TimingsMs { inference: Some(found.inference_ms), postprocess: Some(found.postprocess_ms), ..timings };
                 envelope.done(in_uploaded_pixels(envelope, size, found), self.model.clone(), served_by, timings)
             }
             Seen::Undecodable(problem) => envelope.failed(problem, served_by, timings),

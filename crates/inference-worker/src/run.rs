@@ -95,7 +95,11 @@ async fn start(
     consuming.not_ready("draining");
     consume.tasks.close();
     if tokio::time::timeout(drain, consume.tasks.wait()).await.is_err() {
-        tracing::warn!(frames = consume.tasks.len(), drain_ms = drain.as_millis(), "frames were not finished in time and will come again");
+        tracing::warn!(
+            frames = consume.tasks.len(),
+            drain_ms = drain.as_millis(),
+            "frames were not finished in time and will come again"
+        );
         give_up.cancel();
     }
     consumer.close().await;

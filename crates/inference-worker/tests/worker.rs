@@ -1,5 +1,7 @@
 //! The worker on a real bus, with models that behave, fail, panic and hang on command.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
+
 use detector::Found;
 use embedded_broker::{Broker, BrokerConfig};
 use frame::{
@@ -219,7 +221,8 @@ async fn bad_frames_fail_alone_and_leave_a_dead_letter() {
 async fn a_message_that_is_no_frame_becomes_a_dead_letter_and_blocks_nobody() {
     let mut stage = Stage::set().await;
     let (unit, shutdown) = stage.run(&Moody::new(), &[]);
-    let foreign = Outgoing { topic: stage.topics.frames_edge.clone(), key: "gate".into(), headers: vec![], payload: b"?".to_vec() };
+    let foreign =
+        Outgoing { topic: stage.topics.frames_edge.clone(), key: "gate".into(), headers: vec![], payload: b"?".to_vec() };
     stage.bus.send(foreign).await.unwrap();
     stage.send(&envelope("gate", 0), jpeg(BLUE)).await;
     assert_eq!(stage.results(1).await[0].status, Status::Done);

@@ -13,6 +13,8 @@ pub struct Health {
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// Whose health it is, for the log: several units may share a process.
+    unit: String,
     /// Name, and the reason why it does not hold; `None` when it does.
     conditions: Mutex<Vec<(&'static str, Option<String>)>>,
     heartbeats: Mutex<Vec<Heartbeat>>,
@@ -26,6 +28,12 @@ pub struct Condition {
 }
 
 impl Health {
+    /// Of the unit of this name; nothing is asked of it yet.
+    #[must_use]
+    pub fn of(unit: impl Into<String>) -> Self {
+        Self { inner: Arc::new(Inner { unit: unit.into(), ..Inner::default() }) }
+    }
+
     /// Adds a condition, which does not hold yet.
     #[must_use]
     pub fn condition(&self, name: &'static str) -> Condition {
@@ -34,7 +42,8 @@ impl Health {
         Condition { health: self.clone(), index: conditions.len() - 1 }
     }
 
-    /// Adds a condition that follows a channel: it holds while the value is `Ok`. Ends when the sender is gone.
+    /// Adds a condition that follows a channel: it holds while the value is `Ok`. When the sender is gone, which is so at the end of
+    /// the unit, it stays as it is.
     pub fn follow(&self, name: &'static str, mut state: watch::Receiver<Result<(), String>>) {
         let condition = self.condition(name);
         tokio::spawn(async move {
@@ -44,7 +53,7 @@ impl Health {
                     Err(reason) => condition.not_ready(reason),
                 }
                 if state.changed().await.is_err() {
-                    return condition.not_ready("its watcher has ended");
+                    return;
                 }
             }
         });
@@ -80,13 +89,16 @@ impl Health {
     fn set(&self, index: usize, reason: Option<String>) {
         let mut conditions = self.inner.conditions.lock().unwrap_or_else(PoisonError::into_inner);
         let (name, old) = &mut conditions[index];
-        if *old != reason {
-            match &reason {
-                None => tracing::info!(condition = name, "condition holds"),
-                Some(reason) => tracing::warn!(condition = name, %reason, "condition does not hold"),
-            }
-            *old = reason;
+        if *old == reason {
+            return;
         }
+        let unit = &self.inner.unit;
+        match (&reason, &old) {
+            (None, _) => tracing::info!(unit, condition = name, "condition holds"),
+            (Some(reason), None) => tracing::warn!(unit, condition = name, %reason, "condition does not hold any more"),
+            (Some(reason), Some(_)) => tracing::info!(unit, condition = name, %reason, "condition does not hold yet"),
+        }
+        *old = reason;
     }
 }
 
@@ -133,8 +145,5 @@ mod tests {
             }
         }
         drop(sender);
-        while health.is_ready() {
-            tokio::task::yield_now().await;
-        }
     }
 }

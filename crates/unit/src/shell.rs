@@ -54,7 +54,7 @@ impl Shell {
     /// # Errors
     /// When the admin port cannot be bound.
     pub async fn start(config: ShellConfig, shutdown: &CancellationToken) -> Result<Self, ListenError> {
-        let (health, metrics) = (Health::default(), Metrics::default());
+        let (health, metrics) = (Health::of(&config.identity.unit), Metrics::default());
         let listener = config.admin.into_tokio("the admin port (MLVI_ADMIN_LISTEN)")?;
         let stop = CancellationToken::new();
         let server = axum::serve(listener, admin::router(health.clone(), metrics.clone()));
