@@ -1,0 +1,23 @@
+//! The only crate that names image codecs: decode under limits, sharpen, encode.
+//!
+//! Everything here is synchronous and pure: bytes in, pixels out. A 640×480 frame takes milliseconds, so call it from a
+//! thread of its own, never from async code; [`probe`] alone is cheap enough for that.
+
+mod decode;
+mod encode;
+mod error;
+mod jpeg;
+mod limits;
+mod orientation;
+mod png;
+mod probe;
+mod sharpen;
+mod watched;
+mod webp;
+
+pub use decode::decode;
+pub use encode::encode_jpeg;
+pub use error::VisionError;
+pub use limits::Limits;
+pub use probe::{Probed, probe};
+pub use sharpen::sharpen;

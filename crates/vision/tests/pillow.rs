@@ -1,0 +1,31 @@
+//! Sharpening against Pillow's own output.
+#![allow(clippy::print_stdout, reason = "a test that skips itself says so")]
+
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+use vision::{Limits, decode, sharpen};
+
+/// The folder of reference data; `None` when the environment does not name one.
+fn reference() -> Option<PathBuf> {
+    let named = std::env::var_os("MLVI_REFERENCE_DIR").map(PathBuf::from);
+    if named.is_none() {
+        println!("skipped: MLVI_REFERENCE_DIR is not set");
+    }
+    named
+}
+
+#[test]
+fn a_photo_is_sharpened_as_pillow_does() -> Result<()> {
+    let Some(reference) = reference() else { return Ok(()) };
+    let read = |name: &str| -> Result<_> {
+        let path = reference.join("images").join(name);
+        let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
+        Ok(decode(&bytes, &Limits::default())?)
+    };
+    let ours = sharpen(&read("dog-decoded.png")?, 1.2);
+    let pillows = read("dog-sharpened-1.2.png")?;
+    assert_eq!(ours.size(), pillows.size());
+    let different = ours.data().iter().zip(pillows.data()).filter(|(a, b)| a != b).count();
+    assert_eq!(different, 0, "of {} channel values", ours.data().len());
+    Ok(())
+}
