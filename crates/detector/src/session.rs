@@ -1,0 +1,278 @@
+//! One thread's way to run a model.
+
+use crate::DetectError;
+use crate::detector::Model;
+use crate::letterbox::{Letterbox, Letterboxer};
+use crate::nms::{self, Candidate};
+use crate::outputs::View;
+use crate::plan::{self, OperatorTime, Run};
+use frame::{Detection, RgbImage};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Runs a model on one thread; owns its scratch buffers.
+pub struct Session {
+    model: Arc<Model>,
+    letterboxer: Letterboxer,
+    single: Run,
+    batch: Option<Run>,
+}
+
+/// What was found in one image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// Boxes in pixels of the image given, most confident first; one per box and class above the threshold, as Darknet lists them.
+    pub detections: Vec<Detection>,
+    /// Letterbox and network, milliseconds; for images that ran together, the time of the whole run, which each of them waited for.
+    pub inference_ms: f64,
+    /// Reading the boxes off the outputs and suppressing duplicates, milliseconds.
+    pub postprocess_ms: f64,
+}
+
+/// An output of the network as it is, for one image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RawOutput {
+    /// Sides, outermost first, without the batch.
+    pub shape: Vec<usize>,
+    /// Values, row by row.
+    pub values: Vec<f32>,
+}
+
+impl Session {
+    pub(crate) fn new(model: &Arc<Model>) -> Result<Self, DetectError> {
+        let single = Run::new(&model.single)?;
+        let batch = model.batch.as_ref().map(Run::new).transpose()?;
+        Ok(Self { model: model.clone(), letterboxer: Letterboxer::default(), single, batch })
+    }
+
+    /// Looks at images; the results are in the same order.
+    ///
+    /// As many at once as the model was loaded for run together, what remains runs one by one, and so does a group whose run failed.
+    ///
+    /// # Errors
+    /// When the network fails on an image by itself; then nothing is returned for the others, and the session stays usable.
+    pub fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, DetectError> {
+        let mut found = Vec::with_capacity(images.len());
+        let mut rest = images;
+        if let Some(run) = &mut self.batch {
+            let size = run.plan().batch();
+            while let Some((group, others)) = rest.split_at_checked(size) {
+                match look(&self.model, &mut self.letterboxer, run, group) {
+                    Ok(batch) => found.extend(batch),
+                    Err(error) => {
+                        tracing::warn!(%error, images = size, "batch failed, its images run one by one");
+                        for image in group {
+                            found.extend(look(&self.model, &mut self.letterboxer, &mut self.single, &[image])?);
+                        }
+                    }
+                }
+                rest = others;
+            }
+        }
+        for image in rest {
+            found.extend(look(&self.model, &mut self.letterboxer, &mut self.single, &[image])?);
+        }
+        Ok(found)
+    }
+
+    /// The image as the network sees it: letterboxed, `[3, height, width]`, red, green, blue, from 0 to 1. For comparing and measuring.
+    ///
+    /// # Errors
+    /// When the tensor cannot be written.
+    pub fn input_tensor(&mut self, image: &RgbImage) -> Result<Vec<f32>, DetectError> {
+        let (letterboxer, input) = (&mut self.letterboxer, self.model.input);
+        self.single.fill(|values| {
+            letterboxer.fill(image, input, values);
+            values.to_vec()
+        })
+    }
+
+    /// How long each operator of the network takes on an image, in the order of running. For measuring.
+    ///
+    /// # Errors
+    /// When the network fails.
+    pub fn profile(&mut self, image: &RgbImage) -> Result<Vec<OperatorTime>, DetectError> {
+        let (letterboxer, input) = (&mut self.letterboxer, self.model.input);
+        self.single.fill(|values| letterboxer.fill(image, input, values))?;
+        self.single.profile()
+    }
+
+    /// What the network makes of an input tensor, before any box is read off it. For comparing and measuring.
+    ///
+    /// # Errors
+    /// When the tensor has another length than [`Session::input_tensor`] gives, or the network fails.
+    pub fn raw_outputs(&mut self, tensor: &[f32]) -> Result<Vec<RawOutput>, DetectError> {
+        let wanted = self.single.fill(|values| {
+            if values.len() == tensor.len() {
+                values.copy_from_slice(tensor);
+            }
+            values.len()
+        })?;
+        if tensor.len() != wanted {
+            return Err(DetectError::Input { values: tensor.len(), wanted });
+        }
+        let outputs = self.single.run()?;
+        let raw = |(index, tensor): (usize, &plan::Output)| {
+            Ok(RawOutput { shape: self.single.plan().shape(index).to_vec(), values: plan::values(tensor)?.to_vec() })
+        };
+        outputs.iter().enumerate().map(raw).collect()
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("info", &self.model.info).finish_non_exhaustive()
+    }
+}
+
+/// One run: as many images as the run's plan takes.
+fn look(model: &Model, letterboxer: &mut Letterboxer, run: &mut Run, images: &[&RgbImage]) -> Result<Vec<Found>, DetectError> {
+    let started = Instant::now();
+    let letterboxes: Vec<Letterbox> = run.fill(|values| {
+        let per_image = values.len() / run_size(images);
+        let planes = values.chunks_exact_mut(per_image);
+        images.iter().zip(planes).map(|(image, planes)| letterboxer.fill(image, model.input, planes)).collect()
+    })?;
+    let outputs = run.run()?;
+    let inference_ms = milliseconds_since(started);
+    let mut found = Vec::with_capacity(images.len());
+    for (index, letterbox) in letterboxes.into_iter().enumerate() {
+        let started = Instant::now();
+        let view = View { input: model.input, letterbox, confidence: model.confidence };
+        let mut proposals = Vec::new();
+        for (output, tensor) in outputs.iter().enumerate() {
+            let shape = run.plan().shape(output);
+            let length: usize = shape.iter().product();
+            let values = plan::values(tensor)?.get(index * length..(index + 1) * length).unwrap_or_default();
+            model.outputs.read(output, shape, values, &view, &mut proposals);
+        }
+        let detections =
+            nms::suppress(proposals, model.nms, model.nms_iou).into_iter().map(|found| named(model, found)).collect();
+        found.push(Found { detections, inference_ms, postprocess_ms: milliseconds_since(started) });
+    }
+    Ok(found)
+}
+
+/// Never 0, so that it divides.
+fn run_size(images: &[&RgbImage]) -> usize {
+    images.len().max(1)
+}
+
+fn named(model: &Model, found: Candidate) -> Detection {
+    // the number of names was compared with the number of classes when the model was loaded
+    let class = model.names.get(found.class as usize).cloned().unwrap_or_default();
+    Detection { class, class_id: found.class, confidence: found.confidence, bounding_box: found.bounding_box }
+}
+
+fn milliseconds_since(started: Instant) -> f64 {
+    started.elapsed().as_secs_f64() * 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nms::Rule;
+    use crate::outputs::Outputs;
+    use crate::plan::Plan;
+    use crate::yolo::YoloHead;
+    use frame::{ImageSize, ModelInfo};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tract_onnx::prelude::*;
+    use tract_onnx::tract_core::internal::*;
+
+    const SIDE: usize = 8;
+    const INPUT: ImageSize = ImageSize { width: SIDE as u32, height: SIDE as u32 };
+
+    /// A network that is sure of every cell, and fails as long as its counter is above 0.
+    #[derive(Clone, Debug)]
+    struct Faulty(Arc<AtomicUsize>);
+
+    impl PartialEq for Faulty {
+        fn eq(&self, other: &Self) -> bool {
+            Arc::ptr_eq(&self.0, &other.0)
+        }
+    }
+
+    impl Eq for Faulty {}
+
+    impl Op for Faulty {
+        fn name(&self) -> StaticName {
+            "Faulty".into()
+        }
+        op_as_typed_op!();
+    }
+
+    impl EvalOp for Faulty {
+        not_out_of_plan!();
+        fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+            if self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |failures| failures.checked_sub(1)).is_ok() {
+                bail!("it was told to fail");
+            }
+            let mut output = Tensor::zero::<f32>(&[inputs[0].shape()[0], 6, SIDE, SIDE])?;
+            output.fill_t(9.0f32)?;
+            Ok(tvec![output.into_tvalue()])
+        }
+    }
+
+    impl TypedOp for Faulty {
+        fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+            Ok(tvec![f32::fact([inputs[0].shape[0].clone(), 6.to_dim(), SIDE.to_dim(), SIDE.to_dim()])])
+        }
+        as_op!();
+    }
+
+    fn plan(batch: usize, faults: usize, outputs: &Outputs) -> Arc<Plan> {
+        let mut model = TypedModel::default();
+        let input = model.add_source("input", f32::fact([batch, 3, SIDE, SIDE])).unwrap();
+        let output = model.wire_node("faulty", Faulty(Arc::new(AtomicUsize::new(faults))), &[input]).unwrap();
+        model.select_output_outlets(&output).unwrap();
+        Arc::new(Plan::new(model, batch, INPUT, outputs).unwrap())
+    }
+
+    fn session(single_faults: usize, batch_faults: usize) -> Session {
+        let outputs = Outputs::Heads(vec![YoloHead { anchors: vec![[1.0, 1.0]], classes: 1, scale_x_y: 1.0 }]);
+        let model = Model {
+            info: ModelInfo { name: "faulty".into(), version: String::new(), input: String::new() },
+            input: INPUT,
+            names: vec!["thing".into()],
+            confidence: 0.25,
+            nms: Rule::Class,
+            nms_iou: 0.45,
+            single: plan(1, single_faults, &outputs),
+            batch: Some(plan(2, batch_faults, &outputs)),
+            outputs,
+        };
+        Session::new(&Arc::new(model)).unwrap()
+    }
+
+    fn image() -> RgbImage {
+        RgbImage::new(INPUT, vec![0; SIDE * SIDE * 3]).unwrap()
+    }
+
+    #[test]
+    fn images_of_a_failed_batch_run_one_by_one() {
+        let image = image();
+        let found = session(0, 1).detect(&[&image, &image, &image]).unwrap();
+        assert_eq!(found.len(), 3);
+        assert!(found.iter().all(|other| other.detections == found[0].detections && !other.detections.is_empty()));
+    }
+
+    #[test]
+    fn a_session_works_again_after_a_failure() {
+        let image = image();
+        let mut session = session(1, 0);
+        assert!(matches!(session.detect(&[&image]), Err(DetectError::Network(reason)) if reason.contains("told to fail")));
+        assert_eq!(session.detect(&[&image]).unwrap().len(), 1);
+        assert_eq!(session.detect(&[&image, &image]).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn the_inputs_memory_is_used_again() {
+        let mut session = session(0, 0);
+        let image = image();
+        let address = |session: &mut Session| session.single.fill(|values| values.as_ptr()).unwrap();
+        let before = address(&mut session);
+        session.detect(&[&image]).unwrap();
+        assert_eq!(address(&mut session), before);
+    }
+}

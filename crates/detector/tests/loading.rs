@@ -1,0 +1,225 @@
+//! Loading a model: what is refused, with which words, and the output of current YOLO exports.
+
+#![allow(clippy::unwrap_used, reason = "a helper of tests may panic as tests do")]
+
+use detector::{Description, Detector, Found, LoadOptions, ModelError};
+use frame::{BoundingBox, ImageSize, RgbImage};
+use std::path::Path;
+use tempfile::TempDir;
+
+const DESCRIPTION: &str = "name = \"tiny\"\nformat = \"darknet\"\nconfig = \"tiny.cfg\"\nnames = \"tiny.names\"\n\
+                           [weights]\nfile = \"tiny.weights\"\nsize_bytes = 116\n";
+const CONFIG: &str = "[net]\nwidth=32\nheight=32\n[convolutional]\nfilters=6\nactivation=linear\n\
+                      [yolo]\nclasses=1\nnum=1\nanchors=8,8\n";
+
+/// A folder with a model of one convolution, which is sure of every cell.
+fn models() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &[u8]| std::fs::write(dir.path().join(name), content).unwrap();
+    write("tiny.toml", DESCRIPTION.as_bytes());
+    write("tiny.cfg", CONFIG.as_bytes());
+    write("tiny.names", b"thing\n");
+    let header = [0u32, 2, 0, 0, 0].into_iter().flat_map(u32::to_le_bytes);
+    let biases = [0.0f32, 0.0, 0.0, 0.0, 5.0, 5.0];
+    let kernel = [0.0f32; 18];
+    let numbers = biases.into_iter().chain(kernel).flat_map(f32::to_le_bytes);
+    write("tiny.weights", &header.chain(numbers).collect::<Vec<u8>>());
+    dir
+}
+
+fn rewritten(dir: &TempDir, from: &str, to: &str) -> Result<Description, ModelError> {
+    assert!(DESCRIPTION.contains(from));
+    std::fs::write(dir.path().join("tiny.toml"), DESCRIPTION.replace(from, to)).unwrap();
+    Description::load(dir.path(), "tiny")
+}
+
+fn load(description: &Description) -> Result<Detector, ModelError> {
+    Detector::load(description, LoadOptions::default())
+}
+
+fn plain_image(width: u32, height: u32, colour: [u8; 3]) -> RgbImage {
+    RgbImage::new(ImageSize { width, height }, colour.repeat((width * height) as usize)).unwrap()
+}
+
+fn ours() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models")
+}
+
+#[test]
+fn an_unknown_model_is_answered_with_the_known_ones() {
+    let dir = models();
+    for name in ["yolov9", "", "../tiny", "tiny.toml", "/etc/passwd"] {
+        let error = Description::load(dir.path(), name).unwrap_err();
+        assert!(matches!(&error, ModelError::UnknownModel { available, .. } if *available == ["tiny"]), "{error}");
+    }
+    let nowhere = Description::load(&dir.path().join("nowhere"), "tiny").unwrap_err();
+    assert!(nowhere.to_string().ends_with("available: none"), "{nowhere}");
+}
+
+#[test]
+fn every_description_of_ours_is_sound() {
+    for name in Description::available(&ours()) {
+        let description = Description::load(&ours(), &name).unwrap();
+        assert_eq!(description.names().len(), 80, "{name}");
+        // the weights are not part of the repository: without them everything else must already be right
+        match load(&description.clone().with_weights_at(ours().join("not-there"))) {
+            Err(ModelError::WeightsMissing { model, .. }) => assert_eq!(model, name),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_wrong_field_is_named_with_what_is_allowed() {
+    let dir = models();
+    let cases = [
+        ("\"darknet\"", "\"caffe\"", "onnx"),
+        ("name = \"tiny\"", "name = \"other\"", "'tiny'"),
+        ("config = \"tiny.cfg\"\n", "", "config"),
+        ("format =", "fromat =", "format"),
+        ("size_bytes = 116", "size_bytes = -1", "size_bytes"),
+        ("size_bytes = 116", "sha256 = \"12\"", "64 hexadecimal digits"),
+        ("[weights]", "[thresholds]\nconfidence = 1.5\n[weights]", "0 to 1"),
+        ("[weights]", "[thresholds]\nnms = \"soft\"\n[weights]", "objectness"),
+        ("[weights]", "[input]\nwidth = 0\nheight = 32\n[weights]", "input.width"),
+        ("[weights]", "[onnx]\noutput = \"yolov8\"\n[weights]", "onnx"),
+        ("\"darknet\"\nconfig = \"tiny.cfg\"", "\"onnx\"", "onnx.output"),
+    ];
+    for (from, to, word) in cases {
+        let error = rewritten(&dir, from, to).unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, ModelError::Description { .. }) && text.contains("tiny.toml") && text.contains(word), "{text}");
+    }
+}
+
+#[test]
+fn an_onnx_description_is_checked_for_its_heads() {
+    let dir = models();
+    let onnx = |rest: &str| {
+        let to = format!("[input]\nwidth = 32\nheight = 32\n[onnx]\n{rest}\n[weights]");
+        let text = DESCRIPTION.replace("\"darknet\"\nconfig = \"tiny.cfg\"", "\"onnx\"").replace("[weights]", &to);
+        std::fs::write(dir.path().join("tiny.toml"), text).unwrap();
+        Description::load(dir.path(), "tiny").map_err(|error| error.to_string())
+    };
+    assert!(onnx("output = \"yolov8\"").is_ok());
+    assert!(onnx("output = \"yolo-heads\"\nheads = [{ anchors = [[1, 2]] }]").is_ok());
+    for (rest, word) in [
+        ("output = \"yolo-heads\"", "onnx.heads"),
+        ("output = \"yolov8\"\nheads = [{ anchors = [[1, 2]] }]", "yolo-heads"),
+        ("output = \"yolo-heads\"\nheads = [{ anchors = [] }]", "anchors"),
+        ("output = \"yolo-heads\"\nheads = [{ anchors = [[0, 2]] }]", "anchors"),
+        ("output = \"yolo-heads\"\nheads = [{ anchors = [[1, 2]], scale_x_y = 0 }]", "scale_x_y"),
+        ("output = \"ssd\"", "yolo-heads"),
+    ] {
+        assert!(onnx(rest).unwrap_err().contains(word), "{rest}");
+    }
+}
+
+#[test]
+fn missing_weights_say_how_to_get_them() {
+    let dir = models();
+    std::fs::remove_file(dir.path().join("tiny.weights")).unwrap();
+    let error = load(&Description::load(dir.path(), "tiny").unwrap()).unwrap_err();
+    assert!(matches!(&error, ModelError::WeightsMissing { path, .. } if path.ends_with("tiny.weights")));
+    assert!(error.to_string().contains("`mlvi models fetch tiny`"), "{error}");
+}
+
+#[test]
+fn weights_of_another_size_or_checksum_are_refused() {
+    let dir = models();
+    let version = load(&Description::load(dir.path(), "tiny").unwrap()).unwrap().info().version.clone();
+    let right = rewritten(&dir, "size_bytes = 116", "size_bytes = 117").unwrap();
+    assert!(matches!(load(&right), Err(ModelError::WrongSize { expected: 117, actual: 116, .. })));
+    let wrong = "0".repeat(64);
+    let right = rewritten(&dir, "size_bytes = 116", &format!("sha256 = \"{wrong}\"")).unwrap();
+    match load(&right) {
+        Err(ModelError::WrongChecksum { expected, actual, .. }) => assert!(expected == wrong && actual.starts_with(&version)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_name_is_needed_for_every_class() {
+    let dir = models();
+    std::fs::write(dir.path().join("tiny.names"), "one\ntwo\n").unwrap();
+    let error = load(&Description::load(dir.path(), "tiny").unwrap()).unwrap_err().to_string();
+    assert!(error.contains("2 names") && error.contains("1 classes"), "{error}");
+    std::fs::write(dir.path().join("tiny.names"), "\n").unwrap();
+    assert!(Description::load(dir.path(), "tiny").unwrap_err().to_string().contains("tiny.names"));
+}
+
+#[test]
+fn a_darknet_model_finds_its_boxes_alone_and_in_batches() {
+    let dir = models();
+    let description = Description::load(dir.path(), "tiny").unwrap();
+    let images = [plain_image(64, 64, [9; 3]), plain_image(32, 64, [0; 3]), plain_image(64, 64, [200; 3])];
+    let images: Vec<&RgbImage> = images.iter().collect();
+    let detector = load(&description).unwrap();
+    assert_eq!(detector.info().input, "32x32");
+    let single = detector.session().unwrap().detect(&images).unwrap();
+    // boxes of 8 pixels around each of the input's 32 × 32 cells, thinned out
+    assert!(single[0].detections.iter().all(|found| found.class == "thing" && found.bounding_box.width == 16.0));
+    assert!(single[0].detections.len() > 9);
+    let batched = Detector::load(&description, LoadOptions { max_batch: 2 }).unwrap().session().unwrap().detect(&images).unwrap();
+    let detections = |found: &[Found]| found.iter().map(|found| found.detections.clone()).collect::<Vec<_>>();
+    assert_eq!(detections(&batched), detections(&single));
+    assert!(detector.session().unwrap().detect(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn sessions_and_detectors_go_to_other_threads() {
+    fn send<T: Send>() {}
+    fn shared<T: Send + Sync + Clone>() {}
+    send::<detector::Session>();
+    shared::<Detector>();
+}
+
+#[test]
+fn a_profile_tells_how_long_each_operator_took() {
+    let dir = models();
+    let mut session = load(&Description::load(dir.path(), "tiny").unwrap()).unwrap().session().unwrap();
+    let times = session.profile(&plain_image(8, 8, [1; 3])).unwrap();
+    assert!(times.iter().any(|time| time.node.starts_with("layer0") && !time.operator.is_empty()));
+    assert!(times.iter().all(|time| time.milliseconds >= 0.0));
+}
+
+#[test]
+fn a_session_refuses_a_tensor_of_another_length() {
+    let dir = models();
+    let mut session = load(&Description::load(dir.path(), "tiny").unwrap()).unwrap().session().unwrap();
+    assert!(session.raw_outputs(&[0.0; 7]).is_err());
+    assert_eq!(session.raw_outputs(&[0.0; 3 * 32 * 32]).unwrap()[0].shape, [6, 32, 32]);
+}
+
+#[test]
+fn the_output_of_current_yolo_exports_is_read() {
+    let dir = models();
+    let description = "name = \"tiny\"\nformat = \"onnx\"\nnames = \"tiny.names\"\n[input]\nwidth = 32\nheight = 32\n\
+                       [onnx]\noutput = \"yolov8\"\n[weights]\nfile = \"tiny.onnx\"\n";
+    std::fs::write(dir.path().join("tiny.toml"), description).unwrap();
+    std::fs::write(dir.path().join("tiny.names"), "red\ngreen\nblue\n").unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-yolov8.onnx");
+    let description = Description::load(dir.path(), "tiny").unwrap().with_weights_at(fixture);
+    // the file is for one image at a time; asking for batches still works, one by one
+    let detector = Detector::load(&description, LoadOptions { max_batch: 2 }).unwrap();
+    let (red, blue) = (plain_image(64, 32, [255, 0, 0]), plain_image(64, 32, [0, 0, 255]));
+    let found = detector.session().unwrap().detect(&[&red, &blue]).unwrap();
+    for (found, class) in found.iter().zip(["red", "blue"]) {
+        // half of the input is the image, half grey: mean 0.75; the box that overlaps the first one is gone
+        let [first, second] = &found.detections[..] else { panic!("{found:?}") };
+        assert_eq!((first.class.as_str(), second.class.as_str()), (class, class));
+        assert!((first.confidence - 0.675).abs() < 1e-3 && (second.confidence - 0.375).abs() < 1e-3, "{found:?}");
+        assert_eq!(first.bounding_box, BoundingBox { x: 8.0, y: -8.0, width: 16.0, height: 16.0 });
+        assert_eq!(second.bounding_box, BoundingBox { x: 44.0, y: 20.0, width: 8.0, height: 8.0 });
+    }
+}
+
+#[test]
+fn an_onnx_file_that_is_none_is_refused() {
+    let dir = models();
+    let description = "name = \"tiny\"\nformat = \"onnx\"\nnames = \"tiny.names\"\n[input]\nwidth = 32\nheight = 32\n\
+                       [onnx]\noutput = \"yolov8\"\n[weights]\nfile = \"tiny.weights\"\n";
+    std::fs::write(dir.path().join("tiny.toml"), description).unwrap();
+    let error = load(&Description::load(dir.path(), "tiny").unwrap()).unwrap_err();
+    assert!(matches!(error, ModelError::Network { .. }), "{error}");
+}

@@ -1,0 +1,212 @@
+//! Against Darknet's own answers and ONNX Runtime's tensors, within the tolerances of the reference data's README.
+//!
+//! The data are found through `MLVI_REFERENCE_DIR`; without it these tests say that they were skipped, with it and incomplete they
+//! fail.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a helper of tests may panic and print as tests do")]
+
+use detector::{Description, Detector, Found, LoadOptions, Session};
+use frame::{BoundingBox, Detection, ImageSize, RgbImage};
+use std::path::{Path, PathBuf};
+
+const MODELS: [&str; 3] = ["yolov3-tiny", "yolo-fastest-1.1-xl", "yolov3-tiny-416-heads"];
+
+/// How far an answer may be from the reference.
+#[derive(Clone, Copy)]
+struct Tolerance {
+    confidence: f32,
+    pixels: f32,
+    /// Weaker detections need not be found on both sides.
+    from_confidence: f32,
+}
+
+const SAME_PIXELS: Tolerance = Tolerance { confidence: 0.005, pixels: 1.0, from_confidence: 0.25 };
+const OTHER_JPEG_DECODER: Tolerance = Tolerance { confidence: 0.03, pixels: 3.0, from_confidence: 0.3 };
+
+fn reference() -> Option<PathBuf> {
+    let dir = std::env::var_os("MLVI_REFERENCE_DIR").map(PathBuf::from);
+    if dir.is_none() {
+        println!("skipped: MLVI_REFERENCE_DIR is not set");
+    }
+    dir
+}
+
+fn load(reference: &Path, model: &str, max_batch: usize) -> Detector {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    let description = Description::load(&models, model).unwrap();
+    let weights = reference.join("../models").join(description.weights().path.file_name().unwrap());
+    Detector::load(&description.with_weights_at(weights), LoadOptions { max_batch }).unwrap()
+}
+
+fn image(reference: &Path, name: &str) -> RgbImage {
+    let path = reference.join("images").join(name);
+    let decoded = image::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).to_rgb8();
+    let size = ImageSize { width: decoded.width(), height: decoded.height() };
+    RgbImage::new(size, decoded.into_raw()).unwrap()
+}
+
+/// The values of a float32 array in numpy's format: magic, version, length of the header, header, data.
+fn tensor(reference: &Path, name: &str) -> Vec<f32> {
+    let path = reference.join("tensors").join(name);
+    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00");
+    let data = &bytes[10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]))..];
+    assert!(String::from_utf8_lossy(&bytes[10..bytes.len() - data.len()]).contains("'<f4', 'fortran_order': False"));
+    data.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect()
+}
+
+/// Darknet's detections; of the ONNX file those of the network that it was made from.
+fn expected(reference: &Path, model: &str, image: &str) -> Vec<Detection> {
+    let model = model.strip_suffix("-416-heads").unwrap_or(model);
+    let path = reference.join("darknet").join(model).join(format!("{image}.json"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let file: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let detection = |entry: &serde_json::Value| {
+        let number = |key: &str| entry[key].as_f64().unwrap() as f32;
+        let (x, y, width, height) = (number("center_x"), number("center_y"), number("width"), number("height"));
+        Detection {
+            class: entry["class"].as_str().unwrap().to_owned(),
+            class_id: entry["class_id"].as_u64().unwrap() as u32,
+            confidence: number("confidence"),
+            bounding_box: BoundingBox::from_center(x, y, width, height),
+        }
+    };
+    file["detections"].as_array().unwrap().iter().map(detection).collect()
+}
+
+fn alike(a: &Detection, b: &Detection, tolerance: Tolerance) -> bool {
+    let edges = |of: &BoundingBox| [of.x, of.y, of.x + of.width, of.y + of.height];
+    let close = edges(&a.bounding_box).iter().zip(edges(&b.bounding_box)).all(|(a, b)| (a - b).abs() <= tolerance.pixels);
+    (&a.class, a.class_id) == (&b.class, b.class_id) && (a.confidence - b.confidence).abs() <= tolerance.confidence && close
+}
+
+/// Whether each of `these` has one of its own among `those`.
+fn all_among(these: &[Detection], those: &[Detection], tolerance: Tolerance) -> Result<(), Detection> {
+    let mut free: Vec<&Detection> = those.iter().collect();
+    for this in these.iter().filter(|this| this.confidence >= tolerance.from_confidence) {
+        let place = free.iter().position(|that| alike(this, that, tolerance)).ok_or_else(|| this.clone())?;
+        free.swap_remove(place);
+    }
+    Ok(())
+}
+
+fn assert_found(found: &[Detection], expected: &[Detection], tolerance: Tolerance, what: &str) {
+    assert!(!expected.is_empty(), "{what}: the reference is empty");
+    all_among(expected, found, tolerance).unwrap_or_else(|missed| panic!("{what}: {missed:?} is missed; found were {found:#?}"));
+    all_among(found, expected, tolerance).unwrap_or_else(|extra| panic!("{what}: {extra:?} is no detection of Darknet's"));
+    assert!(found.windows(2).all(|pair| pair[0].confidence >= pair[1].confidence), "{what}: not sorted");
+}
+
+fn detect(session: &mut Session, image: &RgbImage) -> Vec<Detection> {
+    session.detect(&[image]).unwrap().remove(0).detections
+}
+
+fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn letterbox_is_darknets() {
+    let Some(reference) = reference() else { return };
+    let mut session = load(&reference, "yolov3-tiny", 1).session().unwrap();
+    let found = session.input_tensor(&image(&reference, "dog-decoded.png")).unwrap();
+    let difference = largest_difference(&found, &tensor(&reference, "dog_letterbox_416.npy"));
+    println!("letterbox: largest difference {difference}");
+    assert!(difference <= 2.0 / 255.0, "{difference}");
+}
+
+#[test]
+fn heads_are_those_of_onnx_runtime() {
+    let Some(reference) = reference() else { return };
+    let input = tensor(&reference, "dog_letterbox_416.npy");
+    for model in ["yolov3-tiny", "yolov3-tiny-416-heads"] {
+        let outputs = load(&reference, model, 1).session().unwrap().raw_outputs(&input).unwrap();
+        assert_eq!(outputs.iter().map(|output| output.shape.as_slice()).collect::<Vec<_>>(), [[255, 13, 13], [255, 26, 26]]);
+        for (output, name) in outputs.iter().zip(["dog_head_13.npy", "dog_head_26.npy"]) {
+            let difference = largest_difference(&output.values, &tensor(&reference, name));
+            println!("{model} {name}: largest difference {difference}");
+            assert!(difference <= 1e-3, "{model} {name}: {difference}");
+        }
+    }
+}
+
+#[test]
+fn detections_from_the_same_pixels_are_darknets() {
+    let Some(reference) = reference() else { return };
+    for model in MODELS {
+        let mut session = load(&reference, model, 1).session().unwrap();
+        let found = detect(&mut session, &image(&reference, "dog-decoded.png"));
+        assert_found(&found, &expected(&reference, model, "dog"), SAME_PIXELS, model);
+    }
+}
+
+#[test]
+fn detections_from_the_jpegs_are_darknets() {
+    let Some(reference) = reference() else { return };
+    for model in MODELS {
+        let mut session = load(&reference, model, 1).session().unwrap();
+        for name in ["dog", "person", "horses"] {
+            let found = detect(&mut session, &image(&reference, &format!("{name}.jpg")));
+            assert_found(&found, &expected(&reference, model, name), OTHER_JPEG_DECODER, &format!("{model} {name}"));
+        }
+    }
+}
+
+#[test]
+fn a_batch_gives_what_single_runs_give() {
+    let Some(reference) = reference() else { return };
+    let images = ["dog.jpg", "person.jpg", "horses.jpg", "dog-decoded.png"].map(|name| image(&reference, name));
+    let images: Vec<&RgbImage> = images.iter().collect();
+    for model in MODELS {
+        let single = load(&reference, model, 1).session().unwrap().detect(&images).unwrap();
+        let batched = load(&reference, model, 3).session().unwrap().detect(&images).unwrap();
+        assert_eq!(single.len(), batched.len());
+        let rounding = Tolerance { confidence: 1e-3, pixels: 0.1, from_confidence: 0.0 };
+        for (Found { detections: single, .. }, Found { detections: batched, .. }) in single.iter().zip(&batched) {
+            assert_found(batched, single, rounding, model);
+        }
+    }
+}
+
+/// `darknet_yolov3_tiny_416.json` was made with suppression class by class and a threshold of 0.005; a sample of its photos is enough to
+/// hold our form of that rule against Darknet's.
+#[test]
+fn suppression_by_class_finds_what_darknet_finds_in_coco_photos() {
+    let Some(reference) = reference() else { return };
+    let coco = reference.join("../coco128");
+    let models = tempfile::tempdir().unwrap();
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    for file in ["yolov3-tiny.cfg", "coco.names"] {
+        std::fs::copy(ours.join(file), models.path().join(file)).unwrap();
+    }
+    let text = std::fs::read_to_string(ours.join("yolov3-tiny.toml")).unwrap();
+    let text = text.replace("confidence = 0.25", "confidence = 0.005\nnms = \"class\"");
+    std::fs::write(models.path().join("yolov3-tiny.toml"), text).unwrap();
+    let description = Description::load(models.path(), "yolov3-tiny").unwrap();
+    let description = description.with_weights_at(reference.join("../models/yolov3-tiny.weights"));
+    let mut session = Detector::load(&description, LoadOptions::default()).unwrap().session().unwrap();
+
+    let json =
+        |name: &str| -> serde_json::Value { serde_json::from_str(&std::fs::read_to_string(coco.join(name)).unwrap()).unwrap() };
+    let (photos, all) = (json("annotations.json"), json("darknet_yolov3_tiny_416.json"));
+    for photo in photos["images"].as_array().unwrap().iter().step_by(16) {
+        let expected = all.as_array().unwrap().iter().filter(|entry| entry["image_id"] == photo["id"]);
+        let expected: Vec<Detection> = expected.map(|entry| coco_detection(&description, entry)).collect();
+        let name = photo["file_name"].as_str().unwrap();
+        let found = detect(&mut session, &image(&coco, name));
+        assert!(found.len().abs_diff(expected.len()) <= 2 + expected.len() / 20, "{name}: {} {}", found.len(), expected.len());
+        assert_found(&found, &expected, OTHER_JPEG_DECODER, name);
+    }
+}
+
+fn coco_detection(description: &Description, entry: &serde_json::Value) -> Detection {
+    let class_id = entry["category_id"].as_u64().unwrap() as u32;
+    let side = |index: usize| entry["bbox"][index].as_f64().unwrap() as f32;
+    Detection {
+        class: description.names()[class_id as usize].clone(),
+        class_id,
+        confidence: entry["score"].as_f64().unwrap() as f32,
+        bounding_box: BoundingBox { x: side(0), y: side(1), width: side(2), height: side(3) },
+    }
+}
