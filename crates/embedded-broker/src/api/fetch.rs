@@ -1,0 +1,128 @@
+//! Fetch: reads batches, and waits for them.
+
+use super::Call;
+use crate::connection::Hangup;
+use crate::log::{OutOfRange, Partition, Stretch, Waiter};
+use crate::node::Node;
+use bytes::Bytes;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::fetch_request::FetchPartition;
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse, TopicName};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tracing::error;
+
+/// What a request asks of one partition, and the partition if there is one.
+struct Wanted {
+    topic: TopicName,
+    request: FetchPartition,
+    partition: Option<Arc<Partition>>,
+}
+
+pub(super) async fn answer(call: &Call<'_>, request: FetchRequest) -> Result<FetchResponse, Hangup> {
+    // sessions are not on offer: one that a client believes to have must have been another broker's
+    if request.session_id != 0 || request.session_epoch > 0 {
+        return Ok(FetchResponse::default().with_error_code(ResponseError::FetchSessionIdNotFound.code()));
+    }
+    let deadline = Instant::now() + Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    let min_bytes = u64::try_from(request.min_bytes).unwrap_or(0);
+    let waiter = Waiter::default();
+    let wanted = loop {
+        let wanted = look_up(call.node, &request);
+        // registered before looking, so that an append in between is not missed
+        wanted.iter().filter_map(|wanted| wanted.partition.as_ref()).for_each(|partition| partition.register(&waiter));
+        if is_due(&wanted, min_bytes) || Instant::now() >= deadline {
+            break wanted;
+        }
+        tokio::select! {
+            () = waiter.woken() => {}
+            () = tokio::time::sleep_until(deadline) => break wanted,
+            () = call.peer.gone.cancelled() => break wanted,
+        }
+    };
+    let stretches = pick(&wanted, usize::try_from(request.max_bytes).unwrap_or(0));
+    call.node.blocking(move |_| respond(wanted, stretches)).await
+}
+
+fn look_up(node: &Node, request: &FetchRequest) -> Vec<Wanted> {
+    let of_topic = |topic: &kafka_protocol::messages::fetch_request::FetchTopic| {
+        let found = node.topics.get(&topic.topic);
+        let name = topic.topic.clone();
+        topic.partitions.clone().into_iter().map(move |request| {
+            let index = usize::try_from(request.partition).ok();
+            let partition = found.as_ref().and_then(|topic| topic.partitions.get(index?).cloned());
+            Wanted { topic: name.clone(), request, partition }
+        })
+    };
+    request.topics.iter().flat_map(of_topic).collect()
+}
+
+/// Whether the answer need not wait: there is enough to read, or something is wrong.
+fn is_due(wanted: &[Wanted], min_bytes: u64) -> bool {
+    let mut available = 0;
+    for wanted in wanted {
+        let bytes = wanted.partition.as_ref().map(|partition| partition.bytes_from(wanted.request.fetch_offset));
+        match bytes {
+            Some(Ok(bytes)) => available += bytes.min(u64::try_from(wanted.request.partition_max_bytes).unwrap_or(0)),
+            Some(Err(OutOfRange)) | None => return true,
+        }
+    }
+    available >= min_bytes
+}
+
+/// Chooses what to read: at most `max_bytes` together, but the first batch there is whatever its size, so that readers go on.
+fn pick(wanted: &[Wanted], max_bytes: usize) -> Vec<Option<Result<Stretch, OutOfRange>>> {
+    let mut left = max_bytes;
+    let mut nothing_yet = true;
+    let pick = |wanted: &Wanted| {
+        let limit = usize::try_from(wanted.request.partition_max_bytes).unwrap_or(0).min(left);
+        let stretch = wanted.partition.as_ref()?.stretch(wanted.request.fetch_offset, limit, nothing_yet).transpose()?;
+        if let Ok(stretch) = &stretch {
+            left = left.saturating_sub(stretch.len());
+            nothing_yet = false;
+        }
+        Some(stretch)
+    };
+    wanted.iter().map(pick).collect()
+}
+
+fn respond(wanted: Vec<Wanted>, stretches: Vec<Option<Result<Stretch, OutOfRange>>>) -> FetchResponse {
+    let mut topics = Vec::<FetchableTopicResponse>::new();
+    for (wanted, stretch) in wanted.into_iter().zip(stretches) {
+        let data = read(&wanted, stretch);
+        match topics.last_mut() {
+            Some(topic) if topic.topic == wanted.topic => topic.partitions.push(data),
+            _ => topics.push(FetchableTopicResponse::default().with_topic(wanted.topic).with_partitions(vec![data])),
+        }
+    }
+    FetchResponse::default().with_responses(topics)
+}
+
+fn read(wanted: &Wanted, stretch: Option<Result<Stretch, OutOfRange>>) -> PartitionData {
+    let data = PartitionData::default()
+        .with_partition_index(wanted.request.partition)
+        .with_preferred_read_replica(BrokerId(-1))
+        .with_aborted_transactions(None)
+        .with_records(Some(Bytes::new()));
+    let failed = |data: PartitionData, error: ResponseError| {
+        data.with_error_code(error.code()).with_high_watermark(-1).with_last_stable_offset(-1).with_log_start_offset(-1)
+    };
+    let Some(partition) = &wanted.partition else {
+        return failed(data, ResponseError::UnknownTopicOrPartition);
+    };
+    let records = match stretch {
+        None => Bytes::new(),
+        Some(Err(OutOfRange)) => return failed(data, ResponseError::OffsetOutOfRange),
+        Some(Ok(stretch)) => match stretch.read() {
+            Ok(bytes) => bytes.into(),
+            Err(error) => {
+                error!(topic = %wanted.topic.0, partition = wanted.request.partition, %error, "cannot read a log");
+                return failed(data, ResponseError::KafkaStorageError);
+            }
+        },
+    };
+    let (start, end) = partition.offsets();
+    data.with_high_watermark(end).with_last_stable_offset(end).with_log_start_offset(start).with_records(Some(records))
+}

@@ -1,0 +1,72 @@
+//! Finds the first record that is not older than a point in time.
+
+use super::partition::Partition;
+use super::record_batch::{BatchHeader, HEADER_LEN};
+use super::records::Records;
+use super::segment::{Place, Stretch};
+use crate::files::lock;
+use std::io;
+use std::sync::Arc;
+
+/// A record and its time, in ms since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FoundTime {
+    pub(crate) offset: i64,
+    pub(crate) timestamp: i64,
+}
+
+impl Partition {
+    /// The first record whose timestamp is at least `timestamp`, to the record in uncompressed batches and to the batch in
+    /// compressed ones. Blocks.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(crate) fn find_time(&self, timestamp: i64) -> io::Result<Option<FoundTime>> {
+        let mut from = self.offsets().0;
+        while let Some((place, stretch)) = self.batch_from(from, timestamp) {
+            if let Some(found) = first_in_batch(&stretch.read()?, &place, from, timestamp) {
+                return Ok(Some(found));
+            }
+            from = place.end;
+        }
+        Ok(None)
+    }
+
+    /// The first record among those with the largest timestamp. Blocks.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(crate) fn find_newest(&self) -> io::Result<Option<FoundTime>> {
+        let newest = lock(&self.view).segments.iter().map(|segment| segment.max_timestamp).max();
+        match newest {
+            Some(timestamp) if timestamp >= 0 => self.find_time(timestamp),
+            _ => Ok(None),
+        }
+    }
+
+    /// The first batch that reaches beyond `from` and holds a record of `timestamp` or later.
+    fn batch_from(&self, from: i64, timestamp: i64) -> Option<(Place, Stretch)> {
+        let view = lock(&self.view);
+        let recent = |segment: &&super::segment::Segment| segment.end > from && segment.max_timestamp >= timestamp;
+        view.segments.iter().filter(recent).find_map(|segment| {
+            let first = segment.find(from.max(segment.base));
+            let mut places = (first..segment.batches()).filter_map(|index| segment.place(index));
+            let place = places.find(|place| place.end > from && place.max_timestamp >= timestamp)?;
+            let len = usize::try_from(place.len).ok()?;
+            Some((place, Stretch { file: Arc::clone(&segment.file), position: place.position, len }))
+        })
+    }
+}
+
+fn first_in_batch(batch: &[u8], place: &Place, from: i64, timestamp: i64) -> Option<FoundTime> {
+    let header = BatchHeader::parse(batch).ok()?;
+    if header.is_compressed() {
+        return Some(FoundTime { offset: place.base.max(from), timestamp: place.max_timestamp });
+    }
+    let records = Records::new(&batch[HEADER_LEN..]).map_while(Result::ok);
+    let mut times = records.map(|record| FoundTime {
+        offset: place.base + i64::from(record.offset_delta),
+        timestamp: header.base_timestamp.saturating_add(record.timestamp_delta),
+    });
+    times.find(|found| found.offset >= from && found.timestamp >= timestamp)
+}

@@ -1,0 +1,22 @@
+//! The log of a partition: segment files of record batches, and what is known about them in memory.
+
+mod find_time;
+mod partition;
+mod producer_state;
+mod record_batch;
+mod records;
+mod recovery;
+mod retention;
+mod segment;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod wake;
+
+pub(crate) use find_time::FoundTime;
+pub(crate) use partition::{AppendError, LogOptions, OutOfRange, Partition};
+pub(crate) use producer_state::SequenceError;
+pub(crate) use record_batch::BatchError;
+pub(crate) use segment::Stretch;
+pub(crate) use wake::{Waiter, now_ms};

@@ -1,0 +1,289 @@
+//! The log of one partition: appended to by one at a time, read by many.
+//!
+//! Two locks. `writer` is held while files change, so it is only ever taken on threads that may block. `view` is what readers see;
+//! it is held for microseconds, never over I/O, and changes only once the file has: readers never meet half a batch.
+
+use super::producer_state::{Novelty, ProducerStates, SequenceError};
+use super::record_batch::{BatchError, BatchHeader};
+use super::recovery;
+use super::segment::{Segment, Stretch};
+use super::wake::{Waiter, Waiters, now_ms};
+use crate::files::{self, lock};
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+/// Bytes of a batch that the broker writes itself: base offset, length, leader epoch.
+const OWN_HEAD: usize = 16;
+/// Keeps the first offset that readers may see, where that is not where a segment begins.
+pub(super) const START_FILE: &str = "start-offset";
+
+/// How a log is kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogOptions {
+    pub(crate) segment_bytes: u64,
+    pub(crate) retention_bytes: Option<u64>,
+    pub(crate) retention_ms: Option<i64>,
+    pub(crate) max_batch_bytes: usize,
+    pub(crate) sync_each_append: bool,
+}
+
+/// Why a batch was not appended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AppendError {
+    #[error("the batch has {len} bytes, the topic takes {limit}")]
+    TooLarge { len: usize, limit: usize },
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    #[error(transparent)]
+    Sequence(#[from] SequenceError),
+    #[error("the topic has been deleted")]
+    Deleted,
+    #[error("cannot write: {0}")]
+    Storage(#[from] io::Error),
+}
+
+/// Where a batch lies now; for a duplicate, where it lay already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Appended {
+    pub(crate) base_offset: i64,
+    pub(crate) log_start: i64,
+}
+
+/// An offset that the log does not have, or no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the offset is outside the log")]
+pub(crate) struct OutOfRange;
+
+/// See the module.
+pub(crate) struct Partition {
+    pub(super) dir: PathBuf,
+    pub(super) options: LogOptions,
+    pub(super) writer: Mutex<Writer>,
+    pub(super) view: Mutex<View>,
+    waiters: Waiters,
+}
+
+pub(super) struct Writer {
+    producers: ProducerStates,
+    /// Files with data that is only in the page cache.
+    unsynced: Vec<Arc<File>>,
+    /// Whether file names of the directory are only in the page cache.
+    names_unsynced: bool,
+    deleted: bool,
+}
+
+pub(super) struct View {
+    /// Oldest first; the last is the one that is appended to.
+    pub(super) segments: VecDeque<Segment>,
+    pub(super) start: i64,
+}
+
+impl View {
+    pub(super) fn active(&self) -> &Segment {
+        self.segments.back().expect("a log always has a segment to append to")
+    }
+
+    fn end(&self) -> i64 {
+        self.active().end
+    }
+
+    /// The segment that holds `offset`, which lies between start and end.
+    fn holding(&self, offset: i64) -> Option<&Segment> {
+        self.segments.get(self.segments.partition_point(|segment| segment.end <= offset))
+    }
+
+    fn check(&self, offset: i64) -> Result<(), OutOfRange> {
+        if (self.start..=self.end()).contains(&offset) { Ok(()) } else { Err(OutOfRange) }
+    }
+}
+
+impl Partition {
+    /// Opens the log in `dir`, which is created when missing. What a crash has left half-written is cut off. Blocks.
+    ///
+    /// # Errors
+    /// When files cannot be read or written.
+    pub(crate) fn open(dir: PathBuf, options: LogOptions) -> io::Result<Self> {
+        fs::create_dir_all(&dir)?;
+        let recovery::Recovered { segments, start, producers } = recovery::recover(&dir)?;
+        let writer = Writer { producers, unsynced: Vec::new(), names_unsynced: true, deleted: false };
+        let view = View { segments, start };
+        Ok(Self { dir, options, writer: Mutex::new(writer), view: Mutex::new(view), waiters: Waiters::default() })
+    }
+
+    /// Appends a batch as a producer has sent it. Blocks.
+    ///
+    /// # Errors
+    /// When the batch is refused, and then the log is as before.
+    pub(crate) fn append(&self, batch: &[u8]) -> Result<Appended, AppendError> {
+        let limit = self.options.max_batch_bytes;
+        if batch.len() > limit {
+            return Err(AppendError::TooLarge { len: batch.len(), limit });
+        }
+        let header = BatchHeader::check_produced(batch)?;
+        let mut writer = lock(&self.writer);
+        if writer.deleted {
+            return Err(AppendError::Deleted);
+        }
+        let base_offset = match writer.producers.check(&header)? {
+            Novelty::Duplicate { base_offset } => base_offset,
+            Novelty::New => {
+                let base_offset = self.write(&mut writer, &header, batch)?;
+                writer.producers.record(&header, base_offset);
+                base_offset
+            }
+        };
+        drop(writer);
+        self.waiters.wake();
+        Ok(Appended { base_offset, log_start: self.offsets().0 })
+    }
+
+    fn write(&self, writer: &mut Writer, header: &BatchHeader, batch: &[u8]) -> Result<i64, AppendError> {
+        let (full, end) = {
+            let view = lock(&self.view);
+            let active = view.active();
+            let end = active.end.checked_add(i64::from(header.last_offset_delta) + 1).ok_or(BatchError::Inconsistent)?;
+            let too_big = active.size + header.len as u64 > self.options.segment_bytes;
+            (active.size > 0 && (too_big || !active.can_index(end)), active.end)
+        };
+        if full {
+            self.roll(writer)?;
+            self.retain(writer, now_ms())?;
+        }
+        let (file, position) = {
+            let view = lock(&self.view);
+            (Arc::clone(&view.active().file), view.active().size)
+        };
+        if let Err(error) = write_batch(&file, position, end, batch).and_then(|()| self.sync_if_due(&file)) {
+            // the index does not know of it: cut it off, so that recovery does not find it either
+            if let Err(error) = file.set_len(position) {
+                tracing::warn!(dir = %self.dir.display(), %error, "cannot cut off a batch that was written in part");
+            }
+            return Err(error.into());
+        }
+        if !writer.unsynced.last().is_some_and(|last| Arc::ptr_eq(last, &file)) {
+            writer.unsynced.push(file);
+        }
+        let mut view = lock(&self.view);
+        view.segments.back_mut().expect("a log always has a segment to append to").push(header, end, now_ms());
+        Ok(end)
+    }
+
+    fn sync_if_due(&self, file: &File) -> io::Result<()> {
+        if self.options.sync_each_append { file.sync_data() } else { Ok(()) }
+    }
+
+    /// Starts a new segment at the end of the log.
+    pub(super) fn roll(&self, writer: &mut Writer) -> io::Result<()> {
+        let end = self.offsets().1;
+        let segment = Segment::create(&self.dir, end, now_ms())?;
+        if self.options.sync_each_append {
+            files::sync_dir(&self.dir)?;
+        } else {
+            writer.names_unsynced = true;
+        }
+        lock(&self.view).segments.push_back(segment);
+        Ok(())
+    }
+
+    /// Drops the oldest segment; the one that is appended to always stays. True when there was one to drop.
+    pub(super) fn drop_oldest(&self, _writer: &mut Writer) -> io::Result<bool> {
+        let dropped = {
+            let mut view = lock(&self.view);
+            let Some(next_base) = view.segments.get(1).map(|next| next.base) else { return Ok(false) };
+            view.start = view.start.max(next_base);
+            view.segments.pop_front()
+        };
+        if let Some(segment) = dropped {
+            fs::remove_file(&segment.path)?;
+        }
+        Ok(true)
+    }
+
+    /// The first offset that can be read, and the one that the next record gets.
+    pub(crate) fn offsets(&self) -> (i64, i64) {
+        let view = lock(&self.view);
+        (view.start, view.end())
+    }
+
+    /// Bytes in files.
+    pub(crate) fn bytes(&self) -> u64 {
+        lock(&self.view).segments.iter().map(|segment| segment.size).sum()
+    }
+
+    /// Bytes that a reader at `offset` has not read.
+    pub(crate) fn bytes_from(&self, offset: i64) -> Result<u64, OutOfRange> {
+        let view = lock(&self.view);
+        view.check(offset)?;
+        let first = view.segments.partition_point(|segment| segment.end <= offset);
+        let whole = view.segments.iter().skip(first + 1).map(|segment| segment.size).sum::<u64>();
+        Ok(whole + view.segments.get(first).map_or(0, |segment| segment.bytes_from(offset)))
+    }
+
+    /// Whole batches from `offset` on: at most `max_bytes`, but the first one whatever its size if `at_least_one`.
+    /// `None` when there is nothing (yet) to be read or nothing fits.
+    pub(crate) fn stretch(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> Result<Option<Stretch>, OutOfRange> {
+        let view = lock(&self.view);
+        view.check(offset)?;
+        Ok(view.holding(offset).and_then(|segment| segment.stretch(offset, max_bytes, at_least_one)))
+    }
+
+    /// Has `waiter` woken by the next append.
+    pub(crate) fn register(&self, waiter: &Waiter) {
+        self.waiters.register(waiter);
+    }
+
+    /// Makes everything before `offset` unreadable (−1: everything there is) and gives disk space back where whole segments are.
+    /// Returns the new start. Blocks.
+    pub(crate) fn delete_before(&self, offset: i64) -> Result<Result<i64, OutOfRange>, io::Error> {
+        let mut writer = lock(&self.writer);
+        let (start, end) = self.offsets();
+        let wanted = if offset == -1 { end } else { offset };
+        if !(0..=end).contains(&wanted) {
+            return Ok(Err(OutOfRange));
+        }
+        let start = start.max(wanted);
+        files::replace(&self.dir.join(START_FILE), start.to_string().as_bytes())?;
+        lock(&self.view).start = start;
+        while lock(&self.view).segments.get(1).is_some_and(|next| next.base <= start) && self.drop_oldest(&mut writer)? {}
+        Ok(Ok(start))
+    }
+
+    /// Forces everything appended so far to the disk. Blocks, without keeping appends waiting.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        let (unsynced, names) = {
+            let mut writer = lock(&self.writer);
+            if writer.deleted {
+                return Ok(());
+            }
+            (std::mem::take(&mut writer.unsynced), std::mem::take(&mut writer.names_unsynced))
+        };
+        if names {
+            files::sync_dir(&self.dir)?;
+        }
+        unsynced.iter().try_for_each(|file| file.sync_data())
+    }
+
+    /// Refuses appends from now on and wakes the readers, so that they look again and find the topic gone. Blocks.
+    pub(crate) fn close_deleted(&self) {
+        lock(&self.writer).deleted = true;
+        self.waiters.wake();
+    }
+
+    /// The directory of the log.
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        &self.dir
+    }
+}
+
+/// The head goes last: until it is there, its length field is zero and recovery sees no batch.
+fn write_batch(file: &File, position: u64, base_offset: i64, batch: &[u8]) -> io::Result<()> {
+    let mut head = [0; OWN_HEAD]; // the leader epoch, its last four bytes, is always 0: there is one broker
+    head[..8].copy_from_slice(&base_offset.to_be_bytes());
+    head[8..12].copy_from_slice(&batch[8..12]);
+    file.write_all_at(&batch[OWN_HEAD..], position + OWN_HEAD as u64)?;
+    file.write_all_at(&head, position)
+}

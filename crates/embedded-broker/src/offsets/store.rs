@@ -1,0 +1,232 @@
+//! The committed offsets of all groups, kept over restarts.
+
+use super::entry;
+use crate::error::BrokerError;
+use crate::files::{self, lock};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use tracing::warn;
+
+/// The file is rewritten when it is this large and four times as large as what it says.
+const SMALLEST_REWRITE: usize = 1 << 20;
+
+/// What an offset is committed for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) group: String,
+    pub(super) topic: String,
+    pub(super) partition: i32,
+}
+
+/// A committed offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Committed {
+    pub(crate) offset: i64,
+    pub(crate) leader_epoch: i32,
+    pub(crate) metadata: String,
+}
+
+/// See the module.
+pub(crate) struct OffsetStore {
+    path: PathBuf,
+    sync_each: bool,
+    /// Changed only with `file` locked, after the file has.
+    offsets: Mutex<BTreeMap<Key, Committed>>,
+    file: Mutex<Journal>,
+}
+
+struct Journal {
+    file: Arc<File>,
+    len: usize,
+    /// Bytes after the last rewrite: what the offsets themselves need.
+    needed: usize,
+    unsynced: bool,
+}
+
+impl OffsetStore {
+    /// Reads the offsets of `dir`, up to where a crash has torn the file. Blocks.
+    pub(crate) fn open(dir: &Path, sync_each: bool) -> Result<Self, BrokerError> {
+        let path = dir.join("offsets");
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            read => read.map_err(BrokerError::storage(&path))?,
+        };
+        let mut offsets = BTreeMap::new();
+        let mut rest = bytes.as_slice();
+        while let Some((key, committed)) = entry::read(&mut rest) {
+            apply(&mut offsets, key, committed);
+        }
+        if !rest.is_empty() {
+            warn!(path = %path.display(), dropped_bytes = rest.len(), "cut a torn tail off the committed offsets");
+        }
+        let journal = rewrite(&path, &offsets).map_err(BrokerError::storage(&path))?;
+        Ok(Self { path, sync_each, offsets: Mutex::new(offsets), file: Mutex::new(journal) })
+    }
+
+    /// Commits offsets of one group. Blocks.
+    pub(crate) fn commit(&self, group: &str, commits: Vec<(String, i32, Committed)>) -> io::Result<()> {
+        let key = |topic, partition| Key { group: group.into(), topic, partition };
+        self.change(commits.into_iter().map(|(topic, partition, committed)| (key(topic, partition), Some(committed))).collect())
+    }
+
+    /// Forgets a group; false when nothing was known of it. Blocks.
+    pub(crate) fn forget_group(&self, group: &str) -> io::Result<bool> {
+        self.forget(|key| key.group == group)
+    }
+
+    /// Forgets what was committed for a topic. Blocks.
+    pub(crate) fn forget_topic(&self, topic: &str) -> io::Result<bool> {
+        self.forget(|key| key.topic == topic)
+    }
+
+    fn forget(&self, which: impl Fn(&Key) -> bool) -> io::Result<bool> {
+        let gone: Vec<_> = lock(&self.offsets).keys().filter(|key| which(key)).cloned().collect();
+        let any = !gone.is_empty();
+        self.change(gone.into_iter().map(|key| (key, None)).collect())?;
+        Ok(any)
+    }
+
+    fn change(&self, changes: Vec<(Key, Option<Committed>)>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for (key, committed) in &changes {
+            entry::write(&mut bytes, key, committed.as_ref());
+        }
+        let mut journal = lock(&self.file);
+        if let Err(error) = (&*journal.file).write_all(&bytes) {
+            // half an entry would hide all later ones from the next start
+            journal.file.set_len(journal.len as u64)?;
+            return Err(error);
+        }
+        if self.sync_each {
+            journal.file.sync_data()?;
+        }
+        journal.len += bytes.len();
+        journal.unsynced = !self.sync_each;
+        let mut offsets = lock(&self.offsets);
+        for (key, committed) in changes {
+            apply(&mut offsets, key, committed);
+        }
+        if journal.len > SMALLEST_REWRITE.max(4 * journal.needed) {
+            let snapshot = offsets.clone();
+            drop(offsets);
+            *journal = rewrite(&self.path, &snapshot)?;
+        }
+        Ok(())
+    }
+
+    /// What a group has committed for a partition.
+    pub(crate) fn get(&self, group: &str, topic: &str, partition: i32) -> Option<Committed> {
+        lock(&self.offsets).get(&Key { group: group.into(), topic: topic.into(), partition }).cloned()
+    }
+
+    /// The partitions that a group has committed, by topic.
+    pub(crate) fn partitions_of(&self, group: &str) -> BTreeMap<String, Vec<i32>> {
+        let mut partitions = BTreeMap::<String, Vec<i32>>::new();
+        let first = Key { group: group.into(), topic: String::new(), partition: i32::MIN };
+        for key in lock(&self.offsets).range(first..).map(|(key, _)| key).take_while(|key| key.group == group) {
+            partitions.entry(key.topic.clone()).or_default().push(key.partition);
+        }
+        partitions
+    }
+
+    /// The groups that have committed anything.
+    pub(crate) fn groups(&self) -> Vec<String> {
+        let mut groups: Vec<_> = lock(&self.offsets).keys().map(|key| key.group.clone()).collect();
+        groups.dedup();
+        groups
+    }
+
+    /// Forces commits to the disk. Blocks.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        let file = {
+            let mut journal = lock(&self.file);
+            std::mem::take(&mut journal.unsynced).then(|| Arc::clone(&journal.file))
+        };
+        file.map_or(Ok(()), |file| file.sync_data())
+    }
+}
+
+fn apply(offsets: &mut BTreeMap<Key, Committed>, key: Key, committed: Option<Committed>) {
+    match committed {
+        Some(committed) => offsets.insert(key, committed),
+        None => offsets.remove(&key),
+    };
+}
+
+/// Replaces the file by one that says each offset once.
+fn rewrite(path: &Path, offsets: &BTreeMap<Key, Committed>) -> io::Result<Journal> {
+    let mut bytes = Vec::new();
+    for (key, committed) in offsets {
+        entry::write(&mut bytes, key, Some(committed));
+    }
+    files::replace(path, &bytes)?;
+    let file = Arc::new(OpenOptions::new().append(true).open(path)?);
+    Ok(Journal { file, len: bytes.len(), needed: bytes.len(), unsynced: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn committed(offset: i64) -> Committed {
+        Committed { offset, leader_epoch: 0, metadata: "tab\tline\nend".into() }
+    }
+
+    fn open(dir: &tempfile::TempDir) -> OffsetStore {
+        OffsetStore::open(dir.path(), false).unwrap()
+    }
+
+    #[test]
+    fn commits_with_metadata_survive_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        open(&dir).commit("g", vec![("t".into(), 0, committed(5)), ("t".into(), 1, committed(6))]).unwrap();
+        open(&dir).commit("g", vec![("t".into(), 1, committed(7))]).unwrap();
+        let store = open(&dir);
+        assert_eq!(store.get("g", "t", 0), Some(committed(5)));
+        assert_eq!(store.get("g", "t", 1), Some(committed(7)));
+        assert_eq!(store.get("h", "t", 1), None);
+        assert_eq!(store.partitions_of("g"), BTreeMap::from([("t".into(), vec![0, 1])]));
+    }
+
+    #[test]
+    fn what_is_forgotten_stays_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(&dir);
+        store.commit("g", vec![("t".into(), 0, committed(5)), ("u".into(), 0, committed(5))]).unwrap();
+        store.commit("h", vec![("t".into(), 0, committed(5))]).unwrap();
+        assert!(store.forget_topic("t").unwrap());
+        assert_eq!(open(&dir).groups(), ["g"]);
+        assert!(open(&dir).forget_group("g").unwrap());
+        assert!(!open(&dir).forget_group("g").unwrap());
+    }
+
+    #[test]
+    fn a_torn_file_gives_what_was_whole_and_takes_new_commits() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("offsets");
+        open(&dir).commit("g", vec![("t".into(), 0, committed(5)), ("t".into(), 1, committed(6))]).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for len in 0..whole.len() {
+            fs::write(&path, &whole[..len]).unwrap();
+            let store = open(&dir);
+            assert_eq!(store.get("g", "t", 0).is_some(), len >= whole.len() / 2, "{len}");
+            assert_eq!(store.get("g", "t", 1), None, "{len}");
+            store.commit("g", vec![("t".into(), 2, committed(9))]).unwrap();
+            assert_eq!(open(&dir).get("g", "t", 2), Some(committed(9)), "{len}");
+        }
+    }
+
+    #[test]
+    fn the_file_does_not_grow_with_the_number_of_commits() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(&dir);
+        for offset in 0..40_000 {
+            store.commit("g", vec![("t".into(), 0, committed(offset))]).unwrap();
+        }
+        assert!(fs::metadata(dir.path().join("offsets")).unwrap().len() < 2 * SMALLEST_REWRITE as u64);
+        assert_eq!(open(&dir).get("g", "t", 0), Some(committed(39_999)));
+    }
+}

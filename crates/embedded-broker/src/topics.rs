@@ -1,0 +1,259 @@
+//! The topics of the broker, and the file that remembers them.
+
+use crate::config::BrokerConfig;
+use crate::error::BrokerError;
+use crate::files::{self, lock};
+use crate::log::Partition;
+use crate::topic_config::TopicConfig;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use uuid::Uuid;
+
+/// First line of the file; another format would say another number.
+const FORMAT: &str = "topics 1";
+/// Each partition has open files and memory: beyond this a request is a mistake.
+pub(crate) const MAX_PARTITIONS: usize = 1000;
+/// Kafka's limit.
+const MAX_NAME_LEN: usize = 249;
+
+/// A topic and its logs. Never changes: a topic that gets more partitions is replaced.
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    pub(crate) id: Uuid,
+    pub(crate) config: TopicConfig,
+    pub(crate) partitions: Vec<Arc<Partition>>,
+}
+
+/// Why topics were not changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TopicError {
+    #[error("a name has 1 to 249 characters out of A-Z a-z 0-9 . _ - and is neither '.' nor '..'")]
+    InvalidName,
+    #[error("the topic exists already")]
+    Exists,
+    #[error("there is no such topic")]
+    Unknown,
+    #[error("a topic has 1 to {MAX_PARTITIONS} partitions, and never fewer than before")]
+    InvalidPartitions,
+    #[error("cannot write: {0}")]
+    Storage(#[from] io::Error),
+}
+
+/// All topics.
+pub(crate) struct Topics {
+    broker: BrokerConfig,
+    by_name: Mutex<BTreeMap<String, Arc<Topic>>>,
+    /// Held while topics change on disk, so that one change follows the other.
+    changing: Mutex<()>,
+}
+
+impl Topics {
+    /// Opens what the directory remembers. Blocks.
+    pub(crate) fn open(broker: &BrokerConfig) -> Result<Self, BrokerError> {
+        let topics = Self { broker: broker.clone(), by_name: Mutex::default(), changing: Mutex::default() };
+        let path = topics.file();
+        let unreadable = |reason: String| BrokerError::Unreadable { path: path.clone(), reason };
+        let logs = topics.logs_dir();
+        fs::create_dir_all(&logs).map_err(BrokerError::storage(&logs))?;
+        let text = files::read_if_there(&path).map_err(BrokerError::storage(&path))?;
+        let Some(text) = text else { return Ok(topics) };
+        let mut lines = text.lines();
+        if lines.next() != Some(FORMAT) {
+            return Err(unreadable(format!("does not begin with '{FORMAT}'")));
+        }
+        let parsed: Option<Vec<_>> = lines.map(parse_line).collect();
+        for (name, id, partitions, config) in parsed.ok_or_else(|| unreadable("has a line that is not a topic".into()))? {
+            let topic = topics.open_topic(name, id, config, 0..partitions).map_err(BrokerError::storage(&logs))?;
+            lock(&topics.by_name).insert(topic.name.clone(), Arc::new(topic));
+        }
+        Ok(topics)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.broker.dir.join("topics")
+    }
+
+    fn logs_dir(&self) -> PathBuf {
+        self.broker.dir.join("logs")
+    }
+
+    fn open_topic(&self, name: String, id: Uuid, config: TopicConfig, range: std::ops::Range<usize>) -> io::Result<Topic> {
+        let options = config.log_options(&self.broker);
+        let open = |index: usize| Partition::open(self.logs_dir().join(format!("{name}-{index}")), options).map(Arc::new);
+        let partitions = range.map(open).collect::<io::Result<_>>()?;
+        Ok(Topic { name, id, config, partitions })
+    }
+
+    /// The topic of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Topic>> {
+        lock(&self.by_name).get(name).cloned()
+    }
+
+    /// The topic of this id.
+    pub(crate) fn by_id(&self, id: Uuid) -> Option<Arc<Topic>> {
+        lock(&self.by_name).values().find(|topic| topic.id == id).cloned()
+    }
+
+    /// A partition, if there is one of this index.
+    pub(crate) fn partition(&self, topic: &str, index: i32) -> Option<Arc<Partition>> {
+        let index = usize::try_from(index).ok()?;
+        lock(&self.by_name).get(topic)?.partitions.get(index).cloned()
+    }
+
+    /// All topics, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
+        lock(&self.by_name).values().cloned().collect()
+    }
+
+    /// All partitions of all topics.
+    pub(crate) fn partitions(&self) -> Vec<Arc<Partition>> {
+        lock(&self.by_name).values().flat_map(|topic| topic.partitions.iter().cloned()).collect()
+    }
+
+    /// Whether a topic of this name and size could be created.
+    pub(crate) fn check_new(&self, name: &str, partitions: usize) -> Result<(), TopicError> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let named = (1..=MAX_NAME_LEN).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(allowed);
+        if !named {
+            return Err(TopicError::InvalidName);
+        }
+        if self.get(name).is_some() {
+            return Err(TopicError::Exists);
+        }
+        if (1..=MAX_PARTITIONS).contains(&partitions) { Ok(()) } else { Err(TopicError::InvalidPartitions) }
+    }
+
+    /// Creates a topic; it survives a crash once this has returned. Blocks.
+    pub(crate) fn create(&self, name: &str, partitions: usize, config: TopicConfig) -> Result<Arc<Topic>, TopicError> {
+        let _changing = lock(&self.changing);
+        self.check_new(name, partitions)?;
+        // what a topic of the same name has left behind must not come back
+        for index in 0..partitions {
+            remove_dir_if_there(self.logs_dir().join(format!("{name}-{index}")))?;
+        }
+        self.put(self.open_topic(name.into(), Uuid::now_v7(), config, 0..partitions)?)
+    }
+
+    /// Gives a topic more partitions. Blocks.
+    pub(crate) fn grow(&self, name: &str, partitions: usize, validate_only: bool) -> Result<(), TopicError> {
+        let _changing = lock(&self.changing);
+        let old = self.get(name).ok_or(TopicError::Unknown)?;
+        if partitions <= old.partitions.len() || partitions > MAX_PARTITIONS {
+            return Err(TopicError::InvalidPartitions);
+        }
+        if !validate_only {
+            let mut topic = self.open_topic(name.into(), old.id, old.config.clone(), old.partitions.len()..partitions)?;
+            topic.partitions.splice(0..0, old.partitions.iter().cloned());
+            self.put(topic)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a new or changed topic down, then makes it visible.
+    fn put(&self, topic: Topic) -> Result<Arc<Topic>, TopicError> {
+        let topic = Arc::new(topic);
+        let mut next = lock(&self.by_name).clone();
+        next.insert(topic.name.clone(), Arc::clone(&topic));
+        self.save(&next)?;
+        *lock(&self.by_name) = next;
+        Ok(topic)
+    }
+
+    /// Deletes a topic with its messages. Blocks.
+    pub(crate) fn delete(&self, name: &str) -> Result<Arc<Topic>, TopicError> {
+        let _changing = lock(&self.changing);
+        let mut next = lock(&self.by_name).clone();
+        let topic = next.remove(name).ok_or(TopicError::Unknown)?;
+        self.save(&next)?;
+        *lock(&self.by_name) = next;
+        for partition in &topic.partitions {
+            partition.close_deleted();
+            remove_dir_if_there(partition.dir().to_owned())?;
+        }
+        Ok(topic)
+    }
+
+    fn save(&self, topics: &BTreeMap<String, Arc<Topic>>) -> io::Result<()> {
+        let mut text = format!("{FORMAT}\n");
+        for topic in topics.values() {
+            text += &format!("{}\t{}\t{}", topic.name, topic.id, topic.partitions.len());
+            for (name, value) in topic.config.overrides() {
+                text += &format!("\t{name}={value}");
+            }
+            text.push('\n');
+        }
+        files::replace(&self.file(), text.as_bytes())
+    }
+}
+
+/// `name <tab> id <tab> partitions { <tab> setting=value }`
+fn parse_line(line: &str) -> Option<(String, Uuid, usize, TopicConfig)> {
+    let mut fields = line.split('\t');
+    let name = fields.next()?.to_owned();
+    let id = fields.next()?.parse().ok()?;
+    let partitions = fields.next()?.parse().ok().filter(|count| (1..=MAX_PARTITIONS).contains(count))?;
+    let mut config = TopicConfig::default();
+    for field in fields {
+        let (name, value) = field.split_once('=')?;
+        config.set(name, Some(value)).ok()?;
+    }
+    Some((name, id, partitions, config))
+}
+
+fn remove_dir_if_there(dir: PathBuf) -> io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(dir: &tempfile::TempDir) -> Topics {
+        Topics::open(&BrokerConfig::new(dir.path())).unwrap()
+    }
+
+    #[test]
+    fn topics_and_their_settings_are_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = TopicConfig::default();
+        config.set("retention.bytes", Some("12345")).unwrap();
+        let id = open(&dir).create("a.topic", 3, config.clone()).unwrap().id;
+        let again = open(&dir).get("a.topic").unwrap();
+        assert_eq!((again.id, again.partitions.len(), &again.config), (id, 3, &config));
+    }
+
+    #[test]
+    fn a_topic_grows_and_never_shrinks() {
+        let dir = tempfile::tempdir().unwrap();
+        let topics = open(&dir);
+        topics.create("t", 2, TopicConfig::default()).unwrap();
+        topics.grow("t", 5, false).unwrap();
+        assert!(matches!(topics.grow("t", 4, false), Err(TopicError::InvalidPartitions)));
+        assert_eq!(open(&dir).get("t").unwrap().partitions.len(), 5);
+    }
+
+    #[test]
+    fn names_that_kafka_refuses_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let topics = open(&dir);
+        for name in ["", ".", "..", "a/b", "ä", "a\tb", &"x".repeat(250)] {
+            assert!(matches!(topics.check_new(name, 1), Err(TopicError::InvalidName)), "{name:?}");
+        }
+        topics.create("t", 1, TopicConfig::default()).unwrap();
+        assert!(matches!(topics.create("t", 1, TopicConfig::default()), Err(TopicError::Exists)));
+        assert!(matches!(topics.check_new("u", 0), Err(TopicError::InvalidPartitions)));
+    }
+
+    #[test]
+    fn a_file_of_another_kind_keeps_the_broker_from_starting() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("topics"), "something else").unwrap();
+        assert!(matches!(Topics::open(&BrokerConfig::new(dir.path())), Err(BrokerError::Unreadable { .. })));
+    }
+}

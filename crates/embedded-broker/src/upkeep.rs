@@ -1,0 +1,63 @@
+//! What the broker does by itself: moves groups on, forces data to the disk, gives disk space back.
+
+use crate::config::FsyncPolicy;
+use crate::log::now_ms;
+use crate::node::{Node, log_failure};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+/// Runs until `stop`.
+pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
+    let flush_every = match node.config.fsync {
+        FsyncPolicy::Interval(interval) => Some(interval),
+        // appends sync for themselves, or nobody does
+        FsyncPolicy::EveryAppend | FsyncPolicy::Never => None,
+    };
+    let work = async {
+        tokio::join!(
+            node.groups.run(),
+            repeat(&node, Some(node.config.retention_interval), retain),
+            repeat(&node, flush_every, |node| {
+                if let Err(error) = node.flush() {
+                    tracing::error!(%error, "cannot force data to the disk");
+                }
+            }),
+        );
+    };
+    stop.run_until_cancelled(work).await;
+}
+
+async fn repeat(node: &Arc<Node>, interval: Option<Duration>, job: fn(&Node)) {
+    let Some(interval) = interval else { return };
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if node.blocking(job).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Applies each topic's retention, then the limit on everything together.
+fn retain(node: &Node) {
+    let partitions = node.topics.partitions();
+    for partition in &partitions {
+        log_failure("retention", partition.dir(), partition.enforce_retention(now_ms()));
+    }
+    let mut total: u64 = partitions.iter().map(|partition| partition.bytes()).sum();
+    while total > node.config.total_bytes {
+        let oldest = partitions.iter().filter_map(|partition| Some((partition.oldest_ms()?, partition)));
+        let Some((_, partition)) = oldest.min_by_key(|(age, _)| *age) else { return };
+        let before = partition.bytes();
+        log_failure("retention", partition.dir(), partition.shrink());
+        let freed = before.saturating_sub(partition.bytes());
+        tracing::warn!(dir = %partition.dir().display(), freed, limit = node.config.total_bytes, "all topics together are too large: dropped the oldest messages");
+        if freed == 0 {
+            return;
+        }
+        total = total.saturating_sub(freed);
+    }
+}

@@ -1,0 +1,7 @@
+//! The broker under the clients that it is made for: librdkafka's, through the `rdkafka` crate.
+
+mod admin;
+mod groups;
+mod messages;
+mod restart;
+mod setup;
