@@ -1,0 +1,109 @@
+//! Receiving as a member of a group.
+
+use crate::backoff::Outage;
+use crate::client;
+use crate::context::LogContext;
+use crate::delivery::SharedTracker;
+use crate::handoff::Handoff;
+use crate::link::Link;
+use crate::member::{Member, Received};
+use crate::rebalance::MemberContext;
+use crate::{Ack, BusConfig, BusError, Delivery};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tracing::warn;
+
+/// One message is ready while the next is on its way; everything else waits in the client's small fetch queue.
+const READY: usize = 1;
+/// Leaving takes a round trip or two; with the broker away there is nothing to wait for.
+const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+
+/// What to consume, and how much at a time.
+#[derive(Clone, Debug)]
+pub struct ConsumerOptions {
+    /// The consumer group.
+    pub group: String,
+    /// The topic.
+    pub topic: String,
+    /// How many deliveries may be out without being acknowledged; 0 counts as 1.
+    pub max_in_flight: usize,
+}
+
+/// A member of a consumer group.
+///
+/// A thread of its own keeps the membership alive, whether or not anybody receives. While nobody does, it pauses its partitions
+/// after a second and fetches nothing. Dropping a consumer leaves the group in the background; [`Consumer::close`] waits for it.
+#[derive(Debug)]
+pub struct Consumer {
+    topic: String,
+    tracker: SharedTracker,
+    handoff: Arc<Handoff<Received>>,
+    places: Arc<Semaphore>,
+}
+
+impl Consumer {
+    pub(crate) fn join(config: &BusConfig, link: &Arc<Link>, options: ConsumerOptions) -> Result<Self, BusError> {
+        let ConsumerOptions { group, topic, max_in_flight } = options;
+        let tracker = SharedTracker::default();
+        let context = MemberContext {
+            log: LogContext::new("consumer", link),
+            group: group.clone(),
+            topic: topic.clone(),
+            tracker: tracker.clone(),
+        };
+        let consumer: BaseConsumer<MemberContext> = client::create(&client::member(config, &group), context)?;
+        consumer.subscribe(&[&topic]).map_err(|error| BusError::Client(error.to_string()))?;
+        let handoff = Arc::new(Handoff::new(READY));
+        let member = Member {
+            consumer,
+            topic: topic.clone(),
+            group,
+            tracker: tracker.clone(),
+            handoff: Arc::clone(&handoff),
+            unknown_topic: Outage::default(),
+            trouble: Outage::default(),
+        };
+        std::thread::Builder::new()
+            .name("bus-consumer".into())
+            .spawn(move || member.run())
+            .map_err(|error| BusError::Client(error.to_string()))?;
+        Ok(Self { topic, tracker, handoff, places: Arc::new(Semaphore::new(max_in_flight.max(1))) })
+    }
+
+    /// Waits for a free place among the deliveries in flight, then for a message. A broker that is away, a topic that is not
+    /// there yet and a rebalance are waited for. Cancel-safe: a call that is dropped loses nothing.
+    ///
+    /// # Errors
+    /// Only when the client has failed for good.
+    ///
+    /// # Panics
+    /// Never: the places are not closed.
+    pub async fn recv(&mut self) -> Result<Delivery, BusError> {
+        let place = Arc::clone(&self.places).acquire_owned().await.expect("nobody closes the places");
+        loop {
+            let Received { message, epoch } = self.handoff.take().await?;
+            let (partition, offset) = (message.partition, message.offset);
+            // the partition may have left us while the message lay ready: its next owner gets it
+            if self.tracker.with(|tracker| tracker.is_current(partition, epoch)) {
+                let ack = Ack { tracker: self.tracker.clone(), partition, offset, epoch, _place: place };
+                return Ok(Delivery { message, ack });
+            }
+        }
+    }
+
+    /// Commits what is finished and leaves the group. Deliveries that are still out are not finished: drain them before.
+    pub async fn close(self) {
+        self.handoff.close();
+        if tokio::time::timeout(LEAVE_LIMIT, self.handoff.left()).await.is_err() {
+            warn!(topic = self.topic, "the group could not be left in time: its offsets may be behind the finished work");
+        }
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.handoff.close();
+    }
+}

@@ -1,0 +1,93 @@
+//! What librdkafka says, as log lines of ours.
+
+use crate::link::Link;
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tracing::{debug, error, info, warn};
+
+/// The same words of a client are repeated in the log at most this often.
+const REPEAT_AFTER: Duration = Duration::from_secs(30);
+
+/// The context of every client: demotes the dozens of lines that an absent broker causes (the monitor says it once), and
+/// tells the [`Link`] about trouble.
+#[derive(Clone, Debug)]
+pub(crate) struct LogContext {
+    role: &'static str,
+    link: Arc<Link>,
+    last: Arc<Mutex<Option<(String, Instant)>>>,
+}
+
+impl LogContext {
+    pub(crate) fn new(role: &'static str, link: &Arc<Link>) -> Self {
+        Self { role, link: Arc::clone(link), last: Arc::default() }
+    }
+
+    /// Whether these words were not said a moment ago.
+    pub(crate) fn is_news(&self, words: &str) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = last.as_ref().is_some_and(|(text, at)| text == words && at.elapsed() < REPEAT_AFTER);
+        if !known {
+            *last = Some((words.to_owned(), Instant::now()));
+        }
+        !known
+    }
+}
+
+impl ClientContext for LogContext {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, text: &str) {
+        let client = self.role;
+        // connections that fail or time out are reported through `error` as well, and counted by the monitor
+        let weather = matches!(fac, "FAIL" | "ERROR" | "REQTMOUT" | "TIMEOUT" | "BROKERDOWN");
+        match level {
+            _ if weather => debug!(client, fac, text, "kafka client"),
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+                error!(client, fac, text, "kafka client");
+            }
+            RDKafkaLogLevel::Warning if self.is_news(text) => warn!(client, fac, text, "kafka client"),
+            RDKafkaLogLevel::Notice => info!(client, fac, text, "kafka client"),
+            _ => debug!(client, fac, text, "kafka client"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let client = self.role;
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                debug!(client, reason, "every broker is down");
+                self.link.report_trouble();
+            }
+            Some(code) if is_weather(code) => {
+                debug!(client, reason, "a broker is away");
+                self.link.note_reason(reason);
+            }
+            // no error at all; and what the consumer tells, which knows the topic's name
+            Some(RDKafkaErrorCode::PartitionEOF | RDKafkaErrorCode::UnknownTopicOrPartition) => {
+                debug!(client, reason, "kafka client event");
+            }
+            _ if self.is_news(reason) => warn!(client, %error, reason, "kafka client error"),
+            _ => debug!(client, %error, reason, "kafka client error"),
+        }
+    }
+}
+
+impl rdkafka::consumer::ConsumerContext for LogContext {}
+
+/// Whether an error only says that a broker cannot be reached at the moment.
+pub(crate) fn is_weather(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::Resolve
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::NodeUpdate
+            | RDKafkaErrorCode::BrokerDestroy
+            | RDKafkaErrorCode::WaitingForCoordinator
+            | RDKafkaErrorCode::CoordinatorNotAvailable
+            | RDKafkaErrorCode::CoordinatorLoadInProgress
+            | RDKafkaErrorCode::NotCoordinator
+    )
+}

@@ -1,0 +1,211 @@
+//! The thread behind a tail: finds partitions, starts each at the right offset, and reads.
+
+use crate::backoff::Outage;
+use crate::client;
+use crate::context::{LogContext, is_weather};
+use crate::handoff::{Handoff, Offer};
+use crate::layout::{find_partitions, unreachable};
+use crate::link::Link;
+use crate::{BusConfig, BusError, Message, TailEvent};
+use frame::Timestamp;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::{debug, info, warn};
+
+const POLL: Duration = Duration::from_millis(100);
+/// How long one question to the broker may take; reading waits as long.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often to look for a topic that is not there yet.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How often to look for partitions that were added.
+const LOOK_FOR_MORE: Duration = Duration::from_secs(5);
+
+pub(crate) struct Follower {
+    consumer: BaseConsumer<LogContext>,
+    topic: String,
+    since_ms: i64,
+    handoff: Arc<Handoff<TailEvent>>,
+    assigned: HashSet<i32>,
+    /// Partitions whose old messages are not all read yet, with the offset where that is so; `None` once it was told.
+    behind: Option<HashMap<i32, i64>>,
+    /// Whether the broker was asked successfully at least once.
+    began: bool,
+    trouble: Outage,
+}
+
+/// Where to begin in a partition, and where the messages that were there end.
+struct Start {
+    partition: i32,
+    from: i64,
+    end: i64,
+}
+
+impl Follower {
+    pub(crate) fn new(
+        config: &BusConfig,
+        link: &Arc<Link>,
+        topic: &str,
+        since: Timestamp,
+        handoff: Arc<Handoff<TailEvent>>,
+    ) -> Result<Self, BusError> {
+        let consumer = client::create(&client::reader(config), LogContext::new("tail", link))?;
+        let since_ms = i64::try_from(since.as_micros() / 1000).unwrap_or(i64::MAX);
+        Ok(Self {
+            consumer,
+            topic: topic.to_owned(),
+            since_ms,
+            handoff,
+            assigned: HashSet::new(),
+            behind: Some(HashMap::new()),
+            began: false,
+            trouble: Outage::default(),
+        })
+    }
+
+    pub(crate) fn run(mut self) {
+        let mut looked: Option<Instant> = None;
+        while !self.handoff.is_closed() {
+            let pause = if self.assigned.is_empty() { LOOK_AGAIN } else { LOOK_FOR_MORE };
+            if looked.is_none_or(|looked| looked.elapsed() >= pause) {
+                match self.look() {
+                    Ok(()) => self.goes_on(),
+                    Err(error) => self.waits(&error),
+                }
+                looked = Some(Instant::now());
+            }
+            // also without a partition: the client's events must be fetched
+            if let Some(event) = self.poll() {
+                self.hand_over(event);
+            }
+            self.tell_when_caught_up();
+        }
+        let handoff = Arc::clone(&self.handoff);
+        drop(self);
+        handoff.leave();
+    }
+
+    /// Finds partitions that are not read yet and begins with them.
+    fn look(&mut self) -> Result<(), BusError> {
+        let found = find_partitions(&self.consumer, &self.topic, PATIENCE)?.unwrap_or_default();
+        let fresh: Vec<i32> = found.into_iter().filter(|partition| !self.assigned.contains(partition)).collect();
+        if !fresh.is_empty() {
+            self.begin(&fresh)?;
+        }
+        self.began = true;
+        Ok(())
+    }
+
+    fn begin(&mut self, partitions: &[i32]) -> Result<(), BusError> {
+        let starts = self.starts(partitions)?;
+        let mut list = TopicPartitionList::with_capacity(starts.len());
+        for start in &starts {
+            list.add_partition_offset(&self.topic, start.partition, Offset::Offset(start.from)).map_err(unreachable)?;
+        }
+        self.consumer.incremental_assign(&list).map_err(unreachable)?;
+        info!(topic = self.topic, ?partitions, "following partitions");
+        for start in starts {
+            self.assigned.insert(start.partition);
+            // partitions that appear later hold nothing that was there when the tail began
+            if start.from < start.end
+                && !self.began
+                && let Some(behind) = &mut self.behind
+            {
+                behind.insert(start.partition, start.end);
+            }
+        }
+        Ok(())
+    }
+
+    /// The ends are asked for first: a message that comes between the two questions has an offset at or behind the end, so that a
+    /// partition without a message from `since` on can begin there and miss nothing.
+    fn starts(&self, partitions: &[i32]) -> Result<Vec<Start>, BusError> {
+        let mut ends = HashMap::new();
+        let mut asked = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            let (_, end) = self.consumer.fetch_watermarks(&self.topic, *partition, PATIENCE).map_err(unreachable)?;
+            ends.insert(*partition, end);
+            asked.add_partition_offset(&self.topic, *partition, Offset::Offset(self.since_ms)).map_err(unreachable)?;
+        }
+        let found = self.consumer.offsets_for_times(asked, PATIENCE).map_err(unreachable)?;
+        let start = |(partition, end): (i32, i64)| {
+            let element = found.find_partition(&self.topic, partition);
+            let element = element.ok_or_else(|| BusError::BrokerAway { reason: "an answer lacks a partition".into() })?;
+            element.error().map_err(unreachable)?;
+            let from = match element.offset() {
+                Offset::Offset(offset) => offset,
+                _ => end,
+            };
+            Ok(Start { partition, from, end })
+        };
+        ends.into_iter().map(start).collect()
+    }
+
+    fn poll(&mut self) -> Option<TailEvent> {
+        match self.consumer.poll(POLL)? {
+            Ok(borrowed) => {
+                let message = Message::copy_of(&borrowed);
+                drop(borrowed);
+                self.has_read(message.partition, message.offset + 1);
+                Some(TailEvent::Message(message))
+            }
+            Err(KafkaError::PartitionEOF(partition)) => {
+                // offsets that do not exist (compacted, or control records) may lie before the end
+                self.has_read(partition, i64::MAX);
+                None
+            }
+            Err(KafkaError::MessageConsumptionFatal(code)) => {
+                self.handoff.fail(BusError::Fatal(code.to_string()));
+                self.handoff.rest(Duration::from_secs(3600));
+                None
+            }
+            Err(error) => {
+                let topic = &self.topic;
+                match error.rdkafka_error_code() {
+                    Some(code) if is_weather(code) => debug!(topic, %error, "following waits"),
+                    Some(RDKafkaErrorCode::UnknownTopicOrPartition) => debug!(topic, %error, "following waits"),
+                    _ => self.waits(&unreachable(error)),
+                }
+                None
+            }
+        }
+    }
+
+    fn has_read(&mut self, partition: i32, next: i64) {
+        if let Some(behind) = &mut self.behind
+            && behind.get(&partition).is_some_and(|end| next >= *end)
+        {
+            behind.remove(&partition);
+        }
+    }
+
+    fn tell_when_caught_up(&mut self) {
+        if self.began && self.behind.as_ref().is_some_and(HashMap::is_empty) {
+            self.behind = None;
+            self.hand_over(TailEvent::CaughtUp);
+        }
+    }
+
+    /// Waits until the event is taken. Nothing else needs this thread: a tail has no group that would miss it.
+    fn hand_over(&self, event: TailEvent) {
+        let mut event = event;
+        while let Offer::Full(back) = self.handoff.offer(event, Duration::from_secs(60)) {
+            event = back;
+        }
+    }
+
+    fn waits(&mut self, error: &BusError) {
+        if let Some(since) = self.trouble.goes_on() {
+            warn!(topic = self.topic, %error, seconds = since.as_secs(), "following waits for the broker");
+        }
+    }
+
+    fn goes_on(&mut self) {
+        if let Some(length) = self.trouble.is_over() {
+            info!(topic = self.topic, seconds = length.as_secs_f32(), "following goes on");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Whether the broker answers: asked at intervals, and at once when a client loses it.
+
+use crate::client::Inquirer;
+use crate::clients::Clients;
+use crate::link::{Link, Woken};
+use rdkafka::consumer::Consumer as _;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+const PROBE_EVERY: Duration = Duration::from_secs(2);
+/// How long an answer may take: a slow uplink full of frames is no outage.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The same when a client has just lost every broker, or while the broker is away.
+const LITTLE_PATIENCE: Duration = Duration::from_millis(500);
+/// Two questions are at least this far apart, however much trouble is reported.
+const BREATH: Duration = Duration::from_millis(200);
+/// Asking about one topic that every cluster has is cheap, asking about all topics is not. A cluster that does not have it
+/// yet answers as well, and does not make it: consumers do not ask for that.
+const PROBE_TOPIC: &str = "__consumer_offsets";
+/// Whether the broker answers; `Err` says why not.
+pub(crate) type Reachable = Result<(), String>;
+
+/// Starts the thread that asks. It ends when the link is stopped, and then waits to be the last that holds the clients: dropping
+/// them blocks, which must not happen to whoever drops a bus.
+pub(crate) fn start(link: &Arc<Link>, clients: &Arc<Clients>, brokers: &str) -> std::io::Result<watch::Receiver<Reachable>> {
+    let (state, receiver) = watch::channel(Err("the broker has not answered yet".to_owned()));
+    let monitor = Monitor { link: Arc::clone(link), brokers: brokers.to_owned(), state, answered: None };
+    let mut clients = Arc::clone(clients);
+    std::thread::Builder::new().name("bus-monitor".into()).spawn(move || {
+        monitor.run(&clients);
+        while Arc::get_mut(&mut clients).is_none() {
+            std::thread::sleep(BREATH);
+        }
+    })?;
+    Ok(receiver)
+}
+
+struct Monitor {
+    link: Arc<Link>,
+    brokers: String,
+    state: watch::Sender<Reachable>,
+    /// What the log was told last.
+    answered: Option<bool>,
+}
+
+impl Monitor {
+    fn run(mut self, clients: &Clients) {
+        let mut patience = PATIENCE;
+        loop {
+            let answer = self.probe(&clients.inquirer, patience);
+            clients.discard_events();
+            let reachable = answer.is_ok();
+            self.announce(answer);
+            match self.link.wait(if reachable { PROBE_EVERY } else { BREATH }) {
+                Woken::Stopped => return,
+                Woken::Trouble => {
+                    patience = LITTLE_PATIENCE;
+                    std::thread::sleep(BREATH);
+                }
+                Woken::Time => patience = if reachable { PATIENCE } else { LITTLE_PATIENCE },
+            }
+        }
+    }
+
+    fn probe(&self, inquirer: &Inquirer, patience: Duration) -> Reachable {
+        match inquirer.fetch_metadata(Some(PROBE_TOPIC), patience) {
+            Ok(_) => {
+                self.link.forget_reason();
+                Ok(())
+            }
+            Err(error) => Err(self.link.last_reason().unwrap_or_else(|| error.to_string())),
+        }
+    }
+
+    /// Tells everyone, and the log at each change.
+    fn announce(&mut self, answer: Reachable) {
+        let brokers = &self.brokers;
+        if self.answered.replace(answer.is_ok()) != Some(answer.is_ok()) {
+            match &answer {
+                Ok(()) => info!(brokers, "the broker answers"),
+                Err(reason) => warn!(brokers, reason, "the broker is away"),
+            }
+        }
+        self.state.send_if_modified(|known| {
+            let changed = *known != answer;
+            *known = answer;
+            changed
+        });
+    }
+}

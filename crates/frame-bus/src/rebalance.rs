@@ -1,0 +1,108 @@
+//! What happens to offsets when partitions come and go.
+
+use crate::context::{LogContext, is_weather};
+use crate::delivery::SharedTracker;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::{ClientContext, TopicPartitionList};
+use tracing::{debug, info, warn};
+
+/// The context of a member of a group. Its callbacks run on the member's thread, inside `poll`.
+pub(crate) struct MemberContext {
+    pub(crate) log: LogContext,
+    pub(crate) group: String,
+    pub(crate) topic: String,
+    pub(crate) tracker: SharedTracker,
+}
+
+impl MemberContext {
+    fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+        let partitions = partitions_of(list);
+        let lost = consumer.assignment_lost();
+        // in one step, so that no work which ends meanwhile is taken for finished and then forgotten
+        let marks = self.tracker.with(|tracker| {
+            let marks: Vec<(i32, i64)> = partitions.iter().filter_map(|partition| tracker.take_mark(*partition)).collect();
+            partitions.iter().for_each(|partition| tracker.revoke(*partition));
+            marks
+        });
+        let (group, topic) = (&self.group, &self.topic);
+        if lost {
+            // others have them already: what we finished and did not commit, they get again
+            warn!(group, topic, ?partitions, "partitions lost");
+            return;
+        }
+        info!(group, topic, ?partitions, "partitions revoked");
+        store(consumer, topic, &marks);
+        match consumer.commit_consumer_state(CommitMode::Sync) {
+            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+            Err(error) => warn!(group, topic, ?partitions, %error, "finished offsets not committed, their messages come again"),
+        }
+    }
+}
+
+/// Hands marks to librdkafka, which commits them at its next interval.
+pub(crate) fn store(consumer: &BaseConsumer<MemberContext>, topic: &str, marks: &[(i32, i64)]) {
+    for (partition, mark) in marks {
+        // rdkafka's `store_offset` takes the next offset to read, as commits do
+        let mut list = TopicPartitionList::with_capacity(1);
+        let stored = list
+            .add_partition_offset(topic, *partition, rdkafka::Offset::Offset(*mark))
+            .and_then(|()| consumer.store_offsets(&list));
+        if let Err(error) = stored {
+            // the partition is on its way to somebody else
+            debug!(topic, partition, mark, %error, "offset not stored");
+        }
+    }
+}
+
+pub(crate) fn partitions_of(list: &TopicPartitionList) -> Vec<i32> {
+    list.elements().iter().map(rdkafka::topic_partition_list::TopicPartitionListElem::partition).collect()
+}
+
+impl ClientContext for MemberContext {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, text: &str) {
+        self.log.log(level, fac, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.log.error(error, reason);
+    }
+}
+
+impl ConsumerContext for MemberContext {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let (group, topic) = (&self.group, &self.topic);
+        match rebalance {
+            Rebalance::Assign(list) if list.count() == 0 => debug!(group, topic, "no new partitions"),
+            Rebalance::Assign(list) => {
+                let partitions = partitions_of(list);
+                self.tracker.with(|tracker| {
+                    for partition in &partitions {
+                        tracker.assign(*partition);
+                    }
+                });
+                info!(group, topic, ?partitions, "partitions assigned");
+            }
+            Rebalance::Revoke(list) if list.count() == 0 => {}
+            Rebalance::Revoke(list) => self.revoked(consumer, list),
+            Rebalance::Error(error) => warn!(group, topic, %error, "rebalance failed"),
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        let Err(error) = result else { return };
+        let (group, topic) = (&self.group, &self.topic);
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::NoOffset) => {}
+            // the offsets stay stored and are committed by the next interval that finds a broker
+            Some(code) if is_weather(code) => debug!(group, topic, %error, "commit waits"),
+            Some(RDKafkaErrorCode::RebalanceInProgress | RDKafkaErrorCode::IllegalGeneration) => {
+                debug!(group, topic, %error, "commit waits for the group");
+            }
+            // after an outage the commits of all its intervals fail together
+            _ if self.log.is_news("commit failed") => warn!(group, topic, %error, "commit failed"),
+            _ => debug!(group, topic, %error, "commit failed"),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What a broker and this crate owe each other: one suite, run against the embedded broker and against Apache Kafka.
+//!
+//! `MLVI_KAFKA=HOST:PORT` names a Kafka (`.ci/kafka start` gets one); unset, its half says that it was skipped. With
+//! `MLVI_KAFKA_SCRIPT` naming that script, the tests that stop the broker start a Kafka of their own.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and says when it was skipped")]
+
+mod absent;
+mod asking;
+mod consuming;
+mod groups;
+mod outages;
+mod sending;
+mod site;
+mod tailing;
+
+/// Makes each test once for each broker.
+macro_rules! contract {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() -> anyhow::Result<()> {
+                super::$module::$name(super::site::Site::embedded().await?).await
+            })*
+        }
+        mod kafka {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() -> anyhow::Result<()> {
+                match super::site::Site::kafka() {
+                    Some(site) => super::$module::$name(site).await,
+                    None => Ok(println!("skipped: MLVI_KAFKA is not set")),
+                }
+            })*
+        }
+    };
+}
+
+contract![
+    sending::a_message_arrives_with_its_key_its_headers_and_its_place,
+    sending::messages_of_one_key_stay_in_order,
+    sending::the_largest_frame_passes_and_a_larger_message_is_refused,
+    sending::a_full_queue_is_a_value,
+    sending::a_dead_letter_keeps_bytes_and_headers,
+    consuming::a_commit_survives_a_restart_of_the_consumer,
+    consuming::unfinished_messages_come_again_and_finished_ones_do_not,
+    consuming::work_that_ends_in_any_order_is_committed_in_the_end,
+    consuming::a_receive_that_is_cancelled_loses_nothing,
+    consuming::no_more_than_the_allowed_deliveries_are_out,
+    consuming::back_pressure_loses_neither_membership_nor_messages,
+    consuming::a_topic_that_is_made_later_is_waited_for,
+    groups::two_members_share_partitions_and_one_leaves,
+    groups::work_that_a_member_leaves_behind_goes_to_the_other,
+    tailing::a_tail_begins_at_a_moment_and_says_when_it_has_caught_up,
+    tailing::a_tail_of_an_empty_topic_has_caught_up_at_once,
+    tailing::a_tail_waits_for_its_topic_and_sees_partitions_that_are_added,
+    asking::lag_counts_what_is_not_finished,
+    asking::one_message_is_read_at_its_place,
+    asking::topics_are_made_once_whoever_asks,
+    outages::nothing_acknowledged_is_lost_when_the_broker_restarts,
+];

@@ -1,0 +1,139 @@
+//! A broker to test against, and how to speak with it.
+
+use anyhow::{Context, Result};
+use embedded_broker::{Broker, BrokerConfig};
+use frame_bus::{Bus, BusConfig, Consumer, ConsumerOptions, Delivery, Outgoing, Tail, TailEvent, TopicSpec};
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// Longer than anything takes on a busy machine; reached only by a test that fails.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+pub(crate) struct Site {
+    brokers: String,
+    /// Its data, and the broker itself while it runs; nothing of that for a broker that is not ours.
+    embedded: Option<(TempDir, Option<Broker>)>,
+}
+
+impl Site {
+    pub(crate) async fn embedded() -> Result<Self> {
+        let dir = tempfile::tempdir()?;
+        let broker = Broker::start(BrokerConfig::new(dir.path())).await?;
+        Ok(Self { brokers: broker.address().to_string(), embedded: Some((dir, Some(broker))) })
+    }
+
+    pub(crate) fn kafka() -> Option<Self> {
+        std::env::var("MLVI_KAFKA").ok().map(|brokers| Self { brokers, embedded: None })
+    }
+
+    pub(crate) fn config(&self) -> BusConfig {
+        // the shortest session that Kafka allows, so that what depends on it shows
+        BusConfig { session_timeout: Duration::from_secs(6), ..BusConfig::new(&self.brokers, "contract") }
+    }
+
+    pub(crate) fn bus(&self) -> Result<Bus> {
+        Ok(Bus::open(self.config())?)
+    }
+
+    pub(crate) fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    /// Stops the broker and starts it again on its port, with its data. `meanwhile` runs while it is away.
+    pub(crate) async fn restart(&mut self, meanwhile: impl Future<Output = Result<()>>) -> Result<()> {
+        if let Some((dir, broker)) = &mut self.embedded {
+            broker.take().context("it runs")?.shutdown().await?;
+            meanwhile.await?;
+            let listen = self.brokers.parse()?;
+            *broker = Some(Broker::start(BrokerConfig { listen, ..BrokerConfig::new(dir.path()) }).await?);
+        } else {
+            script(&["stop", OWN_PORT]).await?;
+            meanwhile.await?;
+            script(&["resume", OWN_PORT]).await?;
+        }
+        Ok(())
+    }
+
+    /// A broker that this test alone uses; `None` when it cannot have one.
+    pub(crate) async fn into_own(self) -> Result<Option<Self>> {
+        if self.embedded.is_some() {
+            return Ok(Some(self));
+        }
+        if std::env::var_os("MLVI_KAFKA_SCRIPT").is_none() {
+            println!("skipped: MLVI_KAFKA_SCRIPT is not set");
+            return Ok(None);
+        }
+        script(&["start", OWN_PORT]).await?;
+        Ok(Some(Self { brokers: format!("127.0.0.1:{OWN_PORT}"), embedded: None }))
+    }
+
+    pub(crate) async fn give_back(self) -> Result<()> {
+        match self.embedded {
+            Some((_, Some(broker))) => Ok(broker.shutdown().await?),
+            Some(_) => Ok(()),
+            None => script(&["stop", OWN_PORT]).await,
+        }
+    }
+}
+
+const OWN_PORT: &str = "19192";
+
+async fn script(arguments: &'static [&'static str]) -> Result<()> {
+    let path = std::env::var_os("MLVI_KAFKA_SCRIPT").context("MLVI_KAFKA_SCRIPT")?;
+    let status = tokio::task::spawn_blocking(move || std::process::Command::new(path).args(arguments).status()).await??;
+    anyhow::ensure!(status.success(), "{arguments:?}: {status}");
+    Ok(())
+}
+
+/// A name that no other test and no earlier run has used.
+pub(crate) fn fresh(name: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
+    format!("{name}-{now}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub(crate) fn spec(name: &str, partitions: i32) -> TopicSpec {
+    TopicSpec { name: name.into(), partitions, retention: Duration::from_secs(3600), retention_bytes: Some(1 << 30) }
+}
+
+/// Makes a topic with a fresh name.
+pub(crate) async fn topic(bus: &Bus, name: &str, partitions: i32) -> Result<String> {
+    let name = fresh(name);
+    soon(bus.ensure_topics(&[spec(&name, partitions)], &CancellationToken::new())).await??;
+    Ok(name)
+}
+
+pub(crate) fn outgoing(topic: &str, key: &str, payload: impl AsRef<[u8]>) -> Outgoing {
+    Outgoing { topic: topic.into(), key: key.into(), headers: vec![], payload: payload.as_ref().to_vec() }
+}
+
+/// Sends messages `0..count` whose payload is their number, keyed by it; ten at a time.
+pub(crate) async fn send_numbers(bus: &Bus, topic: &str, numbers: std::ops::Range<u32>) -> Result<()> {
+    for number in numbers {
+        soon(bus.send(outgoing(topic, &number.to_string(), number.to_string()))).await??;
+    }
+    Ok(())
+}
+
+pub(crate) fn number_of(payload: &[u8]) -> Result<u32> {
+    Ok(std::str::from_utf8(payload)?.parse()?)
+}
+
+pub(crate) fn join(bus: &Bus, group: &str, topic: &str, max_in_flight: usize) -> Result<Consumer> {
+    Ok(bus.consumer(ConsumerOptions { group: group.into(), topic: topic.into(), max_in_flight })?)
+}
+
+pub(crate) async fn receive(consumer: &mut Consumer) -> Result<Delivery> {
+    Ok(soon(consumer.recv()).await??)
+}
+
+pub(crate) async fn next(tail: &mut Tail) -> Result<TailEvent> {
+    Ok(soon(tail.recv()).await??)
+}
+
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> Result<T> {
+    tokio::time::timeout(PATIENCE, future).await.context("it takes too long")
+}

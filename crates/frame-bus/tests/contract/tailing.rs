@@ -1,0 +1,94 @@
+//! Following a topic without a group.
+
+use crate::site::{Site, fresh, next, number_of, outgoing, send_numbers, soon, spec, topic};
+use anyhow::{Result, bail};
+use frame::Timestamp;
+use frame_bus::{Tail, TailEvent};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::client::DefaultClientContext;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+async fn number(tail: &mut Tail) -> Result<u32> {
+    match next(tail).await? {
+        TailEvent::Message(message) => number_of(&message.payload),
+        TailEvent::CaughtUp => bail!("a message was expected"),
+    }
+}
+
+pub(crate) async fn a_tail_begins_at_a_moment_and_says_when_it_has_caught_up(site: Site) -> Result<()> {
+    let bus = site.bus()?;
+    let topic = topic(&bus, "tail", 3).await?;
+    send_numbers(&bus, &topic, 0..10).await?;
+    // the broker's times have millisecond steps
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let since = Timestamp::now();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    send_numbers(&bus, &topic, 10..30).await?;
+    let mut tail = bus.tail(&topic, since)?;
+    let mut other = bus.tail(&topic, since)?;
+    for tail in [&mut tail, &mut other] {
+        let mut old = BTreeSet::new();
+        for _ in 10..30 {
+            old.insert(number(tail).await?);
+        }
+        assert_eq!(old, (10..30).collect());
+        assert_eq!(next(tail).await?, TailEvent::CaughtUp);
+    }
+    send_numbers(&bus, &topic, 30..31).await?;
+    assert_eq!((number(&mut tail).await?, number(&mut other).await?), (30, 30));
+    Ok(())
+}
+
+pub(crate) async fn a_tail_of_an_empty_topic_has_caught_up_at_once(site: Site) -> Result<()> {
+    let bus = site.bus()?;
+    let topic = topic(&bus, "tail-empty", 2).await?;
+    let mut tail = bus.tail(&topic, Timestamp::from_micros(0))?;
+    assert_eq!(next(&mut tail).await?, TailEvent::CaughtUp);
+    send_numbers(&bus, &topic, 0..5).await?;
+    let mut seen = BTreeSet::new();
+    for _ in 0..5 {
+        seen.insert(number(&mut tail).await?);
+    }
+    assert_eq!(seen, (0..5).collect());
+    // one that looks back to later than everything has nothing to catch up with either
+    let mut later = bus.tail(&topic, Timestamp::now() + Duration::from_secs(60))?;
+    assert_eq!(next(&mut later).await?, TailEvent::CaughtUp);
+    send_numbers(&bus, &topic, 5..6).await?;
+    assert_eq!(number(&mut later).await?, 5);
+    Ok(())
+}
+
+pub(crate) async fn a_tail_waits_for_its_topic_and_sees_partitions_that_are_added(site: Site) -> Result<()> {
+    let bus = site.bus()?;
+    let name = fresh("tail-later");
+    let mut tail = bus.tail(&name, Timestamp::now())?;
+    assert_eq!(next(&mut tail).await?, TailEvent::CaughtUp);
+    soon(bus.ensure_topics(&[spec(&name, 1)], &CancellationToken::new())).await??;
+    send_numbers(&bus, &name, 0..3).await?;
+    for expected in 0..3 {
+        assert_eq!(number(&mut tail).await?, expected);
+    }
+    let admin: AdminClient<DefaultClientContext> =
+        rdkafka::ClientConfig::new().set("bootstrap.servers", site.brokers()).create()?;
+    let added = admin.create_partitions(&[NewPartitions::new(&name, 3)], &AdminOptions::new()).await?;
+    assert!(added.iter().all(Result::is_ok), "{added:?}");
+    // a fresh producer sees the new partitions at once
+    let fresh = site.bus()?;
+    let mut partitions = BTreeSet::new();
+    let mut sent = 3;
+    soon(async {
+        while partitions.len() < 3 {
+            soon(fresh.send(outgoing(&name, &sent.to_string(), sent.to_string()))).await??;
+            sent += 1;
+            if let Ok(event) = tokio::time::timeout(Duration::from_millis(50), tail.recv()).await
+                && let TailEvent::Message(message) = event?
+            {
+                partitions.insert(message.partition);
+            }
+        }
+        anyhow::Ok(())
+    })
+    .await?
+}
