@@ -1,0 +1,75 @@
+//! Keeping a panic to the frame that caused it.
+
+use frame::Problem;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio_util::sync::CancellationToken;
+
+/// So many frames in a row are not bad luck but a bad release: the unit then stops, before the whole topic becomes dead letters.
+const MOST_PANICS_IN_A_ROW: u32 = 100;
+
+/// Runs what may panic, and stops the unit when it does nothing else.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    in_a_row: AtomicU32,
+    halt: CancellationToken,
+}
+
+impl Guard {
+    /// Cancels `halt` when it is time to stop.
+    pub(crate) fn new(halt: CancellationToken) -> Self {
+        Self { in_a_row: AtomicU32::new(0), halt }
+    }
+
+    /// The value, or the problem that a client gets when `work` panics. What `work` leaves behind must not be used after that.
+    pub(crate) fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, Problem> {
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(value) => {
+                self.in_a_row.store(0, Ordering::Relaxed);
+                Ok(value)
+            }
+            Err(panic) => {
+                let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+                if in_a_row == MOST_PANICS_IN_A_ROW {
+                    tracing::error!(in_a_row, "every frame makes the preprocessor panic: stopping");
+                    self.halt.cancel();
+                }
+                let detail = format!("it panicked: {}", text(panic.as_ref()));
+                Err(Problem::new(500, "preprocessing-failed", "The preprocessor failed on this frame", detail))
+            }
+        }
+    }
+}
+
+fn text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_problem_that_says_so() {
+        let guard = Guard::new(CancellationToken::new());
+        assert_eq!(guard.run(|| 7), Ok(7));
+        let problem = guard.run(|| -> () { panic!("pixel {} is haunted", 3) }).unwrap_err();
+        assert_eq!(problem.status, 500);
+        assert!(problem.detail.contains("pixel 3 is haunted"), "{problem}");
+    }
+
+    #[test]
+    fn only_an_unbroken_row_of_panics_stops_the_unit() {
+        let halt = CancellationToken::new();
+        let guard = Guard::new(halt.clone());
+        let panic_times = |times: u32| (0..times).for_each(|_| drop(guard.run(|| -> () { panic!("again") })));
+        panic_times(MOST_PANICS_IN_A_ROW - 1);
+        guard.run(|| ()).unwrap();
+        panic_times(MOST_PANICS_IN_A_ROW - 1);
+        assert!(!halt.is_cancelled());
+        panic_times(1);
+        assert!(halt.is_cancelled());
+    }
+}
