@@ -1,0 +1,62 @@
+//! Puts a frame on the bus. Only a frame that the broker has acknowledged is accepted.
+
+use crate::app::App;
+use crate::door;
+use crate::problem::Refusal;
+use crate::query::About;
+use crate::upload::Upload;
+use frame::{CameraId, Envelope, FrameId, Origin, Timestamp, TraceParent, UploadTimings};
+use frame_bus::Outgoing;
+use std::sync::Arc;
+
+/// A frame that the broker has.
+#[derive(Clone, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) frame_id: FrameId,
+    pub(crate) camera: CameraId,
+    pub(crate) sequence: u64,
+}
+
+/// Checks a frame and sends it. When the client goes away meanwhile, the sending is finished all the same, so that every
+/// frame that the broker has is also known here.
+pub(crate) async fn accept(app: &Arc<App>, about: &About, upload: Upload, trace: TraceParent) -> Result<Accepted, Refusal> {
+    let Upload { bytes, place, received_at, started } = upload;
+    let (bytes, format) = door::check(bytes, app.limits.max_pixels).await?;
+    let camera = about.camera.clone().unwrap_or_else(CameraId::unnamed);
+    let envelope = Envelope {
+        frame_id: FrameId::fresh(),
+        sequence: app.sequences.number(&camera, about.sequence),
+        camera,
+        captured_at: about.captured_at,
+        received_at,
+        deadline: about.deadline.map(|deadline| deadline.moment(received_at)),
+        format,
+        traceparent: trace,
+        sent_at: Timestamp::now(),
+        upload: UploadTimings { upload_ms: started.elapsed().as_secs_f64() * 1000.0 },
+        prepared: None,
+    };
+    let Envelope { frame_id, ref camera, sequence, .. } = envelope;
+    let accepted = Accepted { frame_id, camera: camera.clone(), sequence };
+    let out = Outgoing { topic: app.topics.frames.clone(), key: envelope.key(), headers: envelope.to_headers(), payload: bytes };
+    app.store.expect(envelope, place);
+    let sending = app.tasks.spawn(send(app.clone(), frame_id, out));
+    sending.await.map_err(|error| Refusal::Internal(format!("sending the frame failed: {error}")))??;
+    Ok(accepted)
+}
+
+async fn send(app: Arc<App>, frame_id: FrameId, out: Outgoing) -> Result<(), Refusal> {
+    let bytes = out.payload.len();
+    match app.bus.send(out).await {
+        Ok(sent) => {
+            app.store.accepted(frame_id, Origin { partition: sent.partition, offset: sent.offset });
+            app.metrics.accepted(bytes);
+            Ok(())
+        }
+        Err(error) => {
+            app.store.withdraw(frame_id);
+            tracing::warn!(%frame_id, %error, "frame not sent");
+            Err(error.into())
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What every request and task of the web-server shares.
+
+use crate::config::Limits;
+use crate::jobs::{Bounds, Store};
+use crate::metrics::Metrics;
+use crate::pending::Room;
+use crate::problem::Refusal;
+use crate::sequences::Sequences;
+use frame::{ServedBy, Topics};
+use frame_bus::Bus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The bus reads frames back one after the other, on a blocking thread each: one read and the next, further ones wait here.
+const MAX_FRAME_READS: usize = 2;
+
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) identity: ServedBy,
+    pub(crate) limits: Limits,
+    pub(crate) topics: Topics,
+    pub(crate) bus: Bus,
+    pub(crate) store: Arc<Store>,
+    pub(crate) room: Room,
+    pub(crate) sequences: Sequences,
+    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) frame_reads: Semaphore,
+    pub(crate) metrics: Metrics,
+    pub(crate) shutdown: CancellationToken,
+    /// Work that a client may not cut off by going away.
+    pub(crate) tasks: TaskTracker,
+    broker: watch::Receiver<Result<(), String>>,
+    topics_there: AtomicBool,
+    caught_up: AtomicBool,
+}
+
+impl App {
+    pub(crate) fn new(identity: ServedBy, limits: Limits, topics: Topics, bus: Bus, shutdown: CancellationToken) -> Self {
+        let bounds = Bounds { count: limits.max_jobs, bytes: limits.max_job_bytes, age: limits.job_ttl };
+        let room = Room::new(limits.max_pending_frames, limits.max_pending_bytes);
+        Self {
+            identity,
+            topics,
+            store: Arc::new(Store::new(bounds)),
+            metrics: Metrics::new(&room),
+            room,
+            sequences: Sequences::default(),
+            streams: Arc::new(Semaphore::new(limits.max_streams)),
+            frame_reads: Semaphore::new(MAX_FRAME_READS),
+            shutdown,
+            tasks: TaskTracker::new(),
+            broker: bus.state(),
+            topics_there: AtomicBool::new(false),
+            caught_up: AtomicBool::new(false),
+            limits,
+            bus,
+        }
+    }
+
+    /// Whether a frame could be put on the bus now; asked before a body is read.
+    pub(crate) fn check_bus(&self) -> Result<(), Refusal> {
+        if let Err(reason) = &*self.broker.borrow() {
+            return Err(Refusal::BrokerAway(reason.clone()));
+        }
+        if !self.topics_there.load(Ordering::Acquire) {
+            return Err(Refusal::Starting("the topics are not there yet"));
+        }
+        Ok(())
+    }
+
+    /// Whether older results have been read, so that what comes now is new.
+    pub(crate) fn check_caught_up(&self) -> Result<(), Refusal> {
+        if self.caught_up.load(Ordering::Acquire) { Ok(()) } else { Err(Refusal::Starting("older results are still being read")) }
+    }
+
+    pub(crate) fn topics_are_there(&self) {
+        self.topics_there.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_caught_up(&self) {
+        self.caught_up.store(true, Ordering::Release);
+    }
+}

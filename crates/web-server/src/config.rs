@@ -1,0 +1,155 @@
+//! What the web-server is told at its start.
+
+use crate::UNIT;
+use frame::Topics;
+use frame_bus::BusConfig;
+use settings::Settings;
+use std::net::SocketAddr;
+use std::time::Duration;
+use unit::{Listen, ShellConfig};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// How a web-server is set up.
+#[derive(Debug)]
+pub struct Config {
+    /// Identity, admin port and drain time.
+    pub shell: ShellConfig,
+    /// The broker.
+    pub bus: BusConfig,
+    /// The names of the topics.
+    pub topics: Topics,
+    /// How many partitions a topic gets that has to be created.
+    pub partitions: i32,
+    /// The port that clients speak to.
+    pub http: Listen,
+    /// What is accepted and kept.
+    pub limits: Limits,
+}
+
+/// What is accepted and kept; everything that could grow has a bound here.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The longest that a request may wait for its result.
+    pub max_wait: Duration,
+    /// The largest image, in pixels.
+    pub max_pixels: u64,
+    /// How many frames may be between upload and result.
+    pub max_pending_frames: usize,
+    /// How many bytes these frames may have together.
+    pub max_pending_bytes: usize,
+    /// How long a result can be asked for.
+    pub job_ttl: Duration,
+    /// After this time without a result a frame counts as expired.
+    pub job_timeout: Duration,
+    /// How many results are kept.
+    pub max_jobs: usize,
+    /// How many bytes of results are kept.
+    pub max_job_bytes: usize,
+    /// How many result streams may be open.
+    pub max_streams: usize,
+    /// How many connections may be open; further ones wait in the socket's backlog.
+    pub max_connections: usize,
+    /// How long an upload may take.
+    pub upload_timeout: Duration,
+}
+
+impl Config {
+    /// Reads every setting; values with a problem get their default and are reported by [`Settings::finish`].
+    pub fn from_settings(settings: &mut Settings) -> Self {
+        let http: SocketAddr =
+            settings.parsed("MLVI_HTTP_LISTEN", "0.0.0.0:5000", "ADDRESS:PORT", "where frames are taken and results given");
+        Self {
+            shell: ShellConfig::from_settings(settings, UNIT),
+            bus: BusConfig::from_settings(settings, UNIT),
+            topics: frame_bus::topics_from_settings(settings),
+            partitions: frame_bus::partitions_from_settings(settings),
+            http: Listen::Address(http),
+            limits: Limits::from_settings(settings),
+        }
+    }
+}
+
+impl Limits {
+    fn from_settings(settings: &mut Settings) -> Self {
+        const MIB: usize = 1024 * 1024;
+        let limits = Self {
+            max_wait: settings.duration(
+                "MLVI_MAX_WAIT",
+                60 * SECOND,
+                SECOND..=HOUR,
+                "the longest that a request may wait for its result",
+            ),
+            max_pixels: settings.number(
+                "MLVI_MAX_PIXELS",
+                frame::DEFAULT_MAX_PIXELS,
+                1..=1_000_000_000,
+                "the largest image that is taken, width times height",
+            ),
+            max_pending_frames: settings.number(
+                "MLVI_MAX_PENDING_FRAMES",
+                1000,
+                1..=1_000_000,
+                "how many frames may be on their way at once; further ones get 429",
+            ),
+            max_pending_bytes: MIB
+                * settings.number(
+                    "MLVI_MAX_PENDING_MIB",
+                    512,
+                    8..=1_048_576,
+                    "how many MiB the frames on their way may have together; further ones get 429",
+                ),
+            job_ttl: settings.duration("MLVI_JOB_TTL", 900 * SECOND, SECOND..=24 * HOUR, "how long a result can be asked for"),
+            job_timeout: settings.duration(
+                "MLVI_JOB_TIMEOUT",
+                600 * SECOND,
+                Duration::from_millis(100)..=24 * HOUR,
+                "a frame without a result after this time expires; not longer than MLVI_JOB_TTL",
+            ),
+            max_jobs: settings.number("MLVI_MAX_JOBS", 20_000, 10..=10_000_000, "how many results are kept in memory"),
+            max_job_bytes: MIB
+                * settings.number("MLVI_MAX_JOBS_MIB", 128, 1..=1_048_576, "how many MiB of results are kept in memory"),
+            max_streams: settings.number("MLVI_MAX_STREAMS", 256, 1..=100_000, "how many result streams may be open at once"),
+            max_connections: settings.number(
+                "MLVI_MAX_CONNECTIONS",
+                4096,
+                8..=1_000_000,
+                "how many connections may be open at once",
+            ),
+            upload_timeout: settings.duration(
+                "MLVI_UPLOAD_TIMEOUT",
+                30 * SECOND,
+                Duration::from_millis(100)..=HOUR,
+                "how long the upload of one frame may take; slower ones get 408",
+            ),
+        };
+        if limits.job_timeout > limits.job_ttl {
+            let allowed = format!("at most MLVI_JOB_TTL, which is {}", humantime::format_duration(limits.job_ttl));
+            settings.refuse("MLVI_JOB_TIMEOUT", humantime::format_duration(limits.job_timeout).to_string(), allowed);
+        }
+        limits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid() {
+        let mut settings = Settings::from_pairs([("", "")]);
+        let config = Config::from_settings(&mut settings);
+        settings.finish().unwrap();
+        assert!(matches!(config.http, Listen::Address(address) if address.port() == 5000));
+        assert_eq!(config.limits.max_pending_bytes, 512 * 1024 * 1024);
+    }
+
+    #[test]
+    fn a_job_may_not_outlive_the_memory_of_it() {
+        let mut settings = Settings::from_pairs([("MLVI_JOB_TIMEOUT", "20m")]);
+        Config::from_settings(&mut settings);
+        let error = settings.finish().unwrap_err().to_string();
+        assert!(error.contains("MLVI_JOB_TIMEOUT='20m'") && error.contains("15m"), "{error}");
+    }
+}

@@ -1,0 +1,66 @@
+//! Ends the wait for frames that got no result, and forgets old results.
+
+use crate::app::App;
+use frame::{Envelope, Origin, Problem, Status, Timestamp, TimingsMs, headers};
+use frame_bus::{Outgoing, SendError};
+use std::sync::Arc;
+use std::time::Duration;
+use unit::Heartbeat;
+
+/// How often the store is looked through. The tests shorten the job's timeout, not this.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Runs until shutdown.
+pub(crate) async fn watch(app: Arc<App>, heartbeat: Heartbeat) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = app.shutdown.cancelled() => return,
+        }
+        heartbeat.beat();
+        let now = Timestamp::now();
+        app.store.forget_old(now);
+        app.metrics.jobs_held.set(i64::try_from(app.store.len()).unwrap_or(i64::MAX));
+        let timeout_us = u64::try_from(app.limits.job_timeout.as_micros()).unwrap_or(u64::MAX);
+        for (envelope, origin) in app.store.overdue(Timestamp::from_micros(now.as_micros().saturating_sub(timeout_us))) {
+            // the broker is away: they stay pending, and nothing new is accepted meanwhile
+            if app.check_bus().is_err() {
+                break;
+            }
+            heartbeat.beat();
+            match expire(&app, &envelope, origin).await {
+                Ok(()) => app.store.expires(envelope.frame_id),
+                Err(error) => {
+                    tracing::warn!(frame_id = %envelope.frame_id, %error, "cannot say that the frame has expired");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Says it on the results topic, where a late result of the frame would stand, too: every replica shows whichever was first.
+async fn expire(app: &App, envelope: &Envelope, origin: Origin) -> Result<(), SendError> {
+    let limit = humantime::format_duration(app.limits.job_timeout);
+    tracing::warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, timeout = %limit, "no result came, frame expires");
+    let problem = Problem::new(504, "no-result", "No result came", format!("no result came within {limit} (MLVI_JOB_TIMEOUT)"));
+    let timings = TimingsMs { upload: Some(envelope.upload.upload_ms), ..TimingsMs::default() };
+    let mut result = envelope.failed(problem, app.identity.clone(), timings);
+    result.status = Status::Expired;
+    let header = |name: &str, value: &dyn std::fmt::Display| (name.to_owned(), value.to_string().into_bytes());
+    let out = Outgoing {
+        topic: app.topics.results.clone(),
+        key: envelope.key(),
+        headers: vec![
+            header(headers::FRAME_ID, &envelope.frame_id),
+            header(headers::CAMERA, &envelope.camera),
+            header(headers::TRACEPARENT, &envelope.traceparent),
+            header(headers::ORIGIN_PARTITION, &origin.partition),
+            header(headers::ORIGIN_OFFSET, &origin.offset),
+        ],
+        payload: serde_json::to_vec(&result).expect("a result has text keys only, so it is always JSON"),
+    };
+    app.bus.send(out).await.map(drop)
+}

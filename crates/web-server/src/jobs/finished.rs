@@ -1,0 +1,53 @@
+//! A result as it is held.
+
+use frame::{CameraId, FrameId, FrameResult, Origin, Problem, Status};
+use std::sync::OnceLock;
+
+/// One frame's result, ready to be sent to any number of clients.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) frame_id: FrameId,
+    pub(crate) camera: CameraId,
+    pub(crate) sequence: u64,
+    pub(crate) status: Status,
+    /// The whole result as JSON, in one line.
+    pub(crate) json: String,
+    error: Option<Problem>,
+    origin: OnceLock<Origin>,
+}
+
+impl Finished {
+    pub(crate) fn new(result: &FrameResult, origin: Option<Origin>) -> Self {
+        Self {
+            frame_id: result.frame_id,
+            camera: result.camera.clone(),
+            sequence: result.sequence,
+            status: result.status,
+            json: serde_json::to_string(result).expect("a result has text keys only, so it is always JSON"),
+            error: result.error.clone(),
+            origin: origin.map_or_else(OnceLock::new, OnceLock::from),
+        }
+    }
+
+    /// Where the uploaded bytes stand, if known.
+    pub(crate) fn origin(&self) -> Option<Origin> {
+        self.origin.get().copied()
+    }
+
+    /// Says where the uploaded bytes stand; of two sayings the first counts.
+    pub(crate) fn set_origin(&self, origin: Origin) {
+        let _ = self.origin.set(origin);
+    }
+
+    /// Why it failed or expired, always with an error's status.
+    pub(crate) fn error(&self) -> Problem {
+        let unknown = || Problem::new(500, "failed", "The frame could not be processed", "its result does not say why");
+        let error = self.error.clone().unwrap_or_else(unknown);
+        if (400..600).contains(&error.status) { error } else { Problem { status: 500, ..error } }
+    }
+
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + self.json.len()
+    }
+}

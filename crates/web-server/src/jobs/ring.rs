@@ -1,0 +1,229 @@
+//! The latest results in the order of their arrival, bounded in number, bytes and age.
+//!
+//! Each result stands at a position that only grows. Streams read on from a position, so that a slow reader costs no memory
+//! of its own: what it misses is what the ring no longer holds.
+
+use super::Finished;
+use frame::{CameraId, FrameId, Timestamp};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// For each result that may be held, so many ids of dropped ones are remembered: a late duplicate is not shown as new.
+const FORGOTTEN_PER_HELD: usize = 4;
+
+/// Looking at more entries in one read would hold the store's lock for too long.
+const MAX_LOOK: usize = 1024;
+
+/// How much is held.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) count: usize,
+    pub(crate) bytes: usize,
+    pub(crate) age: Duration,
+}
+
+/// The results behind a position.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    /// How many, of any camera, were dropped before they could be read.
+    pub(crate) missed: u64,
+    pub(crate) results: Vec<Arc<Finished>>,
+    /// Where to read on.
+    pub(crate) next: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Ring {
+    bounds: Bounds,
+    entries: VecDeque<Entry>,
+    /// The position of the first entry.
+    first: u64,
+    bytes: usize,
+    positions: HashMap<FrameId, u64>,
+    forgotten: HashSet<FrameId>,
+    forgotten_order: VecDeque<FrameId>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    result: Arc<Finished>,
+    made_at: Timestamp,
+}
+
+impl Ring {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            entries: VecDeque::new(),
+            first: 0,
+            bytes: 0,
+            positions: HashMap::new(),
+            forgotten: HashSet::new(),
+            forgotten_order: VecDeque::new(),
+        }
+    }
+
+    /// Adds a result that was not seen before, at the head.
+    pub(super) fn push(&mut self, result: Arc<Finished>, made_at: Timestamp) {
+        self.positions.insert(result.frame_id, self.head());
+        self.bytes += result.bytes();
+        self.entries.push_back(Entry { result, made_at });
+        while self.entries.len() > self.bounds.count || self.bytes > self.bounds.bytes {
+            self.drop_first();
+        }
+    }
+
+    /// Drops what is too old.
+    pub(super) fn shrink(&mut self, now: Timestamp) {
+        while self.entries.front().is_some_and(|entry| entry.made_at + self.bounds.age < now) {
+            self.drop_first();
+        }
+    }
+
+    pub(super) fn get(&self, id: FrameId) -> Option<&Arc<Finished>> {
+        let index = self.positions.get(&id)? - self.first;
+        self.entries.get(usize::try_from(index).ok()?).map(|entry| &entry.result)
+    }
+
+    /// Whether the id is held, or was.
+    pub(super) fn has_seen(&self, id: FrameId) -> bool {
+        self.positions.contains_key(&id) || self.forgotten.contains(&id)
+    }
+
+    pub(super) fn position(&self, id: FrameId) -> Option<u64> {
+        self.positions.get(&id).copied()
+    }
+
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The position behind the newest result.
+    pub(super) fn head(&self) -> u64 {
+        self.first + self.entries.len() as u64
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn read(&self, from: u64, camera: Option<&CameraId>, limit: usize) -> Slice {
+        let missed = self.first.saturating_sub(from);
+        let mut next = from + missed;
+        let skip = usize::try_from(next - self.first).unwrap_or(usize::MAX);
+        let mut results = Vec::new();
+        for entry in self.entries.iter().skip(skip).take(MAX_LOOK) {
+            if results.len() == limit {
+                break;
+            }
+            next += 1;
+            if camera.is_none_or(|camera| *camera == entry.result.camera) {
+                results.push(entry.result.clone());
+            }
+        }
+        Slice { missed, results, next }
+    }
+
+    fn drop_first(&mut self) {
+        let Some(Entry { result, .. }) = self.entries.pop_front() else { return };
+        self.first += 1;
+        self.bytes -= result.bytes();
+        self.positions.remove(&result.frame_id);
+        if self.forgotten.insert(result.frame_id) {
+            self.forgotten_order.push_back(result.frame_id);
+        }
+        while self.forgotten_order.len() > FORGOTTEN_PER_HELD * self.bounds.count {
+            if let Some(id) = self.forgotten_order.pop_front() {
+                self.forgotten.remove(&id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::{Outcome, Store, samples};
+    use proptest::prelude::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn push(ring: &mut Ring, camera: &str, made_at: Timestamp) -> FrameId {
+        let result = samples::done(camera, 0);
+        ring.push(Arc::new(Finished::new(&result, None)), made_at);
+        result.frame_id
+    }
+
+    #[test]
+    fn each_bound_drops_the_oldest() {
+        let now = Timestamp::now();
+        let mut by_count = Ring::new(Bounds { count: 2, bytes: usize::MAX, age: HOUR });
+        let ids: Vec<FrameId> = (0..3).map(|_| push(&mut by_count, "gate", now)).collect();
+        assert!(by_count.get(ids[0]).is_none() && by_count.has_seen(ids[0]));
+        assert!(by_count.get(ids[2]).is_some());
+        assert_eq!((by_count.first(), by_count.head()), (1, 3));
+
+        let one = Finished::new(&samples::done("gate", 0), None).bytes();
+        let mut by_bytes = Ring::new(Bounds { count: 100, bytes: 2 * one + one / 2, age: HOUR });
+        for _ in 0..5 {
+            push(&mut by_bytes, "gate", now);
+        }
+        assert_eq!(by_bytes.len(), 2);
+
+        let mut by_age = Ring::new(Bounds { count: 100, bytes: usize::MAX, age: HOUR });
+        let old = push(&mut by_age, "gate", Timestamp::from_micros(0));
+        let fresh = push(&mut by_age, "gate", now);
+        by_age.shrink(now);
+        assert!(by_age.get(old).is_none() && by_age.get(fresh).is_some());
+    }
+
+    #[test]
+    fn a_reader_that_falls_behind_is_told_how_many_it_missed() {
+        let mut ring = Ring::new(Bounds { count: 3, bytes: usize::MAX, age: HOUR });
+        let ids: Vec<FrameId> = (0..8).map(|_| push(&mut ring, "gate", Timestamp::now())).collect();
+        let slice = ring.read(2, None, 2);
+        assert_eq!((slice.missed, slice.next), (3, 7));
+        assert_eq!(slice.results.iter().map(|result| result.frame_id).collect::<Vec<_>>(), ids[5..7]);
+        let rest = ring.read(slice.next, None, 100);
+        assert_eq!((rest.missed, rest.next, rest.results.len()), (0, 8, 1));
+        assert_eq!(ring.read(8, None, 100).results.len(), 0);
+    }
+
+    #[test]
+    fn a_filter_passes_over_other_cameras() {
+        let mut ring = Ring::new(Bounds { count: 10, bytes: usize::MAX, age: HOUR });
+        for camera in ["gate", "yard", "gate", "yard"] {
+            push(&mut ring, camera, Timestamp::now());
+        }
+        let slice = ring.read(0, Some(&"yard".parse().unwrap()), 100);
+        assert_eq!((slice.results.len(), slice.next), (2, 4));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn each_frame_is_shown_once_under_any_order_of_duplicates(order in prop::collection::vec(0usize..40, 1..300), count in 10usize..50) {
+            let frames: Vec<_> = (0..40).map(|n| samples::done("gate", n)).collect();
+            let store = Store::new(Bounds { count, bytes: usize::MAX, age: HOUR });
+            let (mut shown, mut position) = (Vec::new(), 0);
+            for (step, index) in order.iter().enumerate() {
+                let first_time = !order[..step].contains(index);
+                let outcome = store.finish(Finished::new(&frames[*index], None), Timestamp::now());
+                prop_assert_eq!(outcome != Outcome::Duplicate, first_time);
+                prop_assert!(store.len() <= count);
+                let slice = store.read(position, None, 100);
+                prop_assert_eq!(slice.missed, 0);
+                shown.extend(slice.results.iter().map(|result| result.sequence));
+                position = slice.next;
+            }
+            let mut expected: Vec<u64> = Vec::new();
+            for index in order {
+                if !expected.contains(&(index as u64)) {
+                    expected.push(index as u64);
+                }
+            }
+            prop_assert_eq!(shown, expected);
+        }
+    }
+}

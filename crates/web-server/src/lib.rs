@@ -1,0 +1,34 @@
+//! The unit that takes frames over HTTP, puts them on the bus, and gives their results back.
+//!
+//! A frame passes `routes` → `upload` (reads the body under limits) → `door` (is it an image that we take?) → `accept` (onto
+//! the bus, and only an acknowledged frame is accepted). Results come back through `results` (reads the whole results topic)
+//! into `jobs` (the bounded store), which wakes waiting requests (`wait`) and streams (`sse`).
+
+mod accept;
+mod app;
+mod config;
+mod door;
+mod expiry;
+mod jobs;
+mod metrics;
+mod moment;
+mod observe;
+mod pending;
+mod problem;
+mod query;
+mod results;
+mod routes;
+mod run;
+mod sequences;
+mod serve;
+mod sse;
+#[cfg(test)]
+mod testing;
+mod upload;
+mod wait;
+
+pub use config::{Config, Limits};
+pub use run::run;
+
+/// The unit's name.
+pub const UNIT: &str = "web-server";

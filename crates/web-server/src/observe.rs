@@ -1,0 +1,110 @@
+//! Around every request: its trace, its line in the access log, its count, and a net under panics.
+
+use crate::app::App;
+use crate::problem::{Kind, Refusal};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use frame::{CameraId, FrameId, TraceParent, headers};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The trace that a request belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trace(pub(crate) TraceParent);
+
+/// Which frame a response is about: for the access log.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) frame_id: FrameId,
+    pub(crate) camera: Option<CameraId>,
+}
+
+pub(crate) async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let trace = trace_of(request.headers());
+    request.extensions_mut().insert(Trace(trace));
+    let method = known(request.method());
+    let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
+    let mut response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|panic| {
+        let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        tracing::error!(%route, trace_id = %trace.trace_id(), message, "a handler panicked");
+        Refusal::Internal("a handler panicked; the server's log says more".into()).into_response()
+    });
+    if let Ok(value) = HeaderValue::try_from(trace.to_string()) {
+        response.headers_mut().insert(headers::TRACEPARENT, value);
+    }
+    let status = response.status().as_u16();
+    let subject = response.extensions().get::<Subject>();
+    tracing::info!(
+        method,
+        %route,
+        status,
+        ms = started.elapsed().as_secs_f64() * 1000.0,
+        problem = response.extensions().get::<Kind>().map(|kind| kind.0.as_str()),
+        frame_id = subject.map(|subject| tracing::field::display(subject.frame_id)),
+        camera = subject.and_then(|subject| subject.camera.as_ref()).map(tracing::field::display),
+        trace_id = %trace.trace_id(),
+        "request"
+    );
+    app.metrics.request(method, route, status);
+    response
+}
+
+/// The caller's trace, with a span of our own in it; a new trace if it brings none that can be read.
+fn trace_of(headers: &HeaderMap) -> TraceParent {
+    let given = headers.get(headers::TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    given.map_or_else(TraceParent::root, TraceParent::child)
+}
+
+/// Methods are chosen by clients, so only those that exist may become labels.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{app, call};
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_document() {
+        let broken = get(|| async {
+            if true {
+                panic!("on purpose")
+            }
+        });
+        let router = Router::new().route("/broken", broken).layer(from_fn_with_state(app(&[]), observe));
+        let response = call(&router, Request::get("/broken").body(Body::empty()).unwrap()).await;
+        assert_eq!(response.status(), 500);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+    }
+
+    #[tokio::test]
+    async fn a_trace_goes_on_or_begins() {
+        let router = crate::routes::router(app(&[]));
+        let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        for (sent, same_trace) in [(given, true), ("nonsense", false)] {
+            let request = Request::get("/").header("traceparent", sent).body(Body::empty()).unwrap();
+            let response = call(&router, request).await;
+            let answered: TraceParent = response.headers()["traceparent"].to_str().unwrap().parse().unwrap();
+            assert_eq!(answered.trace_id() == "0af7651916cd43dd8448eb211c80319c", same_trace);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Why a request is refused, and how each reason looks to the client (RFC 9457).
+
+use crate::jobs::Finished;
+use crate::pending::Full;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use frame::{FrameId, Problem};
+use frame_bus::{BusError, SendError};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The media type of every refusal.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// A second is about what a full queue needs to move, and what a poll costs nothing at.
+const SOON_S: u32 = 1;
+/// A broker that is away comes back in seconds at best.
+const LATER_S: u32 = 3;
+
+/// Why a request is refused.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("the body is empty: send an image")]
+    EmptyBody,
+    #[error("the multipart body has no field named 'image'")]
+    MissingImage,
+    #[error("the multipart body cannot be read: {0}")]
+    MalformedMultipart(String),
+    #[error("the upload broke off: {0}")]
+    Interrupted(String),
+    #[error("'{name}' is '{value}', but must be {allowed}")]
+    Parameter { name: &'static str, value: String, allowed: String },
+    #[error("the upload took longer than {} (MLVI_UPLOAD_TIMEOUT)", humantime::format_duration(*.0))]
+    UploadTimeout(Duration),
+    #[error("the frame is larger than {} bytes", frame::MAX_FRAME_BYTES)]
+    TooLarge,
+    #[error(transparent)]
+    Image(#[from] vision::VisionError),
+    #[error("{0}")]
+    NoRoom(#[from] Full),
+    #[error("the queue towards the broker is full")]
+    BusFull,
+    #[error("the broker is away: {0}")]
+    BrokerAway(String),
+    #[error("the server is still starting: {0}")]
+    Starting(&'static str),
+    #[error("the server is shutting down")]
+    ShuttingDown,
+    #[error("{0} streams are open already (MLVI_MAX_STREAMS)")]
+    TooManyStreams(usize),
+    #[error("there is no job '{0}'")]
+    UnknownJob(String),
+    #[error("the job {0} is over for longer than results are kept")]
+    JobGone(FrameId),
+    #[error("this replica does not know yet where the frame of job {0} is kept; ask again when the job is done")]
+    FrameUnknown(FrameId),
+    #[error("the frame of job {0} is no longer kept")]
+    FrameGone(FrameId),
+    #[error("there is nothing here; GET / lists what there is")]
+    UnknownRoute,
+    #[error("this resource does not answer to this method; the header 'allow' lists those that it does")]
+    WrongMethod,
+    #[error("{}", .0.error().detail)]
+    Result(Arc<Finished>),
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Refusal {
+    /// The document; the one place where refusals get their status.
+    pub(crate) fn problem(&self) -> Problem {
+        let (status, kind, title) = match self {
+            Self::EmptyBody => (400, "empty-body", "The body is empty"),
+            Self::MissingImage => (400, "missing-image", "The field 'image' is missing"),
+            Self::MalformedMultipart(_) => (400, "malformed-multipart", "The multipart body is malformed"),
+            Self::Interrupted(_) => (400, "upload-interrupted", "The upload broke off"),
+            Self::Parameter { .. } => (400, "invalid-parameter", "A parameter is not valid"),
+            Self::UploadTimeout(_) => (408, "upload-timeout", "The upload took too long"),
+            Self::TooLarge => (413, "frame-too-large", "The frame is too large"),
+            Self::Image(error) => return error.problem(),
+            Self::NoRoom(_) => (429, "too-many-pending-frames", "Too many frames are on their way"),
+            Self::BusFull => (429, "bus-full", "The bus is full"),
+            Self::BrokerAway(_) => (503, "broker-away", "The broker is away"),
+            Self::Starting(_) => (503, "starting", "The server is still starting"),
+            Self::ShuttingDown => (503, "shutting-down", "The server is shutting down"),
+            Self::TooManyStreams(_) => (503, "too-many-streams", "Too many streams are open"),
+            Self::UnknownJob(_) => (404, "unknown-job", "There is no such job"),
+            Self::JobGone(_) => (410, "job-gone", "The job is no longer kept"),
+            Self::FrameUnknown(_) => (404, "frame-not-known", "The frame is not known here"),
+            Self::FrameGone(_) => (410, "frame-gone", "The frame is no longer kept"),
+            Self::UnknownRoute => (404, "unknown-route", "There is nothing here"),
+            Self::WrongMethod => (405, "wrong-method", "The method is not allowed here"),
+            Self::Result(finished) => return finished.error(),
+            Self::Internal(_) => (500, "internal-error", "Something went wrong in the server"),
+        };
+        Problem::new(status, kind, title, self.to_string())
+    }
+
+    /// When it is worth trying again, in seconds.
+    fn retry_after_s(&self) -> Option<u32> {
+        match self {
+            Self::NoRoom(_) | Self::BusFull | Self::FrameUnknown(_) => Some(SOON_S),
+            Self::BrokerAway(_) | Self::Starting(_) | Self::ShuttingDown | Self::TooManyStreams(_) => Some(LATER_S),
+            _ => None,
+        }
+    }
+
+    /// Members beside those that RFC 9457 names, for programs to read.
+    fn members(&self) -> Map<String, Value> {
+        let members = match self {
+            Self::Parameter { name, allowed, .. } => json!({"parameter": name, "allowed": allowed}),
+            Self::TooLarge => json!({"limit_bytes": frame::MAX_FRAME_BYTES}),
+            Self::Result(finished) => json!({
+                "frame_id": finished.frame_id,
+                "camera": finished.camera,
+                "sequence": finished.sequence,
+                "result": serde_json::from_str::<Value>(&finished.json).unwrap_or_default(),
+            }),
+            _ => Value::Null,
+        };
+        if let Value::Object(members) = members { members } else { Map::new() }
+    }
+}
+
+impl From<SendError> for Refusal {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::QueueFull => Self::BusFull,
+            // the door has seen to it that frame and headers fit; only a topic with other limits comes here
+            SendError::TooLarge { .. } | SendError::Fatal(_) => Self::Internal(error.to_string()),
+            SendError::BrokerAway { reason } => Self::BrokerAway(reason),
+            SendError::ShuttingDown => Self::ShuttingDown,
+        }
+    }
+}
+
+impl From<BusError> for Refusal {
+    fn from(error: BusError) -> Self {
+        match error {
+            BusError::BrokerAway { reason } => Self::BrokerAway(reason),
+            BusError::ShuttingDown => Self::ShuttingDown,
+            BusError::Client(_) | BusError::Topic { .. } | BusError::Fatal(_) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+/// What kind of problem a response tells of: for the access log and metrics.
+#[derive(Clone, Debug)]
+pub(crate) struct Kind(pub(crate) String);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let problem = self.problem();
+        let mut document = json!(problem);
+        if let Value::Object(document) = &mut document {
+            document.extend(self.members());
+        }
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let content_type = HeaderValue::from_static(PROBLEM_JSON);
+        let mut response = (status, [(header::CONTENT_TYPE, content_type)], document.to_string()).into_response();
+        if let Some(seconds) = self.retry_after_s() {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response.extensions_mut().insert(Kind(problem.kind.trim_start_matches("/problems/").to_owned()));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::samples;
+    use axum::body::to_bytes;
+
+    async fn document(refusal: Refusal) -> (StatusCode, Option<String>, Value) {
+        let response = refusal.into_response();
+        let status = response.status();
+        assert_eq!(response.headers()[header::CONTENT_TYPE], PROBLEM_JSON);
+        let retry = response.headers().get(header::RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned());
+        let body = to_bytes(response.into_body(), 100_000).await.unwrap();
+        (status, retry, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn refusals_are_problem_documents() {
+        let id = FrameId::fresh();
+        let cases = [
+            (Refusal::EmptyBody, 400, "empty-body", false),
+            (Refusal::MissingImage, 400, "missing-image", false),
+            (Refusal::UploadTimeout(Duration::from_secs(30)), 408, "upload-timeout", false),
+            (Refusal::TooLarge, 413, "frame-too-large", false),
+            (Refusal::NoRoom(Full::Frames(1000)), 429, "too-many-pending-frames", true),
+            (Refusal::BusFull, 429, "bus-full", true),
+            (Refusal::BrokerAway("no answer".into()), 503, "broker-away", true),
+            (Refusal::UnknownJob("x".into()), 404, "unknown-job", false),
+            (Refusal::JobGone(id), 410, "job-gone", false),
+            (Refusal::WrongMethod, 405, "wrong-method", false),
+            (Refusal::Internal("panic".into()), 500, "internal-error", false),
+        ];
+        for (refusal, status, kind, retries) in cases {
+            let (code, retry, document) = document(refusal.clone()).await;
+            assert_eq!(code.as_u16(), status, "{refusal:?}");
+            assert_eq!(document["status"], status);
+            assert_eq!(document["type"], format!("/problems/{kind}"));
+            assert_eq!(document["detail"], refusal.to_string());
+            assert!(document["title"].as_str().is_some_and(|title| !title.is_empty()));
+            assert_eq!(retry.is_some(), retries, "{refusal:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_result_answers_with_its_own_status_and_names_the_frame() {
+        let result = samples::failed(Problem::undecodable("the JPEG breaks off"));
+        let finished = Arc::new(Finished::new(&result, None));
+        let (status, _, document) = document(Refusal::Result(finished)).await;
+        assert_eq!(status, 422);
+        assert_eq!(document["type"], "/problems/undecodable-frame");
+        assert_eq!(document["frame_id"], result.frame_id.to_string());
+        assert_eq!(document["camera"], "gate");
+        assert_eq!(document["sequence"], 7);
+        assert_eq!(document["result"]["status"], "failed");
+    }
+
+    #[tokio::test]
+    async fn a_foreign_result_without_an_error_status_is_a_server_error() {
+        for status in [0, 200, 302, 999] {
+            let result = samples::failed(Problem { status, ..Problem::undecodable("odd") });
+            assert_eq!(document(Refusal::Result(Arc::new(Finished::new(&result, None)))).await.0, 500);
+        }
+    }
+}

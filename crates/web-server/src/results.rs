@@ -1,0 +1,84 @@
+//! Reads every partition of the results topic into the store.
+//!
+//! Every replica does so by itself, without a group: whichever replica a client asks, it knows the result.
+
+use crate::app::App;
+use crate::jobs::{Finished, Outcome};
+use frame::{FrameResult, Origin, Timestamp, headers};
+use frame_bus::{Message, Tail, TailEvent};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+use unit::Condition;
+
+/// A client that has failed for good is made anew after this time.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Follows the topic until shutdown. `caught_up` holds from the moment on at which everything older has been read.
+pub(crate) async fn follow(app: Arc<App>, caught_up: Condition) {
+    while !app.shutdown.is_cancelled() {
+        let since = Timestamp::from_micros(
+            Timestamp::now().as_micros().saturating_sub(u64::try_from(app.limits.job_ttl.as_micros()).unwrap_or(u64::MAX)),
+        );
+        let error = match app.bus.tail(&app.topics.results, since) {
+            Ok(mut tail) => tokio::select! {
+                error = read(&app, &mut tail, &caught_up) => error,
+                () = app.shutdown.cancelled() => return,
+            },
+            Err(error) => error,
+        };
+        tracing::error!(%error, "results cannot be read, starting again");
+        caught_up.not_ready(error.to_string());
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            () = app.shutdown.cancelled() => return,
+        }
+    }
+}
+
+async fn read(app: &App, tail: &mut Tail, caught_up: &Condition) -> frame_bus::BusError {
+    loop {
+        match tail.recv().await {
+            Ok(TailEvent::Message(message)) => take_in(app, &message),
+            Ok(TailEvent::CaughtUp) => {
+                tracing::info!(results = app.store.len(), "older results are read");
+                app.has_caught_up();
+                caught_up.ready();
+            }
+            Err(error) => return error,
+        }
+    }
+}
+
+fn take_in(app: &App, message: &Message) {
+    let result: FrameResult = match serde_json::from_slice(&message.payload) {
+        Ok(result) => result,
+        Err(error) => {
+            let (partition, offset) = (message.partition, message.offset);
+            tracing::warn!(partition, offset, %error, "passed over a message that is no result");
+            app.metrics.unreadable_results.inc();
+            return;
+        }
+    };
+    let made_at = message.timestamp_ms.and_then(|ms| u64::try_from(ms).ok());
+    let made_at = made_at.map_or_else(Timestamp::now, |ms| Timestamp::from_micros(ms.saturating_mul(1000)));
+    match app.store.finish(Finished::new(&result, origin(message)), made_at) {
+        Outcome::Duplicate => {
+            app.metrics.duplicates.inc();
+        }
+        Outcome::First { received_at: None } => {}
+        Outcome::First { received_at: Some(received_at) } => {
+            let latency_s = Timestamp::now().ms_since(received_at) / 1000.0;
+            app.metrics.latency(result.status, latency_s);
+        }
+    }
+}
+
+/// Where the uploaded bytes stand, if the result's sender said so.
+fn origin(message: &Message) -> Option<Origin> {
+    fn read<T: FromStr>(message: &Message, name: &str) -> Option<T> {
+        let (_, value) = message.headers.iter().rev().find(|(header, _)| header == name)?;
+        std::str::from_utf8(value).ok()?.parse().ok()
+    }
+    Some(Origin { partition: read(message, headers::ORIGIN_PARTITION)?, offset: read(message, headers::ORIGIN_OFFSET)? })
+}

@@ -1,0 +1,47 @@
+//! The HTTP surface: which path is answered by what.
+
+mod cameras;
+mod index;
+mod inference;
+mod jobs;
+mod openapi;
+mod results;
+
+use crate::app::App;
+use crate::observe::observe;
+use crate::problem::Refusal;
+use axum::Router;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, get, post};
+use std::sync::Arc;
+
+/// Every route there is; `openapi.json` describes the same ones, which a test sees to.
+fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
+    vec![
+        ("/", get(index::show)),
+        ("/openapi.json", get(openapi::show)),
+        ("/inference", post(inference::upload)),
+        ("/cameras/{camera}/frames", post(cameras::upload)),
+        ("/jobs/{id}", get(jobs::show)),
+        ("/jobs/{id}/frame", get(jobs::frame)),
+        ("/results", get(results::stream)),
+    ]
+}
+
+/// The whole surface.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let router = routes().into_iter().fold(Router::new(), |router, (path, handler)| router.route(path, handler));
+    router
+        .fallback(|| async { Refusal::UnknownRoute })
+        .method_not_allowed_fallback(|| async { Refusal::WrongMethod })
+        .layer(from_fn_with_state(app.clone(), observe))
+        .with_state(app)
+}
+
+/// A path's parameter; one that is not UTF-8 is refused like any other bad one.
+fn parameter(name: &'static str, path: Result<Path<String>, PathRejection>) -> Result<String, Refusal> {
+    let refuse = |rejection: PathRejection| Refusal::Parameter { name, value: rejection.body_text(), allowed: "UTF-8".into() };
+    path.map(|Path(value)| value).map_err(refuse)
+}

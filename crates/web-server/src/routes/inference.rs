@@ -1,0 +1,73 @@
+//! `POST /inference`: takes a frame.
+
+use crate::accept::{Accepted, accept};
+use crate::app::App;
+use crate::observe::{Subject, Trace};
+use crate::problem::{Kind, Refusal};
+use crate::query::About;
+use crate::wait::{Wait, for_result};
+use crate::{routes::jobs, upload};
+use axum::extract::{Extension, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use frame::Status;
+use std::sync::Arc;
+
+pub(super) async fn upload(State(app): State<Arc<App>>, Extension(trace): Extension<Trace>, request: Request) -> Response {
+    let about = About::read(request.uri(), request.headers(), app.limits.max_wait);
+    take(&app, about, trace, request).await
+}
+
+/// Takes the frame in `request`, as `about` says; refusals are counted by their reason.
+pub(super) async fn take(app: &Arc<App>, about: Result<About, Refusal>, trace: Trace, request: Request) -> Response {
+    let response = match about {
+        Ok(about) => try_to_take(app, &about, trace, request).await,
+        Err(refusal) => unread(refusal),
+    };
+    response.unwrap_or_else(|refused| {
+        if let Some(Kind(reason)) = refused.extensions().get::<Kind>() {
+            app.metrics.refused(reason.clone());
+        }
+        *refused
+    })
+}
+
+async fn try_to_take(app: &Arc<App>, about: &About, Trace(trace): Trace, request: Request) -> Result<Response, Box<Response>> {
+    if let Err(refusal) = app.check_bus() {
+        return unread(refusal);
+    }
+    let upload = match upload::receive(request, &app.room, app.limits.upload_timeout).await {
+        Ok(upload) => upload,
+        Err(refusal) => return unread(refusal),
+    };
+    let accepted = accept(app, about, upload, trace).await.map_err(|refusal| Box::new(refusal.into_response()))?;
+    let mut response = answer(app, &accepted, about.wait).await;
+    let Accepted { frame_id, camera, .. } = accepted;
+    response.extensions_mut().insert(Subject { frame_id, camera: Some(camera) });
+    Ok(response)
+}
+
+/// The result, when the client waits for it and it comes in time; otherwise where to ask for it.
+async fn answer(app: &App, accepted: &Accepted, wait: Option<Wait>) -> Response {
+    let Accepted { frame_id, camera, sequence } = accepted;
+    let finished = match wait {
+        Some(wait) => for_result(&app.store, *frame_id, wait.time, &app.shutdown).await,
+        None => None,
+    };
+    let mut response = match finished {
+        Some(finished) if finished.status == Status::Done => jobs::json(&finished),
+        Some(finished) => Refusal::Result(finished).into_response(),
+        None => jobs::pending(*frame_id, Some((camera, *sequence))),
+    };
+    if let Some(wait) = wait {
+        wait.mark_applied(&mut response);
+    }
+    response
+}
+
+/// A refusal with the body left unread: the connection has to end, and the client is told so.
+fn unread(refusal: Refusal) -> Result<Response, Box<Response>> {
+    let mut response = refusal.into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    Err(Box::new(response))
+}

@@ -1,0 +1,138 @@
+//! `GET /jobs/{id}` and `GET /jobs/{id}/frame`: how a frame fared, and the frame itself.
+
+use crate::app::App;
+use crate::jobs::{Finished, Job};
+use crate::observe::Subject;
+use crate::problem::Refusal;
+use crate::query::{Query, shortened};
+use crate::routes::parameter;
+use crate::wait::{Wait, for_result};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use frame::{CameraId, FrameId, JobIds, Origin, Timestamp};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// A second is about what a frame takes through an edge box under load.
+const POLL_AFTER_S: u32 = 1;
+
+/// A job without a result; `success` and `job_uuid` are what the original's clients read.
+#[derive(Serialize)]
+pub(super) struct Ticket<'a> {
+    success: &'static str,
+    job_uuid: FrameId,
+    frame_id: FrameId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    camera: Option<&'a CameraId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence: Option<u64>,
+    status: &'static str,
+    location: String,
+}
+
+impl<'a> Ticket<'a> {
+    /// Camera and sequence are known for frames that came in here only.
+    pub(super) fn new(id: FrameId, frame: Option<(&'a CameraId, u64)>) -> Self {
+        Self {
+            success: "true",
+            job_uuid: id,
+            frame_id: id,
+            camera: frame.map(|(camera, _)| camera),
+            sequence: frame.map(|(_, sequence)| sequence),
+            status: "pending",
+            location: format!("/jobs/{id}"),
+        }
+    }
+}
+
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let id = known_id(path)?;
+    let wait = Wait::asked_for(&Query::of(&uri)?, &headers, app.limits.max_wait)?;
+    let mut job = look(&app, id)?;
+    if let (Job::Pending { .. } | Job::Unheard, Some(wait)) = (&job, wait)
+        && let Some(finished) = for_result(&app.store, id, wait.time, &app.shutdown).await
+    {
+        job = Job::Finished(finished);
+    }
+    let mut response = match &job {
+        Job::Finished(finished) => json(finished),
+        Job::Pending { camera, sequence, .. } => pending(id, Some((camera, *sequence))),
+        Job::Unheard | Job::Forgotten => pending(id, None),
+    };
+    if let Some(wait) = wait {
+        wait.mark_applied(&mut response);
+    }
+    let camera = match job {
+        Job::Finished(finished) => Some(finished.camera.clone()),
+        Job::Pending { camera, .. } => Some(camera),
+        Job::Unheard | Job::Forgotten => None,
+    };
+    response.extensions_mut().insert(Subject { frame_id: id, camera });
+    Ok(response)
+}
+
+pub(super) async fn frame(State(app): State<Arc<App>>, path: Result<Path<String>, PathRejection>) -> Result<Response, Refusal> {
+    let id = known_id(path)?;
+    let origin = match look(&app, id)? {
+        Job::Finished(finished) => finished.origin(),
+        Job::Pending { origin, .. } => origin,
+        Job::Unheard | Job::Forgotten => None,
+    };
+    let Origin { partition, offset } = origin.ok_or(Refusal::FrameUnknown(id))?;
+    let closed = |_| Refusal::ShuttingDown;
+    let _permit = app.frame_reads.acquire().await.map_err(closed)?;
+    let message = app.bus.read_one(&app.topics.frames, partition, offset).await?.ok_or(Refusal::FrameGone(id))?;
+    // a topic that was deleted and made anew has other frames at the same offsets
+    let envelope = message.envelope().ok().filter(|envelope| envelope.frame_id == id).ok_or(Refusal::FrameGone(id))?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(envelope.format.content_type())),
+        // bytes of a stranger: a browser must not take them for anything but an image
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    let mut response = (headers, message.payload).into_response();
+    response.extensions_mut().insert(Subject { frame_id: id, camera: Some(envelope.camera) });
+    Ok(response)
+}
+
+/// The answer for a job that has a result, whatever its status: it is the job's state.
+pub(super) fn json(finished: &Finished) -> Response {
+    let content_type = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, content_type)], finished.json.clone()).into_response()
+}
+
+/// The answer for a job that has no result yet.
+pub(super) fn pending(id: FrameId, frame: Option<(&CameraId, u64)>) -> Response {
+    let ticket = Ticket::new(id, frame);
+    let location = HeaderValue::try_from(&ticket.location).expect("a UUID in a path is visible ASCII");
+    let mut response = (StatusCode::ACCEPTED, axum::Json(ticket)).into_response();
+    response.headers_mut().insert(header::LOCATION, location);
+    response.headers_mut().insert(header::RETRY_AFTER, POLL_AFTER_S.into());
+    response
+}
+
+/// An id that some replica may have given out.
+fn known_id(path: Result<Path<String>, PathRejection>) -> Result<FrameId, Refusal> {
+    let text = parameter("id", path)?;
+    let id = text.parse().ok().filter(|id| JobIds::is_ours(*id));
+    id.ok_or_else(|| Refusal::UnknownJob(shortened(&text)))
+}
+
+/// What is known about a job. One that was not heard of here counts as pending while another replica may have it on its way:
+/// its upload and result are seen by all, but in between only the replica that took it in knows of it.
+fn look(app: &App, id: FrameId) -> Result<Job, Refusal> {
+    match app.store.look(id) {
+        Job::Forgotten => Err(Refusal::JobGone(id)),
+        Job::Unheard => {
+            let made_at = Timestamp::from_micros(id.made_at_ms().unwrap_or(0).saturating_mul(1000));
+            if Timestamp::now() > made_at + app.limits.job_ttl { Err(Refusal::JobGone(id)) } else { Ok(Job::Unheard) }
+        }
+        known => Ok(known),
+    }
+}

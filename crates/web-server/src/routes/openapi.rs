@@ -1,0 +1,181 @@
+//! `GET /openapi.json`: the description of this API for programs.
+
+use axum::http::header;
+use axum::response::IntoResponse;
+
+/// OpenAPI 3.1, written by hand.
+const DESCRIPTION: &str = include_str!("../../openapi.json");
+
+pub(super) async fn show() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], DESCRIPTION)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::{Finished, samples};
+    use crate::problem::Refusal;
+    use crate::routes::jobs::Ticket;
+    use crate::routes::{index, router, routes};
+    use crate::testing::{app, call};
+    use axum::body::{Body, to_bytes};
+    use axum::http::{Method, Request, StatusCode};
+    use frame::{FrameId, Problem};
+    use serde_json::{Value, json};
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    fn description() -> Value {
+        serde_json::from_str(DESCRIPTION).unwrap()
+    }
+
+    fn described(path: &str) -> BTreeSet<String> {
+        let methods = description()["paths"][path].as_object().cloned().unwrap_or_default();
+        methods.keys().map(|method| method.to_uppercase()).collect()
+    }
+
+    #[tokio::test]
+    async fn routes_and_description_are_the_same() {
+        let description = description();
+        let described_paths: BTreeSet<&str> = description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+        let paths: BTreeSet<&str> = routes().into_iter().map(|(path, _)| path).collect();
+        assert_eq!(described_paths, paths);
+
+        let router = router(app(&[]));
+        for path in paths {
+            let uri = path.replace("{camera}", "gate").replace("{id}", &FrameId::fresh().to_string());
+            let mut answered = BTreeSet::new();
+            for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+                let request = Request::builder().method(method.clone()).uri(&uri).body(Body::empty()).unwrap();
+                let response = call(&router, request).await;
+                if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+                    answered.insert(method.to_string());
+                }
+            }
+            assert_eq!(answered, described(path), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_described_is_a_problem_document() {
+        let router = router(app(&[]));
+        for (method, path, status, kind) in [
+            (Method::GET, "/nowhere", 404, "unknown-route"),
+            (Method::GET, "/inference", 405, "wrong-method"),
+            (Method::DELETE, "/jobs/1", 405, "wrong-method"),
+            (Method::GET, "/jobs/1", 404, "unknown-job"),
+            (Method::GET, "/jobs/%FF", 400, "invalid-parameter"),
+            (Method::POST, "/cameras/%FF/frames", 400, "invalid-parameter"),
+            (Method::POST, "/cameras/a%20b/frames", 400, "invalid-parameter"),
+            (Method::GET, "/results?camera=%FF", 400, "invalid-parameter"),
+        ] {
+            let request = Request::builder().method(&method).uri(path).body(Body::empty()).unwrap();
+            let response = call(&router, request).await;
+            assert_eq!(response.status().as_u16(), status, "{method} {path}");
+            assert_eq!(response.headers().contains_key("allow"), status == 405, "{method} {path}");
+            assert_eq!(response.headers()["content-type"], "application/problem+json");
+            let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+            let problem: Problem = serde_json::from_slice(&body).unwrap();
+            assert_eq!(problem.kind, format!("/problems/{kind}"), "{method} {path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn samples_are_as_described() {
+        let done = samples::done("gate", 1);
+        let failed = samples::failed(Problem::undecodable("the JPEG breaks off"));
+        let in_words = |result| serde_json::from_str::<Value>(&Finished::new(result, None).json).unwrap();
+        check("FrameResult", &in_words(&done), Complete::But(&["error"]));
+        check("FrameResult", &in_words(&failed), Complete::Yes);
+        let id = FrameId::fresh();
+        let camera = "gate".parse().unwrap();
+        check("Ticket", &json!(Ticket::new(id, Some((&camera, 3)))), Complete::Yes);
+        check("Ticket", &json!(Ticket::new(id, None)), Complete::But(&["camera", "sequence"]));
+        check("Index", &index::show().await.0, Complete::Yes);
+        for refusal in [
+            Refusal::EmptyBody,
+            Refusal::TooLarge,
+            Refusal::Parameter { name: "wait", value: "x".into(), allowed: "y".into() },
+            Refusal::Result(Arc::new(Finished::new(&failed, None))),
+        ] {
+            let response = axum::response::IntoResponse::into_response(refusal);
+            let body = to_bytes(response.into_body(), 100_000).await.unwrap();
+            check("Problem", &serde_json::from_slice(&body).unwrap(), Complete::No);
+        }
+    }
+
+    /// Whether a sample has every member that its schema describes.
+    enum Complete<'a> {
+        Yes,
+        No,
+        But(&'a [&'a str]),
+    }
+
+    fn check(schema: &str, sample: &Value, complete: Complete<'_>) {
+        let description = description();
+        let top = &description["components"]["schemas"][schema];
+        compare(&description, top, sample, schema);
+        let described = top["properties"].as_object().unwrap().keys().map(String::as_str);
+        let missing: Vec<&str> = described.filter(|name| sample.get(name).is_none()).collect();
+        match complete {
+            Complete::No => {}
+            Complete::Yes => assert!(missing.is_empty(), "{schema}: the sample lacks {missing:?}"),
+            Complete::But(expected) => assert_eq!(missing, expected, "{schema}"),
+        }
+    }
+
+    /// As much of JSON Schema as the description uses.
+    fn compare(description: &Value, schema: &Value, sample: &Value, at: &str) {
+        if let Some(reference) = schema["$ref"].as_str() {
+            let target = description.pointer(reference.trim_start_matches('#')).unwrap_or_else(|| panic!("{at}: {reference}"));
+            return compare(description, target, sample, at);
+        }
+        let fits = match schema["type"].as_str().unwrap_or_else(|| panic!("{at} has no type")) {
+            "object" => sample.is_object(),
+            "array" => sample.is_array(),
+            "string" => sample.is_string(),
+            "number" => sample.is_number(),
+            "integer" => sample.is_u64() || sample.is_i64(),
+            other => panic!("{at}: unknown type {other}"),
+        };
+        assert!(fits, "{at}: {sample} is no {}", schema["type"]);
+        if let Some(allowed) = schema["enum"].as_array() {
+            assert!(allowed.contains(sample), "{at}: {sample} is none of {allowed:?}");
+        }
+        for name in schema["required"].as_array().into_iter().flatten() {
+            assert!(sample.get(name.as_str().unwrap()).is_some(), "{at} lacks {name}");
+        }
+        for (name, value) in sample.as_object().into_iter().flatten() {
+            let described = schema["properties"].get(name).or_else(|| schema.get("additionalProperties"));
+            compare(
+                description,
+                described.unwrap_or_else(|| panic!("{at}.{name} is not described")),
+                value,
+                &format!("{at}.{name}"),
+            );
+        }
+        for value in sample.as_array().into_iter().flatten() {
+            compare(description, &schema["items"], value, &format!("{at}[]"));
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn walk(root: &Value, value: &Value, found: &mut usize) {
+            match value {
+                Value::Object(members) => {
+                    if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+                        assert!(root.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+                        *found += 1;
+                    }
+                    members.values().for_each(|member| walk(root, member, found));
+                }
+                Value::Array(items) => items.iter().for_each(|item| walk(root, item, found)),
+                _ => {}
+            }
+        }
+        let (root, mut found) = (description(), 0);
+        walk(&root, &root, &mut found);
+        assert!(found > 50, "{found}");
+    }
+}

@@ -1,0 +1,94 @@
+//! The whole unit, from start to drain.
+
+use crate::app::App;
+use crate::serve::{Serving, serve};
+use crate::{Config, expiry, results, routes};
+use anyhow::Context;
+use frame_bus::{Bus, BusError, TopicSpec, topic_specs};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use unit::{Condition, Shell};
+
+/// Topics that cannot be made are tried again after this time: somebody may be mending the broker.
+const TOPICS_AGAIN: Duration = Duration::from_secs(5);
+
+/// The loop beats twice a second, and in between waits for one acknowledgement at most.
+const HEARTBEAT_LIMIT: Duration = Duration::from_secs(60);
+
+/// Serves until `shutdown`; then stops accepting, ends streams and waits, finishes requests within the drain time, and flushes
+/// the bus. The broker need not be there at the start: until it is, uploads get 503.
+///
+/// # Errors
+/// When a port cannot be bound, or the Kafka client refuses its configuration.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let drain = config.shell.drain;
+    let bus = Bus::open(config.bus)?;
+    let listener = config.http.into_tokio("HTTP (MLVI_HTTP_LISTEN)")?;
+    let address = listener.local_addr().context("the HTTP port has no address")?;
+    let shell = Shell::start(config.shell, &shutdown).await?;
+    // at once, so that the unit never seems ready for want of conditions
+    let (topics, caught_up) = (shell.health.condition("topics"), shell.health.condition("results"));
+    shell.health.follow("broker", bus.state());
+    let specs = topic_specs(&config.topics, config.partitions);
+    let app = Arc::new(App::new(shell.identity.clone(), config.limits, config.topics, bus.clone(), shutdown.clone()));
+    app.metrics.register(&shell.metrics);
+
+    let background = TaskTracker::new();
+    background.spawn({
+        let app = app.clone();
+        async move {
+            if ensure_topics(&app, &specs, topics).await {
+                results::follow(app, caught_up).await;
+            }
+        }
+    });
+    background.spawn(expiry::watch(app.clone(), shell.health.heartbeat("expiry", HEARTBEAT_LIMIT)));
+
+    tracing::info!(%address, "serving");
+    let serving = Serving { max_connections: app.limits.max_connections, drain, connections: app.metrics.connections.clone() };
+    let stopping = stopwatch(shutdown.clone());
+    serve(listener, routes::router(app.clone()), serving, shutdown.clone()).await;
+    let stopped_at = stopping.await.unwrap_or_else(|_| Instant::now());
+
+    // frames whose client has gone are still on their way to the broker
+    let left = || drain.saturating_sub(stopped_at.elapsed());
+    app.tasks.close();
+    background.close();
+    if tokio::time::timeout(left(), async { tokio::join!(app.tasks.wait(), background.wait()) }).await.is_err() {
+        tracing::warn!(frames = app.tasks.len(), "work did not finish within the drain time");
+    }
+    bus.close(left()).await;
+    Ok(())
+}
+
+/// When the shutdown came.
+fn stopwatch(shutdown: CancellationToken) -> tokio::task::JoinHandle<Instant> {
+    tokio::spawn(async move {
+        shutdown.cancelled().await;
+        Instant::now()
+    })
+}
+
+/// Waits until the topics are there; `false` when shutdown came first.
+async fn ensure_topics(app: &App, specs: &[TopicSpec], condition: Condition) -> bool {
+    loop {
+        match app.bus.ensure_topics(specs, &app.shutdown).await {
+            Ok(()) => {
+                app.topics_are_there();
+                condition.ready();
+                return true;
+            }
+            Err(BusError::ShuttingDown) => return false,
+            Err(error) => {
+                tracing::error!(%error, "the topics are not as they should be, trying again");
+                condition.not_ready(error.to_string());
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(TOPICS_AGAIN) => {}
+            () = app.shutdown.cancelled() => return false,
+        }
+    }
+}

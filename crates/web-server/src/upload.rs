@@ -1,0 +1,265 @@
+//! Reads a frame out of a request's body, never more than the limit of it.
+
+use crate::pending::{Place, Room};
+use crate::problem::Refusal;
+use axum::body::Body;
+use axum::extract::multipart::MultipartError;
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use bytes::Bytes;
+use frame::{MAX_FRAME_BYTES, Timestamp};
+use futures_util::StreamExt;
+use std::time::{Duration, Instant};
+
+/// The field that carries the image, as the original's clients send it.
+const IMAGE_FIELD: &str = "image";
+
+/// What a multipart body may have besides the image: boundaries, part headers, fields that nobody reads.
+const MULTIPART_OVERHEAD: usize = 64 * 1024;
+
+/// A frame's bytes as they came in.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    pub(crate) bytes: Vec<u8>,
+    /// Its place among the frames on their way.
+    pub(crate) place: Place,
+    /// When its first byte came in.
+    pub(crate) received_at: Timestamp,
+    /// The same moment by the clock that never jumps.
+    pub(crate) started: Instant,
+}
+
+/// Reads the multipart field `image`, or the whole body when it is not multipart. The body is left unread as soon as there is a
+/// reason to refuse it, so the connection must be closed after a refusal.
+pub(crate) async fn receive(request: Request, room: &Room, timeout: Duration) -> Result<Upload, Refusal> {
+    let is_multipart = is_multipart(request.headers());
+    let claimed = claimed_length(request.headers());
+    let limit = if is_multipart { MAX_FRAME_BYTES + MULTIPART_OVERHEAD } else { MAX_FRAME_BYTES };
+    if claimed.is_some_and(|bytes| bytes > limit as u64) {
+        return Err(Refusal::TooLarge);
+    }
+    let mut intake = Intake { bytes: Vec::new(), place: room.enter()?, reserved: 0, first_byte: None };
+    if let Some(bytes) = claimed {
+        intake.reserve(usize::try_from(bytes).unwrap_or(limit).min(MAX_FRAME_BYTES))?;
+    }
+    let read = async {
+        if is_multipart { read_multipart(request, &mut intake).await } else { read_raw(request.into_body(), &mut intake).await }
+    };
+    tokio::time::timeout(timeout, read).await.map_err(|_| Refusal::UploadTimeout(timeout))??;
+    let Intake { bytes, place, first_byte, .. } = intake;
+    let (received_at, started) = first_byte.filter(|_| !bytes.is_empty()).ok_or(Refusal::EmptyBody)?;
+    Ok(Upload { bytes, place, received_at, started })
+}
+
+/// A frame while it comes in.
+struct Intake {
+    bytes: Vec<u8>,
+    place: Place,
+    /// How many bytes its place has room for.
+    reserved: usize,
+    first_byte: Option<(Timestamp, Instant)>,
+}
+
+impl Intake {
+    fn reserve(&mut self, bytes: usize) -> Result<(), Refusal> {
+        if bytes > self.reserved {
+            self.place.grow(bytes - self.reserved)?;
+            self.reserved = bytes;
+            self.bytes.reserve_exact(bytes - self.bytes.len());
+        }
+        Ok(())
+    }
+
+    /// The first byte of the body came in, which may be one of a boundary.
+    fn begin(&mut self) {
+        self.first_byte.get_or_insert_with(|| (Timestamp::now(), Instant::now()));
+    }
+
+    fn push(&mut self, chunk: &Bytes) -> Result<(), Refusal> {
+        self.begin();
+        let length = self.bytes.len() + chunk.len();
+        if length > MAX_FRAME_BYTES {
+            return Err(Refusal::TooLarge);
+        }
+        if length > self.reserved {
+            // doubling keeps the copying linear where the length was not told
+            self.reserve((2 * self.reserved).clamp(length, MAX_FRAME_BYTES))?;
+        }
+        self.bytes.extend_from_slice(chunk);
+        Ok(())
+    }
+}
+
+async fn read_raw(body: Body, intake: &mut Intake) -> Result<(), Refusal> {
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        intake.push(&chunk.map_err(|error| Refusal::Interrupted(innermost(&error)))?)?;
+    }
+    Ok(())
+}
+
+/// The first field named `image` counts; the others are read and forgotten.
+async fn read_multipart(mut request: Request, intake: &mut Intake) -> Result<(), Refusal> {
+    DefaultBodyLimit::max(MAX_FRAME_BYTES + MULTIPART_OVERHEAD).apply(&mut request);
+    let form = Multipart::from_request(request, &()).await;
+    let mut form = form.map_err(|error| Refusal::MalformedMultipart(error.body_text()))?;
+    let mut found = false;
+    while let Some(mut field) = form.next_field().await.map_err(broken)? {
+        intake.begin();
+        let is_image = !found && field.name() == Some(IMAGE_FIELD);
+        found |= is_image;
+        while let Some(chunk) = field.chunk().await.map_err(broken)? {
+            if is_image {
+                intake.push(&chunk)?;
+            }
+        }
+    }
+    if found { Ok(()) } else { Err(Refusal::MissingImage) }
+}
+
+fn broken(error: MultipartError) -> Refusal {
+    match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
+        // the body itself failed, not its form
+        StatusCode::INTERNAL_SERVER_ERROR => Refusal::Interrupted(innermost(&error)),
+        _ => Refusal::MalformedMultipart(error.body_text()),
+    }
+}
+
+/// The cause at the bottom: the layers above only say that reading failed.
+fn innermost(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error).to_string()
+}
+
+fn is_multipart(headers: &HeaderMap) -> bool {
+    const PREFIX: &[u8] = b"multipart/";
+    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
+    content_type.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+}
+
+fn claimed_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+    use std::convert::Infallible;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn form(parts: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut body = Vec::new();
+        for (name, content) in parts {
+            body.extend_from_slice(
+                format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\r\n").as_bytes(),
+            );
+            body.extend_from_slice(content);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(b"--XX--\r\n");
+        body
+    }
+
+    fn request(content_type: &str, body: impl Into<Body>) -> Request {
+        Request::post("/").header(header::CONTENT_TYPE, content_type).body(body.into()).unwrap()
+    }
+
+    fn multipart(body: impl Into<Body>) -> Request {
+        request("multipart/form-data; boundary=XX", body)
+    }
+
+    fn in_chunks(body: Vec<u8>, size: usize) -> Body {
+        let chunks: Vec<Result<Bytes, Infallible>> = body.chunks(size).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+        Body::from_stream(stream::iter(chunks))
+    }
+
+    fn room() -> Room {
+        Room::new(4, 64 * 1024 * 1024)
+    }
+
+    async fn refusal(request: Request) -> String {
+        receive(request, &room(), PATIENCE).await.unwrap_err().problem().kind
+    }
+
+    #[tokio::test]
+    async fn raw_and_multipart_bodies_give_the_same_bytes() {
+        let image = vec![7; 300_000];
+        let body = form(&[("note", b"ignored"), ("image", &image), ("image", b"a second one"), ("tail", b"ignored")]);
+        for request in [
+            request("image/jpeg", image.clone()),
+            request("application/x-www-form-urlencoded", in_chunks(image.clone(), 1000)),
+            multipart(body.clone()),
+            request("Multipart/Form-Data; boundary=\"XX\"", in_chunks(body, 777)),
+        ] {
+            assert_eq!(receive(request, &room(), PATIENCE).await.unwrap().bytes, image);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_upload_is_refused() {
+        let cut = |parts: &[(&str, &[u8])]| form(parts)[..100].to_vec();
+        for (request, kind) in [
+            (request("image/jpeg", ""), "empty-body"),
+            (multipart(form(&[("image", b"")])), "empty-body"),
+            (multipart(form(&[("picture", b"abc")])), "missing-image"),
+            (multipart(form(&[])), "missing-image"),
+            (multipart(""), "malformed-multipart"),
+            (multipart("no boundary at all"), "malformed-multipart"),
+            (multipart(cut(&[("image", &[1; 200])])), "malformed-multipart"),
+            (request("multipart/form-data", "x"), "malformed-multipart"),
+            (request("multipart/x-mixed-replace; boundary=XX", "x"), "malformed-multipart"),
+        ] {
+            let shown = format!("{request:?}");
+            assert_eq!(refusal(request).await, format!("/problems/{kind}"), "{shown}");
+        }
+        let broken = Body::from_stream(stream::iter([Ok(Bytes::from_static(b"abc")), Err(std::io::Error::other("gone"))]));
+        assert_eq!(refusal(request("image/jpeg", broken)).await, "/problems/upload-interrupted");
+    }
+
+    #[tokio::test]
+    async fn the_limit_is_exact_and_needs_no_length() {
+        let largest = vec![7; MAX_FRAME_BYTES];
+        let over = vec![7; MAX_FRAME_BYTES + 1];
+        for request in [
+            request("image/jpeg", in_chunks(largest.clone(), 100_000)),
+            multipart(in_chunks(form(&[("image", &largest)]), 100_000)),
+        ] {
+            assert_eq!(receive(request, &room(), PATIENCE).await.unwrap().bytes.len(), MAX_FRAME_BYTES);
+        }
+        for request in [
+            request("image/jpeg", in_chunks(over.clone(), 100_000)),
+            multipart(in_chunks(form(&[("image", &over)]), 100_000)),
+            multipart(in_chunks(form(&[("other", &over), ("image", &largest)]), 100_000)),
+        ] {
+            assert_eq!(refusal(request).await, "/problems/frame-too-large");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_length_that_is_too_large_is_refused_before_reading() {
+        let unread = Body::from_stream(stream::once(async { panic!("the body was read") as Result<Bytes, Infallible> }));
+        let request = Request::post("/").header(header::CONTENT_LENGTH, MAX_FRAME_BYTES + 1).body(unread).unwrap();
+        assert_eq!(refusal(request).await, "/problems/frame-too-large");
+    }
+
+    #[tokio::test]
+    async fn room_is_taken_while_reading_and_given_back() {
+        let small = Room::new(1, 1000);
+        let upload = receive(request("image/jpeg", vec![1; 600]), &small, PATIENCE).await.unwrap();
+        let full = receive(request("image/jpeg", "x"), &small, PATIENCE).await.unwrap_err();
+        assert_eq!(full.problem().status, 429);
+        drop(upload);
+        let full = receive(request("image/jpeg", vec![1; 1001]), &small, PATIENCE).await.unwrap_err();
+        assert_eq!(full.problem().status, 429);
+        assert_eq!(small.gauges().0.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_slow_upload_times_out() {
+        let slow = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        let refusal = receive(request("image/jpeg", slow), &room(), Duration::from_millis(1)).await.unwrap_err();
+        assert_eq!(refusal.problem().status, 408);
+    }
+}

@@ -1,0 +1,164 @@
+//! A broker, web-servers on it, and a stand-in for everything between frames and results.
+
+use crate::client::{Reply, get};
+use embedded_broker::{Broker, BrokerConfig};
+use frame::{Envelope, FrameResult, ImageSize, ModelInfo, Origin, RgbImage, ServedBy, Timestamp, TimingsMs, Topics, headers};
+use frame_bus::{Bus, BusConfig, Message, Outgoing, Tail, TailEvent, topic_specs};
+use settings::Settings;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use unit::Listen;
+
+/// Every test ends within this time, whatever happens.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A JPEG of a few hundred bytes.
+pub(crate) fn jpeg() -> Vec<u8> {
+    let size = ImageSize { width: 64, height: 48 };
+    let pixels = (0..size.width * size.height * 3).map(|n| (n % 251) as u8).collect();
+    vision::encode_jpeg(&RgbImage::new(size, pixels).unwrap(), 80).unwrap()
+}
+
+/// A broker in a directory of its own.
+pub(crate) struct Kafka {
+    broker: Broker,
+    pub(crate) dir: TempDir,
+    pub(crate) address: SocketAddr,
+}
+
+impl Kafka {
+    pub(crate) async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let broker = Broker::start(BrokerConfig::new(dir.path())).await.unwrap();
+        let address = broker.address();
+        Self { broker, dir, address }
+    }
+
+    /// Stops the broker; the directory and the address stay for [`Self::again`].
+    pub(crate) async fn stop(self) -> (TempDir, SocketAddr) {
+        self.broker.shutdown().await.unwrap();
+        (self.dir, self.address)
+    }
+
+    pub(crate) async fn again((dir, address): (TempDir, SocketAddr)) -> Self {
+        let config = BrokerConfig { listen: address, ..BrokerConfig::new(dir.path()) };
+        let broker = Broker::start(config).await.unwrap();
+        Self { broker, dir, address }
+    }
+}
+
+/// A running web-server.
+pub(crate) struct Server {
+    pub(crate) http: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) shutdown: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Server {
+    /// Starts it and waits until it is ready.
+    pub(crate) async fn ready(broker: SocketAddr, settings: &[(&str, &str)]) -> Self {
+        let server = Self::start(broker, settings);
+        server.until_ready(true).await;
+        server
+    }
+
+    pub(crate) fn start(broker: SocketAddr, settings: &[(&str, &str)]) -> Self {
+        let broker = broker.to_string();
+        let fixed = [("MLVI_BROKERS", broker.as_str()), ("MLVI_PARTITIONS", "2"), ("MLVI_DRAIN", "5s")];
+        let mut settings = Settings::from_pairs(fixed).with_overrides(settings.iter().copied());
+        let mut config = web_server::Config::from_settings(&mut settings);
+        settings.finish().unwrap();
+        let ((http_listen, http), (admin_listen, admin)) = (Listen::loopback().unwrap(), Listen::loopback().unwrap());
+        config.http = http_listen;
+        config.shell.admin = admin_listen;
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(web_server::run(config, shutdown.clone()));
+        Self { http, admin, shutdown, task }
+    }
+
+    pub(crate) async fn until_ready(&self, ready: bool) {
+        let is_ready = |reply: Reply| {
+            // the line is there from the moment on at which the unit has named its conditions
+            reply.status == 200 && String::from_utf8_lossy(&reply.body).contains("ready      results")
+        };
+        let wait = async {
+            while is_ready(get(self.admin, "/readyz").await) != ready {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("it did not become ready={ready}"));
+    }
+
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        tokio::time::timeout(PATIENCE, self.task).await.expect("it does not stop").unwrap().unwrap();
+    }
+
+    /// The value of a line of the metrics, e.g. `mlvi_pending_frames`.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let text = String::from_utf8(get(self.admin, "/metrics").await.body).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is not in: {text}")).parse().unwrap()
+    }
+}
+
+/// Plays preprocessor and inference.
+pub(crate) struct Rest {
+    pub(crate) bus: Bus,
+    topics: Topics,
+    frames: Tail,
+}
+
+impl Rest {
+    pub(crate) async fn join(broker: SocketAddr) -> Self {
+        let bus = Bus::open(BusConfig::new(broker.to_string(), "rest")).unwrap();
+        let topics = Topics::default();
+        bus.ensure_topics(&topic_specs(&topics, 2), &CancellationToken::new()).await.unwrap();
+        let frames = bus.tail(&topics.frames, Timestamp::from_micros(0)).unwrap();
+        Self { bus, topics, frames }
+    }
+
+    /// The next frame on the bus.
+    pub(crate) async fn frame(&mut self) -> (Message, Envelope) {
+        loop {
+            let event = tokio::time::timeout(PATIENCE, self.frames.recv()).await.expect("no frame came").unwrap();
+            if let TailEvent::Message(message) = event {
+                let envelope = message.envelope().unwrap();
+                return (message, envelope);
+            }
+        }
+    }
+
+    /// Says that a model has looked at a frame.
+    pub(crate) async fn done(&self, (message, envelope): &(Message, Envelope)) -> FrameResult {
+        let model = ModelInfo { name: "none".into(), version: "0".into(), input: "1x1".into() };
+        let result = envelope.done(Vec::new(), model, ServedBy::default(), TimingsMs::default());
+        self.answer(envelope, &result, Some(Origin { partition: message.partition, offset: message.offset })).await;
+        result
+    }
+
+    pub(crate) async fn answer(&self, envelope: &Envelope, result: &FrameResult, origin: Option<Origin>) {
+        let mut list = vec![(headers::FRAME_ID.to_owned(), envelope.frame_id.to_string().into_bytes())];
+        if let Some(origin) = origin {
+            list.push((headers::ORIGIN_PARTITION.to_owned(), origin.partition.to_string().into_bytes()));
+            list.push((headers::ORIGIN_OFFSET.to_owned(), origin.offset.to_string().into_bytes()));
+        }
+        let payload = serde_json::to_vec(result).unwrap();
+        let out = Outgoing { topic: self.topics.results.clone(), key: envelope.key(), headers: list, payload };
+        self.bus.send(out).await.unwrap();
+    }
+
+    /// Answers the next so many frames.
+    pub(crate) async fn serve(&mut self, count: usize) -> Vec<FrameResult> {
+        let mut results = Vec::new();
+        for _ in 0..count {
+            let frame = self.frame().await;
+            results.push(self.done(&frame).await);
+        }
+        results
+    }
+}
