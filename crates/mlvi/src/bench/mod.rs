@@ -1,0 +1,35 @@
+//! `mlvi bench`: measures this machine.
+
+mod detector;
+mod frames;
+mod peer;
+mod pipeline;
+mod process;
+mod stats;
+mod unit;
+
+use clap::Subcommand;
+use std::path::Path;
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// One frame on one thread through the detector, against ONNX Runtime on the same file when that is given
+    Detector(detector::DetectorArgs),
+    /// Frames per second of the whole suite with concurrent cameras, against the detector alone
+    Pipeline(pipeline::PipelineArgs),
+    /// Start-up time and memory of the edge-inference process under load
+    Unit(unit::UnitArgs),
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When the model or a peer cannot be had, or a measurement fails.
+pub fn run(command: BenchCommand, models_dir: &Path) -> anyhow::Result<()> {
+    match command {
+        BenchCommand::Detector(args) => detector::run(&args, models_dir),
+        BenchCommand::Pipeline(args) => pipeline::run(&args, models_dir),
+        BenchCommand::Unit(args) => unit::run(&args, models_dir),
+    }
+}

@@ -1,0 +1,9 @@
+//! The command line of MLVI, and the whole suite in one process that it runs.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to the person at the terminal")]
+
+pub mod bench;
+pub mod models;
+pub mod push;
+pub mod suite;
+pub mod up;

@@ -1,0 +1,56 @@
+//! `mlvi`: the command line.
+
+#![allow(clippy::print_stderr, reason = "a command line speaks to the person at the terminal")]
+
+use clap::{Parser, Subcommand};
+use mlvi::bench::BenchCommand;
+use mlvi::models::ModelsCommand;
+use mlvi::push::PushArgs;
+use mlvi::up::UpArgs;
+use settings::ConfigError;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// MLVI decides frame by frame whether the edge or the cloud looks at a video frame, runs tiny-YOLOv3 there and returns the
+/// detections.
+#[derive(Parser)]
+#[command(name = "mlvi", version)]
+struct Cli {
+    /// The folder of model descriptions (*.toml)
+    #[arg(long, global = true, value_name = "DIR", env = "MLVI_MODELS_DIR", default_value = "models")]
+    models_dir: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the whole suite in this process, on a broker of its own; nothing else is needed
+    Up(Box<UpArgs>),
+    /// Send images to a running suite and print what it finds
+    Push(PushArgs),
+    /// List, fetch and check models
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// Measure this machine: the detector, the whole road, one unit
+    #[command(subcommand)]
+    Bench(BenchCommand),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Up(args) => mlvi::up::run(*args, &cli.models_dir),
+        Command::Push(args) => mlvi::push::run(&args),
+        Command::Models(command) => mlvi::models::run(command, &cli.models_dir),
+        Command::Bench(command) => mlvi::bench::run(command, &cli.models_dir),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mlvi: {error:#}");
+            let usage = error.downcast_ref::<ConfigError>().is_some();
+            if usage { ExitCode::from(unit::EXIT_USAGE) } else { ExitCode::FAILURE }
+        }
+    }
+}

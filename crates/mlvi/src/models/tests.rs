@@ -1,0 +1,115 @@
+//! Fetching on small files: from a local copy, and from a server that misbehaves in every way.
+
+use super::{FetchError, Source, fetch};
+use detector::Description;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+const BYTES: &[u8] = b"these are the weights";
+/// sha256 of [`BYTES`].
+const SHA256: &str = "1f37de1efe65eafa62eecff07876ee832138e32600cb5e50a041b51648f402e3";
+
+fn description(dir: &TempDir, sha256: &str, url: Option<&str>) -> Description {
+    std::fs::write(dir.path().join("names"), "thing\n").unwrap();
+    let url = url.map_or(String::new(), |url| format!("url = \"{url}\"\n"));
+    let text = format!(
+        "name = \"small\"\nformat = \"darknet\"\nconfig = \"small.cfg\"\nnames = \"names\"\n[weights]\nfile = \"small.weights\"\n\
+         size_bytes = {}\nsha256 = \"{sha256}\"\n{url}",
+        BYTES.len()
+    );
+    std::fs::write(dir.path().join("small.toml"), text).unwrap();
+    Description::load(dir.path(), "small").unwrap()
+}
+
+fn copy_of(dir: &TempDir, bytes: &[u8]) -> PathBuf {
+    let path = dir.path().join("copy");
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn leftovers(dir: &Path) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "part")).collect()
+}
+
+/// Answers one request with `response`, byte for byte, and closes.
+fn serve_once(response: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/small.weights", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // a request of ours fits into one read
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        stream.write_all(&response).unwrap();
+    });
+    url
+}
+
+fn response(status: &str, length: usize, body: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n").into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+#[test]
+fn a_local_copy_is_verified_and_put_in_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let description = description(&dir, SHA256, None);
+    fetch(&description, &Source::File(copy_of(&dir, BYTES))).unwrap();
+    assert_eq!(std::fs::read(&description.weights().path).unwrap(), BYTES);
+    assert!(leftovers(dir.path()).is_empty());
+}
+
+#[test]
+fn what_is_not_the_promised_file_never_replaces_what_is_there() {
+    let mut flipped = BYTES.to_vec();
+    flipped[0] ^= 1;
+    for (wrong, says) in [(&BYTES[1..], "20 bytes where 21"), (&[BYTES, b"!"].concat(), "goes on after 21"), (&flipped, "sha256")]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let description = description(&dir, SHA256, None);
+        std::fs::write(&description.weights().path, "what was there").unwrap();
+        let error = fetch(&description, &Source::File(copy_of(&dir, wrong))).unwrap_err();
+        assert!(matches!(error, FetchError::Mismatch { .. }) && error.to_string().contains(says), "{error}");
+        assert_eq!(std::fs::read(&description.weights().path).unwrap(), b"what was there");
+        assert!(leftovers(dir.path()).is_empty());
+    }
+}
+
+#[test]
+fn a_download_is_put_in_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let url = serve_once(response("200 OK", BYTES.len(), BYTES));
+    let description = description(&dir, SHA256, Some(&url));
+    fetch(&description, &Source::Network).unwrap();
+    assert_eq!(std::fs::read(&description.weights().path).unwrap(), BYTES);
+}
+
+#[test]
+fn a_server_that_misbehaves_leaves_nothing_behind_and_the_error_says_what_to_do() {
+    for (answer, says) in [
+        (response("404 Not Found", 0, b""), "404"),
+        (response("200 OK", BYTES.len(), &BYTES[..10]), "broke off after 10 bytes"),
+        (response("200 OK", 3, b"abc"), "3 bytes where 21"),
+        (b"what?".to_vec(), ""),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let url = serve_once(answer);
+        let description = description(&dir, SHA256, Some(&url));
+        let error = fetch(&description, &Source::Network).unwrap_err().to_string();
+        for part in [says, &url, SHA256, "mlvi models fetch small --from small.weights"] {
+            assert!(error.contains(part), "'{part}' is not in: {error}");
+        }
+        assert!(!description.weights().path.exists());
+        assert!(leftovers(dir.path()).is_empty());
+    }
+}
+
+#[test]
+fn a_model_without_a_source_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = fetch(&description(&dir, SHA256, None), &Source::Network).unwrap_err().to_string();
+    assert!(error.contains("names no source") && error.contains("--from"), "{error}");
+}

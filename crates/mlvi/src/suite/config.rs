@@ -1,0 +1,101 @@
+//! How a suite is put together.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// A unit of the suite, in the order of a frame's journey.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UnitKind {
+    /// Takes frames, gives results.
+    WebServer,
+    /// Sharpens and decides.
+    Preprocessor,
+    /// Looks at frames on the edge.
+    EdgeInference,
+    /// Looks at frames in the cloud.
+    CloudInference,
+}
+
+impl UnitKind {
+    /// All four.
+    pub const ALL: [Self; 4] = [Self::WebServer, Self::Preprocessor, Self::EdgeInference, Self::CloudInference];
+
+    /// The unit's name, as its binary's.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WebServer => "web-server",
+            Self::Preprocessor => "preprocessor",
+            Self::EdgeInference => "edge-inference",
+            Self::CloudInference => "cloud-inference",
+        }
+    }
+}
+
+impl fmt::Display for UnitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Which broker the units talk over.
+#[derive(Clone, Debug)]
+pub enum BrokerChoice {
+    /// One inside this process.
+    Embedded {
+        /// Where it keeps its data.
+        dir: PathBuf,
+        /// Where it listens; port 0 takes any free port.
+        listen: SocketAddr,
+    },
+    /// One that runs already: `HOST:PORT`, or several separated by commas.
+    External(String),
+}
+
+/// How a suite is put together.
+#[derive(Clone, Debug)]
+pub struct SuiteConfig {
+    /// Which broker.
+    pub broker: BrokerChoice,
+    /// Where clients speak to the web-server; port 0 takes any free port.
+    pub http: SocketAddr,
+    /// The units' admin ports, by [`UnitKind`]; port 0 takes any free port.
+    pub admin: [SocketAddr; 4],
+    /// Settings of all units: variable and value.
+    pub settings: Vec<(String, String)>,
+    /// Settings of one unit, which win over those of all.
+    pub unit_settings: Vec<(UnitKind, String, String)>,
+    /// Whether the process's environment counts too, below the settings given here.
+    pub inherit_environment: bool,
+}
+
+impl SuiteConfig {
+    /// On free ports of the loopback interface, with an embedded broker that keeps its data in `dir`, and nothing set.
+    #[must_use]
+    pub fn embedded(dir: impl Into<PathBuf>) -> Self {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            broker: BrokerChoice::Embedded { dir: dir.into(), listen: any },
+            http: any,
+            admin: [any; 4],
+            settings: Vec::new(),
+            unit_settings: Vec::new(),
+            inherit_environment: false,
+        }
+    }
+
+    /// With a setting for all units.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.settings.push((name.into(), value.to_string()));
+        self
+    }
+
+    /// With a setting for one unit.
+    #[must_use]
+    pub fn with_unit(mut self, kind: UnitKind, name: impl Into<String>, value: impl ToString) -> Self {
+        self.unit_settings.push((kind, name.into(), value.to_string()));
+        self
+    }
+}

@@ -1,0 +1,174 @@
+//! The whole suite in one process: a broker and the four units, each of which can be stopped and started by itself.
+
+mod config;
+mod running;
+
+pub use config::{BrokerChoice, SuiteConfig, UnitKind};
+pub(crate) use running::readyz;
+
+use anyhow::Context;
+use embedded_broker::{Broker, BrokerConfig};
+use running::RunningUnit;
+use settings::Settings;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// A running suite. Dropping it ends everything without draining; [`Suite::stop`] is the polite way.
+pub struct Suite {
+    config: SuiteConfig,
+    broker: Option<Broker>,
+    brokers: String,
+    units: Vec<RunningUnit>,
+}
+
+impl Suite {
+    /// Starts the broker (unless an external one is used) and the four units. Does not wait until they are ready.
+    ///
+    /// # Errors
+    /// A [`settings::ConfigError`] for settings that are not allowed; a broker or a port that cannot be had.
+    pub async fn start(mut config: SuiteConfig) -> anyhow::Result<Self> {
+        let (broker, brokers) = match &mut config.broker {
+            BrokerChoice::Embedded { dir, listen } => {
+                let broker = Broker::start(BrokerConfig { listen: *listen, ..BrokerConfig::new(dir.clone()) }).await?;
+                // a restarted broker must be found where its clients know it
+                *listen = broker.address();
+                let brokers = broker.address().to_string();
+                (Some(broker), brokers)
+            }
+            BrokerChoice::External(brokers) => (None, brokers.clone()),
+        };
+        let mut suite = Self { config, broker, brokers, units: Vec::new() };
+        for kind in UnitKind::ALL {
+            suite.start_unit(kind)?;
+        }
+        Ok(suite)
+    }
+
+    /// Where clients speak to the web-server.
+    #[must_use]
+    pub fn http(&self) -> SocketAddr {
+        self.config.http
+    }
+
+    /// Where a unit's `/livez`, `/readyz` and `/metrics` are.
+    #[must_use]
+    pub fn admin(&self, kind: UnitKind) -> SocketAddr {
+        self.config.admin[kind as usize]
+    }
+
+    /// The broker's address.
+    #[must_use]
+    pub fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    /// The settings of a unit: the suite's, then the unit's own, then those that hold the suite together. A process of the unit
+    /// that gets them in its environment is a member of this suite.
+    #[must_use]
+    pub fn settings_of(&self, kind: UnitKind) -> Vec<(String, String)> {
+        let own = self
+            .config
+            .unit_settings
+            .iter()
+            .filter(|(of, _, _)| *of == kind)
+            .map(|(_, name, value)| (name.clone(), value.clone()));
+        let pairs = self.config.settings.iter().cloned().chain(own);
+        pairs.chain([("MLVI_BROKERS".to_owned(), self.brokers.clone())]).collect()
+    }
+
+    /// Starts one unit; on the ports that it had, if it ran before.
+    ///
+    /// # Errors
+    /// A [`settings::ConfigError`] for settings that are not allowed; a port that cannot be had.
+    pub fn start_unit(&mut self, kind: UnitKind) -> anyhow::Result<()> {
+        let base = if self.config.inherit_environment { Settings::from_environment()? } else { Settings::from_pairs([("", "")]) };
+        let settings = base.with_overrides(self.settings_of(kind));
+        let unit = RunningUnit::start(kind, settings, &mut self.config)?;
+        self.units.push(unit);
+        Ok(())
+    }
+
+    /// Stops one unit as SIGTERM would, and waits until it has ended.
+    ///
+    /// # Errors
+    /// The unit's own error, or that it does not run.
+    pub async fn stop_unit(&mut self, kind: UnitKind) -> anyhow::Result<()> {
+        let index = self.units.iter().position(|unit| unit.kind == kind).with_context(|| format!("{kind} does not run"))?;
+        self.units.swap_remove(index).stop().await
+    }
+
+    /// Stops the embedded broker.
+    ///
+    /// # Errors
+    /// When there is none, or its last writes fail.
+    pub async fn stop_broker(&mut self) -> anyhow::Result<()> {
+        let broker = self.broker.take().context("no embedded broker runs")?;
+        Ok(broker.shutdown().await?)
+    }
+
+    /// Starts the embedded broker again, on its port and its data.
+    ///
+    /// # Errors
+    /// When an external broker is used, or the port or the data cannot be had.
+    pub async fn start_broker(&mut self) -> anyhow::Result<()> {
+        let BrokerChoice::Embedded { dir, listen } = &self.config.broker else {
+            anyhow::bail!("the broker is not ours to start");
+        };
+        self.broker = Some(Broker::start(BrokerConfig { listen: *listen, ..BrokerConfig::new(dir.clone()) }).await?);
+        Ok(())
+    }
+
+    /// Waits until every unit says that it is ready.
+    ///
+    /// # Errors
+    /// When a unit ends instead, or the time is over; the error tells what the units still wait for.
+    pub async fn ready(&mut self, patience: Duration) -> anyhow::Result<()> {
+        let started = Instant::now();
+        for kind in UnitKind::ALL {
+            loop {
+                self.fail_if_any_ended().await?;
+                let state = readyz(self.admin(kind)).await;
+                match state {
+                    Ok(()) => break,
+                    Err(reason) if started.elapsed() > patience => anyhow::bail!("{kind} is not ready: {reason}"),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a unit ends by itself, which none should.
+    pub async fn until_one_ends(&mut self) -> anyhow::Error {
+        loop {
+            if let Err(error) = self.fail_if_any_ended().await {
+                return error;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn fail_if_any_ended(&mut self) -> anyhow::Result<()> {
+        let Some(index) = self.units.iter().position(RunningUnit::has_ended) else { return Ok(()) };
+        let unit = self.units.swap_remove(index);
+        let kind = unit.kind;
+        unit.stop().await.with_context(|| format!("{kind} has ended"))?;
+        anyhow::bail!("{kind} has ended without an error")
+    }
+
+    /// Stops everything in the order of the journey: the door first, the broker last.
+    ///
+    /// # Errors
+    /// The first error of a unit or the broker; all are stopped all the same.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        let mut outcome = Ok(());
+        self.units.sort_by_key(|unit| unit.kind as usize);
+        for unit in self.units.drain(..) {
+            outcome = outcome.and(unit.stop().await);
+        }
+        if let Some(broker) = self.broker.take() {
+            outcome = outcome.and(broker.shutdown().await.map_err(Into::into));
+        }
+        outcome
+    }
+}

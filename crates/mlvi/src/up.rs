@@ -1,0 +1,132 @@
+//! `mlvi up`: the whole suite in one process.
+
+use crate::models;
+use crate::suite::{BrokerChoice, Suite, SuiteConfig, UnitKind};
+use anyhow::Context;
+use clap::Args;
+use settings::Settings;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use unit::{Telemetry, cancel_on_signal};
+
+/// How long the units may take to become ready: loading a model on a small board takes several seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// An interactive command ends soon after Ctrl-C.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What `mlvi up` can be told. Every setting of the units can be given as an environment variable too.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// Use this Kafka broker instead of the embedded one
+    #[arg(long, value_name = "HOST:PORT")]
+    broker: Option<String>,
+    /// Where the embedded broker keeps its data; frames that were accepted survive a restart
+    #[arg(long, value_name = "DIR", default_value = ".mlvi/broker")]
+    data_dir: PathBuf,
+    /// The address to listen on; 0.0.0.0 lets other machines in
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    host: IpAddr,
+    /// The HTTP port; 0 takes any free port
+    #[arg(long, default_value_t = 5000)]
+    port: u16,
+    /// The model of both tiers
+    #[arg(long, value_name = "NAME", default_value = "yolov3-tiny")]
+    model: String,
+    /// The model of the cloud, when it is another one
+    #[arg(long, value_name = "NAME")]
+    cloud_model: Option<String>,
+    /// How many model threads there are in total, half of them for each tier (at least one each) [default: one per core]
+    #[arg(long, value_name = "N")]
+    model_threads: Option<usize>,
+    /// Where frames are looked at: edge-only, cloud-only, alternate or ratio [default: alternate]
+    #[arg(long, value_name = "POLICY")]
+    policy: Option<String>,
+    /// The share of frames that the policy `ratio` sends to the cloud, 0 to 1
+    #[arg(long, value_name = "SHARE")]
+    cloud_share: Option<f64>,
+}
+
+impl UpArgs {
+    fn suite(&self, models_dir: &Path) -> SuiteConfig {
+        let any = SocketAddr::from((self.host, 0));
+        let broker = match &self.broker {
+            Some(brokers) => BrokerChoice::External(brokers.clone()),
+            None => BrokerChoice::Embedded { dir: self.data_dir.clone(), listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) },
+        };
+        let threads =
+            self.model_threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
+        let (edge_threads, cloud_threads) = (threads.div_ceil(2).max(1), (threads / 2).max(1));
+        let cloud_model = self.cloud_model.as_ref().unwrap_or(&self.model);
+        let mut config =
+            SuiteConfig { broker, http: SocketAddr::from((self.host, self.port)), admin: [any; 4], ..SuiteConfig::embedded("") }
+                .with("MLVI_MODELS_DIR", models_dir.display())
+                .with("MLVI_MODEL", &self.model)
+                .with("MLVI_DRAIN", humantime_seconds(DRAIN))
+                .with_unit(UnitKind::CloudInference, "MLVI_MODEL", cloud_model)
+                .with_unit(UnitKind::EdgeInference, "MLVI_MODEL_THREADS", edge_threads)
+                .with_unit(UnitKind::CloudInference, "MLVI_MODEL_THREADS", cloud_threads);
+        if let Some(policy) = &self.policy {
+            config = config.with("MLVI_POLICY", policy);
+        }
+        if let Some(share) = self.cloud_share {
+            config = config.with("MLVI_CLOUD_SHARE", share);
+        }
+        config.inherit_environment = true;
+        config
+    }
+}
+
+fn humantime_seconds(duration: Duration) -> String {
+    format!("{}s", duration.as_secs())
+}
+
+/// Runs the suite until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// When the model cannot be had, a setting is not allowed, a port cannot be bound, or a unit ends by itself.
+pub fn run(args: UpArgs, models_dir: &Path) -> anyhow::Result<()> {
+    let mut settings = Settings::from_environment()?;
+    let telemetry = Telemetry::from_settings(&mut settings);
+    settings.finish()?;
+    telemetry.install();
+    models::ensure(models_dir, &args.model)?;
+    if let Some(cloud_model) = &args.cloud_model {
+        models::ensure(models_dir, cloud_model)?;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the async runtime")?;
+    let outcome = runtime.block_on(serve(args.suite(models_dir)));
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(config: SuiteConfig) -> anyhow::Result<()> {
+    let shutdown = CancellationToken::new();
+    cancel_on_signal(shutdown.clone())?;
+    let mut suite = Suite::start(config).await?;
+    let outcome = tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        outcome = run_until_one_ends(&mut suite) => outcome,
+    };
+    let stopped = suite.stop().await;
+    outcome.and(stopped)
+}
+
+async fn run_until_one_ends(suite: &mut Suite) -> anyhow::Result<()> {
+    suite.ready(PATIENCE).await?;
+    announce(suite);
+    Err(suite.until_one_ends().await)
+}
+
+fn announce(suite: &Suite) {
+    let http = suite.http();
+    println!("\nMLVI is up at http://{http}");
+    println!("  a photo in, boxes out:  curl -F image=@images/coffee.jpg 'http://{http}/inference?wait=10s'");
+    println!("  results as they come:   curl -N http://{http}/results");
+    for kind in UnitKind::ALL {
+        println!("  {:<22}  http://{}/metrics", kind.name(), suite.admin(kind));
+    }
+    println!("  broker                  {}", suite.brokers());
+    println!("Ctrl-C stops it.\n");
+}
