@@ -32,6 +32,9 @@ impl std::fmt::Debug for Broker {
 impl Broker {
     /// Opens the directory, checks what is in it, and listens. From the return on, clients are served.
     ///
+    /// The broker lives on the caller's runtime: where that has one thread only, whoever blocks it (as the synchronous calls of a
+    /// Kafka client do) keeps the broker from answering.
+    ///
     /// # Errors
     /// When the configuration cannot work, the address is taken, another broker uses the directory, or the directory cannot be
     /// read or written.

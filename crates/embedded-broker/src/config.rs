@@ -40,7 +40,7 @@ pub struct BrokerConfig {
     pub advertised_host: Option<String>,
     /// A segment file is closed when it would grow beyond this, in bytes (1 KiB to 1 GiB). Topics may say `segment.bytes`.
     pub segment_bytes: u64,
-    /// Of each partition at least this much is kept, in bytes, and at most one segment more; `None` keeps all.
+    /// Of each partition at least this much is kept, in bytes, and at most two segments more; `None` keeps all.
     /// Topics may say `retention.bytes`.
     pub retention_bytes: Option<u64>,
     /// Segments whose newest record is older than this go; `None` keeps all. Topics may say `retention.ms`.

@@ -5,7 +5,7 @@
 
 use crate::api;
 use crate::node::Node;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ const MAX_REQUEST_BYTES: usize = 100 * 1024 * 1024;
 const MAX_SMALL_REQUEST_BYTES: usize = 4 * 1024 * 1024;
 /// Memory for a request is taken in steps of this as its bytes arrive: a length is only a claim.
 const READ_STEP: usize = 1024 * 1024;
+/// A request's length, and its key, on which depends how long it may be.
+const HEAD: usize = 6;
 /// Requests that may wait for their turn; each can be as large as a message.
 const READ_AHEAD: usize = 1;
 
@@ -40,6 +42,8 @@ pub(crate) enum Hangup {
     Stopping,
 }
 
+const CUT_OFF: Hangup = Hangup::Malformed("the connection ended within a request");
+
 /// Serves one client until it goes or `stop`.
 pub(crate) async fn serve(socket: TcpStream, peer: SocketAddr, node: Arc<Node>, stop: CancellationToken) {
     match serve_requests(socket, peer, node, stop).await {
@@ -55,6 +59,7 @@ async fn serve_requests(socket: TcpStream, peer: SocketAddr, node: Arc<Node>, st
     let (reading, mut writing) = socket.into_split();
     // cancelled when nobody would read an answer any more, so that nothing waits in vain
     let gone = stop.child_token();
+    let _ends_the_reader = gone.clone().drop_guard();
     let (frames, mut requests) = mpsc::channel(READ_AHEAD);
     let reader = tokio::spawn(read_frames(reading, frames, gone.clone()));
     let peer = api::Peer { host: peer.ip().to_string(), reached: local.ip(), gone: gone.clone() };
@@ -110,30 +115,33 @@ async fn read_frames(mut socket: OwnedReadHalf, frames: mpsc::Sender<Bytes>, gon
 
 /// The next request without its length; `None` when the peer has closed the connection between two requests.
 async fn read_frame(socket: &mut OwnedReadHalf) -> Result<Option<Bytes>, Hangup> {
-    let mut head = BytesMut::with_capacity(6);
-    while head.len() < 6 {
-        if socket.read_buf(&mut head).await? == 0 {
-            return if head.is_empty() { Ok(None) } else { Err(Hangup::Malformed("the connection ended within a request")) };
+    let mut head = [0; HEAD];
+    let mut filled = 0;
+    while filled < HEAD {
+        match socket.read(&mut head[filled..]).await? {
+            0 if filled == 0 => return Ok(None),
+            0 => return Err(CUT_OFF),
+            read => filled += read,
         }
     }
-    let claimed = head.get_i32();
-    let api_key = i16::from_be_bytes([head[0], head[1]]);
-    let len = usize::try_from(claimed).map_err(|_| Hangup::Malformed("a request of negative length"))?;
-    if len < head.len() {
-        return Err(Hangup::Malformed("a request without a header"));
-    }
-    let limit = if api::may_be_large(api_key) { MAX_REQUEST_BYTES } else { MAX_SMALL_REQUEST_BYTES };
+    let [l0, l1, l2, l3, k0, k1] = head;
+    let negative = |_| Hangup::Malformed("a request of negative length");
+    let len = usize::try_from(i32::from_be_bytes([l0, l1, l2, l3])).map_err(negative)?;
+    let limit = if api::may_be_large(i16::from_be_bytes([k0, k1])) { MAX_REQUEST_BYTES } else { MAX_SMALL_REQUEST_BYTES };
     if len > limit {
         return Err(Hangup::TooLarge(len));
     }
-    let mut frame = head;
+    if len < 2 {
+        return Err(Hangup::Malformed("a request without a header"));
+    }
+    let mut frame = BytesMut::with_capacity(len.min(READ_STEP));
+    frame.put_slice(&[k0, k1]);
     while frame.len() < len {
         let missing = len - frame.len();
         frame.reserve(missing.min(READ_STEP));
         // never into the next request
-        let read = (&mut *socket).take(missing as u64).read_buf(&mut frame).await?;
-        if read == 0 {
-            return Err(Hangup::Malformed("the connection ended within a request"));
+        if (&mut *socket).take(missing as u64).read_buf(&mut frame).await? == 0 {
+            return Err(CUT_OFF);
         }
     }
     Ok(Some(frame.freeze()))

@@ -8,7 +8,6 @@ use crate::identity::Identity;
 use crate::offsets::OffsetStore;
 use crate::topics::Topics;
 use std::fs::{self, File, TryLockError};
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use tokio_util::task::TaskTracker;
@@ -72,7 +71,11 @@ impl Node {
     /// Forces everything to the disk. Blocks. Goes on after an error, and gives the first one.
     pub(crate) fn flush(&self) -> Result<(), BrokerError> {
         let offsets = self.offsets.flush().map_err(BrokerError::storage(self.config.dir.join("offsets")));
-        let logs = self.topics.partitions().into_iter().map(|partition| partition.flush().map_err(BrokerError::storage(partition.dir())));
+        let logs = self
+            .topics
+            .partitions()
+            .into_iter()
+            .map(|partition| partition.flush().map_err(BrokerError::storage(partition.dir())));
         logs.fold(offsets, |first: Result<(), BrokerError>, next| first.and(next))
     }
 }
@@ -85,12 +88,5 @@ fn lock_dir(dir: &Path) -> Result<File, BrokerError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(BrokerError::DirInUse { dir: dir.to_owned() }),
         Err(TryLockError::Error(source)) => Err(BrokerError::Storage { path, source }),
-    }
-}
-
-/// Logs what goes wrong in the background, where nobody waits for an answer.
-pub(crate) fn log_failure(what: &'static str, partition: &Path, result: io::Result<()>) {
-    if let Err(error) = result {
-        tracing::error!(dir = %partition.display(), %error, "{what} failed");
     }
 }

@@ -100,8 +100,7 @@ impl TopicConfig {
             overridden: self.overrides.contains_key(name),
             numeric: true,
         });
-        let fixed =
-            FIXED.iter().map(|(name, value)| Setting { name, value: (*value).into(), overridden: false, numeric: false });
+        let fixed = FIXED.iter().map(|(name, value)| Setting { name, value: (*value).into(), overridden: false, numeric: false });
         numbers.chain(fixed).collect()
     }
 
@@ -132,8 +131,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_followed_is_refused() {
-        for (name, value) in
-            [("cleanup.policy", "compact"), ("retention.ms", "soon"), ("segment.bytes", "1"), ("flush.ms", "1")]
+        for (name, value) in [("cleanup.policy", "compact"), ("retention.ms", "soon"), ("segment.bytes", "1"), ("flush.ms", "1")]
         {
             assert!(TopicConfig::default().set(name, Some(value)).is_err(), "{name}={value}");
         }

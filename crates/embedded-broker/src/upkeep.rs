@@ -2,7 +2,9 @@
 
 use crate::config::FsyncPolicy;
 use crate::log::now_ms;
-use crate::node::{Node, log_failure};
+use crate::node::Node;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
@@ -59,5 +61,38 @@ fn retain(node: &Node) {
             return;
         }
         total = total.saturating_sub(freed);
+    }
+}
+
+/// Logs what goes wrong in the background, where nobody waits for an answer.
+fn log_failure(what: &'static str, partition: &Path, result: io::Result<()>) {
+    if let Err(error) = result {
+        tracing::error!(dir = %partition.display(), %error, "{what} failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BrokerConfig;
+    use crate::log::testing::one;
+    use crate::topic_config::TopicConfig;
+
+    #[test]
+    fn everything_together_is_kept_below_its_limit_by_dropping_the_oldest() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = BrokerConfig { total_bytes: 5000, segment_bytes: 1024, ..BrokerConfig::new(dir.path()) };
+        let node = Node::open(config, 0).unwrap();
+        let topic = node.topics.create("t", 2, TopicConfig::default()).unwrap();
+        let now = now_ms();
+        for index in 0..10 {
+            topic.partitions[0].append(&one(now - 10_000 + index, 900)).unwrap();
+            topic.partitions[1].append(&one(now - 5000 + index, 200)).unwrap();
+        }
+        retain(&node);
+        let total: u64 = topic.partitions.iter().map(|partition| partition.bytes()).sum();
+        assert!((3000..=5000).contains(&total), "{total}");
+        assert!(topic.partitions[0].offsets().0 > 0);
+        assert_eq!(topic.partitions[1].offsets(), (0, 10), "what is newer stays");
     }
 }

@@ -64,15 +64,15 @@ fn fetching(config: &BusConfig, group: &str) -> ClientConfig {
         .set("group.id", group)
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
-        // how many messages of a partition the client keeps ready: enough to hide a round trip
-        .set("queued.min.messages", "8")
+        // a partition is asked for more while fewer than this lie ready; too few, and a fast consumer waits for each fetch
+        .set("queued.min.messages", "16")
         // all that it keeps ready: one message of the largest size
         .set("queued.max.messages.kbytes", MAX_MESSAGE_BYTES.div_ceil(1024).to_string())
         // how soon it looks again after that was full
         .set("fetch.queue.backoff.ms", "20")
         .set("fetch.error.backoff.ms", "200")
-        // a broker answers one request of a connection at a time: a long poll would hold up what comes behind it
-        .set("fetch.wait.max.ms", "20")
+        // there is one fetch at a time: while it waits for an idle partition, the busy ones get nothing new
+        .set("fetch.wait.max.ms", "50")
         .set("fetch.max.bytes", MAX_MESSAGE_BYTES.to_string())
         // a few frames of each partition at a time; a broker gives the first message whole whatever its size (KIP-74)
         .set("max.partition.fetch.bytes", (256 * 1024).to_string())

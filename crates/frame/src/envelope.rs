@@ -50,7 +50,7 @@ pub struct Prepared {
     pub attempt: u32,
     /// How long the frame waited for the preprocessor, in milliseconds.
     pub queue_frames_ms: f64,
-    /// Decode, sharpen, decide and encode, in milliseconds.
+    /// Decode, sharpen, encode, the wait for the camera's turn and the decision, in milliseconds.
     pub preprocess_ms: f64,
     /// Where the uploaded bytes stand.
     pub origin: Option<Origin>,

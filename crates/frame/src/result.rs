@@ -102,7 +102,7 @@ pub struct TimingsMs {
     /// In the frames topic, until the preprocessor took it up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue_frames: Option<f64>,
-    /// Decode, sharpen, decide, encode.
+    /// Decode, sharpen, encode, wait for the camera's turn, decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preprocess: Option<f64>,
     /// In the tier's topic and the worker's queue, until a model thread took it up.

@@ -61,6 +61,7 @@ async fn start(
     let (loaded, consuming) = (shell.health.condition("model"), shell.health.condition("consumer"));
     let bus = Bus::open(bus)?;
     shell.health.follow("broker", bus.state());
+    shell.conditions_added();
 
     let model = tokio::task::spawn_blocking(move || load().and_then(warmed_up)).await.context("loading the model panicked")??;
     let (batch_sender, batches) = mpsc::channel(threads);

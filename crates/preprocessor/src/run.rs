@@ -49,6 +49,7 @@ async fn start(config: Config, decide: Decide, shutdown: CancellationToken) -> a
     let consuming = shell.health.condition("consumer");
     let bus = Bus::open(bus)?;
     shell.health.follow("broker", bus.state());
+    shell.conditions_added();
     match bus.ensure_topics(&frame_bus::topic_specs(&topics, partitions), &shutdown).await {
         Err(BusError::ShuttingDown) => return Ok(()),
         outcome => outcome?,

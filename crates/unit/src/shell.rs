@@ -1,6 +1,6 @@
 //! What every unit has around its work.
 
-use crate::{Health, Listen, ListenError, Metrics, admin};
+use crate::{Condition, Health, Listen, ListenError, Metrics, admin};
 use frame::ServedBy;
 use settings::Settings;
 use std::net::SocketAddr;
@@ -45,16 +45,20 @@ pub struct Shell {
     pub health: Health,
     /// What the unit counts.
     pub metrics: Metrics,
+    running: Condition,
+    shutdown: CancellationToken,
     _admin: DropGuard,
 }
 
 impl Shell {
-    /// Binds the admin port and serves it. From `shutdown` on the unit is not ready, so that no new work is sent to it.
+    /// Binds the admin port and serves it. The unit is ready from [`Self::conditions_added`] on, when its conditions hold, until
+    /// `shutdown`, so that no new work is sent to it then.
     ///
     /// # Errors
     /// When the admin port cannot be bound.
     pub async fn start(config: ShellConfig, shutdown: &CancellationToken) -> Result<Self, ListenError> {
         let (health, metrics) = (Health::of(&config.identity.unit), Metrics::default());
+        let running = health.condition("running");
         let listener = config.admin.into_tokio("the admin port (MLVI_ADMIN_LISTEN)")?;
         let stop = CancellationToken::new();
         let server = axum::serve(listener, admin::router(health.clone(), metrics.clone()));
@@ -65,14 +69,19 @@ impl Shell {
                 ended = async { server.await } => tracing::error!(?ended, "the admin port has ended"),
             }
         });
-        let running = health.condition("running");
-        running.ready();
-        let shutdown = shutdown.clone();
+        let (identity, shutdown) = (config.identity, shutdown.clone());
+        Ok(Self { identity, health, metrics, running, shutdown, _admin: stop.drop_guard() })
+    }
+
+    /// Every condition of the unit has been added to its health: from now on it is ready when they hold. Before this call the unit
+    /// is never ready, so that none can look ready only because it has not said yet what it waits for.
+    pub fn conditions_added(&self) {
+        self.running.ready();
+        let (shutdown, running) = (self.shutdown.clone(), self.running.clone());
         tokio::spawn(async move {
             shutdown.cancelled().await;
             running.not_ready("shutting down");
         });
-        Ok(Self { identity: config.identity, health, metrics, _admin: stop.drop_guard() })
     }
 }
 
@@ -98,9 +107,13 @@ mod tests {
         let config = ShellConfig { identity: ServedBy::default(), admin, drain: Duration::ZERO };
         let shell = Shell::start(config, &shutdown).await.unwrap();
         let model = shell.health.condition("model");
+        model.ready();
+        assert_eq!(get(address, "/readyz").await.0, 503, "there may be more conditions");
+        model.not_ready("it was unloaded");
+        shell.conditions_added();
         let (status, text) = get(address, "/readyz").await;
         assert_eq!(status, 503);
-        assert!(text.contains("not ready  model: starting"), "{text}");
+        assert!(text.contains("not ready  model: it was unloaded"), "{text}");
         model.ready();
         assert_eq!(get(address, "/readyz").await.0, 200);
         assert_eq!(get(address, "/livez").await.0, 200);

@@ -31,6 +31,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     // at once, so that the unit never seems ready for want of conditions
     let (topics, caught_up) = (shell.health.condition("topics"), shell.health.condition("results"));
     shell.health.follow("broker", bus.state());
+    shell.conditions_added();
     let specs = topic_specs(&config.topics, config.partitions);
     let app = Arc::new(App::new(shell.identity.clone(), config.limits, config.topics, bus.clone(), shutdown.clone()));
     app.metrics.register(&shell.metrics);

@@ -24,17 +24,18 @@ type Refusal = (ResponseError, String);
 
 pub(super) async fn answer(call: &Call<'_>, request: CreateTopicsRequest) -> Result<CreateTopicsResponse, Hangup> {
     let version = call.version;
-    call.node.blocking(move |node| {
-        let create = |wanted: &CreatableTopic| match create(node, wanted, request.validate_only) {
-            Ok(created) => accept(node, wanted, created, version),
-            Err((error, message)) => CreatableTopicResult::default()
-                .with_name(wanted.name.clone())
-                .with_error_code(error.code())
-                .with_error_message(Some(StrBytes::from_string(message))),
-        };
-        CreateTopicsResponse::default().with_topics(request.topics.iter().map(create).collect())
-    })
-    .await
+    call.node
+        .blocking(move |node| {
+            let create = |wanted: &CreatableTopic| match create(node, wanted, request.validate_only) {
+                Ok(created) => accept(node, wanted, created, version),
+                Err((error, message)) => CreatableTopicResult::default()
+                    .with_name(wanted.name.clone())
+                    .with_error_code(error.code())
+                    .with_error_message(Some(StrBytes::from_string(message))),
+            };
+            CreateTopicsResponse::default().with_topics(request.topics.iter().map(create).collect())
+        })
+        .await
 }
 
 /// What was created, or would have been: partitions, settings, and the topic itself.

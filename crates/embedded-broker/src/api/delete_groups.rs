@@ -9,14 +9,15 @@ use kafka_protocol::messages::{DeleteGroupsRequest, DeleteGroupsResponse};
 use tracing::error;
 
 pub(super) async fn answer(call: &Call<'_>, request: DeleteGroupsRequest) -> Result<DeleteGroupsResponse, Hangup> {
-    call.node.blocking(move |node| {
-        let results = request.groups_names.into_iter().map(|id| {
-            let error = delete(node, &id);
-            DeletableGroupResult::default().with_group_id(id).with_error_code(error)
-        });
-        DeleteGroupsResponse::default().with_results(results.collect())
-    })
-    .await
+    call.node
+        .blocking(move |node| {
+            let results = request.groups_names.into_iter().map(|id| {
+                let error = delete(node, &id);
+                DeletableGroupResult::default().with_group_id(id).with_error_code(error)
+            });
+            DeleteGroupsResponse::default().with_results(results.collect())
+        })
+        .await
 }
 
 fn delete(node: &Node, group: &str) -> i16 {

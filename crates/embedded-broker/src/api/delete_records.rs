@@ -11,14 +11,15 @@ use kafka_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
 use tracing::error;
 
 pub(super) async fn answer(call: &Call<'_>, request: DeleteRecordsRequest) -> Result<DeleteRecordsResponse, Hangup> {
-    call.node.blocking(move |node| {
-        let topic = |topic: DeleteRecordsTopic| {
-            let partitions = topic.partitions.iter().map(|wanted| delete(node, &topic.name, wanted)).collect();
-            DeleteRecordsTopicResult::default().with_name(topic.name).with_partitions(partitions)
-        };
-        DeleteRecordsResponse::default().with_topics(request.topics.into_iter().map(topic).collect())
-    })
-    .await
+    call.node
+        .blocking(move |node| {
+            let topic = |topic: DeleteRecordsTopic| {
+                let partitions = topic.partitions.iter().map(|wanted| delete(node, &topic.name, wanted)).collect();
+                DeleteRecordsTopicResult::default().with_name(topic.name).with_partitions(partitions)
+            };
+            DeleteRecordsResponse::default().with_topics(request.topics.into_iter().map(topic).collect())
+        })
+        .await
 }
 
 fn delete(node: &Node, topic: &str, wanted: &DeleteRecordsPartition) -> DeleteRecordsPartitionResult {

@@ -15,12 +15,13 @@ use tracing::{error, info};
 
 /// From version 6 on topics may be named by id.
 pub(super) async fn answer(call: &Call<'_>, request: DeleteTopicsRequest) -> Result<DeleteTopicsResponse, Hangup> {
-    call.node.blocking(move |node| {
-        let by_name = request.topic_names.into_iter().map(|name| DeleteTopicState::default().with_name(Some(name)));
-        let wanted = by_name.chain(request.topics);
-        DeleteTopicsResponse::default().with_responses(wanted.map(|wanted| respond(node, wanted)).collect())
-    })
-    .await
+    call.node
+        .blocking(move |node| {
+            let by_name = request.topic_names.into_iter().map(|name| DeleteTopicState::default().with_name(Some(name)));
+            let wanted = by_name.chain(request.topics);
+            DeleteTopicsResponse::default().with_responses(wanted.map(|wanted| respond(node, wanted)).collect())
+        })
+        .await
 }
 
 fn respond(node: &Node, wanted: DeleteTopicState) -> DeletableTopicResult {

@@ -42,7 +42,8 @@ fn join_call(call: &Call<'_>, request: &JoinGroupRequest) -> JoinCall {
     // version 0 has one timeout for both
     let rebalance_timeout = if request.rebalance_timeout_ms > 0 { millis(request.rebalance_timeout_ms) } else { session_timeout };
     // copied, because a slice would keep the whole request in memory
-    let protocols = request.protocols.iter().map(|protocol| (protocol.name.to_string(), Bytes::copy_from_slice(&protocol.metadata)));
+    let protocols =
+        request.protocols.iter().map(|protocol| (protocol.name.to_string(), Bytes::copy_from_slice(&protocol.metadata)));
     JoinCall {
         member_id: request.member_id.to_string(),
         instance_id: request.group_instance_id.as_ref().map(ToString::to_string),

@@ -18,14 +18,15 @@ const NEWEST: i64 = -3;
 
 pub(super) async fn answer(call: &Call<'_>, request: ListOffsetsRequest) -> Result<ListOffsetsResponse, Hangup> {
     let version = call.version;
-    call.node.blocking(move |node| {
-        let topic = |topic: ListOffsetsTopic| {
-            let partitions = topic.partitions.iter().map(|wanted| list(node, &topic.name, wanted, version)).collect();
-            ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
-        };
-        ListOffsetsResponse::default().with_topics(request.topics.into_iter().map(topic).collect())
-    })
-    .await
+    call.node
+        .blocking(move |node| {
+            let topic = |topic: ListOffsetsTopic| {
+                let partitions = topic.partitions.iter().map(|wanted| list(node, &topic.name, wanted, version)).collect();
+                ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
+            };
+            ListOffsetsResponse::default().with_topics(request.topics.into_iter().map(topic).collect())
+        })
+        .await
 }
 
 fn list(node: &Node, topic: &str, wanted: &ListOffsetsPartition, version: i16) -> ListOffsetsPartitionResponse {

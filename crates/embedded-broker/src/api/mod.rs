@@ -33,6 +33,8 @@ use crate::wire;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::{Decodable, StrBytes};
+#[cfg(test)]
+pub(crate) use offered::OFFERED;
 pub(crate) use offered::may_be_large;
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -6,7 +6,7 @@
 use kafka_protocol::messages::ApiKey;
 
 /// Key, first and last version.
-pub(super) const OFFERED: &[(ApiKey, i16, i16)] = &[
+pub(crate) const OFFERED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::Produce, 3, 9),
     (ApiKey::Fetch, 4, 12),
     (ApiKey::ListOffsets, 1, 7),

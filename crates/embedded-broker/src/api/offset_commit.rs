@@ -60,10 +60,7 @@ fn check(node: &Node, topic: &str, partition: &OffsetCommitRequestPartition) -> 
     }
 }
 
-fn respond(
-    request: &OffsetCommitRequest,
-    code: impl Fn(&str, &OffsetCommitRequestPartition) -> i16,
-) -> OffsetCommitResponse {
+fn respond(request: &OffsetCommitRequest, code: impl Fn(&str, &OffsetCommitRequestPartition) -> i16) -> OffsetCommitResponse {
     let topics = request.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
             let error = code(&topic.name, partition);

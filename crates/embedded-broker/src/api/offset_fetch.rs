@@ -17,7 +17,8 @@ type Wanted = (TopicName, Vec<i32>);
 pub(super) fn answer(call: &Call<'_>, request: OffsetFetchRequest) -> OffsetFetchResponse {
     if call.version >= 8 {
         let groups = request.groups.into_iter().map(|group| {
-            let asked = group.topics.map(|topics| topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect());
+            let asked =
+                group.topics.map(|topics| topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect());
             let topics = wanted(call.node, &group.group_id, asked).into_iter().map(|(name, partitions)| {
                 let partitions = partitions.iter().map(|index| in_group(*index, get(call.node, &group.group_id, &name, *index)));
                 OffsetFetchResponseTopics::default().with_partitions(partitions.collect()).with_name(name)

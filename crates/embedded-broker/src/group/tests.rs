@@ -1,8 +1,8 @@
 //! Groups under a clock that tests turn by hand.
 
+use super::Identified;
 use super::member::{JoinCall, JoinRefusal, Joined, SyncCall, Synced};
 use super::state::{Group, Phase};
-use super::Identified;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use std::time::{Duration, Instant};

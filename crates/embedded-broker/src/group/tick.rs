@@ -25,7 +25,8 @@ impl Group {
 
     /// When to tick next, at the latest.
     pub(super) fn next_tick(&self, now: Instant) -> Option<Instant> {
-        let sessions = self.members.values().map(|member| if member.is_waiting() { now + LOST_WAITER_CHECK } else { member.expires });
+        let sessions =
+            self.members.values().map(|member| if member.is_waiting() { now + LOST_WAITER_CHECK } else { member.expires });
         let phase = match self.phase {
             Phase::Preparing if now < self.earliest => Some(self.earliest),
             Phase::Preparing | Phase::Completing => Some(self.deadline),

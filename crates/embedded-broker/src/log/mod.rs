@@ -9,7 +9,7 @@ mod recovery;
 mod retention;
 mod segment;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod wake;

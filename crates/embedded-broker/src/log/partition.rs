@@ -176,9 +176,15 @@ impl Partition {
         if self.options.sync_each_append { file.sync_data() } else { Ok(()) }
     }
 
-    /// Starts a new segment at the end of the log.
+    /// Starts a new segment at the end of the log. An empty one stays: the new one would have the same name.
     pub(super) fn roll(&self, writer: &mut Writer) -> io::Result<()> {
-        let end = self.offsets().1;
+        let (end, empty) = {
+            let view = lock(&self.view);
+            (view.end(), view.active().size == 0)
+        };
+        if empty {
+            return Ok(());
+        }
         let segment = Segment::create(&self.dir, end, now_ms())?;
         if self.options.sync_each_append {
             files::sync_dir(&self.dir)?;

@@ -1,7 +1,11 @@
 //! Requests from bytes, without trusting them.
 
 mod requests;
+#[cfg(test)]
+pub(crate) mod samples;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 use crate::connection::Hangup;
 use bytes::{Buf, Bytes};
@@ -60,6 +64,3 @@ pub(crate) fn body<T: Decodable>(mut frame: Bytes, api: ApiKey, version: i16) ->
 fn is_flexible(api: ApiKey, version: i16) -> bool {
     api.request_header_version(version) >= 2
 }
-
-#[cfg(test)]
-mod tests;

@@ -34,7 +34,12 @@ pub(crate) fn admin(address: SocketAddr) -> anyhow::Result<AdminClient<DefaultCl
     Ok(client(address).create()?)
 }
 
-pub(crate) async fn create_topic(address: SocketAddr, name: &str, partitions: i32, settings: &[(&str, &str)]) -> anyhow::Result<()> {
+pub(crate) async fn create_topic(
+    address: SocketAddr,
+    name: &str,
+    partitions: i32,
+    settings: &[(&str, &str)],
+) -> anyhow::Result<()> {
     let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
     for (name, value) in settings {
         topic = topic.set(name, value);
