@@ -3,5 +3,10 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    unit::main_with("cloud-inference", "looks at the frames that are sent to the cloud", cloud_inference::config, cloud_inference::run)
+    unit::main_with(
+        "cloud-inference",
+        "looks at the frames that are sent to the cloud",
+        cloud_inference::config,
+        cloud_inference::run,
+    )
 }

@@ -3,5 +3,10 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    unit::main_with("edge-inference", "looks at the frames that are sent to the edge", edge_inference::config, edge_inference::run)
+    unit::main_with(
+        "edge-inference",
+        "looks at the frames that are sent to the edge",
+        edge_inference::config,
+        edge_inference::run,
+    )
 }

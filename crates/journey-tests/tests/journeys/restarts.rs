@@ -38,7 +38,7 @@ async fn restarted_in_the_middle(kind: UnitKind, end: End) {
         None => journey.suite.stop_unit(kind).await.unwrap(),
         Some(process) => process.kill(),
     }
-    journey.suite.start_unit(kind).unwrap();
+    journey.suite.start_unit(kind).await.unwrap();
     let accepted = sending.await.unwrap();
     assert_eq!(accepted.len(), FRAMES);
 

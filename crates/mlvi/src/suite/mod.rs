@@ -39,7 +39,7 @@ impl Suite {
         };
         let mut suite = Self { config, broker, brokers, units: Vec::new() };
         for kind in UnitKind::ALL {
-            suite.start_unit(kind)?;
+            suite.start_unit(kind).await?;
         }
         Ok(suite)
     }
@@ -80,10 +80,10 @@ impl Suite {
     ///
     /// # Errors
     /// A [`settings::ConfigError`] for settings that are not allowed; a port that cannot be had.
-    pub fn start_unit(&mut self, kind: UnitKind) -> anyhow::Result<()> {
+    pub async fn start_unit(&mut self, kind: UnitKind) -> anyhow::Result<()> {
         let base = if self.config.inherit_environment { Settings::from_environment()? } else { Settings::from_pairs([("", "")]) };
         let settings = base.with_overrides(self.settings_of(kind));
-        let unit = RunningUnit::start(kind, settings, &mut self.config)?;
+        let unit = RunningUnit::start(kind, settings, &mut self.config).await?;
         self.units.push(unit);
         Ok(())
     }

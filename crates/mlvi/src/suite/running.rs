@@ -3,7 +3,7 @@
 use super::{SuiteConfig, UnitKind};
 use settings::Settings;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use unit::{Listen, ShellConfig};
@@ -16,7 +16,7 @@ pub(super) struct RunningUnit {
 
 impl RunningUnit {
     /// Reads the unit's settings, binds its ports (and notes them in `config`, so that a restart gets the same) and runs it.
-    pub(super) fn start(kind: UnitKind, mut settings: Settings, config: &mut SuiteConfig) -> anyhow::Result<Self> {
+    pub(super) async fn start(kind: UnitKind, mut settings: Settings, config: &mut SuiteConfig) -> anyhow::Result<Self> {
         let shutdown = CancellationToken::new();
         let token = shutdown.clone();
         let admin = &mut config.admin[kind as usize];
@@ -24,26 +24,26 @@ impl RunningUnit {
             UnitKind::WebServer => {
                 let mut unit = web_server::Config::from_settings(&mut settings);
                 settings.finish()?;
-                unit.http = bind(&mut config.http, "HTTP")?;
-                unit.shell = on_port(unit.shell, admin)?;
+                unit.http = bind(&mut config.http, "HTTP").await?;
+                unit.shell = on_port(unit.shell, admin).await?;
                 tokio::spawn(web_server::run(unit, token))
             }
             UnitKind::Preprocessor => {
                 let mut unit = preprocessor::Config::from_settings(&mut settings);
                 settings.finish()?;
-                unit.shell = on_port(unit.shell, admin)?;
+                unit.shell = on_port(unit.shell, admin).await?;
                 tokio::spawn(preprocessor::run(unit, token))
             }
             UnitKind::EdgeInference => {
                 let mut unit = edge_inference::config(&mut settings);
                 settings.finish()?;
-                unit.shell = on_port(unit.shell, admin)?;
+                unit.shell = on_port(unit.shell, admin).await?;
                 tokio::spawn(edge_inference::run(unit, token))
             }
             UnitKind::CloudInference => {
                 let mut unit = cloud_inference::config(&mut settings);
                 settings.finish()?;
-                unit.shell = on_port(unit.shell, admin)?;
+                unit.shell = on_port(unit.shell, admin).await?;
                 tokio::spawn(cloud_inference::run(unit, token))
             }
         };
@@ -60,14 +60,25 @@ impl RunningUnit {
     }
 }
 
-fn on_port(shell: ShellConfig, admin: &mut SocketAddr) -> anyhow::Result<ShellConfig> {
-    Ok(ShellConfig { admin: bind(admin, "the admin port")?, ..shell })
+async fn on_port(shell: ShellConfig, admin: &mut SocketAddr) -> anyhow::Result<ShellConfig> {
+    Ok(ShellConfig { admin: bind(admin, "the admin port").await?, ..shell })
 }
 
-fn bind(address: &mut SocketAddr, purpose: &str) -> anyhow::Result<Listen> {
-    let (listen, bound) = Listen::Address(*address).bind_now(purpose)?;
-    *address = bound;
-    Ok(listen)
+/// A unit that has just ended leaves its port a moment later.
+const PORT_PATIENCE: Duration = Duration::from_secs(2);
+
+async fn bind(address: &mut SocketAddr, purpose: &str) -> anyhow::Result<Listen> {
+    let started = Instant::now();
+    loop {
+        match Listen::Address(*address).bind_now(purpose) {
+            Ok((listen, bound)) => {
+                *address = bound;
+                return Ok(listen);
+            }
+            Err(error) if started.elapsed() > PORT_PATIENCE => return Err(error.into()),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
 }
 
 /// Asks a unit whether it is ready; the error is what it still waits for.
