@@ -10,6 +10,7 @@ use crate::topics::Maker;
 use crate::{
     BusConfig, BusError, Consumer, ConsumerOptions, Lag, Message, Outgoing, SendError, Sent, Tail, TopicSpec, dead_letter, lag,
 };
+use frame::ResultMessage;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -18,6 +19,8 @@ use tracing::warn;
 
 /// How long a question waits for a broker that is away.
 const ASK_PATIENCE: Duration = Duration::from_secs(2);
+/// Topics that cannot be made are tried again after this time: somebody may be mending the broker.
+const TOPICS_AGAIN: Duration = Duration::from_secs(5);
 /// How long each question for a lag may take.
 const LAG_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -72,13 +75,40 @@ impl Bus {
         Maker { config, link, inquirer, state: inner.state.clone() }.ensure(specs, shutdown).await
     }
 
+    /// The same until it succeeds: a topic that the broker refuses may be mended while the unit waits. Each outcome is reported.
+    /// `false` when shutdown came first.
+    pub async fn topics_in_place(
+        &self,
+        specs: &[TopicSpec],
+        shutdown: &CancellationToken,
+        report: impl Fn(Result<(), String>),
+    ) -> bool {
+        loop {
+            match self.ensure_topics(specs, shutdown).await {
+                Ok(()) => {
+                    report(Ok(()));
+                    return true;
+                }
+                Err(BusError::ShuttingDown) => return false,
+                Err(error) => {
+                    tracing::error!(%error, "the topics are not as they should be, trying again");
+                    report(Err(error.to_string()));
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(TOPICS_AGAIN) => {}
+                () = shutdown.cancelled() => return false,
+            }
+        }
+    }
+
     /// Sends once; `Ok` only after the acknowledgement of all in-sync replicas, at the latest after
     /// [`BusConfig::send_timeout`]. Dropping the future does not take the message back.
     ///
     /// # Errors
     /// Each case of [`SendError`]; after [`SendError::BrokerAway`] the message may have arrived all the same.
     pub async fn send(&self, out: Outgoing) -> Result<Sent, SendError> {
-        self.inner.clients.producer.send(Record::of(&out)).await
+        self.inner.clients.producer.send(&Arc::new(out.into())).await
     }
 
     /// Sends, and tries again with growing pauses until the broker acknowledges or shutdown comes. A message may arrive more than
@@ -87,24 +117,47 @@ impl Bus {
     /// # Errors
     /// [`SendError::ShuttingDown`], or what makes every attempt useless: [`SendError::TooLarge`], [`SendError::Fatal`].
     pub async fn send_persistently(&self, out: Outgoing, shutdown: &CancellationToken) -> Result<Sent, SendError> {
-        self.persist(Record::of(&out), shutdown).await
+        self.persist(out.into(), shutdown).await
     }
 
     /// Sends a message that cannot be processed to a topic of such, persistently: the original key, bytes and headers, plus the
-    /// reason ([`frame::headers::ERROR`]) and where it was read.
+    /// reason ([`frame::headers::ERROR`]) and where it was read. A foreign message with such large headers that the reason does not
+    /// fit any more is logged and dropped (`None`), because it must not come again for ever.
     ///
     /// # Errors
-    /// Those of [`Bus::send_persistently`].
+    /// [`SendError::ShuttingDown`] and [`SendError::Fatal`].
     pub async fn dead_letter(
         &self,
         topic: &str,
         message: &Message,
         reason: &str,
         shutdown: &CancellationToken,
-    ) -> Result<Sent, SendError> {
+    ) -> Result<Option<Sent>, SendError> {
+        let Message { key, payload, .. } = message;
         let headers = dead_letter::headers_of(message, reason);
-        let record = Record { topic, key: message.key.as_deref(), headers: &headers, payload: &message.payload };
-        self.persist(record, shutdown).await
+        let record = Record { topic: topic.to_owned(), key: key.clone(), headers, payload: payload.clone() };
+        match self.persist(record, shutdown).await {
+            Err(error @ SendError::TooLarge { .. }) => {
+                let Message { topic, partition, offset, .. } = message;
+                tracing::error!(topic, partition, offset, %error, reason, "dead letter dropped");
+                Ok(None)
+            }
+            outcome => outcome.map(Some),
+        }
+    }
+
+    /// Sends a frame's result, persistently.
+    ///
+    /// # Errors
+    /// Those of [`Bus::send_persistently`].
+    pub async fn send_result(
+        &self,
+        topic: &str,
+        message: ResultMessage,
+        shutdown: &CancellationToken,
+    ) -> Result<Sent, SendError> {
+        let ResultMessage { key, headers, result } = message;
+        self.send_persistently(Outgoing { topic: topic.into(), key, headers, payload: result.to_json() }, shutdown).await
     }
 
     /// Joins a consumer group. Never waits for the broker.
@@ -170,21 +223,15 @@ impl Bus {
         }
     }
 
-    async fn persist(&self, record: Record<'_>, shutdown: &CancellationToken) -> Result<Sent, SendError> {
+    async fn persist(&self, record: Record, shutdown: &CancellationToken) -> Result<Sent, SendError> {
         let inner = &self.inner;
-        inner.persistence.send(&inner.clients.producer, record, &inner.state, shutdown).await
+        inner.persistence.send(&inner.clients.producer, &Arc::new(record), &inner.state, shutdown).await
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         self.link.stop();
-    }
-}
-
-impl<'a> Record<'a> {
-    fn of(out: &'a Outgoing) -> Self {
-        Self { topic: &out.topic, key: Some(out.key.as_bytes()), headers: &out.headers, payload: &out.payload }
     }
 }
 

@@ -35,6 +35,7 @@ mod rebalance;
 mod specs;
 mod tail;
 mod topics;
+mod work;
 
 pub use bus::Bus;
 pub use config::BusConfig;
@@ -48,3 +49,4 @@ pub use offsets::{Epoch, OffsetTracker};
 pub use specs::{partitions_from_settings, topic_specs, topics_from_settings};
 pub use tail::{Tail, TailEvent};
 pub use topics::TopicSpec;
+pub use work::{Handle, WorkControl, WorkError};

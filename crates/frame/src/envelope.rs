@@ -66,10 +66,29 @@ pub struct Origin {
 }
 
 impl Envelope {
+    /// Of a frame whose first byte comes in now and that starts a trace of its own; what else is known of it is set on its fields.
+    #[must_use]
+    pub fn received_now(camera: CameraId, sequence: u64, format: ImageFormat) -> Self {
+        let now = Timestamp::now();
+        Self {
+            frame_id: FrameId::fresh(),
+            camera,
+            sequence,
+            captured_at: None,
+            received_at: now,
+            deadline: None,
+            format,
+            traceparent: TraceParent::root(),
+            sent_at: now,
+            upload: UploadTimings::default(),
+            prepared: None,
+        }
+    }
+
     /// The Kafka key: the camera, so that its frames stay in order; frames without a camera spread by their id.
     #[must_use]
     pub fn key(&self) -> String {
-        if self.camera.is_unnamed() { self.frame_id.to_string() } else { self.camera.to_string() }
+        self.camera.key_of(self.frame_id)
     }
 
     /// Whether the deadline lies behind `now`.

@@ -107,6 +107,13 @@ impl CameraId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The Kafka key of a frame of this camera: the camera, so that its frames stay in order; frames that name no camera spread
+    /// by their id.
+    #[must_use]
+    pub fn key_of(&self, frame_id: FrameId) -> String {
+        if self.is_unnamed() { frame_id.to_string() } else { self.to_string() }
+    }
 }
 
 impl fmt::Display for CameraId {

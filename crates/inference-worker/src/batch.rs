@@ -26,25 +26,24 @@ pub(crate) async fn gather(mut jobs: mpsc::Receiver<Job>, batches: mpsc::Sender<
 mod tests {
     use super::*;
     use crate::job::Outcome;
-    use frame::{CameraId, Envelope, FrameId, ImageFormat, Timestamp, TraceParent, UploadTimings};
+    use frame::{CameraId, Envelope, ImageFormat};
+    use frame_bus::Message;
+    use std::sync::Arc;
     use tokio::sync::oneshot;
 
     fn job(sequence: u64) -> (Job, oneshot::Receiver<Outcome>) {
-        let envelope = Envelope {
-            frame_id: FrameId::fresh(),
-            camera: CameraId::unnamed(),
-            sequence,
-            captured_at: None,
-            received_at: Timestamp::now(),
-            deadline: None,
-            format: ImageFormat::Jpeg,
-            traceparent: TraceParent::root(),
-            sent_at: Timestamp::now(),
-            upload: UploadTimings::default(),
-            prepared: None,
-        };
+        let envelope = Envelope::received_now(CameraId::unnamed(), sequence, ImageFormat::Jpeg);
         let (reply, outcome) = oneshot::channel();
-        (Job { envelope, payload: Vec::new(), reply }, outcome)
+        let message = Message {
+            topic: String::new(),
+            partition: 0,
+            offset: 0,
+            key: None,
+            payload: Vec::new(),
+            headers: Vec::new(),
+            timestamp_ms: None,
+        };
+        (Job { envelope: Arc::new(envelope), message: Arc::new(message), reply }, outcome)
     }
 
     #[tokio::test]

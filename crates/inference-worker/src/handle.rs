@@ -3,8 +3,9 @@
 use crate::job::{Job, Outcome, Seen};
 use crate::publish::Publisher;
 use detector::Found;
-use frame::{Envelope, FrameResult, ImageSize, ModelInfo, Problem, ServedBy, TimingsMs};
-use frame_bus::{Delivery, Message, SendError, Turn};
+use frame::{Envelope, FrameResult, ImageSize, ModelInfo, Problem, ResultMessage, ServedBy, Status, TimingsMs};
+use frame_bus::{Handle, Message, SendError, Turn};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -22,50 +23,54 @@ pub(crate) struct Handler {
     pub(crate) halt: CancellationToken,
 }
 
-impl Handler {
-    /// Sees one message through; acknowledges it only when everything that follows from it is on the bus.
-    pub(crate) async fn handle(&self, delivery: Delivery, turn: Turn) {
-        let Delivery { message, ack } = delivery;
-        let envelope = match message.envelope() {
-            Ok(envelope) => envelope,
-            Err(error) => {
-                warn!(topic = message.topic, partition = message.partition, offset = message.offset, %error, "message is no frame");
-                // without a frame id nobody can wait for it
-                if self.publisher.dead_letter(&message, &error.to_string()).await.is_ok() {
-                    ack.done();
-                }
-                return;
+impl Handle for Handler {
+    async fn handle(&self, message: Message, turn: Turn) -> Result<(), SendError> {
+        self.publisher.metrics.in_flight.inc();
+        let seen_through = match message.envelope() {
+            Ok(envelope) => {
+                let trace_id = envelope.traceparent.trace_id();
+                let span = debug_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
+                self.see_through(Arc::new(envelope), Arc::new(message), turn).instrument(span).await
             }
+            Err(error) => self.put_aside(&message, &error.to_string(), turn).await,
         };
-        let span = debug_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id = envelope.traceparent.trace_id());
-        let seen_through = self.see_through(envelope, &message, turn).instrument(span).await;
-        match seen_through {
-            Ok(()) => ack.done(),
-            Err(SendError::ShuttingDown) => {} // not committed, so it comes again
-            Err(error) => error!(%error, "a frame's result cannot be sent; the frame is not committed"),
-        }
+        self.publisher.metrics.in_flight.dec();
+        seen_through
     }
+}
 
-    async fn see_through(&self, envelope: Envelope, message: &Message, mut turn: Turn) -> Result<(), SendError> {
-        // a copy for the model thread: the original stays whole for a dead letter
+impl Handler {
+    async fn see_through(&self, envelope: Arc<Envelope>, message: Arc<Message>, mut turn: Turn) -> Result<(), SendError> {
         let (reply, outcome) = oneshot::channel();
-        let job = Job { envelope: envelope.clone(), payload: message.payload.clone(), reply };
+        let job = Job { envelope: Arc::clone(&envelope), message: Arc::clone(&message), reply };
         let queued = self.jobs.send(job).await.is_ok();
         let outcome = if queued { outcome.await.ok() } else { None };
         turn.wait().await;
-        let Some(outcome) = outcome else { return Err(SendError::ShuttingDown) };
+        // the thread has died with the frame: the unit stops, and another process gets it
+        let Some(outcome) = outcome else { return Err(SendError::Fatal("no model thread answers".into())) };
         let result = self.result(&envelope, outcome);
-        if let Some(problem) = result.error.as_ref().filter(|_| result.status == frame::Status::Failed) {
+        if let Some(problem) = result.error.as_ref().filter(|_| result.status == Status::Failed) {
             warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, error = %problem, "frame failed");
-            self.publisher.dead_letter(message, &problem.to_string()).await?;
+            self.publisher.dead_letter(&message, &problem.to_string()).await?;
         }
-        self.publisher.result(&envelope, &result).await?;
         info!(
             frame_id = %envelope.frame_id, camera = %envelope.camera, sequence = envelope.sequence,
             status = result.status.as_str(), detections = result.detections.len(),
             inference_ms = result.timings_ms.inference, end_to_end_ms = result.timings_ms.end_to_end, "frame looked at"
         );
-        Ok(())
+        self.publisher.result(ResultMessage::of(&envelope, result)).await
+    }
+
+    /// A message without a readable envelope: a dead letter, and a result if it can be told which frame it is.
+    async fn put_aside(&self, message: &Message, reason: &str, mut turn: Turn) -> Result<(), SendError> {
+        turn.wait().await;
+        let Message { topic, partition, offset, .. } = message;
+        warn!(topic, partition, offset, reason, "message is no frame");
+        self.publisher.dead_letter(message, reason).await?;
+        match ResultMessage::of_unreadable(&message.headers, reason, self.served_by.clone()) {
+            Some(result) => self.publisher.result(result).await,
+            None => Ok(()),
+        }
     }
 
     fn result(&self, envelope: &Envelope, outcome: Outcome) -> FrameResult {

@@ -2,13 +2,15 @@
 
 use detector::Found;
 use frame::{Envelope, ImageSize, Problem};
+use frame_bus::Message;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// A frame for a model thread.
 pub(crate) struct Job {
-    pub(crate) envelope: Envelope,
-    /// The encoded image.
-    pub(crate) payload: Vec<u8>,
+    pub(crate) envelope: Arc<Envelope>,
+    /// Its value is the encoded image; shared, because a dead letter needs the whole of it again.
+    pub(crate) message: Arc<Message>,
     pub(crate) reply: oneshot::Sender<Outcome>,
 }
 

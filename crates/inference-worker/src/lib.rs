@@ -1,8 +1,8 @@
 //! What edge and cloud inference share: admit, batch, model threads, publish.
 //!
-//! A frame's way through the worker, file by file: [`run`](mod@run) takes it off the tier's topic, `handle` decides what becomes of
-//! it, `batch` gathers it with others, `threads` runs it on a model thread ([`model`] is the contract), `publish` sends the
-//! result and only then lets its offset be committed.
+//! A frame's way through the worker, file by file: [`run()`] has the bus take it off the tier's topic, `handle` sees it through,
+//! `batch` gathers it with others, `threads` runs it on a model thread ([`Model`] is the contract), `publish` sends the result; only
+//! then its offset is free to be committed.
 
 mod batch;
 mod config;

@@ -1,8 +1,8 @@
 //! Sends a frame's result, and its dead letter when it has one; the offset is free to be committed only after both.
 
 use crate::metrics::WorkerMetrics;
-use frame::{Envelope, FrameResult, Topics};
-use frame_bus::{Bus, Message, Outgoing, SendError};
+use frame::{ResultMessage, Topics};
+use frame_bus::{Bus, Message, SendError};
 use tokio_util::sync::CancellationToken;
 
 /// Where results go.
@@ -16,21 +16,15 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    pub(crate) async fn result(&self, envelope: &Envelope, result: &FrameResult) -> Result<(), SendError> {
-        let out = Outgoing {
-            topic: self.topics.results.clone(),
-            key: envelope.key(),
-            headers: envelope.result_headers(),
-            payload: result.to_json(),
-        };
-        self.bus.send_persistently(out, &self.give_up).await?;
-        self.metrics.ended(result);
-        Ok(())
+    pub(crate) async fn result(&self, result: ResultMessage) -> Result<(), SendError> {
+        self.metrics.ended(&result.result);
+        self.bus.send_result(&self.topics.results, result, &self.give_up).await.map(drop)
     }
 
     pub(crate) async fn dead_letter(&self, message: &Message, reason: &str) -> Result<(), SendError> {
-        self.bus.dead_letter(&self.topics.dead_letter, message, reason, &self.give_up).await?;
-        self.metrics.dead_letter();
+        if self.bus.dead_letter(&self.topics.dead_letter, message, reason, &self.give_up).await?.is_some() {
+            self.metrics.dead_letter();
+        }
         Ok(())
     }
 }

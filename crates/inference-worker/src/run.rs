@@ -10,19 +10,18 @@ use crate::threads::Threads;
 use anyhow::Context;
 use detector::{Description, Detector, LoadOptions};
 use frame::{ImageSize, RgbImage};
-use frame_bus::{Bus, BusError, Consumer, ConsumerOptions, Lanes};
+use frame_bus::{Bus, ConsumerOptions, WorkControl};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use unit::{Condition, Heartbeat, Shell};
+use unit::Shell;
 
 /// A model that is at one batch for so long hangs: a slow board needs a second or two for a frame, and a batch has 64 at most.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
-/// How often the consuming loop gives a sign of life while no frame comes.
-const BEAT_EVERY: Duration = Duration::from_secs(1);
+/// The loop only hands frames to tasks: half a minute without a beat means that it hangs.
+const BEAT_LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs an inference unit with the model that the configuration names, until `shutdown`.
 ///
@@ -56,9 +55,9 @@ async fn start(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let Config { shell, bus, topics, partitions, group, tier, threads, max_batch, batch_wait, max_in_flight, .. } = config;
-    let drain = shell.drain;
+    let control = WorkControl::new(shutdown.clone(), shell.drain);
     let shell = Shell::start(shell, &shutdown).await?;
-    let (loaded, consuming) = (shell.health.condition("model"), shell.health.condition("consumer"));
+    let (loaded, in_place) = (shell.health.condition("model"), shell.health.condition("topics"));
     let bus = Bus::open(bus)?;
     shell.health.follow("broker", bus.state());
     shell.conditions_added();
@@ -71,42 +70,27 @@ async fn start(
     loaded.ready();
 
     let specs = frame_bus::topic_specs(&topics, partitions);
-    match bus.ensure_topics(&specs, &shutdown).await {
-        Err(BusError::ShuttingDown) => return Ok(()),
-        outcome => outcome?,
+    if !bus.topics_in_place(&specs, &shutdown, |outcome| in_place.set(outcome)).await {
+        return Ok(());
     }
-    let topic = topics.for_destination(tier).to_owned();
-    let consumer = bus.consumer(ConsumerOptions { group, topic, max_in_flight })?;
-    let give_up = CancellationToken::new();
-    let halt = CancellationToken::new();
+    let options = ConsumerOptions { group, topic: topics.for_destination(tier).to_owned(), max_in_flight };
     let metrics = WorkerMetrics::register(&shell.metrics);
     let handler = Handler {
-        publisher: Publisher { bus: bus.clone(), topics, metrics: metrics.clone(), give_up: give_up.clone() },
+        publisher: Publisher { bus: bus.clone(), topics, metrics, give_up: control.give_up.clone() },
         jobs,
         model: model.info().clone(),
         served_by: shell.identity.clone(),
         model_failures: AtomicU32::new(0),
         max_model_failures: config.max_model_failures,
-        halt: halt.clone(),
+        halt: control.halt.clone(),
     };
-    let consume = Consume { handler: Arc::new(handler), metrics, model_threads, tasks: TaskTracker::new() };
-    let heartbeat = shell.health.heartbeat("the consuming loop", BEAT_EVERY * 30);
-    let consumer = consume.until(consumer, &shutdown, &halt, (&heartbeat, &consuming)).await?;
-
-    consuming.not_ready("draining");
-    consume.tasks.close();
-    if tokio::time::timeout(drain, consume.tasks.wait()).await.is_err() {
-        tracing::warn!(
-            frames = consume.tasks.len(),
-            drain_ms = drain.as_millis(),
-            "frames were not finished in time and will come again"
-        );
-        give_up.cancel();
-    }
-    consumer.close().await;
-    bus.close(drain).await;
-    anyhow::ensure!(!halt.is_cancelled(), "the model failed on {} frames in a row", config.max_model_failures);
-    Ok(())
+    let heartbeat = shell.health.heartbeat("the consuming loop", BEAT_LIMIT);
+    let beat = || {
+        if !model_threads.any_stuck(STUCK_AFTER) {
+            heartbeat.beat();
+        }
+    };
+    Ok(bus.work(options, Arc::new(handler), &control, beat).await?)
 }
 
 /// The first run of a network pays for page faults and caches; it should not be a client's frame.
@@ -116,44 +100,4 @@ fn warmed_up(model: Arc<dyn Model>) -> anyhow::Result<Arc<dyn Model>> {
     let look = || model.session()?.look(&[&grey]);
     look().map_err(|error| anyhow::anyhow!("the model {} fails on a grey image: {error}", model.info().name))?;
     Ok(model)
-}
-
-struct Consume {
-    handler: Arc<Handler>,
-    metrics: WorkerMetrics,
-    model_threads: Threads,
-    tasks: TaskTracker,
-}
-
-impl Consume {
-    /// Takes frames until `shutdown` or `halt`, a task each; the consumer bounds how many there are.
-    async fn until(
-        &self,
-        mut consumer: Consumer,
-        shutdown: &CancellationToken,
-        halt: &CancellationToken,
-        (heartbeat, consuming): (&Heartbeat, &Condition),
-    ) -> anyhow::Result<Consumer> {
-        let lanes = Lanes::new();
-        let mut beat = tokio::time::interval(BEAT_EVERY);
-        consuming.ready();
-        loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return Ok(consumer),
-                () = halt.cancelled() => return Ok(consumer),
-                _ = beat.tick() => if !self.model_threads.any_stuck(STUCK_AFTER) { heartbeat.beat() },
-                delivery = consumer.recv() => {
-                    let delivery = delivery?;
-                    let key = String::from_utf8_lossy(delivery.message.key.as_deref().unwrap_or_default());
-                    let turn = lanes.enter(&key);
-                    let (handler, in_flight) = (Arc::clone(&self.handler), self.metrics.in_flight.clone());
-                    in_flight.inc();
-                    self.tasks.spawn(async move {
-                        handler.handle(delivery, turn).await;
-                        in_flight.dec();
-                    });
-                }
-            }
-        }
-    }
 }

@@ -4,7 +4,6 @@ use crate::job::{Job, Outcome, Seen};
 use crate::model::{Model, ModelSession};
 use detector::Found;
 use frame::{Problem, RgbImage, Timestamp};
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -109,12 +108,12 @@ impl Worker {
             return None;
         }
         let started = Instant::now();
-        let decoded = catch_unwind(AssertUnwindSafe(|| vision::decode(&job.payload, &self.limits)));
+        let decoded = catch_unwind(AssertUnwindSafe(|| vision::decode(&job.message.payload, &self.limits)));
         let decode_ms = milliseconds(started.elapsed());
         let problem = match decoded {
             Ok(Ok(image)) => return Some(Decoded { job, queue_ms, decode_ms, image }),
             Ok(Err(error)) => error.problem(),
-            Err(panic) => Problem::undecodable(format!("the decoder panicked: {}", panic_text(panic.as_ref()))),
+            Err(panic) => Problem::undecodable(format!("the decoder panicked: {}", unit::panic_text(panic.as_ref()))),
         };
         reply(job, Outcome { queue_ms, decode_ms: Some(decode_ms), seen: Seen::Undecodable(problem) });
         None
@@ -140,7 +139,7 @@ impl Worker {
                     Ok(session) => self.session = session,
                     Err(error) => tracing::error!(%error, "no new session after a panic, going on with the old one"),
                 }
-                Err(format!("the model panicked: {}", panic_text(panic.as_ref())))
+                Err(format!("the model panicked: {}", unit::panic_text(panic.as_ref())))
             }
         }
     }
@@ -153,9 +152,4 @@ fn reply(job: Job, outcome: Outcome) {
 
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }

@@ -24,7 +24,7 @@ pub fn photo(name: &str) -> Vec<u8> {
 #[must_use]
 pub fn reference_photo(name: &str) -> Option<Vec<u8>> {
     let Some(dir) = reference_dir() else {
-        eprintln!("skipped: MLVI_REFERENCE_DIR is not set");
+        crate::skipped("MLVI_REFERENCE_DIR is not set");
         return None;
     };
     let path = dir.join("images").join(name);

@@ -82,14 +82,17 @@ pub fn be_the_unit() {
     let ended = match name.as_str() {
         "preprocessor" => {
             let config = preprocessor::Config::from_settings(&mut settings);
+            settings.finish().expect("the suite's settings are valid");
             runtime.block_on(preprocessor::run(config, token))
         }
         "edge-inference" => {
             let config = edge_inference::config(&mut settings);
+            settings.finish().expect("the suite's settings are valid");
             runtime.block_on(edge_inference::run(config, token))
         }
         "cloud-inference" => {
             let config = cloud_inference::config(&mut settings);
+            settings.finish().expect("the suite's settings are valid");
             runtime.block_on(cloud_inference::run(config, token))
         }
         other => panic!("no journey kills the unit '{other}'"),

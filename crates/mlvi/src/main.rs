@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "a command line speaks to the person at the terminal")]
 
 use clap::{Parser, Subcommand};
+use detector::ModelError;
 use mlvi::bench::BenchCommand;
 use mlvi::models::ModelsCommand;
 use mlvi::push::PushArgs;
@@ -49,7 +50,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("mlvi: {error:#}");
-            let usage = error.downcast_ref::<ConfigError>().is_some();
+            let unknown_model = matches!(error.downcast_ref(), Some(ModelError::UnknownModel { .. }));
+            let usage = error.is::<ConfigError>() || unknown_model;
             if usage { ExitCode::from(unit::EXIT_USAGE) } else { ExitCode::FAILURE }
         }
     }

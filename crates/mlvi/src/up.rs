@@ -14,13 +14,14 @@ use unit::{Telemetry, cancel_on_signal};
 /// How long the units may take to become ready: loading a model on a small board takes several seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// An interactive command ends soon after Ctrl-C.
-const DRAIN: Duration = Duration::from_secs(5);
+const DRAIN: &str = "5s";
 
-/// What `mlvi up` can be told. Every setting of the units can be given as an environment variable too.
+/// What `mlvi up` can be told. The units' settings can be given as environment variables too (see e.g. `preprocessor --help`), but for
+/// their ports and consumer groups, which are the suite's.
 #[derive(Debug, Args)]
 pub struct UpArgs {
     /// Use this Kafka broker instead of the embedded one
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", env = "MLVI_BROKERS")]
     broker: Option<String>,
     /// Where the embedded broker keeps its data; frames that were accepted survive a restart
     #[arg(long, value_name = "DIR", default_value = ".mlvi/broker")]
@@ -32,13 +33,13 @@ pub struct UpArgs {
     #[arg(long, default_value_t = 5000)]
     port: u16,
     /// The model of both tiers
-    #[arg(long, value_name = "NAME", default_value = "yolov3-tiny")]
+    #[arg(long, value_name = "NAME", env = "MLVI_MODEL", default_value = "yolov3-tiny")]
     model: String,
     /// The model of the cloud, when it is another one
     #[arg(long, value_name = "NAME")]
     cloud_model: Option<String>,
     /// How many model threads there are in total, half of them for each tier (at least one each) [default: one per core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", env = "MLVI_MODEL_THREADS")]
     model_threads: Option<usize>,
     /// Where frames are looked at: edge-only, cloud-only, alternate or ratio [default: alternate]
     #[arg(long, value_name = "POLICY")]
@@ -63,10 +64,16 @@ impl UpArgs {
             SuiteConfig { broker, http: SocketAddr::from((self.host, self.port)), admin: [any; 4], ..SuiteConfig::embedded("") }
                 .with("MLVI_MODELS_DIR", models_dir.display())
                 .with("MLVI_MODEL", &self.model)
-                .with("MLVI_DRAIN", humantime_seconds(DRAIN))
+                // a group that the environment names would be that of all three consumers
+                .with_unit(UnitKind::Preprocessor, "MLVI_GROUP", "mlvi-preprocessor")
+                .with_unit(UnitKind::EdgeInference, "MLVI_GROUP", "mlvi-edge-inference")
+                .with_unit(UnitKind::CloudInference, "MLVI_GROUP", "mlvi-cloud-inference")
                 .with_unit(UnitKind::CloudInference, "MLVI_MODEL", cloud_model)
                 .with_unit(UnitKind::EdgeInference, "MLVI_MODEL_THREADS", edge_threads)
                 .with_unit(UnitKind::CloudInference, "MLVI_MODEL_THREADS", cloud_threads);
+        if std::env::var_os("MLVI_DRAIN").is_none() {
+            config = config.with("MLVI_DRAIN", DRAIN);
+        }
         if let Some(policy) = &self.policy {
             config = config.with("MLVI_POLICY", policy);
         }
@@ -78,10 +85,6 @@ impl UpArgs {
     }
 }
 
-fn humantime_seconds(duration: Duration) -> String {
-    format!("{}s", duration.as_secs())
-}
-
 /// Runs the suite until Ctrl-C or SIGTERM.
 ///
 /// # Errors
@@ -91,12 +94,14 @@ pub fn run(args: UpArgs, models_dir: &Path) -> anyhow::Result<()> {
     let telemetry = Telemetry::from_settings(&mut settings);
     settings.finish()?;
     telemetry.install();
+    let config = args.suite(models_dir);
+    config.check()?;
     models::ensure(models_dir, &args.model)?;
     if let Some(cloud_model) = &args.cloud_model {
         models::ensure(models_dir, cloud_model)?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the async runtime")?;
-    let outcome = runtime.block_on(serve(args.suite(models_dir)));
+    let outcome = runtime.block_on(serve(config));
     runtime.shutdown_background();
     outcome
 }

@@ -18,6 +18,7 @@
 //!
 //! - The function is pure: the same facts give the same decision. It never calls out, never waits and keeps nothing between calls,
 //!   so it can be replayed over a recorded trace. It is called for each frame, so it should take microseconds.
+//! - A frame that comes again (after a rebalance, say) goes where it went before, without another call.
 //! - It always decides. If it panics, that frame alone fails (and after many in a row the unit stops).
 //! - The reason is a short code such as `share-due`: it comes back to the client in the result and labels a metric, so there
 //!   must be few distinct ones; put no numbers into it.

@@ -1,7 +1,6 @@
 //! Keeping a panic to the frame that caused it.
 
 use frame::Problem;
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio_util::sync::CancellationToken;
@@ -22,29 +21,26 @@ impl Guard {
         Self { in_a_row: AtomicU32::new(0), halt }
     }
 
+    /// A frame has got through the whole unit: whatever panicked before was about single frames.
+    pub(crate) fn got_through(&self) {
+        self.in_a_row.store(0, Ordering::Relaxed);
+    }
+
     /// The value, or the problem that a client gets when `work` panics. What `work` leaves behind must not be used after that.
     pub(crate) fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, Problem> {
         match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(value) => {
-                self.in_a_row.store(0, Ordering::Relaxed);
-                Ok(value)
-            }
+            Ok(value) => Ok(value),
             Err(panic) => {
                 let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed).saturating_add(1);
                 if in_a_row == MOST_PANICS_IN_A_ROW {
                     tracing::error!(in_a_row, "every frame makes the preprocessor panic: stopping");
                     self.halt.cancel();
                 }
-                let detail = format!("it panicked: {}", text(panic.as_ref()));
+                let detail = format!("it panicked: {}", unit::panic_text(panic.as_ref()));
                 Err(Problem::new(500, "preprocessing-failed", "The preprocessor failed on this frame", detail))
             }
         }
     }
-}
-
-fn text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
 
 #[cfg(test)]
@@ -66,7 +62,7 @@ mod tests {
         let guard = Guard::new(halt.clone());
         let panic_times = |times: u32| (0..times).for_each(|_| drop(guard.run(|| -> () { panic!("again") })));
         panic_times(MOST_PANICS_IN_A_ROW - 1);
-        guard.run(|| ()).unwrap();
+        guard.got_through();
         panic_times(MOST_PANICS_IN_A_ROW - 1);
         assert!(!halt.is_cancelled());
         panic_times(1);

@@ -4,19 +4,16 @@ use crate::guard::Guard;
 use crate::load::Load;
 use crate::metrics::{Metrics, Outcome};
 use crate::pixels::{PixelConfig, PreparedImage, prepare};
-use crate::publish::{Headers, Publisher};
+use crate::publish::Publisher;
+use crate::remembered::Remembered;
 use crate::{FrameFacts, LoadSnapshot};
-use frame::{
-    CameraId, Decision, Envelope, FrameId, FrameResult, ImageFormat, Origin, Prepared, Problem, ServedBy, Status, Timestamp,
-    TimingsMs, headers,
-};
-use frame_bus::{Delivery, Message, SendError, Turn};
+use frame::{Decision, Envelope, ImageFormat, Origin, Prepared, Problem, ResultMessage, ServedBy, Timestamp, TimingsMs};
+use frame_bus::{Handle, Message, SendError, Turn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, debug_span, error, info, warn};
+use tracing::{Instrument, debug, debug_span, info, warn};
 
 /// The decision, with its policy inside.
 pub(crate) type Decide = Box<dyn Fn(&FrameFacts, &LoadSnapshot) -> Decision + Send + Sync>;
@@ -31,11 +28,10 @@ pub(crate) struct Handler {
     pub(crate) decide: Decide,
     /// How many frames were decided on.
     pub(crate) decided: AtomicU64,
+    pub(crate) remembered: Remembered,
     pub(crate) load: Load,
     pub(crate) guard: Arc<Guard>,
     pub(crate) served_by: ServedBy,
-    /// Cancelled when nothing can be sent any more.
-    pub(crate) halt: CancellationToken,
 }
 
 /// A frame on its way through this unit.
@@ -52,10 +48,9 @@ enum End {
     Failed(Problem),
 }
 
-impl Handler {
-    /// Sees one message through; acknowledges it only when everything that follows from it is on the bus.
-    pub(crate) async fn handle(&self, delivery: Delivery, turn: Turn) {
-        let Delivery { message, ack } = delivery;
+impl Handle for Handler {
+    async fn handle(&self, message: Message, turn: Turn) -> Result<(), SendError> {
+        self.metrics.in_flight.inc();
         let seen_through = match message.envelope() {
             Ok(envelope) => {
                 let trace_id = envelope.traceparent.trace_id();
@@ -64,16 +59,12 @@ impl Handler {
             }
             Err(error) => self.put_aside(&message, &error.to_string(), turn).await,
         };
-        match seen_through {
-            Ok(()) => ack.done(),
-            Err(SendError::ShuttingDown) => {} // not committed, so it comes again
-            Err(error) => {
-                error!(%error, "nothing can be sent any more: stopping");
-                self.halt.cancel();
-            }
-        }
+        self.metrics.in_flight.dec();
+        seen_through
     }
+}
 
+impl Handler {
     async fn see_through(&self, envelope: Envelope, message: Message, mut turn: Turn) -> Result<(), SendError> {
         let permit = Arc::clone(&self.workers).acquire_owned().await.expect("nobody closes the semaphore");
         let queue_ms = Timestamp::now().ms_since(envelope.sent_at);
@@ -111,6 +102,9 @@ impl Handler {
         if envelope.is_expired(now) {
             return Err(End::Expired);
         }
+        if let Some(decision) = self.remembered.get(envelope.frame_id) {
+            return Ok(decision);
+        }
         let facts = FrameFacts {
             camera: envelope.camera.clone(),
             sequence: envelope.sequence,
@@ -120,7 +114,9 @@ impl Handler {
             age_ms: now.ms_since(envelope.received_at),
             deadline_left_ms: envelope.deadline.map(|deadline| deadline.ms_since(now)),
         };
-        self.guard.run(|| (self.decide)(&facts, &self.load.latest())).map_err(End::Failed)
+        let decision = self.guard.run(|| (self.decide)(&facts, &self.load.latest())).map_err(End::Failed)?;
+        self.remembered.put(envelope.frame_id, decision.clone());
+        Ok(decision)
     }
 
     async fn send_on(&self, work: Work, decision: Decision, image: PreparedImage) -> Result<(), SendError> {
@@ -144,6 +140,7 @@ impl Handler {
             ..envelope
         };
         self.publisher.frame(topic, &envelope, image.jpeg).await?;
+        self.guard.got_through();
         let Prepared { decision, preprocess_ms, .. } = prepared;
         self.metrics.ended(Outcome::Prepared);
         self.metrics.decided(&decision);
@@ -167,7 +164,7 @@ impl Handler {
                 (Outcome::Failed, envelope.failed(problem, served_by, timings))
             }
         };
-        self.publisher.result(envelope.key(), envelope.result_headers(), &result).await?;
+        self.publisher.result(ResultMessage::of(envelope, result)).await?;
         self.metrics.ended(outcome);
         Ok(())
     }
@@ -178,37 +175,11 @@ impl Handler {
         let Message { topic, partition, offset, .. } = message;
         warn!(topic, partition, offset, reason, "message is no frame");
         self.publisher.dead_letter(message, reason).await?;
-        if let Some((key, headers, result)) = self.result_without_envelope(message, reason) {
-            self.publisher.result(key, headers, &result).await?;
+        if let Some(result) = ResultMessage::of_unreadable(&message.headers, reason, self.served_by.clone()) {
+            self.publisher.result(result).await?;
         }
         self.metrics.ended(Outcome::Malformed);
         Ok(())
-    }
-
-    fn result_without_envelope(&self, message: &Message, reason: &str) -> Option<(String, Headers, FrameResult)> {
-        let text = |wanted: &str| {
-            let found = message.headers.iter().rev().find(|(name, _)| name == wanted);
-            found.and_then(|(_, value)| std::str::from_utf8(value).ok())
-        };
-        let frame_id: FrameId = text(headers::FRAME_ID)?.parse().ok()?;
-        let camera: CameraId = text(headers::CAMERA).and_then(|name| name.parse().ok()).unwrap_or_else(CameraId::unnamed);
-        let own_headers = [(headers::FRAME_ID, frame_id.to_string()), (headers::CAMERA, camera.to_string())];
-        let own_headers = own_headers.map(|(name, value)| (name.to_owned(), value.into_bytes())).to_vec();
-        let key = if camera.is_unnamed() { frame_id.to_string() } else { camera.to_string() };
-        let result = FrameResult {
-            frame_id,
-            camera,
-            sequence: text(headers::SEQUENCE).and_then(|number| number.parse().ok()).unwrap_or(0),
-            status: Status::Failed,
-            error: Some(Problem::malformed_message(reason)),
-            image: None,
-            detections: Vec::new(),
-            decision: None,
-            model: None,
-            served_by: self.served_by.clone(),
-            timings_ms: TimingsMs::default(),
-        };
-        Some((key, own_headers, result))
     }
 }
 

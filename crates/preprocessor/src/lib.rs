@@ -12,6 +12,7 @@ mod load;
 mod metrics;
 mod pixels;
 mod publish;
+mod remembered;
 mod run;
 
 pub use config::Config;

@@ -3,8 +3,7 @@
 
 use embedded_broker::{Broker, BrokerConfig};
 use frame::{
-    CameraId, Destination, Envelope, FrameId, FrameResult, ImageFormat, ImageSize, RgbImage, Status, Timestamp, Topics,
-    TraceParent, UploadTimings, headers,
+    Destination, Envelope, FrameResult, ImageFormat, ImageSize, RgbImage, Status, Timestamp, Topics, UploadTimings, headers,
 };
 use frame_bus::{Bus, BusConfig, Message, Outgoing, Tail, TailEvent};
 use preprocessor::{Config, Policy, estimate_to_cloud, run, run_with};
@@ -92,19 +91,9 @@ async fn next_result(tail: &mut Tail) -> FrameResult {
 }
 
 fn envelope(camera: &str, sequence: u64) -> Envelope {
-    let now = Timestamp::now();
     Envelope {
-        frame_id: FrameId::fresh(),
-        camera: camera.parse::<CameraId>().unwrap(),
-        sequence,
-        captured_at: None,
-        received_at: now,
-        deadline: None,
-        format: ImageFormat::Png,
-        traceparent: TraceParent::root(),
-        sent_at: now,
         upload: UploadTimings { upload_ms: 1.5 },
-        prepared: None,
+        ..Envelope::received_now(camera.parse().unwrap(), sequence, ImageFormat::Png)
     }
 }
 
@@ -240,6 +229,37 @@ async fn a_decision_that_panics_costs_one_frame() {
     let sent_on = [next(&mut stage.edge).await, next(&mut stage.edge).await];
     assert_eq!(sent_on.map(|message| message.envelope().unwrap().sequence), [0, 2]);
     Running { unit, shutdown }.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_that_always_panics_stops_the_unit() {
+    let stage = Stage::set().await;
+    let decide = |_: &preprocessor::FrameFacts, _: &preprocessor::LoadSnapshot| panic!("every frame is haunted");
+    let unit = tokio::spawn(run_with(stage.config(&[]), decide, CancellationToken::new()));
+    let frame = jpeg(16, 16);
+    for sequence in 0..100 {
+        stage.send(&envelope("gate", sequence), frame.clone()).await;
+    }
+    let error = tokio::time::timeout(PATIENCE, unit).await.unwrap().unwrap().unwrap_err().to_string();
+    assert!(error.contains("could not go on"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_that_comes_again_goes_where_it_went_before() {
+    let mut stage = Stage::set().await;
+    let unit = stage.run(&[("MLVI_POLICY", "alternate")]);
+    let frames: Vec<Envelope> = (0..3).map(|sequence| envelope("gate", sequence)).collect();
+    // three frames and then the same three: counted on, each would go to the other tier the second time
+    for frame in frames.iter().chain(&frames) {
+        stage.send(frame, jpeg(16, 16)).await;
+    }
+    let mut edge = Vec::new();
+    for _ in 0..4 {
+        edge.push(next(&mut stage.edge).await.envelope().unwrap().sequence);
+    }
+    let cloud = [next(&mut stage.cloud).await, next(&mut stage.cloud).await].map(|message| message.envelope().unwrap().sequence);
+    assert_eq!((edge, cloud), (vec![0, 2, 0, 2], [1, 1]));
+    unit.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,10 +14,9 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn environment() -> Result<Self, ConfigError> {
-        // a variable whose value is no UTF-8 cannot be one of ours
-        let environment =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let environment = Self::pairs(environment);
+        // bytes that are no UTF-8 are replaced: where a value matters, it is refused then, and shown
+        let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        let environment = Self::pairs(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))));
         let mut source = match environment.get(CONFIG_FILE_VARIABLE) {
             Some(path) => Self::file(path.into())?,
             None => Self::default(),
@@ -26,8 +25,10 @@ impl Source {
         Ok(source)
     }
 
+    /// An empty value counts as unset: manifests often cannot remove a variable.
     pub(crate) fn pairs<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        Self { values: pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+        let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Self { values: pairs.filter(|(_, value): &(String, String)| !value.is_empty()).collect() }
     }
 
     fn file(path: PathBuf) -> Result<Self, ConfigError> {
@@ -52,9 +53,8 @@ impl Source {
         self.values.extend(Self::pairs(pairs).values);
     }
 
-    /// An empty value counts as unset: manifests often cannot remove a variable.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
-        self.values.get(name).filter(|value| !value.is_empty()).cloned()
+        self.values.get(name).cloned()
     }
 }
 
@@ -71,6 +71,14 @@ mod tests {
             (source.get("A"), source.get("B"), source.get("C")),
             (Some("x".into()), Some("3".into()), Some("true".into()))
         );
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_unset_and_hides_nothing() {
+        let mut source = Source::pairs([("A", "from the file"), ("B", "from the file")]);
+        source.override_with([("A", ""), ("B", "from the environment"), ("C", "")]);
+        let values = ["A", "B", "C"].map(|name| source.get(name));
+        assert_eq!(values, [Some("from the file".into()), Some("from the environment".into()), None]);
     }
 
     #[test]

@@ -48,10 +48,7 @@ impl Health {
         let condition = self.condition(name);
         tokio::spawn(async move {
             loop {
-                match state.borrow_and_update().clone() {
-                    Ok(()) => condition.ready(),
-                    Err(reason) => condition.not_ready(reason),
-                }
+                condition.set(state.borrow_and_update().clone());
                 if state.changed().await.is_err() {
                     return;
                 }
@@ -103,6 +100,11 @@ impl Health {
 }
 
 impl Condition {
+    /// It holds, or the reason why it does not.
+    pub fn set(&self, outcome: Result<(), String>) {
+        self.health.set(self.index, outcome.err());
+    }
+
     /// It holds.
     pub fn ready(&self) {
         self.health.set(self.index, None);

@@ -81,6 +81,7 @@ impl App {
     }
 
     pub(crate) fn has_caught_up(&self) {
+        self.store.has_caught_up();
         self.caught_up.store(true, Ordering::Release);
     }
 }

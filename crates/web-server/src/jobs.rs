@@ -28,6 +28,8 @@ struct Inner {
     /// Frames that came in here; bounded by the places that they hold.
     pending: HashMap<FrameId, Pending>,
     results: Ring,
+    /// The position from which on results stand in the order in which they came.
+    live_from: Option<u64>,
     /// Bounded by the requests that wait.
     waiters: HashMap<FrameId, Vec<oneshot::Sender<Arc<Finished>>>>,
 }
@@ -82,7 +84,8 @@ pub(crate) struct Waiter {
 
 impl Store {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        let inner = Inner { pending: HashMap::new(), results: Ring::new(bounds), waiters: HashMap::new() };
+        let (pending, waiters) = (HashMap::new(), HashMap::new());
+        let inner = Inner { pending, results: Ring::new(bounds), live_from: None, waiters };
         Self { inner: Mutex::new(inner), head: watch::Sender::new(0) }
     }
 
@@ -181,9 +184,18 @@ impl Store {
         self.head.subscribe()
     }
 
-    /// The position behind a result that is held.
+    /// Everything older than this moment is read. What came until now was read partition by partition, so its order is not the
+    /// one in which a client may have seen it elsewhere.
+    pub(crate) fn has_caught_up(&self) {
+        let head = *self.head.borrow();
+        self.lock().live_from.get_or_insert(head);
+    }
+
+    /// The position behind a result that is held and came in live; `None` for any other, behind which newer ones may be missing.
     pub(crate) fn position_after(&self, id: FrameId) -> Option<u64> {
-        self.lock().results.position(id).map(|position| position + 1)
+        let inner = self.lock();
+        let position = inner.results.position(id)?;
+        inner.live_from.is_none_or(|live_from| position >= live_from).then_some(position + 1)
     }
 
     /// The position of the oldest result that is held.
@@ -241,6 +253,20 @@ mod tests {
         let id = envelope.frame_id;
         store.expect(envelope, room.enter().unwrap());
         id
+    }
+
+    #[test]
+    fn a_stream_is_not_resumed_behind_a_result_that_was_read_out_of_order() {
+        let store = samples::store(10);
+        let old = samples::done("gate", 1);
+        store.finish(Finished::new(&old, None), Timestamp::now());
+        store.has_caught_up();
+        let live = samples::done("gate", 2);
+        store.finish(Finished::new(&live, None), Timestamp::now());
+        assert_eq!(store.position_after(old.frame_id), None);
+        assert_eq!(store.position_after(live.frame_id), Some(2));
+        store.has_caught_up();
+        assert_eq!(store.position_after(live.frame_id), Some(2), "only the first time counts");
     }
 
     #[test]

@@ -4,15 +4,12 @@ use crate::app::App;
 use crate::serve::{Serving, serve};
 use crate::{Config, expiry, results, routes};
 use anyhow::Context;
-use frame_bus::{Bus, BusError, TopicSpec, topic_specs};
+use frame_bus::{Bus, topic_specs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use unit::{Condition, Shell};
-
-/// Topics that cannot be made are tried again after this time: somebody may be mending the broker.
-const TOPICS_AGAIN: Duration = Duration::from_secs(5);
+use unit::Shell;
 
 /// The loop beats twice a second, and in between waits for one acknowledgement at most.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(60);
@@ -28,7 +25,6 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let listener = config.http.into_tokio("HTTP (MLVI_HTTP_LISTEN)")?;
     let address = listener.local_addr().context("the HTTP port has no address")?;
     let shell = Shell::start(config.shell, &shutdown).await?;
-    // at once, so that the unit never seems ready for want of conditions
     let (topics, caught_up) = (shell.health.condition("topics"), shell.health.condition("results"));
     shell.health.follow("broker", bus.state());
     shell.conditions_added();
@@ -40,7 +36,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     background.spawn({
         let app = app.clone();
         async move {
-            if ensure_topics(&app, &specs, topics).await {
+            if app.bus.topics_in_place(&specs, &app.shutdown, |outcome| topics.set(outcome)).await {
+                app.topics_are_there();
                 results::follow(app, caught_up).await;
             }
         }
@@ -70,26 +67,4 @@ fn stopwatch(shutdown: CancellationToken) -> tokio::task::JoinHandle<Instant> {
         shutdown.cancelled().await;
         Instant::now()
     })
-}
-
-/// Waits until the topics are there; `false` when shutdown came first.
-async fn ensure_topics(app: &App, specs: &[TopicSpec], condition: Condition) -> bool {
-    loop {
-        match app.bus.ensure_topics(specs, &app.shutdown).await {
-            Ok(()) => {
-                app.topics_are_there();
-                condition.ready();
-                return true;
-            }
-            Err(BusError::ShuttingDown) => return false,
-            Err(error) => {
-                tracing::error!(%error, "the topics are not as they should be, trying again");
-                condition.not_ready(error.to_string());
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(TOPICS_AGAIN) => {}
-            () = app.shutdown.cancelled() => return false,
-        }
-    }
 }

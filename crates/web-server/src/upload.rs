@@ -29,6 +29,9 @@ pub(crate) struct Upload {
     pub(crate) started: Instant,
 }
 
+/// Most frames are not larger, and larger ones get their room as they come in.
+const MOST_FOR_A_CLAIM: usize = 256 * 1024;
+
 /// Reads the multipart field `image`, or the whole body when it is not multipart. The body is left unread as soon as there is a
 /// reason to refuse it, so the connection must be closed after a refusal.
 pub(crate) async fn receive(request: Request, room: &Room, timeout: Duration) -> Result<Upload, Refusal> {
@@ -40,7 +43,8 @@ pub(crate) async fn receive(request: Request, room: &Room, timeout: Duration) ->
     }
     let mut intake = Intake { bytes: Vec::new(), place: room.enter()?, reserved: 0, first_byte: None };
     if let Some(bytes) = claimed {
-        intake.reserve(usize::try_from(bytes).unwrap_or(limit).min(MAX_FRAME_BYTES))?;
+        // a claim alone takes only little room: silent connections must not keep others out
+        intake.reserve(usize::try_from(bytes).unwrap_or(limit).min(MOST_FOR_A_CLAIM))?;
     }
     let read = async {
         if is_multipart { read_multipart(request, &mut intake).await } else { read_raw(request.into_body(), &mut intake).await }

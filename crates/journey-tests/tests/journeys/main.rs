@@ -1,6 +1,6 @@
 //! Journeys of frames through the whole suite, with the real model.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on should say so and stop")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
 
 mod bad_frames;
 mod broker_away;

@@ -1,7 +1,7 @@
 //! A photo goes in, boxes come out.
 
 use frame::{Destination, FrameResult, Status};
-use journey_tests::{Journey, kafka, photo, reference_photo};
+use journey_tests::{Journey, kafka, photo, reference_photo, skipped};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -59,7 +59,7 @@ async fn photos_are_recognised_on_both_tiers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn photos_are_recognised_over_apache_kafka() {
     match kafka() {
-        None => eprintln!("skipped: MLVI_KAFKA is not set"),
+        None => skipped("MLVI_KAFKA is not set"),
         some => photos_are_recognised_on(some).await,
     }
 }

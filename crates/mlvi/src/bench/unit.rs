@@ -6,9 +6,7 @@ use crate::models;
 use anyhow::Context;
 use clap::Args;
 use embedded_broker::{Broker, BrokerConfig};
-use frame::{
-    CameraId, Decision, Destination, Envelope, FrameId, ImageFormat, Prepared, Timestamp, Topics, TraceParent, UploadTimings,
-};
+use frame::{Decision, Destination, Envelope, ImageFormat, Prepared, Timestamp, Topics};
 use frame_bus::{Bus, BusConfig, Outgoing, TailEvent};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -119,25 +117,15 @@ fn spawn(args: &UnitArgs, models_dir: &Path, broker: SocketAddr, admin: SocketAd
 }
 
 fn envelope(index: usize, image: frame::ImageSize) -> anyhow::Result<Envelope> {
-    let now = Timestamp::now();
-    Ok(Envelope {
-        frame_id: FrameId::fresh(),
-        camera: format!("bench-{}", index % 8).parse::<CameraId>()?,
-        sequence: index as u64 / 8,
-        captured_at: None,
-        received_at: now,
-        deadline: None,
-        format: ImageFormat::Jpeg,
-        traceparent: TraceParent::root(),
-        sent_at: now,
-        upload: UploadTimings::default(),
-        prepared: Some(Prepared {
-            image,
-            decision: Decision { destination: Destination::Edge, reason: "benchmark".into(), policy: "edge-only".into() },
-            attempt: 1,
-            queue_frames_ms: 0.0,
-            preprocess_ms: 0.0,
-            origin: None,
-        }),
-    })
+    let camera = format!("bench-{}", index % 8).parse()?;
+    let prepared = Prepared {
+        image,
+        decision: Decision { destination: Destination::Edge, reason: "benchmark".into(), policy: "edge-only".into() },
+        attempt: 1,
+        queue_frames_ms: 0.0,
+        preprocess_ms: 0.0,
+        origin: None,
+    };
+    let sequence = index as u64 / 8;
+    Ok(Envelope { prepared: Some(prepared), ..Envelope::received_now(camera, sequence, ImageFormat::Jpeg) })
 }

@@ -1,5 +1,6 @@
 //! How a suite is put together.
 
+use settings::{ConfigError, Settings};
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -83,6 +84,41 @@ impl SuiteConfig {
             unit_settings: Vec::new(),
             inherit_environment: false,
         }
+    }
+
+    /// The settings of a unit: the suite's, then the unit's own. Brokers and ports are not among them.
+    pub(super) fn settings_of(&self, kind: UnitKind) -> Vec<(String, String)> {
+        let own =
+            self.unit_settings.iter().filter(|(of, _, _)| *of == kind).map(|(_, name, value)| (name.clone(), value.clone()));
+        self.settings.iter().cloned().chain(own).collect()
+    }
+
+    /// What a unit reads its settings from: `pairs` over the environment, if that counts.
+    pub(super) fn source(&self, pairs: Vec<(String, String)>) -> Result<Settings, ConfigError> {
+        let base = if self.inherit_environment { Settings::from_environment()? } else { Settings::from_pairs([("", "")]) };
+        Ok(base.with_overrides(pairs))
+    }
+
+    /// Whether every unit would accept its settings: cheap, and before anything is fetched or started.
+    ///
+    /// # Errors
+    /// The problems of the first unit that has any.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        for kind in UnitKind::ALL {
+            let mut pairs = self.settings_of(kind);
+            if let BrokerChoice::External(brokers) = &self.broker {
+                pairs.push(("MLVI_BROKERS".into(), brokers.clone()));
+            }
+            let mut settings = self.source(pairs)?;
+            match kind {
+                UnitKind::WebServer => drop(web_server::Config::from_settings(&mut settings)),
+                UnitKind::Preprocessor => drop(preprocessor::Config::from_settings(&mut settings)),
+                UnitKind::EdgeInference => drop(edge_inference::config(&mut settings)),
+                UnitKind::CloudInference => drop(cloud_inference::config(&mut settings)),
+            }
+            settings.finish()?;
+        }
+        Ok(())
     }
 
     /// With a setting for all units.

@@ -9,7 +9,6 @@ pub(crate) use running::readyz;
 use anyhow::Context;
 use embedded_broker::{Broker, BrokerConfig};
 use running::RunningUnit;
-use settings::Settings;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -66,14 +65,9 @@ impl Suite {
     /// that gets them in its environment is a member of this suite.
     #[must_use]
     pub fn settings_of(&self, kind: UnitKind) -> Vec<(String, String)> {
-        let own = self
-            .config
-            .unit_settings
-            .iter()
-            .filter(|(of, _, _)| *of == kind)
-            .map(|(_, name, value)| (name.clone(), value.clone()));
-        let pairs = self.config.settings.iter().cloned().chain(own);
-        pairs.chain([("MLVI_BROKERS".to_owned(), self.brokers.clone())]).collect()
+        let mut pairs = self.config.settings_of(kind);
+        pairs.push(("MLVI_BROKERS".into(), self.brokers.clone()));
+        pairs
     }
 
     /// Starts one unit; on the ports that it had, if it ran before.
@@ -81,8 +75,7 @@ impl Suite {
     /// # Errors
     /// A [`settings::ConfigError`] for settings that are not allowed; a port that cannot be had.
     pub async fn start_unit(&mut self, kind: UnitKind) -> anyhow::Result<()> {
-        let base = if self.config.inherit_environment { Settings::from_environment()? } else { Settings::from_pairs([("", "")]) };
-        let settings = base.with_overrides(self.settings_of(kind));
+        let settings = self.config.source(self.settings_of(kind))?;
         let unit = RunningUnit::start(kind, settings, &mut self.config).await?;
         self.units.push(unit);
         Ok(())
@@ -156,13 +149,13 @@ impl Suite {
         anyhow::bail!("{kind} has ended without an error")
     }
 
-    /// Stops everything in the order of the journey: the door first, the broker last.
+    /// Stops all units at once, so that one drain time is enough, and then the broker.
     ///
     /// # Errors
     /// The first error of a unit or the broker; all are stopped all the same.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         let mut outcome = Ok(());
-        self.units.sort_by_key(|unit| unit.kind as usize);
+        self.units.iter().for_each(RunningUnit::tell_to_stop);
         for unit in self.units.drain(..) {
             outcome = outcome.and(unit.stop().await);
         }

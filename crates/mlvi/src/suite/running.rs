@@ -54,6 +54,10 @@ impl RunningUnit {
         self.task.is_finished()
     }
 
+    pub(super) fn tell_to_stop(&self) {
+        self.shutdown.cancel();
+    }
+
     pub(super) async fn stop(self) -> anyhow::Result<()> {
         self.shutdown.cancel();
         self.task.await?

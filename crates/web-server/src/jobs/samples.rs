@@ -3,7 +3,7 @@
 use super::{Bounds, Store};
 use frame::{
     BoundingBox, Detection, Envelope, FrameId, FrameResult, ImageFormat, ImageSize, ModelInfo, Problem, ServedBy, Status,
-    Timestamp, TimingsMs, TraceParent, UploadTimings,
+    TimingsMs, UploadTimings,
 };
 use std::time::Duration;
 
@@ -13,17 +13,8 @@ pub(crate) fn store(count: usize) -> Store {
 
 pub(crate) fn envelope(camera: &str, sequence: u64) -> Envelope {
     Envelope {
-        frame_id: FrameId::fresh(),
-        camera: camera.parse().unwrap(),
-        sequence,
-        captured_at: None,
-        received_at: Timestamp::now(),
-        deadline: None,
-        format: ImageFormat::Jpeg,
-        traceparent: TraceParent::root(),
-        sent_at: Timestamp::now(),
         upload: UploadTimings { upload_ms: 1.5 },
-        prepared: None,
+        ..Envelope::received_now(camera.parse().unwrap(), sequence, ImageFormat::Jpeg)
     }
 }
 

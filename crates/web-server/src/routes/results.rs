@@ -29,7 +29,7 @@ pub(super) async fn stream(State(app): State<Arc<App>>, uri: Uri, headers: Heade
         }
         Some(id) => match id.and_then(|id| app.store.position_after(id)) {
             Some(position) => Reader::new(app, camera, position, permit),
-            // it is no longer held: everything that is, is newer or was missed
+            // it is no longer held, or was read at the start out of order: everything held is given, known ones have known ids
             None => {
                 let oldest = app.store.oldest();
                 Reader::new(app, camera, oldest, permit).with_gap()

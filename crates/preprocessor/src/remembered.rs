@@ -1,0 +1,64 @@
+//! What was decided on the latest frames, so that a frame that comes again goes where it went before.
+//!
+//! A frame comes again when its offset was not committed: after a rebalance, or when a broker restarts. Were it decided on anew,
+//! both tiers might look at it, and results of a camera could overtake each other on one tier.
+
+use frame::{Decision, FrameId};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+/// More frames than this are never in flight or fetched and not committed at a time.
+const MOST: usize = 4096;
+
+/// The latest decisions, by frame.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    decisions: HashMap<FrameId, Decision>,
+    oldest_first: VecDeque<FrameId>,
+}
+
+impl Remembered {
+    pub(crate) fn get(&self, frame: FrameId) -> Option<Decision> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).decisions.get(&frame).cloned()
+    }
+
+    pub(crate) fn put(&self, frame: FrameId, decision: Decision) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.decisions.insert(frame, decision).is_none() {
+            inner.oldest_first.push_back(frame);
+        }
+        if inner.oldest_first.len() > MOST
+            && let Some(oldest) = inner.oldest_first.pop_front()
+        {
+            inner.decisions.remove(&oldest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frame::Destination;
+
+    fn decision(destination: Destination) -> Decision {
+        Decision { destination, reason: "because".into(), policy: "test".into() }
+    }
+
+    #[test]
+    fn the_latest_decisions_are_remembered_and_the_oldest_forgotten() {
+        let remembered = Remembered::default();
+        let ids: Vec<FrameId> = (0..=MOST).map(|_| FrameId::fresh()).collect();
+        for id in &ids {
+            remembered.put(*id, decision(Destination::Cloud));
+        }
+        assert_eq!(remembered.get(ids[0]), None);
+        assert_eq!(remembered.get(ids[1]), Some(decision(Destination::Cloud)));
+        assert_eq!(remembered.get(ids[MOST]), Some(decision(Destination::Cloud)));
+        assert_eq!(remembered.inner.lock().unwrap().decisions.len(), MOST);
+    }
+}
