@@ -45,7 +45,8 @@ pub struct BrokerConfig {
     pub retention_bytes: Option<u64>,
     /// Segments whose newest record is older than this go; `None` keeps all. Topics may say `retention.ms`.
     pub retention: Option<Duration>,
-    /// All partitions together are kept below this, in bytes, by dropping the oldest segments of all first.
+    /// All partitions together are kept below this, in bytes, by dropping the oldest segments among the partitions of average size
+    /// or more.
     pub total_bytes: u64,
     /// How often retention is looked after.
     pub retention_interval: Duration,

@@ -1,21 +1,29 @@
 //! Small files that are replaced as a whole, and locks that outlive a panic.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Replaces `path` by `contents` so that a crash leaves either the old file or the new one.
 pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("tmp");
-    let mut file = File::create(&temporary)?;
-    file.write_all(contents)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
+    replace_and_open(path, contents)?;
     match path.parent() {
         Some(dir) => sync_dir(dir),
         None => Ok(()),
     }
+}
+
+/// As [`replace`], and gives the new file, to be appended to. Until its directory is synced a crash may bring the old one back.
+/// After an error the old file is still in place: nothing can fail once the new one has the name.
+pub(crate) fn replace_and_open(path: &Path, contents: &[u8]) -> io::Result<File> {
+    let temporary = path.with_extension("tmp");
+    let mut file = File::create(&temporary)?;
+    file.write_all(contents)?;
+    file.sync_all()?;
+    let file = OpenOptions::new().append(true).open(&temporary)?;
+    fs::rename(&temporary, path)?;
+    Ok(file)
 }
 
 /// Makes the names in a directory durable: a file is lost with its name.

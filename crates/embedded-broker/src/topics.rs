@@ -5,10 +5,11 @@ use crate::error::BrokerError;
 use crate::files::{self, lock};
 use crate::log::Partition;
 use crate::topic_config::TopicConfig;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
@@ -16,6 +17,9 @@ use uuid::Uuid;
 const FORMAT: &str = "topics 1";
 /// Each partition has open files and memory: beyond this a request is a mistake.
 pub(crate) const MAX_PARTITIONS: usize = 1000;
+/// All topics together have no more than this: Kafka's own advice for one broker. Each partition is opened when the broker starts, and
+/// retention looks at each of them every time.
+pub(crate) const MAX_ALL_PARTITIONS: usize = 4000;
 /// Kafka's limit.
 const MAX_NAME_LEN: usize = 249;
 
@@ -38,6 +42,8 @@ pub(crate) enum TopicError {
     Unknown,
     #[error("a topic has 1 to {MAX_PARTITIONS} partitions, and never fewer than before")]
     InvalidPartitions,
+    #[error("all topics together have at most {MAX_ALL_PARTITIONS} partitions")]
+    TooManyPartitions,
     #[error("cannot write: {0}")]
     Storage(#[from] io::Error),
 }
@@ -69,7 +75,33 @@ impl Topics {
             let topic = topics.open_topic(name, id, config, 0..partitions).map_err(BrokerError::storage(&logs))?;
             lock(&topics.by_name).insert(topic.name.clone(), Arc::new(topic));
         }
+        topics.remove_leftovers().map_err(BrokerError::storage(&logs))?;
         Ok(topics)
+    }
+
+    /// Removes partitions that belong to no topic: of one that was being created or deleted when the broker was interrupted.
+    fn remove_leftovers(&self) -> io::Result<()> {
+        let known: BTreeSet<_> = self.partitions().iter().map(|partition| partition.dir().to_owned()).collect();
+        for entry in fs::read_dir(self.logs_dir())? {
+            let path = entry?.path();
+            if known.contains(&path) || !is_partition_dir(&path) {
+                continue;
+            }
+            match remove_dir_if_there(path.clone()) {
+                Ok(()) => tracing::info!(dir = %path.display(), "removed a partition that belongs to no topic"),
+                Err(error) => tracing::warn!(dir = %path.display(), %error, "cannot remove a partition that belongs to no topic"),
+            }
+        }
+        Ok(())
+    }
+
+    /// What a topic of the same name has left behind must not come back.
+    fn clear(&self, name: &str, range: Range<usize>) -> io::Result<()> {
+        range.map(|index| self.partition_dir(name, index)).try_for_each(remove_dir_if_there)
+    }
+
+    fn partition_dir(&self, name: &str, index: usize) -> PathBuf {
+        self.logs_dir().join(format!("{name}-{index}"))
     }
 
     fn file(&self) -> PathBuf {
@@ -80,9 +112,9 @@ impl Topics {
         self.broker.dir.join("logs")
     }
 
-    fn open_topic(&self, name: String, id: Uuid, config: TopicConfig, range: std::ops::Range<usize>) -> io::Result<Topic> {
+    fn open_topic(&self, name: String, id: Uuid, config: TopicConfig, range: Range<usize>) -> io::Result<Topic> {
         let options = config.log_options(&self.broker);
-        let open = |index: usize| Partition::open(self.logs_dir().join(format!("{name}-{index}")), options).map(Arc::new);
+        let open = |index: usize| Partition::open(self.partition_dir(&name, index), options).map(Arc::new);
         let partitions = range.map(open).collect::<io::Result<_>>()?;
         Ok(Topic { name, id, config, partitions })
     }
@@ -115,25 +147,29 @@ impl Topics {
 
     /// Whether a topic of this name and size could be created.
     pub(crate) fn check_new(&self, name: &str, partitions: usize) -> Result<(), TopicError> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        let named = (1..=MAX_NAME_LEN).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(allowed);
-        if !named {
+        if !is_valid_name(name) {
             return Err(TopicError::InvalidName);
         }
         if self.get(name).is_some() {
             return Err(TopicError::Exists);
         }
-        if (1..=MAX_PARTITIONS).contains(&partitions) { Ok(()) } else { Err(TopicError::InvalidPartitions) }
+        if !(1..=MAX_PARTITIONS).contains(&partitions) {
+            return Err(TopicError::InvalidPartitions);
+        }
+        self.check_room(partitions)
+    }
+
+    /// Whether there may be this many partitions more.
+    fn check_room(&self, more: usize) -> Result<(), TopicError> {
+        let all: usize = lock(&self.by_name).values().map(|topic| topic.partitions.len()).sum();
+        if all + more <= MAX_ALL_PARTITIONS { Ok(()) } else { Err(TopicError::TooManyPartitions) }
     }
 
     /// Creates a topic; it survives a crash once this has returned. Blocks.
     pub(crate) fn create(&self, name: &str, partitions: usize, config: TopicConfig) -> Result<Arc<Topic>, TopicError> {
         let _changing = lock(&self.changing);
         self.check_new(name, partitions)?;
-        // what a topic of the same name has left behind must not come back
-        for index in 0..partitions {
-            remove_dir_if_there(self.logs_dir().join(format!("{name}-{index}")))?;
-        }
+        self.clear(name, 0..partitions)?;
         self.put(self.open_topic(name.into(), Uuid::now_v7(), config, 0..partitions)?)
     }
 
@@ -144,8 +180,11 @@ impl Topics {
         if partitions <= old.partitions.len() || partitions > MAX_PARTITIONS {
             return Err(TopicError::InvalidPartitions);
         }
+        let new = old.partitions.len()..partitions;
+        self.check_room(new.len())?;
         if !validate_only {
-            let mut topic = self.open_topic(name.into(), old.id, old.config.clone(), old.partitions.len()..partitions)?;
+            self.clear(name, new.clone())?;
+            let mut topic = self.open_topic(name.into(), old.id, old.config.clone(), new)?;
             topic.partitions.splice(0..0, old.partitions.iter().cloned());
             self.put(topic)?;
         }
@@ -162,17 +201,17 @@ impl Topics {
         Ok(topic)
     }
 
-    /// Deletes a topic with its messages. Blocks.
+    /// Deletes a topic with its messages. Blocks. Files that cannot be removed are an error, but the topic is gone all the same.
     pub(crate) fn delete(&self, name: &str) -> Result<Arc<Topic>, TopicError> {
         let _changing = lock(&self.changing);
         let mut next = lock(&self.by_name).clone();
         let topic = next.remove(name).ok_or(TopicError::Unknown)?;
         self.save(&next)?;
         *lock(&self.by_name) = next;
-        for partition in &topic.partitions {
-            partition.close_deleted();
-            remove_dir_if_there(partition.dir().to_owned())?;
-        }
+        topic.partitions.iter().for_each(|partition| partition.close_deleted());
+        // every one of them, whatever becomes of the first
+        let removed: Vec<_> = topic.partitions.iter().map(|partition| remove_dir_if_there(partition.dir().to_owned())).collect();
+        removed.into_iter().collect::<io::Result<()>>()?;
         Ok(topic)
     }
 
@@ -187,6 +226,17 @@ impl Topics {
         }
         files::replace(&self.file(), text.as_bytes())
     }
+}
+
+fn is_valid_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=MAX_NAME_LEN).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(allowed)
+}
+
+/// Whether a path is a directory and named like those of partitions; anything else under the logs is somebody else's.
+fn is_partition_dir(path: &Path) -> bool {
+    let parts = path.file_name().and_then(|name| name.to_str()?.rsplit_once('-'));
+    parts.is_some_and(|(name, index)| is_valid_name(name) && index.parse::<u16>().is_ok()) && path.is_dir()
 }
 
 /// `name <tab> id <tab> partitions { <tab> setting=value }`
@@ -213,6 +263,8 @@ fn remove_dir_if_there(dir: PathBuf) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::AppendError;
+    use crate::log::testing::one;
 
     fn open(dir: &tempfile::TempDir) -> Topics {
         Topics::open(&BrokerConfig::new(dir.path())).unwrap()
@@ -236,6 +288,70 @@ mod tests {
         topics.grow("t", 5, false).unwrap();
         assert!(matches!(topics.grow("t", 4, false), Err(TopicError::InvalidPartitions)));
         assert_eq!(open(&dir).get("t").unwrap().partitions.len(), 5);
+    }
+
+    #[test]
+    fn a_partition_that_cannot_be_removed_does_not_keep_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let topics = open(&dir);
+        let topic = topics.create("t", 3, TopicConfig::default()).unwrap();
+        let obstacle = topic.partitions[0].dir();
+        fs::remove_dir_all(obstacle).unwrap();
+        fs::write(obstacle, "not a directory").unwrap();
+        assert!(matches!(topics.delete("t"), Err(TopicError::Storage(_))));
+        for partition in &topic.partitions {
+            assert!(matches!(partition.append(&one(1, 1)), Err(AppendError::Deleted)));
+        }
+        assert!(!topic.partitions[1].dir().exists() && !topic.partitions[2].dir().exists());
+    }
+
+    #[test]
+    fn partitions_that_belong_to_no_topic_go_when_the_broker_starts_and_nothing_else_does() {
+        let dir = tempfile::tempdir().unwrap();
+        open(&dir).create("t", 2, TopicConfig::default()).unwrap().partitions[0].append(&one(1, 1)).unwrap();
+        let logs = dir.path().join("logs");
+        for name in ["t-2", "gone-0", "notes", "a b-0"] {
+            fs::create_dir(logs.join(name)).unwrap();
+        }
+        let topics = open(&dir);
+        let mut left: Vec<_> =
+            fs::read_dir(&logs).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, ["a b-0", "notes", "t-0", "t-1"]);
+        assert_eq!(topics.get("t").unwrap().partitions[0].offsets(), (0, 1));
+    }
+
+    #[test]
+    fn a_topic_that_grows_does_not_bring_old_messages_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let topics = open(&dir);
+        topics.create("t", 1, TopicConfig::default()).unwrap();
+        let options = TopicConfig::default().log_options(&topics.broker);
+        Partition::open(topics.partition_dir("t", 1), options).unwrap().append(&one(1, 1)).unwrap();
+        topics.grow("t", 2, false).unwrap();
+        assert_eq!(topics.get("t").unwrap().partitions[1].offsets(), (0, 0));
+    }
+
+    #[test]
+    fn all_topics_together_have_a_bounded_number_of_partitions() {
+        let dir = tempfile::tempdir().unwrap();
+        let topics = open(&dir);
+        let small = topics.create("small", 1, TopicConfig::default()).unwrap();
+        // many partitions, but few files
+        let large = |index: usize| Topic {
+            name: format!("large-{index}"),
+            id: Uuid::now_v7(),
+            config: TopicConfig::default(),
+            partitions: vec![Arc::clone(&small.partitions[0]); MAX_PARTITIONS],
+        };
+        let count = MAX_ALL_PARTITIONS / MAX_PARTITIONS - 1;
+        lock(&topics.by_name).extend((0..count).map(|index| (index.to_string(), Arc::new(large(index)))));
+        let left = MAX_ALL_PARTITIONS - count * MAX_PARTITIONS - 1;
+        topics.check_new("t", left).unwrap();
+        assert!(matches!(topics.create("t", left + 1, TopicConfig::default()), Err(TopicError::TooManyPartitions)));
+        lock(&topics.by_name).insert("last".into(), Arc::new(large(count)));
+        assert!(matches!(topics.grow("small", 2, false), Err(TopicError::TooManyPartitions)));
+        assert!(matches!(topics.grow("small", 2, true), Err(TopicError::TooManyPartitions)));
     }
 
     #[test]

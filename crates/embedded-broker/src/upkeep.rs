@@ -43,24 +43,30 @@ async fn repeat(node: &Arc<Node>, interval: Option<Duration>, job: fn(&Node)) {
     }
 }
 
-/// Applies each topic's retention, then the limit on everything together.
+/// Applies each topic's retention, then the limit on everything together: while that is exceeded, the oldest segment among the
+/// partitions of average size or more goes.
 fn retain(node: &Node) {
     let partitions = node.topics.partitions();
     for partition in &partitions {
         log_failure("retention", partition.dir(), partition.enforce_retention(now_ms()));
     }
-    let mut total: u64 = partitions.iter().map(|partition| partition.bytes()).sum();
-    while total > node.config.total_bytes {
-        let oldest = partitions.iter().filter_map(|partition| Some((partition.oldest_ms()?, partition)));
-        let Some((_, partition)) = oldest.min_by_key(|(age, _)| *age) else { return };
-        let before = partition.bytes();
+    loop {
+        let sizes: Vec<u64> = partitions.iter().map(|partition| partition.bytes()).collect();
+        let total: u64 = sizes.iter().sum();
+        if total <= node.config.total_bytes {
+            return;
+        }
+        // a flood in some partitions must not cost the others what little they hold: only those of average size or more give
+        let share = total / sizes.len() as u64;
+        let large = partitions.iter().zip(sizes).filter(|(_, bytes)| *bytes >= share);
+        let oldest = large.filter_map(|(partition, bytes)| Some((partition.oldest_ms()?, partition, bytes)));
+        let Some((_, partition, before)) = oldest.min_by_key(|(age, ..)| *age) else { return };
         log_failure("retention", partition.dir(), partition.shrink());
         let freed = before.saturating_sub(partition.bytes());
         tracing::warn!(dir = %partition.dir().display(), freed, limit = node.config.total_bytes, "all topics together are too large: dropped the oldest messages");
         if freed == 0 {
             return;
         }
-        total = total.saturating_sub(freed);
     }
 }
 
@@ -94,5 +100,23 @@ mod tests {
         assert!((3000..=5000).contains(&total), "{total}");
         assert!(topic.partitions[0].offsets().0 > 0);
         assert_eq!(topic.partitions[1].offsets(), (0, 10), "what is newer stays");
+    }
+
+    #[test]
+    fn a_flood_takes_nothing_from_a_small_partition_although_that_is_older() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = BrokerConfig { total_bytes: 5000, segment_bytes: 1024, ..BrokerConfig::new(dir.path()) };
+        let node = Node::open(config, 0).unwrap();
+        let flood = node.topics.create("frames", 1, TopicConfig::default()).unwrap();
+        let small = node.topics.create("dead-letters", 1, TopicConfig::default()).unwrap();
+        let now = now_ms();
+        for index in 0..10 {
+            small.partitions[0].append(&one(now - 10_000 + index, 100)).unwrap();
+            flood.partitions[0].append(&one(now - 5000 + index, 900)).unwrap();
+        }
+        retain(&node);
+        assert!(flood.partitions[0].bytes() + small.partitions[0].bytes() <= 5000);
+        assert!(flood.partitions[0].bytes() > 0);
+        assert_eq!(small.partitions[0].offsets(), (0, 10));
     }
 }

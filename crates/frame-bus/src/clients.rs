@@ -14,7 +14,7 @@ use std::time::Duration;
 const EVENTS: usize = 64;
 
 pub(crate) struct Clients {
-    pub(crate) producer: Producer,
+    pub(crate) producer: Arc<Producer>,
     pub(crate) inquirer: Arc<Inquirer>,
     pub(crate) reader: Reader,
     /// One client for each group whose lag was asked for: units ask for a handful of groups that they know by name.
@@ -23,7 +23,7 @@ pub(crate) struct Clients {
 
 impl Clients {
     pub(crate) fn new(config: &BusConfig, link: &Arc<Link>) -> Result<Self, BusError> {
-        let producer = Producer::new(config, link)?;
+        let producer = Arc::new(Producer::new(config, link)?);
         let inquirer: Inquirer = client::create(&client::inquirer(config, None), LogContext::new("inquirer", link))?;
         Ok(Self { producer, inquirer: Arc::new(inquirer), reader: Reader::default(), lag_inquirers: Mutex::default() })
     }

@@ -118,9 +118,14 @@ impl<T> Handoff<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
+    use std::future::poll_fn;
+    use std::pin::{Pin, pin};
+    use std::sync::{Arc, mpsc};
+    use std::task::Poll;
 
     const NOW: Duration = Duration::ZERO;
+    /// Reached only by a test that fails.
+    const LONG: Duration = Duration::from_secs(30);
 
     #[tokio::test]
     async fn full_is_a_value_and_taking_makes_room() {
@@ -143,18 +148,36 @@ mod tests {
         assert!(thread.join().unwrap());
     }
 
-    #[tokio::test]
-    async fn closing_ends_a_waiting_offer_and_failing_a_waiting_take() {
+    #[test]
+    fn closing_ends_a_waiting_offer() {
         let handoff = Arc::new(Handoff::new(1));
-        handoff.offer(1, NOW);
-        let offering = Arc::clone(&handoff);
-        let thread = std::thread::spawn(move || offering.offer(2, Duration::from_secs(60)));
-        handoff.fail(BusError::Fatal("broken".into()));
-        assert_eq!(handoff.take().await, Ok(1));
+        assert_eq!(handoff.offer(1, NOW), Offer::Taken);
+        let (offering, (sender, outcome)) = (Arc::clone(&handoff), mpsc::channel());
+        let thread = std::thread::spawn(move || sender.send(offering.offer(2, 2 * LONG)));
+        // full, so that it waits; should it not have begun yet, the test is weaker but not wrong
+        assert_eq!(outcome.recv_timeout(Duration::from_millis(50)), Err(mpsc::RecvTimeoutError::Timeout));
         handoff.close();
-        let offer = thread.join().unwrap();
-        assert!(matches!(offer, Offer::Closed | Offer::Taken), "{offer:?}");
+        assert_eq!(outcome.recv_timeout(LONG), Ok(Offer::Closed), "closing wakes whoever waits");
+        thread.join().unwrap().unwrap();
         assert_eq!(handoff.offer(3, NOW), Offer::Closed);
-        assert_eq!(handoff.take().await, Err(BusError::Fatal("broken".into())));
+    }
+
+    #[tokio::test]
+    async fn failing_ends_a_waiting_take_but_what_is_there_can_be_taken() {
+        let broken = BusError::Fatal("broken".into());
+        let handoff = Handoff::<u8>::new(1);
+        {
+            let mut take = pin!(handoff.take());
+            assert!(poll_once(take.as_mut()).await.is_pending());
+            handoff.fail(broken.clone());
+            assert_eq!(tokio::time::timeout(LONG, take).await, Ok(Err(broken.clone())));
+        }
+        handoff.offer(1, NOW);
+        assert_eq!(handoff.take().await, Ok(1));
+        assert_eq!(handoff.take().await, Err(broken));
+    }
+
+    async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+        poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
     }
 }

@@ -51,6 +51,7 @@ impl Monitor {
         loop {
             let answer = self.probe(&clients.inquirer, patience);
             clients.discard_events();
+            clients.producer.drop_retired();
             let reachable = answer.is_ok();
             self.announce(answer);
             match self.link.wait(if reachable { PROBE_EVERY } else { BREATH }) {

@@ -3,7 +3,7 @@
 use crate::backoff::{Backoff, Outage};
 use crate::produce::{Producer, Record};
 use crate::{SendError, Sent};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -26,8 +26,8 @@ impl Persistence {
     /// shutdown has come and the broker is known to be away.
     pub(crate) async fn send(
         &self,
-        producer: &Producer,
-        record: Record<'_>,
+        producer: &Arc<Producer>,
+        record: &Arc<Record>,
         state: &watch::Receiver<Result<(), String>>,
         shutdown: &CancellationToken,
     ) -> Result<Sent, SendError> {
@@ -40,11 +40,11 @@ impl Persistence {
             };
             match attempt {
                 Ok(sent) => {
-                    self.goes_through(record.topic);
+                    self.goes_through(&record.topic);
                     return Ok(sent);
                 }
                 Err(error @ (SendError::TooLarge { .. } | SendError::Fatal(_) | SendError::ShuttingDown)) => return Err(error),
-                Err(error) => self.waits(record.topic, &error),
+                Err(error) => self.waits(&record.topic, &error),
             }
             tokio::select! {
                 () = tokio::time::sleep(backoff.next()) => {}

@@ -3,13 +3,13 @@
 use crate::client;
 use crate::context::LogContext;
 use crate::link::Link;
-use crate::{BusConfig, BusError, SendError, Sent};
+use crate::{BusConfig, BusError, Outgoing, SendError, Sent};
 use frame::MAX_MESSAGE_BYTES;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientContext, config::RDKafkaLogLevel};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::error;
@@ -19,19 +19,29 @@ use tracing::error;
 const FRAMING_BYTES: usize = 128;
 const FRAMING_BYTES_PER_HEADER: usize = 10;
 
-/// A message that is borrowed from whoever may have to send it again.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Record<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) key: Option<&'a [u8]>,
-    pub(crate) headers: &'a [(String, Vec<u8>)],
-    pub(crate) payload: &'a [u8],
+/// The client copies a payload when it takes it. From this size on that takes longer (a millisecond and more, with the pages
+/// that are touched for the first time) than a thread of the async runtime should be away.
+const LARGE_PAYLOAD: usize = 2 << 20;
+
+/// A message that may have to be sent again.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) topic: String,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) payload: Vec<u8>,
 }
 
-impl Record<'_> {
+impl From<Outgoing> for Record {
+    fn from(out: Outgoing) -> Self {
+        Self { topic: out.topic, key: Some(out.key.into_bytes()), headers: out.headers, payload: out.payload }
+    }
+}
+
+impl Record {
     fn wire_bytes(&self) -> usize {
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + FRAMING_BYTES_PER_HEADER).sum();
-        FRAMING_BYTES + self.key.map_or(0, <[u8]>::len) + self.payload.len() + headers
+        FRAMING_BYTES + self.key.as_ref().map_or(0, Vec::len) + self.payload.len() + headers
     }
 
     fn owned_headers(&self) -> OwnedHeaders {
@@ -41,6 +51,7 @@ impl Record<'_> {
 }
 
 type Answer = Result<Sent, RDKafkaErrorCode>;
+type Enqueued = Result<oneshot::Receiver<Answer>, RDKafkaErrorCode>;
 type Native = ThreadedProducer<DeliveryContext>;
 
 /// The producer of a bus. Should librdkafka's one fail for good (idempotence can, when a broker forgets what it had
@@ -49,12 +60,14 @@ pub(crate) struct Producer {
     config: BusConfig,
     link: Arc<Link>,
     native: RwLock<Arc<Native>>,
+    /// Those that were replaced and may still be in use. Locked while a replacement is made, so that there is only one.
+    retired: Mutex<Vec<Arc<Native>>>,
 }
 
 impl Producer {
     pub(crate) fn new(config: &BusConfig, link: &Arc<Link>) -> Result<Self, BusError> {
         let native = Arc::new(Self::native(config, link)?);
-        Ok(Self { config: config.clone(), link: Arc::clone(link), native: RwLock::new(native) })
+        Ok(Self { config: config.clone(), link: Arc::clone(link), native: RwLock::new(native), retired: Mutex::default() })
     }
 
     fn native(config: &BusConfig, link: &Arc<Link>) -> Result<Native, BusError> {
@@ -62,13 +75,13 @@ impl Producer {
     }
 
     /// Sends once and waits for the acknowledgement. Dropping the future does not take the message back.
-    pub(crate) async fn send(&self, record: Record<'_>) -> Result<Sent, SendError> {
+    pub(crate) async fn send(self: &Arc<Self>, record: &Arc<Record>) -> Result<Sent, SendError> {
         let bytes = record.wire_bytes();
         if bytes > MAX_MESSAGE_BYTES {
             return Err(SendError::TooLarge { bytes, limit: MAX_MESSAGE_BYTES });
         }
         let native = self.current();
-        let code = match enqueue(&native, record) {
+        let code = match hand_over(&native, record).await {
             Ok(answer) => match answer.await {
                 Ok(Ok(sent)) => return Ok(sent),
                 Ok(Err(code)) => code,
@@ -78,9 +91,12 @@ impl Producer {
             Err(code) => code,
         };
         if native.client().fatal_error().is_some() {
-            return Err(self.replace(&native));
+            // making a client starts threads
+            let producer = Arc::clone(self);
+            let replaced = tokio::task::spawn_blocking(move || producer.replace(&native)).await;
+            return Err(replaced.unwrap_or_else(|error| SendError::Fatal(error.to_string())));
         }
-        Err(self.explain(code, record.topic, bytes))
+        Err(self.explain(code, &record.topic, bytes))
     }
 
     /// Waits until nothing is under way any more, at most this long. Blocks.
@@ -92,14 +108,28 @@ impl Producer {
         Arc::clone(&self.native.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts a fresh producer into the place of one that has failed for good, unless somebody did already.
+    /// Drops the replaced producers that nobody uses any more. Blocks: that waits for their threads and queues.
+    pub(crate) fn drop_retired(&self) {
+        // nobody can get hold of a retired one any more: a count of one stays
+        let unused: Vec<_> = self.retired().extract_if(.., |native| Arc::strong_count(native) == 1).collect();
+        drop(unused);
+    }
+
+    fn retired(&self) -> MutexGuard<'_, Vec<Arc<Native>>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a fresh producer into the place of one that has failed for good, unless somebody did already. Blocks.
     fn replace(&self, failed: &Arc<Native>) -> SendError {
         let reason = failed.client().fatal_error().map_or_else(String::new, |(_, text)| text);
-        let mut native = self.native.write().unwrap_or_else(PoisonError::into_inner);
-        if Arc::ptr_eq(&native, failed) {
+        let mut retired = self.retired();
+        if Arc::ptr_eq(&self.current(), failed) {
             error!(reason, "the producer has failed for good and is replaced");
             match Self::native(&self.config, &self.link) {
-                Ok(fresh) => *native = Arc::new(fresh),
+                Ok(fresh) => {
+                    let mut native = self.native.write().unwrap_or_else(PoisonError::into_inner);
+                    retired.push(std::mem::replace(&mut *native, Arc::new(fresh)));
+                }
                 Err(error) => return SendError::Fatal(error.to_string()),
             }
         }
@@ -129,11 +159,21 @@ impl Producer {
     }
 }
 
-fn enqueue(native: &Native, record: Record<'_>) -> Result<oneshot::Receiver<Answer>, RDKafkaErrorCode> {
+/// Puts the message into the client's queue, from a thread that may block when that takes long.
+async fn hand_over(native: &Arc<Native>, record: &Arc<Record>) -> Enqueued {
+    if record.payload.len() < LARGE_PAYLOAD {
+        return enqueue(native, record);
+    }
+    let (native, record) = (Arc::clone(native), Arc::clone(record));
+    // a runtime that shuts down runs no more of these
+    tokio::task::spawn_blocking(move || enqueue(&native, &record)).await.unwrap_or(Err(RDKafkaErrorCode::PurgeQueue))
+}
+
+fn enqueue(native: &Native, record: &Record) -> Enqueued {
     let (answer, receiver) = oneshot::channel();
-    let mut base = BaseRecord::<[u8], [u8], _>::with_opaque_to(record.topic, Box::new(answer)).payload(record.payload);
+    let mut base = BaseRecord::<[u8], [u8], _>::with_opaque_to(&record.topic, Box::new(answer)).payload(&record.payload);
     base = base.headers(record.owned_headers());
-    if let Some(key) = record.key {
+    if let Some(key) = &record.key {
         base = base.key(key);
     }
     match native.send(base) {
@@ -177,25 +217,29 @@ mod tests {
         BusConfig { send_timeout: Duration::from_secs(1), queue_bytes: 1 << 20, ..BusConfig::new("127.0.0.1:1", "test") }
     }
 
-    fn record(payload: &[u8]) -> Record<'_> {
-        Record { topic: "t", key: Some(b"k"), headers: &[], payload }
+    fn producer() -> Arc<Producer> {
+        Arc::new(Producer::new(&nobody(), &Arc::default()).unwrap())
+    }
+
+    fn record(payload: &[u8]) -> Arc<Record> {
+        Arc::new(Record { topic: "t".into(), key: Some(b"k".to_vec()), headers: vec![], payload: payload.to_vec() })
     }
 
     #[tokio::test]
     async fn an_absent_broker_is_a_value_that_says_why() {
-        let producer = Producer::new(&nobody(), &Arc::default()).unwrap();
-        let error = producer.send(record(b"x")).await.unwrap_err();
+        let producer = producer();
+        let error = producer.send(&record(b"x")).await.unwrap_err();
         assert!(matches!(&error, SendError::BrokerAway { reason } if !reason.is_empty()), "{error:?}");
     }
 
     #[tokio::test]
     async fn a_full_queue_is_a_value() {
-        let producer = Producer::new(&nobody(), &Arc::default()).unwrap();
-        let half = vec![0; 600 * 1024];
-        let first = producer.send(record(&half));
+        let producer = producer();
+        let half = record(&vec![0; 600 * 1024]);
+        let first = producer.send(&half);
         let second = async {
             tokio::task::yield_now().await;
-            producer.send(record(&half)).await
+            producer.send(&half).await
         };
         let (_, second) = tokio::join!(first, second);
         assert_eq!(second, Err(SendError::QueueFull));
@@ -203,14 +247,36 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_too_large_is_refused_at_once() {
-        let producer = Producer::new(&nobody(), &Arc::default()).unwrap();
-        let error = producer.send(record(&vec![0; MAX_MESSAGE_BYTES])).await.unwrap_err();
+        let producer = producer();
+        let error = producer.send(&record(&vec![0; MAX_MESSAGE_BYTES])).await.unwrap_err();
         assert!(matches!(error, SendError::TooLarge { limit: MAX_MESSAGE_BYTES, .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_large_message_is_handed_over_as_well() {
+        let producer = Arc::new(Producer::new(&BusConfig { queue_bytes: 64 << 20, ..nobody() }, &Arc::default()).unwrap());
+        // refused by nobody but the broker that is not there
+        let error = producer.send(&record(&vec![0; LARGE_PAYLOAD])).await.unwrap_err();
+        assert!(matches!(error, SendError::BrokerAway { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_replaced_producer_is_kept_while_it_is_in_use() {
+        let producer = producer();
+        let failed = producer.current();
+        producer.replace(&failed);
+        producer.drop_retired();
+        assert_eq!(Arc::strong_count(&failed), 2);
+        let gone = Arc::downgrade(&failed);
+        drop(failed);
+        assert!(gone.upgrade().is_some(), "whoever used it last must not be the one to drop it");
+        producer.drop_retired();
+        assert!(gone.upgrade().is_none());
     }
 
     #[test]
     fn a_failed_producer_is_replaced_once() {
-        let producer = Producer::new(&nobody(), &Arc::default()).unwrap();
+        let producer = producer();
         let failed = producer.current();
         producer.replace(&failed);
         let fresh = producer.current();

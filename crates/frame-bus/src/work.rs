@@ -19,14 +19,15 @@ pub trait Handle: Send + Sync + 'static {
     fn handle(&self, message: Message, turn: Turn) -> impl Future<Output = Result<(), SendError>> + Send;
 }
 
-/// How work is ended.
+/// How one piece of work is ended; not to be used for a second one.
 #[derive(Clone, Debug)]
 pub struct WorkControl {
     /// The unit is told to stop: no new message is taken, those in flight are finished.
     pub shutdown: CancellationToken,
     /// The unit cannot go on. The handler may cancel this too.
     pub halt: CancellationToken,
-    /// The drain time is over: whoever still tries to send gives up. Cancelled by the loop.
+    /// The drain time is over: whoever still tries to send gives up, and handlers that have not ended are dropped. Cancelled by
+    /// the loop.
     pub give_up: CancellationToken,
     /// How long messages in flight may take to finish.
     pub drain: Duration,
@@ -80,6 +81,8 @@ impl Bus {
         if tokio::time::timeout(control.drain, tasks.wait()).await.is_err() {
             warn!(topic, frames = tasks.len(), drain_ms = control.drain.as_millis(), "not finished in time, will come again");
             control.give_up.cancel();
+            // a handler that is dropped lets go of its message at once; one that blocks its thread is not waited for
+            drop(tokio::time::timeout(LAST_FLUSH, tasks.wait()).await);
         }
         consumer.close().await;
         self.close(left()).await;
@@ -112,6 +115,8 @@ async fn take_until_told(
     let mut ticks = tokio::time::interval(BEAT_EVERY);
     loop {
         tokio::select! {
+            // whoever is told to stop takes no message more
+            biased;
             () = control.shutdown.cancelled() => return Ok(()),
             () = control.halt.cancelled() => return Ok(()),
             _ = ticks.tick() => beat(),
@@ -122,11 +127,12 @@ async fn take_until_told(
                 let (handler, control) = (Arc::clone(handler), control.clone());
                 tasks.spawn(async move {
                     let _stops = StopsOnPanic(&control.halt);
-                    match handler.handle(message, turn).await {
-                        Ok(()) => ack.done(),
+                    match control.give_up.run_until_cancelled(handler.handle(message, turn)).await {
+                        Some(Ok(())) => ack.done(),
                         // not committed, so it comes again
-                        Err(SendError::ShuttingDown) if control.is_ending() => {}
-                        Err(error) => {
+                        None => {}
+                        Some(Err(SendError::ShuttingDown)) if control.is_ending() => {}
+                        Some(Err(error)) => {
                             error!(%error, "a message cannot be seen through: stopping");
                             control.halt.cancel();
                         }

@@ -82,7 +82,7 @@ pub(super) fn code(error: &TopicError) -> ResponseError {
         TopicError::InvalidName => ResponseError::InvalidTopicException,
         TopicError::Exists => ResponseError::TopicAlreadyExists,
         TopicError::Unknown => ResponseError::UnknownTopicOrPartition,
-        TopicError::InvalidPartitions => ResponseError::InvalidPartitions,
+        TopicError::InvalidPartitions | TopicError::TooManyPartitions => ResponseError::InvalidPartitions,
         TopicError::Storage(_) => ResponseError::KafkaStorageError,
     }
 }

@@ -40,10 +40,13 @@ fn respond(node: &Node, wanted: DeleteTopicState) -> DeletableTopicResult {
 }
 
 fn delete(node: &Node, name: &str) -> Result<Arc<Topic>, TopicError> {
-    let topic = node.topics.delete(name)?;
-    info!(topic = name, "topic deleted");
-    if let Err(error) = node.offsets.forget_topic(name) {
-        error!(topic = name, %error, "cannot forget the offsets of a deleted topic");
+    let deleted = node.topics.delete(name);
+    // it may be gone although its files are not; whoever creates it anew begins without offsets
+    if !matches!(deleted, Err(TopicError::Unknown)) && node.topics.get(name).is_none() {
+        info!(topic = name, "topic deleted");
+        if let Err(error) = node.offsets.forget_topic(name) {
+            error!(topic = name, %error, "cannot forget the offsets of a deleted topic");
+        }
     }
-    Ok(topic)
+    deleted
 }

@@ -14,6 +14,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::error;
 
+/// An answer is in memory as a whole, once for each connection: a client may ask for less, but not for more. A little above
+/// Kafka's default for `fetch.max.bytes`, 50 MiB, so that clients as they come are not held back.
+const MAX_RESPONSE_BYTES: usize = 64 << 20;
+
 /// What a request asks of one partition, and the partition if there is one.
 struct Wanted {
     topic: TopicName,
@@ -27,7 +31,7 @@ pub(super) async fn answer(call: &Call<'_>, request: FetchRequest) -> Result<Fet
         return Ok(FetchResponse::default().with_error_code(ResponseError::FetchSessionIdNotFound.code()));
     }
     let deadline = Instant::now() + Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
-    let min_bytes = u64::try_from(request.min_bytes).unwrap_or(0);
+    let min_bytes = u64::try_from(request.min_bytes).unwrap_or(0).min(MAX_RESPONSE_BYTES as u64);
     let waiter = Waiter::default();
     let wanted = loop {
         let wanted = look_up(call.node, &request);
@@ -72,9 +76,9 @@ fn is_due(wanted: &[Wanted], min_bytes: u64) -> bool {
     available >= min_bytes
 }
 
-/// Chooses what to read: at most `max_bytes` together, but the first batch there is whatever its size, so that readers go on.
+/// Chooses what to read: at most `max_bytes` together, and never more than [`MAX_RESPONSE_BYTES`], but the first batch there is whatever its size, so that readers go on.
 fn pick(wanted: &[Wanted], max_bytes: usize) -> Vec<Option<Result<Stretch, OutOfRange>>> {
-    let mut left = max_bytes;
+    let mut left = max_bytes.min(MAX_RESPONSE_BYTES);
     let mut nothing_yet = true;
     let pick = |wanted: &Wanted| {
         let limit = usize::try_from(wanted.request.partition_max_bytes).unwrap_or(0).min(left);
@@ -125,4 +129,29 @@ fn read(wanted: &Wanted, stretch: Option<Result<Stretch, OutOfRange>>) -> Partit
     };
     let (start, end) = partition.offsets();
     data.with_high_watermark(end).with_last_stable_offset(end).with_log_start_offset(start).with_records(Some(records))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::LogOptions;
+    use crate::log::testing::{KEEP_ALL, one};
+
+    #[test]
+    fn an_answer_is_bounded_whatever_the_client_asks_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let batch = one(1, 10 << 20);
+        let open = |index: i32| {
+            let options = LogOptions { max_batch_bytes: batch.len(), ..KEEP_ALL };
+            let partition = Arc::new(Partition::open(dir.path().join(index.to_string()), options).unwrap());
+            for _ in 0..4 {
+                partition.append(&batch).unwrap();
+            }
+            let request = FetchPartition::default().with_partition(index).with_partition_max_bytes(i32::MAX);
+            Wanted { topic: TopicName::default(), request, partition: Some(partition) }
+        };
+        let wanted: Vec<_> = (0..2).map(open).collect();
+        let picked: Vec<_> = pick(&wanted, usize::MAX).into_iter().map(|stretch| stretch.unwrap().unwrap().len()).collect();
+        assert_eq!(picked, [4 * batch.len(), 2 * batch.len()], "all eight batches are more than 64 MiB");
+    }
 }

@@ -3,10 +3,13 @@
 use super::partition::Partition;
 use super::record_batch::{BatchHeader, HEADER_LEN};
 use super::records::Records;
-use super::segment::{Place, Stretch};
+use super::segment::{Place, Segment, Stretch};
 use crate::files::lock;
 use std::io;
 use std::sync::Arc;
+
+/// Index entries that are looked at before readers and writers get their turn: some microseconds' worth.
+const STEP: usize = 4096;
 
 /// A record and its time, in ms since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +26,16 @@ impl Partition {
     /// When the log cannot be read.
     pub(crate) fn find_time(&self, timestamp: i64) -> io::Result<Option<FoundTime>> {
         let mut from = self.offsets().0;
-        while let Some((place, stretch)) = self.batch_from(from, timestamp) {
-            if let Some(found) = first_in_batch(&stretch.read()?, &place, from, timestamp) {
-                return Ok(Some(found));
-            }
-            from = place.end;
+        while let Some(step) = self.step(from, timestamp) {
+            from = match step {
+                Step::Batch(place, stretch) => {
+                    if let Some(found) = first_in_batch(&stretch.read()?, &place, from, timestamp) {
+                        return Ok(Some(found));
+                    }
+                    place.end
+                }
+                Step::NotBefore(offset) => offset,
+            };
         }
         Ok(None)
     }
@@ -44,18 +52,31 @@ impl Partition {
         }
     }
 
-    /// The first batch that reaches beyond `from` and holds a record of `timestamp` or later.
-    fn batch_from(&self, from: i64, timestamp: i64) -> Option<(Place, Stretch)> {
+    /// Looks for a batch that reaches beyond `from` and may hold a record of `timestamp` or later, in the next [`STEP`] batches
+    /// of the first segment that can have one. `None` when no segment can.
+    fn step(&self, from: i64, timestamp: i64) -> Option<Step> {
         let view = lock(&self.view);
-        let recent = |segment: &&super::segment::Segment| segment.end > from && segment.max_timestamp >= timestamp;
-        view.segments.iter().filter(recent).find_map(|segment| {
-            let first = segment.find(from.max(segment.base));
-            let mut places = (first..segment.batches()).filter_map(|index| segment.place(index));
-            let place = places.find(|place| place.end > from && place.max_timestamp >= timestamp)?;
-            let len = usize::try_from(place.len).ok()?;
-            Some((place, Stretch { file: Arc::clone(&segment.file), position: place.position, len }))
-        })
+        let recent = |segment: &&Segment| segment.end > from && segment.max_timestamp >= timestamp;
+        let segment = view.segments.iter().find(recent)?;
+        let first = segment.find(from.max(segment.base));
+        let after = (first + STEP).min(segment.batches());
+        let found = (first..after)
+            .filter_map(|index| segment.place(index))
+            .find(|place| place.end > from && place.max_timestamp >= timestamp);
+        let Some(place) = found else {
+            return Some(Step::NotBefore(segment.place(after).map_or(segment.end, |next| next.base)));
+        };
+        let len = usize::try_from(place.len).ok()?;
+        Some(Step::Batch(place, Stretch { file: Arc::clone(&segment.file), position: place.position, len }))
     }
+}
+
+/// What a look at the index has shown.
+enum Step {
+    /// The first batch whose largest timestamp is late enough.
+    Batch(Place, Stretch),
+    /// There is none before this offset, which is larger than where the step began.
+    NotBefore(i64),
 }
 
 fn first_in_batch(batch: &[u8], place: &Place, from: i64, timestamp: i64) -> Option<FoundTime> {

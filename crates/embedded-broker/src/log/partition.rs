@@ -1,7 +1,8 @@
 //! The log of one partition: appended to by one at a time, read by many.
 //!
 //! Two locks. `writer` is held while files change, so it is only ever taken on threads that may block. `view` is what readers see;
-//! it is held for microseconds, never over I/O, and changes only once the file has: readers never meet half a batch.
+//! it is held for microseconds (a walk over an index goes in steps), never over I/O, and changes only once the file has: readers
+//! never meet half a batch.
 
 use super::producer_state::{Novelty, ProducerStates, SequenceError};
 use super::record_batch::{BatchError, BatchHeader};
@@ -196,7 +197,7 @@ impl Partition {
     }
 
     /// Drops the oldest segment; the one that is appended to always stays. True when there was one to drop.
-    pub(super) fn drop_oldest(&self, _writer: &mut Writer) -> io::Result<bool> {
+    pub(super) fn drop_oldest(&self, writer: &mut Writer) -> io::Result<bool> {
         let dropped = {
             let mut view = lock(&self.view);
             let Some(next_base) = view.segments.get(1).map(|next| next.base) else { return Ok(false) };
@@ -204,6 +205,8 @@ impl Partition {
             view.segments.pop_front()
         };
         if let Some(segment) = dropped {
+            // held open, the file would keep its disk space
+            writer.unsynced.retain(|file| !Arc::ptr_eq(file, &segment.file));
             fs::remove_file(&segment.path)?;
         }
         Ok(true)
@@ -258,7 +261,8 @@ impl Partition {
         Ok(Ok(start))
     }
 
-    /// Forces everything appended so far to the disk. Blocks, without keeping appends waiting.
+    /// Forces everything appended so far to the disk. Blocks, without keeping appends waiting. Goes on after an error and gives the
+    /// first one; what failed is tried again next time, so that a failure is not followed by a success that hides it.
     pub(crate) fn flush(&self) -> io::Result<()> {
         let (unsynced, names) = {
             let mut writer = lock(&self.writer);
@@ -267,10 +271,33 @@ impl Partition {
             }
             (std::mem::take(&mut writer.unsynced), std::mem::take(&mut writer.names_unsynced))
         };
-        if names {
-            files::sync_dir(&self.dir)?;
+        let names_synced = if names { files::sync_dir(&self.dir) } else { Ok(()) };
+        let names_failed = names_synced.is_err();
+        let mut failed = Vec::new();
+        let synced = unsynced.into_iter().fold(names_synced, |first, file| {
+            let synced = file.sync_data();
+            if synced.is_err() {
+                failed.push(file);
+            }
+            first.and(synced)
+        });
+        if synced.is_err() {
+            self.put_back(failed, names_failed);
         }
-        unsynced.iter().try_for_each(|file| file.sync_data())
+        synced
+    }
+
+    /// Has the next flush take care of what this one has failed to sync, apart from segments that have gone since.
+    fn put_back(&self, mut failed: Vec<Arc<File>>, names_failed: bool) {
+        let mut writer = lock(&self.writer);
+        writer.names_unsynced |= names_failed;
+        {
+            let view = lock(&self.view);
+            failed.retain(|file| view.segments.iter().any(|segment| Arc::ptr_eq(&segment.file, file)));
+        }
+        writer.unsynced.retain(|file| !failed.iter().any(|other| Arc::ptr_eq(file, other)));
+        failed.append(&mut writer.unsynced);
+        writer.unsynced = failed;
     }
 
     /// Refuses appends from now on and wakes the readers, so that they look again and find the topic gone. Blocks.

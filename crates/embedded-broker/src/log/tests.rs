@@ -3,10 +3,12 @@
 use super::segment::file_name;
 use super::testing::{ANYONE, KEEP_ALL, Read, Sender, batch, one, read_all};
 use super::*;
+use crate::files::lock;
 use crate::log::partition::START_FILE;
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 fn open(dir: &Path, options: LogOptions) -> Partition {
     Partition::open(dir.to_owned(), options).unwrap()
@@ -160,6 +162,44 @@ fn a_file_that_does_not_continue_the_log_is_dropped() {
     let log = open(dir.path(), options);
     assert_eq!(log.offsets(), (0, 2));
     assert_eq!(log.append(&one(1, 100)).unwrap().base_offset, 2);
+}
+
+#[test]
+fn a_flush_that_failed_fails_again_until_the_disk_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir.path().join("log"), KEEP_ALL);
+    log.append(&one(1, 1)).unwrap();
+    let away = dir.path().join("away");
+    fs::rename(log.dir(), &away).unwrap();
+    for _ in 0..2 {
+        log.flush().expect_err("there is no directory to sync");
+    }
+    fs::rename(&away, log.dir()).unwrap();
+    log.flush().unwrap();
+    // takes writes, but cannot be synced
+    let bad = fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap();
+    lock(&log.view).segments.back_mut().unwrap().file = Arc::new(bad);
+    log.append(&one(1, 1)).unwrap();
+    for _ in 0..2 {
+        log.flush().expect_err("the file cannot be synced");
+        log.append(&one(1, 1)).unwrap();
+    }
+    log.shrink().unwrap();
+    log.flush().expect("what has been dropped need not be synced");
+}
+
+#[test]
+fn a_search_by_time_finds_its_record_far_into_the_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path(), KEEP_ALL);
+    for index in 0..10_000 {
+        log.append(&one(index % 4000, 1)).unwrap();
+    }
+    log.append(&one(9000, 1)).unwrap();
+    let found = |timestamp| log.find_time(timestamp).unwrap().map(|found| (found.offset, found.timestamp));
+    assert_eq!(found(9000), Some((10_000, 9000)));
+    assert_eq!(found(3999), Some((3999, 3999)));
+    assert_eq!(found(9001), None);
 }
 
 #[tokio::test]

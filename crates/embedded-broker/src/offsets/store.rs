@@ -4,7 +4,7 @@ use super::entry;
 use crate::error::BrokerError;
 use crate::files::{self, lock};
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -31,7 +31,7 @@ pub(crate) struct Committed {
 
 /// See the module.
 pub(crate) struct OffsetStore {
-    path: PathBuf,
+    dir: PathBuf,
     sync_each: bool,
     /// Changed only with `file` locked, after the file has.
     offsets: Mutex<BTreeMap<Key, Committed>>,
@@ -43,13 +43,16 @@ struct Journal {
     len: usize,
     /// Bytes after the last rewrite: what the offsets themselves need.
     needed: usize,
+    /// Whether commits are only in the page cache.
     unsynced: bool,
+    /// Whether the name of the file, which a rewrite has given it, is only in the page cache.
+    name_unsynced: bool,
 }
 
 impl OffsetStore {
     /// Reads the offsets of `dir`, up to where a crash has torn the file. Blocks.
     pub(crate) fn open(dir: &Path, sync_each: bool) -> Result<Self, BrokerError> {
-        let path = dir.join("offsets");
+        let path = path(dir);
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => read.map_err(BrokerError::storage(&path))?,
@@ -62,8 +65,10 @@ impl OffsetStore {
         if !rest.is_empty() {
             warn!(path = %path.display(), dropped_bytes = rest.len(), "cut a torn tail off the committed offsets");
         }
-        let journal = rewrite(&path, &offsets).map_err(BrokerError::storage(&path))?;
-        Ok(Self { path, sync_each, offsets: Mutex::new(offsets), file: Mutex::new(journal) })
+        let journal = rewrite(dir, &offsets).map_err(BrokerError::storage(&path))?;
+        let store = Self { dir: dir.to_owned(), sync_each, offsets: Mutex::new(offsets), file: Mutex::new(journal) };
+        store.flush().map_err(BrokerError::storage(&path))?;
+        Ok(store)
     }
 
     /// Commits offsets of one group. Blocks.
@@ -100,11 +105,16 @@ impl OffsetStore {
             journal.file.set_len(journal.len as u64)?;
             return Err(error);
         }
-        if self.sync_each {
-            journal.file.sync_data()?;
-        }
+        // in the file from here on, whatever becomes of the sync: a later cut must not reach into them
         journal.len += bytes.len();
-        journal.unsynced = !self.sync_each;
+        journal.unsynced = true;
+        if self.sync_each {
+            let (file, name) = journal.take_unsynced();
+            if let Err(failure) = self.sync(file, name) {
+                journal.put_back(&failure);
+                return Err(failure.error);
+            }
+        }
         let mut offsets = lock(&self.offsets);
         for (key, committed) in changes {
             apply(&mut offsets, key, committed);
@@ -112,7 +122,7 @@ impl OffsetStore {
         if journal.len > SMALLEST_REWRITE.max(4 * journal.needed) {
             let snapshot = offsets.clone();
             drop(offsets);
-            *journal = rewrite(&self.path, &snapshot)?;
+            *journal = rewrite(&self.dir, &snapshot)?;
         }
         Ok(())
     }
@@ -139,14 +149,46 @@ impl OffsetStore {
         groups
     }
 
-    /// Forces commits to the disk. Blocks.
+    /// Forces commits to the disk. Blocks, without keeping commits waiting. What fails is tried again next time.
     pub(crate) fn flush(&self) -> io::Result<()> {
-        let file = {
-            let mut journal = lock(&self.file);
-            std::mem::take(&mut journal.unsynced).then(|| Arc::clone(&journal.file))
-        };
-        file.map_or(Ok(()), |file| file.sync_data())
+        let (file, name) = lock(&self.file).take_unsynced();
+        self.sync(file, name).map_err(|failure| {
+            // a rewrite meanwhile has made the file durable and its name not: one sync too many does no harm
+            lock(&self.file).put_back(&failure);
+            failure.error
+        })
     }
+
+    fn sync(&self, file: Option<Arc<File>>, name: bool) -> Result<(), Unsynced> {
+        let named = if name { files::sync_dir(&self.dir) } else { Ok(()) };
+        let written = file.map_or(Ok(()), |file| file.sync_data());
+        let (name, file) = (named.is_err(), written.is_err());
+        named.and(written).map_err(|error| Unsynced { file, name, error })
+    }
+}
+
+/// What could not be synced, and the first reason.
+struct Unsynced {
+    file: bool,
+    name: bool,
+    error: io::Error,
+}
+
+impl Journal {
+    /// What the caller has to sync: the file if it has to be, and whether its name has to be.
+    fn take_unsynced(&mut self) -> (Option<Arc<File>>, bool) {
+        let file = std::mem::take(&mut self.unsynced).then(|| Arc::clone(&self.file));
+        (file, std::mem::take(&mut self.name_unsynced))
+    }
+
+    fn put_back(&mut self, failure: &Unsynced) {
+        self.unsynced |= failure.file;
+        self.name_unsynced |= failure.name;
+    }
+}
+
+fn path(dir: &Path) -> PathBuf {
+    dir.join("offsets")
 }
 
 fn apply(offsets: &mut BTreeMap<Key, Committed>, key: Key, committed: Option<Committed>) {
@@ -156,15 +198,14 @@ fn apply(offsets: &mut BTreeMap<Key, Committed>, key: Key, committed: Option<Com
     };
 }
 
-/// Replaces the file by one that says each offset once.
-fn rewrite(path: &Path, offsets: &BTreeMap<Key, Committed>) -> io::Result<Journal> {
+/// Replaces the file by one that says each offset once. After an error the old file is still the one to be written to.
+fn rewrite(dir: &Path, offsets: &BTreeMap<Key, Committed>) -> io::Result<Journal> {
     let mut bytes = Vec::new();
     for (key, committed) in offsets {
         entry::write(&mut bytes, key, Some(committed));
     }
-    files::replace(path, &bytes)?;
-    let file = Arc::new(OpenOptions::new().append(true).open(path)?);
-    Ok(Journal { file, len: bytes.len(), needed: bytes.len(), unsynced: false })
+    let file = Arc::new(files::replace_and_open(&path(dir), &bytes)?);
+    Ok(Journal { file, len: bytes.len(), needed: bytes.len(), unsynced: false, name_unsynced: true })
 }
 
 #[cfg(test)]
@@ -217,6 +258,51 @@ mod tests {
             store.commit("g", vec![("t".into(), 2, committed(9))]).unwrap();
             assert_eq!(open(&dir).get("g", "t", 2), Some(committed(9)), "{len}");
         }
+    }
+
+    #[test]
+    fn a_flush_that_failed_fails_again_until_the_disk_works() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(&dir);
+        // takes writes, but cannot be synced
+        let bad = fs::OpenOptions::new().append(true).open("/dev/null").unwrap();
+        let good = std::mem::replace(&mut lock(&store.file).file, Arc::new(bad));
+        store.commit("g", vec![("t".into(), 0, committed(5))]).unwrap();
+        for _ in 0..2 {
+            store.flush().expect_err("the file cannot be synced");
+        }
+        lock(&store.file).file = good;
+        store.flush().unwrap();
+        assert!(!lock(&store.file).unsynced);
+    }
+
+    #[test]
+    fn a_commit_whose_sync_failed_does_not_cost_the_later_ones_their_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = OffsetStore::open(dir.path(), true).unwrap();
+        let away = tempfile::tempdir().unwrap();
+        let moved = away.path().join("moved");
+        // the file can be written, but its name cannot be synced
+        lock(&store.file).name_unsynced = true;
+        fs::rename(dir.path(), &moved).unwrap();
+        store.commit("g", vec![("t".into(), 0, committed(5))]).expect_err("there is no directory to sync");
+        fs::rename(&moved, dir.path()).unwrap();
+        store.commit("g", vec![("t".into(), 1, committed(6))]).unwrap();
+        let written = fs::metadata(path(dir.path())).unwrap().len();
+        assert_eq!(lock(&store.file).len as u64, written, "where a write that fails would be cut off");
+        assert!(!lock(&store.file).name_unsynced);
+    }
+
+    #[test]
+    fn commits_go_on_in_the_old_file_when_it_cannot_be_rewritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(&dir);
+        let obstacle = path(dir.path()).with_extension("tmp");
+        fs::create_dir(&obstacle).unwrap();
+        let refused = (0..40_000).filter(|offset| store.commit("g", vec![("t".into(), 0, committed(*offset))]).is_err()).count();
+        assert!(refused > 0, "a rewrite was due");
+        fs::remove_dir(&obstacle).unwrap();
+        assert_eq!(open(&dir).get("g", "t", 0), Some(committed(39_999)));
     }
 
     #[test]

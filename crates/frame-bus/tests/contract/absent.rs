@@ -4,6 +4,7 @@ use crate::site::{outgoing, soon, spec};
 use anyhow::Result;
 use frame::Timestamp;
 use frame_bus::{Bus, BusConfig, BusError, ConsumerOptions, SendError};
+use std::pin::pin;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +46,18 @@ async fn waiting_for_topics_ends_with_shutdown() -> Result<()> {
     shutdown.cancel();
     let result = soon(bus.ensure_topics(&[spec("t", 1)], &shutdown)).await?;
     assert_eq!(result, Err(BusError::ShuttingDown));
+    Ok(())
+}
+
+#[tokio::test]
+async fn topics_are_not_in_place_when_shutdown_comes_before_a_broker() -> Result<()> {
+    let bus = Bus::open(nobody())?;
+    let shutdown = CancellationToken::new();
+    let specs = [spec("t", 1)];
+    let mut in_place = pin!(bus.topics_in_place(&specs, &shutdown, |outcome| assert!(outcome.is_err())));
+    assert!(tokio::time::timeout(Duration::from_millis(300), &mut in_place).await.is_err());
+    shutdown.cancel();
+    assert!(!soon(in_place).await?);
     Ok(())
 }
 

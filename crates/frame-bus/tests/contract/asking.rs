@@ -3,6 +3,7 @@
 use crate::site::{Site, fresh, join, outgoing, receive, send_numbers, soon, spec, topic};
 use anyhow::Result;
 use frame_bus::{BusError, Outgoing};
+use std::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) async fn lag_counts_what_is_not_finished(site: Site) -> Result<()> {
@@ -57,5 +58,22 @@ pub(crate) async fn topics_are_made_once_whoever_asks(site: Site) -> Result<()> 
     assert_eq!(soon(one.lag("g-made", &specs[1].name)).await??.partitions.len(), 3);
     let refused = soon(one.ensure_topics(&[spec("no spaces", 1)], &shutdown)).await?;
     assert!(matches!(refused, Err(BusError::Topic { .. })), "{refused:?}");
+    Ok(())
+}
+
+pub(crate) async fn topics_that_are_there_are_in_place(site: Site) -> Result<()> {
+    let bus = site.bus()?;
+    let name = topic(&bus, "in-place", 1).await?;
+    let reports = Mutex::new(Vec::new());
+    let report = |outcome| reports.lock().unwrap().push(outcome);
+    assert!(soon(bus.topics_in_place(&[spec(&name, 1)], &CancellationToken::new(), report)).await?);
+    assert_eq!(*reports.lock().unwrap(), [Ok(())]);
+    // one that cannot be had is reported, and waited for until shutdown
+    let shutdown = CancellationToken::new();
+    let refused = |outcome: Result<(), String>| {
+        assert!(outcome.is_err());
+        shutdown.cancel();
+    };
+    assert!(!soon(bus.topics_in_place(&[spec("no spaces", 1)], &shutdown, refused)).await?);
     Ok(())
 }

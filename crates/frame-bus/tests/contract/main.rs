@@ -13,6 +13,7 @@ mod outages;
 mod sending;
 mod site;
 mod tailing;
+mod working;
 
 /// Makes each test once for each broker.
 macro_rules! contract {
@@ -41,6 +42,8 @@ contract![
     sending::the_largest_frame_passes_and_a_larger_message_is_refused,
     sending::a_full_queue_is_a_value,
     sending::a_dead_letter_keeps_bytes_and_headers,
+    sending::a_dead_letter_that_would_be_too_large_is_dropped,
+    sending::a_result_travels_with_its_key_and_headers,
     consuming::a_commit_survives_a_restart_of_the_consumer,
     consuming::unfinished_messages_come_again_and_finished_ones_do_not,
     consuming::work_that_ends_in_any_order_is_committed_in_the_end,
@@ -56,5 +59,11 @@ contract![
     asking::lag_counts_what_is_not_finished,
     asking::one_message_is_read_at_its_place,
     asking::topics_are_made_once_whoever_asks,
+    asking::topics_that_are_there_are_in_place,
+    working::everything_that_was_handled_is_committed,
+    working::what_is_not_finished_after_the_drain_comes_again,
+    working::a_message_that_can_never_be_seen_through_halts_the_work,
+    working::a_handler_that_panics_halts_the_work_and_its_message_comes_again,
+    working::messages_of_one_key_are_seen_through_in_order,
     outages::nothing_acknowledged_is_lost_when_the_broker_restarts,
 ];

@@ -2,7 +2,7 @@
 
 use crate::site::{Site, join, outgoing, receive, soon, topic};
 use anyhow::Result;
-use frame::{MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, headers};
+use frame::{FrameId, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, ResultMessage, ServedBy, headers};
 use frame_bus::{Bus, BusConfig, Outgoing, SendError, Sent};
 use tokio_util::sync::CancellationToken;
 
@@ -106,5 +106,37 @@ pub(crate) async fn a_dead_letter_keeps_bytes_and_headers(site: Site) -> Result<
     assert_eq!(header(headers::SOURCE_PARTITION).as_deref(), Some("0"));
     assert_eq!(header(headers::SOURCE_OFFSET).as_deref(), Some("0"));
     letters.close().await;
+    Ok(())
+}
+
+pub(crate) async fn a_dead_letter_that_would_be_too_large_is_dropped(site: Site) -> Result<()> {
+    let bus = site.bus()?;
+    let source = topic(&bus, "dead-large-source", 1).await?;
+    let dead = topic(&bus, "dead-large", 1).await?;
+    // as large as can be sent: framing, key, and a header's name and lengths
+    let padding = MAX_MESSAGE_BYTES - MAX_FRAME_BYTES - 128 - "camera".len() - "padding".len() - 10;
+    let headers = vec![("padding".to_owned(), vec![b'x'; padding])];
+    soon(bus.send(Outgoing { headers, ..outgoing(&source, "camera", vec![1; MAX_FRAME_BYTES]) })).await??;
+    soon(bus.send(outgoing(&source, "camera", "small"))).await??;
+    let mut consumer = join(&bus, "g-dead-large-source", &source, 1)?;
+    let shutdown = CancellationToken::new();
+    for expected in [None, Some(Sent { partition: 0, offset: 0 })] {
+        let delivery = receive(&mut consumer).await?;
+        assert_eq!(soon(bus.dead_letter(&dead, &delivery.message, "odd", &shutdown)).await??, expected);
+        delivery.ack.done();
+    }
+    consumer.close().await;
+    Ok(())
+}
+
+pub(crate) async fn a_result_travels_with_its_key_and_headers(site: Site) -> Result<()> {
+    let bus = site.bus()?;
+    let topic = topic(&bus, "result", 1).await?;
+    let list = [(headers::FRAME_ID.to_owned(), FrameId::fresh().to_string().into_bytes())];
+    let result = ResultMessage::of_unreadable(&list, "odd", ServedBy::default()).unwrap();
+    let sent = soon(bus.send_result(&topic, result.clone(), &CancellationToken::new())).await??;
+    let message = soon(bus.read_one(&topic, sent.partition, sent.offset)).await??.unwrap();
+    assert_eq!((message.key, message.headers), (Some(result.key.into_bytes()), result.headers));
+    assert_eq!(message.payload, result.result.to_json());
     Ok(())
 }

@@ -110,7 +110,7 @@ pub(crate) fn outgoing(topic: &str, key: &str, payload: impl AsRef<[u8]>) -> Out
     Outgoing { topic: topic.into(), key: key.into(), headers: vec![], payload: payload.as_ref().to_vec() }
 }
 
-/// Sends messages `0..count` whose payload is their number, keyed by it; ten at a time.
+/// Sends a message for each number, with the number as key and payload, one after the other.
 pub(crate) async fn send_numbers(bus: &Bus, topic: &str, numbers: std::ops::Range<u32>) -> Result<()> {
     for number in numbers {
         soon(bus.send(outgoing(topic, &number.to_string(), number.to_string()))).await??;

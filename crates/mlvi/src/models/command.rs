@@ -41,7 +41,9 @@ pub fn run(command: ModelsCommand, dir: &Path) -> anyhow::Result<()> {
             let description = Description::load(dir, &name)?;
             let source = from.map_or(Source::Network, Source::File);
             fetch(&description, &source)?;
-            println!("{name}: {} is in place and verified", description.weights().path.display());
+            let weights = description.weights();
+            let verified = if weights.sha256.is_some() { "verified" } else { "not verified: its description has no sha256" };
+            println!("{name}: {} is in place, {verified}", weights.path.display());
             Ok(())
         }
         ModelsCommand::Check { name } => {
