@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use unit::{Telemetry, cancel_on_signal};
 
-/// How long the units may take to become ready: loading a model on a small board takes several seconds.
+/// How long the units may take to become ready on the embedded broker: loading a model on a small board takes several seconds.
+/// A broker elsewhere is waited for without limit; the log says so.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// An interactive command ends soon after Ctrl-C.
 const DRAIN: &str = "5s";
@@ -109,17 +110,21 @@ pub fn run(args: UpArgs, models_dir: &Path) -> anyhow::Result<()> {
 async fn serve(config: SuiteConfig) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     cancel_on_signal(shutdown.clone())?;
+    let patience = match config.broker {
+        BrokerChoice::Embedded { .. } => PATIENCE,
+        BrokerChoice::External(_) => Duration::MAX,
+    };
     let mut suite = Suite::start(config).await?;
     let outcome = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
-        outcome = run_until_one_ends(&mut suite) => outcome,
+        outcome = run_until_one_ends(&mut suite, patience) => outcome,
     };
     let stopped = suite.stop().await;
     outcome.and(stopped)
 }
 
-async fn run_until_one_ends(suite: &mut Suite) -> anyhow::Result<()> {
-    suite.ready(PATIENCE).await?;
+async fn run_until_one_ends(suite: &mut Suite, patience: Duration) -> anyhow::Result<()> {
+    suite.ready(patience).await?;
     announce(suite);
     Err(suite.until_one_ends().await)
 }
