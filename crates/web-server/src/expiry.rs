@@ -1,7 +1,8 @@
 //! Ends the wait for frames that got no result, and forgets old results.
 
 use crate::app::App;
-use frame::{Envelope, Origin, Problem, Status, Timestamp, TimingsMs, headers};
+use frame::headers::{ORIGIN_OFFSET, ORIGIN_PARTITION};
+use frame::{Envelope, Origin, Problem, ResultMessage, Status, Timestamp, TimingsMs};
 use frame_bus::{Outgoing, SendError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,18 +50,9 @@ async fn expire(app: &App, envelope: &Envelope, origin: Origin) -> Result<(), Se
     let timings = TimingsMs { upload: Some(envelope.upload.upload_ms), ..TimingsMs::default() };
     let mut result = envelope.failed(problem, app.identity.clone(), timings);
     result.status = Status::Expired;
-    let header = |name: &str, value: &dyn std::fmt::Display| (name.to_owned(), value.to_string().into_bytes());
-    let out = Outgoing {
-        topic: app.topics.results.clone(),
-        key: envelope.key(),
-        headers: vec![
-            header(headers::FRAME_ID, &envelope.frame_id),
-            header(headers::CAMERA, &envelope.camera),
-            header(headers::TRACEPARENT, &envelope.traceparent),
-            header(headers::ORIGIN_PARTITION, &origin.partition),
-            header(headers::ORIGIN_OFFSET, &origin.offset),
-        ],
-        payload: serde_json::to_vec(&result).expect("a result has text keys only, so it is always JSON"),
-    };
+    let ResultMessage { key, mut headers, result } = ResultMessage::of(envelope, result);
+    headers.push((ORIGIN_PARTITION.into(), origin.partition.to_string().into_bytes()));
+    headers.push((ORIGIN_OFFSET.into(), origin.offset.to_string().into_bytes()));
+    let out = Outgoing { topic: app.topics.results.clone(), key, headers, payload: result.to_json() };
     app.bus.send(out).await.map(drop)
 }
