@@ -1,7 +1,8 @@
 //! The envelope as Kafka headers, and back.
 
 use crate::{
-    CameraId, Decision, Envelope, FrameId, ImageFormat, ImageSize, Origin, Prepared, Timestamp, TraceParent, UploadTimings,
+    CameraId, Decision, Envelope, FrameId, ImageFormat, ImageSize, Origin, Predicted, Prepared, Timestamp, TraceParent,
+    UploadTimings,
 };
 use std::fmt::Display;
 use std::str::FromStr;
@@ -24,7 +25,13 @@ pub mod headers {
     pub const DESTINATION: &str = "mlvi-destination";
     pub const REASON: &str = "mlvi-decision-reason";
     pub const POLICY: &str = "mlvi-decision-policy";
+    pub const PREDICTED_EDGE_MS: &str = "mlvi-predicted-edge-ms";
+    pub const PREDICTED_CLOUD_MS: &str = "mlvi-predicted-cloud-ms";
+    pub const DECIDED_AT: &str = "mlvi-decided-at";
     pub const ATTEMPT: &str = "mlvi-attempt";
+    pub const ANSWER_BY: &str = "mlvi-answer-by";
+    pub const ESCALATION: &str = "mlvi-escalation";
+    pub const PROVISIONAL: &str = "mlvi-provisional";
     pub const QUEUE_FRAMES_MS: &str = "mlvi-queue-frames-ms";
     pub const PREPROCESS_MS: &str = "mlvi-preprocess-ms";
     pub const ORIGIN_PARTITION: &str = "mlvi-origin-partition";
@@ -77,7 +84,23 @@ impl Envelope {
             put(headers::DESTINATION, &prepared.decision.destination);
             put(headers::REASON, &prepared.decision.reason);
             put(headers::POLICY, &prepared.decision.policy);
+            if let Some(edge_ms) = prepared.decision.predicted_ms.edge {
+                put(headers::PREDICTED_EDGE_MS, &edge_ms);
+            }
+            if let Some(cloud_ms) = prepared.decision.predicted_ms.cloud {
+                put(headers::PREDICTED_CLOUD_MS, &cloud_ms);
+            }
+            put(headers::DECIDED_AT, &prepared.decided_at);
             put(headers::ATTEMPT, &prepared.attempt);
+            if let Some(answer_by) = prepared.answer_by {
+                put(headers::ANSWER_BY, &answer_by);
+            }
+            if let Some(escalation) = &prepared.escalation {
+                put(headers::ESCALATION, escalation);
+            }
+            if prepared.provisional {
+                put(headers::PROVISIONAL, &true);
+            }
             put(headers::QUEUE_FRAMES_MS, &prepared.queue_frames_ms);
             put(headers::PREPROCESS_MS, &prepared.preprocess_ms);
             if let Some(origin) = prepared.origin {
@@ -137,8 +160,14 @@ impl<'a> Fields<'a> {
     }
 
     fn milliseconds(&self, name: &'static str) -> Result<f64, HeaderError> {
-        let value: f64 = self.required(name)?;
-        if value.is_finite() && value >= 0.0 { Ok(value) } else { Err(Self::unreadable(name, value.to_string().as_bytes())) }
+        self.optional_milliseconds(name)?.ok_or(HeaderError::Missing(name))
+    }
+
+    fn optional_milliseconds(&self, name: &'static str) -> Result<Option<f64>, HeaderError> {
+        match self.optional::<f64>(name)? {
+            Some(value) if !(value.is_finite() && value >= 0.0) => Err(Self::unreadable(name, value.to_string().as_bytes())),
+            value => Ok(value),
+        }
     }
 
     fn format(&self) -> Result<ImageFormat, HeaderError> {
@@ -156,8 +185,21 @@ impl<'a> Fields<'a> {
         };
         Ok(Some(Prepared {
             image: ImageSize { width: self.required(headers::WIDTH)?, height: self.required(headers::HEIGHT)? },
-            decision: Decision { destination, reason: self.required(headers::REASON)?, policy: self.required(headers::POLICY)? },
+            decision: Decision {
+                destination,
+                reason: self.required(headers::REASON)?,
+                policy: self.required(headers::POLICY)?,
+                predicted_ms: Predicted {
+                    edge: self.optional_milliseconds(headers::PREDICTED_EDGE_MS)?,
+                    cloud: self.optional_milliseconds(headers::PREDICTED_CLOUD_MS)?,
+                },
+                took_ms: None,
+            },
+            decided_at: Timestamp::from_micros(self.required(headers::DECIDED_AT)?),
             attempt: self.required(headers::ATTEMPT)?,
+            answer_by: self.optional(headers::ANSWER_BY)?.map(Timestamp::from_micros),
+            escalation: self.optional(headers::ESCALATION)?,
+            provisional: self.optional(headers::PROVISIONAL)?.unwrap_or(false),
             queue_frames_ms: self.milliseconds(headers::QUEUE_FRAMES_MS)?,
             preprocess_ms: self.milliseconds(headers::PREPROCESS_MS)?,
             origin,
@@ -186,10 +228,19 @@ mod tests {
             width in 1u32.., height in 1u32.., cloud: bool, reason in "[a-z-]{0,20}", policy in "[a-z-]{1,20}",
             attempt: u32, queue_frames_ms in 0.0f64..1e9, preprocess_ms in 0.0f64..1e9,
             origin in prop::option::of((any::<i32>(), any::<i64>())),
+            (edge, cloud_ms) in (prop::option::of(0.0f64..1e9), prop::option::of(0.0f64..1e9)),
+            (decided_at, answer_by) in (any::<u64>(), prop::option::of(any::<u64>())),
+            escalation in prop::option::of("[a-z0-9.,:<> -]{1,60}"), provisional: bool,
         ) -> Prepared {
             Prepared {
                 image: ImageSize { width, height },
-                decision: Decision { destination: if cloud { Destination::Cloud } else { Destination::Edge }, reason, policy },
+                decision: Decision {
+                    predicted_ms: Predicted { edge, cloud: cloud_ms },
+                    ..Decision::new(if cloud { Destination::Cloud } else { Destination::Edge }, reason, policy)
+                },
+                decided_at: Timestamp::from_micros(decided_at),
+                answer_by: answer_by.map(Timestamp::from_micros),
+                escalation, provisional,
                 attempt, queue_frames_ms, preprocess_ms,
                 origin: origin.map(|(partition, offset)| Origin { partition, offset }),
             }

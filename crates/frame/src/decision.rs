@@ -42,7 +42,7 @@ impl FromStr for Destination {
 }
 
 /// What `estimate_to_cloud` said of one frame.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Decision {
     /// Where the frame goes.
     pub destination: Destination,
@@ -50,4 +50,48 @@ pub struct Decision {
     pub reason: String,
     /// The policy that decided, e.g. `alternate`.
     pub policy: String,
+    /// In how many milliseconds each tier was expected to answer.
+    #[serde(default, skip_serializing_if = "Predicted::is_unknown")]
+    pub predicted_ms: Predicted,
+    /// How many milliseconds really went by from the decision to this result; absent until there is one. Compares the clocks of two
+    /// machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<f64>,
+}
+
+impl Decision {
+    /// A decision without predictions.
+    #[must_use]
+    pub fn new(destination: Destination, reason: impl Into<String>, policy: impl Into<String>) -> Self {
+        let (reason, policy) = (reason.into(), policy.into());
+        Self { destination, reason, policy, predicted_ms: Predicted::default(), took_ms: None }
+    }
+}
+
+/// In how many milliseconds each tier was expected to answer, from the decision on; `None` where that was not known.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Predicted {
+    /// The edge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edge: Option<f64>,
+    /// The cloud, the way there and back included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud: Option<f64>,
+}
+
+impl Predicted {
+    /// Of one tier.
+    #[must_use]
+    pub const fn of(&self, tier: Destination) -> Option<f64> {
+        match tier {
+            Destination::Edge => self.edge,
+            Destination::Cloud => self.cloud,
+        }
+    }
+
+    /// Whether nothing was known.
+    #[must_use]
+    pub const fn is_unknown(&self) -> bool {
+        self.edge.is_none() && self.cloud.is_none()
+    }
 }

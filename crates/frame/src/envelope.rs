@@ -46,14 +46,41 @@ pub struct Prepared {
     pub image: ImageSize,
     /// Where it goes and why.
     pub decision: Decision,
+    /// When it was decided, the first time.
+    pub decided_at: Timestamp,
     /// 1 for the first time that the frame is sent to a tier.
     pub attempt: u32,
+    /// After this moment another tier looks at the frame: whoever has not begun by then need not begin.
+    pub answer_by: Option<Timestamp>,
+    /// By which measure of hardness the edge sends the frame on to the cloud after looking at it, as text.
+    pub escalation: Option<String>,
+    /// Whether a provisional result stands on the results topic.
+    pub provisional: bool,
     /// How long the frame waited for the preprocessor, in milliseconds.
     pub queue_frames_ms: f64,
     /// Decode, sharpen, encode, the wait for the camera's turn and the decision, in milliseconds.
     pub preprocess_ms: f64,
     /// Where the uploaded bytes stand.
     pub origin: Option<Origin>,
+}
+
+impl Prepared {
+    /// Decided now, for the first time; what else is known is set on its fields.
+    #[must_use]
+    pub fn now(image: ImageSize, decision: Decision) -> Self {
+        Self {
+            image,
+            decision,
+            decided_at: Timestamp::now(),
+            attempt: 1,
+            answer_by: None,
+            escalation: None,
+            provisional: false,
+            queue_frames_ms: 0.0,
+            preprocess_ms: 0.0,
+            origin: None,
+        }
+    }
 }
 
 /// Where a frame's uploaded bytes stand in the frames topic.
@@ -89,6 +116,12 @@ impl Envelope {
     #[must_use]
     pub fn key(&self) -> String {
         self.camera.key_of(self.frame_id)
+    }
+
+    /// Whether another tier was to look at the frame by `now`.
+    #[must_use]
+    pub fn is_superseded(&self, now: Timestamp) -> bool {
+        self.prepared.as_ref().and_then(|prepared| prepared.answer_by).is_some_and(|answer_by| now > answer_by)
     }
 
     /// Whether the deadline lies behind `now`.
@@ -135,7 +168,19 @@ impl Envelope {
         FrameResult { error: Some(problem), ..self.ended(Status::Expired, served_by, timings) }
     }
 
+    /// The result of a frame that equals an earlier one, so that nobody looks at it.
+    #[must_use]
+    pub fn skipped(&self, same_as: FrameId, decision: Decision, served_by: ServedBy, timings: TimingsMs) -> FrameResult {
+        let (same_as, decision) = (Some(same_as), Some(decision));
+        FrameResult { same_as, decision, ..self.ended(Status::Skipped, served_by, timings) }
+    }
+
     fn ended(&self, status: Status, served_by: ServedBy, timings: TimingsMs) -> FrameResult {
+        let now = Timestamp::now();
+        let decision = |prepared: &Prepared| Decision {
+            took_ms: Some(now.ms_since(prepared.decided_at)),
+            ..prepared.decision.clone()
+        };
         FrameResult {
             frame_id: self.frame_id,
             camera: self.camera.clone(),
@@ -144,10 +189,12 @@ impl Envelope {
             error: None,
             image: self.prepared.as_ref().map(|prepared| prepared.image),
             detections: Vec::new(),
-            decision: self.prepared.as_ref().map(|prepared| prepared.decision.clone()),
+            decision: self.prepared.as_ref().map(decision),
+            same_as: None,
+            attempt: self.prepared.as_ref().map(|prepared| prepared.attempt),
             model: None,
             served_by,
-            timings_ms: TimingsMs { end_to_end: Some(Timestamp::now().ms_since(self.received_at)), ..timings },
+            timings_ms: TimingsMs { end_to_end: Some(now.ms_since(self.received_at)), ..timings },
         }
     }
 }

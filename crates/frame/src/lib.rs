@@ -18,7 +18,7 @@ mod topics;
 mod trace;
 
 pub use codec::{HeaderError, headers};
-pub use decision::{Decision, Destination};
+pub use decision::{Decision, Destination, Predicted};
 pub use detection::{BoundingBox, Detection, ImageSize};
 pub use envelope::{Envelope, Origin, Prepared, UploadTimings};
 pub use id::{CameraId, FrameId, InvalidCameraId, InvalidFrameId, JobIds};

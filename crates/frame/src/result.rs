@@ -13,16 +13,28 @@ pub enum Status {
     Failed,
     /// Its deadline went by first.
     Expired,
+    /// Nobody looked: the frame equals the camera's last one (see `same_as`).
+    Skipped,
+    /// The edge has looked, and the cloud still does: not the end of the journey, another result follows.
+    Provisional,
 }
 
 impl Status {
-    /// `done`, `failed` or `expired`.
+    /// Whether the frame's journey has ended; only a provisional answer is followed by another one.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Provisional)
+    }
+
+    /// `done`, `failed`, `expired`, `skipped` or `provisional`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Expired => "expired",
+            Self::Skipped => "skipped",
+            Self::Provisional => "provisional",
         }
     }
 }
@@ -50,6 +62,12 @@ pub struct FrameResult {
     /// Where it was sent and why; absent when it never came to a decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// The earlier frame of this camera that this one equals; present when skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<FrameId>,
+    /// Which sending to a tier this result comes from: 1, or more when a tier did not answer in time or the cloud looked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
     /// Which model looked; absent when none did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelInfo>,

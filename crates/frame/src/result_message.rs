@@ -39,6 +39,8 @@ impl ResultMessage {
             image: None,
             detections: Vec::new(),
             decision: None,
+            same_as: None,
+            attempt: None,
             model: None,
             served_by,
             timings_ms: TimingsMs::default(),

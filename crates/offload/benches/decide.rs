@@ -1,0 +1,64 @@
+//! What a decision costs: the whole of it, guards and bookkeeping included, with a hundred frames on their way.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use frame::{Destination, ImageSize, Timestamp};
+use offload::{Action, Decider, End, FrameFacts, PolicyConfig, TierResult, estimate_to_cloud, policies};
+use std::hint::black_box;
+
+const RULE: &str = "edge.backlog * edge.service_ms > cloud.rtt_ms + cloud.service_ms && frame.bytes < 200000";
+const ON_THEIR_WAY: u64 = 100;
+
+fn facts(ordinal: u64) -> FrameFacts {
+    FrameFacts {
+        camera: "gate".parse().expect("a camera's name"),
+        sequence: ordinal,
+        ordinal,
+        bytes: 40_000,
+        image: ImageSize { width: 640, height: 480 },
+        age_ms: 20.0,
+        deadline_left_ms: Some(300.0),
+        change: None,
+    }
+}
+
+fn config(policy: &str) -> PolicyConfig {
+    let mut config = PolicyConfig::named(policy).expect("it is among the names");
+    config.expression.rule = RULE.into();
+    config
+}
+
+/// Decides on a frame and hears of the result of one a hundred frames ago.
+fn step(decider: &mut Decider<u64>, n: u64) {
+    let now = Timestamp::from_micros(3_600_000_000 + n * 20_000);
+    let decided = decider.decide(n, &facts(n), now);
+    black_box(&decided);
+    if let Some(before) = n.checked_sub(ON_THEIR_WAY) {
+        let tier = if before.is_multiple_of(2) { Destination::Edge } else { Destination::Cloud };
+        decider.result(before, &TierResult { tier, end: End::Done, service_ms: Some(50.0), provisional: false }, now);
+    }
+}
+
+fn decide(criterion: &mut Criterion) {
+    for name in PolicyConfig::NAMES {
+        let mut decider: Decider<u64> = Decider::new(&config(name), 1).expect("it builds");
+        let mut n = 0;
+        for _ in 0..2 * ON_THEIR_WAY {
+            step(&mut decider, n);
+            n += 1;
+        }
+        criterion.bench_function(&format!("decide and learn/{name}"), |bencher| {
+            bencher.iter(|| {
+                step(&mut decider, n);
+                n += 1;
+            });
+        });
+        let policy = policies::build(&config(name)).expect("it builds");
+        let load = decider.snapshot(40_000, Timestamp::from_micros(3_600_000_000 + n * 20_000));
+        criterion.bench_function(&format!("estimate_to_cloud/{name}"), |bencher| {
+            bencher.iter(|| estimate_to_cloud(black_box(&facts(7)), black_box(&load), policy.as_ref()).action != Action::Expire);
+        });
+    }
+}
+
+criterion_group!(benches, decide);
+criterion_main!(benches);

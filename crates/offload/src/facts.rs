@@ -1,0 +1,74 @@
+//! What is known when a frame is decided on.
+
+use frame::{CameraId, Destination, ImageSize};
+
+/// What is known of the frame itself.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FrameFacts {
+    /// From which camera.
+    pub camera: CameraId,
+    /// The frame's number at its camera.
+    pub sequence: u64,
+    /// How many frames this process decided on before this one, from all cameras, since it was started.
+    pub ordinal: u64,
+    /// What would be sent to the tier: the size of the prepared JPEG.
+    pub bytes: usize,
+    /// The image's size in pixels, upright.
+    pub image: ImageSize,
+    /// How long ago the frame came in at the door, in milliseconds.
+    pub age_ms: f64,
+    /// How long its result is still wanted, in milliseconds; `None` when it has no deadline.
+    pub deadline_left_ms: Option<f64>,
+    /// How much differs from the camera's last frame that was looked at, from 0 (nothing) to 1 (everything); `None` when there is
+    /// no such frame or it was not measured.
+    pub change: Option<f64>,
+}
+
+/// What is known of both tiers. Every `None` means *not known*, which is not 0.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Snapshot {
+    /// The edge.
+    pub edge: TierSnapshot,
+    /// The cloud.
+    pub cloud: TierSnapshot,
+}
+
+impl Snapshot {
+    /// Of one tier.
+    #[must_use]
+    pub const fn of(&self, tier: Destination) -> &TierSnapshot {
+        match tier {
+            Destination::Edge => &self.edge,
+            Destination::Cloud => &self.cloud,
+        }
+    }
+}
+
+/// What is known of a tier.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct TierSnapshot {
+    /// How many frames were sent there and are not finished.
+    pub backlog_frames: Option<u64>,
+    /// How many bytes these have.
+    pub backlog_bytes: Option<u64>,
+    /// How long one worker takes for a frame, in milliseconds: an average in which recent frames count more.
+    pub service_ms: Option<f64>,
+    /// The same at its 95th percentile.
+    pub service_p95_ms: Option<f64>,
+    /// How many frames are worked on at a time over all ready replicas.
+    pub workers: Option<u32>,
+    /// Whether the autoscaler is at its maximum, so that no help will come.
+    pub at_maximum: Option<bool>,
+    /// The way there and back of an answer when nothing is in the way, in milliseconds.
+    pub rtt_ms: Option<f64>,
+    /// How fast bytes get there, in bytes per second; `None` also for a tier that no slow link leads to.
+    pub throughput_bytes_per_s: Option<f64>,
+    /// How long ago the last result of this tier was seen, in milliseconds.
+    pub last_result_ms: Option<f64>,
+    /// What a frame of this size costs there, in money.
+    pub price: f64,
+    /// In how many milliseconds this frame is expected to be answered there.
+    pub predicted_ms: Option<f64>,
+    /// The same with a margin: it should not take longer in all but a few cases.
+    pub predicted_high_ms: Option<f64>,
+}

@@ -1,0 +1,204 @@
+//! A circuit breaker: a tier whose answers stop is given a rest, and tried again with single frames.
+
+use crate::config::Breaker;
+
+/// A frame that was expected to take long may take this many times as long before its tier is called silent.
+const PATIENCE: f64 = 2.0;
+/// How much longer the time until the next try becomes after each failure.
+const GROWTH: f64 = 1.5;
+/// By how much the time until the next try varies, so that many units do not try at once.
+const JITTER: f64 = 0.25;
+
+/// How a tier's breaker stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BreakerState {
+    /// Frames go there.
+    Closed,
+    /// No frame goes there.
+    Open,
+    /// One frame has gone there to see whether it answers.
+    HalfOpen,
+}
+
+impl BreakerState {
+    /// `closed`, `open` or `half-open`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half-open",
+        }
+    }
+}
+
+/// The breaker of one tier. All times are milliseconds on the decider's clock.
+#[derive(Clone, Debug)]
+pub(crate) struct CircuitBreaker {
+    config: Breaker,
+    state: BreakerState,
+    ever_answered: bool,
+    /// When the first frame was sent that nothing was answered after, and how long it was expected to take.
+    waiting: Option<(f64, Option<f64>)>,
+    try_at: f64,
+    pause_ms: f64,
+    random: u64,
+}
+
+impl CircuitBreaker {
+    pub(crate) fn new(config: Breaker, seed: u64) -> Self {
+        Self {
+            pause_ms: config.probe_after_ms,
+            config,
+            state: BreakerState::Closed,
+            ever_answered: false,
+            waiting: None,
+            try_at: 0.0,
+            random: seed,
+        }
+    }
+
+    /// Other numbers, the same state.
+    pub(crate) fn reconfigure(&mut self, config: Breaker) {
+        self.pause_ms = config.probe_after_ms;
+        self.config = config;
+        if !config.enabled {
+            self.state = BreakerState::Closed;
+        }
+    }
+
+    /// How it stands now.
+    pub(crate) fn state(&mut self, now: f64) -> BreakerState {
+        if !self.config.enabled {
+            return BreakerState::Closed;
+        }
+        if self.state != BreakerState::Open && self.is_silent(now) {
+            if self.state == BreakerState::HalfOpen {
+                self.pause_ms = (self.pause_ms * GROWTH).min(self.config.probe_at_most_ms);
+            }
+            self.state = BreakerState::Open;
+            self.waiting = None;
+            self.try_at = now + self.pause_ms * (1.0 - JITTER + 2.0 * JITTER * self.next_random());
+        }
+        self.state
+    }
+
+    /// Whether a frame may go there now. An open breaker lets a single one through when it is time to try.
+    pub(crate) fn admits(&mut self, now: f64) -> Admission {
+        match self.state(now) {
+            BreakerState::Closed => Admission::Free,
+            BreakerState::Open if now >= self.try_at => Admission::Probe,
+            BreakerState::Open | BreakerState::HalfOpen => Admission::Refused,
+        }
+    }
+
+    /// A frame goes there.
+    pub(crate) fn sent(&mut self, now: f64, expected_ms: Option<f64>) {
+        if self.state == BreakerState::Open && now >= self.try_at {
+            self.state = BreakerState::HalfOpen;
+            self.waiting = None;
+        }
+        // what is expected of a tier that was silent is worth nothing
+        let expected_ms = expected_ms.filter(|_| self.state == BreakerState::Closed);
+        self.waiting.get_or_insert((now, expected_ms));
+    }
+
+    /// An answer came from there that shows that it works.
+    pub(crate) fn answered(&mut self, still_waiting: Option<(f64, Option<f64>)>) {
+        self.ever_answered = true;
+        self.waiting = still_waiting;
+        self.state = BreakerState::Closed;
+        self.pause_ms = self.config.probe_after_ms;
+    }
+
+    fn is_silent(&self, now: f64) -> bool {
+        let Some((since, expected_ms)) = self.waiting else { return false };
+        let least = if self.ever_answered { self.config.silence_ms } else { self.config.first_silence_ms };
+        now - since > least.max(expected_ms.unwrap_or(0.0) * PATIENCE)
+    }
+
+    /// From 0 to 1; SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+    fn next_random(&mut self) -> f64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) as f64 / u64::MAX as f64
+    }
+}
+
+/// What a breaker says to a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Admission {
+    /// It may go.
+    Free,
+    /// It may go, and shows whether the tier answers again.
+    Probe,
+    /// It may not.
+    Refused,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn breaker() -> CircuitBreaker {
+        let mut breaker = CircuitBreaker::new(Breaker::default(), 7);
+        breaker.sent(0.0, None);
+        breaker.answered(None);
+        breaker
+    }
+
+    #[test]
+    fn it_opens_when_answers_stop_and_only_then() {
+        let mut breaker = breaker();
+        assert_eq!(breaker.state(1e9), BreakerState::Closed, "nothing was sent, so nothing is missing");
+        breaker.sent(1000.0, None);
+        breaker.sent(1900.0, None);
+        assert_eq!(breaker.state(1990.0), BreakerState::Closed);
+        assert_eq!(breaker.state(2001.0), BreakerState::Open);
+        assert_eq!(breaker.admits(2100.0), Admission::Refused);
+    }
+
+    #[test]
+    fn a_frame_that_should_take_long_is_waited_for_and_so_is_the_first_one() {
+        let mut slow = breaker();
+        slow.sent(0.0, Some(4000.0));
+        assert_eq!((slow.state(7900.0), slow.state(8001.0)), (BreakerState::Closed, BreakerState::Open));
+        let mut fresh = CircuitBreaker::new(Breaker::default(), 7);
+        fresh.sent(0.0, None);
+        assert_eq!((fresh.state(9900.0), fresh.state(10_001.0)), (BreakerState::Closed, BreakerState::Open));
+    }
+
+    #[test]
+    fn it_is_tried_with_one_frame_at_a_time_and_closes_at_an_answer() {
+        let mut breaker = breaker();
+        breaker.sent(0.0, None);
+        let mut now = 1001.0;
+        assert_eq!(breaker.state(now), BreakerState::Open);
+        let mut probes = Vec::new();
+        while now < 60_000.0 {
+            if breaker.admits(now) == Admission::Probe {
+                breaker.sent(now, None);
+                assert_eq!((breaker.state(now), breaker.admits(now)), (BreakerState::HalfOpen, Admission::Refused));
+                probes.push(now);
+            }
+            now += 10.0;
+        }
+        let gaps: Vec<f64> = probes.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        // a second until it is called silent again, and a pause of 2 s at most, a quarter more by chance
+        assert!(probes.len() > 15 && gaps.iter().all(|gap| (1700.0..=3600.0).contains(gap)), "{gaps:?}");
+        assert!(gaps.windows(2).any(|pair| (pair[0] - pair[1]).abs() > 50.0), "no jitter: {gaps:?}");
+        breaker.answered(None);
+        assert_eq!(breaker.admits(now), Admission::Free);
+    }
+
+    #[test]
+    fn it_can_be_switched_off() {
+        let mut breaker = breaker();
+        breaker.sent(0.0, None);
+        assert_eq!(breaker.state(5000.0), BreakerState::Open);
+        breaker.reconfigure(Breaker { enabled: false, ..Breaker::default() });
+        assert_eq!(breaker.admits(5000.0), Admission::Free);
+    }
+}

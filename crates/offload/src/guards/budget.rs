@@ -1,0 +1,187 @@
+//! A token bucket: what may be spent on the cloud.
+
+use crate::config::{Budget, BudgetScope, BudgetUnit};
+use frame::CameraId;
+use std::collections::HashMap;
+
+/// Buckets of cameras that have been full for long say nothing; beyond this number they are let go.
+const MOST_BUCKETS: usize = 10_000;
+
+/// One bucket, or one per camera.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenBucket {
+    config: Budget,
+    shared: Bucket,
+    of_cameras: HashMap<CameraId, Bucket>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    tokens: f64,
+    filled_at: f64,
+}
+
+impl TokenBucket {
+    /// Full from the beginning.
+    pub(crate) fn new(config: Budget, now: f64) -> Self {
+        Self { config, shared: Bucket { tokens: config.burst, filled_at: now }, of_cameras: HashMap::new() }
+    }
+
+    /// Other numbers; what is left stays, as far as it fits.
+    pub(crate) fn reconfigure(&mut self, config: Budget, now: f64) {
+        if (config.unit, config.per) != (self.config.unit, self.config.per) {
+            *self = Self::new(config, now);
+            return;
+        }
+        self.config = config;
+        for bucket in self.of_cameras.values_mut().chain([&mut self.shared]) {
+            bucket.tokens = bucket.tokens.min(config.burst);
+        }
+    }
+
+    /// A frame was decided on, wherever it goes: shares count in frames.
+    pub(crate) fn frame(&mut self, camera: &CameraId, now: f64) {
+        if self.config.unit == BudgetUnit::Share {
+            let Budget { rate, burst, .. } = self.config;
+            let bucket = self.bucket(camera, now);
+            bucket.tokens = (bucket.tokens + rate).min(burst);
+        }
+    }
+
+    /// What a frame costs of it.
+    pub(crate) fn cost(&self, bytes: usize, price: f64) -> f64 {
+        match self.config.unit {
+            BudgetUnit::Bytes => bytes as f64,
+            BudgetUnit::Money => price,
+            BudgetUnit::Share => 1.0,
+        }
+    }
+
+    /// Takes this much, if it is there.
+    pub(crate) fn take(&mut self, camera: &CameraId, cost: f64, now: f64) -> bool {
+        let bucket = self.bucket(camera, now);
+        let enough = bucket.tokens >= cost;
+        if enough {
+            bucket.tokens -= cost;
+        }
+        enough
+    }
+
+    /// Gives back what was taken and not spent.
+    pub(crate) fn give_back(&mut self, camera: &CameraId, cost: f64, now: f64) {
+        let burst = self.config.burst;
+        let bucket = self.bucket(camera, now);
+        bucket.tokens = (bucket.tokens + cost).min(burst);
+    }
+
+    /// What is left: of the shared bucket, or of the camera that has the least.
+    pub(crate) fn left(&mut self, now: f64) -> f64 {
+        let config = self.config;
+        match config.per {
+            BudgetScope::All => filled(&config, &mut self.shared, now).tokens,
+            BudgetScope::Camera => {
+                self.of_cameras.values_mut().map(|bucket| filled(&config, bucket, now).tokens).fold(config.burst, f64::min)
+            }
+        }
+    }
+
+    fn bucket(&mut self, camera: &CameraId, now: f64) -> &mut Bucket {
+        let config = self.config;
+        if config.per == BudgetScope::All {
+            return filled(&config, &mut self.shared, now);
+        }
+        if self.of_cameras.len() >= MOST_BUCKETS && !self.of_cameras.contains_key(camera) {
+            self.of_cameras.retain(|_, bucket| filled(&config, bucket, now).tokens < config.burst);
+        }
+        let bucket = self.of_cameras.entry(camera.clone()).or_insert(Bucket { tokens: config.burst, filled_at: now });
+        filled(&config, bucket, now)
+    }
+}
+
+/// Lets in what has come since the last time. Shares come with frames, not with time.
+fn filled<'a>(config: &Budget, bucket: &'a mut Bucket, now: f64) -> &'a mut Bucket {
+    let per_ms = match config.unit {
+        BudgetUnit::Bytes => config.rate / 1000.0,
+        BudgetUnit::Money => config.rate / 3_600_000.0,
+        BudgetUnit::Share => 0.0,
+    };
+    let since = (now - bucket.filled_at).max(0.0);
+    bucket.tokens = (bucket.tokens + per_ms * since).min(config.burst);
+    bucket.filled_at = bucket.filled_at.max(now);
+    bucket
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn bytes(rate: f64, burst: f64, per: BudgetScope) -> TokenBucket {
+        TokenBucket::new(Budget { unit: BudgetUnit::Bytes, rate, burst, per }, 0.0)
+    }
+
+    proptest! {
+        /// In any window of time, no more than the burst plus the rate times the window is spent.
+        #[test]
+        fn a_budget_is_never_exceeded(
+            rate in 0.0..10_000.0f64, burst in 1.0..50_000.0f64,
+            steps in prop::collection::vec((0.0..2000.0f64, 0.0..30_000.0f64, any::<bool>()), 1..200),
+        ) {
+            let camera: CameraId = "gate".parse().unwrap();
+            let mut bucket = bytes(rate, burst, BudgetScope::Camera);
+            let (mut now, mut spent) = (0.0, Vec::new());
+            for (pause, cost, unspent) in steps {
+                now += pause;
+                if bucket.take(&camera, cost, now) {
+                    if unspent {
+                        bucket.give_back(&camera, cost, now);
+                    } else {
+                        spent.push((now, cost));
+                    }
+                }
+            }
+            for (first, (start, _)) in spent.iter().enumerate() {
+                let mut sum = 0.0;
+                for (end, cost) in &spent[first..] {
+                    sum += cost;
+                    prop_assert!(sum <= burst + rate * (end - start) / 1000.0 + 1e-6, "{sum} in {} ms", end - start);
+                }
+            }
+        }
+
+        #[test]
+        fn a_share_is_never_exceeded(share in 0.0..=1.0f64, burst in 1.0..20.0f64, wishes in prop::collection::vec(any::<bool>(), 1..400)) {
+            let camera: CameraId = "gate".parse().unwrap();
+            let mut bucket = TokenBucket::new(Budget { unit: BudgetUnit::Share, rate: share, burst, per: BudgetScope::All }, 0.0);
+            let mut sent = 0.0;
+            for (index, wish) in wishes.iter().enumerate() {
+                bucket.frame(&camera, index as f64);
+                if *wish && bucket.take(&camera, 1.0, index as f64) {
+                    sent += 1.0;
+                }
+                prop_assert!(sent <= burst + share * (index + 1) as f64 + 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn cameras_do_not_spend_each_others_budget_unless_they_share_it() {
+        let [gate, yard]: [CameraId; 2] = ["gate", "yard"].map(|name| name.parse().unwrap());
+        for (per, yard_may) in [(BudgetScope::Camera, true), (BudgetScope::All, false)] {
+            let mut bucket = bytes(0.0, 100.0, per);
+            assert!(bucket.take(&gate, 80.0, 0.0) && !bucket.take(&gate, 80.0, 0.0));
+            assert_eq!(bucket.take(&yard, 80.0, 0.0), yard_may);
+            assert_eq!(bucket.left(0.0), 20.0);
+        }
+    }
+
+    #[test]
+    fn a_smaller_burst_takes_what_was_saved_and_another_unit_begins_afresh() {
+        let gate: CameraId = "gate".parse().unwrap();
+        let mut bucket = bytes(1.0, 100.0, BudgetScope::All);
+        bucket.reconfigure(Budget { unit: BudgetUnit::Bytes, rate: 1.0, burst: 10.0, per: BudgetScope::All }, 0.0);
+        assert!(!bucket.take(&gate, 11.0, 0.0));
+        bucket.reconfigure(Budget { unit: BudgetUnit::Share, rate: 0.5, burst: 3.0, per: BudgetScope::All }, 0.0);
+        assert_eq!(bucket.left(0.0), 3.0);
+    }
+}

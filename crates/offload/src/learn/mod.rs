@@ -1,0 +1,12 @@
+//! What is learned from results: how long a tier takes, how fast the way to it is, how much is on its way.
+
+mod link;
+mod quantile;
+mod service;
+mod tier;
+
+pub(crate) use link::{Link, Waiting};
+pub(crate) use quantile::Recent;
+pub(crate) use service::Service;
+pub(crate) use tier::Tier;
+pub use tier::{Capacity, TierResult};

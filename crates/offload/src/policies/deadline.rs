@@ -1,0 +1,180 @@
+//! Meet the frame's deadline at the least cost.
+
+use crate::config::{Deadline, Degrade};
+use crate::{Action, Choice, FrameFacts, Policy, Snapshot, TierSnapshot};
+use frame::Destination::{self, Cloud, Edge};
+
+/// Compares the predicted completion on each tier with the time that is left.
+pub(super) struct DeadlineAware {
+    config: Deadline,
+}
+
+/// What a tier promises.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Promise {
+    /// It will not be in time.
+    Late,
+    /// It is expected to be in time, but may well not be.
+    Tight,
+    /// It is in time with a margin.
+    InTime,
+    /// Nothing is known.
+    Unknown,
+}
+
+impl DeadlineAware {
+    pub(super) fn new(config: Deadline) -> Self {
+        Self { config }
+    }
+
+    fn promise(tier: &TierSnapshot, left_ms: f64) -> Promise {
+        match (tier.predicted_ms, tier.predicted_high_ms) {
+            (Some(_), Some(high)) if high <= left_ms => Promise::InTime,
+            (Some(expected), _) if expected <= left_ms => Promise::Tight,
+            (Some(_), _) => Promise::Late,
+            (None, _) => Promise::Unknown,
+        }
+    }
+
+    /// What to do when nobody promises to be in time.
+    fn degrade(&self, frame: &FrameFacts, load: &Snapshot, left_ms: f64) -> Choice {
+        let first_ms = |tier: Destination| load.of(tier).predicted_ms.unwrap_or(f64::INFINITY);
+        let less_late = if first_ms(Cloud) < first_ms(Edge) { Cloud } else { Edge };
+        for step in &self.config.degrade {
+            match step {
+                Degrade::Edge if load.edge.backlog_frames.unwrap_or(0) <= self.config.edge_backlog_up_to => {
+                    return Choice::send(Edge, "late-on-edge");
+                }
+                Degrade::Expire if frame.deadline_left_ms.is_some() => return Choice::new(Action::Expire, "no-tier-in-time"),
+                Degrade::Late if first_ms(less_late) - left_ms <= self.config.late_up_to_ms => {
+                    return Choice::send(less_late, "least-late");
+                }
+                Degrade::Edge | Degrade::Expire | Degrade::Late => {}
+            }
+        }
+        Choice::send(less_late, "least-late")
+    }
+
+    /// Whether the cloud should be asked how it is: everything that is known of it is old.
+    fn is_stale(&self, cloud: &TierSnapshot) -> bool {
+        let refresh_ms = self.config.refresh_ms;
+        refresh_ms > 0.0 && cloud.backlog_frames == Some(0) && cloud.last_result_ms.is_some_and(|age_ms| age_ms > refresh_ms)
+    }
+}
+
+impl Policy for DeadlineAware {
+    fn name(&self) -> &str {
+        "deadline"
+    }
+
+    fn choose(&self, frame: &FrameFacts, load: &Snapshot) -> Choice {
+        let left_ms = frame.deadline_left_ms.unwrap_or(self.config.target_ms);
+        let (edge, cloud) = (Self::promise(&load.edge, left_ms), Self::promise(&load.cloud, left_ms));
+        let choice = match (edge, cloud) {
+            // the first frames find out; one at a time, so that not many wait for what may never come
+            (Promise::Unknown, _) if load.edge.backlog_frames == Some(0) => Choice::send(Edge, "edge-unknown"),
+            (_, Promise::Unknown) if load.cloud.backlog_frames == Some(0) => Choice::send(Cloud, "cloud-unknown"),
+            (Promise::Unknown, Promise::Unknown) => Choice::send(Edge, "both-unknown"),
+            (Promise::Unknown, Promise::InTime) => Choice::send(Cloud, "edge-unknown"),
+            (Promise::Unknown, _) => Choice::send(Edge, "edge-unknown"),
+            (Promise::InTime, Promise::InTime) if self.is_stale(&load.cloud) => Choice::send(Cloud, "refresh"),
+            (Promise::InTime, Promise::InTime) if load.cloud.price < load.edge.price => Choice::send(Cloud, "cheaper-in-time"),
+            (Promise::InTime, Promise::InTime) => Choice::send(Edge, "cheaper-in-time"),
+            (Promise::InTime, _) => Choice::send(Edge, "edge-in-time"),
+            (_, Promise::InTime) => Choice::send(Cloud, "cloud-in-time"),
+            (Promise::Tight, Promise::Tight) if load.cloud.predicted_ms < load.edge.predicted_ms => Choice::send(Cloud, "tight"),
+            (Promise::Tight, _) => Choice::send(Edge, "tight"),
+            (_, Promise::Tight) => Choice::send(Cloud, "tight"),
+            (Promise::Late, Promise::Late | Promise::Unknown) => self.degrade(frame, load, left_ms),
+        };
+        match (load.edge.predicted_ms, load.cloud.predicted_ms) {
+            (Some(edge), Some(cloud)) => choice.leaning(((edge - cloud) / left_ms.max(1.0)).clamp(-1.0, 1.0)),
+            _ => choice,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{facts, tier};
+
+    fn choose(config: Deadline, edge: TierSnapshot, cloud: TierSnapshot, left: Option<f64>) -> Choice {
+        let frame = FrameFacts { deadline_left_ms: left, ..facts() };
+        DeadlineAware::new(config).choose(&frame, &Snapshot { edge, cloud })
+    }
+
+    /// Edge expected and high, cloud expected and high, time left → where and why.
+    #[test]
+    fn scenarios() {
+        let cases = [
+            ((80.0, 100.0), (60.0, 90.0), 300.0, Some(Edge), "cheaper-in-time"),
+            ((250.0, 320.0), (60.0, 90.0), 300.0, Some(Cloud), "cloud-in-time"),
+            ((80.0, 100.0), (400.0, 500.0), 300.0, Some(Edge), "edge-in-time"),
+            ((280.0, 320.0), (250.0, 350.0), 300.0, Some(Cloud), "tight"),
+            ((250.0, 320.0), (280.0, 350.0), 300.0, Some(Edge), "tight"),
+            ((350.0, 420.0), (280.0, 350.0), 300.0, Some(Cloud), "tight"),
+            ((350.0, 420.0), (380.0, 450.0), 300.0, None, "no-tier-in-time"),
+        ];
+        for (edge, cloud, left, destination, reason) in cases {
+            let choice = choose(Deadline::default(), tier(edge.0, edge.1, 0.0), tier(cloud.0, cloud.1, 1.0), Some(left));
+            assert_eq!((choice.destination(), choice.reason), (destination, reason), "{edge:?} {cloud:?} {left}");
+        }
+    }
+
+    #[test]
+    fn the_cheaper_tier_is_taken_when_both_are_in_time() {
+        let choice = choose(Deadline::default(), tier(80.0, 90.0, 2.0), tier(80.0, 90.0, 1.0), Some(300.0));
+        assert_eq!((choice.destination(), choice.reason), (Some(Cloud), "cheaper-in-time"));
+    }
+
+    #[test]
+    fn degradation_goes_in_the_declared_order() {
+        let late = |degrade: Vec<Degrade>, backlog: u64, lateness: f64, left: Option<f64>| {
+            let config =
+                Deadline { degrade, edge_backlog_up_to: 10, late_up_to_ms: 200.0, target_ms: 300.0, ..Deadline::default() };
+            let edge = TierSnapshot { backlog_frames: Some(backlog), ..tier(900.0, 900.0, 0.0) };
+            let choice = choose(config, edge, tier(300.0 + lateness, 900.0, 1.0), left);
+            (choice.destination(), choice.reason)
+        };
+        use Degrade::{Edge as OnEdge, Expire, Late};
+        let left = Some(300.0);
+        assert_eq!(late(vec![OnEdge, Expire], 10, 100.0, left), (Some(Edge), "late-on-edge"));
+        assert_eq!(late(vec![OnEdge, Expire], 11, 100.0, left), (None, "no-tier-in-time"));
+        assert_eq!(late(vec![Late, Expire], 11, 100.0, left), (Some(Cloud), "least-late"));
+        assert_eq!(late(vec![Late, Expire], 11, 300.0, left), (None, "no-tier-in-time"));
+        assert_eq!(late(vec![], 11, 300.0, left), (Some(Cloud), "least-late"));
+        assert_eq!(late(vec![Expire], 11, 100.0, None), (Some(Cloud), "least-late"), "only frames with a deadline expire");
+    }
+
+    #[test]
+    fn what_is_not_known_is_found_out_one_frame_at_a_time_and_the_reason_says_so() {
+        let unknown = |backlog| TierSnapshot { backlog_frames: Some(backlog), ..TierSnapshot::default() };
+        let known = tier(80.0, 90.0, 0.0);
+        let cases = [
+            (unknown(0), unknown(0), Edge, "edge-unknown"),
+            (unknown(1), unknown(0), Cloud, "cloud-unknown"),
+            (unknown(1), unknown(1), Edge, "both-unknown"),
+            (known, unknown(0), Cloud, "cloud-unknown"),
+            (known, unknown(1), Edge, "edge-in-time"),
+            (unknown(3), known, Cloud, "edge-unknown"),
+            (TierSnapshot::default(), TierSnapshot::default(), Edge, "both-unknown"),
+        ];
+        for (edge, cloud, destination, reason) in cases {
+            let choice = choose(Deadline::default(), edge, cloud, Some(300.0));
+            assert_eq!((choice.destination(), choice.reason, choice.lean), (Some(destination), reason, None));
+        }
+    }
+
+    #[test]
+    fn a_cloud_that_was_not_heard_of_for_long_gets_one_frame() {
+        let cloud = |age_ms, backlog| TierSnapshot {
+            last_result_ms: Some(age_ms),
+            backlog_frames: Some(backlog),
+            ..tier(60.0, 90.0, 1.0)
+        };
+        let reason =
+            |age_ms, backlog| choose(Deadline::default(), tier(80.0, 90.0, 0.0), cloud(age_ms, backlog), Some(300.0)).reason;
+        assert_eq!([reason(4000.0, 0), reason(6000.0, 0), reason(6000.0, 1)], ["cheaper-in-time", "refresh", "cheaper-in-time"]);
+    }
+}
