@@ -1,10 +1,15 @@
 //! The description file of a model, `models/NAME.toml`.
 
+mod weights;
+
 use crate::ModelError;
 use crate::nms::Rule;
 use frame::ImageSize;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+use weights::Weights;
+
+pub use weights::{PypiSource, WeightsFile};
 
 /// The largest input side in pixels: YOLO networks run at up to about 1280, and a typing error must not ask for gigabytes.
 pub(crate) const MAX_INPUT_SIDE: u32 = 4096;
@@ -63,6 +68,8 @@ pub(crate) struct Thresholds {
     /// The least confidence, 0 to 1, exclusive.
     #[serde(default = "default_confidence")]
     pub(crate) confidence: f32,
+    /// From which confidence on what is no detection is told all the same, exclusive; below `confidence`.
+    pub(crate) weak: Option<f32>,
     /// The largest overlap (intersection over union) of two boxes of a class, 0 to 1.
     #[serde(default = "default_nms_iou")]
     pub(crate) nms_iou: f32,
@@ -82,37 +89,8 @@ fn default_nms_iou() -> f32 {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { confidence: default_confidence(), nms_iou: default_nms_iou(), nms: None }
+        Self { confidence: default_confidence(), weak: None, nms_iou: default_nms_iou(), nms: None }
     }
-}
-
-/// The weights: which file, how to know it, where it comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WeightsFile {
-    /// Where the file is, or should be.
-    pub path: PathBuf,
-    /// Its size in bytes, if the description says so.
-    pub size_bytes: Option<u64>,
-    /// Its sha256 in lowercase hexadecimal, if the description says so.
-    pub sha256: Option<String>,
-    /// Its official address, if there is one.
-    pub url: Option<String>,
-    /// A package that carries the same file, if there is one.
-    pub pypi: Option<PypiSource>,
-}
-
-/// A PyPI source package that carries a weights file.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PypiSource {
-    /// The package's name.
-    pub package: String,
-    /// Its exact version.
-    pub version: String,
-    /// The sha256 of the package file, in lowercase hexadecimal.
-    pub sha256: String,
-    /// The weights' path within the package, without the leading `package-version/` folder.
-    pub member: String,
 }
 
 #[derive(Deserialize)]
@@ -141,16 +119,6 @@ enum Format {
 struct Input {
     width: u32,
     height: u32,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Weights {
-    file: PathBuf,
-    size_bytes: Option<u64>,
-    sha256: Option<String>,
-    url: Option<String>,
-    pypi: Option<PypiSource>,
 }
 
 #[derive(Deserialize)]
@@ -214,6 +182,22 @@ impl Description {
         self
     }
 
+    /// The same model with another least confidence, e.g. a low one to measure its precision over all of them. What is not 0 to 1 is taken
+    /// as the nearer of both. Weak detections end where they would not be below it.
+    #[must_use]
+    pub fn with_confidence(mut self, confidence: f32) -> Self {
+        self.thresholds.confidence = confidence.clamp(0.0, 1.0);
+        self.thresholds.weak = self.thresholds.weak.filter(|weak| *weak < self.thresholds.confidence);
+        self
+    }
+
+    /// The same model with another rule of which boxes compete.
+    #[must_use]
+    pub fn with_nms(mut self, rule: Rule) -> Self {
+        self.thresholds.nms = Some(rule);
+        self
+    }
+
     /// The description file.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -238,14 +222,22 @@ impl Description {
         self.thresholds.confidence
     }
 
+    /// Above which confidence what is no detection is told as a weak one, if it is at all; below [`Description::confidence`].
+    #[must_use]
+    pub fn weak(&self) -> Option<f32> {
+        self.thresholds.weak
+    }
+
     /// The overlap above which the less confident of two boxes of one class is dropped, 0 to 1.
     #[must_use]
     pub fn nms_iou(&self) -> f32 {
         self.thresholds.nms_iou
     }
 
-    /// Heads with an objectness compete by it, as in Darknet's Python module; outputs that know only classes compete by class.
-    pub(crate) fn nms(&self) -> Rule {
+    /// Which boxes compete. Unless the description says so, heads with an objectness compete by it, as in Darknet's Python module, and
+    /// outputs that know only classes compete by class.
+    #[must_use]
+    pub fn nms(&self) -> Rule {
         let fitting = match self.kind {
             Kind::Onnx { output: OnnxOutput::Yolov8, .. } => Rule::Class,
             Kind::Darknet { .. } | Kind::Onnx { output: OnnxOutput::YoloHeads(_), .. } => Rule::Objectness,
@@ -316,24 +308,6 @@ impl Onnx {
     }
 }
 
-impl Weights {
-    fn checked(self, dir: &Path) -> Result<WeightsFile, String> {
-        let sha256 = self.sha256.map(|digest| hex_digest("weights.sha256", &digest)).transpose()?;
-        if let Some(source) = &self.pypi {
-            hex_digest("weights.pypi.sha256", &source.sha256)?;
-        }
-        Ok(WeightsFile { path: dir.join(self.file), size_bytes: self.size_bytes, sha256, url: self.url, pypi: self.pypi })
-    }
-}
-
-fn hex_digest(field: &str, digest: &str) -> Result<String, String> {
-    if digest.len() == 64 && digest.bytes().all(|c| c.is_ascii_hexdigit()) {
-        Ok(digest.to_ascii_lowercase())
-    } else {
-        Err(format!("`{field}` must be 64 hexadecimal digits"))
-    }
-}
-
 fn check_numbers(input: Option<ImageSize>, thresholds: Thresholds) -> Result<(), String> {
     for (field, value) in input.iter().flat_map(|input| [("input.width", input.width), ("input.height", input.height)]) {
         if !(1..=MAX_INPUT_SIDE).contains(&value) {
@@ -344,6 +318,10 @@ fn check_numbers(input: Option<ImageSize>, thresholds: Thresholds) -> Result<(),
         if !(0.0..=1.0).contains(&value) {
             return Err(format!("`{field}` is {value}; it must be 0 to 1"));
         }
+    }
+    let confidence = thresholds.confidence;
+    if let Some(weak) = thresholds.weak.filter(|weak| !(0.0..confidence).contains(weak)) {
+        return Err(format!("`thresholds.weak` is {weak}; it must be 0 or more and below `thresholds.confidence`, {confidence}"));
     }
     Ok(())
 }

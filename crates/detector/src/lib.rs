@@ -23,5 +23,6 @@ mod yolov8;
 pub use description::{Description, PypiSource, WeightsFile};
 pub use detector::{Detector, LoadOptions};
 pub use error::{DetectError, ModelError};
+pub use nms::Rule as NmsRule;
 pub use plan::OperatorTime;
 pub use session::{Found, RawOutput, Session};

@@ -1,7 +1,7 @@
 //! Non-maximum suppression: of boxes that overlap too much the stronger one stays.
 
 use frame::BoundingBox;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A box that a head proposes, with every class that it may be.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,9 +25,9 @@ pub(crate) struct Candidate {
 }
 
 /// Which boxes compete, and what makes one stronger. Darknet has both, and its tools differ in which they take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Rule {
+pub enum Rule {
     /// All boxes, by objectness: `do_nms_obj`, which Darknet's Python module takes. A box goes with all its classes.
     Objectness,
     /// The boxes of one class, by confidence: `do_nms_sort`, which `darknet detect` takes.
@@ -141,6 +141,23 @@ mod tests {
                     other.objectness >= proposal.objectness && other != proposal && other.bounding_box.iou(&proposal.bounding_box) > iou
                 });
                 prop_assert!(stays || overlapped);
+            }
+        }
+
+        /// What a model finds above a threshold does not change when it is also asked what is below.
+        #[test]
+        fn weaker_proposals_change_nothing_above_them(list in any_proposals(), iou in 0.0f32..1.0, threshold in 0.0f32..1.0) {
+            let above = |list: &[Proposal]| -> Vec<Proposal> {
+                let strong = list.iter().filter(|proposal| proposal.objectness > threshold).cloned();
+                strong.map(|mut proposal| {
+                    proposal.classes.retain(|(_, confidence)| *confidence > threshold);
+                    proposal
+                }).collect()
+            };
+            for rule in [Rule::Objectness, Rule::Class] {
+                let mut all = suppress(list.clone(), rule, iou);
+                all.retain(|candidate| candidate.confidence > threshold);
+                prop_assert_eq!(all, suppress(above(&list), rule, iou));
             }
         }
 

@@ -23,6 +23,9 @@ pub struct Session {
 pub struct Found {
     /// Boxes in pixels of the image given, most confident first; one per box and class above the threshold, as Darknet lists them.
     pub detections: Vec<Detection>,
+    /// What was found with less confidence than a detection needs, above the description's `weak`, most confident first; empty when it
+    /// has none. Asking for them changes nothing in `detections`.
+    pub weak: Vec<Detection>,
     /// Letterbox and network, milliseconds; for images that ran together, the time of the whole run, which each of them waited for.
     pub inference_ms: f64,
     /// Reading the boxes off the outputs and suppressing duplicates, milliseconds.
@@ -138,7 +141,7 @@ fn look(model: &Model, letterboxer: &mut Letterboxer, run: &mut Run, images: &[&
     let mut found = Vec::with_capacity(images.len());
     for (index, letterbox) in letterboxes.into_iter().enumerate() {
         let started = Instant::now();
-        let view = View { input: model.input, letterbox, confidence: model.confidence };
+        let view = View { input: model.input, letterbox, confidence: model.weak.unwrap_or(model.confidence) };
         let mut proposals = Vec::new();
         for (output, tensor) in outputs.iter().enumerate() {
             let shape = run.plan().shape(output);
@@ -146,9 +149,16 @@ fn look(model: &Model, letterboxer: &mut Letterboxer, run: &mut Run, images: &[&
             let values = plan::values(tensor)?.get(index * length..(index + 1) * length).unwrap_or_default();
             model.outputs.read(output, shape, values, &view, &mut proposals);
         }
-        let detections =
-            nms::suppress(proposals, model.nms, model.nms_iou).into_iter().map(|found| named(model, found)).collect();
-        found.push(Found { detections, inference_ms, postprocess_ms: milliseconds_since(started) });
+        let kept = nms::suppress(proposals, model.nms, model.nms_iou);
+        // the most confident come first, and weaker boxes never suppress stronger ones
+        let (strong, weak) = kept.split_at(kept.partition_point(|found| found.confidence > model.confidence));
+        let all_named = |found: &[Candidate]| found.iter().map(|found| named(model, found)).collect();
+        found.push(Found {
+            detections: all_named(strong),
+            weak: all_named(weak),
+            inference_ms,
+            postprocess_ms: milliseconds_since(started),
+        });
     }
     Ok(found)
 }
@@ -158,7 +168,7 @@ fn run_size(images: &[&RgbImage]) -> usize {
     images.len().max(1)
 }
 
-fn named(model: &Model, found: Candidate) -> Detection {
+fn named(model: &Model, found: &Candidate) -> Detection {
     // the number of names was compared with the number of classes when the model was loaded
     let class = model.names.get(found.class as usize).cloned().unwrap_or_default();
     Detection { class, class_id: found.class, confidence: found.confidence, bounding_box: found.bounding_box }
@@ -236,6 +246,7 @@ mod tests {
             input: INPUT,
             names: vec!["thing".into()],
             confidence: 0.25,
+            weak: None,
             nms: Rule::Class,
             nms_iou: 0.45,
             single: plan(1, single_faults, &outputs),

@@ -81,6 +81,8 @@ fn a_wrong_field_is_named_with_what_is_allowed() {
         ("size_bytes = 116", "sha256 = \"12\"", "64 hexadecimal digits"),
         ("[weights]", "[thresholds]\nconfidence = 1.5\n[weights]", "0 to 1"),
         ("[weights]", "[thresholds]\nnms = \"soft\"\n[weights]", "objectness"),
+        ("[weights]", "[thresholds]\nweak = 0.25\n[weights]", "below `thresholds.confidence`"),
+        ("[weights]", "[thresholds]\nweak = nan\n[weights]", "thresholds.weak"),
         ("[weights]", "[input]\nwidth = 0\nheight = 32\n[weights]", "input.width"),
         ("[weights]", "[onnx]\noutput = \"yolov8\"\n[weights]", "onnx"),
         ("\"darknet\"\nconfig = \"tiny.cfg\"", "\"onnx\"", "onnx.output"),
@@ -212,6 +214,26 @@ fn the_output_of_current_yolo_exports_is_read() {
         assert_eq!(first.bounding_box, BoundingBox { x: 8.0, y: -8.0, width: 16.0, height: 16.0 });
         assert_eq!(second.bounding_box, BoundingBox { x: 44.0, y: 20.0, width: 8.0, height: 8.0 });
     }
+}
+
+#[test]
+fn weak_detections_are_those_between_both_thresholds() {
+    let dir = models();
+    let description = "name = \"tiny\"\nformat = \"onnx\"\nnames = \"tiny.names\"\n[input]\nwidth = 32\nheight = 32\n\
+                       [thresholds]\nconfidence = 0.5\nweak = 0.3\n[onnx]\noutput = \"yolov8\"\n[weights]\nfile = \"tiny.onnx\"\n";
+    std::fs::write(dir.path().join("tiny.toml"), description).unwrap();
+    std::fs::write(dir.path().join("tiny.names"), "red\ngreen\nblue\n").unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-yolov8.onnx");
+    let description = Description::load(dir.path(), "tiny").unwrap().with_weights_at(fixture);
+    let red = plain_image(64, 32, [255, 0, 0]);
+    let look = |description: &Description| load(description).unwrap().session().unwrap().detect(&[&red]).unwrap().remove(0);
+    let confidences =
+        |found: &[frame::Detection]| found.iter().map(|found| (found.confidence * 1000.0).round()).collect::<Vec<_>>();
+    let found = look(&description);
+    assert_eq!((confidences(&found.detections), confidences(&found.weak)), (vec![675.0], vec![375.0]));
+    let all = look(&description.clone().with_confidence(0.3));
+    assert_eq!((confidences(&all.detections), confidences(&all.weak)), (vec![675.0, 375.0], vec![]));
+    assert_eq!(description.with_confidence(f32::INFINITY).confidence(), 1.0);
 }
 
 #[test]

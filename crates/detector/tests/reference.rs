@@ -5,7 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic and print as tests do")]
 
-use detector::{Description, Detector, Found, LoadOptions, Session};
+use detector::{Description, Detector, Found, LoadOptions, NmsRule, Session};
 use frame::{BoundingBox, Detection, ImageSize, RgbImage};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -171,21 +171,52 @@ fn a_batch_gives_what_single_runs_give() {
     }
 }
 
+#[test]
+fn weak_detections_come_beside_the_others_and_change_none() {
+    let Some(reference) = reference() else { return };
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    for rule in [NmsRule::Objectness, NmsRule::Class] {
+        let description = Description::load(&ours, "yolov3-tiny").unwrap().with_nms(rule);
+        let description = description.with_weights_at(reference.join("../models/yolov3-tiny.weights"));
+        let (confidence, weak) = (description.confidence(), description.weak().unwrap());
+        let session = |description: &Description| Detector::load(description, LoadOptions::default()).unwrap().session().unwrap();
+        let mut with_weak = session(&description);
+        // a threshold that leaves the weak ones no room, and the model's own
+        let mut without = session(&description.clone().with_confidence(weak).with_confidence(confidence));
+        let mut all = session(&description.with_confidence(weak));
+        for name in ["dog.jpg", "person.jpg", "horses.jpg"] {
+            let image = image(&reference, name);
+            let look = |session: &mut Session| session.detect(&[&image]).unwrap().remove(0);
+            let (both, strong_only, all) = (look(&mut with_weak), look(&mut without), look(&mut all));
+            assert!(!both.weak.is_empty() && strong_only.weak.is_empty(), "{name}");
+            assert_eq!(both.detections, strong_only.detections, "{name}");
+            assert!(both.weak.iter().all(|found| found.confidence > weak && found.confidence <= confidence), "{name}");
+            assert_eq!([both.detections, both.weak].concat(), all.detections, "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_same_weights_run_at_other_input_sizes() {
+    let Some(reference) = reference() else { return };
+    for (model, input) in [("yolov3-tiny-320", "320x320"), ("yolov3-tiny", "416x416"), ("yolov3-tiny-608", "608x608")] {
+        let detector = load(&reference, model, 1);
+        assert_eq!((detector.info().name.as_str(), detector.info().input.as_str()), (model, input));
+        let found = detect(&mut detector.session().unwrap(), &image(&reference, "dog.jpg"));
+        let sure = &expected(&reference, "yolov3-tiny", "dog")[0];
+        let close = |found: &Detection| found.class_id == sure.class_id && found.bounding_box.iou(&sure.bounding_box) > 0.5;
+        assert!(found.iter().any(close), "{model} misses {sure:?}: {found:?}");
+    }
+}
+
 /// `darknet_yolov3_tiny_416.json` was made with suppression class by class and a threshold of 0.005; a sample of its photos is enough to
 /// hold our form of that rule against Darknet's.
 #[test]
 fn suppression_by_class_finds_what_darknet_finds_in_coco_photos() {
     let Some(reference) = reference() else { return };
     let coco = reference.join("../coco128");
-    let models = tempfile::tempdir().unwrap();
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-    for file in ["yolov3-tiny.cfg", "coco.names"] {
-        std::fs::copy(ours.join(file), models.path().join(file)).unwrap();
-    }
-    let text = std::fs::read_to_string(ours.join("yolov3-tiny.toml")).unwrap();
-    let text = text.replace("confidence = 0.25", "confidence = 0.005\nnms = \"class\"");
-    std::fs::write(models.path().join("yolov3-tiny.toml"), text).unwrap();
-    let description = Description::load(models.path(), "yolov3-tiny").unwrap();
+    let description = Description::load(&ours, "yolov3-tiny").unwrap().with_confidence(0.005).with_nms(NmsRule::Class);
     let description = description.with_weights_at(reference.join("../models/yolov3-tiny.weights"));
     let mut session = Detector::load(&description, LoadOptions::default()).unwrap().session().unwrap();
 

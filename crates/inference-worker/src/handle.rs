@@ -1,15 +1,18 @@
 //! What becomes of one delivery.
 
+use crate::escalate::{self, Verdict};
 use crate::job::{Job, Outcome, Seen};
 use crate::publish::Publisher;
 use detector::Found;
-use frame::{Envelope, FrameResult, ImageSize, ModelInfo, Problem, ResultMessage, ServedBy, Status, TimingsMs};
+use frame::{
+    Destination, Envelope, FrameResult, ImageSize, ModelInfo, Problem, ResultMessage, ServedBy, Status, Timestamp, TimingsMs,
+};
 use frame_bus::{Handle, Message, SendError, Turn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug_span, error, info, warn};
+use tracing::{Instrument, debug, debug_span, error, info, warn};
 
 /// What all deliveries of a worker share.
 pub(crate) struct Handler {
@@ -17,6 +20,7 @@ pub(crate) struct Handler {
     pub(crate) jobs: mpsc::Sender<Job>,
     pub(crate) model: ModelInfo,
     pub(crate) served_by: ServedBy,
+    pub(crate) tier: Destination,
     pub(crate) model_failures: AtomicU32,
     pub(crate) max_model_failures: u32,
     /// Cancelled when the model has failed too often in a row.
@@ -48,7 +52,11 @@ impl Handler {
         turn.wait().await;
         // the thread has died with the frame: the unit stops, and another process gets it
         let Some(outcome) = outcome else { return Err(SendError::Fatal("no model thread answers".into())) };
-        let result = self.result(&envelope, outcome);
+        let Some(result) = self.result(&envelope, outcome) else {
+            self.publisher.metrics.superseded();
+            debug!("frame passed over, another tier looks at it");
+            return Ok(());
+        };
         if let Some(problem) = result.error.as_ref().filter(|_| result.status == Status::Failed) {
             warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, error = %problem, "frame failed");
             self.publisher.dead_letter(&message, &problem.to_string()).await?;
@@ -58,7 +66,14 @@ impl Handler {
             status = result.status.as_str(), detections = result.detections.len(),
             inference_ms = result.timings_ms.inference, end_to_end_ms = result.timings_ms.end_to_end, "frame looked at"
         );
-        self.publisher.result(ResultMessage::of(&envelope, result)).await
+        let sent_on = result.status == Status::Provisional;
+        self.publisher.result(ResultMessage::of(&envelope, result)).await?;
+        if sent_on {
+            // only now: should the cloud never answer, the edge's answer stands
+            let jpeg = Arc::unwrap_or_clone(message).payload;
+            self.publisher.to_the_cloud(&escalate::to_the_cloud(&envelope, Timestamp::now()), jpeg).await?;
+        }
+        Ok(())
     }
 
     /// A message without a readable envelope: a dead letter, and a result if it can be told which frame it is.
@@ -73,15 +88,18 @@ impl Handler {
         }
     }
 
-    fn result(&self, envelope: &Envelope, outcome: Outcome) -> FrameResult {
+    /// `None` when the frame gets no result from here.
+    fn result(&self, envelope: &Envelope, outcome: Outcome) -> Option<FrameResult> {
         let timings = TimingsMs { queue_inference: Some(outcome.queue_ms), decode: outcome.decode_ms, ..envelope.timings() };
         let served_by = self.served_by.clone();
-        match outcome.seen {
+        Some(match outcome.seen {
             Seen::Found(size, found) => {
                 self.model_failures.store(0, Ordering::Relaxed);
+                let status = self.status(envelope, size, &found);
                 let timings =
                     TimingsMs { inference: Some(found.inference_ms), postprocess: Some(found.postprocess_ms), ..timings };
-                envelope.done(in_uploaded_pixels(envelope, size, found), self.model.clone(), served_by, timings)
+                let detections = in_uploaded_pixels(envelope, size, found);
+                FrameResult { status, ..envelope.done(detections, self.model.clone(), served_by, timings) }
             }
             Seen::Undecodable(problem) => envelope.failed(problem, served_by, timings),
             Seen::ModelFailed(problem) => {
@@ -89,7 +107,20 @@ impl Handler {
                 envelope.failed(problem, served_by, timings)
             }
             Seen::Expired => envelope.expired(&self.served_by.unit, served_by, timings),
+            Seen::Superseded => return None,
+        })
+    }
+
+    /// Whether the result of a frame that was looked at is the last word: it is not when the frame was hard for the edge.
+    fn status(&self, envelope: &Envelope, image: ImageSize, found: &Found) -> Status {
+        let verdict = match self.tier {
+            Destination::Edge => escalate::judge(envelope, image, found, Timestamp::now()),
+            Destination::Cloud => None,
+        };
+        if let Some(verdict) = verdict {
+            self.publisher.metrics.judged(verdict);
         }
+        if verdict == Some(Verdict::Hard) { Status::Provisional } else { Status::Done }
     }
 
     fn count_model_failure(&self, problem: &Problem) {

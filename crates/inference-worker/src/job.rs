@@ -31,4 +31,6 @@ pub(crate) enum Seen {
     ModelFailed(Problem),
     /// The deadline had gone by.
     Expired,
+    /// Another tier looks at it by now.
+    Superseded,
 }

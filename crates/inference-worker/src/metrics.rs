@@ -1,5 +1,6 @@
 //! What an inference unit counts.
 
+use crate::escalate::Verdict;
 use frame::{FrameResult, Status};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -11,6 +12,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 #[derive(Clone)]
 pub(crate) struct WorkerMetrics {
     frames: Family<StatusLabel, Counter>,
+    escalations: Family<VerdictLabel, Counter>,
     stages: Family<StageLabel, Histogram, fn() -> Histogram>,
     dead_letters: Counter,
     pub(crate) in_flight: Gauge,
@@ -19,6 +21,11 @@ pub(crate) struct WorkerMetrics {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StatusLabel {
     status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VerdictLabel {
+    verdict: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -32,11 +39,17 @@ impl WorkerMetrics {
         let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.001, 2.0, 16));
         let own = Self {
             frames: Family::default(),
+            escalations: Family::default(),
             stages: Family::new_with_constructor(histogram),
             dead_letters: Counter::default(),
             in_flight: Gauge::default(),
         };
-        metrics.register("inference_frames", "frames with a result, by status", own.frames.clone());
+        metrics.register("inference_frames", "frames by the status of their result, or passed over", own.frames.clone());
+        metrics.register(
+            "inference_escalations",
+            "frames that the edge may send on to the cloud, by how it found them",
+            own.escalations.clone(),
+        );
         metrics.register("inference_stage_seconds", "time that frames spent in each stage, in seconds", own.stages.clone());
         metrics.register("inference_dead_letters", "messages sent to the dead-letter topic", own.dead_letters.clone());
         metrics.register("inference_in_flight_frames", "frames in the process", own.in_flight.clone());
@@ -58,6 +71,15 @@ impl WorkerMetrics {
                 self.stages.get_or_create(&StageLabel { stage }).observe(ms / 1000.0);
             }
         }
+    }
+
+    /// A frame was passed over, because another tier looks at it.
+    pub(crate) fn superseded(&self) {
+        self.frames.get_or_create(&StatusLabel { status: "superseded" }).inc();
+    }
+
+    pub(crate) fn judged(&self, verdict: Verdict) {
+        self.escalations.get_or_create(&VerdictLabel { verdict: verdict.as_str() }).inc();
     }
 
     pub(crate) fn dead_letter(&self) {

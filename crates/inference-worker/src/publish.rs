@@ -1,11 +1,12 @@
-//! Sends a frame's result, and its dead letter when it has one; the offset is free to be committed only after both.
+//! Sends what comes of a frame: its result, its dead letter when it has one, the frame itself when the cloud looks again. The offset is
+//! free to be committed only after all of them.
 
 use crate::metrics::WorkerMetrics;
-use frame::{ResultMessage, Topics};
-use frame_bus::{Bus, Message, SendError};
+use frame::{Envelope, ResultMessage, Topics};
+use frame_bus::{Bus, Message, Outgoing, SendError};
 use tokio_util::sync::CancellationToken;
 
-/// Where results go.
+/// Where things go.
 #[derive(Clone)]
 pub(crate) struct Publisher {
     pub(crate) bus: Bus,
@@ -19,6 +20,13 @@ impl Publisher {
     pub(crate) async fn result(&self, result: ResultMessage) -> Result<(), SendError> {
         self.metrics.ended(&result.result);
         self.bus.send_result(&self.topics.results, result, &self.give_up).await.map(drop)
+    }
+
+    /// Sends a frame on to the cloud.
+    pub(crate) async fn to_the_cloud(&self, envelope: &Envelope, jpeg: Vec<u8>) -> Result<(), SendError> {
+        let topic = self.topics.frames_cloud.clone();
+        let out = Outgoing { topic, key: envelope.key(), headers: envelope.to_headers(), payload: jpeg };
+        self.bus.send_persistently(out, &self.give_up).await.map(drop)
     }
 
     pub(crate) async fn dead_letter(&self, message: &Message, reason: &str) -> Result<(), SendError> {

@@ -80,6 +80,7 @@ async fn start(
         jobs,
         model: model.info().clone(),
         served_by: shell.identity.clone(),
+        tier,
         model_failures: AtomicU32::new(0),
         max_model_failures: config.max_model_failures,
         halt: control.halt.clone(),

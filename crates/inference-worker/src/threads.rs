@@ -103,8 +103,15 @@ impl Worker {
     fn decode(&self, job: Job) -> Option<Decoded> {
         let now = Timestamp::now();
         let queue_ms = now.ms_since(job.envelope.sent_at);
-        if job.envelope.is_expired(now) {
-            reply(job, Outcome { queue_ms, decode_ms: None, seen: Seen::Expired });
+        let passed_over = if job.envelope.is_superseded(now) {
+            Some(Seen::Superseded)
+        } else if job.envelope.is_expired(now) {
+            Some(Seen::Expired)
+        } else {
+            None
+        };
+        if let Some(seen) = passed_over {
+            reply(job, Outcome { queue_ms, decode_ms: None, seen });
             return None;
         }
         let started = Instant::now();

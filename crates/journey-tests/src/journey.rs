@@ -54,6 +54,7 @@ impl Journey {
             .with("MLVI_TOPIC_PREFIX", &name)
             .with("MLVI_MODEL_THREADS", 1)
             .with_unit(UnitKind::Preprocessor, "MLVI_GROUP", format!("{name}-preprocessor"))
+            .with_unit(UnitKind::Preprocessor, "MLVI_REDISPATCH_GROUP", format!("{name}-redispatch"))
             .with_unit(UnitKind::EdgeInference, "MLVI_GROUP", format!("{name}-edge"))
             .with_unit(UnitKind::CloudInference, "MLVI_GROUP", format!("{name}-cloud"));
         let mut suite = Suite::start(configure(config)).await.expect("the suite starts");

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// The results that have come by since it was opened.
+/// The results that have come by since it was opened, provisional ones too.
 pub struct Watch {
     results: Receiver<FrameResult>,
 }

@@ -5,5 +5,6 @@
 pub mod bench;
 pub mod models;
 pub mod push;
+pub mod simulate;
 pub mod suite;
 pub mod up;

@@ -7,6 +7,7 @@ use detector::ModelError;
 use mlvi::bench::BenchCommand;
 use mlvi::models::ModelsCommand;
 use mlvi::push::PushArgs;
+use mlvi::simulate::SimulateCommand;
 use mlvi::up::UpArgs;
 use settings::ConfigError;
 use std::path::PathBuf;
@@ -33,6 +34,9 @@ enum Command {
     /// List, fetch and check models
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Replay a workload over an uplink trace through the policies, in virtual time
+    #[command(subcommand)]
+    Simulate(SimulateCommand),
     /// Measure this machine: the detector, the whole road, one unit
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -44,6 +48,7 @@ fn main() -> ExitCode {
         Command::Up(args) => mlvi::up::run(*args, &cli.models_dir),
         Command::Push(args) => mlvi::push::run(&args),
         Command::Models(command) => mlvi::models::run(command, &cli.models_dir),
+        Command::Simulate(command) => mlvi::simulate::run(command, &cli.models_dir),
         Command::Bench(command) => mlvi::bench::run(command, &cli.models_dir),
     };
     match outcome {

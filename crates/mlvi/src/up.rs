@@ -42,9 +42,16 @@ pub struct UpArgs {
     /// How many model threads there are in total, half of them for each tier (at least one each) [default: one per core]
     #[arg(long, value_name = "N", env = "MLVI_MODEL_THREADS")]
     model_threads: Option<usize>,
-    /// Where frames are looked at: edge-only, cloud-only, alternate or ratio [default: alternate]
+    /// How it is decided where a frame is looked at: edge-only, cloud-only, alternate, ratio, deadline, cascade, bandit or expression
+    /// [default: alternate]
     #[arg(long, value_name = "POLICY")]
     policy: Option<String>,
+    /// A policy with everything that tunes it (TOML); read again whenever it changes
+    #[arg(long, value_name = "FILE", conflicts_with = "policy")]
+    policy_file: Option<PathBuf>,
+    /// The rule of the policy `expression`, in CEL, e.g. 'edge.backlog > 3'
+    #[arg(long, value_name = "CEL")]
+    rule: Option<String>,
     /// The share of frames that the policy `ratio` sends to the cloud, 0 to 1
     #[arg(long, value_name = "SHARE")]
     cloud_share: Option<f64>,
@@ -67,6 +74,9 @@ impl UpArgs {
                 .with("MLVI_MODEL", &self.model)
                 // a group that the environment names would be that of all three consumers
                 .with_unit(UnitKind::Preprocessor, "MLVI_GROUP", "mlvi-preprocessor")
+                .with_unit(UnitKind::Preprocessor, "MLVI_REDISPATCH_GROUP", "mlvi-redispatch")
+                .with_unit(UnitKind::Preprocessor, "MLVI_EDGE_WORKERS", edge_threads)
+                .with_unit(UnitKind::Preprocessor, "MLVI_CLOUD_WORKERS", cloud_threads)
                 .with_unit(UnitKind::EdgeInference, "MLVI_GROUP", "mlvi-edge-inference")
                 .with_unit(UnitKind::CloudInference, "MLVI_GROUP", "mlvi-cloud-inference")
                 .with_unit(UnitKind::CloudInference, "MLVI_MODEL", cloud_model)
@@ -77,6 +87,12 @@ impl UpArgs {
         }
         if let Some(policy) = &self.policy {
             config = config.with("MLVI_POLICY", policy);
+        }
+        if let Some(file) = &self.policy_file {
+            config = config.with("MLVI_POLICY_FILE", file.display());
+        }
+        if let Some(rule) = &self.rule {
+            config = config.with("MLVI_RULE", rule);
         }
         if let Some(share) = self.cloud_share {
             config = config.with("MLVI_CLOUD_SHARE", share);

@@ -97,6 +97,9 @@ pub struct Ratio {
 pub struct Deadline {
     /// What frames without a deadline of their own are held to, in milliseconds; such frames never expire.
     pub target_ms: f64,
+    /// Up to this share of the time that is left, the cheaper tier is taken; above, the one that answers sooner. 0: always the sooner,
+    /// 1: the cheaper as long as it is in time.
+    pub comfort: f64,
     /// What is done, in this order, when no tier is expected to answer in time: the first that is possible. After the last, `late`.
     pub degrade: Vec<Degrade>,
     /// `edge` is possible up to this backlog of the edge, in frames.
@@ -208,8 +211,8 @@ pub struct Breaker {
     pub silence_ms: f64,
     /// The same before a tier has given its first result: models are loaded, groups are joined.
     pub first_silence_ms: f64,
-    /// How long after opening one frame tries again, in milliseconds; a quarter more or less by chance, and half as much again after each
-    /// failure.
+    /// How long after opening a first frame tries again, in milliseconds; a quarter more or less by chance, and half as much again from try
+    /// to try.
     pub probe_after_ms: f64,
     /// The longest such time.
     pub probe_at_most_ms: f64,
@@ -281,6 +284,7 @@ impl Default for Deadline {
     fn default() -> Self {
         Self {
             target_ms: 1000.0,
+            comfort: 0.5,
             degrade: vec![Degrade::Expire],
             edge_backlog_up_to: 100,
             late_up_to_ms: 1000.0,
@@ -315,7 +319,7 @@ impl Default for Hysteresis {
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { enabled: true, silence_ms: 1000.0, first_silence_ms: 10_000.0, probe_after_ms: 1000.0, probe_at_most_ms: 2000.0 }
+        Self { enabled: true, silence_ms: 1000.0, first_silence_ms: 10_000.0, probe_after_ms: 250.0, probe_at_most_ms: 2000.0 }
     }
 }
 
@@ -408,6 +412,7 @@ impl PolicyConfig {
         let mut rows: Vec<(&'static str, f64, bool, &'static str)> = vec![
             ("[ratio] cloud_share", self.ratio.cloud_share, share(self.ratio.cloud_share), "from 0 to 1"),
             ("[deadline] target_ms", self.deadline.target_ms, positive(self.deadline.target_ms), "above 0"),
+            ("[deadline] comfort", self.deadline.comfort, share(self.deadline.comfort), "from 0 to 1"),
             ("[deadline] late_up_to_ms", self.deadline.late_up_to_ms, not_negative(self.deadline.late_up_to_ms), "0 or more"),
             ("[deadline] refresh_ms", self.deadline.refresh_ms, not_negative(self.deadline.refresh_ms), "0 or more"),
             ("[bandit] target_ms", self.bandit.target_ms, positive(self.bandit.target_ms), "above 0"),

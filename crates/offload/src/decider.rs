@@ -154,7 +154,9 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     /// Decides on a frame, and notes that it is sent where the choice says.
     pub fn decide(&mut self, key: K, frame: &FrameFacts, now: Timestamp) -> Decided<K> {
         let at = ms(now);
-        let load = self.snapshot(frame.bytes, now);
+        let mut load = self.snapshot(frame.bytes, now);
+        load.edge.shut = self.edge_breaker.admits(at) == Admission::Refused;
+        load.cloud.shut = self.cloud_breaker.admits(at) == Admission::Refused;
         let predicted_ms = Predicted { edge: load.edge.predicted_ms, cloud: load.cloud.predicted_ms };
         let policy = self.policy.name().to_owned();
         if let Some(same_as) = self.motion.equal_to(&frame.camera, frame.change, at) {
@@ -213,7 +215,7 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         let at = ms(now);
         let pending = self.on_their_way.get_mut(&key)?;
         let serial = pending.cloud?;
-        self.cloud.give_up(serial, at);
+        self.cloud.late(serial, at);
         if pending.provisional {
             let pending = self.forget(key)?;
             self.learn(pending, End::Late, at);
@@ -231,6 +233,13 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         self.edge_breaker.sent(at, None);
         self.policy.learn(&outcome);
         Some(TakenTo::Edge)
+    }
+
+    /// The frame was answered without a tier, e.g. because somebody saw it expire.
+    pub fn ended_elsewhere(&mut self, key: K, now: Timestamp) {
+        if let Some(pending) = self.forget(key) {
+            self.withdraw(&pending, ms(now));
+        }
     }
 
     /// What the broker says of how far a tier's group is behind.

@@ -44,6 +44,24 @@ impl Snapshot {
     }
 }
 
+impl TierSnapshot {
+    /// Whether a frame may be sent there to find out how it is, when nothing is known of it: one at a time, or one every quarter of a second
+    /// where answers have stopped that came before. The way may be open again long before the last frame is given up.
+    #[must_use]
+    pub fn may_be_tried(&self) -> bool {
+        const AGAIN_AFTER_MS: f64 = 250.0;
+        let nothing_waits = self.backlog_frames == Some(0);
+        let answered_before = self.last_result_ms.is_some();
+        !self.shut && (nothing_waits || answered_before && self.last_sent_ms.is_some_and(|ms| ms > AGAIN_AFTER_MS))
+    }
+
+    /// Whether it has a worker with nothing to do.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.backlog_frames.is_none_or(|frames| frames < u64::from(self.workers.unwrap_or(1)))
+    }
+}
+
 /// What is known of a tier.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct TierSnapshot {
@@ -65,6 +83,10 @@ pub struct TierSnapshot {
     pub throughput_bytes_per_s: Option<f64>,
     /// How long ago the last result of this tier was seen, in milliseconds.
     pub last_result_ms: Option<f64>,
+    /// How long ago the last frame was sent there, in milliseconds.
+    pub last_sent_ms: Option<f64>,
+    /// Whether its circuit breaker keeps frames away from it.
+    pub shut: bool,
     /// What a frame of this size costs there, in money.
     pub price: f64,
     /// In how many milliseconds this frame is expected to be answered there.

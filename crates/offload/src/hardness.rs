@@ -1,8 +1,28 @@
 //! How hard a frame was for the edge, read off what the edge found in it.
+//!
+//! Three measures are those of KubeEdge Sedna's joint inference (<https://github.com/kubeedge/sedna>, `hard_example_mining`), with the
+//! cases mended in which the originals fail: no detections at all, a probability of 0, a single class.
 
-use frame::Detection;
-use std::fmt;
-use std::str::FromStr;
+mod features;
+mod fit;
+mod text;
+
+use frame::{Detection, ImageSize};
+
+pub use features::{Regression, WEIGHTS};
+pub use fit::Sample;
+pub use text::HardnessError;
+
+/// What the edge's model saw in a frame.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Seen<'a> {
+    /// Its detections.
+    pub confident: &'a [Detection],
+    /// What it found with less confidence than a detection needs; empty when it does not tell.
+    pub weak: &'a [Detection],
+    /// The frame's size, which the boxes are measured by.
+    pub image: ImageSize,
+}
 
 /// A measure with its threshold, and what an empty frame means.
 ///
@@ -11,13 +31,13 @@ use std::str::FromStr;
 pub struct Hardness {
     /// How it is measured.
     pub measure: Measure,
-    /// A frame is hard from this score on.
+    /// A frame is hard below this value or from it on, as [`Measure::hard`] says.
     pub threshold: f64,
-    /// What it means when the edge found nothing.
+    /// What it means when there is nothing to measure.
     pub empty: Empty,
 }
 
-/// What a frame means in which nothing was found.
+/// What a frame means in which nothing was seen that could be measured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Empty {
     /// It was hard: something may have been overlooked.
@@ -27,45 +47,108 @@ pub enum Empty {
 }
 
 /// How hardness is measured.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Measure {
-    /// To be completed.
+    /// The mean confidence of the detections: Sedna's *threshold*.
+    MeanConfidence,
+    /// `1 + Σ p·ln p / ln n` over the confidences of the n detections: Sedna's *cross-entropy*. A single detection is taken for the
+    /// question whether it is one, with the answers p and 1 - p.
+    CrossEntropy,
+    /// The share of detections whose confidence is at most `box_threshold`: Sedna's *IBT*, image by box thresholds. Sedna's second
+    /// threshold `t` is a share of `1 - t` here.
+    Ibt {
+        /// From 0 to 1.
+        box_threshold: f64,
+    },
+    /// The confidence of the surest detection, weak ones included.
     MaxConfidence,
+    /// How much better the cloud's answer is expected to be, by a linear model of all that was seen, weak detections included.
+    Regression(Regression),
 }
 
-/// A text that is no hardness.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct HardnessError(pub String);
+/// On which side of the threshold frames are hard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hard {
+    /// Below it.
+    Below,
+    /// From it on.
+    From,
+}
 
 impl Hardness {
-    /// From 0 (easy) to 1 (hard).
+    /// How hard the frame was: the higher, the harder. Measures that fall where frames are harder count from 1 downwards. Infinite, up or
+    /// down, for a frame in which there is nothing to measure.
     #[must_use]
-    pub fn score(&self, _detections: &[Detection]) -> f64 {
-        0.0
+    pub fn score(&self, seen: &Seen<'_>) -> f64 {
+        match (self.measure.value(seen), self.measure.hard(), self.empty) {
+            (Some(value), Hard::From, _) => value,
+            (Some(value), Hard::Below, _) => 1.0 - value,
+            (None, _, Empty::Hard) => f64::INFINITY,
+            (None, _, Empty::Easy) => f64::NEG_INFINITY,
+        }
     }
+
     /// Whether the frame was hard.
     #[must_use]
-    pub fn is_hard(&self, detections: &[Detection]) -> bool {
-        self.score(detections) >= self.threshold
-    }
-}
-
-impl fmt::Display for Hardness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.measure)
-    }
-}
-
-impl FromStr for Hardness {
-    type Err = HardnessError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Err(HardnessError(text.into()))
+    pub fn is_hard(&self, seen: &Seen<'_>) -> bool {
+        match (self.measure.value(seen), self.measure.hard()) {
+            (Some(value), Hard::From) => value >= self.threshold,
+            (Some(value), Hard::Below) => value < self.threshold,
+            (None, _) => self.empty == Empty::Hard,
+        }
     }
 }
 
 impl Default for Hardness {
+    /// Nothing was seen with more than an even chance.
     fn default() -> Self {
         Self { measure: Measure::MaxConfidence, threshold: 0.5, empty: Empty::Easy }
     }
 }
+
+impl Measure {
+    /// The measure's value; `None` when nothing was seen that it measures.
+    #[must_use]
+    pub fn value(&self, seen: &Seen<'_>) -> Option<f64> {
+        let confidences = || seen.confident.iter().map(|found| probability(found.confidence));
+        let count = seen.confident.len();
+        match self {
+            Self::MeanConfidence => (count > 0).then(|| confidences().sum::<f64>() / count as f64),
+            Self::CrossEntropy => match count {
+                0 => None,
+                1 => confidences().next().map(|p| 1.0 - (entropy(p) + entropy(1.0 - p)) / std::f64::consts::LN_2),
+                _ => Some(1.0 - confidences().map(entropy).sum::<f64>() / (count as f64).ln()),
+            },
+            Self::Ibt { box_threshold } => {
+                (count > 0).then(|| confidences().filter(|p| p <= box_threshold).count() as f64 / count as f64)
+            }
+            Self::MaxConfidence => {
+                let all = seen.confident.iter().chain(seen.weak).map(|found| probability(found.confidence));
+                all.max_by(f64::total_cmp)
+            }
+            Self::Regression(regression) => (count + seen.weak.len() > 0).then(|| regression.predict(seen)),
+        }
+    }
+
+    /// On which side of a threshold frames are hard.
+    #[must_use]
+    pub const fn hard(&self) -> Hard {
+        match self {
+            Self::MeanConfidence | Self::CrossEntropy | Self::MaxConfidence => Hard::Below,
+            Self::Ibt { .. } | Self::Regression(_) => Hard::From,
+        }
+    }
+}
+
+/// What is no number counts as no confidence at all.
+fn probability(confidence: f32) -> f64 {
+    if confidence.is_nan() { 0.0 } else { f64::from(confidence.clamp(0.0, 1.0)) }
+}
+
+/// `-p·ln p`, which at 0 has the limit 0.
+fn entropy(p: f64) -> f64 {
+    if p > 0.0 { -p * p.ln() } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests;

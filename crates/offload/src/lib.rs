@@ -25,7 +25,7 @@ pub use config::{
 pub use decider::{Decided, Decider, TakenTo};
 pub use facts::{FrameFacts, Snapshot, TierSnapshot};
 pub use guards::BreakerState;
-pub use hardness::{Empty, Hardness, HardnessError, Measure};
+pub use hardness::{Empty, Hard, Hardness, HardnessError, Measure, Regression, Sample, Seen, WEIGHTS};
 pub use learn::{Capacity, TierResult};
 pub use outcome::{End, Outcome};
 pub use policy::{Policy, estimate_to_cloud};

@@ -1,9 +1,14 @@
 //! The settings of the preprocessor.
 
-use crate::{PixelConfig, Policy, TierGroups};
+use crate::policy_file::{self, PolicySource};
+use crate::{PixelConfig, TierGroups};
+use cluster::ClusterConfig;
 use frame::Topics;
 use frame_bus::BusConfig;
+use offload::{PolicyConfig, Ratio};
 use settings::Settings;
+use std::path::PathBuf;
+use std::time::Duration;
 use unit::ShellConfig;
 
 /// Everything that the preprocessor needs to know.
@@ -28,7 +33,38 @@ pub struct Config {
     /// What is done to the pixels.
     pub pixels: PixelConfig,
     /// How it is decided where a frame goes.
-    pub policy: Policy,
+    pub policy: PolicySource,
+    /// Where ready pods and autoscalers are seen.
+    pub cluster: ClusterConfig,
+    /// How frames are watched over that are in the cloud.
+    pub redispatch: RedispatchConfig,
+}
+
+/// How frames are watched over that are in the cloud.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RedispatchConfig {
+    /// The consumer group in which all replicas share that work.
+    pub group: String,
+    /// How many frames are held at a time.
+    pub max_held: usize,
+}
+
+impl RedispatchConfig {
+    fn from_settings(settings: &mut Settings) -> Self {
+        Self {
+            group: settings.text(
+                "MLVI_REDISPATCH_GROUP",
+                "mlvi-redispatch",
+                "the consumer group in which all replicas of this unit watch over frames that are in the cloud",
+            ),
+            max_held: settings.number(
+                "MLVI_REDISPATCH_HELD",
+                256,
+                1..=100_000,
+                "how many frames in the cloud are held at a time, to send them to the edge if no answer comes",
+            ),
+        }
+    }
 }
 
 impl Config {
@@ -44,14 +80,6 @@ impl Config {
             1..=100_000,
             "how many frames may be in this process at a time; the default is 2 x workers",
         );
-        let cloud_share =
-            settings.number("MLVI_CLOUD_SHARE", 0.5, 0.0..=1.0, "the share of frames that the policy 'ratio' sends to the cloud");
-        let policy = settings.choice(
-            "MLVI_POLICY",
-            "alternate",
-            &Policy::choices(cloud_share),
-            "how it is decided whether the edge or the cloud looks at a frame",
-        );
         Self {
             shell: ShellConfig::from_settings(settings, unit),
             bus: BusConfig::from_settings(settings, unit),
@@ -62,9 +90,57 @@ impl Config {
             workers,
             max_in_flight,
             pixels: PixelConfig::from_settings(settings),
-            policy,
+            policy: policy_from_settings(settings),
+            cluster: ClusterConfig::from_settings(settings),
+            redispatch: RedispatchConfig::from_settings(settings),
         }
     }
+}
+
+fn policy_from_settings(settings: &mut Settings) -> PolicySource {
+    let cloud_share =
+        settings.number("MLVI_CLOUD_SHARE", 0.5, 0.0..=1.0, "the share of frames that the policy 'ratio' sends to the cloud");
+    let rule = settings.optional_text("MLVI_RULE", "the rule of the policy 'expression', in CEL");
+    let name = settings.choice(
+        "MLVI_POLICY",
+        "alternate",
+        &PolicyConfig::NAMES.map(|name| (name, name)),
+        "how it is decided whether the edge or the cloud looks at a frame",
+    );
+    let file = settings.optional_text(
+        "MLVI_POLICY_FILE",
+        "a policy with everything that tunes it, in TOML; wins over MLVI_POLICY and is read again when it changes",
+    );
+    let reload = settings.duration(
+        "MLVI_POLICY_RELOAD",
+        Duration::from_secs(2),
+        Duration::from_millis(10)..=Duration::from_secs(3600),
+        "how often the policy file is looked at",
+    );
+    let mut workers = |name, help| Some(settings.number(name, 0, 0..=10_000, help)).filter(|workers| *workers > 0);
+    let workers = [
+        workers("MLVI_EDGE_WORKERS", "how many frames a replica of edge-inference works on at a time; 0: not known"),
+        workers("MLVI_CLOUD_WORKERS", "how many frames a replica of cloud-inference works on at a time; 0: not known"),
+    ];
+    let mut config = PolicyConfig::named(name).expect("the choices are the names that there are");
+    config.ratio = Ratio { cloud_share };
+    config.expression.rule = rule.clone().unwrap_or_default();
+    let file = file.map(PathBuf::from);
+    if let Some(path) = &file {
+        match policy_file::read(path) {
+            Ok((_, read)) => config = read,
+            Err(problem) => {
+                settings.refuse(
+                    "MLVI_POLICY_FILE",
+                    path.display().to_string(),
+                    format!("a policy file that can be used: {problem}"),
+                );
+            }
+        }
+    } else if let Err(error) = config.check() {
+        settings.refuse("MLVI_RULE", rule.unwrap_or_default(), format!("a rule that compiles: {error}"));
+    }
+    PolicySource { config, file, reload, workers }
 }
 
 #[cfg(test)]
@@ -80,7 +156,7 @@ mod tests {
     fn the_defaults_are_allowed_and_do_what_the_original_did() {
         let (config, settings) = read(&[]);
         settings.finish().unwrap();
-        assert_eq!((config.policy, config.pixels.sharpness), (Policy::Alternate, 1.2));
+        assert_eq!((config.policy.config.policy.as_str(), config.pixels.sharpness), ("alternate", 1.2));
         assert_eq!(config.max_in_flight, 2 * config.workers);
     }
 
@@ -88,13 +164,37 @@ mod tests {
     fn a_ratio_comes_with_its_share() {
         let (config, settings) = read(&[("MLVI_POLICY", "ratio"), ("MLVI_CLOUD_SHARE", "0.3")]);
         settings.finish().unwrap();
-        assert_eq!(config.policy, Policy::Ratio { cloud_share: 0.3 });
+        assert_eq!((config.policy.config.policy.as_str(), config.policy.config.ratio.cloud_share), ("ratio", 0.3));
+    }
+
+    #[test]
+    fn a_rule_comes_with_its_policy_and_must_compile() {
+        let (config, settings) = read(&[("MLVI_POLICY", "expression"), ("MLVI_RULE", "edge.backlog > 3")]);
+        settings.finish().unwrap();
+        assert_eq!(config.policy.config.expression.rule, "edge.backlog > 3");
+        for rule in ["edge.backlog >", ""] {
+            let text = read(&[("MLVI_POLICY", "expression"), ("MLVI_RULE", rule)]).1.finish().unwrap_err().to_string();
+            assert!(text.contains("MLVI_RULE") && text.contains("column"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_believed_of_the_tiers_comes_from_the_file_or_from_variables() {
+        let (config, settings) = read(&[("MLVI_EDGE_WORKERS", "2")]);
+        settings.finish().unwrap();
+        let mut of_file = PolicyConfig::named("deadline").unwrap();
+        of_file.prior.edge.workers = Some(7);
+        let source = config.policy;
+        assert_eq!(source.filled_in(of_file).prior.edge.workers, Some(7));
+        let filled = source.filled_in(PolicyConfig::named("deadline").unwrap());
+        assert_eq!((filled.prior.edge.workers, filled.prior.cloud.workers), (Some(2), None));
     }
 
     #[test]
     fn what_is_not_allowed_is_named_with_what_is() {
         let bad = [
             ("MLVI_POLICY", "coin", "edge-only, cloud-only, alternate, ratio"),
+            ("MLVI_POLICY_FILE", "/nonexistent/policy.toml", "No such file"),
             ("MLVI_CLOUD_SHARE", "1.5", "0 to 1"),
             ("MLVI_SHARPNESS", "NaN", "from"),
             ("MLVI_JPEG_QUALITY", "0", "1 to 100"),

@@ -1,35 +1,35 @@
 //! What becomes of one delivery.
 
+use crate::decisions::Decisions;
 use crate::guard::Guard;
-use crate::load::Load;
 use crate::metrics::{Metrics, Outcome};
 use crate::pixels::{PixelConfig, PreparedImage, prepare};
 use crate::publish::Publisher;
-use crate::remembered::Remembered;
-use crate::{FrameFacts, LoadSnapshot};
-use frame::{Decision, Envelope, ImageFormat, Origin, Prepared, Problem, ResultMessage, ServedBy, Timestamp, TimingsMs};
+use crate::remembered::{Moving, Remembered};
+use frame::{
+    Decision, Destination, Envelope, FrameId, ImageFormat, ImageSize, Origin, Prepared, Problem, ResultMessage, ServedBy,
+    Timestamp, TimingsMs,
+};
 use frame_bus::{Handle, Message, SendError, Turn};
+use offload::{Action, Decided, FrameFacts};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::sync::Semaphore;
 use tracing::{Instrument, debug, debug_span, info, warn};
 
-/// The decision, with its policy inside.
-pub(crate) type Decide = Box<dyn Fn(&FrameFacts, &LoadSnapshot) -> Decision + Send + Sync>;
-
 /// What all deliveries share.
 pub(crate) struct Handler {
-    pub(crate) publisher: Publisher,
+    pub(crate) publisher: Arc<Publisher>,
     pub(crate) metrics: Metrics,
     /// One permit for each frame whose pixels may be worked on.
     pub(crate) workers: Arc<Semaphore>,
     pub(crate) pixels: PixelConfig,
-    pub(crate) decide: Decide,
+    pub(crate) decisions: Decisions,
     /// How many frames were decided on.
     pub(crate) decided: AtomicU64,
     pub(crate) remembered: Remembered,
-    pub(crate) load: Load,
+    pub(crate) moving: Moving,
     pub(crate) guard: Arc<Guard>,
     pub(crate) served_by: ServedBy,
 }
@@ -46,6 +46,14 @@ struct Work {
 enum End {
     Expired,
     Failed(Problem),
+    /// It was decided that nobody looks at it.
+    NotLookedAt(Box<Decided<FrameId>>, ImageSize),
+}
+
+/// As it travels and comes back.
+fn decision_of(destination: Destination, decided: Decided<FrameId>) -> Decision {
+    let Decided { choice, policy, predicted_ms, .. } = decided;
+    Decision { predicted_ms, ..Decision::new(destination, choice.reason, policy) }
 }
 
 impl Handle for Handler {
@@ -73,20 +81,27 @@ impl Handler {
         drop(permit);
         // from here on in the order of the camera: decisions, and what is sent
         turn.wait().await;
-        match prepared.and_then(|image| Ok((self.decide(&work, &image)?, image))) {
-            Ok((decision, image)) => self.send_on(work, decision, image).await,
+        let decided = match prepared {
+            Ok(image) => self.decide(&work, &image).map(|decided| (decided, image)),
+            Err(end) => Err(end),
+        };
+        match decided {
+            Ok((decided, image)) => match decided.choice.destination() {
+                Some(tier) => self.send_on(work, tier, decided, image).await,
+                None => self.end(&work, End::NotLookedAt(Box::new(decided), image.size)).await,
+            },
             Err(end) => self.end(&work, end).await,
         }
     }
 
     /// On a thread that may be blocked.
     async fn work_on_pixels(&self, work: Work) -> (Work, Result<PreparedImage, End>) {
-        let (guard, pixels) = (Arc::clone(&self.guard), self.pixels);
+        let (guard, pixels, wants_thumbnail) = (Arc::clone(&self.guard), self.pixels, self.decisions.wants_change());
         let task = tokio::task::spawn_blocking(move || {
             if work.envelope.is_expired(Timestamp::now()) {
                 return (work, Err(End::Expired));
             }
-            let prepared = guard.run(|| prepare(&work.message.payload, &pixels));
+            let prepared = guard.run(|| prepare(&work.message.payload, &pixels, wants_thumbnail));
             let prepared = prepared.and_then(|image| image.map_err(|error| error.problem()));
             (work, prepared.map_err(End::Failed))
         });
@@ -97,13 +112,13 @@ impl Handler {
         (work, prepared)
     }
 
-    fn decide(&self, work: &Work, image: &PreparedImage) -> Result<Decision, End> {
+    fn decide(&self, work: &Work, image: &PreparedImage) -> Result<Decided<FrameId>, End> {
         let (envelope, now) = (&work.envelope, Timestamp::now());
         if envelope.is_expired(now) {
             return Err(End::Expired);
         }
-        if let Some(decision) = self.remembered.get(envelope.frame_id) {
-            return Ok(decision);
+        if let Some(decided) = self.remembered.get(envelope.frame_id) {
+            return Ok(decided);
         }
         let facts = FrameFacts {
             camera: envelope.camera.clone(),
@@ -113,22 +128,36 @@ impl Handler {
             image: image.size,
             age_ms: now.ms_since(envelope.received_at),
             deadline_left_ms: envelope.deadline.map(|deadline| deadline.ms_since(now)),
+            change: image.thumbnail.as_ref().and_then(|thumbnail| self.moving.change(&envelope.camera, thumbnail)),
         };
-        let decision = self.guard.run(|| (self.decide)(&facts, &self.load.latest())).map_err(End::Failed)?;
-        self.remembered.put(envelope.frame_id, decision.clone());
-        Ok(decision)
+        let decided = self.guard.run(|| self.decisions.decide(envelope.frame_id, &facts)).map_err(End::Failed)?;
+        if let (Some(_), Some(thumbnail)) = (decided.choice.destination(), &image.thumbnail) {
+            self.moving.looked_at(&envelope.camera, thumbnail.clone());
+        }
+        self.remembered.put(envelope.frame_id, decided.clone());
+        Ok(decided)
     }
 
-    async fn send_on(&self, work: Work, decision: Decision, image: PreparedImage) -> Result<(), SendError> {
-        let topic = self.publisher.topics.for_destination(decision.destination);
+    async fn send_on(
+        &self,
+        work: Work,
+        tier: Destination,
+        decided: Decided<FrameId>,
+        image: PreparedImage,
+    ) -> Result<(), SendError> {
         let Work { envelope, message, queue_ms, taken_up } = work;
+        let escalation = match &decided.choice.action {
+            Action::Cascade(hardness) => Some(hardness.to_string()),
+            Action::Send(_) | Action::Expire | Action::Skip => None,
+        };
+        let answer_by = decided.answer_by;
         let prepared = Prepared {
-            image: image.size,
-            decision,
-            attempt: 1,
+            answer_by,
+            escalation,
             queue_frames_ms: queue_ms,
             preprocess_ms: milliseconds(taken_up),
             origin: Some(Origin { partition: message.partition, offset: message.offset }),
+            ..Prepared::now(image.size, decision_of(tier, decided))
         };
         // the uploaded bytes are not needed any more, and sending may take a while
         drop(message);
@@ -139,7 +168,7 @@ impl Handler {
             prepared: Some(prepared.clone()),
             ..envelope
         };
-        self.publisher.frame(topic, &envelope, image.jpeg).await?;
+        self.publisher.frame(tier, &envelope, image.jpeg).await?;
         self.guard.got_through();
         let Prepared { decision, preprocess_ms, .. } = prepared;
         self.metrics.ended(Outcome::Prepared);
@@ -157,6 +186,16 @@ impl Handler {
             End::Expired => {
                 info!(frame_id = %envelope.frame_id, camera = %envelope.camera, "frame expired");
                 (Outcome::Expired, envelope.expired(&self.served_by.unit, served_by, timings))
+            }
+            End::NotLookedAt(decided, image) => {
+                let (same_as, decision) = (decided.same_as, decision_of(Destination::Edge, *decided));
+                self.metrics.decided(&decision);
+                debug!(reason = decision.reason, "nobody looks at the frame");
+                let envelope = Envelope { prepared: Some(Prepared::now(image, decision.clone())), ..envelope.clone() };
+                match same_as {
+                    Some(same_as) => (Outcome::Skipped, envelope.skipped(same_as, decision, served_by, timings)),
+                    None => (Outcome::Expired, envelope.expired("any tier that could meet it", served_by, timings)),
+                }
             }
             End::Failed(problem) => {
                 warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, %problem, "frame failed");

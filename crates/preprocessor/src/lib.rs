@@ -2,21 +2,28 @@
 //!
 //! Each frame of the frames topic is decoded under limits, sharpened and encoded again on a thread for pixels; then
 //! [`estimate_to_cloud`] says whether the edge or the cloud shall look at it, and it goes to that tier's topic.
-//! Frames are worked on in parallel and published in the order of their camera.
+//! Frames are worked on in parallel and published in the order of their camera. Results are read to learn from them, and a frame that the
+//! cloud does not answer in time is taken back.
 
+mod answered;
 mod config;
-mod estimate_to_cloud;
+mod decisions;
 mod guard;
 mod handle;
 mod load;
 mod metrics;
+mod motion;
 mod pixels;
+mod policy_file;
 mod publish;
+mod redispatch;
 mod remembered;
+mod results;
 mod run;
 
-pub use config::Config;
-pub use estimate_to_cloud::{FrameFacts, LoadSnapshot, Policy, estimate_to_cloud};
+pub use config::{Config, RedispatchConfig};
 pub use load::TierGroups;
+pub use offload::{Policy, estimate_to_cloud};
 pub use pixels::PixelConfig;
+pub use policy_file::PolicySource;
 pub use run::{run, run_with};

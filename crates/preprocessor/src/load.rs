@@ -1,16 +1,15 @@
-//! Watching how much work the tiers have.
+//! Watching how much work the tiers have: the broker's lag, and the cluster's ready pods.
 
-use crate::LoadSnapshot;
-use crate::metrics::Metrics;
+use crate::decisions::Decisions;
+use cluster::{Cluster, ClusterConfig, DeploymentCapacity};
 use frame::{Destination, Topics};
 use frame_bus::Bus;
 use settings::Settings;
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-/// Old enough to be cheap, fresh enough for a queue that holds seconds of work.
+/// Old enough to be cheap, fresh enough for a queue that holds seconds of work; in between, what was sent and answered is counted.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The consumer groups of the tiers: their committed offsets tell the backlog.
@@ -46,43 +45,54 @@ impl TierGroups {
     }
 }
 
-/// The latest snapshot; looking stops when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Load {
-    latest: watch::Receiver<LoadSnapshot>,
-    _watching: DropGuard,
+/// Where the backlog is read.
+pub(crate) struct Backlog {
+    pub(crate) bus: Bus,
+    pub(crate) topics: Topics,
+    pub(crate) groups: TierGroups,
 }
 
-impl Load {
-    /// Begins to look. Until the first answer, and whenever there is none, the backlogs are not known.
-    pub(crate) fn watch(bus: Bus, topics: Topics, groups: TierGroups, metrics: Metrics) -> Self {
-        let (sender, latest) = watch::channel(LoadSnapshot::default());
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        tokio::spawn(stopped.run_until_cancelled_owned(async move {
-            loop {
-                let backlog = async |tier| backlog(&bus, groups.of(tier), topics.for_destination(tier)).await;
-                let (edge_backlog, cloud_backlog) = tokio::join!(backlog(Destination::Edge), backlog(Destination::Cloud));
-                metrics.backlog(Destination::Edge, edge_backlog);
-                metrics.backlog(Destination::Cloud, cloud_backlog);
-                sender.send_replace(LoadSnapshot { edge_backlog, cloud_backlog });
-                tokio::time::sleep(LOOK_EVERY).await;
+impl Backlog {
+    /// Tells the decisions what it sees, until shutdown. What cannot be read is not known.
+    pub(crate) async fn watch(self, decisions: Decisions, shutdown: CancellationToken) {
+        loop {
+            let (edge, cloud) = tokio::join!(self.of(Destination::Edge), self.of(Destination::Cloud));
+            decisions.lag(Destination::Edge, edge);
+            decisions.lag(Destination::Cloud, cloud);
+            decisions.report();
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = shutdown.cancelled() => return,
             }
-        }));
-        Self { latest, _watching: stop.drop_guard() }
+        }
     }
 
-    pub(crate) fn latest(&self) -> LoadSnapshot {
-        *self.latest.borrow()
+    async fn of(&self, tier: Destination) -> Option<u64> {
+        let (group, topic) = (self.groups.of(tier), self.topics.for_destination(tier));
+        match self.bus.lag(group, topic).await {
+            Ok(lag) => Some(lag.messages),
+            Err(error) => {
+                debug!(group, topic, %error, "backlog is not known");
+                None
+            }
+        }
     }
 }
 
-async fn backlog(bus: &Bus, group: &str, topic: &str) -> Option<u64> {
-    match bus.lag(group, topic).await {
-        Ok(lag) => Some(lag.messages),
-        Err(error) => {
-            debug!(group, topic, %error, "backlog is not known");
-            None
+/// Tells the decisions how many pods are ready, until shutdown.
+pub(crate) async fn watch_cluster(config: ClusterConfig, decisions: Decisions, shutdown: CancellationToken) {
+    let cluster = Cluster::watch(config, &shutdown);
+    let mut capacity = cluster.capacity();
+    loop {
+        let seen = capacity.borrow_and_update().clone();
+        for (tier, deployment) in [(Destination::Edge, seen.edge), (Destination::Cloud, seen.cloud)] {
+            let at_maximum =
+                deployment.as_ref().and_then(|deployment: &DeploymentCapacity| deployment.hpa).map(|hpa| hpa.at_maximum);
+            decisions.capacity(tier, deployment.map(|deployment| deployment.ready), at_maximum);
+        }
+        tokio::select! {
+            changed = capacity.changed() => if changed.is_err() { return },
+            () = shutdown.cancelled() => return,
         }
     }
 }

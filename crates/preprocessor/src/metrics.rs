@@ -1,7 +1,8 @@
 //! What the preprocessor counts.
 
 use crate::pixels::StageTimes;
-use frame::{Decision, Destination};
+use frame::{Decision, Destination, FrameResult};
+use offload::{BreakerState, TierSnapshot};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,8 +17,47 @@ pub(crate) struct Metrics {
     decisions: Family<DecisionLabels, Counter>,
     stages: Family<StageLabel, Histogram, fn() -> Histogram>,
     dead_letters: Counter,
-    backlog: Family<TierLabel, Gauge<f64, AtomicU64>>,
+    tiers: TierGauges,
+    sent_bytes: Family<TierLabel, Counter>,
+    answered: Family<TierLabel, Histogram, fn() -> Histogram>,
+    prediction_ratio: Family<TierLabel, Histogram, fn() -> Histogram>,
+    retaken: Family<RetakenLabel, Counter>,
+    budget_left: Gauge<f64, AtomicU64>,
+    policy_reloads: Family<ReloadLabel, Counter>,
     pub(crate) in_flight: Gauge,
+}
+
+/// What is known of each tier.
+#[derive(Clone, Debug, Default)]
+struct TierGauges {
+    backlog: Family<TierLabel, Gauge<f64, AtomicU64>>,
+    backlog_bytes: Family<TierLabel, Gauge<f64, AtomicU64>>,
+    service: Family<TierLabel, Gauge<f64, AtomicU64>>,
+    workers: Family<TierLabel, Gauge<f64, AtomicU64>>,
+    rtt: Family<TierLabel, Gauge<f64, AtomicU64>>,
+    throughput: Family<TierLabel, Gauge<f64, AtomicU64>>,
+    breaker: Family<TierLabel, Gauge<f64, AtomicU64>>,
+}
+
+/// What became of a frame that the cloud did not answer in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Retaken {
+    /// The edge looks at it.
+    Edge,
+    /// The edge's provisional answer counts.
+    Provisional,
+    /// Its deadline had gone by.
+    Expired,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RetakenLabel {
+    to: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabel {
+    outcome: &'static str,
 }
 
 /// What became of a message.
@@ -29,6 +69,8 @@ pub(crate) enum Outcome {
     Failed,
     /// Its deadline had gone by.
     Expired,
+    /// It equals an earlier one.
+    Skipped,
     /// It was no frame.
     Malformed,
 }
@@ -42,6 +84,7 @@ struct OutcomeLabel {
 struct DecisionLabels {
     destination: &'static str,
     reason: String,
+    policy: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -63,15 +106,32 @@ impl Metrics {
             decisions: Family::default(),
             stages: Family::new_with_constructor(histogram),
             dead_letters: Counter::default(),
-            backlog: Family::default(),
+            tiers: TierGauges::default(),
+            sent_bytes: Family::default(),
+            answered: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 14))),
+            // what really went by as a multiple of what was predicted: 1 is a perfect prediction
+            prediction_ratio: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.125, 1.414, 16))),
+            retaken: Family::default(),
+            budget_left: Gauge::default(),
+            policy_reloads: Family::default(),
             in_flight: Gauge::default(),
         };
         metrics.register("preprocessor_frames", "messages of the frames topic, by what became of them", own.frames.clone());
         metrics.register("preprocessor_decisions", "frames sent on, by destination and reason", own.decisions.clone());
         metrics.register("preprocessor_stage_seconds", "time that a frame spent in each stage, in seconds", own.stages.clone());
         metrics.register("preprocessor_dead_letters", "messages sent to the dead-letter topic", own.dead_letters.clone());
-        let backlog = "frames that a tier has not finished, as seen from here; NaN when not known";
-        metrics.register("preprocessor_tier_backlog_frames", backlog, own.backlog.clone());
+        own.tiers.register(metrics);
+        metrics.register("preprocessor_sent_bytes", "bytes of frames sent to a tier", own.sent_bytes.clone());
+        let answered = "time from the decision to the tier's answer, in seconds";
+        metrics.register("preprocessor_answer_seconds", answered, own.answered.clone());
+        let ratio = "time to the tier's answer as a multiple of what was predicted";
+        metrics.register("preprocessor_prediction_ratio", ratio, own.prediction_ratio.clone());
+        let retaken = "frames taken back from a cloud that did not answer in time, by what became of them";
+        metrics.register("preprocessor_redispatches", retaken, own.retaken.clone());
+        let budget = "what is left of the budget, in its unit; of the camera that has the least where each has its own";
+        metrics.register("preprocessor_budget_left", budget, own.budget_left.clone());
+        let reloads = "changes of the policy file, by whether they could be used";
+        metrics.register("preprocessor_policy_reloads", reloads, own.policy_reloads.clone());
         metrics.register("preprocessor_in_flight_frames", "frames in the process", own.in_flight.clone());
         own
     }
@@ -81,13 +141,15 @@ impl Metrics {
             Outcome::Prepared => "prepared",
             Outcome::Failed => "failed",
             Outcome::Expired => "expired",
+            Outcome::Skipped => "skipped",
             Outcome::Malformed => "malformed",
         };
         self.frames.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     pub(crate) fn decided(&self, decision: &Decision) {
-        let labels = DecisionLabels { destination: decision.destination.as_str(), reason: decision.reason.clone() };
+        let (reason, policy) = (decision.reason.clone(), decision.policy.clone());
+        let labels = DecisionLabels { destination: decision.destination.as_str(), reason, policy };
         self.decisions.get_or_create(&labels).inc();
     }
 
@@ -101,8 +163,88 @@ impl Metrics {
         self.dead_letters.inc();
     }
 
-    pub(crate) fn backlog(&self, tier: Destination, frames: Option<u64>) {
-        let frames = frames.map_or(f64::NAN, |frames| frames as f64);
-        self.backlog.get_or_create(&TierLabel { tier: tier.as_str() }).set(frames);
+    /// Bytes go to a tier.
+    pub(crate) fn sent(&self, tier: Destination, bytes: usize) {
+        self.sent_bytes.get_or_create(&TierLabel::of(tier)).inc_by(bytes as u64);
+    }
+
+    /// A tier has answered: what was predicted against what it really took.
+    pub(crate) fn answered(&self, result: &FrameResult) {
+        let Some(decision) = &result.decision else { return };
+        let Some(took_ms) = decision.took_ms else { return };
+        let label = TierLabel::of(decision.destination);
+        self.answered.get_or_create(&label).observe(took_ms / 1000.0);
+        if let Some(predicted_ms) = decision.predicted_ms.of(decision.destination).filter(|ms| *ms > 0.0) {
+            self.prediction_ratio.get_or_create(&label).observe(took_ms / predicted_ms);
+        }
+    }
+
+    pub(crate) fn retaken(&self, to: Retaken) {
+        let to = match to {
+            Retaken::Edge => "edge",
+            Retaken::Provisional => "provisional",
+            Retaken::Expired => "expired",
+        };
+        self.retaken.get_or_create(&RetakenLabel { to }).inc();
+    }
+
+    pub(crate) fn policy_reloaded(&self, used: bool) {
+        let outcome = if used { "used" } else { "refused" };
+        self.policy_reloads.get_or_create(&ReloadLabel { outcome }).inc();
+    }
+
+    pub(crate) fn budget_left(&self, left: f64) {
+        self.budget_left.set(left);
+    }
+
+    /// How a tier is seen.
+    pub(crate) fn tier(&self, tier: Destination, seen: &TierSnapshot, breaker: BreakerState) {
+        let label = TierLabel::of(tier);
+        let seconds = |ms: Option<f64>| ms.map(|ms| ms / 1000.0);
+        let breaker = match breaker {
+            BreakerState::Closed => 0.0,
+            BreakerState::HalfOpen => 0.5,
+            BreakerState::Open => 1.0,
+        };
+        let gauges = &self.tiers;
+        let values = [
+            (&gauges.backlog, seen.backlog_frames.map(|frames| frames as f64)),
+            (&gauges.backlog_bytes, seen.backlog_bytes.map(|bytes| bytes as f64)),
+            (&gauges.service, seconds(seen.service_ms)),
+            (&gauges.workers, seen.workers.map(f64::from)),
+            (&gauges.rtt, seconds(seen.rtt_ms)),
+            (&gauges.throughput, seen.throughput_bytes_per_s),
+            (&gauges.breaker, Some(breaker)),
+        ];
+        for (gauge, value) in values {
+            gauge.get_or_create(&label).set(value.unwrap_or(f64::NAN));
+        }
+    }
+}
+
+impl TierLabel {
+    const fn of(tier: Destination) -> Self {
+        Self { tier: tier.as_str() }
+    }
+}
+
+impl TierGauges {
+    fn register(&self, metrics: &unit::Metrics) {
+        let rows = [
+            ("preprocessor_tier_backlog_frames", "frames that a tier has not finished, as seen from here", &self.backlog),
+            ("preprocessor_tier_backlog_bytes", "their bytes", &self.backlog_bytes),
+            (
+                "preprocessor_tier_service_seconds",
+                "how long a worker takes for a frame, average; NaN when not known",
+                &self.service,
+            ),
+            ("preprocessor_tier_workers", "frames that a tier works on at a time; NaN when not known", &self.workers),
+            ("preprocessor_tier_rtt_seconds", "the way there and back; NaN when not known", &self.rtt),
+            ("preprocessor_tier_throughput_bytes_per_second", "how fast bytes get there; NaN when not known", &self.throughput),
+            ("preprocessor_tier_breaker_state", "0 closed, 0.5 half-open, 1 open", &self.breaker),
+        ];
+        for (name, help, gauge) in rows {
+            metrics.register(name, help, gauge.clone());
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What is done to a frame's pixels: decode, sharpen, encode.
 
+use crate::motion::Thumbnail;
 use frame::{DEFAULT_MAX_PIXELS, ImageSize, MAX_FRAME_BYTES, RgbImage};
 use settings::Settings;
 use std::time::{Duration, Instant};
@@ -38,6 +39,8 @@ pub(crate) struct PreparedImage {
     /// Upright.
     pub(crate) size: ImageSize,
     pub(crate) jpeg: Vec<u8>,
+    /// To compare it with the camera's other frames, if that is wanted.
+    pub(crate) thumbnail: Option<Thumbnail>,
     pub(crate) times: StageTimes,
 }
 
@@ -53,15 +56,16 @@ pub(crate) struct StageTimes {
 ///
 /// # Errors
 /// When the bytes are no image that can be decoded, or the result is too large to be sent at any quality.
-pub(crate) fn prepare(bytes: &[u8], config: &PixelConfig) -> Result<PreparedImage, VisionError> {
+pub(crate) fn prepare(bytes: &[u8], config: &PixelConfig, wants_thumbnail: bool) -> Result<PreparedImage, VisionError> {
     let start = Instant::now();
     let image = vision::decode(bytes, &Limits { max_pixels: config.max_pixels })?;
     let decoded = Instant::now();
+    let thumbnail = wants_thumbnail.then(|| Thumbnail::of(&image));
     let image = if config.sharpness == 1.0 { image } else { vision::sharpen(&image, config.sharpness) };
     let sharpened = Instant::now();
     let jpeg = encode_within(&image, config.quality, MAX_FRAME_BYTES)?;
     let times = StageTimes { decode: decoded - start, sharpen: sharpened - decoded, encode: sharpened.elapsed() };
-    Ok(PreparedImage { size: image.size(), jpeg, times })
+    Ok(PreparedImage { size: image.size(), jpeg, thumbnail, times })
 }
 
 /// At `quality`, or as far below as the limit in bytes demands.
@@ -113,7 +117,7 @@ mod tests {
         let limits = Limits::default();
         for sharpness in [1.0, 1.2] {
             let config = PixelConfig { max_pixels: 10_000, sharpness, quality: 90 };
-            let prepared = prepare(&uploaded, &config).unwrap();
+            let prepared = prepare(&uploaded, &config, false).unwrap();
             let expected = vision::sharpen(&vision::decode(&uploaded, &limits).unwrap(), sharpness);
             assert_eq!(prepared.jpeg, vision::encode_jpeg(&expected, 90).unwrap());
             assert_eq!(prepared.size, image.size());
@@ -124,6 +128,6 @@ mod tests {
     fn the_pixel_limit_holds() {
         let uploaded = vision::encode_jpeg(&noise(40, 30), 90).unwrap();
         let config = PixelConfig { max_pixels: 1199, sharpness: 1.2, quality: 90 };
-        assert!(matches!(prepare(&uploaded, &config), Err(VisionError::TooManyPixels { .. })));
+        assert!(matches!(prepare(&uploaded, &config, false), Err(VisionError::TooManyPixels { .. })));
     }
 }

@@ -1,7 +1,7 @@
 //! Sending what comes of a frame; its offset is free to be committed only after the broker has acknowledged all of it.
 
 use crate::metrics::Metrics;
-use frame::{Envelope, ResultMessage, Topics};
+use frame::{Destination, Envelope, ResultMessage, Topics};
 use frame_bus::{Bus, Message, Outgoing, SendError};
 use tokio_util::sync::CancellationToken;
 
@@ -17,9 +17,10 @@ pub(crate) struct Publisher {
 
 impl Publisher {
     /// Sends a prepared frame to the tier that was decided on.
-    pub(crate) async fn frame(&self, topic: &str, envelope: &Envelope, jpeg: Vec<u8>) -> Result<(), SendError> {
-        let headers = envelope.to_headers();
-        let out = Outgoing { topic: topic.into(), key: envelope.key(), headers, payload: jpeg };
+    pub(crate) async fn frame(&self, tier: Destination, envelope: &Envelope, jpeg: Vec<u8>) -> Result<(), SendError> {
+        let (topic, headers) = (self.topics.for_destination(tier).to_owned(), envelope.to_headers());
+        self.metrics.sent(tier, jpeg.len());
+        let out = Outgoing { topic, key: envelope.key(), headers, payload: jpeg };
         self.bus.send_persistently(out, &self.give_up).await.map(drop)
     }
 

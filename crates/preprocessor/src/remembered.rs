@@ -3,7 +3,9 @@
 //! A frame comes again when its offset was not committed: after a rebalance, or when a broker restarts. Were it decided on anew,
 //! both tiers might look at it, and results of a camera could overtake each other on one tier.
 
-use frame::{Decision, FrameId};
+use crate::motion::Thumbnail;
+use frame::{CameraId, FrameId};
+use offload::Decided;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
@@ -18,18 +20,18 @@ pub(crate) struct Remembered {
 
 #[derive(Debug, Default)]
 struct Inner {
-    decisions: HashMap<FrameId, Decision>,
+    decisions: HashMap<FrameId, Decided<FrameId>>,
     oldest_first: VecDeque<FrameId>,
 }
 
 impl Remembered {
-    pub(crate) fn get(&self, frame: FrameId) -> Option<Decision> {
+    pub(crate) fn get(&self, frame: FrameId) -> Option<Decided<FrameId>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).decisions.get(&frame).cloned()
     }
 
-    pub(crate) fn put(&self, frame: FrameId, decision: Decision) {
+    pub(crate) fn put(&self, frame: FrameId, decided: Decided<FrameId>) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.decisions.insert(frame, decision).is_none() {
+        if inner.decisions.insert(frame, decided).is_none() {
             inner.oldest_first.push_back(frame);
         }
         if inner.oldest_first.len() > MOST
@@ -40,13 +42,45 @@ impl Remembered {
     }
 }
 
+/// How many cameras' pictures are held, three kilobytes each.
+const MOST_CAMERAS: usize = 4096;
+
+/// What each camera's last frame that was looked at looked like.
+#[derive(Debug, Default)]
+pub(crate) struct Moving {
+    pictures: Mutex<HashMap<CameraId, Thumbnail>>,
+}
+
+impl Moving {
+    /// The share of the picture that has changed since then, if there is such a frame.
+    pub(crate) fn change(&self, camera: &CameraId, now: &Thumbnail) -> Option<f64> {
+        let pictures = self.pictures.lock().unwrap_or_else(PoisonError::into_inner);
+        pictures.get(camera).map(|before| now.change_since(before))
+    }
+
+    pub(crate) fn looked_at(&self, camera: &CameraId, picture: Thumbnail) {
+        let mut pictures = self.pictures.lock().unwrap_or_else(PoisonError::into_inner);
+        if pictures.len() >= MOST_CAMERAS && !pictures.contains_key(camera) {
+            // a camera that is missing here is looked at once more than it need be
+            pictures.clear();
+        }
+        pictures.insert(camera.clone(), picture);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use frame::Destination;
 
-    fn decision(destination: Destination) -> Decision {
-        Decision { destination, reason: "because".into(), policy: "test".into() }
+    fn decision(destination: Destination) -> Decided<FrameId> {
+        Decided {
+            choice: offload::Choice::send(destination, "because"),
+            policy: "test".into(),
+            predicted_ms: frame::Predicted::default(),
+            answer_by: None,
+            same_as: None,
+        }
     }
 
     #[test]

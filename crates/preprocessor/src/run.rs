@@ -1,14 +1,18 @@
-//! From start to stop: shell, bus, topics, the consuming loop, draining.
+//! From start to stop: shell, bus, topics, the consuming loops, draining.
 
+use crate::Config;
+use crate::answered::Answered;
+use crate::decisions::Decisions;
 use crate::guard::Guard;
-use crate::handle::{Decide, Handler};
-use crate::load::Load;
+use crate::handle::Handler;
+use crate::load::{Backlog, watch_cluster};
 use crate::metrics::Metrics;
 use crate::publish::Publisher;
-use crate::remembered::Remembered;
-use crate::{Config, FrameFacts, LoadSnapshot, estimate_to_cloud};
-use frame::Decision;
-use frame_bus::{Bus, ConsumerOptions, WorkControl};
+use crate::redispatch::Redispatcher;
+use crate::remembered::{Moving, Remembered};
+use crate::results::Results;
+use frame_bus::{Bus, ConsumerOptions, WorkControl, WorkError};
+use offload::Policy;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -16,33 +20,29 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use unit::Shell;
 
-/// The loop only hands frames to tasks: half a minute without a beat means that it hangs.
+/// The loops only hand frames to tasks: half a minute without a beat means that one hangs.
 const BEAT_LIMIT: Duration = Duration::from_secs(30);
 
-/// Runs the unit until `shutdown`, with [`estimate_to_cloud`] and the configured policy.
+/// Runs the unit until `shutdown`, with the configured policy.
 ///
 /// # Errors
 /// When a port cannot be bound or a topic cannot be had, or when the unit cannot go on. A broker that is away is waited for.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let policy = config.policy;
-    run_with(config, move |frame, load| estimate_to_cloud(frame, load, &policy), shutdown).await
+    start(config, None, shutdown).await
 }
 
-/// The same with a decision of the caller's own; the configured policy is not asked.
+/// The same with a policy of the caller's own; of the configured one only the guards count.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_with(
-    config: Config,
-    decide: impl Fn(&FrameFacts, &LoadSnapshot) -> Decision + Send + Sync + 'static,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    start(config, Box::new(decide), shutdown).await
+pub async fn run_with(config: Config, policy: Box<dyn Policy>, shutdown: CancellationToken) -> anyhow::Result<()> {
+    start(config, Some(policy), shutdown).await
 }
 
-async fn start(config: Config, decide: Decide, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let Config { shell, bus, topics, partitions, group, tiers, workers, max_in_flight, pixels, .. } = config;
-    let control = WorkControl::new(shutdown.clone(), shell.drain);
+async fn start(config: Config, own: Option<Box<dyn Policy>>, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let Config { shell, bus, topics, partitions, group, tiers, workers, max_in_flight, pixels, policy, cluster, redispatch } =
+        config;
+    let drain = shell.drain;
     let shell = Shell::start(shell, &shutdown).await?;
     let in_place = shell.health.condition("topics");
     let bus = Bus::open(bus)?;
@@ -54,19 +54,66 @@ async fn start(config: Config, decide: Decide, shutdown: CancellationToken) -> a
     }
 
     let metrics = Metrics::register(&shell.metrics);
-    let options = ConsumerOptions { group, topic: topics.frames.clone(), max_in_flight };
+    // a loop that ends, for whatever reason, takes the other one with it
+    let stop = shutdown.child_token();
+    let watching = CancellationToken::new();
+    let _until_the_end = watching.clone().drop_guard();
+    let decisions = Decisions::new(&policy.filled_in(policy.config.clone()), own, metrics.clone())?;
+    tokio::spawn(policy.watch(decisions.clone(), metrics.clone(), watching.clone()));
+    let backlog = Backlog { bus: bus.clone(), topics: topics.clone(), groups: tiers };
+    tokio::spawn(backlog.watch(decisions.clone(), watching.clone()));
+    tokio::spawn(watch_cluster(cluster, decisions.clone(), watching.clone()));
+    let (answered, caught_up) = (Answered::default(), CancellationToken::new());
+    let results = Results {
+        bus: bus.clone(),
+        topic: topics.results.clone(),
+        own_unit: shell.identity.unit.clone(),
+        decisions: decisions.clone(),
+        answered: answered.clone(),
+    };
+    tokio::spawn(results.follow(caught_up.clone(), watching.clone()));
+
+    let (frames, held) = (WorkControl::new(stop.clone(), drain), WorkControl::new(stop.clone(), drain));
+    let publisher = |control: &WorkControl| {
+        let (bus, topics, metrics) = (bus.clone(), topics.clone(), metrics.clone());
+        Arc::new(Publisher { bus, topics, metrics, give_up: control.give_up.clone() })
+    };
+    let redispatcher = Redispatcher {
+        publisher: publisher(&held),
+        metrics: metrics.clone(),
+        decisions: decisions.clone(),
+        answered,
+        served_by: shell.identity.clone(),
+        caught_up,
+        shutdown: stop.clone(),
+    };
     let handler = Handler {
-        load: Load::watch(bus.clone(), topics.clone(), tiers, metrics.clone()),
-        publisher: Publisher { bus: bus.clone(), topics, metrics: metrics.clone(), give_up: control.give_up.clone() },
+        publisher: publisher(&frames),
         metrics,
         workers: Arc::new(Semaphore::new(workers)),
         pixels,
-        decide,
+        decisions,
         decided: AtomicU64::new(0),
         remembered: Remembered::default(),
-        guard: Arc::new(Guard::new(control.halt.clone())),
+        moving: Moving::default(),
+        guard: Arc::new(Guard::new(frames.halt.clone())),
         served_by: shell.identity.clone(),
     };
-    let heartbeat = shell.health.heartbeat("the consuming loop", BEAT_LIMIT);
-    Ok(bus.work(options, Arc::new(handler), &control, || heartbeat.beat()).await?)
+    let frames_options = ConsumerOptions { group, topic: topics.frames.clone(), max_in_flight };
+    let held_options =
+        ConsumerOptions { group: redispatch.group, topic: topics.frames_cloud.clone(), max_in_flight: redispatch.max_held };
+    let beats = [
+        shell.health.heartbeat("the consuming loop", BEAT_LIMIT),
+        shell.health.heartbeat("the loop that watches over the cloud's frames", BEAT_LIMIT),
+    ];
+    let ended = |outcome: Result<(), WorkError>| {
+        stop.cancel();
+        outcome
+    };
+    let (of_frames, of_held) =
+        tokio::join!(async { ended(bus.work(frames_options, Arc::new(handler), &frames, || beats[0].beat()).await) }, async {
+            ended(bus.work(held_options, Arc::new(redispatcher), &held, || beats[1].beat()).await)
+        },);
+    of_frames?;
+    Ok(of_held?)
 }

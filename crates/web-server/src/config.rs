@@ -43,9 +43,9 @@ pub struct Limits {
     pub job_ttl: Duration,
     /// After this time without a result a frame counts as expired.
     pub job_timeout: Duration,
-    /// How many results are kept.
+    /// How many results are kept, provisional ones included.
     pub max_jobs: usize,
-    /// How many bytes of results are kept.
+    /// How many bytes of results are kept, provisional ones included.
     pub max_job_bytes: usize,
     /// How many result streams may be open.
     pub max_streams: usize,
@@ -107,7 +107,12 @@ impl Limits {
                 Duration::from_millis(100)..=24 * HOUR,
                 "a frame without a result after this time expires; not longer than MLVI_JOB_TTL",
             ),
-            max_jobs: settings.number("MLVI_MAX_JOBS", 20_000, 10..=10_000_000, "how many results are kept in memory"),
+            max_jobs: settings.number(
+                "MLVI_MAX_JOBS",
+                20_000,
+                10..=10_000_000,
+                "how many results are kept in memory, provisional ones included",
+            ),
             max_job_bytes: MIB
                 * settings.number("MLVI_MAX_JOBS_MIB", 128, 1..=1_048_576, "how many MiB of results are kept in memory"),
             max_streams: settings.number("MLVI_MAX_STREAMS", 256, 1..=100_000, "how many result streams may be open at once"),

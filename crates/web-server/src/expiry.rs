@@ -1,8 +1,8 @@
-//! Ends the wait for frames that got no result, and forgets old results.
+//! Ends the wait for frames that got no final result, and forgets old results.
 
 use crate::app::App;
 use frame::headers::{ORIGIN_OFFSET, ORIGIN_PARTITION};
-use frame::{Envelope, Origin, Problem, ResultMessage, Status, Timestamp, TimingsMs};
+use frame::{Envelope, FrameResult, Origin, Problem, ResultMessage, Status, Timestamp, TimingsMs};
 use frame_bus::{Outgoing, SendError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub(crate) async fn watch(app: Arc<App>, heartbeat: Heartbeat) {
         heartbeat.beat();
         let now = Timestamp::now();
         app.store.forget_old(now);
-        app.metrics.jobs_held.set(i64::try_from(app.store.len()).unwrap_or(i64::MAX));
+        app.metrics.jobs_held.set(i64::try_from(app.store.finals()).unwrap_or(i64::MAX));
         let timeout_us = u64::try_from(app.limits.job_timeout.as_micros()).unwrap_or(u64::MAX);
         for (envelope, origin) in app.store.overdue(Timestamp::from_micros(now.as_micros().saturating_sub(timeout_us))) {
             // the broker is away: they stay pending, and nothing new is accepted meanwhile
@@ -32,7 +32,12 @@ pub(crate) async fn watch(app: Arc<App>, heartbeat: Heartbeat) {
             }
             heartbeat.beat();
             match expire(&app, &envelope, origin).await {
-                Ok(()) => app.store.expires(envelope.frame_id),
+                Ok(status) => {
+                    app.store.expires(envelope.frame_id);
+                    if status == Status::Done {
+                        app.metrics.promoted.inc();
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(frame_id = %envelope.frame_id, %error, "cannot say that the frame has expired");
                     break;
@@ -42,17 +47,23 @@ pub(crate) async fn watch(app: Arc<App>, heartbeat: Heartbeat) {
     }
 }
 
-/// Says it on the results topic, where a late result of the frame would stand, too: every replica shows whichever was first.
-async fn expire(app: &App, envelope: &Envelope, origin: Origin) -> Result<(), SendError> {
+/// Says it on the results topic, where a late result of the frame would stand, too: every replica shows whichever was first. When the
+/// edge has looked, its answer is the last word. Gives the status that was said.
+async fn expire(app: &App, envelope: &Envelope, origin: Origin) -> Result<Status, SendError> {
     let limit = humantime::format_duration(app.limits.job_timeout);
-    tracing::warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, timeout = %limit, "no result came, frame expires");
-    let problem = Problem::new(504, "no-result", "No result came", format!("no result came within {limit} (MLVI_JOB_TIMEOUT)"));
-    let timings = TimingsMs { upload: Some(envelope.upload.upload_ms), ..TimingsMs::default() };
-    let mut result = envelope.failed(problem, app.identity.clone(), timings);
-    result.status = Status::Expired;
+    let provisional = app.store.provisional(envelope.frame_id).and_then(|provisional| provisional.promoted());
+    let answered = provisional.is_some();
+    tracing::warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, timeout = %limit, answered, "no final result came");
+    let result = provisional.unwrap_or_else(|| {
+        let problem =
+            Problem::new(504, "no-result", "No result came", format!("no result came within {limit} (MLVI_JOB_TIMEOUT)"));
+        let timings = TimingsMs { upload: Some(envelope.upload.upload_ms), ..TimingsMs::default() };
+        FrameResult { status: Status::Expired, ..envelope.failed(problem, app.identity.clone(), timings) }
+    });
+    let status = result.status;
     let ResultMessage { key, mut headers, result } = ResultMessage::of(envelope, result);
     headers.push((ORIGIN_PARTITION.into(), origin.partition.to_string().into_bytes()));
     headers.push((ORIGIN_OFFSET.into(), origin.offset.to_string().into_bytes()));
     let out = Outgoing { topic: app.topics.results.clone(), key, headers, payload: result.to_json() };
-    app.bus.send(out).await.map(drop)
+    app.bus.send(out).await.map(|_| status)
 }

@@ -4,12 +4,14 @@ mod finished;
 mod ring;
 #[cfg(test)]
 pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use finished::Finished;
 pub(crate) use ring::{Bounds, Slice};
 
 use crate::pending::Place;
-use frame::{CameraId, Envelope, FrameId, Origin, Timestamp};
+use frame::{CameraId, Envelope, FrameId, Origin, Status, Timestamp};
 use ring::Ring;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,8 +52,8 @@ struct Pending {
 pub(crate) enum Job {
     /// It has a result.
     Finished(Arc<Finished>),
-    /// It came in here and is on its way.
-    Pending { camera: CameraId, sequence: u64, origin: Option<Origin> },
+    /// It came in here, or the edge has looked at it, and it is on its way.
+    Pending { camera: CameraId, sequence: u64, origin: Option<Origin>, provisional: Option<Arc<Finished>> },
     /// It had a result, which is no longer held.
     Forgotten,
     /// Not heard of here: made up, or on its way from another replica.
@@ -61,10 +63,13 @@ pub(crate) enum Job {
 /// What a result did to the store.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It is the frame's result; with the moment of receipt if the frame came in here.
-    First { received_at: Option<Timestamp> },
-    /// The frame had a result before; nothing changed.
+    /// It is the frame's first of its kind. `status` is the one that is shown: not its own when the provisional answer was better.
+    /// With the moment of receipt if the frame came in here.
+    First { status: Status, received_at: Option<Timestamp> },
+    /// The frame had one before; nothing changed.
     Duplicate,
+    /// It was too old to be kept when it was read at the start.
+    TooOld,
 }
 
 /// A result that is there, or one to wait for.
@@ -100,9 +105,10 @@ impl Store {
         let mut inner = self.lock();
         if let Some(pending) = inner.pending.get_mut(&id) {
             pending.origin = Some(origin);
-        } else if let Some(finished) = inner.results.get(id) {
-            // its result was faster than the acknowledgement
-            finished.set_origin(origin);
+        }
+        // a result that was faster than the acknowledgement
+        if let Some(result) = inner.results.get(id).or_else(|| inner.results.provisional(id)) {
+            result.set_origin(origin);
         }
     }
 
@@ -111,13 +117,22 @@ impl Store {
         self.lock().pending.remove(&id);
     }
 
-    /// Takes in a result that was made at `made_at`. The first result of a frame counts, whoever made it.
+    /// Takes in a final result that was made at `made_at`. The first one of a frame counts, whoever made it.
+    ///
+    /// When it brings no detections and there was a provisional answer, that one becomes the final one. All results of a frame stand
+    /// in one partition, so every replica reads them in the same order and shows the same.
     pub(crate) fn finish(&self, result: Finished, made_at: Timestamp) -> Outcome {
-        let (head, received_at) = {
+        // outside of the lock, because it reads and writes JSON
+        let result = self.better(result);
+        let (head, status, received_at) = {
             let mut inner = self.lock();
-            let id = result.frame_id;
+            let (id, status) = (result.frame_id, result.status);
             if inner.results.has_seen(id) {
                 return Outcome::Duplicate;
+            }
+            if inner.live_from.is_none() && !inner.pending.contains_key(&id) && inner.results.is_old(made_at, Timestamp::now()) {
+                inner.results.forget(id);
+                return Outcome::TooOld;
             }
             let pending = inner.pending.remove(&id);
             if let Some(origin) = pending.as_ref().and_then(|pending| pending.origin) {
@@ -129,16 +144,60 @@ impl Store {
                 let _ = waiter.send(result.clone());
             }
             inner.results.push(result, made_at);
-            (inner.results.head(), pending.map(|pending| pending.envelope.received_at))
+            (inner.results.head(), status, pending.map(|pending| pending.envelope.received_at))
         };
-        // two finishers may come here in either order, and the head must not go back
-        self.head.send_if_modified(|old| head > std::mem::replace(old, head.max(*old)));
-        Outcome::First { received_at }
+        self.head_is_at(head);
+        Outcome::First { status, received_at }
     }
 
-    /// Drops what is too old.
+    /// Takes in a provisional result that was made at `made_at`: the job goes on. Only the first one of a frame counts, and none after
+    /// the final one.
+    pub(crate) fn hold(&self, provisional: Finished, made_at: Timestamp) -> Outcome {
+        let (head, status, received_at) = {
+            let mut inner = self.lock();
+            let (id, status) = (provisional.frame_id, provisional.status);
+            if inner.results.has_seen(id) || inner.results.provisional(id).is_some() {
+                return Outcome::Duplicate;
+            }
+            let pending = inner.pending.get(&id);
+            if let Some(origin) = pending.and_then(|pending| pending.origin) {
+                provisional.set_origin(origin);
+            }
+            let received_at = pending.map(|pending| pending.envelope.received_at);
+            inner.results.push(Arc::new(provisional), made_at);
+            (inner.results.head(), status, received_at)
+        };
+        self.head_is_at(head);
+        Outcome::First { status, received_at }
+    }
+
+    /// What the edge has found, while the final result is awaited.
+    pub(crate) fn provisional(&self, id: FrameId) -> Option<Arc<Finished>> {
+        self.lock().results.provisional(id).cloned()
+    }
+
+    /// The final result, or the provisional one in its place when that is better.
+    fn better(&self, result: Finished) -> Finished {
+        if !result.is_error() {
+            return result;
+        }
+        let provisional = self.provisional(result.frame_id);
+        let Some(promoted) = provisional.as_ref().and_then(|provisional| provisional.promoted()) else { return result };
+        let origin = provisional.and_then(|provisional| provisional.origin());
+        Finished::new(&promoted, origin.or(result.origin()))
+    }
+
+    fn head_is_at(&self, head: u64) {
+        // two finishers may come here in either order, and the head must not go back
+        self.head.send_if_modified(|old| head > std::mem::replace(old, head.max(*old)));
+    }
+
+    /// Drops what is too old; not before everything is read, because an old provisional answer may still be needed until then.
     pub(crate) fn forget_old(&self, now: Timestamp) {
-        self.lock().results.shrink(now);
+        let mut inner = self.lock();
+        if inner.live_from.is_some() {
+            inner.results.shrink(now);
+        }
     }
 
     /// The accepted frames that came in before `moment`, have no result, and were not said to expire yet; with their places on
@@ -158,10 +217,14 @@ impl Store {
 
     pub(crate) fn look(&self, id: FrameId) -> Job {
         let inner = self.lock();
+        let provisional = inner.results.provisional(id).cloned();
         if let Some(finished) = inner.results.get(id) {
             Job::Finished(finished.clone())
         } else if let Some(Pending { envelope, origin, .. }) = inner.pending.get(&id) {
-            Job::Pending { camera: envelope.camera.clone(), sequence: envelope.sequence, origin: *origin }
+            let Envelope { camera, sequence, .. } = envelope;
+            Job::Pending { camera: camera.clone(), sequence: *sequence, origin: *origin, provisional }
+        } else if let Some(held) = &provisional {
+            Job::Pending { camera: held.camera.clone(), sequence: held.sequence, origin: held.origin(), provisional }
         } else if inner.results.has_seen(id) {
             Job::Forgotten
         } else {
@@ -208,9 +271,14 @@ impl Store {
         self.lock().results.read(from, camera, limit)
     }
 
-    /// How many results are held.
+    /// How many results are held, provisional ones included.
     pub(crate) fn len(&self) -> usize {
         self.lock().results.len()
+    }
+
+    /// How many final results are held.
+    pub(crate) fn finals(&self) -> usize {
+        self.lock().results.finals()
     }
 
     #[cfg(test)]
@@ -240,82 +308,5 @@ impl Drop for Waiter {
                 inner.waiters.remove(&self.id);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::pending::Room;
-
-    fn expect(store: &Store, room: &Room) -> FrameId {
-        let envelope = samples::envelope("gate", 1);
-        let id = envelope.frame_id;
-        store.expect(envelope, room.enter().unwrap());
-        id
-    }
-
-    #[test]
-    fn a_stream_is_not_resumed_behind_a_result_that_was_read_out_of_order() {
-        let store = samples::store(10);
-        let old = samples::done("gate", 1);
-        store.finish(Finished::new(&old, None), Timestamp::now());
-        store.has_caught_up();
-        let live = samples::done("gate", 2);
-        store.finish(Finished::new(&live, None), Timestamp::now());
-        assert_eq!(store.position_after(old.frame_id), None);
-        assert_eq!(store.position_after(live.frame_id), Some(2));
-        store.has_caught_up();
-        assert_eq!(store.position_after(live.frame_id), Some(2), "only the first time counts");
-    }
-
-    #[test]
-    fn a_result_ends_the_wait_and_gives_the_place_back() {
-        let (store, room) = (Arc::new(samples::store(10)), Room::new(1, 100));
-        let id = expect(&store, &room);
-        assert!(matches!(store.look(id), Job::Pending { origin: None, .. }));
-        let origin = Origin { partition: 2, offset: 40 };
-        store.accepted(id, origin);
-        assert!(matches!(store.look(id), Job::Pending { origin: Some(_), .. }));
-        assert!(room.enter().is_err());
-
-        let result = samples::done_for(id, "gate", 1);
-        assert!(matches!(store.finish(Finished::new(&result, None), Timestamp::now()), Outcome::First { received_at: Some(_) }));
-        assert_eq!(store.finish(Finished::new(&result, None), Timestamp::now()), Outcome::Duplicate);
-        let Job::Finished(finished) = store.look(id) else { panic!("it is finished") };
-        assert_eq!(finished.origin(), Some(origin));
-        drop(room.enter().unwrap());
-    }
-
-    #[test]
-    fn a_result_may_be_faster_than_the_acknowledgement() {
-        let (store, room) = (samples::store(10), Room::new(1, 100));
-        let id = expect(&store, &room);
-        store.finish(Finished::new(&samples::done_for(id, "gate", 1), None), Timestamp::now());
-        let origin = Origin { partition: 0, offset: 1 };
-        store.accepted(id, origin);
-        let Job::Finished(finished) = store.look(id) else { panic!("it is finished") };
-        assert_eq!(finished.origin(), Some(origin));
-    }
-
-    #[test]
-    fn a_frame_that_was_not_sent_is_not_waited_for() {
-        let (store, room) = (samples::store(10), Room::new(1, 100));
-        let id = expect(&store, &room);
-        store.withdraw(id);
-        assert!(matches!(store.look(id), Job::Unheard));
-        drop(room.enter().unwrap());
-    }
-
-    #[test]
-    fn only_accepted_frames_become_overdue_and_only_once() {
-        let (store, room) = (samples::store(10), Room::new(2, 100));
-        let (sent, _unsent) = (expect(&store, &room), expect(&store, &room));
-        store.accepted(sent, Origin { partition: 0, offset: 0 });
-        assert!(store.overdue(Timestamp::from_micros(0)).is_empty());
-        let overdue = store.overdue(Timestamp::now() + std::time::Duration::from_secs(1));
-        assert_eq!(overdue.iter().map(|(envelope, _)| envelope.frame_id).collect::<Vec<_>>(), [sent]);
-        store.expires(sent);
-        assert!(store.overdue(Timestamp::now() + std::time::Duration::from_secs(1)).is_empty(), "it is said once");
     }
 }

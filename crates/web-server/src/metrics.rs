@@ -36,6 +36,8 @@ pub(crate) struct Metrics {
     pending_bytes: Gauge,
     result_latency: Family<Ending, Histogram>,
     pub(crate) duplicates: Counter,
+    pub(crate) provisional: Counter,
+    pub(crate) promoted: Counter,
     pub(crate) unreadable_results: Counter,
     pub(crate) jobs_held: Gauge,
     pub(crate) streams: Gauge,
@@ -56,6 +58,8 @@ impl Metrics {
             // 10 ms to 41 s: from an idle edge box to a backlog that is about to expire
             result_latency: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.01, 2.0, 13))),
             duplicates: Counter::default(),
+            provisional: Counter::default(),
+            promoted: Counter::default(),
             unreadable_results: Counter::default(),
             jobs_held: Gauge::default(),
             streams: Gauge::default(),
@@ -72,10 +76,24 @@ impl Metrics {
         to.register("upload_bytes", "Bytes of accepted frames", self.upload_bytes.clone());
         to.register("pending_frames", "Frames between upload and result", self.pending_frames.clone());
         to.register("pending_bytes", "Bytes of the frames between upload and result", self.pending_bytes.clone());
-        to.register("result_latency_seconds", "From a frame's first byte to its result, by status", self.result_latency.clone());
+        to.register(
+            "result_latency_seconds",
+            "From a frame's first byte to its result, provisional or final, by status",
+            self.result_latency.clone(),
+        );
         to.register("results_duplicate", "Results of frames that had one before", self.duplicates.clone());
+        to.register(
+            "results_provisional",
+            "Frames that the edge has looked at and the cloud still does",
+            self.provisional.clone(),
+        );
+        to.register(
+            "results_promoted",
+            "Provisional results that became final because no better one came",
+            self.promoted.clone(),
+        );
         to.register("results_unreadable", "Messages on the results topic that are no results", self.unreadable_results.clone());
-        to.register("jobs_held", "Results that can be asked for", self.jobs_held.clone());
+        to.register("jobs_held", "Final results that can be asked for", self.jobs_held.clone());
         to.register("result_streams", "Open result streams", self.streams.clone());
         to.register("results_lagged", "Results that slow streams have missed", self.lagged.clone());
         to.register("http_connections", "Open connections", self.connections.clone());

@@ -3,8 +3,9 @@
 //! Every replica does so by itself, without a group: whichever replica a client asks, it knows the result.
 
 use crate::app::App;
+use crate::config::Limits;
 use crate::jobs::{Finished, Outcome};
-use frame::{FrameResult, Origin, Timestamp, headers};
+use frame::{FrameResult, Origin, Status, Timestamp, headers};
 use frame_bus::{Message, Tail, TailEvent};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -17,9 +18,7 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// Follows the topic until shutdown. `caught_up` holds from the moment on at which everything older has been read.
 pub(crate) async fn follow(app: Arc<App>, caught_up: Condition) {
     while !app.shutdown.is_cancelled() {
-        let since = Timestamp::from_micros(
-            Timestamp::now().as_micros().saturating_sub(u64::try_from(app.limits.job_ttl.as_micros()).unwrap_or(u64::MAX)),
-        );
+        let since = Timestamp::from_micros(Timestamp::now().as_micros().saturating_sub(window_us(&app.limits)));
         let error = match app.bus.tail(&app.topics.results, since) {
             Ok(mut tail) => tokio::select! {
                 error = read(&app, &mut tail, &caught_up) => error,
@@ -34,6 +33,12 @@ pub(crate) async fn follow(app: Arc<App>, caught_up: Condition) {
             () = app.shutdown.cancelled() => return,
         }
     }
+}
+
+/// How far back is read, in microseconds: as long as results are kept, and as long again as a final result may come behind its
+/// provisional one, so that both are read or none.
+fn window_us(limits: &Limits) -> u64 {
+    u64::try_from(limits.job_ttl.saturating_add(limits.job_timeout).as_micros()).unwrap_or(u64::MAX)
 }
 
 async fn read(app: &App, tail: &mut Tail, caught_up: &Condition) -> frame_bus::BusError {
@@ -62,14 +67,22 @@ fn take_in(app: &App, message: &Message) {
     };
     let made_at = message.timestamp_ms.and_then(|ms| u64::try_from(ms).ok());
     let made_at = made_at.map_or_else(Timestamp::now, |ms| Timestamp::from_micros(ms.saturating_mul(1000)));
-    match app.store.finish(Finished::new(&result, origin(message)), made_at) {
+    let held = Finished::new(&result, origin(message));
+    let outcome = if result.status.is_final() { app.store.finish(held, made_at) } else { app.store.hold(held, made_at) };
+    match outcome {
         Outcome::Duplicate => {
             app.metrics.duplicates.inc();
         }
-        Outcome::First { received_at: None } => {}
-        Outcome::First { received_at: Some(received_at) } => {
-            let latency_s = Timestamp::now().ms_since(received_at) / 1000.0;
-            app.metrics.latency(result.status, latency_s);
+        Outcome::TooOld => {}
+        Outcome::First { status, received_at } => {
+            if status == Status::Provisional {
+                app.metrics.provisional.inc();
+            } else if status != result.status {
+                app.metrics.promoted.inc();
+            }
+            if let Some(received_at) = received_at {
+                app.metrics.latency(status, Timestamp::now().ms_since(received_at) / 1000.0);
+            }
         }
     }
 }

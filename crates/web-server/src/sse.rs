@@ -87,8 +87,14 @@ impl Reader {
     }
 }
 
+/// A provisional result has no id: a client that comes back names the last final one, and misses nothing behind it.
 fn event(finished: &Finished) -> Event {
-    Event::default().event("result").id(finished.frame_id.to_string()).data(&finished.json)
+    let event = if finished.status.is_final() {
+        Event::default().event("result").id(finished.frame_id.to_string())
+    } else {
+        Event::default().event("provisional")
+    };
+    event.data(&finished.json)
 }
 
 /// `missed` counts results of all cameras; `null` when nobody knows.
@@ -163,6 +169,28 @@ mod tests {
         let result: frame::FrameResult = serde_json::from_str(data).unwrap();
         assert_eq!((result.frame_id, result.sequence), (id, 3));
         assert!(event.ends_with("\n\n"));
+    }
+
+    #[tokio::test]
+    async fn a_provisional_result_is_an_event_of_its_own_without_an_id() {
+        let app = app(&[]);
+        let mut client = Client::connect(&app, "?camera=gate", None).await;
+        let first = finish(&app, "gate", 1);
+        client.expect(first).await;
+        let id = FrameId::fresh();
+        let provisional = samples::provisional_for(id, "gate", 2);
+        app.store.hold(Finished::new(&provisional, None), Timestamp::now());
+        let event = client.next().await.unwrap();
+        assert!(event.starts_with("event: provisional\n") && !event.contains("\nid:"), "{event}");
+        let data = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+        assert_eq!(serde_json::from_str::<frame::FrameResult>(data).unwrap(), provisional);
+        app.store.finish(Finished::new(&samples::done_for(id, "gate", 2), None), Timestamp::now());
+        client.expect(id).await;
+
+        // who comes back with the last final result gets everything behind it
+        let mut resumed = Client::connect(&app, "", Some(&first.to_string())).await;
+        assert!(resumed.next().await.unwrap().starts_with("event: provisional\n"));
+        resumed.expect(id).await;
     }
 
     #[tokio::test]

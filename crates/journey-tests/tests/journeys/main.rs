@@ -5,5 +5,6 @@
 mod bad_frames;
 mod broker_away;
 mod cameras;
+mod offloading;
 mod restarts;
 mod uploads;

@@ -118,14 +118,7 @@ fn spawn(args: &UnitArgs, models_dir: &Path, broker: SocketAddr, admin: SocketAd
 
 fn envelope(index: usize, image: frame::ImageSize) -> anyhow::Result<Envelope> {
     let camera = format!("bench-{}", index % 8).parse()?;
-    let prepared = Prepared {
-        image,
-        decision: Decision { destination: Destination::Edge, reason: "benchmark".into(), policy: "edge-only".into() },
-        attempt: 1,
-        queue_frames_ms: 0.0,
-        preprocess_ms: 0.0,
-        origin: None,
-    };
+    let prepared = Prepared::now(image, Decision::new(Destination::Edge, "benchmark", "edge-only"));
     let sequence = index as u64 / 8;
     Ok(Envelope { prepared: Some(prepared), ..Envelope::received_now(camera, sequence, ImageFormat::Jpeg) })
 }

@@ -72,13 +72,14 @@ impl CircuitBreaker {
         if !self.config.enabled {
             return BreakerState::Closed;
         }
-        if self.state != BreakerState::Open && self.is_silent(now) {
-            if self.state == BreakerState::HalfOpen {
-                self.pause_ms = (self.pause_ms * GROWTH).min(self.config.probe_at_most_ms);
+        match self.state {
+            BreakerState::Closed if self.is_silent(now) => {
+                self.waiting = None;
+                self.rest(now);
             }
-            self.state = BreakerState::Open;
-            self.waiting = None;
-            self.try_at = now + self.pause_ms * (1.0 - JITTER + 2.0 * JITTER * self.next_random());
+            // it may yet answer, but that need not be waited for
+            BreakerState::HalfOpen if now >= self.try_at => self.state = BreakerState::Open,
+            BreakerState::Closed | BreakerState::HalfOpen | BreakerState::Open => {}
         }
         self.state
     }
@@ -95,12 +96,19 @@ impl CircuitBreaker {
     /// A frame goes there.
     pub(crate) fn sent(&mut self, now: f64, expected_ms: Option<f64>) {
         if self.state == BreakerState::Open && now >= self.try_at {
+            self.pause_ms = (self.pause_ms * GROWTH).min(self.config.probe_at_most_ms);
+            self.rest(now);
             self.state = BreakerState::HalfOpen;
-            self.waiting = None;
         }
-        // what is expected of a tier that was silent is worth nothing
-        let expected_ms = expected_ms.filter(|_| self.state == BreakerState::Closed);
-        self.waiting.get_or_insert((now, expected_ms));
+        if self.state == BreakerState::Closed {
+            self.waiting.get_or_insert((now, expected_ms));
+        }
+    }
+
+    /// No frame until it is time for the next try.
+    fn rest(&mut self, now: f64) {
+        self.state = BreakerState::Open;
+        self.try_at = now + self.pause_ms * (1.0 - JITTER + 2.0 * JITTER * self.next_random());
     }
 
     /// An answer came from there that shows that it works.
@@ -186,8 +194,9 @@ mod tests {
             now += 10.0;
         }
         let gaps: Vec<f64> = probes.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        // a second until it is called silent again, and a pause of 2 s at most, a quarter more by chance
-        assert!(probes.len() > 15 && gaps.iter().all(|gap| (1700.0..=3600.0).contains(gap)), "{gaps:?}");
+        // two seconds at most, a quarter more or less by chance
+        assert!(probes.len() > 25 && gaps.iter().all(|gap| (250.0..=2510.0).contains(gap)), "{gaps:?}");
+        assert!(gaps[5..].iter().all(|gap| *gap >= 1490.0), "{gaps:?}");
         assert!(gaps.windows(2).any(|pair| (pair[0] - pair[1]).abs() > 50.0), "no jitter: {gaps:?}");
         breaker.answered(None);
         assert_eq!(breaker.admits(now), Admission::Free);

@@ -7,7 +7,7 @@
 use super::Recent;
 
 /// Throughput is that of about the last second and a half in which bytes were on their way: links change within seconds.
-const FAST_MS: f64 = 1500.0;
+const FAST_MS: f64 = 500.0;
 /// What an older answer counts of what the next one does, for telling the round trip from the transfer: about the latest hundred.
 const FORGETTING: f64 = 0.99;
 /// Sizes that differ by less than this share of their average do not tell what a byte costs.
@@ -26,6 +26,8 @@ pub(crate) struct Link {
     throughput: Throughput,
     /// When the latest answered frame had left the link, in milliseconds on the decider's clock.
     left_at: f64,
+    /// When the latest answer was seen.
+    seen: f64,
 }
 
 /// Bytes and the milliseconds that they took, older ones counting less.
@@ -36,9 +38,10 @@ struct Throughput {
 }
 
 impl Throughput {
-    fn add(&mut self, bytes: f64, ms: f64) {
-        // what is kept of the past shrinks with the time during which bytes were on their way
-        let kept = (-ms.max(0.0) / FAST_MS).exp();
+    /// `since` is how much time went by since the last time. Were it only that of the transfer, a link that has become ten times as fast
+    /// would take ten times as many frames to be seen.
+    fn add(&mut self, bytes: f64, ms: f64, since: f64) {
+        let kept = (-since.max(0.0) / FAST_MS).exp();
         self.bytes = self.bytes * kept + bytes;
         self.ms = (self.ms * kept + ms).max(LEAST_MS);
     }
@@ -89,12 +92,18 @@ impl RoundTrip {
 
 impl Link {
     pub(crate) fn new(present: bool, prior_rtt_ms: Option<f64>, prior_mbit_s: Option<f64>) -> Self {
-        let mut link =
-            Self { present, round_trip: RoundTrip::new(), prior_rtt_ms, throughput: Throughput::default(), left_at: f64::MIN };
+        let mut link = Self {
+            present,
+            round_trip: RoundTrip::new(),
+            prior_rtt_ms,
+            throughput: Throughput::default(),
+            left_at: f64::MIN,
+            seen: 0.0,
+        };
         if let Some(mbit_s) = prior_mbit_s {
             // believed as if it had been seen for a tenth of a second: it gives way soon
             let (ms, bytes_per_ms) = (100.0, mbit_s * 125.0);
-            link.throughput.add(bytes_per_ms * ms, ms);
+            link.throughput.add(bytes_per_ms * ms, ms, 0.0);
         }
         link
     }
@@ -126,7 +135,8 @@ impl Link {
         // answers of several workers come out of order; the differences add up to the whole time all the same
         let began = sent.max(self.left_at);
         let took = if found_it_idle { (left_at - began).max(LEAST_MS) } else { left_at - began };
-        self.throughput.add(bytes, took);
+        self.throughput.add(bytes, took, seen - self.seen);
+        self.seen = self.seen.max(seen);
         self.left_at = self.left_at.max(left_at);
     }
 
@@ -137,16 +147,16 @@ impl Link {
             return Some(now);
         }
         let rate = self.throughput()?;
-        let Some(oldest_sent) = waiting.oldest_sent else { return Some(now + bytes / rate) };
-        let began = oldest_sent.max(self.left_at);
+        let began = waiting.first_sent.map_or(now, |sent| sent.max(self.left_at));
         let free_at = now.max(began + waiting.bytes / rate);
+        let Some(Awaited { sent, bytes_until }) = waiting.awaited else { return Some(free_at + bytes / rate) };
         // nothing came for longer than the oldest frame should take: it has become slower
-        let on_the_way = now - began - service_ms - self.rtt_ms().unwrap_or(0.0);
-        if on_the_way <= waiting.oldest_bytes / rate {
+        let on_the_way = now - sent.max(self.left_at) - service_ms - self.rtt_ms().unwrap_or(0.0);
+        if on_the_way <= bytes_until / rate {
             return Some(free_at + bytes / rate);
         }
-        let slower = waiting.oldest_bytes / on_the_way;
-        Some(free_at.max(now + (waiting.bytes - waiting.oldest_bytes) / slower) + bytes / slower)
+        let slower = bytes_until / on_the_way;
+        Some(free_at.max(now + (waiting.bytes - bytes_until) / slower) + bytes / slower)
     }
 }
 
@@ -156,9 +166,18 @@ pub(crate) struct Waiting {
     /// Of all frames without an answer.
     pub(crate) bytes: f64,
     /// When the oldest of them was sent, in milliseconds; `None` when there is none.
-    pub(crate) oldest_sent: Option<f64>,
-    /// Of the oldest.
-    pub(crate) oldest_bytes: f64,
+    pub(crate) first_sent: Option<f64>,
+    /// The oldest one that somebody still waits for.
+    pub(crate) awaited: Option<Awaited>,
+}
+
+/// A frame that somebody waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Awaited {
+    /// When it was sent, in milliseconds.
+    pub(crate) sent: f64,
+    /// Its bytes and those of everything that was sent before it and has no answer.
+    pub(crate) bytes_until: f64,
 }
 
 #[cfg(test)]
@@ -197,7 +216,8 @@ mod tests {
     fn silence_makes_it_slower_than_it_was() {
         let link = run(1000.0, 30.0, 500.0, 20);
         let sent = 10_000.0;
-        let waiting = Waiting { bytes: 40_000.0, oldest_sent: Some(sent), oldest_bytes: 40_000.0 };
+        let awaited = Some(Awaited { sent, bytes_until: 40_000.0 });
+        let waiting = Waiting { bytes: 40_000.0, first_sent: Some(sent), awaited };
         let leaves_after = |ms: f64| link.leaves_at(sent + ms, 40_000.0, &waiting, 20.0).unwrap() - sent - ms;
         let (soon, late) = (leaves_after(10.0), leaves_after(2000.0));
         assert!(soon < 150.0, "{soon}");

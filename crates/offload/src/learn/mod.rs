@@ -5,7 +5,7 @@ mod quantile;
 mod service;
 mod tier;
 
-pub(crate) use link::{Link, Waiting};
+pub(crate) use link::{Awaited, Link, Waiting};
 pub(crate) use quantile::Recent;
 pub(crate) use service::Service;
 pub(crate) use tier::Tier;

@@ -1,6 +1,6 @@
 //! One tier as it is seen from the decider.
 
-use super::{Link, Recent, Service, Waiting};
+use super::{Awaited, Link, Recent, Service, Waiting};
 use crate::config::TierPrior;
 use crate::{End, TierSnapshot};
 use frame::Destination;
@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 
 /// How many predictions are compared with what came of them.
 const PREDICTIONS: usize = 64;
-/// A margin covers all but one in ten of the latest errors, but nobody should wait three times as long as expected just to be sure.
+/// A margin covers all but one in ten of the latest errors.
 const MARGIN_QUANTILE: f64 = 0.9;
-const MARGIN_AT_MOST: f64 = 3.0;
 /// Of a normal distribution: how many standard deviations its 95th percentile is away.
 const Z95: f64 = 1.645;
 /// A frame that was given up and never answered is forgotten after this time, milliseconds.
@@ -61,11 +60,14 @@ pub(crate) struct Tier {
     /// Of them, those that nobody waits for.
     given_up: usize,
     last_result: Option<f64>,
+    last_sent: Option<f64>,
+    /// A frame was late, and nothing was answered since: what was known of the tier's speed is worth nothing.
+    stalled: bool,
     /// What the broker says is not finished, and how many more of ours were sent than answered since then.
     lag: Option<(u64, i64)>,
     capacity: Capacity,
     prior_workers: Option<u32>,
-    /// What frames really took, as a multiple of what was predicted.
+    /// How much longer than predicted frames really took, in milliseconds; negative where it was less.
     errors: Recent,
 }
 
@@ -78,6 +80,8 @@ impl Tier {
             bytes: 0.0,
             given_up: 0,
             last_result: None,
+            last_sent: None,
+            stalled: false,
             lag: None,
             capacity: Capacity::default(),
             prior_workers: prior.workers,
@@ -87,6 +91,7 @@ impl Tier {
 
     pub(crate) fn sent(&mut self, serial: u64, now: f64, bytes: usize, predicted_ms: Option<f64>) {
         let bytes = bytes as f64;
+        self.last_sent = Some(now);
         self.flights.insert(serial, Flight { sent: now, bytes, predicted_ms, given_up: false });
         self.bytes += bytes;
         self.moved(1);
@@ -95,24 +100,31 @@ impl Tier {
     /// A result came in; gives the flight it ends, if it was known.
     pub(crate) fn answered(&mut self, serial: u64, now: f64, end: End, service_ms: Option<f64>) -> Option<Flight> {
         self.last_result = Some(now);
+        self.stalled = self.stalled && end != End::Done;
         if let Some(service_ms) = service_ms {
             self.service.observe(service_ms);
         }
-        let flight = self.remove(serial)?;
-        // what was sent before and given up will not come any more, or it has come over the link at least
-        let older: Vec<u64> = self.flights.range(..serial).filter(|(_, flight)| flight.given_up).map(|(old, _)| *old).collect();
-        for old in older {
-            self.remove(old);
-        }
+        let Some(flight) = self.remove(serial) else {
+            // of a frame that nobody waited for any more: the way is open again
+            self.forget_given_up(u64::MAX);
+            return None;
+        };
+        self.forget_given_up(serial);
         if end == End::Done
             && let Some(service_ms) = service_ms
         {
             self.link.answered(flight.sent, now, flight.bytes, service_ms);
-            if let Some(predicted) = flight.predicted_ms.filter(|predicted| *predicted > 0.0) {
-                self.errors.push((now - flight.sent) / predicted);
+            if let Some(predicted) = flight.predicted_ms {
+                self.errors.push(now - flight.sent - predicted);
             }
         }
         Some(flight)
+    }
+
+    /// No answer came in time, and nobody waits for this frame any more.
+    pub(crate) fn late(&mut self, serial: u64, now: f64) {
+        self.stalled = true;
+        self.give_up(serial, now);
     }
 
     /// Nobody waits for this frame any more.
@@ -128,6 +140,14 @@ impl Tier {
             self.flights.first_key_value().filter(|(_, flight)| flight.given_up && flight.sent < forgotten)
         {
             self.remove(oldest);
+        }
+    }
+
+    /// What was sent before this one and given up will not come any more, or it has come over the link at least.
+    fn forget_given_up(&mut self, before: u64) {
+        let older: Vec<u64> = self.flights.range(..before).filter(|(_, flight)| flight.given_up).map(|(old, _)| *old).collect();
+        for old in older {
+            self.remove(old);
         }
     }
 
@@ -185,23 +205,37 @@ impl Tier {
             rtt_ms: self.link.rtt_ms(),
             throughput_bytes_per_s: self.link.throughput().map(|rate| rate * 1000.0),
             last_result_ms: self.last_result.map(|seen| now - seen),
+            last_sent_ms: self.last_sent.map(|sent| now - sent),
+            shut: false,
             price,
             predicted_ms: predicted.map(|(expected, _)| expected),
             predicted_high_ms: predicted.map(|(_, high)| high),
         }
     }
 
+    fn waiting(&self) -> Waiting {
+        let mut bytes_until = 0.0;
+        let mut awaited = None;
+        for flight in self.flights.values() {
+            bytes_until += flight.bytes;
+            if !flight.given_up {
+                awaited = Some(Awaited { sent: flight.sent, bytes_until });
+                break;
+            }
+        }
+        Waiting { bytes: self.bytes, first_sent: self.flights.first_key_value().map(|(_, flight)| flight.sent), awaited }
+    }
+
     /// In how many milliseconds a frame that is sent now is answered: as expected, and with a margin.
     fn predict(&self, bytes: f64, backlog: u64, now: f64) -> Option<(f64, f64)> {
+        if self.stalled {
+            return None;
+        }
         let service = self.service.average_ms()?;
         let deviation = (self.service.high_ms()? - service) / Z95;
         let workers = f64::from(self.capacity.workers.or(self.prior_workers).unwrap_or(1).max(1));
-        let first = self.flights.values().find(|flight| !flight.given_up);
-        let waiting = Waiting {
-            bytes: self.bytes,
-            oldest_sent: self.flights.first_key_value().map(|(_, flight)| flight.sent),
-            oldest_bytes: self.flights.first_key_value().map_or(0.0, |(_, flight)| flight.bytes),
-        };
+        let waiting = self.waiting();
+        let first = waiting.awaited;
         let on_the_link = self.link.leaves_at(now, bytes, &waiting, service)? - now;
         // frames that must be finished before a worker is free for this one; the workers finish one every service/workers
         let before = (backlog as f64 - workers + 1.0).max(0.0);
@@ -210,8 +244,8 @@ impl Tier {
         // they come over the link while others are worked on: what takes longer counts
         let expected = on_the_link.max(in_the_queue) + self.link.rtt_ms().unwrap_or(0.0) + service;
         let spread = Z95 * deviation * (1.0 + before / (workers * workers)).sqrt();
-        let margin = self.errors.quantile(MARGIN_QUANTILE).unwrap_or(1.0).clamp(1.0, MARGIN_AT_MOST);
-        Some((expected, (expected + spread).max(expected * margin)))
+        let margin = self.errors.quantile(MARGIN_QUANTILE).unwrap_or(0.0);
+        Some((expected, expected + spread.max(margin)))
     }
 }
 
@@ -265,6 +299,20 @@ mod tests {
         let snapshot = tier.snapshot(1, 0.0, 120.0);
         assert_eq!((snapshot.backlog_frames, snapshot.backlog_bytes, snapshot.last_result_ms), (Some(0), Some(0), Some(0.0)));
         assert!(tier.answered(1, 130.0, End::Done, Some(10.0)).is_none());
+    }
+
+    #[test]
+    fn after_a_late_frame_nothing_is_predicted_until_something_is_answered() {
+        let mut tier =
+            Tier::new(Destination::Cloud, &TierPrior { mbit_s: Some(8.0), service_ms: Some(20.0), ..TierPrior::default() });
+        tier.sent(1, 0.0, 1000, None);
+        assert!(tier.snapshot(1000, 0.0, 1.0).predicted_ms.is_some());
+        tier.late(1, 500.0);
+        let snapshot = tier.snapshot(1000, 0.0, 510.0);
+        assert_eq!((snapshot.predicted_ms, snapshot.backlog_frames), (None, Some(0)));
+        tier.sent(2, 520.0, 1000, None);
+        tier.answered(2, 580.0, End::Done, Some(20.0));
+        assert!(tier.snapshot(1000, 0.0, 590.0).predicted_ms.is_some());
     }
 
     #[test]

@@ -15,15 +15,17 @@ use crate::{Action, Choice, End, FrameFacts, Outcome, Policy, Snapshot, TierSnap
 use frame::Destination::{self, Cloud, Edge};
 
 /// Upper ends of the buckets of load ratios; the last bucket has none.
-const BUCKETS: [f64; 14] = [0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 2.0, f64::INFINITY];
+const BUCKETS: [f64; 16] = [0.25, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.4, 2.0, f64::INFINITY];
 /// What an older observation counts of what the next one does: about the latest hundred in a bucket count.
 const DISCOUNT: f64 = 0.99;
 /// How many observations the initial belief is worth.
 const PRIOR_WEIGHT: f64 = 1.0;
 /// The width of the confidence bound; the theory's constant is for worst cases and explores more than pays.
-const CONFIDENCE: f64 = 0.02;
-/// Above this probability of missing, sending a frame only takes time from others.
+const CONFIDENCE: f64 = 0.005;
+/// Above this probability of missing, a frame is not worth the time of a tier that has nothing else to do.
 const HOPELESS: f64 = 0.8;
+/// Above this one, it only takes time from frames that would be in time, where others wait.
+const RISKY: f64 = 0.15;
 /// Of the frames that seem hopeless, one in so many is sent all the same.
 const HOPELESS_TRIED: u64 = 32;
 /// Near the threshold, one frame in so many goes to the second best tier.
@@ -143,13 +145,18 @@ impl Policy for ThresholdBandit {
     fn choose(&self, frame: &FrameFacts, load: &Snapshot) -> Choice {
         let left_ms = self.left_ms(frame);
         let idle = |tier: Destination| load.of(tier).backlog_frames == Some(0);
-        let (edge, cloud) = match (self.belief(Edge, &load.edge, left_ms), self.belief(Cloud, &load.cloud, left_ms)) {
+        // while a frame finds out how a tier is that nothing is known of, no other one should follow it
+        let not_now = Belief { bucket: BUCKETS.len() - 1, miss: 1.0, bound: 1.0 };
+        let belief = |tier: Destination| {
+            let seen = load.of(tier);
+            if seen.shut { Some(not_now) } else { self.belief(tier, seen, left_ms) }
+        };
+        let (edge, cloud) = match (belief(Edge), belief(Cloud)) {
             (Some(edge), Some(cloud)) => (edge, cloud),
-            // a tier that nothing is known of is tried, one frame at a time
-            (None, _) if idle(Edge) => return Choice::send(Edge, "edge-unknown"),
-            (_, None) if idle(Cloud) => return Choice::send(Cloud, "cloud-unknown"),
-            (None, Some(_)) => return Choice::send(Cloud, "edge-unknown"),
-            (Some(_), None) => return Choice::send(Edge, "cloud-unknown"),
+            (None, _) if load.edge.may_be_tried() => return Choice::send(Edge, "edge-unknown"),
+            (_, None) if load.cloud.may_be_tried() => return Choice::send(Cloud, "cloud-unknown"),
+            (None, Some(cloud)) => (not_now, cloud),
+            (Some(edge), None) => (edge, not_now),
             (None, None) => return Choice::send(Edge, "both-unknown"),
         };
         let dearest = load.edge.price.max(load.cloud.price);
@@ -162,7 +169,14 @@ impl Policy for ThresholdBandit {
         let of = |tier| if tier == Cloud { &cloud } else { &edge };
         let silent = |tier: Destination| idle(tier) && load.of(tier).last_result_ms.is_some_and(|ms| ms > SILENT_MS);
         let lean = (cost_edge - cost_cloud).clamp(-1.0, 1.0);
-        let choice = if edge.miss > HOPELESS && cloud.miss > HOPELESS {
+        let hopeless = |tier: Destination, belief: &Belief| belief.miss > if load.of(tier).is_idle() { HOPELESS } else { RISKY };
+        let (edge_hopeless, cloud_hopeless) = (hopeless(Edge, &edge), hopeless(Cloud, &cloud));
+        let (best, second) = match (edge_hopeless, cloud_hopeless) {
+            (true, false) => (Cloud, Edge),
+            (false, true) => (Edge, Cloud),
+            _ => (best, second),
+        };
+        let choice = if edge_hopeless && cloud_hopeless {
             if frame.deadline_left_ms.is_some() && !frame.ordinal.is_multiple_of(HOPELESS_TRIED) {
                 Choice::new(Action::Expire, "no-tier-in-time")
             } else {
@@ -266,8 +280,10 @@ mod tests {
         assert_eq!(reason(unknown(0), unknown(0)), "edge-unknown");
         assert_eq!(reason(unknown(2), unknown(0)), "cloud-unknown");
         assert_eq!(reason(unknown(2), unknown(1)), "both-unknown");
-        assert_eq!(reason(tier(80.0, 80.0, 0.0), unknown(1)), "cloud-unknown");
-        assert_eq!(reason(unknown(1), tier(80.0, 80.0, 0.0)), "edge-unknown");
+        let choice = |edge, cloud| bandit.choose(&nth(1), &Snapshot { edge, cloud }).destination();
+        assert_eq!(choice(tier(80.0, 80.0, 0.0), unknown(1)), Some(Edge));
+        assert_eq!(choice(unknown(1), tier(80.0, 80.0, 0.0)), Some(Cloud));
+        assert_eq!(choice(tier(900.0, 900.0, 0.0), unknown(1)), None);
     }
 
     proptest! {

@@ -14,7 +14,7 @@ pub(super) struct DeadlineAware {
 enum Promise {
     /// It will not be in time.
     Late,
-    /// It is expected to be in time, but may well not be.
+    /// It is expected to be in time, but may well not be; nobody has to wait for it.
     Tight,
     /// It is in time with a margin.
     InTime,
@@ -28,9 +28,13 @@ impl DeadlineAware {
     }
 
     fn promise(tier: &TierSnapshot, left_ms: f64) -> Promise {
+        // a tight frame on a tier that has other work half the time takes that time in vain, and a queue that is a little shorter keeps the
+        // workers as busy: so it is only let in where nothing waits
+        let idle = tier.is_idle();
         match (tier.predicted_ms, tier.predicted_high_ms) {
+            _ if tier.shut => Promise::Late,
             (Some(_), Some(high)) if high <= left_ms => Promise::InTime,
-            (Some(expected), _) if expected <= left_ms => Promise::Tight,
+            (Some(expected), _) if expected <= left_ms && idle => Promise::Tight,
             (Some(_), _) => Promise::Late,
             (None, _) => Promise::Unknown,
         }
@@ -38,7 +42,10 @@ impl DeadlineAware {
 
     /// What to do when nobody promises to be in time.
     fn degrade(&self, frame: &FrameFacts, load: &Snapshot, left_ms: f64) -> Choice {
-        let first_ms = |tier: Destination| load.of(tier).predicted_ms.unwrap_or(f64::INFINITY);
+        let first_ms = |tier: Destination| {
+            let seen = load.of(tier);
+            seen.predicted_ms.filter(|_| !seen.shut).unwrap_or(f64::INFINITY)
+        };
         let less_late = if first_ms(Cloud) < first_ms(Edge) { Cloud } else { Edge };
         for step in &self.config.degrade {
             match step {
@@ -53,6 +60,18 @@ impl DeadlineAware {
             }
         }
         Choice::send(less_late, "least-late")
+    }
+
+    /// Both are in time: the cheaper one, unless its queue is getting long while the other one's is not. A queue that is filled up first
+    /// leaves the other tier idle at the beginning of a burst.
+    fn of_two(&self, load: &Snapshot, left_ms: f64) -> Choice {
+        let (cheaper, dearer) = if load.cloud.price < load.edge.price { (Cloud, Edge) } else { (Edge, Cloud) };
+        let predicted = |tier: Destination| load.of(tier).predicted_ms.unwrap_or(f64::INFINITY);
+        if predicted(cheaper) > self.config.comfort * left_ms && predicted(dearer) < predicted(cheaper) {
+            Choice::send(dearer, "sooner-in-time")
+        } else {
+            Choice::send(cheaper, "cheaper-in-time")
+        }
     }
 
     /// Whether the cloud should be asked how it is: everything that is known of it is old.
@@ -72,14 +91,13 @@ impl Policy for DeadlineAware {
         let (edge, cloud) = (Self::promise(&load.edge, left_ms), Self::promise(&load.cloud, left_ms));
         let choice = match (edge, cloud) {
             // the first frames find out; one at a time, so that not many wait for what may never come
-            (Promise::Unknown, _) if load.edge.backlog_frames == Some(0) => Choice::send(Edge, "edge-unknown"),
-            (_, Promise::Unknown) if load.cloud.backlog_frames == Some(0) => Choice::send(Cloud, "cloud-unknown"),
+            (Promise::Unknown, _) if load.edge.may_be_tried() => Choice::send(Edge, "edge-unknown"),
+            (_, Promise::Unknown) if load.cloud.may_be_tried() => Choice::send(Cloud, "cloud-unknown"),
             (Promise::Unknown, Promise::Unknown) => Choice::send(Edge, "both-unknown"),
             (Promise::Unknown, Promise::InTime) => Choice::send(Cloud, "edge-unknown"),
             (Promise::Unknown, _) => Choice::send(Edge, "edge-unknown"),
             (Promise::InTime, Promise::InTime) if self.is_stale(&load.cloud) => Choice::send(Cloud, "refresh"),
-            (Promise::InTime, Promise::InTime) if load.cloud.price < load.edge.price => Choice::send(Cloud, "cheaper-in-time"),
-            (Promise::InTime, Promise::InTime) => Choice::send(Edge, "cheaper-in-time"),
+            (Promise::InTime, Promise::InTime) => self.of_two(load, left_ms),
             (Promise::InTime, _) => Choice::send(Edge, "edge-in-time"),
             (_, Promise::InTime) => Choice::send(Cloud, "cloud-in-time"),
             (Promise::Tight, Promise::Tight) if load.cloud.predicted_ms < load.edge.predicted_ms => Choice::send(Cloud, "tight"),
@@ -117,9 +135,27 @@ mod tests {
             ((350.0, 420.0), (380.0, 450.0), 300.0, None, "no-tier-in-time"),
         ];
         for (edge, cloud, left, destination, reason) in cases {
-            let choice = choose(Deadline::default(), tier(edge.0, edge.1, 0.0), tier(cloud.0, cloud.1, 1.0), Some(left));
+            let idle =
+                |(expected, high): (f64, f64), price| TierSnapshot { backlog_frames: Some(0), ..tier(expected, high, price) };
+            let choice = choose(Deadline::default(), idle(edge, 0.0), idle(cloud, 1.0), Some(left));
             assert_eq!((choice.destination(), choice.reason), (destination, reason), "{edge:?} {cloud:?} {left}");
         }
+    }
+
+    #[test]
+    fn a_tight_frame_does_not_make_others_wait() {
+        let choice = choose(Deadline::default(), tier(280.0, 320.0, 0.0), tier(290.0, 350.0, 1.0), Some(300.0));
+        assert_eq!((choice.destination(), choice.reason), (None, "no-tier-in-time"));
+    }
+
+    #[test]
+    fn a_long_queue_of_the_cheaper_tier_is_left_alone_while_the_other_one_is_sooner() {
+        let reason =
+            |edge, cloud| choose(Deadline::default(), tier(edge, edge, 0.0), tier(cloud, cloud, 1.0), Some(300.0)).reason;
+        assert_eq!(
+            [reason(140.0, 60.0), reason(160.0, 60.0), reason(160.0, 170.0)],
+            ["cheaper-in-time", "sooner-in-time", "cheaper-in-time"]
+        );
     }
 
     #[test]
@@ -164,6 +200,15 @@ mod tests {
             let choice = choose(Deadline::default(), edge, cloud, Some(300.0));
             assert_eq!((choice.destination(), choice.reason, choice.lean), (Some(destination), reason, None));
         }
+    }
+
+    #[test]
+    fn a_tier_that_is_shut_is_no_choice() {
+        let shut = TierSnapshot { shut: true, ..tier(60.0, 70.0, 1.0) };
+        assert_eq!(choose(Deadline::default(), tier(250.0, 270.0, 0.0), shut, Some(300.0)).destination(), Some(Edge));
+        assert_eq!(choose(Deadline::default(), tier(450.0, 470.0, 0.0), shut, Some(300.0)).reason, "no-tier-in-time");
+        let unknown = TierSnapshot { shut: true, backlog_frames: Some(0), ..TierSnapshot::default() };
+        assert_eq!(choose(Deadline::default(), tier(450.0, 470.0, 0.0), unknown, Some(300.0)).reason, "no-tier-in-time");
     }
 
     #[test]

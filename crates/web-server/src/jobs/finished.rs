@@ -1,4 +1,4 @@
-//! A result as it is held.
+//! A result as it is held, final or provisional.
 
 use frame::{CameraId, FrameId, FrameResult, Origin, Problem, Status};
 use std::sync::OnceLock;
@@ -44,6 +44,21 @@ impl Finished {
         let unknown = || Problem::new(500, "failed", "The frame could not be processed", "its result does not say why");
         let error = self.error.clone().unwrap_or_else(unknown);
         if (400..600).contains(&error.status) { error } else { Problem { status: 500, ..error } }
+    }
+
+    /// Whether nobody looked at the frame and something is to blame.
+    pub(crate) const fn is_error(&self) -> bool {
+        match self.status {
+            Status::Failed | Status::Expired => true,
+            Status::Done | Status::Skipped | Status::Provisional => false,
+        }
+    }
+
+    /// A provisional result as the final one: what the edge has found, because nothing better came. Always the same for the same
+    /// result. `None` when its numbers do not fit into JSON and back.
+    pub(crate) fn promoted(&self) -> Option<FrameResult> {
+        let result: FrameResult = serde_json::from_str(&self.json).ok()?;
+        Some(FrameResult { status: Status::Done, error: None, ..result })
     }
 
     /// About how much memory it takes.

@@ -1,4 +1,4 @@
-//! The latest results in the order of their arrival, bounded in number, bytes and age.
+//! The latest results, provisional ones included, in the order of their arrival, bounded in number, bytes and age.
 //!
 //! Each result stands at a position that only grows. Streams read on from a position, so that a slow reader costs no memory
 //! of its own: what it misses is what the ring no longer holds.
@@ -40,7 +40,11 @@ pub(super) struct Ring {
     /// The position of the first entry.
     first: u64,
     bytes: usize,
+    /// Of final results.
     positions: HashMap<FrameId, u64>,
+    /// Of provisional results whose frames have no final one yet.
+    provisional: HashMap<FrameId, u64>,
+    /// Frames whose final results were dropped.
     forgotten: HashSet<FrameId>,
     forgotten_order: VecDeque<FrameId>,
 }
@@ -59,6 +63,7 @@ impl Ring {
             first: 0,
             bytes: 0,
             positions: HashMap::new(),
+            provisional: HashMap::new(),
             forgotten: HashSet::new(),
             forgotten_order: VecDeque::new(),
         }
@@ -66,7 +71,13 @@ impl Ring {
 
     /// Adds a result that was not seen before, at the head.
     pub(super) fn push(&mut self, result: Arc<Finished>, made_at: Timestamp) {
-        self.positions.insert(result.frame_id, self.head());
+        let (id, position) = (result.frame_id, self.head());
+        if result.status.is_final() {
+            self.provisional.remove(&id);
+            self.positions.insert(id, position);
+        } else {
+            self.provisional.insert(id, position);
+        }
         self.bytes += result.bytes();
         self.entries.push_back(Entry { result, made_at });
         while self.entries.len() > self.bounds.count || self.bytes > self.bounds.bytes {
@@ -76,17 +87,31 @@ impl Ring {
 
     /// Drops what is too old.
     pub(super) fn shrink(&mut self, now: Timestamp) {
-        while self.entries.front().is_some_and(|entry| entry.made_at + self.bounds.age < now) {
+        while self.entries.front().is_some_and(|entry| self.is_old(entry.made_at, now)) {
             self.drop_first();
         }
     }
 
-    pub(super) fn get(&self, id: FrameId) -> Option<&Arc<Finished>> {
-        let index = self.positions.get(&id)? - self.first;
-        self.entries.get(usize::try_from(index).ok()?).map(|entry| &entry.result)
+    /// Whether a result that was made at this moment is no longer kept.
+    pub(super) fn is_old(&self, made_at: Timestamp, now: Timestamp) -> bool {
+        made_at + self.bounds.age < now
     }
 
-    /// Whether the id is held, or was.
+    /// The final result.
+    pub(super) fn get(&self, id: FrameId) -> Option<&Arc<Finished>> {
+        self.at(*self.positions.get(&id)?)
+    }
+
+    /// The provisional result, as long as there is no final one.
+    pub(super) fn provisional(&self, id: FrameId) -> Option<&Arc<Finished>> {
+        self.at(*self.provisional.get(&id)?)
+    }
+
+    fn at(&self, position: u64) -> Option<&Arc<Finished>> {
+        self.entries.get(usize::try_from(position - self.first).ok()?).map(|entry| &entry.result)
+    }
+
+    /// Whether the frame's final result is held, or was.
     pub(super) fn has_seen(&self, id: FrameId) -> bool {
         self.positions.contains_key(&id) || self.forgotten.contains(&id)
     }
@@ -106,6 +131,11 @@ impl Ring {
 
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// How many of them are final.
+    pub(super) fn finals(&self) -> usize {
+        self.positions.len()
     }
 
     pub(super) fn read(&self, from: u64, camera: Option<&CameraId>, limit: usize) -> Slice {
@@ -129,9 +159,18 @@ impl Ring {
         let Some(Entry { result, .. }) = self.entries.pop_front() else { return };
         self.first += 1;
         self.bytes -= result.bytes();
-        self.positions.remove(&result.frame_id);
-        if self.forgotten.insert(result.frame_id) {
-            self.forgotten_order.push_back(result.frame_id);
+        if result.status.is_final() {
+            self.positions.remove(&result.frame_id);
+            self.forget(result.frame_id);
+        } else {
+            self.provisional.remove(&result.frame_id);
+        }
+    }
+
+    /// Remembers that there was a final result of this frame.
+    pub(super) fn forget(&mut self, id: FrameId) {
+        if self.forgotten.insert(id) {
+            self.forgotten_order.push_back(id);
         }
         while self.forgotten_order.len() > FORGOTTEN_PER_HELD * self.bounds.count {
             if let Some(id) = self.forgotten_order.pop_front() {
@@ -170,12 +209,18 @@ mod tests {
             push(&mut by_bytes, "gate", now);
         }
         assert_eq!(by_bytes.len(), 2);
+        let provisional = Finished::new(&samples::provisional_for(FrameId::fresh(), "gate", 0), None);
+        by_bytes.push(Arc::new(provisional), now);
+        assert!(by_bytes.bytes <= by_bytes.bounds.bytes && by_bytes.finals() < 2, "provisional ones take room like any other");
 
         let mut by_age = Ring::new(Bounds { count: 100, bytes: usize::MAX, age: HOUR });
         let old = push(&mut by_age, "gate", Timestamp::from_micros(0));
+        let provisional = samples::provisional_for(FrameId::fresh(), "gate", 0);
+        by_age.push(Arc::new(Finished::new(&provisional, None)), Timestamp::from_micros(0));
         let fresh = push(&mut by_age, "gate", now);
         by_age.shrink(now);
         assert!(by_age.get(old).is_none() && by_age.get(fresh).is_some());
+        assert!(by_age.provisional(provisional.frame_id).is_none() && !by_age.has_seen(provisional.frame_id));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use super::{Bounds, Store};
 use frame::{
-    BoundingBox, Detection, Envelope, FrameId, FrameResult, ImageFormat, ImageSize, ModelInfo, Problem, ServedBy, Status,
-    TimingsMs, UploadTimings,
+    BoundingBox, Decision, Destination, Detection, Envelope, FrameId, FrameResult, ImageFormat, ImageSize, ModelInfo, Predicted,
+    Problem, ServedBy, Status, TimingsMs, UploadTimings,
 };
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) fn done(camera: &str, sequence: u64) -> FrameResult {
     done_for(FrameId::fresh(), camera, sequence)
 }
 
-/// A result with every member that results can have, `error` excepted.
+/// A result with every member that results can have, `error` and `same_as` excepted.
 pub(crate) fn done_for(frame_id: FrameId, camera: &str, sequence: u64) -> FrameResult {
     FrameResult {
         frame_id,
@@ -37,11 +37,13 @@ pub(crate) fn done_for(frame_id: FrameId, camera: &str, sequence: u64) -> FrameR
             confidence: 0.75,
             bounding_box: BoundingBox { x: 10.0, y: 20.0, width: 30.0, height: 40.0 },
         }],
-        decision: Some(frame::Decision {
-            destination: frame::Destination::Edge,
-            reason: "policy".into(),
-            policy: "edge-only".into(),
+        decision: Some(Decision {
+            predicted_ms: Predicted { edge: Some(30.0), cloud: Some(45.0) },
+            took_ms: Some(25.0),
+            ..Decision::new(Destination::Edge, "policy", "edge-only")
         }),
+        same_as: None,
+        attempt: Some(1),
         model: Some(ModelInfo { name: "yolov3-tiny".into(), version: "dccea06f59b7".into(), input: "416x416".into() }),
         served_by: ServedBy { unit: "edge-inference".into(), pod: Some("pod-1".into()), node: Some("node-1".into()) },
         timings_ms: TimingsMs {
@@ -54,6 +56,27 @@ pub(crate) fn done_for(frame_id: FrameId, camera: &str, sequence: u64) -> FrameR
             postprocess: Some(7.0),
             end_to_end: Some(28.0),
         },
+    }
+}
+
+/// What the edge has found, while the cloud still looks.
+pub(crate) fn provisional_for(frame_id: FrameId, camera: &str, sequence: u64) -> FrameResult {
+    FrameResult { status: Status::Provisional, ..done_for(frame_id, camera, sequence) }
+}
+
+pub(crate) fn skipped(same_as: FrameId) -> FrameResult {
+    FrameResult { status: Status::Skipped, same_as: Some(same_as), detections: vec![], model: None, ..done("gate", 8) }
+}
+
+pub(crate) fn failed_for(frame_id: FrameId, camera: &str, sequence: u64) -> FrameResult {
+    let decision = Decision::new(Destination::Cloud, "hard-example", "cascade");
+    FrameResult {
+        status: Status::Failed,
+        error: Some(Problem::model_failed("the cloud has a bad day")),
+        detections: vec![],
+        decision: Some(decision),
+        attempt: Some(2),
+        ..done_for(frame_id, camera, sequence)
     }
 }
 

@@ -10,7 +10,6 @@ use crate::{routes::jobs, upload};
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use frame::Status;
 use std::sync::Arc;
 
 pub(super) async fn upload(State(app): State<Arc<App>>, Extension(trace): Extension<Trace>, request: Request) -> Response {
@@ -55,9 +54,9 @@ async fn answer(app: &App, accepted: &Accepted, wait: Option<Wait>) -> Response 
         None => None,
     };
     let mut response = match finished {
-        Some(finished) if finished.status == Status::Done => jobs::json(&finished),
-        Some(finished) => Refusal::Result(finished).into_response(),
-        None => jobs::pending(*frame_id, Some((camera, *sequence))),
+        Some(finished) if finished.is_error() => Refusal::Result(finished).into_response(),
+        Some(finished) => jobs::json(&finished),
+        None => jobs::pending(*frame_id, Some((camera, *sequence)), app.store.provisional(*frame_id).as_deref()),
     };
     if let Some(wait) = wait {
         wait.mark_applied(&mut response);

@@ -13,12 +13,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use frame::{CameraId, FrameId, JobIds, Origin, Timestamp};
 use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// A second is about what a frame takes through an edge box under load.
 const POLL_AFTER_S: u32 = 1;
 
-/// A job without a result; `success` and `job_uuid` are what the original's clients read.
+/// A job without a final result; `success` and `job_uuid` are what the original's clients read.
 #[derive(Serialize)]
 pub(super) struct Ticket<'a> {
     success: &'static str,
@@ -30,11 +31,13 @@ pub(super) struct Ticket<'a> {
     sequence: Option<u64>,
     status: &'static str,
     location: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provisional: Option<Value>,
 }
 
 impl<'a> Ticket<'a> {
-    /// Camera and sequence are known for frames that came in here only.
-    pub(super) fn new(id: FrameId, frame: Option<(&'a CameraId, u64)>) -> Self {
+    /// Camera and sequence are known for frames that came in here, and for those that the edge has looked at.
+    pub(super) fn new(id: FrameId, frame: Option<(&'a CameraId, u64)>, provisional: Option<&Finished>) -> Self {
         Self {
             success: "true",
             job_uuid: id,
@@ -43,6 +46,7 @@ impl<'a> Ticket<'a> {
             sequence: frame.map(|(_, sequence)| sequence),
             status: "pending",
             location: format!("/jobs/{id}"),
+            provisional: provisional.and_then(|result| serde_json::from_str(&result.json).ok()),
         }
     }
 }
@@ -60,11 +64,14 @@ pub(super) async fn show(
         && let Some(finished) = for_result(&app.store, id, wait.time, &app.shutdown).await
     {
         job = Job::Finished(finished);
+    } else if wait.is_some() {
+        // the edge may have looked meanwhile
+        job = look(&app, id)?;
     }
     let mut response = match &job {
         Job::Finished(finished) => json(finished),
-        Job::Pending { camera, sequence, .. } => pending(id, Some((camera, *sequence))),
-        Job::Unheard | Job::Forgotten => pending(id, None),
+        Job::Pending { camera, sequence, provisional, .. } => pending(id, Some((camera, *sequence)), provisional.as_deref()),
+        Job::Unheard | Job::Forgotten => pending(id, None, None),
     };
     if let Some(wait) = wait {
         wait.mark_applied(&mut response);
@@ -107,9 +114,9 @@ pub(super) fn json(finished: &Finished) -> Response {
     ([(header::CONTENT_TYPE, content_type)], finished.json.clone()).into_response()
 }
 
-/// The answer for a job that has no result yet.
-pub(super) fn pending(id: FrameId, frame: Option<(&CameraId, u64)>) -> Response {
-    let ticket = Ticket::new(id, frame);
+/// The answer for a job that has no final result yet.
+pub(super) fn pending(id: FrameId, frame: Option<(&CameraId, u64)>, provisional: Option<&Finished>) -> Response {
+    let ticket = Ticket::new(id, frame, provisional);
     let location = HeaderValue::try_from(&ticket.location).expect("a UUID in a path is visible ASCII");
     let mut response = (StatusCode::ACCEPTED, axum::Json(ticket)).into_response();
     response.headers_mut().insert(header::LOCATION, location);

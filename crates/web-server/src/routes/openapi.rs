@@ -85,12 +85,17 @@ mod tests {
         let done = samples::done("gate", 1);
         let failed = samples::failed(Problem::undecodable("the JPEG breaks off"));
         let in_words = |result| serde_json::from_str::<Value>(&Finished::new(result, None).json).unwrap();
-        check("FrameResult", &in_words(&done), Complete::But(&["error"]));
-        check("FrameResult", &in_words(&failed), Complete::Yes);
         let id = FrameId::fresh();
+        let provisional = samples::provisional_for(id, "gate", 3);
+        check("FrameResult", &in_words(&done), Complete::But(&["error", "same_as"]));
+        check("FrameResult", &in_words(&provisional), Complete::But(&["error", "same_as"]));
+        check("FrameResult", &in_words(&failed), Complete::But(&["same_as"]));
+        check("FrameResult", &in_words(&samples::skipped(id)), Complete::But(&["error", "model"]));
         let camera = "gate".parse().unwrap();
-        check("Ticket", &json!(Ticket::new(id, Some((&camera, 3)))), Complete::Yes);
-        check("Ticket", &json!(Ticket::new(id, None)), Complete::But(&["camera", "sequence"]));
+        let provisional = Finished::new(&provisional, None);
+        check("Ticket", &json!(Ticket::new(id, Some((&camera, 3)), Some(&provisional))), Complete::Yes);
+        check("Ticket", &json!(Ticket::new(id, Some((&camera, 3)), None)), Complete::But(&["provisional"]));
+        check("Ticket", &json!(Ticket::new(id, None, None)), Complete::But(&["camera", "provisional", "sequence"]));
         check("Index", &index::show().await.0, Complete::Yes);
         for refusal in [
             Refusal::EmptyBody,

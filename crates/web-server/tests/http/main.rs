@@ -5,6 +5,7 @@
 )]
 
 mod away;
+mod cascade;
 mod client;
 mod door;
 mod journey;

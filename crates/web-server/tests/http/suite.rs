@@ -2,7 +2,10 @@
 
 use crate::client::{Reply, get};
 use embedded_broker::{Broker, BrokerConfig};
-use frame::{Envelope, FrameResult, ImageSize, ModelInfo, Origin, RgbImage, ServedBy, Timestamp, TimingsMs, Topics, headers};
+use frame::{
+    BoundingBox, Detection, Envelope, FrameResult, ImageSize, ModelInfo, Origin, Problem, RgbImage, ServedBy, Status, Timestamp,
+    TimingsMs, Topics, headers,
+};
 use frame_bus::{Bus, BusConfig, Message, Outgoing, Tail, TailEvent, topic_specs};
 use settings::Settings;
 use std::net::SocketAddr;
@@ -98,6 +101,31 @@ impl Server {
         tokio::time::timeout(PATIENCE, self.task).await.expect("it does not stop").unwrap().unwrap();
     }
 
+    /// Asks for a job until the edge's answer is in the ticket.
+    pub(crate) async fn until_provisional(&self, job: &str) -> Reply {
+        let wait = async {
+            loop {
+                let reply = get(self.http, job).await;
+                assert_eq!(reply.status, 202, "{reply:?}");
+                if reply.json().get("provisional").is_some() {
+                    return reply;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.expect("no provisional answer came")
+    }
+
+    /// Waits until a line of the metrics has a value.
+    pub(crate) async fn until_metric(&self, name: &str, value: f64) {
+        let wait = async {
+            while self.metric(name).await < value {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("{name} did not become {value}"));
+    }
+
     /// The value of a line of the metrics, e.g. `mlvi_pending_frames`.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let text = String::from_utf8(get(self.admin, "/metrics").await.body).unwrap();
@@ -139,6 +167,23 @@ impl Rest {
         let result = envelope.done(Vec::new(), model, ServedBy::default(), TimingsMs::default());
         self.answer(envelope, &result, Some(Origin { partition: message.partition, offset: message.offset })).await;
         result
+    }
+
+    /// Says that the edge has looked at a frame, and that the cloud still does.
+    pub(crate) async fn provisional(&self, (message, envelope): &(Message, Envelope)) -> FrameResult {
+        let model = ModelInfo { name: "small".into(), version: "0".into(), input: "1x1".into() };
+        let bounding_box = BoundingBox { x: 1.0, y: 2.0, width: 3.0, height: 4.0 };
+        let dog = Detection { class: "dog".into(), class_id: 16, confidence: 0.375, bounding_box };
+        let done = envelope.done(vec![dog], model, ServedBy::default(), TimingsMs::default());
+        let result = FrameResult { status: Status::Provisional, ..done };
+        self.answer(envelope, &result, Some(Origin { partition: message.partition, offset: message.offset })).await;
+        result
+    }
+
+    /// Says that the last look at a frame has failed.
+    pub(crate) async fn fail(&self, (_, envelope): &(Message, Envelope)) {
+        let problem = Problem::model_failed("the cloud has a bad day");
+        self.answer(envelope, &envelope.failed(problem, ServedBy::default(), TimingsMs::default()), None).await;
     }
 
     pub(crate) async fn answer(&self, envelope: &Envelope, result: &FrameResult, origin: Option<Origin>) {

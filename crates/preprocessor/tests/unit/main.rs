@@ -1,12 +1,15 @@
 //! The preprocessor on a real bus.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod offloading;
+
 use embedded_broker::{Broker, BrokerConfig};
 use frame::{
     Destination, Envelope, FrameResult, ImageFormat, ImageSize, RgbImage, Status, Timestamp, Topics, UploadTimings, headers,
 };
 use frame_bus::{Bus, BusConfig, Message, Outgoing, Tail, TailEvent};
-use preprocessor::{Config, Policy, estimate_to_cloud, run, run_with};
+use offload::{Choice, FrameFacts, Policy, Snapshot};
+use preprocessor::{Config, run, run_with};
 use settings::Settings;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -18,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A broker with topics, and somebody who reads everything that the preprocessor writes.
 struct Stage {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     broker: Broker,
     bus: Bus,
     topics: Topics,
@@ -38,7 +41,7 @@ impl Stage {
         let tail = |topic: &str| bus.tail(topic, Timestamp::from_micros(0)).unwrap();
         let (edge, cloud) = (tail(&topics.frames_edge), tail(&topics.frames_cloud));
         let (results, dead_letters) = (tail(&topics.results), tail(&topics.dead_letter));
-        Self { _dir: dir, broker, bus, topics, edge, cloud, results, dead_letters }
+        Self { dir, broker, bus, topics, edge, cloud, results, dead_letters }
     }
 
     fn config(&self, settings: &[(&str, &str)]) -> Config {
@@ -50,9 +53,28 @@ impl Stage {
         config
     }
 
+    /// Starts the unit. Its admin port is free at the moment, and nobody else is likely to take it in the next.
     fn run(&self, settings: &[(&str, &str)]) -> Running {
         let shutdown = CancellationToken::new();
-        Running { unit: tokio::spawn(run(self.config(settings), shutdown.clone())), shutdown }
+        let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = admin.to_string();
+        let settings: Vec<(&str, &str)> =
+            [("MLVI_ADMIN_LISTEN", address.as_str())].into_iter().chain(settings.iter().copied()).collect();
+        let unit = tokio::spawn(run(self.config(&settings), shutdown.clone()));
+        Running { unit, shutdown, admin: Some(admin) }
+    }
+
+    /// A policy file with this text.
+    fn policy_file(&self, text: &str) -> String {
+        let path = self.dir.path().join("policy.toml");
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// A frame that the edge sends on to the cloud.
+    async fn send_to_cloud(&self, envelope: &Envelope, payload: Vec<u8>) {
+        let (key, headers) = (envelope.key(), envelope.to_headers());
+        self.bus.send(Outgoing { topic: self.topics.frames_cloud.clone(), key, headers, payload }).await.unwrap();
     }
 
     async fn send(&self, envelope: &Envelope, payload: Vec<u8>) {
@@ -68,6 +90,7 @@ impl Stage {
 struct Running {
     unit: JoinHandle<anyhow::Result<()>>,
     shutdown: CancellationToken,
+    admin: Option<std::net::SocketAddr>,
 }
 
 impl Running {
@@ -131,6 +154,7 @@ async fn a_frame_goes_to_its_tier_sharpened_and_with_everything_that_is_known_of
     assert_eq!(got.traceparent.trace_id(), sent.traceparent.trace_id());
     assert_ne!(got.traceparent, sent.traceparent);
     // the rest is as it came
+    assert!(prepared.answer_by.is_some_and(|answer_by| answer_by > got.sent_at) && prepared.escalation.is_none());
     let unchanged = Envelope { format: sent.format, sent_at: sent.sent_at, traceparent: sent.traceparent, prepared: None, ..got };
     assert_eq!(unchanged, sent);
 
@@ -210,15 +234,28 @@ async fn a_message_without_an_envelope_blocks_nobody_and_fails_if_its_frame_is_k
     unit.stop().await;
 }
 
+/// Panics at one frame, or at every one.
+struct Haunted {
+    sequence: Option<u64>,
+}
+
+impl Policy for Haunted {
+    fn name(&self) -> &str {
+        "haunted"
+    }
+
+    fn choose(&self, frame: &FrameFacts, _load: &Snapshot) -> Choice {
+        assert!(self.sequence.is_some_and(|sequence| sequence != frame.sequence), "this frame is haunted");
+        Choice::send(Destination::Edge, "not-haunted")
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_decision_that_panics_costs_one_frame() {
     let mut stage = Stage::set().await;
     let shutdown = CancellationToken::new();
-    let decide = |frame: &preprocessor::FrameFacts, load: &preprocessor::LoadSnapshot| {
-        assert!(frame.sequence != 1, "this frame is haunted");
-        estimate_to_cloud(frame, load, &Policy::EdgeOnly)
-    };
-    let unit = tokio::spawn(run_with(stage.config(&[]), decide, shutdown.clone()));
+    let policy = Box::new(Haunted { sequence: Some(1) });
+    let unit = tokio::spawn(run_with(stage.config(&[]), policy, shutdown.clone()));
     for sequence in 0..3 {
         stage.send(&envelope("gate", sequence), jpeg(64, 48)).await;
     }
@@ -228,14 +265,14 @@ async fn a_decision_that_panics_costs_one_frame() {
     assert_eq!(next(&mut stage.dead_letters).await.payload, jpeg(64, 48));
     let sent_on = [next(&mut stage.edge).await, next(&mut stage.edge).await];
     assert_eq!(sent_on.map(|message| message.envelope().unwrap().sequence), [0, 2]);
-    Running { unit, shutdown }.stop().await;
+    Running { unit, shutdown, admin: None }.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_decision_that_always_panics_stops_the_unit() {
     let stage = Stage::set().await;
-    let decide = |_: &preprocessor::FrameFacts, _: &preprocessor::LoadSnapshot| panic!("every frame is haunted");
-    let unit = tokio::spawn(run_with(stage.config(&[]), decide, CancellationToken::new()));
+    let policy = Box::new(Haunted { sequence: None });
+    let unit = tokio::spawn(run_with(stage.config(&[]), policy, CancellationToken::new()));
     let frame = jpeg(16, 16);
     for sequence in 0..100 {
         stage.send(&envelope("gate", sequence), frame.clone()).await;

@@ -1,169 +1,10 @@
-//! The worker on a real bus, with models that behave, fail, panic and hang on command.
+//! Frames that are looked at once: done, failed, expired, in order, and again after a shutdown.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say so and stop")]
-
-use detector::Found;
-use embedded_broker::{Broker, BrokerConfig};
-use frame::{
-    BoundingBox, Decision, Destination, Detection, Envelope, FrameResult, ImageFormat, ImageSize, ModelInfo, Prepared, RgbImage,
-    Status, Timestamp, Topics, UploadTimings,
-};
-use frame_bus::{Bus, BusConfig, Message, Outgoing, Tail, TailEvent};
-use inference_worker::{Config, Model, ModelSession, run_with};
-use settings::Settings;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use crate::stage::{BLUE, GREEN, Moody, PATIENCE, RED, Stage, envelope, jpeg, next};
+use frame::{BoundingBox, Decision, ImageSize, Status, Timestamp};
+use frame_bus::Outgoing;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Looks at the first pixel: red panics, green fails, everything else is a dog; waits at the gate before each run.
-#[derive(Clone)]
-struct Moody {
-    info: ModelInfo,
-    gate: Arc<Gate>,
-    sessions: Arc<AtomicU32>,
-    largest_batch: Arc<AtomicU32>,
-}
-
-#[derive(Default)]
-struct Gate {
-    closed: Mutex<bool>,
-    changed: Condvar,
-    /// How many have come to it.
-    came: AtomicU32,
-}
-
-impl Gate {
-    fn set_closed(&self, closed: bool) {
-        *self.closed.lock().unwrap() = closed;
-        self.changed.notify_all();
-    }
-
-    fn pass(&self) {
-        self.came.fetch_add(1, Ordering::Relaxed);
-        let closed = self.closed.lock().unwrap();
-        drop(self.changed.wait_while(closed, |closed| *closed).unwrap());
-    }
-}
-
-impl Moody {
-    fn new() -> Self {
-        let info = ModelInfo { name: "moody".into(), version: "1".into(), input: "8x8".into() };
-        Self { info, gate: Arc::default(), sessions: Arc::default(), largest_batch: Arc::default() }
-    }
-}
-
-impl Model for Moody {
-    fn info(&self) -> &ModelInfo {
-        &self.info
-    }
-
-    fn session(&self) -> Result<Box<dyn ModelSession>, String> {
-        self.sessions.fetch_add(1, Ordering::Relaxed);
-        Ok(Box::new(self.clone()))
-    }
-}
-
-impl ModelSession for Moody {
-    fn look(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, String> {
-        self.gate.pass();
-        self.largest_batch.fetch_max(images.len() as u32, Ordering::Relaxed);
-        images.iter().map(|image| look_at(image)).collect()
-    }
-}
-
-fn look_at(image: &RgbImage) -> Result<Found, String> {
-    match image.data() {
-        [200..=255, 0..=50, 0..=50, ..] => panic!("red makes me panic"),
-        [0..=50, 200..=255, 0..=50, ..] => Err("green makes me fail".into()),
-        _ => {
-            let bounding_box = BoundingBox { x: 1.0, y: 2.0, width: 3.0, height: 4.0 };
-            let dog = Detection { class: "dog".into(), class_id: 16, confidence: 0.9, bounding_box };
-            Ok(Found { detections: vec![dog], inference_ms: 1.0, postprocess_ms: 0.1 })
-        }
-    }
-}
-
-const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
-const RED: [u8; 3] = [255, 0, 0];
-const GREEN: [u8; 3] = [0, 255, 0];
-const BLUE: [u8; 3] = [0, 0, 255];
-const SIZE: ImageSize = ImageSize { width: 16, height: 16 };
-
-fn jpeg(colour: [u8; 3]) -> Vec<u8> {
-    vision::encode_jpeg(&RgbImage::new(SIZE, colour.repeat(256)).unwrap(), 95).unwrap()
-}
-
-struct Stage {
-    _dir: tempfile::TempDir,
-    broker: Broker,
-    bus: Bus,
-    topics: Topics,
-    results: Tail,
-    dead_letters: Tail,
-}
-
-impl Stage {
-    async fn set() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let broker = Broker::start(BrokerConfig::new(dir.path())).await.unwrap();
-        let bus = Bus::open(BusConfig::new(broker.address().to_string(), "test")).unwrap();
-        let topics = Topics::default();
-        bus.ensure_topics(&frame_bus::topic_specs(&topics, 2), &CancellationToken::new()).await.unwrap();
-        let start = Timestamp::from_micros(0);
-        let (results, dead_letters) = (bus.tail(&topics.results, start).unwrap(), bus.tail(&topics.dead_letter, start).unwrap());
-        Self { _dir: dir, broker, bus, topics, results, dead_letters }
-    }
-
-    fn run(&self, model: &Moody, settings: &[(&str, &str)]) -> (JoinHandle<anyhow::Result<()>>, CancellationToken) {
-        let brokers = self.broker.address().to_string();
-        let base = [
-            ("MLVI_BROKERS", brokers.as_str()),
-            ("MLVI_ADMIN_LISTEN", "127.0.0.1:0"),
-            ("MLVI_MODEL_THREADS", "2"),
-            ("MLVI_MODELS_DIR", MODELS),
-        ];
-        let mut settings = Settings::from_pairs(base.into_iter().chain(settings.iter().copied()));
-        let config = Config::from_settings(&mut settings, Destination::Edge);
-        settings.finish().unwrap();
-        let shutdown = CancellationToken::new();
-        (tokio::spawn(run_with(config, Arc::new(model.clone()), shutdown.clone())), shutdown)
-    }
-
-    async fn send(&self, envelope: &Envelope, payload: Vec<u8>) {
-        let topic = self.topics.frames_edge.clone();
-        let out = Outgoing { topic, key: envelope.key(), headers: envelope.to_headers(), payload };
-        self.bus.send(out).await.unwrap();
-    }
-
-    async fn results(&mut self, count: usize) -> Vec<FrameResult> {
-        let messages = next(&mut self.results, count).await;
-        messages.iter().map(|message| serde_json::from_slice(&message.payload).unwrap()).collect()
-    }
-}
-
-async fn next(tail: &mut Tail, count: usize) -> Vec<Message> {
-    let mut messages = Vec::new();
-    while messages.len() < count {
-        let event = tokio::time::timeout(PATIENCE, tail.recv()).await.expect("a message in time").unwrap();
-        if let TailEvent::Message(message) = event {
-            messages.push(message);
-        }
-    }
-    messages
-}
-
-fn envelope(camera: &str, sequence: u64) -> Envelope {
-    let decision = Decision { destination: Destination::Edge, reason: "only-edge".into(), policy: "edge-only".into() };
-    Envelope {
-        upload: UploadTimings { upload_ms: 1.0 },
-        prepared: Some(Prepared { image: SIZE, decision, attempt: 1, queue_frames_ms: 2.0, preprocess_ms: 3.0, origin: None }),
-        ..Envelope::received_now(camera.parse().unwrap(), sequence, ImageFormat::Jpeg)
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frame_gets_its_detections_and_every_time() {
@@ -177,7 +18,10 @@ async fn a_frame_gets_its_detections_and_every_time() {
     assert_eq!((result.frame_id, result.sequence, result.status), (sent.frame_id, 7, Status::Done));
     assert_eq!(result.detections[0].bounding_box, BoundingBox { x: 2.0, y: 4.0, width: 6.0, height: 8.0 });
     assert_eq!((result.model.unwrap().name.as_str(), result.served_by.unit.as_str()), ("moody", "edge-inference"));
-    assert_eq!(result.decision, sent.prepared.map(|prepared| prepared.decision));
+    let decision = result.decision.unwrap();
+    assert!(decision.took_ms.is_some_and(|took_ms| took_ms >= 0.0), "{decision:?}");
+    assert_eq!(Some(Decision { took_ms: None, ..decision }), sent.prepared.map(|prepared| prepared.decision));
+    assert_eq!(result.attempt, Some(1));
     let times = result.timings_ms;
     assert_eq!((times.upload, times.queue_frames, times.preprocess), (Some(1.0), Some(2.0), Some(3.0)));
     assert!(times.queue_inference.is_some() && times.decode.is_some() && times.end_to_end.is_some(), "{times:?}");

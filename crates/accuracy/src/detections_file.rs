@@ -1,0 +1,273 @@
+//! What an edge model and a cloud model found in the same images.
+
+use crate::rows;
+use frame::{Detection, ImageSize, ModelInfo};
+use serde::{Deserialize, Serialize};
+use std::io::{self, BufRead, Write};
+
+/// The file's content; the crate's own documentation shows how it looks.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DetectionsFile {
+    /// What holds for all images.
+    pub header: Header,
+    /// The images, in the order of the file.
+    pub images: Vec<ImageRecord>,
+}
+
+/// What holds for all images of a detections file.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Header {
+    /// The classes' names by index, the same for both models.
+    pub classes: Vec<String>,
+    /// Detections were written down above this confidence.
+    pub from_confidence: f32,
+    /// The edge's model.
+    pub edge: ModelEntry,
+    /// The cloud's.
+    pub cloud: ModelEntry,
+}
+
+/// A model, and the thresholds that it has in the units.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ModelEntry {
+    /// Which model.
+    #[serde(flatten)]
+    pub info: ModelInfo,
+    /// Above this confidence something is a detection.
+    pub confidence: f32,
+    /// Above this one it is a weak detection, if the model tells them.
+    pub weak: Option<f32>,
+    /// Which boxes competed, `objectness` or `class`.
+    pub nms: String,
+}
+
+/// An image and what was found in it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ImageRecord {
+    /// The file's name, without a folder.
+    pub file: String,
+    /// Its pixels, upright.
+    pub size: ImageSize,
+    /// The encoded file's bytes.
+    pub bytes: u64,
+    /// How long decoding took, in milliseconds.
+    pub decode_ms: f64,
+    /// What the edge's model found.
+    pub edge: Answer,
+    /// What the cloud's model found.
+    pub cloud: Answer,
+}
+
+/// What a model found in an image.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Answer {
+    /// Letterbox, network and boxes, in milliseconds.
+    pub service_ms: f64,
+    /// Everything that was written down, most confident first.
+    pub detections: Vec<Detection>,
+}
+
+/// A model's answer as its unit gives it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Seen<'a> {
+    /// What counts as found.
+    pub confident: &'a [Detection],
+    /// What was found with less confidence.
+    pub weak: &'a [Detection],
+}
+
+/// Why a detections file cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DetectionsError {
+    /// It cannot be read.
+    #[error("it cannot be read: {0}")]
+    Unreadable(#[from] io::Error),
+    /// It is something else.
+    #[error("it is no detections file (`mlvi simulate detections` makes them)")]
+    NotOurs,
+    /// It is of another version.
+    #[error("it is a detections file of version {found}, known is {known}: make it anew with `mlvi simulate detections`")]
+    Version {
+        /// The file's.
+        found: u32,
+        /// The one that is known here.
+        known: u32,
+    },
+    /// A line is malformed.
+    #[error("line {line}: {problem}")]
+    Line {
+        /// Which, counted from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl DetectionsFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read or is none, or names the first line that is malformed.
+    pub fn read(from: impl BufRead) -> Result<Self, DetectionsError> {
+        let mut lines = from.lines();
+        let first = lines.next().ok_or(DetectionsError::NotOurs)?;
+        let first = first.map_err(|error| match error.kind() {
+            // bytes that are no text
+            io::ErrorKind::InvalidData => DetectionsError::NotOurs,
+            _ => error.into(),
+        })?;
+        let header = rows::read_header(&first)?;
+        let mut images = Vec::new();
+        for (number, line) in (2..).zip(lines) {
+            let line = line?;
+            if !line.trim().is_empty() {
+                let image = rows::read_image(&line, &header.classes);
+                images.push(image.map_err(|problem| DetectionsError::Line { line: number, problem })?);
+            }
+        }
+        Ok(Self { header, images })
+    }
+
+    /// Writes a file.
+    ///
+    /// # Errors
+    /// As the writer does.
+    pub fn write(&self, mut to: impl Write) -> io::Result<()> {
+        writeln!(to, "{}", rows::header_line(&self.header))?;
+        for image in &self.images {
+            writeln!(to, "{}", rows::image_line(image))?;
+        }
+        to.flush()
+    }
+}
+
+impl Answer {
+    /// The answer as the model's unit gives it. This is exact: a model finds the same above its threshold whether or not it is asked for
+    /// what is below.
+    #[must_use]
+    pub fn seen(&self, model: &ModelEntry) -> Seen<'_> {
+        let above = |threshold: f32| self.detections.partition_point(|found| found.confidence > threshold);
+        let confident = above(model.confidence);
+        let weak = model.weak.map_or(confident, above).max(confident);
+        Seen { confident: &self.detections[..confident], weak: &self.detections[confident..weak] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frame::BoundingBox;
+    use proptest::prelude::*;
+
+    fn model() -> ModelEntry {
+        let info = ModelInfo { name: "small".into(), version: "1a".into(), input: "32x32".into() };
+        ModelEntry { info, confidence: 0.25, weak: Some(0.05), nms: "class".into() }
+    }
+
+    fn header() -> Header {
+        let classes = vec!["cup".into(), "dog".into()];
+        Header { classes, from_confidence: 0.005, edge: model(), cloud: ModelEntry { weak: None, ..model() } }
+    }
+
+    prop_compose! {
+        fn any_answer()(
+            service_ms in 0.0f64..1e6,
+            found in prop::collection::vec((0u32..2, 0.0f32..=1.0, any::<[f32; 4]>()), 0..6),
+        ) -> Answer {
+            let side = |side: f32| if side.is_finite() { side } else { 0.0 };
+            let detection = |(class_id, confidence, [x, y, width, height]): (u32, f32, [f32; 4])| Detection {
+                class: header().classes[class_id as usize].clone(),
+                class_id,
+                confidence,
+                bounding_box: BoundingBox { x: side(x), y: side(y), width: side(width), height: side(height) },
+            };
+            let mut detections: Vec<Detection> = found.into_iter().map(detection).collect();
+            detections.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+            Answer { service_ms, detections }
+        }
+    }
+
+    prop_compose! {
+        fn any_image()(
+            file in ".{0,9}", width in 1u32.., height in 1u32.., bytes in any::<u64>(), decode_ms in 0.0f64..1e6,
+            edge in any_answer(), cloud in any_answer(),
+        ) -> ImageRecord {
+            ImageRecord { file, size: ImageSize { width, height }, bytes, decode_ms, edge, cloud }
+        }
+    }
+
+    fn written(file: &DetectionsFile) -> String {
+        let mut bytes = Vec::new();
+        file.write(&mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(images in prop::collection::vec(any_image(), 0..4)) {
+            let file = DetectionsFile { header: header(), images };
+            let read = DetectionsFile::read(written(&file).as_bytes()).unwrap();
+            prop_assert_eq!(&read.header, &file.header);
+            prop_assert_eq!(read.images.len(), file.images.len());
+            for (read, image) in read.images.iter().zip(&file.images) {
+                // numbers in text keep 17 digits but for the last bit of a double
+                let rounded = |ms: f64| (ms * 1e6).round();
+                prop_assert_eq!(rounded(read.edge.service_ms), rounded(image.edge.service_ms));
+                let image = ImageRecord { decode_ms: read.decode_ms, edge: Answer { service_ms: read.edge.service_ms, ..image.edge.clone() },
+                    cloud: Answer { service_ms: read.cloud.service_ms, ..image.cloud.clone() }, ..image.clone() };
+                prop_assert_eq!(read, &image);
+            }
+        }
+
+        #[test]
+        fn any_text_is_refused_without_a_panic(text in ".{0,80}") {
+            prop_assert!(DetectionsFile::read(text.as_bytes()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_units_answer_is_cut_at_its_thresholds() {
+        let detection = |confidence| Detection {
+            class: "cup".into(),
+            class_id: 0,
+            confidence,
+            bounding_box: BoundingBox { x: 0.0, y: 0.0, width: 1.0, height: 1.0 },
+        };
+        let answer = Answer { service_ms: 1.0, detections: [0.9, 0.25, 0.1, 0.05, 0.01].map(detection).to_vec() };
+        let seen = answer.seen(&model());
+        assert_eq!((seen.confident.len(), seen.weak.len()), (1, 2), "both thresholds are exclusive");
+        let seen = answer.seen(&ModelEntry { weak: None, ..model() });
+        assert_eq!((seen.confident.len(), seen.weak.len()), (1, 0));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let file = DetectionsFile { header: header(), images: vec![] };
+        let text = written(&file);
+        let refused = |text: &str| DetectionsFile::read(text.as_bytes()).unwrap_err();
+        assert!(matches!(refused(""), DetectionsError::NotOurs));
+        assert!(matches!(refused("{\"images\": []}"), DetectionsError::NotOurs));
+        assert!(matches!(
+            refused(&text.replace("\"version\":1,\"cl", "\"version\":2,\"cl")),
+            DetectionsError::Version { found: 2, known: 1 }
+        ));
+        assert!(matches!(refused(&text.replace("classes", "clases")), DetectionsError::Line { line: 1, .. }));
+        let image = |row: &str| {
+            let answer = r#"{"service_ms":1,"detections":[]}"#;
+            format!(
+                "{text}\n{{\"file\":\"a\",\"width\":1,\"height\":1,\"bytes\":1,\"decode_ms\":1,\"edge\":{},\"cloud\":{answer}}}\n",
+                answer.replace("[]", row)
+            )
+        };
+        assert_eq!(DetectionsFile::read(image("[[0,0.5,1,1,1,1]]").as_bytes()).unwrap().images.len(), 1);
+        for (row, word) in [
+            ("[[2,0.5,1,1,1,1]]", "class 2"),
+            ("[[0,1.5,1,1,1,1]]", "0 to 1"),
+            ("[[0,0.5,1]]", "length"),
+            ("[[0,0.5,1,1,1,1e99]]", ""),
+        ] {
+            let error = refused(&image(row));
+            assert!(matches!(&error, DetectionsError::Line { line: 3, problem } if problem.contains(word)), "{row}: {error}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! How accurate the answers of a simulated policy are.
+
+use super::detections;
+use super::labels::LabelArgs;
+use accuracy::{Agreement, DetectionsFile, Judged, Map, agreement, judge};
+use frame::Destination::{self, Cloud, Edge};
+use offload::{Hardness, Seen};
+use serde::Serialize;
+use simulator::{Answer, History};
+use std::path::Path;
+
+/// Precision is measured over so many frames at most, evenly spread over the run: it is a matter of the images, which come again anyway.
+const MOST_FRAMES: usize = 5000;
+
+/// What both tiers answer to each image.
+pub(super) struct Answers {
+    file: DetectionsFile,
+    /// By image: how far each tier agrees with the cloud.
+    agreements: Vec<[Agreement; 2]>,
+    /// By image: what each tier's answer is worth, where there are labels.
+    judged: Option<Vec<[Judged; 2]>>,
+}
+
+/// How accurate answered frames are, from 0 to 1.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub(super) struct Accuracy {
+    /// F1 at an overlap of 0.5 with what the cloud's model finds, above the units' thresholds.
+    pub(super) cloud_f1: f64,
+    /// Mean average precision at an overlap of 0.5, where there are labels.
+    pub(super) map50: Option<f64>,
+}
+
+impl Answers {
+    /// Reads a detections file and judges each image once.
+    ///
+    /// # Errors
+    /// When it or a label cannot be read.
+    pub(super) fn read(path: &Path, labels: &LabelArgs) -> anyhow::Result<Self> {
+        let file = detections::read(path)?;
+        let truths = labels.truths(&file)?;
+        let agreements = file.images.iter().map(|image| {
+            let cloud = image.cloud.seen(&file.header.cloud).confident;
+            [agreement(cloud, image.edge.seen(&file.header.edge).confident), agreement(cloud, cloud)]
+        });
+        let agreements = agreements.collect();
+        let judged = truths.map(|truths| {
+            let images = file.images.iter().zip(&truths);
+            images.map(|(image, truth)| [judge(truth, &image.edge.detections), judge(truth, &image.cloud.detections)]).collect()
+        });
+        Ok(Self { file, agreements, judged })
+    }
+
+    /// How many images there are.
+    pub(super) fn images(&self) -> u32 {
+        u32::try_from(self.file.images.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether an image is hard for the edge.
+    pub(super) fn is_hard(&self, image: u32, hardness: &Hardness) -> bool {
+        let image = &self.file.images[image as usize];
+        let seen = image.edge.seen(&self.file.header.edge);
+        hardness.is_hard(&Seen { confident: seen.confident, weak: seen.weak, image: image.size })
+    }
+
+    /// How accurate the answered frames of a run are; `None` when none was answered.
+    pub(super) fn accuracy(&self, history: &History) -> Option<Accuracy> {
+        let answered: Vec<(usize, Destination)> = (history.frames.iter())
+            .filter_map(|record| match record.answer {
+                Some((Answer::Done(tier), _)) => Some((record.image as usize, tier)),
+                _ => None,
+            })
+            .collect();
+        let total: Agreement = answered.iter().map(|(image, tier)| self.agreements[*image][index(*tier)]).sum();
+        let step = answered.len().div_ceil(MOST_FRAMES).max(1);
+        let map50 = self
+            .judged
+            .as_ref()
+            .and_then(|judged| Map::map50_of(answered.iter().step_by(step).map(|(image, tier)| &judged[*image][index(*tier)])));
+        (!answered.is_empty()).then(|| Accuracy { cloud_f1: total.f1(), map50 })
+    }
+}
+
+const fn index(tier: Destination) -> usize {
+    match tier {
+        Edge => 0,
+        Cloud => 1,
+    }
+}

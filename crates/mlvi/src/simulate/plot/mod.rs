@@ -1,0 +1,36 @@
+//! Plots of a simulation.
+
+mod canvas;
+mod chart;
+mod cost;
+mod distribution;
+mod latency;
+
+use super::entries::Standing;
+use chart::Chart;
+use simulator::{Scenario, Trace};
+use std::path::Path;
+
+/// Writes every plot as PNG and SVG into a folder, which is made if need be; gives how many files were written.
+///
+/// # Errors
+/// When one cannot be written.
+pub(super) fn write(dir: &Path, scenario: &Scenario, trace: &Trace, standings: &[&Standing]) -> anyhow::Result<usize> {
+    std::fs::create_dir_all(dir)?;
+    let mut charts: Vec<(&str, Chart)> = vec![
+        ("latency", latency::chart(scenario, trace, standings)),
+        ("distribution", distribution::chart(scenario, trace, standings)),
+        ("cost-misses", cost::against_misses(trace, standings)),
+    ];
+    charts.extend(cost::against_accuracy(trace, standings).map(|chart| ("cost-accuracy", chart)));
+    for (name, chart) in &charts {
+        let path = |extension| dir.join(format!("{}-{name}.{extension}", file_name(trace.name())));
+        canvas::png(chart, &path("png"))?;
+        canvas::svg(chart, &path("svg"))?;
+    }
+    Ok(charts.len() * 2)
+}
+
+fn file_name(trace: &str) -> String {
+    trace.chars().map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' }).collect()
+}

@@ -1,0 +1,155 @@
+//! `mlvi simulate run`: one policy over one trace.
+
+use super::entries::{Entry, Standing};
+use super::options::{Setting, WorldArgs};
+use super::table::number;
+use super::{league, plot, traces};
+use anyhow::Context;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use simulator::{Scenario, Trace, workload};
+use std::path::PathBuf;
+
+/// What `mlvi simulate run` can be told.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Which policy decides: edge-only, cloud-only, alternate, ratio, deadline, cascade, bandit or expression
+    #[arg(long, value_name = "NAME", default_value = "deadline", conflicts_with = "policy_file")]
+    policy: String,
+    /// A policy file (TOML), as the preprocessor reads it
+    #[arg(long, value_name = "FILE")]
+    policy_file: Option<PathBuf>,
+    /// The uplink: a line for each opportunity to send 1500 bytes, in ms (.up, .down, .mahi), columns `time_s` and `mbit_s` (.csv), or
+    /// a line for each second, in Mbit/s
+    #[arg(long, value_name = "FILE", conflicts_with = "mbit_s")]
+    trace: Option<PathBuf>,
+    /// An uplink of one speed instead, in Mbit/s
+    #[arg(long, value_name = "MBIT_S")]
+    mbit_s: Option<f64>,
+    #[command(flatten)]
+    world: WorldArgs,
+    /// Leave the oracle out
+    #[arg(long)]
+    no_oracle: bool,
+    /// Print JSON instead of tables
+    #[arg(long)]
+    json: bool,
+    /// Write plots (PNG and SVG) into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    scenario: &'a Scenario,
+    trace: &'a str,
+    standings: &'a [Standing],
+}
+
+/// Simulates and prints.
+///
+/// # Errors
+/// When a file cannot be used, or plots cannot be written.
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
+    let setting = args.world.read()?;
+    let trace = args.trace(&setting)?;
+    let entry = match &args.policy_file {
+        Some(path) => Entry::file(path)?,
+        None => Entry::named(&args.policy, &setting.scenario)?,
+    };
+    let mut entries = vec![entry];
+    if !args.no_oracle {
+        entries.push(Entry::oracle(args.world.beam));
+    }
+    let jobs = workload(&setting.scenario, setting.answers.as_ref().map_or(0, super::answers::Answers::images));
+    let bar = bar(entries.iter().map(|entry| entry.steps(jobs.len())).sum());
+    let standings = entries.iter().map(|entry| entry.play(&setting, &trace, &jobs, &bar)).collect::<anyhow::Result<Vec<_>>>()?;
+    bar.finish_and_clear();
+    if args.json {
+        let json = Json { scenario: &setting.scenario, trace: trace.name(), standings: &standings };
+        println!("{}", serde_json::to_string_pretty(&json)?);
+    } else {
+        print(&setting.scenario, &trace, &standings);
+    }
+    if let Some(dir) = &args.out {
+        let shown: Vec<&Standing> = standings.iter().collect();
+        let written = plot::write(dir, &setting.scenario, &trace, &shown)?;
+        eprintln!("{written} plots are in {}", dir.display());
+    }
+    Ok(())
+}
+
+/// Drawn on standard error when that is a terminal; silent otherwise.
+pub(super) fn bar(frames: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {percent} % of {len} frames, {eta} left");
+    ProgressBar::new(frames).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+impl RunArgs {
+    fn trace(&self, setting: &Setting) -> anyhow::Result<Trace> {
+        let uplink = &setting.scenario.uplink;
+        match (&self.trace, self.mbit_s, &uplink.trace) {
+            (Some(path), _, _) => traces::read(path, None),
+            (None, Some(mbit_s), _) => {
+                anyhow::ensure!(mbit_s > 0.0 && mbit_s <= 1e6, "--mbit-s {mbit_s} must be above 0 and at most 1,000,000");
+                Ok(Trace::constant(format!("{mbit_s} Mbit/s"), mbit_s)?)
+            }
+            (None, None, Some(path)) => traces::read(&setting.folder.join(path), uplink.format.as_ref()),
+            (None, None, None) => {
+                None.context("which uplink? Give --trace FILE or --mbit-s SPEED, or a scenario with [uplink] trace")
+            }
+        }
+    }
+}
+
+fn print(scenario: &Scenario, trace: &Trace, standings: &[Standing]) {
+    let own = &standings[0].report;
+    println!(
+        "{} frames in {} minutes over {} ({} Mbit/s on average), deadline {} ms, seed {}\n",
+        own.frames,
+        scenario.minutes,
+        trace.name(),
+        number(trace.mean_mbit_s()),
+        scenario.load.deadline_ms,
+        scenario.seed
+    );
+    print!("{}", league::table(&standings.iter().collect::<Vec<_>>()));
+    println!("\ndecisions by reason:");
+    let mut reasons: Vec<(&&str, &u64)> = own.reasons.iter().collect();
+    reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(**count), **reason));
+    for (reason, count) in reasons {
+        println!("  {count:>8} {reason}");
+    }
+    if let Some(error) = own.prediction_error_ms {
+        println!("\nhalf of the predictions were off by {} ms or less", number(error));
+    }
+    if !own.breakers.is_empty() {
+        println!("\ncircuit breakers:");
+        for change in &own.breakers {
+            println!("  {:>9.3} s  {:<5} {}", change.at_s, change.tier, change.to);
+        }
+    }
+    if !own.scalings.is_empty() {
+        println!("\nworkers:");
+        for change in &own.scalings {
+            println!("  {:>9.3} s  {:<5} {}", change.at_s, change.tier, change.workers);
+        }
+    }
+    for around in &own.cuts {
+        let after = |seconds: Option<f64>| seconds.map_or("never".into(), |seconds| format!("{seconds:.2} s after"));
+        println!(
+            "\ncut {}: breaker opened {} its beginning ({} the first frame for the cloud), closed {} its end; \
+             p99 around it {} ms, {} of its frames lost",
+            around.cut,
+            after(around.opened_after_s),
+            after(around.opened_after_first_frame_s),
+            after(around.closed_after_s),
+            number(around.latency_ms.p99),
+            around.lost
+        );
+    }
+    println!();
+    standings.iter().filter_map(|standing| standing.oracle).for_each(|proof| println!("{}", league::explain(proof)));
+    standings.iter().filter_map(Standing::warning).for_each(|warning| println!("{warning}"));
+}

@@ -1,0 +1,54 @@
+//! Trace files.
+
+use anyhow::Context;
+use simulator::{Trace, TraceFormat};
+use std::path::Path;
+
+/// Reads a trace; its name is the file's without what follows the last dot.
+///
+/// # Errors
+/// Names the file, and the line that is wrong.
+pub(super) fn read(path: &Path, format: Option<&TraceFormat>) -> anyhow::Result<Trace> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let format = format.cloned().unwrap_or_else(|| TraceFormat::of(&file_name));
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Trace::parse(name, &text, &format).with_context(|| path.display().to_string())
+}
+
+/// Reads every trace of a folder (`.up`, `.down`, `.mahi`, `.txt`, `.csv`), in the order of their names.
+///
+/// # Errors
+/// When there is none, or one cannot be read.
+pub(super) fn read_all(dir: &Path) -> anyhow::Result<Vec<Trace>> {
+    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    let is_trace = |path: &Path| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        path.is_file() && extension.is_some_and(|extension| ["up", "down", "mahi", "txt", "csv"].contains(&extension))
+    };
+    paths.retain(|path| is_trace(path));
+    paths.sort();
+    anyhow::ensure!(!paths.is_empty(), "{} has no traces (*.up, *.down, *.mahi, *.txt, *.csv)", dir.display());
+    paths.iter().map(|path| read(path, None)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_line_is_named_with_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(format!("{:#}", read_all(dir.path()).unwrap_err()).contains("has no traces"));
+        std::fs::write(dir.path().join("a.txt"), "1\n2\n").unwrap();
+        std::fs::write(dir.path().join("b.up"), "1\n2.5\n").unwrap();
+        let message = format!("{:#}", read_all(dir.path()).unwrap_err());
+        assert!(message.contains("b.up") && message.contains("line 2"), "{message}");
+        std::fs::write(dir.path().join("b.up"), "1\n2\n").unwrap();
+        std::fs::write(dir.path().join("readme.md"), "no trace").unwrap();
+        let names: Vec<String> = read_all(dir.path()).unwrap().iter().map(|trace| trace.name().to_owned()).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert!(read(&dir.path().join("b.up"), Some(&TraceFormat::MbitPerSecond)).is_ok());
+    }
+}

@@ -1,0 +1,134 @@
+//! A measure of hardness as text, as it stands in a policy file and travels with a frame: ASCII, far below a kilobyte.
+
+use super::{Empty, Hard, Hardness, Measure, Regression, WEIGHTS};
+use std::fmt;
+use std::str::FromStr;
+
+/// A text that is no measure of hardness.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "'{text}' is no measure of hardness: {problem}. Allowed are mean-confidence<0.5, cross-entropy<0.5, ibt(0.5)>=0.5, max-confidence<0.5 \
+     and regression(WEIGHTS)>=0.1, each with ,empty=hard or ,empty=easy behind it; WEIGHTS are the {WEIGHTS} numbers that \
+     `mlvi simulate cascade` prints"
+)]
+pub struct HardnessError {
+    /// The text.
+    pub text: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl Measure {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::MeanConfidence => "mean-confidence",
+            Self::CrossEntropy => "cross-entropy",
+            Self::Ibt { .. } => "ibt",
+            Self::MaxConfidence => "max-confidence",
+            Self::Regression(_) => "regression",
+        }
+    }
+}
+
+impl Hard {
+    const fn sign(self) -> &'static str {
+        match self {
+            Self::Below => "<",
+            Self::From => ">=",
+        }
+    }
+}
+
+impl fmt::Display for Hardness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.measure.name())?;
+        // `{:?}` gives the shortest digits that read back as the same number, and an exponent where there would be many zeros
+        match &self.measure {
+            Measure::MeanConfidence | Measure::CrossEntropy | Measure::MaxConfidence => {}
+            Measure::Ibt { box_threshold } => write!(f, "({box_threshold:?})")?,
+            Measure::Regression(regression) => {
+                for (index, weight) in regression.weights.iter().enumerate() {
+                    write!(f, "{}{weight:?}", if index == 0 { '(' } else { ' ' })?;
+                }
+                f.write_str(")")?;
+            }
+        }
+        let empty = match self.empty {
+            Empty::Hard => "hard",
+            Empty::Easy => "easy",
+        };
+        write!(f, "{}{:?},empty={empty}", self.measure.hard().sign(), self.threshold)
+    }
+}
+
+impl FromStr for Hardness {
+    type Err = HardnessError;
+
+    /// What an empty frame means may be left out; then it is hard.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse(text).map_err(|problem| HardnessError { text: text.to_owned(), problem })
+    }
+}
+
+/// What is wrong with it in words.
+fn parse(text: &str) -> Result<Hardness, String> {
+    let (condition, empty) = match text.split_once(',') {
+        None => (text, Empty::Hard),
+        Some((condition, rest)) => match rest.trim() {
+            "empty=hard" => (condition, Empty::Hard),
+            "empty=easy" => (condition, Empty::Easy),
+            other => return Err(format!("'{other}' is neither empty=hard nor empty=easy")),
+        },
+    };
+    let sign_at = condition.find(['<', '>']).ok_or("it has no threshold")?;
+    let (measure, rest) = condition.split_at(sign_at);
+    let measure = parse_measure(measure.trim())?;
+    let sign = measure.hard().sign();
+    let threshold = rest.strip_prefix(sign).filter(|threshold| !threshold.starts_with('='));
+    let threshold = number(threshold.ok_or_else(|| format!("{} is compared by {sign}", measure.name()))?)?;
+    let shares = matches!(measure, Measure::MeanConfidence | Measure::MaxConfidence | Measure::Ibt { .. });
+    if shares && !(0.0..=1.0).contains(&threshold) {
+        return Err(format!("the threshold {threshold} is not from 0 to 1"));
+    }
+    Ok(Hardness { measure, threshold, empty })
+}
+
+fn parse_measure(text: &str) -> Result<Measure, String> {
+    let (name, arguments) = match text.split_once('(') {
+        None => (text, None),
+        Some((name, rest)) => {
+            let inner = rest.strip_suffix(')').ok_or("a parenthesis is not closed")?;
+            (name, Some(inner))
+        }
+    };
+    match (name, arguments) {
+        ("mean-confidence", None) => Ok(Measure::MeanConfidence),
+        ("cross-entropy", None) => Ok(Measure::CrossEntropy),
+        ("max-confidence", None) => Ok(Measure::MaxConfidence),
+        ("ibt", Some(text)) => {
+            let box_threshold = number(text)?;
+            if (0.0..=1.0).contains(&box_threshold) {
+                Ok(Measure::Ibt { box_threshold })
+            } else {
+                Err(format!("the confidence {box_threshold} is not from 0 to 1"))
+            }
+        }
+        ("regression", Some(text)) => {
+            let weights = text.split_whitespace().map(weight).collect::<Result<Vec<f32>, _>>()?;
+            let weights = weights.try_into().map_err(|given: Vec<f32>| format!("it has {} weights", given.len()))?;
+            Ok(Measure::Regression(Regression { weights }))
+        }
+        ("mean-confidence" | "cross-entropy" | "max-confidence", Some(_)) => Err(format!("{name} takes nothing in parentheses")),
+        ("ibt" | "regression", None) => Err(format!("{name} needs numbers in parentheses")),
+        _ => Err(format!("'{name}' is unknown")),
+    }
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    let text = text.trim();
+    text.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| format!("'{text}' is no number"))
+}
+
+fn weight(text: &str) -> Result<f32, String> {
+    text.parse().ok().filter(|number: &f32| number.is_finite()).ok_or_else(|| format!("'{text}' is no number"))
+}

@@ -1,0 +1,151 @@
+//! Which frames have been answered lately, for those who wait for it.
+
+use frame::{FrameId, FrameResult, Status};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+
+/// Answers are asked for within seconds; at a thousand frames per second this is a minute.
+const MOST: usize = 65_536;
+/// Provisional answers are some kilobytes each; they are needed until the cloud has answered.
+const MOST_PROVISIONAL: usize = 4096;
+
+/// The latest answers; clones share them.
+#[derive(Clone, Default)]
+pub(crate) struct Answered {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    answered: HashMap<FrameId, ()>,
+    oldest_first: VecDeque<FrameId>,
+    provisional: HashMap<FrameId, FrameResult>,
+    provisional_oldest_first: VecDeque<FrameId>,
+    waiting: HashMap<FrameId, Vec<oneshot::Sender<()>>>,
+}
+
+/// Waits for one answer.
+pub(crate) struct Waiting {
+    answered: Answered,
+    id: FrameId,
+    receiver: oneshot::Receiver<()>,
+}
+
+impl Answered {
+    /// Takes in what was read.
+    pub(crate) fn take_in(&self, result: FrameResult) {
+        let mut inner = self.lock();
+        let id = result.frame_id;
+        if result.status == Status::Provisional {
+            if inner.answered.contains_key(&id) || inner.provisional.insert(id, result).is_some() {
+                return;
+            }
+            inner.provisional_oldest_first.push_back(id);
+            if inner.provisional_oldest_first.len() > MOST_PROVISIONAL
+                && let Some(oldest) = inner.provisional_oldest_first.pop_front()
+            {
+                inner.provisional.remove(&oldest);
+            }
+            return;
+        }
+        inner.provisional.remove(&id);
+        for waiting in inner.waiting.remove(&id).unwrap_or_default() {
+            // one that waits no more does not want to know
+            let _ = waiting.send(());
+        }
+        if inner.answered.insert(id, ()).is_none() {
+            inner.oldest_first.push_back(id);
+        }
+        if inner.oldest_first.len() > MOST
+            && let Some(oldest) = inner.oldest_first.pop_front()
+        {
+            inner.answered.remove(&oldest);
+        }
+    }
+
+    /// The edge's provisional answer, while there is no final one.
+    pub(crate) fn provisional(&self, id: FrameId) -> Option<FrameResult> {
+        self.lock().provisional.get(&id).cloned()
+    }
+
+    /// `None` when there is a final answer already.
+    pub(crate) fn wait_for(&self, id: FrameId) -> Option<Waiting> {
+        let mut inner = self.lock();
+        if inner.answered.contains_key(&id) {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        inner.waiting.entry(id).or_default().push(sender);
+        Some(Waiting { answered: self.clone(), id, receiver })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// Returns when there is a final answer.
+    pub(crate) async fn answered(&mut self) {
+        // the sender is dropped only after it has sent, or with everything else
+        let _ = (&mut self.receiver).await;
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.receiver.close();
+        let mut inner = self.answered.lock();
+        if let Some(senders) = inner.waiting.get_mut(&self.id) {
+            senders.retain(|sender| !sender.is_closed());
+            if senders.is_empty() {
+                inner.waiting.remove(&self.id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frame::{CameraId, Envelope, ImageFormat, ServedBy, TimingsMs};
+
+    fn result(envelope: &Envelope, status: Status) -> FrameResult {
+        let model = frame::ModelInfo { name: "m".into(), version: "v".into(), input: "1x1".into() };
+        FrameResult { status, ..envelope.done(vec![], model, ServedBy::default(), TimingsMs::default()) }
+    }
+
+    #[tokio::test]
+    async fn a_final_answer_ends_the_wait_and_a_provisional_one_does_not() {
+        let (answered, envelope) = (Answered::default(), Envelope::received_now(CameraId::unnamed(), 1, ImageFormat::Jpeg));
+        let id = envelope.frame_id;
+        let mut waiting = answered.wait_for(id).unwrap();
+        answered.take_in(result(&envelope, Status::Provisional));
+        assert_eq!(answered.provisional(id).unwrap().frame_id, id);
+        let early = tokio::time::timeout(std::time::Duration::from_millis(20), waiting.answered()).await;
+        assert!(early.is_err(), "a provisional answer is not the end");
+        answered.take_in(result(&envelope, Status::Done));
+        waiting.answered().await;
+        assert!(answered.wait_for(id).is_none() && answered.provisional(id).is_none());
+        answered.take_in(result(&envelope, Status::Provisional));
+        assert!(answered.provisional(id).is_none(), "what comes after the end is too late");
+    }
+
+    #[test]
+    fn what_is_held_is_bounded_and_who_gives_up_is_forgotten() {
+        let answered = Answered::default();
+        let envelopes: Vec<Envelope> =
+            (0..=MOST).map(|_| Envelope::received_now(CameraId::unnamed(), 1, ImageFormat::Jpeg)).collect();
+        for envelope in &envelopes {
+            answered.take_in(result(envelope, Status::Provisional));
+        }
+        assert_eq!(answered.lock().provisional.len(), MOST_PROVISIONAL);
+        for envelope in &envelopes {
+            answered.take_in(result(envelope, Status::Done));
+        }
+        assert_eq!(answered.lock().answered.len(), MOST);
+        drop(answered.wait_for(FrameId::fresh()).unwrap());
+        assert!(answered.lock().waiting.is_empty());
+    }
+}

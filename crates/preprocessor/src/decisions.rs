@@ -1,0 +1,115 @@
+//! The one decider of this process, shared by all that see something of the tiers.
+
+use crate::metrics::Metrics;
+use frame::{Destination, FrameId, FrameResult, Status, Timestamp};
+use offload::{Capacity, Decided, Decider, End, FrameFacts, Policy, PolicyConfig, PolicyError, TakenTo, TierResult};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Decides and learns; clones share it. Every method takes a lock for microseconds.
+#[derive(Clone)]
+pub(crate) struct Decisions {
+    decider: Arc<Mutex<Decider<FrameId>>>,
+    metrics: Metrics,
+}
+
+impl Decisions {
+    /// With the configured policy, or with one of the caller's own.
+    pub(crate) fn new(config: &PolicyConfig, own: Option<Box<dyn Policy>>, metrics: Metrics) -> Result<Self, PolicyError> {
+        // jitter shall differ between replicas, and nothing else does
+        let seed = Timestamp::now().as_micros() ^ u64::from(std::process::id());
+        let decider = match own {
+            Some(policy) => Decider::with_policy(policy, config, seed),
+            None => Decider::new(config, seed)?,
+        };
+        Ok(Self { decider: Arc::new(Mutex::new(decider)), metrics })
+    }
+
+    pub(crate) fn decide(&self, id: FrameId, frame: &FrameFacts) -> Decided<FrameId> {
+        self.lock().decide(id, frame, Timestamp::now())
+    }
+
+    /// Whether frames are compared with the one before, because equal ones may be skipped.
+    pub(crate) fn wants_change(&self) -> bool {
+        self.lock().config().motion.skip_below > 0.0
+    }
+
+    /// A result was read. `own_unit` names this unit: what it answered itself says nothing about the tiers.
+    pub(crate) fn result(&self, result: &FrameResult, own_unit: &str) {
+        let now = Timestamp::now();
+        let Some(decision) = result.decision.as_ref().filter(|_| result.served_by.unit != own_unit) else {
+            // answered before it came to a tier, or by somebody who saw it expire
+            self.lock().ended_elsewhere(result.frame_id, now);
+            return;
+        };
+        let timings = &result.timings_ms;
+        let parts = [timings.decode, timings.inference, timings.postprocess];
+        let service_ms = timings.inference.map(|_| parts.into_iter().flatten().sum());
+        let end = match result.status {
+            Status::Done | Status::Provisional => End::Done,
+            Status::Failed => End::Failed,
+            Status::Expired => End::Expired,
+            Status::Skipped => return,
+        };
+        let provisional = result.status == Status::Provisional;
+        let seen = TierResult { tier: decision.destination, end, service_ms, provisional };
+        self.lock().result(result.frame_id, &seen, now);
+        self.metrics.answered(result);
+    }
+
+    /// The cloud has not answered in time.
+    pub(crate) fn late(&self, id: FrameId) -> Option<TakenTo> {
+        self.lock().late(id, Timestamp::now())
+    }
+
+    /// The frame is answered without a tier.
+    pub(crate) fn ended_elsewhere(&self, id: FrameId) {
+        self.lock().ended_elsewhere(id, Timestamp::now());
+    }
+
+    pub(crate) fn redispatch_after(&self) -> std::time::Duration {
+        self.lock().config().redispatch.after()
+    }
+
+    pub(crate) fn lag(&self, tier: Destination, frames: Option<u64>) {
+        self.lock().lag(tier, frames);
+    }
+
+    pub(crate) fn capacity(&self, tier: Destination, replicas: Option<u32>, at_maximum: Option<bool>) {
+        let mut decider = self.lock();
+        let prior = &decider.config().prior;
+        let of_a_replica = match tier {
+            Destination::Edge => prior.edge.workers,
+            Destination::Cloud => prior.cloud.workers,
+        };
+        let workers = replicas.map(|replicas| replicas.saturating_mul(of_a_replica.unwrap_or(1)));
+        decider.capacity(tier, Capacity { workers, at_maximum });
+    }
+
+    pub(crate) fn reconfigure(&self, config: &PolicyConfig) -> Result<(), PolicyError> {
+        self.lock().reconfigure(config, Timestamp::now())
+    }
+
+    pub(crate) fn policy(&self) -> String {
+        self.lock().policy().to_owned()
+    }
+
+    /// Puts how things stand into the metrics.
+    pub(crate) fn report(&self) {
+        let now = Timestamp::now();
+        let mut decider = self.lock();
+        // any size will do for what does not depend on it
+        let snapshot = decider.snapshot(0, now);
+        for tier in Destination::ALL {
+            let breaker = decider.breaker(tier, now);
+            self.metrics.tier(tier, snapshot.of(tier), breaker);
+        }
+        if let Some(left) = decider.budget_left(now) {
+            self.metrics.budget_left(left);
+        }
+    }
+
+    /// A policy that panics has changed nothing of the decider before.
+    fn lock(&self) -> MutexGuard<'_, Decider<FrameId>> {
+        self.decider.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,119 @@
+//! Taking frames back from a cloud that does not answer.
+//!
+//! All replicas read the cloud's topic as one group of their own. A frame is held until its result is seen; if none comes in time, it is
+//! sent to the edge, or its provisional answer is made final. Only then its offset is committed, so this survives restarts, and a cut
+//! uplink costs latency, never frames.
+
+use crate::answered::Answered;
+use crate::decisions::Decisions;
+use crate::metrics::{Metrics, Retaken};
+use crate::publish::Publisher;
+use frame::{Decision, Destination, Envelope, FrameResult, Prepared, ResultMessage, ServedBy, Status, Timestamp};
+use frame_bus::{Handle, Message, SendError, Turn};
+use offload::TakenTo;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+/// Why a frame is on the edge after all.
+const REASON: &str = "cloud-late";
+
+/// Holds each frame of the cloud's topic until it is answered or late.
+pub(crate) struct Redispatcher {
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) metrics: Metrics,
+    pub(crate) decisions: Decisions,
+    pub(crate) answered: Answered,
+    pub(crate) served_by: ServedBy,
+    /// Everything that was answered before this process began is known from then on.
+    pub(crate) caught_up: CancellationToken,
+    /// What is held then is not committed and comes again, here or elsewhere.
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Handle for Redispatcher {
+    async fn handle(&self, message: Message, _turn: Turn) -> Result<(), SendError> {
+        // what is no frame is put aside by the cloud itself
+        let Ok(envelope) = message.envelope() else { return Ok(()) };
+        let Some(prepared) = envelope.prepared.clone() else { return Ok(()) };
+        let due = match prepared.answer_by {
+            Some(answer_by) => answer_by,
+            None if prepared.provisional => envelope.sent_at + self.decisions.redispatch_after(),
+            None => return Ok(()),
+        };
+        if !self.is_late(&envelope, due).await? {
+            return Ok(());
+        }
+        self.take_back(envelope, prepared, message).await
+    }
+}
+
+impl Redispatcher {
+    /// Waits for the answer until `due`.
+    async fn is_late(&self, envelope: &Envelope, due: Timestamp) -> Result<bool, SendError> {
+        let Some(mut waiting) = self.answered.wait_for(envelope.frame_id) else { return Ok(false) };
+        let left = Duration::from_micros(due.as_micros().saturating_sub(Timestamp::now().as_micros()));
+        let late = async {
+            self.caught_up.cancelled().await;
+            tokio::time::sleep(left).await;
+        };
+        tokio::select! {
+            biased;
+            () = waiting.answered() => Ok(false),
+            () = self.shutdown.cancelled() => Err(SendError::ShuttingDown),
+            () = late => Ok(true),
+        }
+    }
+
+    async fn take_back(&self, envelope: Envelope, prepared: Prepared, message: Message) -> Result<(), SendError> {
+        let (id, now) = (envelope.frame_id, Timestamp::now());
+        if prepared.provisional
+            && let Some(provisional) = self.answered.provisional(id)
+        {
+            self.decisions.late(id);
+            info!(frame_id = %id, camera = %envelope.camera, "cloud is late, the edge's answer counts");
+            self.metrics.retaken(Retaken::Provisional);
+            let result = made_final(provisional, &prepared, now);
+            return self.publisher.result(ResultMessage::of(&envelope, result)).await;
+        }
+        if envelope.is_expired(now) && !prepared.provisional {
+            self.decisions.late(id);
+            self.decisions.ended_elsewhere(id);
+            debug!(frame_id = %id, camera = %envelope.camera, "cloud is late and the deadline has gone by");
+            self.metrics.retaken(Retaken::Expired);
+            let result = envelope.expired("the cloud", self.served_by.clone(), envelope.timings());
+            return self.publisher.result(ResultMessage::of(&envelope, result)).await;
+        }
+        if self.decisions.late(id) == Some(TakenTo::Provisional) {
+            debug!(frame_id = %id, "provisional answer is not held any more, the edge looks again");
+        }
+        info!(frame_id = %id, camera = %envelope.camera, attempt = prepared.attempt + 1, "cloud is late, the edge looks at the frame");
+        self.metrics.retaken(Retaken::Edge);
+        let envelope = for_the_edge(envelope, prepared, now);
+        self.publisher.frame(Destination::Edge, &envelope, message.payload).await
+    }
+}
+
+/// The same frame for the other tier.
+fn for_the_edge(envelope: Envelope, prepared: Prepared, now: Timestamp) -> Envelope {
+    let prepared = Prepared {
+        decision: Decision { destination: Destination::Edge, reason: REASON.into(), ..prepared.decision },
+        attempt: prepared.attempt.saturating_add(1),
+        answer_by: None,
+        escalation: None,
+        provisional: false,
+        ..prepared
+    };
+    Envelope { traceparent: envelope.traceparent.child(), sent_at: now, prepared: Some(prepared), ..envelope }
+}
+
+/// The edge's answer as the frame's result.
+fn made_final(provisional: FrameResult, prepared: &Prepared, now: Timestamp) -> FrameResult {
+    let decision = provisional.decision.map(|decision| Decision {
+        reason: REASON.into(),
+        took_ms: Some(now.ms_since(prepared.decided_at)),
+        ..decision
+    });
+    FrameResult { status: Status::Done, decision, ..provisional }
+}

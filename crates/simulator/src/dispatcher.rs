@@ -1,0 +1,102 @@
+//! Who decides on the frames of a simulation.
+
+use crate::Micros;
+use frame::{Destination, Timestamp};
+use offload::{Action, BreakerState, Capacity, Decider, FrameFacts, PolicyConfig, PolicyError, TakenTo, TierResult};
+
+/// Where the preprocessor's clock stands when a simulation begins, so that ages of what was before it do not underflow: an hour.
+const EPOCH: Micros = 3_600_000_000;
+
+/// What was decided on a frame.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Routed {
+    /// What becomes of it.
+    pub action: Action,
+    /// Why.
+    pub reason: &'static str,
+    /// After this moment without an answer [`Dispatcher::late`] is asked.
+    pub answer_by: Option<Micros>,
+    /// In how many milliseconds the tier that it goes to was expected to answer.
+    pub predicted_ms: Option<f64>,
+}
+
+/// Decides on frames and hears what the preprocessor hears. Frames are numbered in the order in which they came in.
+pub trait Dispatcher {
+    /// Decides on a frame, and takes it as sent.
+    fn decide(&mut self, frame: usize, facts: &FrameFacts, now: Micros) -> Routed;
+
+    /// A result is seen. After a provisional one: until when the cloud's is waited for; `None`: until the frame's deadline.
+    fn result(&mut self, frame: usize, result: &TierResult, now: Micros) -> Option<Micros>;
+
+    /// A frame's time for an answer is up: what becomes of it. `None`: it is waited for as before.
+    fn late(&mut self, frame: usize, now: Micros) -> Option<TakenTo>;
+
+    /// So many frames were sent to a tier and are not finished.
+    fn lag(&mut self, tier: Destination, frames: u64);
+
+    /// What a tier can do.
+    fn capacity(&mut self, tier: Destination, capacity: Capacity);
+
+    /// How a tier's circuit breaker stands.
+    fn breaker(&mut self, tier: Destination, now: Micros) -> BreakerState;
+}
+
+/// Decides as the preprocessor does.
+#[derive(Debug)]
+pub struct Deciding(Decider<usize>);
+
+impl Deciding {
+    /// By a policy and its guards; `seed` is for the breakers' jitter.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub fn new(config: &PolicyConfig, seed: u64) -> Result<Self, PolicyError> {
+        Decider::new(config, seed).map(Self)
+    }
+
+    /// By a decider of the caller's own.
+    #[must_use]
+    pub const fn with(decider: Decider<usize>) -> Self {
+        Self(decider)
+    }
+}
+
+fn timestamp(moment: Micros) -> Timestamp {
+    Timestamp::from_micros(EPOCH + moment)
+}
+
+const fn moment(timestamp: Timestamp) -> Micros {
+    timestamp.as_micros().saturating_sub(EPOCH)
+}
+
+impl Dispatcher for Deciding {
+    fn decide(&mut self, frame: usize, facts: &FrameFacts, now: Micros) -> Routed {
+        let decided = self.0.decide(frame, facts, timestamp(now));
+        Routed {
+            predicted_ms: decided.choice.destination().and_then(|tier| decided.predicted_ms.of(tier)),
+            answer_by: decided.answer_by.map(moment),
+            reason: decided.choice.reason,
+            action: decided.choice.action,
+        }
+    }
+
+    fn result(&mut self, frame: usize, result: &TierResult, now: Micros) -> Option<Micros> {
+        self.0.result(frame, result, timestamp(now)).map(moment)
+    }
+
+    fn late(&mut self, frame: usize, now: Micros) -> Option<TakenTo> {
+        self.0.late(frame, timestamp(now))
+    }
+
+    fn lag(&mut self, tier: Destination, frames: u64) {
+        self.0.lag(tier, Some(frames));
+    }
+
+    fn capacity(&mut self, tier: Destination, capacity: Capacity) {
+        self.0.capacity(tier, capacity);
+    }
+
+    fn breaker(&mut self, tier: Destination, now: Micros) -> BreakerState {
+        self.0.breaker(tier, timestamp(now))
+    }
+}

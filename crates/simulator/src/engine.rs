@@ -1,0 +1,357 @@
+//! The simulation itself: what happens to each frame, event by event.
+
+use crate::autoscaler;
+use crate::dispatcher::Dispatcher;
+use crate::events::{Event, Events};
+use crate::record::{Answer, History, Record, Scaling, Transition};
+use crate::tier::{Tier, Waiting};
+use crate::uplink::Uplink;
+use crate::{Job, Micros, Scenario, Trace};
+use frame::Destination::{self, Cloud, Edge};
+use frame::{CameraId, ImageSize};
+use offload::{Action, BreakerState, Capacity, End, FrameFacts, Hardness, TakenTo, TierResult};
+use std::collections::{HashMap, HashSet};
+
+/// The size of every simulated image, in pixels.
+const IMAGE: ImageSize = ImageSize { width: 640, height: 480 };
+
+/// Says whether an image was hard for the edge; `None` when what the edge found in it is not known.
+pub type Judge<'a> = &'a dyn Fn(u32, &Hardness) -> Option<bool>;
+
+/// What is simulated.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// Tiers, uplink and times.
+    pub scenario: &'a Scenario,
+    /// What the uplink carries.
+    pub trace: &'a Trace,
+    /// The frames, in the order in which they come in.
+    pub jobs: &'a [Job],
+    /// Which images are hard for the edge.
+    pub judge: Judge<'a>,
+}
+
+/// Sends every frame where `dispatcher` says, until each has its answer; `progress` hears of each frame that has come in.
+pub fn simulate(world: World<'_>, dispatcher: &mut dyn Dispatcher, progress: &mut dyn FnMut()) -> History {
+    let mut engine = Engine::new(world, dispatcher);
+    engine.open();
+    for (frame, job) in world.jobs.iter().enumerate() {
+        engine.run_until(job.decided);
+        engine.decide(frame);
+        progress();
+    }
+    engine.run_until(Micros::MAX);
+    engine.history
+}
+
+struct Engine<'a> {
+    world: World<'a>,
+    dispatcher: &'a mut dyn Dispatcher,
+    uplink: Uplink<'a>,
+    cameras: Vec<CameraId>,
+    events: Events,
+    edge: Tier,
+    cloud: Tier,
+    /// When the last byte that waits for the uplink will have left.
+    uplink_free: Micros,
+    decided: usize,
+    /// By which measure a frame goes on to the cloud, until the edge has looked at it.
+    cascades: HashMap<usize, Hardness>,
+    /// Frames with a provisional answer and no other.
+    provisional: HashSet<usize>,
+    breakers: [BreakerState; 2],
+    history: History,
+}
+
+impl<'a> Engine<'a> {
+    fn new(world: World<'a>, dispatcher: &'a mut dyn Dispatcher) -> Self {
+        let scenario = world.scenario;
+        let camera = |number| CameraId::try_from(format!("camera-{number}")).expect("letters, a dash and digits name a camera");
+        Self {
+            world,
+            dispatcher,
+            uplink: Uplink::new(world.trace, &scenario.uplink.cuts, scenario.uplink.rtt_ms),
+            cameras: (0..scenario.load.cameras).map(camera).collect(),
+            events: Events::default(),
+            edge: Tier::new(&scenario.edge),
+            cloud: Tier::new(&scenario.cloud),
+            uplink_free: 0,
+            decided: 0,
+            cascades: HashMap::new(),
+            provisional: HashSet::new(),
+            breakers: [BreakerState::Closed; 2],
+            history: History { frames: Vec::with_capacity(world.jobs.len()), ..History::default() },
+        }
+    }
+
+    /// Says what capacity there is, and begins to look at lag and load.
+    fn open(&mut self) {
+        for tier in Destination::ALL {
+            self.tell_capacity(tier);
+            let (workers, scaled) = (self.tier(tier).ready(), self.tier(tier).at_maximum().is_some());
+            if scaled {
+                self.history.scalings.push(Scaling { at: 0, tier, workers });
+            }
+        }
+        self.events.at(self.lag_every(), Event::Lag);
+        if Destination::ALL.into_iter().any(|tier| self.tier(tier).at_maximum().is_some()) {
+            self.events.at(autoscaler::EVERY, Event::Scale);
+        }
+    }
+
+    fn lag_every(&self) -> Micros {
+        ((self.world.scenario.lag_every_ms * 1000.0) as Micros).max(1)
+    }
+
+    fn tier(&mut self, tier: Destination) -> &mut Tier {
+        match tier {
+            Edge => &mut self.edge,
+            Cloud => &mut self.cloud,
+        }
+    }
+
+    fn run_until(&mut self, end: Micros) {
+        while let Some((now, event)) = self.events.next_by(end) {
+            self.happens(event, now);
+        }
+    }
+
+    fn happens(&mut self, event: Event, now: Micros) {
+        match event {
+            Event::Arrives { frame, answer_by } => {
+                self.cloud.queue.push_back(Waiting { frame, answer_by });
+                self.take_up(Cloud, now);
+            }
+            Event::Finished { tier, frame } => {
+                self.tier(tier).ends(now);
+                self.history.frames[frame].looks[tier as usize] += 1;
+                match tier {
+                    Edge => self.seen(Edge, frame, true, now),
+                    Cloud => self.events.at(self.uplink.seen(now), Event::Seen { tier, frame, worked: true }),
+                }
+                self.take_up(tier, now);
+            }
+            Event::Seen { tier, frame, worked } => self.seen(tier, frame, worked, now),
+            Event::PassedOver => self.cloud.lag -= 1,
+            Event::AnswerBy { frame } => self.overdue(frame, now),
+            Event::Promote { frame } => self.promote(frame, now),
+            Event::Lag => self.look_at_lag(now),
+            Event::Scale => self.look_at_load(now),
+            Event::Started { tier, workers } => {
+                self.tier(tier).scale(workers);
+                self.scaled(tier, now);
+            }
+        }
+    }
+
+    fn decide(&mut self, frame: usize) {
+        let job = &self.world.jobs[frame];
+        let now = job.decided;
+        let facts = FrameFacts {
+            camera: self.cameras[job.camera as usize].clone(),
+            sequence: job.sequence,
+            ordinal: frame as u64,
+            bytes: job.bytes as usize,
+            image: IMAGE,
+            age_ms: (now - job.arrival) as f64 / 1000.0,
+            deadline_left_ms: job.deadline.map(|deadline| (deadline as f64 - now as f64) / 1000.0),
+            change: None,
+        };
+        let routed = self.dispatcher.decide(frame, &facts, now);
+        self.decided += 1;
+        let destination = match routed.action {
+            Action::Send(tier) => Some(tier),
+            Action::Cascade(_) => Some(Edge),
+            Action::Expire | Action::Skip => None,
+        };
+        self.history.frames.push(Record {
+            arrival: job.arrival,
+            deadline: job.deadline,
+            image: job.image,
+            destination,
+            reason: routed.reason,
+            predicted_ms: routed.predicted_ms,
+            answer: None,
+            redispatched: false,
+            escalated: false,
+            bytes_up: 0,
+            looks: [0; 2],
+        });
+        if let Some(answer_by) = routed.answer_by {
+            self.events.at(answer_by, Event::AnswerBy { frame });
+        }
+        match routed.action {
+            Action::Send(Cloud) => self.send_up(frame, routed.answer_by, now),
+            Action::Send(Edge) => self.send_to_edge(frame, routed.answer_by, now),
+            Action::Cascade(hardness) => {
+                self.cascades.insert(frame, hardness);
+                self.send_to_edge(frame, routed.answer_by, now);
+            }
+            Action::Expire => self.answer(frame, Answer::Expired, now),
+            Action::Skip => self.answer(frame, Answer::Skipped, now),
+        }
+        self.watch_breakers(now);
+    }
+
+    fn send_to_edge(&mut self, frame: usize, answer_by: Option<Micros>, now: Micros) {
+        self.edge.lag += 1;
+        self.edge.queue.push_back(Waiting { frame, answer_by });
+        self.take_up(Edge, now);
+    }
+
+    fn send_up(&mut self, frame: usize, answer_by: Option<Micros>, now: Micros) {
+        let bytes = self.world.jobs[frame].bytes;
+        self.history.frames[frame].bytes_up += bytes;
+        self.cloud.lag += 1;
+        self.uplink_free = self.uplink.sent(now.max(self.uplink_free), bytes);
+        self.events.at(self.uplink.arrives(self.uplink_free), Event::Arrives { frame, answer_by });
+    }
+
+    /// Free workers take up what waits.
+    fn take_up(&mut self, tier: Destination, now: Micros) {
+        while self.tier(tier).has_free_worker() {
+            let Some(Waiting { frame, answer_by }) = self.tier(tier).queue.pop_front() else { return };
+            let job = &self.world.jobs[frame];
+            if answer_by.is_some_and(|answer_by| answer_by < now) {
+                match tier {
+                    Edge => self.edge.lag -= 1,
+                    Cloud => self.events.at(self.uplink.seen(now), Event::PassedOver),
+                }
+            } else if job.deadline.is_some_and(|deadline| deadline < now) {
+                match tier {
+                    Edge => self.seen(Edge, frame, false, now),
+                    Cloud => self.events.at(self.uplink.seen(now), Event::Seen { tier, frame, worked: false }),
+                }
+            } else {
+                self.tier(tier).begins(now);
+                self.events.at(now + job.service(tier), Event::Finished { tier, frame });
+            }
+        }
+    }
+
+    /// A result comes to the preprocessor and to whoever waits for it.
+    fn seen(&mut self, tier: Destination, frame: usize, worked: bool, now: Micros) {
+        self.tier(tier).lag -= 1;
+        let job = &self.world.jobs[frame];
+        let provisional = worked && tier == Edge && self.is_hard(frame);
+        let (end, service_ms) = if worked { (End::Done, Some(job.service(tier) as f64 / 1000.0)) } else { (End::Expired, None) };
+        let answer_by = self.dispatcher.result(frame, &TierResult { tier, end, service_ms, provisional }, now);
+        self.watch_breakers(now);
+        if provisional {
+            self.escalate(frame, answer_by, now);
+        } else if worked {
+            self.answer(frame, Answer::Done(tier), now);
+        } else if self.provisional.contains(&frame) {
+            self.promote(frame, now);
+        } else {
+            self.answer(frame, Answer::Expired, now);
+        }
+    }
+
+    /// Whether the edge, which has just looked, sends the frame on.
+    fn is_hard(&mut self, frame: usize) -> bool {
+        let Some(hardness) = self.cascades.remove(&frame) else { return false };
+        let judgement = (self.world.judge)(self.world.jobs[frame].image, &hardness);
+        self.history.unjudged += u64::from(judgement.is_none());
+        judgement.unwrap_or(false)
+    }
+
+    /// The cloud looks again, by `answer_by` or not at all.
+    fn escalate(&mut self, frame: usize, answer_by: Option<Micros>, now: Micros) {
+        self.provisional.insert(frame);
+        self.history.frames[frame].escalated = true;
+        self.send_up(frame, answer_by, now);
+        if let Some(answer_by) = answer_by {
+            self.events.at(answer_by, Event::AnswerBy { frame });
+        }
+        if let Some(deadline) = self.world.jobs[frame].deadline {
+            self.events.at(deadline.max(now), Event::Promote { frame });
+        }
+    }
+
+    /// The first answer counts.
+    fn answer(&mut self, frame: usize, answer: Answer, now: Micros) {
+        self.provisional.remove(&frame);
+        self.history.frames[frame].answer.get_or_insert((answer, now));
+    }
+
+    /// A provisional answer becomes the answer, if there is none by now.
+    fn promote(&mut self, frame: usize, now: Micros) {
+        if self.provisional.contains(&frame) {
+            self.answer(frame, Answer::Done(Edge), now);
+        }
+    }
+
+    fn overdue(&mut self, frame: usize, now: Micros) {
+        if self.history.frames[frame].answer.is_some() {
+            return;
+        }
+        let taken_to = self.dispatcher.late(frame, now);
+        self.watch_breakers(now);
+        match taken_to {
+            Some(TakenTo::Edge) => {
+                self.history.frames[frame].redispatched = true;
+                self.send_to_edge(frame, None, now);
+            }
+            Some(TakenTo::Provisional) => self.promote(frame, now),
+            None => {}
+        }
+    }
+
+    /// Whether frames are still to come or to be finished.
+    fn is_running(&self) -> bool {
+        self.decided < self.world.jobs.len() || self.edge.lag + self.cloud.lag > 0
+    }
+
+    fn look_at_lag(&mut self, now: Micros) {
+        for tier in Destination::ALL {
+            let lag = self.tier(tier).lag;
+            self.dispatcher.lag(tier, lag);
+        }
+        self.watch_breakers(now);
+        if self.is_running() {
+            self.events.at(now + self.lag_every(), Event::Lag);
+        }
+    }
+
+    fn look_at_load(&mut self, now: Micros) {
+        for tier in Destination::ALL {
+            let Some(scaled) = self.tier(tier).evaluate(now) else { continue };
+            if scaled.after > 0 {
+                self.events.at(now + scaled.after, Event::Started { tier, workers: scaled.desired });
+            } else {
+                self.tier(tier).scale(scaled.desired);
+            }
+            self.scaled(tier, now);
+        }
+        if self.is_running() {
+            self.events.at(now + autoscaler::EVERY, Event::Scale);
+        }
+    }
+
+    fn scaled(&mut self, tier: Destination, now: Micros) {
+        let workers = self.tier(tier).ready();
+        let last = self.history.scalings.iter().rev().find(|scaling| scaling.tier == tier);
+        if last.is_none_or(|last| last.workers != workers) {
+            self.history.scalings.push(Scaling { at: now, tier, workers });
+        }
+        self.tell_capacity(tier);
+        self.take_up(tier, now);
+    }
+
+    fn tell_capacity(&mut self, tier: Destination) {
+        let (workers, at_maximum) = (Some(self.tier(tier).ready()), self.tier(tier).at_maximum());
+        self.dispatcher.capacity(tier, Capacity { workers, at_maximum });
+    }
+
+    fn watch_breakers(&mut self, now: Micros) {
+        for tier in Destination::ALL {
+            let to = self.dispatcher.breaker(tier, now);
+            let known = &mut self.breakers[tier as usize];
+            if *known != to {
+                *known = to;
+                self.history.transitions.push(Transition { at: now, tier, to });
+            }
+        }
+    }
+}

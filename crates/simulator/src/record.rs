@@ -1,0 +1,96 @@
+//! What became of the frames of a simulation.
+
+use crate::Micros;
+use frame::Destination;
+use offload::BreakerState;
+
+/// What became of a frame.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Record {
+    /// When it came in, in microseconds from the start.
+    pub arrival: Micros,
+    /// How late its answer was allowed to be.
+    pub deadline: Option<Micros>,
+    /// Which image it showed.
+    pub image: u32,
+    /// Where it was sent first; `None` when nobody was to look at it.
+    pub destination: Option<Destination>,
+    /// Why.
+    pub reason: &'static str,
+    /// In how many milliseconds that tier was expected to answer.
+    pub predicted_ms: Option<f64>,
+    /// How it ended, and when that was seen; `None`: never, the frame is lost.
+    pub answer: Option<(Answer, Micros)>,
+    /// Whether the edge was to look because the cloud did not answer in time.
+    pub redispatched: bool,
+    /// Whether the cloud was to look because it was hard for the edge.
+    pub escalated: bool,
+    /// Bytes that it cost on the uplink.
+    pub bytes_up: u64,
+    /// How many edge and how many cloud workers looked at it.
+    pub looks: [u8; 2],
+}
+
+/// How a frame ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// A tier looked at it.
+    Done(Destination),
+    /// Its deadline went by first.
+    Expired,
+    /// It equalled the last one.
+    Skipped,
+}
+
+impl Record {
+    /// From coming in to the answer of a tier that looked, in milliseconds; `None` when none did.
+    #[must_use]
+    pub fn latency_ms(&self) -> Option<f64> {
+        match self.answer {
+            Some((Answer::Done(_), at)) => Some((at - self.arrival) as f64 / 1000.0),
+            _ => None,
+        }
+    }
+
+    /// Whether its deadline was missed: it was answered later, expired, or never answered. A frame without a deadline never is.
+    #[must_use]
+    pub fn missed(&self) -> bool {
+        let Some(deadline) = self.deadline else { return false };
+        !matches!(self.answer, Some((Answer::Done(_) | Answer::Skipped, at)) if at <= deadline)
+    }
+}
+
+/// A circuit breaker changed its state.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Transition {
+    /// When, in microseconds from the start.
+    pub at: Micros,
+    /// Whose.
+    pub tier: Destination,
+    /// To what.
+    pub to: BreakerState,
+}
+
+/// A tier got another number of workers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Scaling {
+    /// When, in microseconds from the start.
+    pub at: Micros,
+    /// Which.
+    pub tier: Destination,
+    /// How many it has now.
+    pub workers: u32,
+}
+
+/// Everything that happened in one run.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct History {
+    /// The frames, in the order in which they came in.
+    pub frames: Vec<Record>,
+    /// What the circuit breakers did.
+    pub transitions: Vec<Transition>,
+    /// What the autoscalers did.
+    pub scalings: Vec<Scaling>,
+    /// How many frames should have been judged hard or easy and could not, because their detections are not known.
+    pub unjudged: u64,
+}

@@ -1,0 +1,228 @@
+//! A run in numbers.
+
+use crate::record::{Answer, History, Record};
+use crate::{Cut, Prices, Scenario};
+use frame::Destination::{self, Cloud, Edge};
+use offload::BreakerState;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What a run came to.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Report {
+    /// Frames that came in.
+    pub frames: u64,
+    /// Frames that a tier answered, whether in time or not.
+    pub answered: u64,
+    /// How long answered frames took from coming in to their answer, in milliseconds.
+    pub latency_ms: Latency,
+    /// Frames whose deadline was missed: answered too late, expired, or never answered.
+    pub misses: u64,
+    /// The same of all frames, in per cent.
+    pub miss_percent: f64,
+    /// Frames that were expired by whoever took them up, or at once.
+    pub expired: u64,
+    /// Frames that equalled the last one.
+    pub skipped: u64,
+    /// Frames that never came to an end.
+    pub lost: u64,
+    /// Frames that the cloud answered, of all that were answered, in per cent.
+    pub cloud_percent: f64,
+    /// Frames that the cloud looked at again because they were hard.
+    pub escalated: u64,
+    /// Frames that the edge was given because the cloud did not answer in time.
+    pub redispatched: u64,
+    /// Bytes over the uplink, in 10⁶.
+    pub uplink_mb: f64,
+    /// What all of it cost.
+    pub money: f64,
+    /// How far the predictions for frames on their first tier were off, as the median of |predicted − actual|, in milliseconds.
+    pub prediction_error_ms: Option<f64>,
+    /// Decisions by their reason.
+    pub reasons: BTreeMap<&'static str, u64>,
+    /// What the circuit breakers did.
+    pub breakers: Vec<BreakerChange>,
+    /// What the autoscalers did.
+    pub scalings: Vec<WorkersChange>,
+    /// What happened around each cut of the uplink.
+    pub cuts: Vec<CutReport>,
+    /// Frames of a cascade that could not be judged hard or easy because their detections are not known.
+    pub unjudged: u64,
+}
+
+/// Latencies of a set of frames, in milliseconds; 0 when there are none.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+pub struct Latency {
+    /// Their mean.
+    pub mean: f64,
+    /// Half of them are not longer.
+    pub p50: f64,
+    /// 95 % of them are not longer.
+    pub p95: f64,
+    /// 99 % of them are not longer.
+    pub p99: f64,
+    /// The longest.
+    pub max: f64,
+}
+
+/// A circuit breaker changed its state.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct BreakerChange {
+    /// When, in seconds from the start.
+    pub at_s: f64,
+    /// Whose.
+    pub tier: Destination,
+    /// `closed`, `open` or `half-open`.
+    pub to: &'static str,
+}
+
+/// A tier got another number of workers.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct WorkersChange {
+    /// When, in seconds from the start.
+    pub at_s: f64,
+    /// Which.
+    pub tier: Destination,
+    /// How many are ready now.
+    pub workers: u32,
+}
+
+/// What happened around a cut of the uplink.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct CutReport {
+    /// Which.
+    pub cut: Cut,
+    /// The latencies of frames that came in while it lasted, in the 10 s before it or in the 10 s after it.
+    pub latency_ms: Latency,
+    /// Frames that came in while it lasted and were never answered.
+    pub lost: u64,
+    /// How long after its beginning the cloud's circuit breaker opened, in seconds; `None`: not while it lasted.
+    pub opened_after_s: Option<f64>,
+    /// The same after the first frame that was sent to the cloud while it lasted: before that nobody could know of the cut.
+    pub opened_after_first_frame_s: Option<f64>,
+    /// How long after its end it was closed for good, in seconds (0: it was closed); `None`: never, or not before the next cut.
+    pub closed_after_s: Option<f64>,
+}
+
+impl Latency {
+    /// Of these latencies, in any order.
+    #[must_use]
+    pub fn of(mut values: Vec<f64>) -> Self {
+        if values.is_empty() {
+            return Self::default();
+        }
+        values.sort_by(f64::total_cmp);
+        // the nearest rank: the smallest value that at least this share does not exceed
+        let quantile = |share: f64| values[((share * values.len() as f64).ceil() as usize).clamp(1, values.len()) - 1];
+        Self {
+            mean: values.iter().sum::<f64>() / values.len() as f64,
+            p50: quantile(0.5),
+            p95: quantile(0.95),
+            p99: quantile(0.99),
+            max: values[values.len() - 1],
+        }
+    }
+}
+
+impl Prices {
+    /// What a frame cost.
+    fn of(&self, record: &Record) -> f64 {
+        f64::from(record.looks[Edge as usize]) * self.edge_per_frame
+            + f64::from(record.looks[Cloud as usize]) * self.cloud_per_frame
+            + record.bytes_up as f64 / 1e9 * self.cloud_per_gigabyte
+    }
+}
+
+impl Report {
+    /// Sums a run up.
+    #[must_use]
+    pub fn of(history: &History, scenario: &Scenario) -> Self {
+        let frames = &history.frames;
+        let count = |which: &dyn Fn(&Record) -> bool| frames.iter().filter(|record| which(record)).count() as u64;
+        let ended = |answer: Answer| count(&|record: &Record| record.answer.is_some_and(|(given, _)| given == answer));
+        let by_cloud = ended(Answer::Done(Cloud));
+        let answered = by_cloud + ended(Answer::Done(Edge));
+        let percent = |part: u64, whole: u64| if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 };
+        let misses = count(&Record::missed);
+        let mut reasons = BTreeMap::new();
+        frames.iter().for_each(|record| *reasons.entry(record.reason).or_default() += 1);
+        let seconds = |micros| micros as f64 / 1e6;
+        let change =
+            |change: &crate::Transition| BreakerChange { at_s: seconds(change.at), tier: change.tier, to: change.to.as_str() };
+        Self {
+            frames: frames.len() as u64,
+            answered,
+            latency_ms: Latency::of(frames.iter().filter_map(Record::latency_ms).collect()),
+            misses,
+            miss_percent: percent(misses, frames.len() as u64),
+            expired: ended(Answer::Expired),
+            skipped: ended(Answer::Skipped),
+            lost: count(&|record: &Record| record.answer.is_none()),
+            cloud_percent: percent(by_cloud, answered),
+            escalated: count(&|record: &Record| record.escalated),
+            redispatched: count(&|record: &Record| record.redispatched),
+            uplink_mb: frames.iter().map(|record| record.bytes_up).sum::<u64>() as f64 / 1e6,
+            money: frames.iter().map(|record| scenario.prices.of(record)).sum(),
+            prediction_error_ms: prediction_error_ms(history, scenario),
+            reasons,
+            breakers: history.transitions.iter().map(change).collect(),
+            scalings: (history.scalings.iter())
+                .map(|scaling| WorkersChange { at_s: seconds(scaling.at), tier: scaling.tier, workers: scaling.workers })
+                .collect(),
+            cuts: scenario.uplink.cuts.iter().map(|cut| CutReport::of(*cut, history)).collect(),
+            unjudged: history.unjudged,
+        }
+    }
+}
+
+fn prediction_error_ms(history: &History, scenario: &Scenario) -> Option<f64> {
+    let errors = history.frames.iter().filter_map(|record| {
+        let first = record.destination.filter(|tier| record.answer.is_some_and(|(answer, _)| answer == Answer::Done(*tier)))?;
+        // an edge answer after an escalation, or one that was taken back and came all the same, was not what was predicted
+        let as_planned = !(record.escalated || record.redispatched && first == Cloud);
+        let predicted = record.predicted_ms.filter(|_| as_planned)?;
+        Some((record.latency_ms()? - scenario.preprocess_ms - predicted).abs())
+    });
+    let errors: Vec<f64> = errors.collect();
+    (!errors.is_empty()).then(|| Latency::of(errors).p50)
+}
+
+impl CutReport {
+    fn of(cut: Cut, history: &History) -> Self {
+        let (from, until) = (cut.from(), cut.until());
+        let during = || history.frames.iter().filter(move |record| (from..until).contains(&record.arrival));
+        let around = (history.frames.iter())
+            .filter(|record| (from.saturating_sub(10_000_000)..until + 10_000_000).contains(&record.arrival));
+        let cloud = || history.transitions.iter().filter(|change| change.tier == Cloud);
+        let opened = cloud().find(|change| change.to == BreakerState::Open && (from..until).contains(&change.at));
+        let first_sent = during().find(|record| record.destination == Some(Cloud)).map(|record| record.arrival);
+        let standing = cloud().take_while(|change| change.at < until).last().map_or(BreakerState::Closed, |change| change.to);
+        let closed = cloud().find(|change| change.to == BreakerState::Closed && change.at >= until);
+        let closed_after_s = match (standing, closed) {
+            (BreakerState::Closed, _) => Some(0.0),
+            (_, closed) => closed.map(|change| (change.at - until) as f64 / 1e6),
+        };
+        Self {
+            cut,
+            latency_ms: Latency::of(around.filter_map(Record::latency_ms).collect()),
+            lost: during().filter(|record| record.answer.is_none()).count() as u64,
+            opened_after_first_frame_s: opened.zip(first_sent).map(|(change, sent)| (change.at as f64 - sent as f64) / 1e6),
+            opened_after_s: opened.map(|change| (change.at - from) as f64 / 1e6),
+            closed_after_s,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_by_nearest_rank() {
+        let latency = Latency::of((1..=200).rev().map(f64::from).collect());
+        assert_eq!((latency.p50, latency.p95, latency.p99, latency.max), (100.0, 190.0, 198.0, 200.0));
+        assert!((latency.mean - 100.5).abs() < 1e-9);
+        assert_eq!(Latency::of(vec![]), Latency::default());
+        assert_eq!(Latency::of(vec![7.0]).p99, 7.0);
+    }
+}
