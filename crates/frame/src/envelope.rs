@@ -177,10 +177,8 @@ impl Envelope {
 
     fn ended(&self, status: Status, served_by: ServedBy, timings: TimingsMs) -> FrameResult {
         let now = Timestamp::now();
-        let decision = |prepared: &Prepared| Decision {
-            took_ms: Some(now.ms_since(prepared.decided_at)),
-            ..prepared.decision.clone()
-        };
+        let decision =
+            |prepared: &Prepared| Decision { took_ms: Some(now.ms_since(prepared.decided_at)), ..prepared.decision.clone() };
         FrameResult {
             frame_id: self.frame_id,
             camera: self.camera.clone(),

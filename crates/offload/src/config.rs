@@ -3,7 +3,6 @@
 use crate::Hardness;
 use serde::{Deserialize, Deserializer, de};
 use std::fmt;
-use std::time::Duration;
 
 /// A policy with everything that tunes it; the form of the policy file (TOML).
 #[derive(Clone, PartialEq, Debug, Deserialize)]
@@ -123,7 +122,7 @@ pub enum Degrade {
 }
 
 /// `[cascade]`
-#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cascade {
     /// Which frames the cloud looks at again, e.g. `max-confidence<0.5,empty=easy`.
@@ -156,7 +155,7 @@ pub struct Expression {
 pub struct Budget {
     /// What is counted.
     pub unit: BudgetUnit,
-    /// How much of it comes in: bytes per second, money per hour, or frames per frame (the share, 0 to 1).
+    /// How much of it comes in, for each replica of the preprocessor: bytes per second, money per hour, or frames per frame (the share, 0 to 1).
     pub rate: f64,
     /// How much can be saved up: bytes, money, or frames.
     pub burst: f64,
@@ -266,7 +265,7 @@ pub struct Prior {
 pub struct TierPrior {
     /// How long a worker takes for a frame, in milliseconds.
     pub service_ms: Option<f64>,
-    /// How many frames are worked on at a time; used wherever nothing else tells.
+    /// How many frames one replica works on at a time. Without a cluster to ask, one replica is assumed.
     pub workers: Option<u32>,
     /// The way there and back, in milliseconds.
     pub rtt_ms: Option<f64>,
@@ -290,12 +289,6 @@ impl Default for Deadline {
             late_up_to_ms: 1000.0,
             refresh_ms: 5000.0,
         }
-    }
-}
-
-impl Default for Cascade {
-    fn default() -> Self {
-        Self { hardness: Hardness::default() }
     }
 }
 
@@ -331,7 +324,7 @@ impl Default for Motion {
 
 impl Default for Redispatch {
     fn default() -> Self {
-        Self { enabled: true, after_ms: 2000.0 }
+        Self { enabled: true, after_ms: 5000.0 }
     }
 }
 
@@ -349,14 +342,6 @@ impl Price {
             frame::Destination::Edge => self.edge_per_frame,
             frame::Destination::Cloud => self.cloud_per_frame + self.cloud_per_gigabyte * bytes as f64 / 1e9,
         }
-    }
-}
-
-impl Redispatch {
-    /// After how long.
-    #[must_use]
-    pub fn after(&self) -> Duration {
-        Duration::from_secs_f64(self.after_ms / 1000.0)
     }
 }
 

@@ -13,6 +13,8 @@ use std::time::Duration;
 const MOST_ON_THEIR_WAY: usize = 65_536;
 /// A cloud that is slow but steady gets this many times the expected time before frames are taken back from it.
 const SLOW_BUT_STEADY: f64 = 2.0;
+/// But not more than so many times the configured time: what is expected of a cloud that has just fallen silent has no bound.
+const MOST_PATIENCE: f64 = 3.0;
 
 /// Decides on frames and learns from their results. `K` names frames.
 ///
@@ -20,6 +22,8 @@ const SLOW_BUT_STEADY: f64 = 2.0;
 pub struct Decider<K> {
     config: PolicyConfig,
     policy: Box<dyn Policy>,
+    /// Whether the policy is the caller's own, so that no configuration replaces it.
+    own: bool,
     edge: Tier,
     cloud: Tier,
     edge_breaker: CircuitBreaker,
@@ -86,7 +90,7 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     /// When the configuration cannot be used.
     pub fn new(config: &PolicyConfig, seed: u64) -> Result<Self, PolicyError> {
         config.check()?;
-        Ok(Self::with_policy(policies::build(config)?, config, seed))
+        Ok(Self { own: false, ..Self::with_policy(policies::build(config)?, config, seed) })
     }
 
     /// With a policy of the caller's own; of the configuration all but the policy counts.
@@ -94,6 +98,7 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     pub fn with_policy(policy: Box<dyn Policy>, config: &PolicyConfig, seed: u64) -> Self {
         Self {
             policy,
+            own: true,
             edge: Tier::new(Edge, &config.prior.edge),
             cloud: Tier::new(Cloud, &config.prior.cloud),
             edge_breaker: CircuitBreaker::new(config.breaker, seed),
@@ -118,7 +123,7 @@ impl<K: Copy + Eq + Hash> Decider<K> {
             let PolicyConfig { policy, ratio, deadline, cascade, bandit, expression, .. } = config.clone();
             (policy, ratio, deadline, cascade, bandit, expression)
         };
-        if tuned(config) != tuned(&self.config) {
+        if !self.own && tuned(config) != tuned(&self.config) {
             self.policy = policies::build(config)?;
         }
         for (tier, breaker) in [(Edge, &mut self.edge_breaker), (Cloud, &mut self.cloud_breaker)] {
@@ -128,6 +133,13 @@ impl<K: Copy + Eq + Hash> Decider<K> {
                 // another policy may never go there, and then nothing would ever close it
                 *breaker = CircuitBreaker::new(config.breaker, now.as_micros().wrapping_add(tier as u64));
             }
+        }
+        self.edge.believe(&config.prior.edge);
+        self.cloud.believe(&config.prior.cloud);
+        let counted = |config: &PolicyConfig| config.budget.map(|budget| (budget.unit, budget.per));
+        if counted(config) != counted(&self.config) {
+            // what was reserved in another unit cannot be given back in this one
+            self.on_their_way.values_mut().for_each(|pending| pending.reserved = None);
         }
         match (&mut self.budget, config.budget) {
             (Some(bucket), Some(budget)) => bucket.reconfigure(budget, ms(now)),
@@ -184,6 +196,13 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     /// A result was seen. When the frame goes on to the cloud after a provisional one, gives the moment at which it is to be taken back.
     pub fn result(&mut self, key: K, result: &TierResult, now: Timestamp) -> Option<Timestamp> {
         let at = ms(now);
+        if self.on_their_way.get(&key).is_some_and(|pending| pending.provisional && result.tier == Edge) {
+            // the edge's answer again, made final by whoever did not want to wait for the cloud: nothing new of the edge
+            if !result.provisional {
+                self.late(key, now);
+            }
+            return None;
+        }
         let flight = self.on_their_way.get(&key).and_then(|pending| match result.tier {
             Edge => pending.edge,
             Cloud => pending.cloud,
@@ -192,21 +211,59 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         let serial = flight.unwrap_or(u64::MAX);
         self.tier(result.tier).answered(serial, at, result.end, result.service_ms);
         if matches!(result.end, End::Done | End::Failed) {
-            let still_waiting = self.tier(result.tier).is_waited_for().then_some((at, None));
+            let tier = self.tier(result.tier);
+            let still_waiting = tier.is_waited_for().then(|| (at, tier.next_answer_ms(at)));
             self.breaker_of(result.tier).answered(still_waiting);
         }
         if result.provisional {
             return self.goes_on(key, now);
         }
         let pending = self.forget(key)?;
+        let elsewhere = result.tier != pending.first && !pending.provisional;
+        if let (true, Some(serial)) = (elsewhere, pending.cloud) {
+            // another process has taken the frame back
+            self.cloud.late(serial, at);
+        }
         self.withdraw(&pending, at);
-        if let (Some(cost), Some(budget), None) = (pending.reserved, &mut self.budget, pending.cloud) {
-            budget.give_back(&pending.frame.camera, cost, at);
+        if result.tier == Edge {
+            self.refund(&pending, at);
+        }
+        if result.end != End::Done {
+            self.motion.did_not_see(&pending.frame.camera, key);
         }
         if !pending.learned {
-            self.learn(pending, result.end, at);
+            self.learn(pending, if elsewhere { End::Late } else { result.end }, at);
         }
         None
+    }
+
+    /// Whether a frame is on its way to a tier, as far as is known here.
+    #[must_use]
+    pub fn knows(&self, key: K) -> bool {
+        self.on_their_way.contains_key(&key)
+    }
+
+    /// The cloud did not answer in time, and then the frame's deadline had gone by.
+    pub fn late_and_expired(&mut self, key: K, now: Timestamp) {
+        let at = ms(now);
+        let Some(pending) = self.forget(key) else { return };
+        if let Some(serial) = pending.cloud {
+            self.cloud.late(serial, at);
+        }
+        self.withdraw(&pending, at);
+        self.motion.did_not_see(&pending.frame.camera, key);
+        if !pending.learned {
+            self.learn(pending, End::Late, at);
+        }
+    }
+
+    /// How long the cloud is waited for; `None` when frames are not taken back.
+    #[must_use]
+    pub fn cloud_patience(&self, bytes: usize, now: Timestamp) -> Option<Duration> {
+        let high_ms = self.snapshot(bytes, now).cloud.predicted_high_ms.unwrap_or(0.0);
+        let configured_ms = self.config.redispatch.after_ms;
+        let after_ms = configured_ms.max((SLOW_BUT_STEADY * high_ms).min(MOST_PATIENCE * configured_ms));
+        self.config.redispatch.enabled.then(|| Duration::from_secs_f64(after_ms / 1000.0))
     }
 
     /// The cloud did not answer in time: the frame is looked at on the edge, or its provisional answer counts. It is `None` when the frame
@@ -239,6 +296,8 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     pub fn ended_elsewhere(&mut self, key: K, now: Timestamp) {
         if let Some(pending) = self.forget(key) {
             self.withdraw(&pending, ms(now));
+            self.refund(&pending, ms(now));
+            self.motion.did_not_see(&pending.frame.camera, key);
         }
     }
 
@@ -296,10 +355,13 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     /// Circuit breakers.
     fn admitted(&mut self, frame: &FrameFacts, load: &Snapshot, choice: Choice, at: f64) -> Choice {
         let (edge, cloud) = (self.edge_breaker.admits(at), self.cloud_breaker.admits(at));
-        if cloud == Admission::Probe && self.affordable(frame, load, at) {
+        // a tier that the policy does not want and that never answered may not even exist
+        let wants_cloud = matches!(choice.action, Action::Send(Cloud) | Action::Cascade(_)) || self.cloud_breaker.ever_answered();
+        let wants_edge = choice.destination() == Some(Edge) || self.edge_breaker.ever_answered();
+        if cloud == Admission::Probe && wants_cloud && self.affordable(frame, load, at) {
             return Choice { action: Action::Send(Cloud), reason: "probe-cloud", ..choice };
         }
-        if edge == Admission::Probe {
+        if edge == Admission::Probe && wants_edge {
             return Choice { action: Action::Send(Edge), reason: "probe-edge", ..choice };
         }
         let (edge, cloud) = (edge == Admission::Free, cloud == Admission::Free);
@@ -342,11 +404,8 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     /// When a frame in the cloud is to be taken back: early enough for the edge to meet its deadline, if that is not before the cloud is
     /// expected to answer; else when its deadline goes by; or after the configured time.
     fn answer_by(&self, frame: &FrameFacts, load: &Snapshot, now: Timestamp) -> Option<Timestamp> {
-        if !self.config.redispatch.enabled {
-            return None;
-        }
         let high_ms = load.cloud.predicted_high_ms.unwrap_or(0.0);
-        let configured_ms = self.config.redispatch.after_ms.max(SLOW_BUT_STEADY * high_ms);
+        let configured_ms = self.cloud_patience(frame.bytes, now)?.as_secs_f64() * 1000.0;
         let after_ms = match frame.deadline_left_ms {
             None => configured_ms,
             Some(left_ms) => {
@@ -388,12 +447,15 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         };
         if let Some(before) = self.on_their_way.insert(key, pending) {
             self.in_order.remove(&before.number);
+            self.withdraw(&before, at);
+            self.refund(&before, at);
         }
         self.in_order.insert(serial, key);
         while self.in_order.len() > MOST_ON_THEIR_WAY {
             let Some((_, oldest)) = self.in_order.pop_first() else { break };
             if let Some(pending) = self.on_their_way.remove(&oldest) {
                 self.withdraw(&pending, at);
+                self.refund(&pending, at);
             }
         }
     }
@@ -413,6 +475,13 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         self.cloud_breaker.sent(at, load.cloud.predicted_high_ms);
         let without_deadline = FrameFacts { deadline_left_ms: None, ..self.on_their_way.get(&key)?.frame.clone() };
         self.answer_by(&without_deadline, &load, now)
+    }
+
+    /// What was reserved for the cloud and not spent there.
+    fn refund(&mut self, pending: &Pending, at: f64) {
+        if let (Some(cost), Some(budget), None) = (pending.reserved, &mut self.budget, pending.cloud) {
+            budget.give_back(&pending.frame.camera, cost, at);
+        }
     }
 
     fn forget(&mut self, key: K) -> Option<Pending> {

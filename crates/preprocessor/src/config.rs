@@ -126,9 +126,10 @@ fn policy_from_settings(settings: &mut Settings) -> PolicySource {
     config.ratio = Ratio { cloud_share };
     config.expression.rule = rule.clone().unwrap_or_default();
     let file = file.map(PathBuf::from);
+    let mut text = None;
     if let Some(path) = &file {
         match policy_file::read(path) {
-            Ok((_, read)) => config = read,
+            Ok((read, parsed)) => (text, config) = (Some(read), parsed),
             Err(problem) => {
                 settings.refuse(
                     "MLVI_POLICY_FILE",
@@ -140,7 +141,7 @@ fn policy_from_settings(settings: &mut Settings) -> PolicySource {
     } else if let Err(error) = config.check() {
         settings.refuse("MLVI_RULE", rule.unwrap_or_default(), format!("a rule that compiles: {error}"));
     }
-    PolicySource { config, file, reload, workers }
+    PolicySource { config, file, text, reload, workers }
 }
 
 #[cfg(test)]

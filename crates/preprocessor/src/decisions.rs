@@ -1,15 +1,19 @@
 //! The one decider of this process, shared by all that see something of the tiers.
 
 use crate::metrics::Metrics;
-use frame::{Destination, FrameId, FrameResult, Status, Timestamp};
+use crate::redispatch::CLOUD_LATE;
+use frame::{Decision, Destination, FrameId, FrameResult, Status, Timestamp};
 use offload::{Capacity, Decided, Decider, End, FrameFacts, Policy, PolicyConfig, PolicyError, TakenTo, TierResult};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Decides and learns; clones share it. Every method takes a lock for microseconds.
 #[derive(Clone)]
 pub(crate) struct Decisions {
     decider: Arc<Mutex<Decider<FrameId>>>,
     metrics: Metrics,
+    /// When it began, by the system's clock and by one that is never set.
+    began: (Timestamp, Instant),
 }
 
 impl Decisions {
@@ -21,11 +25,27 @@ impl Decisions {
             Some(policy) => Decider::with_policy(policy, config, seed),
             None => Decider::new(config, seed)?,
         };
-        Ok(Self { decider: Arc::new(Mutex::new(decider)), metrics })
+        Ok(Self { decider: Arc::new(Mutex::new(decider)), metrics, began: (Timestamp::now(), Instant::now()) })
     }
 
     pub(crate) fn decide(&self, id: FrameId, frame: &FrameFacts) -> Decided<FrameId> {
-        self.lock().decide(id, frame, Timestamp::now())
+        let now = self.now();
+        let mut decided = self.lock().decide(id, frame, now);
+        // what travels is read by others' system clocks
+        let left = |answer_by: Timestamp| Duration::from_micros(answer_by.as_micros().saturating_sub(now.as_micros()));
+        decided.answer_by = decided.answer_by.map(|answer_by| Timestamp::now() + left(answer_by));
+        decided
+    }
+
+    /// The time by a clock that never jumps: an edge box that gets the right time from the network an hour after it was switched on must
+    /// not keep a breaker open for that hour.
+    fn now(&self) -> Timestamp {
+        self.began.0 + self.began.1.elapsed()
+    }
+
+    /// Whether a frame is on its way to a tier, as far as is known here.
+    pub(crate) fn knows(&self, id: FrameId) -> bool {
+        self.lock().knows(id)
     }
 
     /// Whether frames are compared with the one before, because equal ones may be skipped.
@@ -35,9 +55,16 @@ impl Decisions {
 
     /// A result was read. `own_unit` names this unit: what it answered itself says nothing about the tiers.
     pub(crate) fn result(&self, result: &FrameResult, own_unit: &str) {
-        let now = Timestamp::now();
-        let Some(decision) = result.decision.as_ref().filter(|_| result.served_by.unit != own_unit) else {
-            // answered before it came to a tier, or by somebody who saw it expire
+        let now = self.now();
+        let by_us = result.served_by.unit == own_unit;
+        if by_us && result.status == Status::Expired && result.attempt.is_some() {
+            // of another replica, which took it back from the cloud
+            self.lock().late_and_expired(result.frame_id, now);
+            return;
+        }
+        let promoted = |decision: &&Decision| decision.reason == CLOUD_LATE && result.attempt == Some(1);
+        let Some(decision) = result.decision.as_ref().filter(|decision| !by_us && !promoted(decision)) else {
+            // answered before it came to a tier, by somebody who saw it expire, or with what the edge had said before
             self.lock().ended_elsewhere(result.frame_id, now);
             return;
         };
@@ -58,16 +85,17 @@ impl Decisions {
 
     /// The cloud has not answered in time.
     pub(crate) fn late(&self, id: FrameId) -> Option<TakenTo> {
-        self.lock().late(id, Timestamp::now())
+        self.lock().late(id, self.now())
     }
 
-    /// The frame is answered without a tier.
-    pub(crate) fn ended_elsewhere(&self, id: FrameId) {
-        self.lock().ended_elsewhere(id, Timestamp::now());
+    /// The cloud has not answered in time, and the frame's deadline has gone by.
+    pub(crate) fn late_and_expired(&self, id: FrameId) {
+        self.lock().late_and_expired(id, self.now());
     }
 
-    pub(crate) fn redispatch_after(&self) -> std::time::Duration {
-        self.lock().config().redispatch.after()
+    /// How long the cloud is waited for; `None` when frames are not taken back.
+    pub(crate) fn cloud_patience(&self, bytes: usize) -> Option<Duration> {
+        self.lock().cloud_patience(bytes, self.now())
     }
 
     pub(crate) fn lag(&self, tier: Destination, frames: Option<u64>) {
@@ -86,7 +114,7 @@ impl Decisions {
     }
 
     pub(crate) fn reconfigure(&self, config: &PolicyConfig) -> Result<(), PolicyError> {
-        self.lock().reconfigure(config, Timestamp::now())
+        self.lock().reconfigure(config, self.now())
     }
 
     pub(crate) fn policy(&self) -> String {
@@ -95,7 +123,7 @@ impl Decisions {
 
     /// Puts how things stand into the metrics.
     pub(crate) fn report(&self) {
-        let now = Timestamp::now();
+        let now = self.now();
         let mut decider = self.lock();
         // any size will do for what does not depend on it
         let snapshot = decider.snapshot(0, now);

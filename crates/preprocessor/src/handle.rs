@@ -7,8 +7,8 @@ use crate::pixels::{PixelConfig, PreparedImage, prepare};
 use crate::publish::Publisher;
 use crate::remembered::{Moving, Remembered};
 use frame::{
-    Decision, Destination, Envelope, FrameId, ImageFormat, ImageSize, Origin, Prepared, Problem, ResultMessage, ServedBy,
-    Timestamp, TimingsMs,
+    CameraId, Decision, Destination, Envelope, FrameId, ImageFormat, ImageSize, Origin, Prepared, Problem, ResultMessage,
+    ServedBy, Timestamp, TimingsMs,
 };
 use frame_bus::{Handle, Message, SendError, Turn};
 use offload::{Action, Decided, FrameFacts};
@@ -117,7 +117,10 @@ impl Handler {
         if envelope.is_expired(now) {
             return Err(End::Expired);
         }
-        if let Some(decided) = self.remembered.get(envelope.frame_id) {
+        if let Some(mut decided) = self.remembered.get(envelope.frame_id) {
+            // it comes again: the time for an answer begins anew
+            let patience = self.decisions.cloud_patience(image.jpeg.len());
+            decided.answer_by = decided.answer_by.and(patience).map(|patience| now + patience);
             return Ok(decided);
         }
         let facts = FrameFacts {
@@ -128,7 +131,12 @@ impl Handler {
             image: image.size,
             age_ms: now.ms_since(envelope.received_at),
             deadline_left_ms: envelope.deadline.map(|deadline| deadline.ms_since(now)),
-            change: image.thumbnail.as_ref().and_then(|thumbnail| self.moving.change(&envelope.camera, thumbnail)),
+            // uploads without a camera have nothing to do with each other
+            change: image
+                .thumbnail
+                .as_ref()
+                .filter(|_| envelope.camera != CameraId::unnamed())
+                .and_then(|thumbnail| self.moving.change(&envelope.camera, thumbnail)),
         };
         let decided = self.guard.run(|| self.decisions.decide(envelope.frame_id, &facts)).map_err(End::Failed)?;
         if let (Some(_), Some(thumbnail)) = (decided.choice.destination(), &image.thumbnail) {

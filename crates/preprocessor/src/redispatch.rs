@@ -8,7 +8,7 @@ use crate::answered::Answered;
 use crate::decisions::Decisions;
 use crate::metrics::{Metrics, Retaken};
 use crate::publish::Publisher;
-use frame::{Decision, Destination, Envelope, FrameResult, Prepared, ResultMessage, ServedBy, Status, Timestamp};
+use frame::{Decision, Destination, Envelope, FrameResult, Prepared, ResultMessage, ServedBy, Status, Timestamp, TimingsMs};
 use frame_bus::{Handle, Message, SendError, Turn};
 use offload::TakenTo;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 /// Why a frame is on the edge after all.
-const REASON: &str = "cloud-late";
+pub(crate) const CLOUD_LATE: &str = "cloud-late";
 
 /// Holds each frame of the cloud's topic until it is answered or late.
 pub(crate) struct Redispatcher {
@@ -39,7 +39,12 @@ impl Handle for Redispatcher {
         let Some(prepared) = envelope.prepared.clone() else { return Ok(()) };
         let due = match prepared.answer_by {
             Some(answer_by) => answer_by,
-            None if prepared.provisional => envelope.sent_at + self.decisions.redispatch_after(),
+            // sent on by the edge, by its clock; its answer is there, so the deadline is the end of waiting
+            None if prepared.provisional => {
+                let Some(patience) = self.decisions.cloud_patience(message.payload.len()) else { return Ok(()) };
+                let due = envelope.sent_at.min(Timestamp::now()) + patience;
+                envelope.deadline.map_or(due, |deadline| due.min(deadline))
+            }
             None => return Ok(()),
         };
         if !self.is_late(&envelope, due).await? {
@@ -74,12 +79,11 @@ impl Redispatcher {
             self.decisions.late(id);
             info!(frame_id = %id, camera = %envelope.camera, "cloud is late, the edge's answer counts");
             self.metrics.retaken(Retaken::Provisional);
-            let result = made_final(provisional, &prepared, now);
+            let result = made_final(provisional, &envelope, &prepared, now);
             return self.publisher.result(ResultMessage::of(&envelope, result)).await;
         }
         if envelope.is_expired(now) && !prepared.provisional {
-            self.decisions.late(id);
-            self.decisions.ended_elsewhere(id);
+            self.decisions.late_and_expired(id);
             debug!(frame_id = %id, camera = %envelope.camera, "cloud is late and the deadline has gone by");
             self.metrics.retaken(Retaken::Expired);
             let result = envelope.expired("the cloud", self.served_by.clone(), envelope.timings());
@@ -98,7 +102,7 @@ impl Redispatcher {
 /// The same frame for the other tier.
 fn for_the_edge(envelope: Envelope, prepared: Prepared, now: Timestamp) -> Envelope {
     let prepared = Prepared {
-        decision: Decision { destination: Destination::Edge, reason: REASON.into(), ..prepared.decision },
+        decision: Decision { destination: Destination::Edge, reason: CLOUD_LATE.into(), ..prepared.decision },
         attempt: prepared.attempt.saturating_add(1),
         answer_by: None,
         escalation: None,
@@ -109,11 +113,13 @@ fn for_the_edge(envelope: Envelope, prepared: Prepared, now: Timestamp) -> Envel
 }
 
 /// The edge's answer as the frame's result.
-fn made_final(provisional: FrameResult, prepared: &Prepared, now: Timestamp) -> FrameResult {
+fn made_final(provisional: FrameResult, envelope: &Envelope, prepared: &Prepared, now: Timestamp) -> FrameResult {
     let decision = provisional.decision.map(|decision| Decision {
-        reason: REASON.into(),
+        reason: CLOUD_LATE.into(),
         took_ms: Some(now.ms_since(prepared.decided_at)),
         ..decision
     });
-    FrameResult { status: Status::Done, decision, ..provisional }
+    let end_to_end = Some(now.ms_since(envelope.received_at));
+    let timings_ms = TimingsMs { end_to_end, ..provisional.timings_ms };
+    FrameResult { status: Status::Done, decision, timings_ms, ..provisional }
 }

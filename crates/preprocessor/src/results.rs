@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 /// A client that has failed for good is made anew after this time.
 const AGAIN: Duration = Duration::from_secs(2);
 /// How far back it begins: frames that another process left behind may have been answered already.
-const SINCE: Duration = Duration::from_secs(120);
+const SINCE: Duration = Duration::from_secs(600);
 
 /// Follows the results topic until shutdown.
 pub(crate) struct Results {
@@ -44,19 +44,24 @@ impl Results {
     }
 
     async fn read(&self, tail: &mut Tail, caught_up: &CancellationToken) -> BusError {
+        // a tail that begins anew reads again what was read before
+        let mut live = false;
         loop {
             match tail.recv().await {
                 Ok(TailEvent::Message(message)) => match serde_json::from_slice::<FrameResult>(&message.payload) {
                     Ok(result) => {
-                        // what is from before says nothing of how the tiers are now
-                        if caught_up.is_cancelled() {
+                        // what is from before says nothing of how the tiers are now, but for frames that were sent since
+                        if live || self.decisions.knows(result.frame_id) {
                             self.decisions.result(&result, &self.own_unit);
                         }
                         self.answered.take_in(result);
                     }
                     Err(error) => tracing::debug!(%error, "passed over a message that is no result"),
                 },
-                Ok(TailEvent::CaughtUp) => caught_up.cancel(),
+                Ok(TailEvent::CaughtUp) => {
+                    live = true;
+                    caught_up.cancel();
+                }
                 Err(error) => return error,
             }
         }

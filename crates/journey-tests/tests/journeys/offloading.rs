@@ -19,7 +19,11 @@ fn policy(dir: &TempDir, text: &str) -> String {
 async fn journey_with(kafka: Option<String>, dir: &TempDir, text: &str) -> Journey {
     let path = policy(dir, text);
     Journey::start_on(kafka, |config| {
-        config.with_unit(UnitKind::Preprocessor, "MLVI_POLICY_FILE", path).with_unit(UnitKind::Preprocessor, "MLVI_POLICY_RELOAD", "50ms")
+        config.with_unit(UnitKind::Preprocessor, "MLVI_POLICY_FILE", path).with_unit(
+            UnitKind::Preprocessor,
+            "MLVI_POLICY_RELOAD",
+            "50ms",
+        )
     })
     .await
 }
@@ -53,8 +57,9 @@ async fn send(journey: &Journey, frames: u64) -> Vec<FrameResult> {
 
 async fn breaker(journey: &Journey, tier: &str) -> f64 {
     let url = format!("http://{}/metrics", journey.suite.admin(UnitKind::Preprocessor));
-    let text = tokio::task::spawn_blocking(move || ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap()).await.unwrap();
-    let name = format!("preprocessor_tier_breaker_state{{tier=\"{tier}\"}} ");
+    let text =
+        tokio::task::spawn_blocking(move || ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap()).await.unwrap();
+    let name = format!("mlvi_preprocessor_tier_breaker_state{{tier=\"{tier}\"}} ");
     text.lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse().unwrap()
 }
 
@@ -67,7 +72,10 @@ async fn cut_off_on(kafka: Option<String>) {
 
     journey.suite.stop_unit(UnitKind::CloudInference).await.unwrap();
     let cut_off = send(&journey, 40).await;
-    assert!(cut_off.iter().all(|result| result.status == Status::Done && destination(result) == Destination::Edge), "{cut_off:?}");
+    assert!(
+        cut_off.iter().all(|result| result.status == Status::Done && destination(result) == Destination::Edge),
+        "{cut_off:?}"
+    );
     let reasons: HashSet<&str> = cut_off.iter().map(|result| result.decision.as_ref().unwrap().reason.as_str()).collect();
     assert!(reasons.contains("cloud-late") && reasons.contains("cloud-breaker-open"), "{reasons:?}");
     let taken_back = cut_off.iter().find(|result| result.attempt == Some(2)).expect("a frame that was taken back");
@@ -155,7 +163,8 @@ async fn a_new_policy_file_holds_for_the_next_frames_and_a_broken_one_for_none()
         let started = Instant::now();
         loop {
             let results = send(&journey, 2).await;
-            let policies: HashSet<&str> = results.iter().map(|result| result.decision.as_ref().unwrap().policy.as_str()).collect();
+            let policies: HashSet<&str> =
+                results.iter().map(|result| result.decision.as_ref().unwrap().policy.as_str()).collect();
             if policies == HashSet::from([policy_then]) {
                 break;
             }

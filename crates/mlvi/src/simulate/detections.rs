@@ -198,7 +198,7 @@ impl Quality {
     /// When they cannot be read, or are of other images.
     pub fn of(file: &DetectionsFile, labels: &LabelArgs) -> anyhow::Result<Option<Self>> {
         let Some(truths) = labels.truths(file)? else { return Ok(None) };
-        let map = |answer: fn(&ImageRecord) -> &Answer| {
+        let map = |answer: AnswerOf| {
             let judged: Vec<Judged> =
                 file.images.iter().zip(&truths).map(|(image, truth)| judge(truth, &answer(image).detections)).collect();
             Map::of(&judged).context("not a single object is labelled in these images")
@@ -207,10 +207,13 @@ impl Quality {
     }
 }
 
+/// One tier's answer to an image.
+type AnswerOf = fn(&ImageRecord) -> &Answer;
+
 fn print(file: &DetectionsFile, quality: Option<&Quality>) {
     println!("{:<6} {:<28} {:>8} {:>8} {:>12} {:>10}", "", "model", "input", "mAP@.5", "mAP@.5:.95", "ms/image");
     let header = &file.header;
-    let rows: [(&str, &ModelEntry, Option<Map>, fn(&ImageRecord) -> &Answer); 2] = [
+    let rows: [(&str, &ModelEntry, Option<Map>, AnswerOf); 2] = [
         ("edge", &header.edge, quality.map(|quality| quality.edge), |image| &image.edge),
         ("cloud", &header.cloud, quality.map(|quality| quality.cloud), |image| &image.cloud),
     ];

@@ -84,6 +84,11 @@ impl CircuitBreaker {
         self.state
     }
 
+    /// Whether the tier has ever answered.
+    pub(crate) const fn ever_answered(&self) -> bool {
+        self.ever_answered
+    }
+
     /// Whether a frame may go there now. An open breaker lets a single one through when it is time to try.
     pub(crate) fn admits(&mut self, now: f64) -> Admission {
         match self.state(now) {

@@ -4,9 +4,6 @@ use crate::config::{Budget, BudgetScope, BudgetUnit};
 use frame::CameraId;
 use std::collections::HashMap;
 
-/// Buckets of cameras that have been full for long say nothing; beyond this number they are let go.
-const MOST_BUCKETS: usize = 10_000;
-
 /// One bucket, or one per camera.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenBucket {
@@ -33,8 +30,10 @@ impl TokenBucket {
             *self = Self::new(config, now);
             return;
         }
-        self.config = config;
+        let before = std::mem::replace(&mut self.config, config);
         for bucket in self.of_cameras.values_mut().chain([&mut self.shared]) {
+            // until now it was filled as it was said before
+            filled(&before, bucket, now);
             bucket.tokens = bucket.tokens.min(config.burst);
         }
     }
@@ -90,9 +89,8 @@ impl TokenBucket {
         if config.per == BudgetScope::All {
             return filled(&config, &mut self.shared, now);
         }
-        if self.of_cameras.len() >= MOST_BUCKETS && !self.of_cameras.contains_key(camera) {
-            self.of_cameras.retain(|_, bucket| filled(&config, bucket, now).tokens < config.burst);
-        }
+        // a full bucket says nothing
+        super::make_room(&mut self.of_cameras, camera, |bucket| filled(&config, bucket, now).tokens < config.burst);
         let bucket = self.of_cameras.entry(camera.clone()).or_insert(Bucket { tokens: config.burst, filled_at: now });
         filled(&config, bucket, now)
     }

@@ -4,9 +4,6 @@ use crate::config::Hysteresis;
 use frame::{CameraId, Destination};
 use std::collections::HashMap;
 
-/// Cameras that were not heard of for longest are let go beyond this number.
-const MOST_CAMERAS: usize = 10_000;
-
 /// On which tier each camera is, and since when.
 #[derive(Clone, Debug)]
 pub(crate) struct Dwell {
@@ -37,9 +34,7 @@ impl Dwell {
         if dwell_ms <= 0.0 {
             return wanted;
         }
-        if self.cameras.len() >= MOST_CAMERAS && !self.cameras.contains_key(camera) {
-            self.cameras.retain(|_, stay| now - stay.heard < dwell_ms);
-        }
+        super::make_room(&mut self.cameras, camera, |stay| now - stay.heard < dwell_ms);
         let stay = self.cameras.entry(camera.clone()).or_insert(Stay { tier: wanted, since: now, heard: now });
         stay.heard = now;
         // a policy that does not weigh is sure of what it wants

@@ -4,9 +4,6 @@ use crate::config::Motion;
 use frame::CameraId;
 use std::collections::HashMap;
 
-/// Cameras that were not looked at for longest are let go beyond this number.
-const MOST_CAMERAS: usize = 10_000;
-
 /// Which frame of each camera was looked at last. `K` names frames.
 #[derive(Clone, Debug)]
 pub(crate) struct MotionGate<K> {
@@ -14,7 +11,7 @@ pub(crate) struct MotionGate<K> {
     looked_at: HashMap<CameraId, (K, f64)>,
 }
 
-impl<K: Copy> MotionGate<K> {
+impl<K: Copy + Eq> MotionGate<K> {
     pub(crate) fn new(config: Motion) -> Self {
         Self { config, looked_at: HashMap::new() }
     }
@@ -31,14 +28,19 @@ impl<K: Copy> MotionGate<K> {
         (still && now - at < self.config.look_every_ms).then_some(*key)
     }
 
+    /// Nobody has looked at this frame after all.
+    pub(crate) fn did_not_see(&mut self, camera: &CameraId, key: K) {
+        if self.looked_at.get(camera).is_some_and(|(last, _)| *last == key) {
+            self.looked_at.remove(camera);
+        }
+    }
+
     /// This frame is looked at.
     pub(crate) fn looks_at(&mut self, camera: &CameraId, key: K, now: f64) {
         if self.config.skip_below <= 0.0 {
             return;
         }
-        if self.looked_at.len() >= MOST_CAMERAS && !self.looked_at.contains_key(camera) {
-            self.looked_at.retain(|_, (_, at)| now - *at < self.config.look_every_ms);
-        }
+        super::make_room(&mut self.looked_at, camera, |(_, at)| now - *at < self.config.look_every_ms);
         self.looked_at.insert(camera.clone(), (key, now));
     }
 }
@@ -57,6 +59,10 @@ mod tests {
         assert_eq!(gate.equal_to(&camera, Some(0.02), 500.0), None);
         assert_eq!(gate.equal_to(&camera, None, 500.0), None, "what was not measured is not still");
         assert_eq!(gate.equal_to(&camera, Some(0.0), 1000.0), None);
+        gate.did_not_see(&camera, 8);
+        assert_eq!(gate.equal_to(&camera, Some(0.0), 500.0), Some(7));
+        gate.did_not_see(&camera, 7);
+        assert_eq!(gate.equal_to(&camera, Some(0.0), 500.0), None, "what nobody saw tells nothing");
         assert_eq!(gate.equal_to(&"yard".parse().unwrap(), Some(0.0), 500.0), None);
     }
 

@@ -123,9 +123,9 @@ fn a_text_that_is_none_is_answered_with_the_allowed_forms() {
         let error = text.parse::<Hardness>().unwrap_err().to_string();
         assert!(error.contains(word) && error.contains("ibt(0.5)>=0.5") && error.contains("empty=hard"), "{text}: {error}");
     }
-    let spaced: Hardness = " max-confidence < 0.5 , empty=easy ".parse().unwrap();
+    let spaced: Hardness = " mean-confidence < 0.5 , empty=hard ".parse().unwrap();
     assert_eq!(spaced, Hardness::default());
-    assert_eq!(spaced.to_string(), "max-confidence<0.5,empty=easy");
+    assert_eq!(spaced.to_string(), "mean-confidence<0.5,empty=hard");
 }
 
 fn any_hardness() -> impl Strategy<Value = Hardness> {

@@ -173,6 +173,19 @@ impl Tier {
         self.flights.len() > self.given_up
     }
 
+    /// In how many milliseconds the next answer should come of those that are waited for; `None` when nothing is known.
+    pub(crate) fn next_answer_ms(&self, now: f64) -> Option<f64> {
+        let one_frame = self.service.high_ms()? + self.link.rtt_ms().unwrap_or(0.0);
+        let oldest = self.flights.values().find(|flight| !flight.given_up);
+        let left = oldest.and_then(|flight| Some(flight.predicted_ms? - (now - flight.sent)));
+        Some(one_frame.max(left.unwrap_or(0.0)))
+    }
+
+    /// What is believed of a tier that nobody tells about has changed.
+    pub(crate) fn believe(&mut self, prior: &TierPrior) {
+        self.prior_workers = prior.workers;
+    }
+
     /// The broker was asked.
     pub(crate) fn lag(&mut self, frames: Option<u64>) {
         self.lag = frames.map(|frames| (frames, 0));

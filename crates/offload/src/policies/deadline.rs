@@ -4,6 +4,9 @@ use crate::config::{Deadline, Degrade};
 use crate::{Action, Choice, FrameFacts, Policy, Snapshot, TierSnapshot};
 use frame::Destination::{self, Cloud, Edge};
 
+/// How many times rarer a tier is asked that seems too slow.
+const RARELY: f64 = 6.0;
+
 /// Compares the predicted completion on each tier with the time that is left.
 pub(super) struct DeadlineAware {
     config: Deadline,
@@ -74,10 +77,11 @@ impl DeadlineAware {
         }
     }
 
-    /// Whether the cloud should be asked how it is: everything that is known of it is old.
-    fn is_stale(&self, cloud: &TierSnapshot) -> bool {
-        let refresh_ms = self.config.refresh_ms;
-        refresh_ms > 0.0 && cloud.backlog_frames == Some(0) && cloud.last_result_ms.is_some_and(|age_ms| age_ms > refresh_ms)
+    /// Whether a tier should be asked how it is: everything that is known of it is older than `times` the time for that. A tier that gets
+    /// no frames because it was too slow once would otherwise be too slow forever.
+    fn is_stale(&self, tier: &TierSnapshot, times: f64) -> bool {
+        let old_ms = self.config.refresh_ms * times;
+        old_ms > 0.0 && !tier.shut && tier.backlog_frames == Some(0) && tier.last_result_ms.is_some_and(|age_ms| age_ms > old_ms)
     }
 }
 
@@ -96,13 +100,19 @@ impl Policy for DeadlineAware {
             (Promise::Unknown, Promise::Unknown) => Choice::send(Edge, "both-unknown"),
             (Promise::Unknown, Promise::InTime) => Choice::send(Cloud, "edge-unknown"),
             (Promise::Unknown, _) => Choice::send(Edge, "edge-unknown"),
-            (Promise::InTime, Promise::InTime) if self.is_stale(&load.cloud) => Choice::send(Cloud, "refresh"),
+            (Promise::InTime, Promise::InTime) if self.is_stale(&load.cloud, 1.0) => Choice::send(Cloud, "refresh"),
             (Promise::InTime, Promise::InTime) => self.of_two(load, left_ms),
+            // one that seems too slow is asked more rarely: the frame will probably be late
+            (Promise::InTime, Promise::Late) if self.is_stale(&load.cloud, RARELY) => Choice::send(Cloud, "refresh"),
+            (Promise::Late, Promise::InTime) if self.is_stale(&load.edge, RARELY) => Choice::send(Edge, "refresh"),
             (Promise::InTime, _) => Choice::send(Edge, "edge-in-time"),
             (_, Promise::InTime) => Choice::send(Cloud, "cloud-in-time"),
             (Promise::Tight, Promise::Tight) if load.cloud.predicted_ms < load.edge.predicted_ms => Choice::send(Cloud, "tight"),
             (Promise::Tight, _) => Choice::send(Edge, "tight"),
             (_, Promise::Tight) => Choice::send(Cloud, "tight"),
+            // there is nothing to lose
+            (Promise::Late, _) if self.is_stale(&load.edge, 1.0) => Choice::send(Edge, "refresh"),
+            (Promise::Late, _) if self.is_stale(&load.cloud, 1.0) => Choice::send(Cloud, "refresh"),
             (Promise::Late, Promise::Late | Promise::Unknown) => self.degrade(frame, load, left_ms),
         };
         match (load.edge.predicted_ms, load.cloud.predicted_ms) {
@@ -200,6 +210,25 @@ mod tests {
             let choice = choose(Deadline::default(), edge, cloud, Some(300.0));
             assert_eq!((choice.destination(), choice.reason, choice.lean), (Some(destination), reason, None));
         }
+    }
+
+    #[test]
+    fn a_tier_that_was_too_slow_once_is_tried_again() {
+        let heard = |expected: f64, age_ms: f64| TierSnapshot {
+            backlog_frames: Some(0),
+            last_result_ms: Some(age_ms),
+            ..tier(expected, expected, 0.0)
+        };
+        let chosen = |edge, cloud| {
+            let choice = choose(Deadline::default(), edge, cloud, Some(300.0));
+            (choice.destination(), choice.reason)
+        };
+        assert_eq!(chosen(heard(400.0, 100.0), heard(400.0, 100.0)), (None, "no-tier-in-time"));
+        assert_eq!(chosen(heard(400.0, 6000.0), heard(400.0, 100.0)), (Some(Edge), "refresh"));
+        assert_eq!(chosen(heard(400.0, 100.0), heard(400.0, 6000.0)), (Some(Cloud), "refresh"));
+        assert_eq!(chosen(heard(80.0, 100.0), heard(400.0, 6000.0)), (Some(Edge), "edge-in-time"));
+        assert_eq!(chosen(heard(80.0, 100.0), heard(400.0, 31_000.0)), (Some(Cloud), "refresh"));
+        assert_eq!(chosen(heard(400.0, 31_000.0), heard(80.0, 100.0)), (Some(Edge), "refresh"));
     }
 
     #[test]

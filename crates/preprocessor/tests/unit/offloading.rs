@@ -4,7 +4,7 @@
 use crate::{Running, Stage, envelope, jpeg, next, next_result, picture};
 use frame::{Decision, Envelope, FrameResult, ModelInfo, ResultMessage, ServedBy, Status, Timestamp, TimingsMs};
 use frame_bus::Message;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A tier's answer to a frame that it got.
 fn answer(message: &Message, status: Status) -> ResultMessage {
@@ -119,7 +119,7 @@ async fn a_policy_file_takes_effect_when_it_changes_and_a_broken_one_changes_not
     let path = stage.policy_file("policy = 'edge-only'");
     let unit = stage.run(&[("MLVI_POLICY_FILE", &path), ("MLVI_POLICY_RELOAD", "20ms")]);
     let reloads = |text: &str, outcome: &str| -> u64 {
-        let line = format!("preprocessor_policy_reloads_total{{outcome=\"{outcome}\"}} ");
+        let line = format!("mlvi_preprocessor_policy_reloads_total{{outcome=\"{outcome}\"}} ");
         text.lines().find_map(|row| row.strip_prefix(&line)).map_or(0, |count| count.parse().unwrap())
     };
     stage.send(&envelope("gate", 0), jpeg(16, 16)).await;
@@ -131,8 +131,12 @@ async fn a_policy_file_takes_effect_when_it_changes_and_a_broken_one_changes_not
         ("policy = 'expression'\n[expression]\nrule = 'frame.bytes < 10'", "used", "expression"),
     ] {
         let before = reloads(&stage.metrics(&unit).await, outcome);
-        std::fs::write(&path, text).unwrap();
+        // at once, as a mounted ConfigMap changes
+        std::fs::write(format!("{path}.new"), text).unwrap();
+        std::fs::rename(format!("{path}.new"), &path).unwrap();
+        let started = Instant::now();
         while reloads(&stage.metrics(&unit).await, outcome) == before {
+            assert!(started.elapsed() < crate::PATIENCE, "{text}: not looked at");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         stage.send(&envelope("gate", 1), jpeg(16, 16)).await;
@@ -150,21 +154,23 @@ async fn results_teach_how_fast_a_tier_is_and_decisions_carry_it() {
         stage.send(&envelope("gate", sequence), jpeg(16, 16)).await;
         let message = next(if sequence % 2 == 0 { &mut stage.edge } else { &mut stage.cloud }).await;
         predicted = decision_of(&message).predicted_ms;
+        stage.answer(&message, Status::Done).await;
         if predicted.edge.is_some() && predicted.cloud.is_some() {
             break;
         }
-        stage.answer(&message, Status::Done).await;
         assert!(sequence < 1000, "nothing is learned");
     }
     assert!(predicted.edge.unwrap() >= 22.0 && predicted.cloud.unwrap() >= 22.0, "{predicted:?}");
-    let metrics = stage.metrics(&unit).await;
-    for name in [
-        "preprocessor_answer_seconds",
-        "preprocessor_prediction_ratio",
-        "preprocessor_sent_bytes",
-        "preprocessor_tier_breaker_state",
-    ] {
-        assert!(metrics.contains(name), "{name} is not in {metrics}");
+    let names = ["answer_seconds", "prediction_ratio", "sent_bytes", "tier_breaker_state", "tier_service_seconds"];
+    let started = Instant::now();
+    loop {
+        let metrics = stage.metrics(&unit).await;
+        let missing: Vec<_> = names.iter().filter(|name| !metrics.contains(&format!("mlvi_preprocessor_{name}"))).collect();
+        if missing.is_empty() {
+            break;
+        }
+        assert!(started.elapsed() < crate::PATIENCE, "{missing:?} are not in {metrics}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     unit.stop().await;
 }

@@ -169,6 +169,8 @@ impl Ring {
 
     /// Remembers that there was a final result of this frame.
     pub(super) fn forget(&mut self, id: FrameId) {
+        // what the edge had said does not make it pending again
+        self.provisional.remove(&id);
         if self.forgotten.insert(id) {
             self.forgotten_order.push_back(id);
         }

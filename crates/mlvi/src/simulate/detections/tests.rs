@@ -80,9 +80,7 @@ fn what_cannot_be_looked_at_is_named() {
     let good = || on_photos("yolov3-tiny-320", "yolov3-tiny-320").expect("the variable is set");
     assert!(refused(&DetectionsArgs { confidence: 0.1, ..good() }).contains("0.05"), "above the weak threshold");
     assert!(refused(&DetectionsArgs { confidence: f32::NAN, ..good() }).contains("--confidence"));
-    assert!(
-        refused(&DetectionsArgs { images: args.labels.labels.clone().expect("they were given"), ..good() }).contains("no images")
-    );
+    assert!(refused(&DetectionsArgs { images: args.labels.labels.expect("they were given"), ..good() }).contains("no images"));
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("broken.jpg"), b"\xff\xd8\xff and no more").unwrap();
     assert!(refused(&DetectionsArgs { images: dir.path().into(), ..good() }).contains("broken.jpg"));
