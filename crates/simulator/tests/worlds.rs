@@ -248,7 +248,12 @@ fn scenario_files_are_read_and_their_mistakes_named() {
         Scenario::from_toml("minutes = 5\n[load]\nburst_fps = 80\n[uplink]\ncuts = [\"30s+5s\"]\n[cloud.autoscale]\nmax = 9\n");
     let scenario = scenario.unwrap();
     assert_eq!((scenario.minutes, scenario.load.burst_fps, scenario.load.base_fps), (5.0, 80.0, 5.0));
-    assert_eq!((scenario.cloud.workers, scenario.cloud.service_ms), (1, 40.0));
+    let cloud = Scenario::default().cloud;
+    assert_eq!(
+        (scenario.cloud.workers, scenario.cloud.service_ms),
+        (cloud.workers, cloud.service_ms),
+        "what is left out has the default"
+    );
     assert_eq!(scenario.cloud.autoscale.unwrap().max, 9);
     assert_eq!(scenario.uplink.cuts[0].from_s, 30.0);
     for (text, part) in [
