@@ -260,10 +260,15 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     /// How long the cloud is waited for; `None` when frames are not taken back.
     #[must_use]
     pub fn cloud_patience(&self, bytes: usize, now: Timestamp) -> Option<Duration> {
-        let high_ms = self.snapshot(bytes, now).cloud.predicted_high_ms.unwrap_or(0.0);
+        self.patience_ms(&self.snapshot(bytes, now)).map(|patience_ms| Duration::from_secs_f64(patience_ms / 1000.0))
+    }
+
+    /// The same in milliseconds, for tiers that have been looked at already.
+    fn patience_ms(&self, load: &Snapshot) -> Option<f64> {
+        let high_ms = load.cloud.predicted_high_ms.unwrap_or(0.0);
         let configured_ms = self.config.redispatch.after_ms;
-        let after_ms = configured_ms.max((SLOW_BUT_STEADY * high_ms).min(MOST_PATIENCE * configured_ms));
-        self.config.redispatch.enabled.then(|| Duration::from_secs_f64(after_ms / 1000.0))
+        let patience_ms = configured_ms.max((SLOW_BUT_STEADY * high_ms).min(MOST_PATIENCE * configured_ms));
+        self.config.redispatch.enabled.then_some(patience_ms)
     }
 
     /// The cloud did not answer in time: the frame is looked at on the edge, or its provisional answer counts. It is `None` when the frame
@@ -405,7 +410,7 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     /// expected to answer; else when its deadline goes by; or after the configured time.
     fn answer_by(&self, frame: &FrameFacts, load: &Snapshot, now: Timestamp) -> Option<Timestamp> {
         let high_ms = load.cloud.predicted_high_ms.unwrap_or(0.0);
-        let configured_ms = self.cloud_patience(frame.bytes, now)?.as_secs_f64() * 1000.0;
+        let configured_ms = self.patience_ms(load)?;
         let after_ms = match frame.deadline_left_ms {
             None => configured_ms,
             Some(left_ms) => {
