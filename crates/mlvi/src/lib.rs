@@ -2,9 +2,14 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to the person at the terminal")]
 
+pub mod autoscale;
 pub mod bench;
+pub mod check;
+pub mod credentials;
 pub mod models;
 pub mod push;
 pub mod simulate;
+pub mod status;
 pub mod suite;
+pub mod topics;
 pub mod up;

@@ -4,10 +4,15 @@
 
 use clap::{Parser, Subcommand};
 use detector::ModelError;
+use mlvi::autoscale::AutoscaleArgs;
 use mlvi::bench::BenchCommand;
+use mlvi::check::CheckArgs;
+use mlvi::credentials::CredentialsArgs;
 use mlvi::models::ModelsCommand;
 use mlvi::push::PushArgs;
 use mlvi::simulate::SimulateCommand;
+use mlvi::status::StatusArgs;
+use mlvi::topics::TopicsArgs;
 use mlvi::up::UpArgs;
 use settings::ConfigError;
 use std::path::PathBuf;
@@ -40,6 +45,16 @@ enum Command {
     /// Measure this machine: the detector, the whole road, one unit
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Read manifests, or what a cluster runs, and find what does not fit together
+    Check(CheckArgs),
+    /// Simulate the autoscalers of autoscale.yml over a load, and recommend targets for a latency goal
+    Autoscale(AutoscaleArgs),
+    /// Show the units in a cluster: replicas, autoscalers, lag, the share of edge and cloud
+    Status(StatusArgs),
+    /// Make the topics that are missing, and show or mend their partitions
+    Topics(TopicsArgs),
+    /// Make the certificates and passwords with which units log in to the broker
+    Credentials(CredentialsArgs),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +65,11 @@ fn main() -> ExitCode {
         Command::Models(command) => mlvi::models::run(command, &cli.models_dir),
         Command::Simulate(command) => mlvi::simulate::run(command, &cli.models_dir),
         Command::Bench(command) => mlvi::bench::run(command, &cli.models_dir),
+        Command::Check(args) => mlvi::check::run(&args),
+        Command::Autoscale(args) => mlvi::autoscale::run(&args),
+        Command::Status(args) => mlvi::status::run(&args),
+        Command::Topics(args) => mlvi::topics::run(&args),
+        Command::Credentials(args) => mlvi::credentials::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
