@@ -34,7 +34,7 @@ fn port(address: &str) -> &str {
 }
 
 /// Where `.ci/kafka` keeps a node.
-fn node(address: &str) -> PathBuf {
+pub(crate) fn node(address: &str) -> PathBuf {
     top().join(format!("target/kafka/node-{}", port(address)))
 }
 
