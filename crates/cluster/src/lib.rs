@@ -36,6 +36,7 @@ mod board;
 mod config;
 mod connect;
 mod follow;
+pub mod manifest;
 mod objects;
 mod snapshot;
 mod trouble;
