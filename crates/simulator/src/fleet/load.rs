@@ -94,6 +94,23 @@ impl LoadShape {
         }
     }
 
+    /// The same shape with every rate times `factor`.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        match self {
+            Self::Constant { fps } => Self::Constant { fps: fps * factor },
+            Self::Step { from_fps, to_fps, at_s } => Self::Step { from_fps: from_fps * factor, to_fps: to_fps * factor, at_s },
+            Self::Burst { base_fps, peak_fps, burst_s, period_s } => {
+                Self::Burst { base_fps: base_fps * factor, peak_fps: peak_fps * factor, burst_s, period_s }
+            }
+            Self::Diurnal { low_fps, high_fps, period_s } => {
+                Self::Diurnal { low_fps: low_fps * factor, high_fps: high_fps * factor, period_s }
+            }
+            Self::Cameras { count, fps, every_s } => Self::Cameras { count, fps: fps * factor, every_s },
+            Self::Table(Steps(steps)) => Self::Table(Steps(steps.into_iter().map(|(at, fps)| (at, fps * factor)).collect())),
+        }
+    }
+
     /// The most frames per second within these minutes.
     #[must_use]
     pub fn peak_fps(&self, minutes: f64) -> f64 {
@@ -140,7 +157,7 @@ mod tests {
         assert_eq!([0.5, 61.0, 130.0, 900.0].map(|s| cameras.fps(s)), [5.0, 10.0, 15.0, 15.0]);
         let table = LoadShape::Table(Steps(vec![(10.0, 4.0), (20.0, 7.0)]));
         assert_eq!([5.0, 10.0, 19.9, 20.0, 99.0].map(|s| table.fps(s)), [0.0, 4.0, 4.0, 7.0, 7.0]);
-        assert_eq!(burst.peak_fps(5.0), 50.0);
+        assert_eq!((burst.peak_fps(5.0), burst.scaled(0.5).peak_fps(5.0)), (50.0, 25.0));
     }
 
     #[test]
