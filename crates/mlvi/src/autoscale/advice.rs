@@ -95,8 +95,12 @@ fn evenness(input: &Input, run: &FleetRun) -> Option<String> {
 
 /// Bursts that are over before new pods can be ready.
 fn reaction(input: &Input) -> Option<String> {
-    let LoadShape::Burst { burst_s, .. } = input.setup.load else { return None };
+    let LoadShape::Burst { burst_s, peak_fps, .. } = input.setup.load else { return None };
     let setup = &input.setup;
+    let carried = f64::from(input.scaler.spec.min) * f64::from(setup.workers) * 1000.0 / setup.service_ms;
+    if carried > peak_fps {
+        return None;
+    }
     // the load must be in a reading, which a look must find, before pods start
     let late = setup.metrics_age_s + SYNC_PERIOD.as_secs_f64() + setup.pending_s + setup.start_s + setup.rebalance_s;
     let by_lag = input.scaler.spec.metrics.iter().any(|metric| matches!(metric, Metric::Lag { .. }));

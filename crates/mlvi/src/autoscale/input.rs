@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 /// How long frames come in when nothing else is said, in minutes.
 const MINUTES: f64 = 60.0;
 
+/// An autoscaler that may have more is not simulated.
+const MOST_PODS: u32 = 2000;
+
 /// All of it, read.
 #[derive(Debug)]
 pub(super) struct Input {
@@ -234,6 +237,12 @@ fn check(scaler: &Scaler, setup: &FleetSetup) -> Result<(), UsageError> {
             scaler.name,
             setup.request_cores,
             all_full * setup.request_cores / 100.0
+        )));
+    }
+    if scaler.spec.max > MOST_PODS {
+        return Err(UsageError::new(format!(
+            "{}: {} pods are more than the {MOST_PODS} that are simulated",
+            scaler.name, scaler.spec.max
         )));
     }
     let simulated = scaler.spec.metrics.iter().any(|metric| !matches!(metric, Metric::Other { .. }));

@@ -122,6 +122,7 @@ fn bad_input_is_named_and_is_a_mistake_of_the_caller() {
         (vec!["--set", "spec.maxReplica=4"], vec!["--set spec.maxReplica=4", "spec.maxReplica is not known"]),
         (vec!["--set", "spec.metrics.7.type=Pods"], vec!["'7' is not the number of an item"]),
         (vec!["--set", "spec"], vec!["PATH=VALUE"]),
+        (vec!["--set", "spec.maxReplicas=2001"], vec!["2001 pods are more than the 2000"]),
         (
             vec!["--set", "spec.metrics.0.containerResource.target.averageUtilization=120"],
             vec!["120 %", "never reached", "measures 101 %"],

@@ -14,6 +14,10 @@ const PERCENT_STEP: u32 = 5;
 /// Targets that are tried, in messages for each pod.
 const LAGS: [u32; 7] = [1, 2, 5, 10, 20, 50, 100];
 
+/// Candidates that cost no more than so many times the cheapest are as good: of those the calmest is taken, as each change moves
+/// partitions.
+const AS_GOOD: f64 = 1.05;
+
 /// What is looked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Search<'a> {
@@ -32,7 +36,7 @@ pub struct Search<'a> {
 pub struct Recommendation {
     /// How the present numbers do.
     pub present: Outcome,
-    /// The cheapest that meets the goal; `None`: not even the most pods, always there, meet it.
+    /// The cheapest that meets the goal, or one that costs at most a twentieth more and is calmer; `None`: not even the most pods, always there, meet it.
     pub best: Option<Outcome>,
     /// The fewest pods that meet the goal without an autoscaler; if none do, the most there may be.
     pub fixed: Outcome,
@@ -42,7 +46,8 @@ pub struct Recommendation {
 
 struct Board<'a> {
     search: Search<'a>,
-    best: Mutex<Option<Outcome>>,
+    /// All that meet the goal.
+    good: Mutex<Vec<Outcome>>,
     tried: AtomicUsize,
 }
 
@@ -51,7 +56,7 @@ pub fn recommend(search: Search<'_>, progress: &(dyn Fn(u64, u64) + Sync)) -> Re
     let Search { setup, present, goal, most } = search;
     let fixed = fewest_fixed(search);
     let now = Outcome::of(setup, present, goal);
-    let board = Board { search, best: Mutex::new(None), tried: AtomicUsize::new(0) };
+    let board = Board { search, good: Mutex::new(Vec::new()), tried: AtomicUsize::new(0) };
     if fixed.meets {
         let targets = targets(setup, present);
         let pairs: Vec<(u32, u64)> =
@@ -69,7 +74,7 @@ pub fn recommend(search: Search<'_>, progress: &(dyn Fn(u64, u64) + Sync)) -> Re
         });
     }
     let tried = board.tried.load(Ordering::Relaxed) as u64;
-    let best = board.best.into_inner().unwrap_or_else(PoisonError::into_inner).map(|best| with_room(best, most));
+    let best = calmest(board.good.into_inner().unwrap_or_else(PoisonError::into_inner)).map(|best| with_room(best, most));
     Recommendation { present: now, best, fixed, tried }
 }
 
@@ -80,7 +85,7 @@ fn fewest_fixed(search: Search<'_>) -> Outcome {
         let candidate = Candidate { min: pods, max: pods, ..Candidate::of(present) };
         Outcome::of(setup, &candidate.put_into(present), goal)
     };
-    // more pods are never worse: halve
+    // more pods are hardly ever worse: halve
     let (mut too_few, mut enough) = (0, with(most));
     while enough.meets && enough.candidate.min - too_few > 1 {
         let middle = with(too_few + (enough.candidate.min - too_few) / 2);
@@ -114,8 +119,10 @@ impl Board<'_> {
         let Search { setup, present, goal, most } = self.search;
         let hours = setup.minutes / 60.0;
         for min in 1..=fixed {
-            let cheapest = self.best.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|best| best.pod_hours);
-            if cheapest.is_some_and(|pod_hours| f64::from(min) * hours > pod_hours) {
+            let good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+            let dear = good.iter().any(|outcome| f64::from(min) * hours > AS_GOOD * outcome.pod_hours);
+            drop(good);
+            if dear {
                 return;
             }
             self.tried.fetch_add(1, Ordering::Relaxed);
@@ -127,20 +134,20 @@ impl Board<'_> {
             }
             let outcome = Outcome::of(setup, &spec, goal);
             if outcome.meets {
-                self.take(outcome);
+                self.good.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
                 return;
             }
         }
     }
+}
 
-    /// The cheapest; of equals the calmest, so that the order of the threads decides nothing.
-    fn take(&self, outcome: Outcome) {
-        let mut best = self.best.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = |outcome: &Outcome| {
-            (outcome.pod_hours, outcome.changes, u64::MAX - outcome.candidate.down_s, outcome.candidate.target)
-        };
-        if best.as_ref().is_none_or(|best| key(&outcome).partial_cmp(&key(best)) == Some(std::cmp::Ordering::Less)) {
-            *best = Some(outcome);
-        }
-    }
+/// The choice among those that meet the goal; the order in which the threads found them decides nothing.
+fn calmest(good: Vec<Outcome>) -> Option<Outcome> {
+    let cheapest = good.iter().map(|outcome| outcome.pod_hours).reduce(f64::min)?;
+    let key = |outcome: &Outcome| {
+        let Candidate { target, down_s, .. } = outcome.candidate;
+        (outcome.thrash, outcome.changes, outcome.pod_hours, target, down_s)
+    };
+    let as_good = good.into_iter().filter(|outcome| outcome.pod_hours <= AS_GOOD * cheapest);
+    as_good.min_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal))
 }
