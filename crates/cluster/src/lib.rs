@@ -36,11 +36,14 @@ mod board;
 mod config;
 mod connect;
 mod follow;
+mod look;
+pub mod manifest;
 mod objects;
 mod snapshot;
 mod trouble;
 mod watch;
 
 pub use config::{ClusterAccess, ClusterConfig, Pacing};
+pub use look::{AutoscalerSeen, DeploymentSeen, LookConfig, Looker, RunningPod, Sighting};
 pub use snapshot::{ClusterSnapshot, ClusterState, DeploymentCapacity, HpaState};
 pub use watch::Cluster;

@@ -1,5 +1,6 @@
 //! The cluster watched through a played API server: what is seen, and what becomes of it when the server misbehaves.
 
+mod look;
 mod played_api;
 
 use anyhow::Context as _;

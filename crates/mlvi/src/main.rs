@@ -4,6 +4,7 @@
 
 use clap::{Parser, Subcommand};
 use detector::ModelError;
+use mlvi::UsageError;
 use mlvi::autoscale::AutoscaleArgs;
 use mlvi::bench::BenchCommand;
 use mlvi::check::CheckArgs;
@@ -76,7 +77,7 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("mlvi: {error:#}");
             let unknown_model = matches!(error.downcast_ref(), Some(ModelError::UnknownModel { .. }));
-            let usage = error.is::<ConfigError>() || unknown_model;
+            let usage = error.is::<ConfigError>() || error.is::<UsageError>() || unknown_model;
             if usage { ExitCode::from(unit::EXIT_USAGE) } else { ExitCode::FAILURE }
         }
     }
