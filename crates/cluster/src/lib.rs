@@ -35,12 +35,16 @@ mod backoff;
 mod board;
 mod config;
 mod connect;
+mod decode;
 mod follow;
+mod live;
 mod objects;
 mod snapshot;
 mod trouble;
 mod watch;
 
 pub use config::{ClusterAccess, ClusterConfig, Pacing};
+pub use decode::{Fault, FieldFault, KNOWN_KINDS, Step, strict};
+pub use live::{Live, LiveConfig, LiveError, read_live};
 pub use snapshot::{ClusterSnapshot, ClusterState, DeploymentCapacity, HpaState};
 pub use watch::Cluster;
