@@ -51,7 +51,9 @@ impl<'a> Broker<'a> {
 
     /// A workload whose files or variables configure Kafka's listeners.
     fn of_workload(world: &World<'a>, place: usize, workload: &Workload<'a>) -> Option<Self> {
-        let properties = Properties::of(world, workload)?;
+        // a Job may read the same files, and is no broker
+        let serves = !matches!(workload.object.kind.as_str(), "Job" | "CronJob");
+        let properties = serves.then(|| Properties::of(world, workload)).flatten()?;
         let listeners = properties.listeners();
         let title = workload.object.title();
         Some(Self { title, pods: Pods::Workload(place), listeners, properties })

@@ -1,6 +1,7 @@
 //! Reads a folder: built where it has a kustomization, file by file where it has none.
 
 use super::kustomization::{Kustomization, find};
+use super::reach::tidy;
 use super::tool::{Built, Tools, build};
 use super::{ReadError, Set};
 use crate::finding::{Finding, Place};
@@ -51,7 +52,7 @@ impl Set {
         let Some(kustomization) = Kustomization::read(&file)? else { return Ok(()) };
         let namespace = outer.or(kustomization.namespace());
         for resource in kustomization.resources() {
-            let path = dir.join(&resource);
+            let path = tidy(&dir.join(&resource));
             if path.is_dir() {
                 self.resolve(&path, namespace)?;
                 continue;

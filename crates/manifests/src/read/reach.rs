@@ -132,7 +132,7 @@ fn inline(entry: &Node, key: &str) -> Option<(String, usize)> {
 }
 
 /// Without `x/../`, so that people recognise the path and files are seen once.
-fn tidy(path: &Path) -> PathBuf {
+pub(super) fn tidy(path: &Path) -> PathBuf {
     let mut parts: Vec<std::path::Component<'_>> = Vec::new();
     for part in path.components() {
         match (part, parts.last()) {

@@ -43,7 +43,10 @@ fn of_object(world: &World<'_>, object: &Object) -> Vec<Finding> {
             let peers = ["spec.ingress[].from[]", "spec.egress[].to[]"].iter().flat_map(|pattern| root.each(pattern));
             // pods of other namespaces are not among these objects
             let inside = peers.filter(|peer| !peer.get("namespaceSelector").exists()).map(|peer| peer.get("podSelector"));
-            std::iter::once(object.at("spec.podSelector")).chain(inside).flat_map(|selector| of_pods(world, &selector)).collect()
+            // another cluster may have them: a hop that is needed and not allowed is another rule's
+            let absent = inside.filter(|selector| !of_pods(world, selector).is_empty());
+            let absent = absent.map(|selector| selector.note(ID, "no pods among these objects have these labels"));
+            of_pods(world, &object.at("spec.podSelector")).into_iter().chain(absent).collect()
         }
         "ServiceMonitor" => of_services(world, &object.at("spec.selector")),
         "PodMonitor" => of_pods(world, &object.at("spec.selector")),
