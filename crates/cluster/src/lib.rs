@@ -35,7 +35,9 @@ mod backoff;
 mod board;
 mod config;
 mod connect;
+mod decode;
 mod follow;
+mod live;
 mod look;
 pub mod manifest;
 mod objects;
@@ -44,6 +46,8 @@ mod trouble;
 mod watch;
 
 pub use config::{ClusterAccess, ClusterConfig, Pacing};
+pub use decode::{Fault, FieldFault, KNOWN_KINDS, Step, strict};
+pub use live::{Live, LiveConfig, LiveError, read_live};
 pub use look::{AutoscalerSeen, DeploymentSeen, LookConfig, Looker, RunningPod, Sighting};
 pub use snapshot::{ClusterSnapshot, ClusterState, DeploymentCapacity, HpaState};
 pub use watch::Cluster;
