@@ -107,6 +107,7 @@ impl UnitProcess {
 }
 
 impl Drop for UnitProcess {
+    #[expect(clippy::print_stdout, reason = "a failed test's output is shown, and the unit's log tells why")]
     fn drop(&mut self) {
         // after `kill` there is nothing left to end; after a panic there is
         let _ = self.child.kill();

@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Another journey may have stopped the broker for a moment.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// The rights of the users are for these names, so this journey has no topics and groups of its own.
 const PREFIX: &str = "mlvi";
 const GROUPS: [(UnitKind, &str); 3] = [
