@@ -49,7 +49,7 @@ enum Command {
     /// Read manifests, or what a cluster runs, and find what does not fit together
     Check(CheckArgs),
     /// Simulate the autoscalers of autoscale.yml over a load, and recommend targets for a latency goal
-    Autoscale(AutoscaleArgs),
+    Autoscale(Box<AutoscaleArgs>),
     /// Show the units in a cluster: replicas, autoscalers, lag, the share of edge and cloud
     Status(StatusArgs),
     /// Make the topics that are missing, and show or mend their partitions

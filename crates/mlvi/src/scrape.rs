@@ -33,15 +33,6 @@ impl Scrape {
         values.map(|sample| sample.value).reduce(|a, b| a + b)
     }
 
-    /// The values of a label among the samples of this name.
-    pub(crate) fn values(&self, name: &str, label: &str) -> Vec<&str> {
-        let named = self.samples.iter().filter(|sample| sample.name == name);
-        let mut values: Vec<&str> = named.filter_map(|sample| sample.labels.get(label).map(String::as_str)).collect();
-        values.sort_unstable();
-        values.dedup();
-        values
-    }
-
     /// The mean of a histogram's observations; `None` when there are none.
     pub(crate) fn mean(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let count = self.sum(&format!("{name}_count"), labels).filter(|count| *count > 0.0)?;
@@ -110,7 +101,6 @@ mod tests {
         assert_eq!(scrape.sum("mlvi_decisions_total", &[("destination", "edge")]), Some(7.0));
         assert_eq!(scrape.sum("mlvi_decisions_total", &[("reason", "a \"b\" {c}, d=\\")]), Some(3.0));
         assert_eq!(scrape.sum("mlvi_decisions_total", &[]), Some(12.0));
-        assert_eq!(scrape.values("mlvi_decisions_total", "destination"), ["cloud", "edge"]);
         assert_eq!(scrape.sum("mlvi_plain", &[]), Some(1500.0));
         assert_eq!(scrape.sum("mlvi_unknown", &[]), None, "NaN is how a gauge says that it does not know");
         assert_eq!(scrape.sum("mlvi_nothing", &[]), None);

@@ -2,7 +2,7 @@
 
 use super::similar::similar;
 use crate::files::secret_keys;
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::object::{Field, Object};
 use crate::world::World;
 
@@ -55,7 +55,18 @@ pub(super) fn objects(world: &World<'_>) -> Vec<Finding> {
             findings.extend(subjects(world, object));
         }
     }
-    findings
+    once_each(findings)
+}
+
+/// A Secret that is made beside the objects is told once, not for each pod that mounts it.
+fn once_each(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut told: Vec<String> = Vec::new();
+    let mut is_new = |finding: &Finding| {
+        let new = finding.severity != Severity::Note || !told.contains(&finding.message);
+        told.push(finding.message.clone());
+        new
+    };
+    findings.into_iter().filter(|finding| is_new(finding)).collect()
 }
 
 fn missing(world: &World<'_>, field: &Field<'_>, kind: &str) -> Option<Finding> {
@@ -88,7 +99,7 @@ fn of_secret(world: &World<'_>, field: &Field<'_>, name: &str) -> Option<Finding
     }
     let names = || world.knowledge.secrets.iter().map(|secret| secret.name);
     if names().any(|expected| expected == name) {
-        let note = field.note(ID, format!("the Secret '{name}' is not among these objects, as it should be"));
+        let note = field.note(ID, format!("the Secret '{name}' is made beside these objects"));
         return Some(note.help(format!("it is made by: {}", world.knowledge.secrets_command)));
     }
     let finding = field.warning(ID, format!("there is no Secret '{name}' among these objects, and nothing here makes it"));

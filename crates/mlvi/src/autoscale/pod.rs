@@ -116,9 +116,9 @@ impl PodArgs {
             (None, Some(cores)) => (cores, "the manifest"),
             (None, None) => (f64::from(workers) * cores_per_frame, "an assumption: as much as its frames keep busy"),
         };
-        tell("CPU request", format!("{request_cores} x a core a pod"), from);
+        tell("CPU request", cores_a_pod(request_cores), from);
         if let Some(limit) = limit_cores {
-            tell("CPU limit", format!("{limit} x a core a pod"), if limited.is_some() { "--cpu-limit" } else { "the manifest" });
+            tell("CPU limit", cores_a_pod(limit), if limited.is_some() { "--cpu-limit" } else { "the manifest" });
         }
         let start_s = self.startup_s.unwrap_or(unit.start_s);
         let from = if self.startup_s.is_some() { "--startup-s" } else { "an assumption; `mlvi bench unit` measures it" };
@@ -213,6 +213,10 @@ impl PodArgs {
             (None, None) => Ok((PARTITIONS, "the default of MLVI_PARTITIONS")),
         }
     }
+}
+
+fn cores_a_pod(cores: f64) -> String {
+    format!("{cores} core{} a pod", if cores == 1.0 { "" } else { "s" })
 }
 
 /// Whether every number is in its range.

@@ -64,7 +64,11 @@ pub fn recommend(search: Search<'_>, progress: &(dyn Fn(u64, u64) + Sync)) -> Re
         let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let work = || {
             while let Some((target, down_s)) = pairs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                board.try_minimums(*target, *down_s, fixed.candidate.min);
+                // what is always enough bounds what an autoscaler that overshoots may cost
+                board.try_minimums(*target, *down_s, fixed.candidate.min, fixed.candidate.min);
+                if fixed.candidate.min < most {
+                    board.try_minimums(*target, *down_s, fixed.candidate.min, most);
+                }
                 progress(done.fetch_add(1, Ordering::Relaxed) as u64 + 1, pairs.len() as u64);
             }
         };
@@ -109,14 +113,17 @@ fn targets(setup: &FleetSetup, present: &Spec) -> Vec<u32> {
 
 /// A quarter more than was ever wanted, so that a somewhat higher load does not stand before a closed door.
 fn with_room(mut best: Outcome, most: u32) -> Outcome {
+    if best.candidate.max < most {
+        return best;
+    }
     best.candidate.max = (best.peak_pods + best.peak_pods.div_ceil(4)).max(best.candidate.min + 1).min(most);
     best
 }
 
 impl Board<'_> {
     /// The first minimum that meets the goal is the cheapest with this target and window.
-    fn try_minimums(&self, target: u32, down_s: u64, fixed: u32) {
-        let Search { setup, present, goal, most } = self.search;
+    fn try_minimums(&self, target: u32, down_s: u64, fixed: u32, max: u32) {
+        let Search { setup, present, goal, .. } = self.search;
         let hours = setup.minutes / 60.0;
         for min in 1..=fixed {
             let good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,7 +133,7 @@ impl Board<'_> {
                 return;
             }
             self.tried.fetch_add(1, Ordering::Relaxed);
-            let candidate = Candidate { min, max: most, target, down_s };
+            let candidate = Candidate { min, max, target, down_s };
             let spec = candidate.put_into(present);
             // one run tells of most that they will not do
             if simulate_fleet(setup, &spec).share_within(goal.ms) < goal.share {
