@@ -33,15 +33,26 @@ pub struct FieldFault {
 /// More than this in one object is no use to anyone.
 const MOST_FAULTS: usize = 50;
 
-/// Every fault of `value` as a `T`: a value of a wrong type is noted and taken out, and then the rest is read again.
-fn faults<T: DeserializeOwned>(value: &Value) -> Vec<FieldFault> {
+/// Reads a value as a kind of object, and throws it away. The reader's type is erased: the paths are kept by code that is built once,
+/// not once for each kind and each type of its fields.
+type ReadAs = fn(&mut dyn erased_serde::Deserializer<'_>) -> Result<(), erased_serde::Error>;
+
+/// Reads a value as a `T`.
+fn read_as<T: DeserializeOwned>(reader: &mut dyn erased_serde::Deserializer<'_>) -> Result<(), erased_serde::Error> {
+    erased_serde::deserialize::<T>(reader).map(drop)
+}
+
+/// Every fault of `value` as a kind: a value of a wrong type is noted and taken out, and then the rest is read again.
+fn faults(value: &Value, read_as: ReadAs) -> Vec<FieldFault> {
     let mut value = value.clone();
     let mut found = Vec::new();
     while found.len() < MOST_FAULTS {
         let mut unknown = Vec::new();
         let mut track = serde_path_to_error::Track::new();
         let tracked = serde_path_to_error::Deserializer::new(value.clone(), &mut track);
-        let read: Result<T, _> = serde_ignored::deserialize(tracked, |path| unknown.push(steps_of_ignored(&path)));
+        let mut note = |path: serde_ignored::Path<'_>| unknown.push(steps_of_ignored(&path));
+        let noting = serde_ignored::Deserializer::new(tracked, &mut note);
+        let read = read_as(&mut <dyn erased_serde::Deserializer<'_>>::erase(noting));
         let Err(error) = read else {
             found.extend(unknown.into_iter().map(|path| FieldFault { path, fault: Fault::UnknownField }));
             break;

@@ -1,6 +1,6 @@
 //! The kinds of objects that a deployment of this suite is made of.
 
-use super::{FieldFault, faults};
+use super::{FieldFault, faults, read_as};
 use k8s_openapi::api::{apps, autoscaling, batch, coordination, core, networking, policy, rbac, scheduling, storage};
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ macro_rules! kinds {
         #[must_use]
         pub fn strict(api_version: &str, kind: &str, value: &Value) -> Option<Vec<FieldFault>> {
             match (api_version, kind) {
-                $(($version, $kind) => Some(faults::<$type>(value)),)*
+                $(($version, $kind) => Some(faults(value, read_as::<$type>)),)*
                 _ => None,
             }
         }

@@ -67,7 +67,9 @@ fn is(object: &Value, api: &str, kind: &str) -> bool {
 /// Decodes an object and refuses what its type does not know.
 fn strictly<T: DeserializeOwned>(object: &Value) -> Result<T, ManifestError> {
     let mut unknown = Vec::new();
-    let decoded = serde_ignored::deserialize(object, |path| unknown.push(path.to_string()));
+    let mut note = |path: serde_ignored::Path<'_>| unknown.push(path.to_string());
+    let noting = serde_ignored::Deserializer::new(object, &mut note);
+    let decoded = erased_serde::deserialize(&mut <dyn erased_serde::Deserializer<'_>>::erase(noting));
     let decoded = decoded.map_err(|error| ManifestError::of(object, error.to_string()))?;
     // an Option in the type is a step of its own in such a path
     let unknown: Vec<String> = unknown.iter().map(|path| path.replace(".?", "")).collect();
