@@ -3,13 +3,15 @@
 
   manifest.py files FOLDER NAME OUT    writes each entry of the ConfigMap NAME as a file below OUT
   manifest.py env FOLDER NAME          prints the ConfigMap NAME as KEY=VALUE lines, for --env-file
-  manifest.py plain FOLDER KIND NAME   prints the environment variables with plain values of KIND/NAME's first container
+  manifest.py plain FOLDER KIND NAME   prints the environment variables of KIND/NAME's first container that stand in the manifest, or that
+                                       are the names of its pod and namespace
   manifest.py temporary FOLDER KIND NAME   prints where its containers mount an emptyDir, a path a line
   manifest.py secret FILE NAME OUT     writes each entry of the Secret NAME as a file below OUT
 """
 
 import base64
 import pathlib
+import re
 import sys
 
 import yaml
@@ -41,6 +43,20 @@ def pod(document):
     return document["spec"]["template"]["spec"]
 
 
+def plain(document):
+    metadata = document["metadata"]
+    pod_name = metadata["name"] + ("-0" if document["kind"] == "StatefulSet" else "")
+    fields = {"metadata.name": pod_name, "metadata.namespace": metadata["namespace"]}
+    values = {}
+    for variable in pod(document)["containers"][0].get("env", []):
+        field = variable.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath")
+        value = fields.get(field) if field else variable.get("value")
+        if value is not None:
+            # what Kubernetes does with variables that stand further up
+            values[variable["name"]] = re.sub(r"\$\((\w+)\)", lambda match: values.get(match[1], match[0]), value)
+    return values
+
+
 def main(what, *arguments):
     if what == "files":
         place, name, out = arguments
@@ -56,9 +72,8 @@ def main(what, *arguments):
             if "\n" not in value:
                 print(f"{key}={value}")
     elif what == "plain":
-        for variable in pod(find(*arguments))["containers"][0].get("env", []):
-            if "value" in variable:
-                print(f"{variable['name']}={variable['value']}")
+        for name, value in plain(find(*arguments)).items():
+            print(f"{name}={value}")
     elif what == "temporary":
         spec = pod(find(*arguments))
         empty = {volume["name"] for volume in spec.get("volumes", []) if "emptyDir" in volume}

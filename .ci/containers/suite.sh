@@ -9,9 +9,15 @@ readonly suite=$work/suite
 
 # everything that carries our prefix, and nothing else
 remove_suite() {
-    local names
-    names=$(podman ps --all --quiet --filter "name=^$prefix-")
-    [[ -z $names ]] || podman rm --force --time 5 --volumes $names >/dev/null
+    local name
+    # one at a time, and again: a container that is just ending cannot be removed
+    for _ in $(seq 10); do
+        for name in $(podman ps --all --format '{{.Names}}' --filter "name=^$prefix-"); do
+            podman rm --force --time 0 "$name" >/dev/null 2>&1 || true
+        done
+        [[ -n $(podman ps --all --quiet --filter "name=^$prefix-") ]] || break
+        sleep 1
+    done
     podman volume rm --force "$prefix-broker" >/dev/null 2>&1 || true
     podman network rm --force "$network" >/dev/null 2>&1 || true
     rm -rf "$suite"
@@ -100,13 +106,15 @@ temporary() {
 }
 
 start_broker() {
-    local bus=$deploy/edge-broker
+    local bus=$deploy/edge-broker node
     local -a more
     mapfile -t more < <(temporary "$bus" StatefulSet edge-broker)
     manifest plain "$bus" StatefulSet edge-broker >"$suite/broker.env"
+    # the name that the headless Service gives the first node
+    node=$(sed -n 's/^BROKER_QUORUM_VOTERS=0@\([^:,]*\):.*/\1/p' "$suite/broker.env")
     podman run --detach --name "$prefix-edge-broker" "${hardened[@]}" "${more[@]}" --user 1000:1000 --memory 1536m \
-        --hostname edge-broker-0 --network-alias edge-broker --network-alias edge-broker-0.edge-broker-nodes \
-        --env BROKER_NAME=edge-broker-0 --env-file "$suite/broker.env" \
+        --hostname edge-broker-0 --network-alias edge-broker --network-alias "$node" \
+        --env-file "$suite/broker.env" \
         --volume "$prefix-broker:/var/lib/kafka" --volume "$suite/edge-broker:/etc/kafka-node:ro" \
         --volume "$suite/edge-broker-scripts:/etc/kafka-scripts:ro" \
         --volume "$suite/users:/etc/mlvi/users:ro" --volume "$suite/tls:/etc/mlvi/tls:ro" \
@@ -134,7 +142,7 @@ start_unit() {
     cloud-inference) more+=(--volume "$work/models:/models:ro"); login=cloud ;;
     esac
     podman run --detach --name "$prefix-$unit" "${hardened[@]}" "${more[@]}" --user 65532:65532 --hostname "$unit" --network-alias "$unit" \
-        --env-file "$suite/$unit.env" --env "MLVI_KAFKA_USERNAME=$(cat "$suite/login-$login/username")" --env POD_NAME="$unit" \
+        --env-file "$suite/$unit.env" --env "MLVI_KAFKA_USERNAME=$(cat "$suite/login-$login/username")" \
         --volume "$suite/login-$login:/etc/mlvi/broker:ro" --stop-timeout 30 "localhost/mlvi/$unit:$version" >/dev/null
 }
 
