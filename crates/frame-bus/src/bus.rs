@@ -2,7 +2,7 @@
 
 use crate::clients::Clients;
 use crate::link::Link;
-use crate::monitor::{self, Reachable};
+use crate::monitor::{self, States};
 use crate::persist::Persistence;
 use crate::produce::Record;
 use crate::read::Place;
@@ -35,7 +35,7 @@ pub struct Bus {
 struct Inner {
     config: BusConfig,
     link: Arc<Link>,
-    state: watch::Receiver<Reachable>,
+    states: States,
     persistence: Persistence,
     clients: Arc<Clients>,
 }
@@ -52,16 +52,17 @@ impl Bus {
     /// # Errors
     /// When a client refuses its configuration.
     pub fn open(config: BusConfig) -> Result<Self, BusError> {
-        let link = Arc::new(Link::default());
+        let link = Arc::new(Link::new(config.security.clone()));
         let clients = Arc::new(Clients::new(&config, &link)?);
-        let state = monitor::start(&link, &clients, &config.brokers).map_err(|error| BusError::Client(error.to_string()))?;
-        Ok(Self { inner: Arc::new(Inner { config, link, state, persistence: Persistence::default(), clients }) })
+        let states = monitor::start(&link, &clients, &config.brokers).map_err(|error| BusError::Client(error.to_string()))?;
+        Ok(Self { inner: Arc::new(Inner { config, link, states, persistence: Persistence::default(), clients }) })
     }
 
-    /// Whether the broker answers: it is asked every two seconds, and at once when a client loses it. `Err` says why it does not.
+    /// Whether the broker answers and lets us do what this bus is used for: it is asked every two seconds, and at once when a
+    /// client loses it or is refused. `Err` says what is wrong.
     #[must_use]
     pub fn state(&self) -> watch::Receiver<Result<(), String>> {
-        self.inner.state.clone()
+        self.inner.states.usable.clone()
     }
 
     /// Makes the topics that are missing, and waits for the broker as long as it takes. Topics that are there stay as they are; one
@@ -72,7 +73,7 @@ impl Bus {
     pub async fn ensure_topics(&self, specs: &[TopicSpec], shutdown: &CancellationToken) -> Result<(), BusError> {
         let inner = &self.inner;
         let (config, link, inquirer) = (inner.config.clone(), Arc::clone(&inner.link), Arc::clone(&inner.clients.inquirer));
-        Maker { config, link, inquirer, state: inner.state.clone() }.ensure(specs, shutdown).await
+        Maker { config, link, inquirer, state: inner.states.reachable.clone() }.ensure(specs, shutdown).await
     }
 
     /// The same until it succeeds: a topic that the broker refuses may be mended while the unit waits. Each outcome is reported.
@@ -83,6 +84,7 @@ impl Bus {
         shutdown: &CancellationToken,
         report: impl Fn(Result<(), String>),
     ) -> bool {
+        let mut told = None;
         loop {
             match self.ensure_topics(specs, shutdown).await {
                 Ok(()) => {
@@ -91,8 +93,11 @@ impl Bus {
                 }
                 Err(BusError::ShuttingDown) => return false,
                 Err(error) => {
-                    tracing::error!(%error, "the topics are not as they should be, trying again");
-                    report(Err(error.to_string()));
+                    let reason = error.to_string();
+                    if told.replace(reason.clone()).as_ref() != Some(&reason) {
+                        tracing::error!(%error, "the topics are not as they should be, trying again");
+                    }
+                    report(Err(reason));
                 }
             }
             tokio::select! {
@@ -198,7 +203,7 @@ impl Bus {
         let (group, topic) = (group.to_owned(), topic.to_owned());
         blocking(move || {
             let inquirer = inner.clients.lag_inquirer(&inner.config, &inner.link, &group)?;
-            lag::measure(&inquirer, &topic, LAG_PATIENCE)
+            lag::measure(&inquirer, &group, &topic, LAG_PATIENCE)
         })
         .await
     }
@@ -215,7 +220,7 @@ impl Bus {
 
     /// Questions are asked only of a broker that answers, so that no thread is kept waiting for one that does not.
     async fn reachable(&self) -> Result<(), BusError> {
-        let mut state = self.state();
+        let mut state = self.inner.states.reachable.clone();
         let answers = tokio::time::timeout(ASK_PATIENCE, state.wait_for(Result::is_ok)).await.is_ok_and(|answer| answer.is_ok());
         match &*state.borrow() {
             Err(reason) if !answers => Err(BusError::BrokerAway { reason: reason.clone() }),
@@ -225,7 +230,7 @@ impl Bus {
 
     async fn persist(&self, record: Record, shutdown: &CancellationToken) -> Result<Sent, SendError> {
         let inner = &self.inner;
-        inner.persistence.send(&inner.clients.producer, &Arc::new(record), &inner.state, shutdown).await
+        inner.persistence.send(&inner.clients.producer, &Arc::new(record), &inner.states.reachable, shutdown).await
     }
 }
 

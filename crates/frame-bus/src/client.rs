@@ -1,6 +1,7 @@
 //! The properties of every kind of client, and why they are as they are.
 
 use crate::context::LogContext;
+use crate::security::in_our_words;
 use crate::{BusConfig, BusError};
 use frame::MAX_MESSAGE_BYTES;
 use rdkafka::ClientConfig;
@@ -17,7 +18,7 @@ where
     C: rdkafka::ClientContext,
     T: FromClientConfigAndContext<C>,
 {
-    properties.create_with_context(context).map_err(|error| BusError::Client(error.to_string()))
+    properties.create_with_context(context).map_err(|error| BusError::Client(in_our_words(&error.to_string())))
 }
 
 fn common(config: &BusConfig) -> ClientConfig {
@@ -35,6 +36,7 @@ fn common(config: &BusConfig) -> ClientConfig {
         // brokers close idle connections: not worth a line
         .set("log.connection.close", "false")
         .set_log_level(RDKafkaLogLevel::Info);
+    config.security.apply(&mut properties);
     properties
 }
 

@@ -6,6 +6,8 @@ use crate::link::Link;
 use crate::produce::Producer;
 use crate::read::Reader;
 use crate::{BusConfig, BusError};
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::RDKafkaErrorCode;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -40,12 +42,17 @@ impl Clients {
         Ok(inquirer)
     }
 
-    /// Errors and the like pile up in a client unless somebody fetches them.
+    /// Errors and the like pile up in a client unless somebody fetches them. One of them tells something.
     pub(crate) fn discard_events(&self) {
-        let asking: Vec<Arc<Inquirer>> = self.lag_inquirers().values().cloned().chain([Arc::clone(&self.inquirer)]).collect();
-        for client in asking {
+        let mut asking: Vec<(String, Arc<Inquirer>)> =
+            self.lag_inquirers().iter().map(|(group, client)| (group.clone(), Arc::clone(client))).collect();
+        asking.push((String::new(), Arc::clone(&self.inquirer)));
+        for (group, client) in asking {
             for _ in 0..EVENTS {
-                drop(client.poll(Duration::ZERO));
+                let Some(Err(error)) = client.poll(Duration::ZERO) else { continue };
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
+                    client.client().context().link().group_is_closed(&group);
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! How to reach the broker, and how long to wait for it.
 
+use crate::Security;
 use settings::Settings;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,6 +10,8 @@ use std::time::Duration;
 pub struct BusConfig {
     /// `HOST:PORT` of one or more brokers, comma-separated.
     pub brokers: String,
+    /// What the brokers' listener wants: TLS, a login.
+    pub security: Security,
     /// The name under which the broker knows this client.
     pub client_id: String,
     /// How long one attempt to send may take until the broker's acknowledgement.
@@ -28,6 +31,7 @@ impl BusConfig {
     pub fn new(brokers: impl Into<String>, client_id: impl Into<String>) -> Self {
         Self {
             brokers: brokers.into(),
+            security: Security::default(),
             client_id: client_id.into(),
             send_timeout: Duration::from_secs(10),
             // eight frames of the largest size, or some seconds of several cameras
@@ -49,6 +53,7 @@ impl BusConfig {
             "HOST:PORT, or several of them separated by commas",
             "Kafka brokers to start from",
         );
+        let security = Security::from_settings(settings);
         let send_timeout = settings.duration(
             "MLVI_KAFKA_SEND_TIMEOUT",
             default.send_timeout,
@@ -83,6 +88,7 @@ impl BusConfig {
         );
         Self {
             brokers: brokers.0,
+            security,
             client_id: client_id.into(),
             send_timeout,
             queue_bytes: queue_mib << 20,

@@ -25,6 +25,10 @@ impl LogContext {
         Self { role, link: Arc::clone(link), last: Arc::default() }
     }
 
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
     /// Whether these words were not said a moment ago.
     pub(crate) fn is_news(&self, words: &str) -> bool {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,6 +44,9 @@ impl ClientContext for LogContext {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, text: &str) {
         let client = self.role;
         // connections that fail or time out are reported through `error` as well, and counted by the monitor
+        if fac == "FAIL" {
+            self.link.note_hint(text);
+        }
         let weather = matches!(fac, "FAIL" | "ERROR" | "REQTMOUT" | "TIMEOUT" | "BROKERDOWN");
         match level {
             _ if weather => debug!(client, fac, text, "kafka client"),
@@ -59,10 +66,10 @@ impl ClientContext for LogContext {
                 debug!(client, reason, "every broker is down");
                 self.link.report_trouble();
             }
-            Some(code) if is_weather(code) => {
-                debug!(client, reason, "a broker is away");
-                self.link.note_reason(reason);
-            }
+            // the monitor tells about it
+            Some(code) if self.link.note_reason(code, reason) => debug!(client, reason, "a broker is away, or refuses us"),
+            // whoever asked or sent tells about it, and knows for which topic or group
+            Some(code) if is_refused(code) => debug!(client, reason, "not allowed"),
             // no error at all; and what the consumer tells, which knows the topic's name
             Some(RDKafkaErrorCode::PartitionEOF | RDKafkaErrorCode::UnknownTopicOrPartition) => {
                 debug!(client, reason, "kafka client event");
@@ -74,6 +81,16 @@ impl ClientContext for LogContext {
 }
 
 impl rdkafka::consumer::ConsumerContext for LogContext {}
+
+/// Whether an error says that the broker does not allow something.
+pub(crate) fn is_refused(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::GroupAuthorizationFailed
+            | RDKafkaErrorCode::ClusterAuthorizationFailed
+    )
+}
 
 /// Whether an error only says that a broker cannot be reached at the moment.
 pub(crate) fn is_weather(code: RDKafkaErrorCode) -> bool {

@@ -48,6 +48,12 @@ pub enum BusError {
         /// What is wrong.
         reason: String,
     },
+    /// The broker does not allow it.
+    #[error("{what}")]
+    NotAllowed {
+        /// Who may not do what.
+        what: String,
+    },
     /// Shutdown came first.
     #[error("shutting down")]
     ShuttingDown,

@@ -6,6 +6,7 @@ use crate::context::{LogContext, is_weather};
 use crate::handoff::{Handoff, Offer};
 use crate::layout::{find_partitions, unreachable};
 use crate::link::Link;
+use crate::rights::Right;
 use crate::{BusConfig, BusError, Message, TailEvent};
 use frame::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -147,12 +148,14 @@ impl Follower {
     fn poll(&mut self) -> Option<TailEvent> {
         match self.consumer.poll(POLL)? {
             Ok(borrowed) => {
+                self.link().has_read(&self.topic);
                 let message = Message::copy_of(&borrowed);
                 drop(borrowed);
                 self.has_read(message.partition, message.offset + 1);
                 Some(TailEvent::Message(message))
             }
             Err(KafkaError::PartitionEOF(partition)) => {
+                self.link().has_read(&self.topic);
                 // offsets that do not exist (compacted, or control records) may lie before the end
                 self.has_read(partition, i64::MAX);
                 None
@@ -167,6 +170,7 @@ impl Follower {
                 match error.rdkafka_error_code() {
                     Some(code) if is_weather(code) => debug!(topic, %error, "following waits"),
                     Some(RDKafkaErrorCode::UnknownTopicOrPartition) => debug!(topic, %error, "following waits"),
+                    Some(RDKafkaErrorCode::TopicAuthorizationFailed) => drop(self.link().lacks(Right::Read(topic.clone()))),
                     _ => self.waits(&unreachable(error)),
                 }
                 None
@@ -197,7 +201,15 @@ impl Follower {
         }
     }
 
+    fn link(&self) -> &Arc<Link> {
+        self.consumer.client().context().link()
+    }
+
     fn waits(&mut self, error: &BusError) {
+        if matches!(error, BusError::NotAllowed { .. }) {
+            self.link().lacks(Right::Read(self.topic.clone()));
+            return;
+        }
         if let Some(since) = self.trouble.goes_on() {
             warn!(topic = self.topic, %error, seconds = since.as_secs(), "following waits for the broker");
         }

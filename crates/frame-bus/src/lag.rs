@@ -2,7 +2,8 @@
 
 use crate::BusError;
 use crate::client::Inquirer;
-use crate::layout::{partitions_of, unreachable};
+use crate::layout::partitions_of;
+use crate::rights::Right;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::{Offset, TopicPartitionList};
 use std::time::Duration;
@@ -39,16 +40,19 @@ impl PartitionLag {
 }
 
 /// Asks the broker. Blocks.
-pub(crate) fn measure(inquirer: &Inquirer, topic: &str, limit: Duration) -> Result<Lag, BusError> {
+pub(crate) fn measure(inquirer: &Inquirer, group: &str, topic: &str, limit: Duration) -> Result<Lag, BusError> {
+    let link = inquirer.client().context().link();
     let partitions = partitions_of(inquirer, topic, limit)?;
     let mut asked = TopicPartitionList::with_capacity(partitions.len());
     for partition in &partitions {
         asked.add_partition(topic, *partition);
     }
-    let committed = inquirer.committed_offsets(asked, limit).map_err(unreachable)?;
+    let committed = inquirer.committed_offsets(asked, limit).map_err(|error| link.explain(error, &Right::Group(group.into())))?;
+    link.group_is_open(group);
     let mut lag = Lag::default();
     for partition in partitions {
-        let (low, high) = inquirer.fetch_watermarks(topic, partition, limit).map_err(unreachable)?;
+        let watermarks = inquirer.fetch_watermarks(topic, partition, limit);
+        let (low, high) = watermarks.map_err(|error| link.explain(error, &Right::Read(topic.into())))?;
         let committed = committed.find_partition(topic, partition).and_then(|element| match element.offset() {
             Offset::Offset(offset) => Some(offset),
             _ => None,

@@ -1,6 +1,7 @@
 //! Which partitions a topic has.
 
 use crate::BusError;
+use crate::context::is_refused;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::time::Duration;
@@ -30,6 +31,9 @@ pub(crate) fn find_partitions<C: ConsumerContext>(
         Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => return Ok(None),
         // a topic that is just being made, or a broker that has just started: it is there, but nobody can say yet what is in it
         Some(code @ RDKafkaErrorCode::LeaderNotAvailable) => return Err(BusError::BrokerAway { reason: code.to_string() }),
+        Some(code) if is_refused(code) => {
+            return Err(BusError::NotAllowed { what: format!("topic '{topic}': the broker does not let this user see it") });
+        }
         Some(code) => return Err(BusError::Topic { topic: topic.to_owned(), reason: code.to_string() }),
     }
     let mut partitions: Vec<i32> = found.partitions().iter().map(rdkafka::metadata::MetadataPartition::id).collect();
@@ -39,5 +43,9 @@ pub(crate) fn find_partitions<C: ConsumerContext>(
 
 /// A question that was not answered.
 pub(crate) fn unreachable(error: KafkaError) -> BusError {
-    BusError::BrokerAway { reason: error.to_string() }
+    let reason = error.to_string();
+    match error.rdkafka_error_code() {
+        Some(code) if is_refused(code) => BusError::NotAllowed { what: reason },
+        _ => BusError::BrokerAway { reason },
+    }
 }

@@ -1,11 +1,20 @@
 //! What all clients of one bus know about the way to the broker.
 
+use crate::context::is_weather;
+use crate::layout::unreachable;
+use crate::refusal::Refusal;
+use crate::rights::{Right, Rights};
+use crate::{BusError, Security};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tracing::{error, info};
 
 /// Shared by the clients, which report trouble, and by the monitor, which then looks at once.
 #[derive(Debug, Default)]
 pub(crate) struct Link {
+    security: Security,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -13,8 +22,20 @@ pub(crate) struct Link {
 #[derive(Debug, Default)]
 struct State {
     last_reason: Option<String>,
+    /// The last reason, if it is more than weather.
+    refusal: Option<Refusal>,
+    rights: Rights,
+    /// Groups about whose offsets the broker gives no answer.
+    closed_groups: BTreeSet<String>,
     trouble: bool,
     stopped: bool,
+}
+
+impl State {
+    fn refused(&mut self, refusal: Refusal) {
+        self.last_reason = Some(refusal.text.clone());
+        self.refusal = Some(refusal);
+    }
 }
 
 /// Why a wait ended.
@@ -29,11 +50,36 @@ pub(crate) enum Woken {
 }
 
 impl Link {
-    /// Remembers what a client says about a failed connection, for error messages.
-    pub(crate) fn note_reason(&self, reason: &str) {
-        // librdkafka adds times and counts that change with every attempt: "... (after 3ms in state CONNECT)"
-        let lasting = reason.split(" (after ").next().unwrap_or(reason);
-        self.lock().last_reason = Some(lasting.to_owned());
+    pub(crate) fn new(security: Security) -> Self {
+        Self { security, ..Self::default() }
+    }
+
+    /// Remembers what a client says about a failed connection, for error messages. `false` when it means nothing of that kind.
+    pub(crate) fn note_reason(&self, code: RDKafkaErrorCode, reason: &str) -> bool {
+        let refusal = Refusal::of(&self.security, code, reason);
+        let weather = is_weather(code);
+        let mut state = self.lock();
+        if let Some(refusal) = refusal {
+            state.refused(refusal);
+            return true;
+        }
+        // whoever refuses us also hangs up; only one that is not there any more refuses nothing
+        let gone = code == RDKafkaErrorCode::Resolve || reason.contains("Connect to ");
+        if weather && (gone || state.refusal.is_none()) {
+            // librdkafka adds times and counts that change with every attempt: "... (after 3ms in state CONNECT)"
+            let lasting = reason.split(" (after ").next().unwrap_or(reason);
+            state.last_reason = Some(lasting.to_owned());
+            state.refusal = None;
+        }
+        weather
+    }
+
+    /// A broker that hangs up is reported as an error only in the log, and with it the client's guess why.
+    pub(crate) fn note_hint(&self, line: &str) {
+        let words = line.split_once("]: ").map_or(line, |(_, words)| words);
+        if let Some(refusal) = Refusal::of(&self.security, RDKafkaErrorCode::BrokerTransportFailure, words) {
+            self.lock().refused(refusal);
+        }
     }
 
     /// What was said last, if anything was since the broker answered.
@@ -41,9 +87,84 @@ impl Link {
         self.lock().last_reason.clone()
     }
 
+    /// What was said last, if a person must mend it.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        self.lock().refusal.clone()
+    }
+
     /// The broker answered.
     pub(crate) fn forget_reason(&self) {
-        self.lock().last_reason = None;
+        let mut state = self.lock();
+        (state.last_reason, state.refusal) = (None, None);
+    }
+
+    /// The broker does not let us do this. Gives the words for it, and says them once.
+    pub(crate) fn lacks(&self, right: Right) -> String {
+        let text = right.is_missing(&self.security);
+        if self.lock().rights.lacks(right, &text) {
+            error!("{text}");
+            // the monitor tells everyone
+            self.report_trouble();
+        }
+        text
+    }
+
+    /// The broker does not say where this group is. It says so once; the question itself gets no answer.
+    pub(crate) fn group_is_closed(&self, group: &str) {
+        self.lock().closed_groups.insert(group.to_owned());
+    }
+
+    /// It does.
+    pub(crate) fn group_is_open(&self, group: &str) {
+        self.lock().closed_groups.remove(group);
+    }
+
+    /// Why a question was not answered, when it needs this right.
+    pub(crate) fn explain(&self, error: KafkaError, right: &Right) -> BusError {
+        let closed = matches!(&right, Right::Group(group) if self.lock().closed_groups.contains(group));
+        match unreachable(error) {
+            BusError::BrokerAway { .. } if closed => BusError::NotAllowed { what: right.is_missing(&self.security) },
+            BusError::NotAllowed { .. } => BusError::NotAllowed { what: right.is_missing(&self.security) },
+            error => error,
+        }
+    }
+
+    /// A message was read.
+    pub(crate) fn has_read(&self, topic: &str) {
+        self.has(|| Right::Read(topic.to_owned()));
+    }
+
+    /// A message was written.
+    pub(crate) fn has_written(&self, topic: &str) {
+        self.has(|| Right::Write(topic.to_owned()));
+    }
+
+    /// A group was joined.
+    pub(crate) fn has_joined(&self, group: &str) {
+        self.has(|| Right::Group(group.to_owned()));
+    }
+
+    fn has(&self, right: impl FnOnce() -> Right) {
+        let mut state = self.lock();
+        if state.rights.are_complete() {
+            return;
+        }
+        let right = right();
+        if state.rights.has(&right) {
+            info!("the broker allows it now: {right}");
+            state.trouble = true;
+            self.changed.notify_all();
+        }
+    }
+
+    /// What the broker does not let us do, in words.
+    pub(crate) fn missing_rights(&self) -> Option<String> {
+        self.lock().rights.missing()
+    }
+
+    /// Whom the broker takes us for, in words.
+    pub(crate) fn who(&self) -> String {
+        self.security.who()
     }
 
     /// A client lost every broker.
@@ -82,11 +203,36 @@ mod tests {
     fn a_reason_stays_the_same_while_attempts_go_on() {
         let link = Link::default();
         for reason in ["a:1: refused (after 0ms in state CONNECT)", "a:1: refused (after 3ms in state CONNECT, 2 suppressed)"] {
-            link.note_reason(reason);
+            assert!(link.note_reason(RDKafkaErrorCode::BrokerTransportFailure, reason));
             assert_eq!(link.last_reason().as_deref(), Some("a:1: refused"));
         }
         link.forget_reason();
         assert_eq!(link.last_reason(), None);
+    }
+
+    #[test]
+    fn a_refusal_outlasts_the_hanging_up_but_not_the_broker() {
+        let link = Link::default();
+        assert!(link.note_reason(RDKafkaErrorCode::Authentication, "sasl_ssl://a:1/bootstrap: no such user"));
+        let refusal = link.refusal().unwrap();
+        assert!(link.note_reason(RDKafkaErrorCode::BrokerTransportFailure, "sasl_ssl://a:1/bootstrap: Disconnected"));
+        assert_eq!(link.last_reason(), Some(refusal.text));
+        let gone = "sasl_ssl://a:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused";
+        assert!(link.note_reason(RDKafkaErrorCode::BrokerTransportFailure, gone));
+        assert_eq!((link.refusal(), link.last_reason().as_deref()), (None, Some(gone)));
+    }
+
+    #[test]
+    fn a_missing_right_is_known_until_it_is_there() {
+        let link = Link::default();
+        let text = link.lacks(Right::Read("t".into()));
+        assert!(text.contains("'t'"), "{text}");
+        assert_eq!(link.missing_rights(), Some(text));
+        assert_eq!(link.wait(Duration::from_secs(60)), Woken::Trouble);
+        link.has_read("another");
+        assert!(link.missing_rights().is_some());
+        link.has_read("t");
+        assert_eq!(link.missing_rights(), None);
     }
 
     #[test]

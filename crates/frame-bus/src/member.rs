@@ -4,7 +4,9 @@ use crate::backoff::Outage;
 use crate::context::is_weather;
 use crate::delivery::SharedTracker;
 use crate::handoff::{Handoff, Offer};
+use crate::link::Link;
 use crate::rebalance::{MemberContext, partitions_of, store};
+use crate::rights::Right;
 use crate::{BusError, Epoch, Message};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -64,6 +66,7 @@ impl Member {
                 let message = Message::copy_of(&borrowed);
                 drop(borrowed);
                 let epoch = self.tracker.with(|tracker| tracker.delivered(message.partition, message.offset));
+                self.link().has_read(&self.topic);
                 self.unknown_topic.is_over();
                 self.trouble.is_over();
                 Some(Received { message, epoch })
@@ -80,6 +83,10 @@ impl Member {
         }
     }
 
+    fn link(&self) -> &Arc<Link> {
+        self.consumer.client().context().log.link()
+    }
+
     /// Errors while polling pass: the client goes on by itself.
     fn note(&mut self, error: &KafkaError) {
         let (group, topic) = (&self.group, &self.topic);
@@ -89,6 +96,8 @@ impl Member {
                     info!(group, topic, "waiting for the topic to be made");
                 }
             }
+            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => drop(self.link().lacks(Right::Read(topic.clone()))),
+            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => drop(self.link().lacks(Right::Group(group.clone()))),
             // the monitor tells about the broker
             Some(code) if is_weather(code) => debug!(group, topic, %error, "receiving waits"),
             _ => {

@@ -4,10 +4,11 @@ use crate::client::Inquirer;
 use crate::clients::Clients;
 use crate::link::{Link, Woken};
 use rdkafka::consumer::Consumer as _;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 const PROBE_EVERY: Duration = Duration::from_secs(2);
 /// How long an answer may take: a slow uplink full of frames is no outage.
@@ -22,11 +23,19 @@ const PROBE_TOPIC: &str = "__consumer_offsets";
 /// Whether the broker answers; `Err` says why not.
 pub(crate) type Reachable = Result<(), String>;
 
+/// What the monitor tells: to the bus itself whether the broker answers, to everyone also whether it allows what we need.
+pub(crate) struct States {
+    pub(crate) reachable: watch::Receiver<Reachable>,
+    pub(crate) usable: watch::Receiver<Reachable>,
+}
+
 /// Starts the thread that asks. It ends when the link is stopped, and then waits to be the last that holds the clients: dropping
 /// them blocks, which must not happen to whoever drops a bus.
-pub(crate) fn start(link: &Arc<Link>, clients: &Arc<Clients>, brokers: &str) -> std::io::Result<watch::Receiver<Reachable>> {
-    let (state, receiver) = watch::channel(Err("the broker has not answered yet".to_owned()));
-    let monitor = Monitor { link: Arc::clone(link), brokers: brokers.to_owned(), state, answered: None };
+pub(crate) fn start(link: &Arc<Link>, clients: &Arc<Clients>, brokers: &str) -> std::io::Result<States> {
+    let unknown = || watch::channel(Err("the broker has not answered yet".to_owned()));
+    let ((reachable, reachable_receiver), (usable, usable_receiver)) = (unknown(), unknown());
+    let (link, brokers) = (Arc::clone(link), brokers.to_owned());
+    let monitor = Monitor { link, brokers, reachable, usable, answered: None, doubts: None, told: HashSet::new() };
     let mut clients = Arc::clone(clients);
     std::thread::Builder::new().name("bus-monitor".into()).spawn(move || {
         monitor.run(&clients);
@@ -34,15 +43,20 @@ pub(crate) fn start(link: &Arc<Link>, clients: &Arc<Clients>, brokers: &str) -> 
             std::thread::sleep(BREATH);
         }
     })?;
-    Ok(receiver)
+    Ok(States { reachable: reachable_receiver, usable: usable_receiver })
 }
 
 struct Monitor {
     link: Arc<Link>,
     brokers: String,
-    state: watch::Sender<Reachable>,
+    reachable: watch::Sender<Reachable>,
+    usable: watch::Sender<Reachable>,
     /// What the log was told last.
     answered: Option<bool>,
+    /// A refusal that is not certain, seen once.
+    doubts: Option<String>,
+    /// The refusals that the log was told of since the broker answered last.
+    told: HashSet<String>,
 }
 
 impl Monitor {
@@ -77,17 +91,40 @@ impl Monitor {
 
     /// Tells everyone, and the log at each change.
     fn announce(&mut self, answer: Reachable) {
+        let refused = answer.is_err() && self.is_refused();
+        if answer.is_ok() {
+            self.told.clear();
+            self.doubts = None;
+        }
         let brokers = &self.brokers;
         if self.answered.replace(answer.is_ok()) != Some(answer.is_ok()) {
             match &answer {
                 Ok(()) => info!(brokers, "the broker answers"),
+                Err(_) if refused => {}
                 Err(reason) => warn!(brokers, reason, "the broker is away"),
             }
         }
-        self.state.send_if_modified(|known| {
-            let changed = *known != answer;
-            *known = answer;
-            changed
-        });
+        let usable = match (&answer, self.link.missing_rights()) {
+            (Ok(()), Some(missing)) => Err(missing),
+            _ => answer.clone(),
+        };
+        for (sender, value) in [(&self.reachable, answer), (&self.usable, usable)] {
+            sender.send_if_modified(|known| {
+                let changed = *known != value;
+                *known = value;
+                changed
+            });
+        }
+    }
+
+    /// Whether a listener refuses us; says so once for each way in which it does.
+    fn is_refused(&mut self) -> bool {
+        let Some(refusal) = self.link.refusal() else { return false };
+        let sure = refusal.certain || self.doubts.as_ref() == Some(&refusal.text);
+        if sure && self.told.insert(refusal.text.clone()) {
+            error!(brokers = self.brokers, "{}", refusal.text);
+        }
+        self.doubts = Some(refusal.text);
+        sure
     }
 }

@@ -3,6 +3,7 @@
 use crate::client;
 use crate::context::LogContext;
 use crate::link::Link;
+use crate::rights::Right;
 use crate::{BusConfig, BusError, Outgoing, SendError, Sent};
 use frame::MAX_MESSAGE_BYTES;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -83,17 +84,26 @@ impl Producer {
         let native = self.current();
         let code = match hand_over(&native, record).await {
             Ok(answer) => match answer.await {
-                Ok(Ok(sent)) => return Ok(sent),
+                Ok(Ok(sent)) => {
+                    self.link.has_written(&record.topic);
+                    return Ok(sent);
+                }
                 Ok(Err(code)) => code,
                 // the producer went away with the message in its queue
                 Err(_) => return Err(SendError::ShuttingDown),
             },
             Err(code) => code,
         };
-        if native.client().fatal_error().is_some() {
+        if code == RDKafkaErrorCode::TopicAuthorizationFailed {
+            return Err(SendError::BrokerAway { reason: self.link.lacks(Right::Write(record.topic.clone())) });
+        }
+        if let Some((fatal, _)) = native.client().fatal_error() {
+            let not_allowed = fatal == RDKafkaErrorCode::ClusterAuthorizationFailed;
+            // a broker gives the number that an idempotent producer needs to whoever may write to any topic
+            let not_allowed = not_allowed.then(|| self.link.lacks(Right::Write(record.topic.clone())));
             // making a client starts threads
             let producer = Arc::clone(self);
-            let replaced = tokio::task::spawn_blocking(move || producer.replace(&native)).await;
+            let replaced = tokio::task::spawn_blocking(move || producer.replace(&native, not_allowed)).await;
             return Err(replaced.unwrap_or_else(|error| SendError::Fatal(error.to_string())));
         }
         Err(self.explain(code, &record.topic, bytes))
@@ -120,11 +130,14 @@ impl Producer {
     }
 
     /// Puts a fresh producer into the place of one that has failed for good, unless somebody did already. Blocks.
-    fn replace(&self, failed: &Arc<Native>) -> SendError {
-        let reason = failed.client().fatal_error().map_or_else(String::new, |(_, text)| text);
+    fn replace(&self, failed: &Arc<Native>, not_allowed: Option<String>) -> SendError {
+        let told = not_allowed.is_some();
+        let reason = not_allowed.or_else(|| failed.client().fatal_error().map(|(_, text)| text)).unwrap_or_default();
         let mut retired = self.retired();
         if Arc::ptr_eq(&self.current(), failed) {
-            error!(reason, "the producer has failed for good and is replaced");
+            if !told {
+                error!(reason, "the producer has failed for good and is replaced");
+            }
             match Self::native(&self.config, &self.link) {
                 Ok(fresh) => {
                     let mut native = self.native.write().unwrap_or_else(PoisonError::into_inner);
@@ -148,8 +161,6 @@ impl Producer {
             | RDKafkaErrorCode::InvalidMessage
             | RDKafkaErrorCode::InvalidTimestamp
             | RDKafkaErrorCode::PolicyViolation
-            | RDKafkaErrorCode::TopicAuthorizationFailed
-            | RDKafkaErrorCode::ClusterAuthorizationFailed
             | RDKafkaErrorCode::UnsupportedVersion => SendError::Fatal(format!("topic '{topic}': {code}")),
             RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopicOrPartition => {
                 SendError::BrokerAway { reason: format!("topic '{topic}' is not there") }
@@ -264,7 +275,7 @@ mod tests {
     fn a_replaced_producer_is_kept_while_it_is_in_use() {
         let producer = producer();
         let failed = producer.current();
-        producer.replace(&failed);
+        producer.replace(&failed, None);
         producer.drop_retired();
         assert_eq!(Arc::strong_count(&failed), 2);
         let gone = Arc::downgrade(&failed);
@@ -278,10 +289,10 @@ mod tests {
     fn a_failed_producer_is_replaced_once() {
         let producer = producer();
         let failed = producer.current();
-        producer.replace(&failed);
+        producer.replace(&failed, None);
         let fresh = producer.current();
         assert!(!Arc::ptr_eq(&failed, &fresh));
-        producer.replace(&failed);
+        producer.replace(&failed, None);
         assert!(Arc::ptr_eq(&fresh, &producer.current()));
     }
 }

@@ -73,9 +73,14 @@ impl ClientContext for MemberContext {
 impl ConsumerContext for MemberContext {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         let (group, topic) = (&self.group, &self.topic);
+        if matches!(rebalance, Rebalance::Assign(_)) {
+            self.log.link().has_joined(group);
+        }
         match rebalance {
             Rebalance::Assign(list) if list.count() == 0 => debug!(group, topic, "no new partitions"),
             Rebalance::Assign(list) => {
+                // whether it may also read them shows soon; that is told again
+                self.log.link().has_read(topic);
                 let partitions = partitions_of(list);
                 self.tracker.with(|tracker| {
                     for partition in &partitions {

@@ -2,7 +2,7 @@
 
 use crate::backoff::{Backoff, Outage};
 use crate::client::{self, Inquirer};
-use crate::context::{LogContext, is_weather};
+use crate::context::{LogContext, is_refused, is_weather};
 use crate::layout::unreachable;
 use crate::link::Link;
 use crate::monitor::Reachable;
@@ -96,7 +96,7 @@ impl Maker {
             return Ok(Round::Made);
         }
         for spec in specs {
-            warn_if_small(spec, existing[&spec.name], &self.config.brokers);
+            warn_if_small(spec, existing[&spec.name]);
         }
         Ok(Round::Complete)
     }
@@ -125,7 +125,7 @@ impl Maker {
         for result in answer.map_err(unreachable)? {
             match result {
                 Ok(topic) => info!(topic, "topic made"),
-                Err((topic, code)) => explain(topic, code)?,
+                Err((topic, code)) => self.explain(topic, code)?,
             }
         }
         Ok(())
@@ -137,6 +137,29 @@ impl Maker {
             NewTopic::new(&spec.name, spec.partitions, replication).set("max.message.bytes", size).set("retention.ms", time);
         if spec.retention_bytes.is_some() { topic.set("retention.bytes", bytes) } else { topic }
     }
+
+    /// What a refusal means: nothing (somebody was faster), "later", or "never".
+    fn explain(&self, topic: String, code: RDKafkaErrorCode) -> Result<(), BusError> {
+        match code {
+            RDKafkaErrorCode::TopicAlreadyExists => Ok(()),
+            RDKafkaErrorCode::InvalidTopic
+            | RDKafkaErrorCode::InvalidPartitions
+            | RDKafkaErrorCode::InvalidConfig
+            | RDKafkaErrorCode::PolicyViolation
+            | RDKafkaErrorCode::UnsupportedVersion => Err(BusError::Topic { topic, reason: code.to_string() }),
+            // a topic that a user may not see looks to it like one that is not there
+            _ if is_refused(code) => {
+                let who = self.link.who();
+                let what = format!(
+                    "topic '{topic}': it is not there, or {who} may not see it, and {who} may not make it: make it with `mlvi topics create` as a user who may, or allow Describe on it"
+                );
+                Err(BusError::NotAllowed { what })
+            }
+            _ if is_weather(code) => Err(BusError::BrokerAway { reason: code.to_string() }),
+            // e.g. a replication factor for which not enough brokers have started yet
+            _ => Err(BusError::BrokerAway { reason: format!("topic '{topic}' cannot be made yet: {code}") }),
+        }
+    }
 }
 
 fn settings_of(spec: &TopicSpec) -> [String; 3] {
@@ -144,29 +167,12 @@ fn settings_of(spec: &TopicSpec) -> [String; 3] {
     [MAX_MESSAGE_BYTES.to_string(), spec.retention.as_millis().to_string(), bytes]
 }
 
-/// What a refusal means: nothing (somebody was faster), "later", or "never".
-fn explain(topic: String, code: RDKafkaErrorCode) -> Result<(), BusError> {
-    match code {
-        RDKafkaErrorCode::TopicAlreadyExists => Ok(()),
-        RDKafkaErrorCode::InvalidTopic
-        | RDKafkaErrorCode::InvalidPartitions
-        | RDKafkaErrorCode::InvalidConfig
-        | RDKafkaErrorCode::PolicyViolation
-        | RDKafkaErrorCode::UnsupportedVersion
-        | RDKafkaErrorCode::TopicAuthorizationFailed
-        | RDKafkaErrorCode::ClusterAuthorizationFailed => Err(BusError::Topic { topic, reason: code.to_string() }),
-        _ if is_weather(code) => Err(BusError::BrokerAway { reason: code.to_string() }),
-        // e.g. a replication factor for which not enough brokers have started yet
-        _ => Err(BusError::BrokerAway { reason: format!("topic '{topic}' cannot be made yet: {code}") }),
-    }
-}
-
-fn warn_if_small(spec: &TopicSpec, partitions: usize, brokers: &str) {
+fn warn_if_small(spec: &TopicSpec, partitions: usize) {
     let wanted = usize::try_from(spec.partitions).unwrap_or(0);
     if partitions < wanted {
         let topic = &spec.name;
         // adding partitions moves keys to others: that is for a person to decide
-        let mend = format!("kafka-topics.sh --bootstrap-server {brokers} --alter --topic {topic} --partitions {wanted}");
+        let mend = "mlvi topics create --grow";
         warn!(topic, partitions, wanted, mend, "a topic has fewer partitions than the configuration asks for");
     }
 }

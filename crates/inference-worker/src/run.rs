@@ -9,7 +9,7 @@ use crate::publish::Publisher;
 use crate::threads::Threads;
 use anyhow::Context;
 use detector::{Description, Detector, LoadOptions};
-use frame::{ImageSize, RgbImage};
+use frame::{Destination, ImageSize, RgbImage, Topics};
 use frame_bus::{Bus, ConsumerOptions, WorkControl};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -49,6 +49,12 @@ pub async fn run_with(config: Config, model: Arc<dyn Model>, shutdown: Cancellat
     start(config, move || Ok(model), shutdown).await
 }
 
+/// Whether the worker of this tier reads or writes the topic; the edge sends hard frames on.
+fn uses(topics: &Topics, tier: Destination, name: &str) -> bool {
+    let escalates = tier == Destination::Edge && name == topics.frames_cloud;
+    escalates || [topics.for_destination(tier), &topics.results, &topics.dead_letter].contains(&name)
+}
+
 async fn start(
     config: Config,
     load: impl FnOnce() -> anyhow::Result<Arc<dyn Model>> + Send + 'static,
@@ -69,7 +75,9 @@ async fn start(
     tokio::spawn(gather(job_receiver, batch_sender, max_batch, batch_wait));
     loaded.ready();
 
-    let specs = frame_bus::topic_specs(&topics, partitions);
+    let mut specs = frame_bus::topic_specs(&topics, partitions);
+    // a user of the cloud side may not even see the site's own topics
+    specs.retain(|spec| uses(&topics, tier, &spec.name));
     if !bus.topics_in_place(&specs, &shutdown, |outcome| in_place.set(outcome)).await {
         return Ok(());
     }

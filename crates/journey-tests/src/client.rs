@@ -43,7 +43,9 @@ impl Answer {
 }
 
 impl Client {
-    pub(crate) fn new(http: SocketAddr) -> Self {
+    /// Of the web-server at this address.
+    #[must_use]
+    pub fn new(http: SocketAddr) -> Self {
         let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(120)));
         Self { base: format!("http://{http}"), agent: ureq::Agent::new_with_config(config.build()) }
     }

@@ -1,7 +1,8 @@
 //! A suite that is set up for one test.
 
-use crate::{Client, models_dir};
+use crate::{Client, StoppedKafka, models_dir};
 use mlvi::suite::{BrokerChoice, Suite, SuiteConfig, UnitKind};
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -14,18 +15,42 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 /// Loading the models on a busy machine takes some seconds; a broken suite should not hold up the others for long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The turn to use the machine.
+pub struct Turn(#[expect(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
+
+impl Turn {
+    /// Waits for it.
+    pub async fn come() -> Self {
+        Self(TURN.lock().await)
+    }
+}
+
 /// A running suite, its data folder, and the turn to use the machine.
 pub struct Journey {
     /// The suite.
     pub suite: Suite,
+    kafka: Option<String>,
+    stopped: Option<StoppedKafka>,
     _dir: TempDir,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
-/// The address of a real Apache Kafka, when there is one to test against.
+/// A suite with one model thread a tier, and with topics and groups that no other journey has.
 #[must_use]
-pub fn kafka() -> Option<String> {
-    std::env::var("MLVI_KAFKA").ok().filter(|address| !address.is_empty())
+pub fn suite_config(kafka: Option<&str>, dir: &Path) -> SuiteConfig {
+    let name = format!("journey-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    let mut config = SuiteConfig::embedded(dir);
+    if let Some(brokers) = kafka {
+        config.broker = BrokerChoice::External(brokers.to_owned());
+    }
+    config
+        .with("MLVI_MODELS_DIR", models_dir().display())
+        .with("MLVI_TOPIC_PREFIX", &name)
+        .with("MLVI_MODEL_THREADS", 1)
+        .with_unit(UnitKind::Preprocessor, "MLVI_GROUP", format!("{name}-preprocessor"))
+        .with_unit(UnitKind::Preprocessor, "MLVI_REDISPATCH_GROUP", format!("{name}-redispatch"))
+        .with_unit(UnitKind::EdgeInference, "MLVI_GROUP", format!("{name}-edge"))
+        .with_unit(UnitKind::CloudInference, "MLVI_GROUP", format!("{name}-cloud"))
 }
 
 impl Journey {
@@ -42,24 +67,12 @@ impl Journey {
     /// # Panics
     /// When it does not come up.
     pub async fn start_on(kafka: Option<String>, configure: impl FnOnce(SuiteConfig) -> SuiteConfig) -> Self {
-        let turn = TURN.lock().await;
+        let turn = Turn::come().await;
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let name = format!("journey-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let mut config = SuiteConfig::embedded(dir.path());
-        if let Some(brokers) = kafka {
-            config.broker = BrokerChoice::External(brokers);
-        }
-        config = config
-            .with("MLVI_MODELS_DIR", models_dir().display())
-            .with("MLVI_TOPIC_PREFIX", &name)
-            .with("MLVI_MODEL_THREADS", 1)
-            .with_unit(UnitKind::Preprocessor, "MLVI_GROUP", format!("{name}-preprocessor"))
-            .with_unit(UnitKind::Preprocessor, "MLVI_REDISPATCH_GROUP", format!("{name}-redispatch"))
-            .with_unit(UnitKind::EdgeInference, "MLVI_GROUP", format!("{name}-edge"))
-            .with_unit(UnitKind::CloudInference, "MLVI_GROUP", format!("{name}-cloud"));
-        let mut suite = Suite::start(configure(config)).await.expect("the suite starts");
+        let config = configure(suite_config(kafka.as_deref(), dir.path()));
+        let mut suite = Suite::start(config).await.expect("the suite starts");
         suite.ready(PATIENCE).await.expect("the suite becomes ready");
-        Self { suite, _dir: dir, _turn: turn }
+        Self { suite, kafka, stopped: None, _dir: dir, _turn: turn }
     }
 
     /// A client of the suite.
@@ -75,6 +88,28 @@ impl Journey {
     pub async fn client_does<T: Send + 'static>(&self, work: impl FnOnce(Client) -> T + Send + 'static) -> T {
         let client = self.client();
         tokio::task::spawn_blocking(move || work(client)).await.expect("the client does not panic")
+    }
+
+    /// Stops the broker, whichever it is.
+    ///
+    /// # Panics
+    /// When it does not stop, or was not started by `.ci/kafka`.
+    pub async fn stop_broker(&mut self) {
+        match &self.kafka {
+            None => self.suite.stop_broker().await.expect("the broker stops"),
+            Some(address) => self.stopped = Some(StoppedKafka::stop(address).await),
+        }
+    }
+
+    /// Starts the broker again, where it was and with what it had.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_broker(&mut self) {
+        match self.stopped.take() {
+            None => self.suite.start_broker().await.expect("the broker starts"),
+            Some(stopped) => stopped.resume().await,
+        }
     }
 
     /// Stops everything as Ctrl-C would.

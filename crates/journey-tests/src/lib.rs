@@ -1,17 +1,31 @@
 //! Whole journeys: a suite with the real model, and clients that see it from outside.
 //!
-//! The journeys run on the embedded broker, and on a real Apache Kafka when `MLVI_KAFKA` names one (`HOST:PORT`).
+//! The journeys run on the embedded broker, and on a real Apache Kafka when `MLVI_KAFKA` names one (`HOST:PORT`). Those that stop
+//! the broker need one that `.ci/kafka` of this checkout has started.
 
+mod admin;
+mod broker;
 mod client;
+mod groups;
 mod journey;
+mod largest;
+mod member;
 mod photos;
 mod process;
+mod traffic;
+mod units;
 mod watch;
 
+pub use admin::Admin;
+pub use broker::{StoppedKafka, free_ports, kafka, kafka_to_stop};
 pub use client::{Answer, Client};
-pub use journey::{Journey, kafka};
+pub use groups::Groups;
+pub use journey::{Journey, Turn, suite_config};
+pub use largest::jpeg_of_size;
+pub use member::Member;
 pub use photos::{models_dir, photo, reference_photo};
-pub use process::{UnitProcess, be_the_unit};
+pub use process::{UNIT_ENTRY, UnitProcess, be_the_unit};
+pub use traffic::{Ended, Traffic, in_order_per_camera};
 pub use watch::Watch;
 
 /// Says that a test does not run. Straight to standard error: what a passing test prints is not shown.

@@ -1,101 +1,158 @@
-//! A unit in a process of its own, to be killed.
+//! A unit in a process of its own, to be killed or told to stop, and to be listened to.
 
-use crate::Journey;
+use crate::units::set_up;
+use crate::{Admin, Journey};
 use mlvi::suite::UnitKind;
 use settings::Settings;
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+use unit::{Telemetry, cancel_on_signal};
 
 /// Tells the child process which unit it is.
 const UNIT: &str = "MLVI_TEST_UNIT";
 
+/// The full name of the ignored test that calls [`be_the_unit`]: a process of a unit is this test binary, told to run that one.
+pub const UNIT_ENTRY: &str = "a_unit_in_a_process_of_its_own";
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const MOMENT: Duration = Duration::from_millis(20);
+
 /// A unit that runs as a child process.
-pub struct UnitProcess(Child);
+pub struct UnitProcess {
+    /// Which unit.
+    pub kind: UnitKind,
+    /// Its admin port.
+    pub admin: Admin,
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+}
 
 impl UnitProcess {
+    /// Starts one with these settings, to which `MLVI_ADMIN_LISTEN` belongs, and does not wait for it.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start(kind: UnitKind, admin: Admin, settings: Vec<(String, String)>) -> Self {
+        let mut child = Command::new(std::env::current_exe().expect("this binary"))
+            .args([UNIT_ENTRY, "--exact", "--ignored", "--nocapture"])
+            .envs(settings)
+            .env(UNIT, kind.name())
+            .env("MLVI_ADMIN_LISTEN", admin.0.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the unit starts");
+        let (lines, log) = (BufReader::new(child.stderr.take().expect("it is piped")).lines(), Arc::<Mutex<Vec<_>>>::default());
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+            }
+        });
+        Self { kind, admin, child, log }
+    }
+
+    /// Waits until its log has a line with all these parts, and gives that line.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub async fn logs(&self, parts: &[&str]) -> String {
+        let started = Instant::now();
+        loop {
+            let found = self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().find_map(|line| {
+                let found = parts.iter().all(|part| line.contains(part));
+                found.then(|| line.clone())
+            });
+            if let Some(line) = found {
+                return line;
+            }
+            assert!(started.elapsed() < PATIENCE, "{} does not log {parts:?}", self.kind);
+            tokio::time::sleep(MOMENT).await;
+        }
+    }
+
     /// Ends it with SIGKILL.
     ///
     /// # Panics
     /// When it has ended before.
     pub fn kill(mut self) {
-        assert!(self.0.try_wait().expect("its state").is_none(), "the unit ended by itself");
-        self.0.kill().expect("the unit can be killed");
-        self.0.wait().expect("the unit is gone");
+        assert!(self.child.try_wait().expect("its state").is_none(), "the unit ended by itself");
+        self.child.kill().expect("the unit can be killed");
+        self.child.wait().expect("the unit is gone");
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    ///
+    /// # Panics
+    /// When it has ended before, or does not end.
+    pub async fn terminate(mut self) -> ExitStatus {
+        assert!(self.child.try_wait().expect("its state").is_none(), "the unit ended by itself");
+        // the shell has a kill of its own
+        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status().expect("a shell");
+        assert!(told.success(), "the signal was not sent: {told}");
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("its state") {
+                return status;
+            }
+            assert!(started.elapsed() < PATIENCE, "{} does not end at SIGTERM", self.kind);
+            tokio::time::sleep(MOMENT).await;
+        }
     }
 }
 
 impl Drop for UnitProcess {
     fn drop(&mut self) {
         // after `kill` there is nothing left to end; after a panic there is
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            let last = log.len().saturating_sub(30);
+            println!("the last of what {} has logged:\n{}", self.kind, log[last..].join("\n"));
+        }
     }
 }
 
 impl Journey {
-    /// Replaces a unit of the suite by a process of its own and waits until that is ready. `entry` is the full name of the ignored
-    /// test that calls [`be_the_unit`].
+    /// Replaces a unit of the suite by a process of its own, with further settings, and waits until that is ready.
     ///
     /// # Panics
     /// When the process does not come up.
-    pub async fn instead_as_process(&mut self, kind: UnitKind, entry: &str) -> UnitProcess {
+    pub async fn instead_as_process(&mut self, kind: UnitKind, further: &[(&str, &str)]) -> UnitProcess {
         self.suite.stop_unit(kind).await.expect("the unit stops");
-        let admin = self.suite.admin(kind);
-        let child = Command::new(std::env::current_exe().expect("this binary"))
-            .args([entry, "--exact", "--ignored", "--nocapture"])
-            .env(UNIT, kind.name())
-            .env("MLVI_ADMIN_LISTEN", admin.to_string())
-            .envs(self.suite.settings_of(kind))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the unit starts");
-        let process = UnitProcess(child);
-        self.ready_again(admin).await;
+        let mut settings = self.suite.settings_of(kind);
+        settings.extend(further.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let process = UnitProcess::start(kind, Admin(self.suite.admin(kind)), settings);
+        process.admin.becomes(200, "").await;
         process
-    }
-
-    async fn ready_again(&self, admin: SocketAddr) {
-        let agent = ureq::Agent::new_with_defaults();
-        for _ in 0..600 {
-            let (agent, url) = (agent.clone(), format!("http://{admin}/readyz"));
-            if tokio::task::spawn_blocking(move || agent.get(url).call().is_ok()).await.expect("no panic") {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("the unit at {admin} does not become ready");
     }
 }
 
-/// Is the unit that the environment names, until the process is killed.
+/// Is the unit that the environment names, as its binary would be, and ends the process with it.
 ///
 /// # Panics
-/// When the environment names none, or the unit ends.
-pub fn be_the_unit() {
+/// When the environment names none, or has settings that are not allowed.
+pub fn be_the_unit() -> ! {
     let name = std::env::var(UNIT).expect("started by a journey");
+    let kind = UnitKind::ALL.into_iter().find(|kind| kind.name() == name).expect("the name of a unit");
     let mut settings = Settings::from_environment().expect("the environment is readable");
+    Telemetry::from_settings(&mut settings).install();
     let token = CancellationToken::new();
     let runtime = tokio::runtime::Runtime::new().expect("an async runtime");
-    let ended = match name.as_str() {
-        "preprocessor" => {
-            let config = preprocessor::Config::from_settings(&mut settings);
-            settings.finish().expect("the suite's settings are valid");
-            runtime.block_on(preprocessor::run(config, token))
-        }
-        "edge-inference" => {
-            let config = edge_inference::config(&mut settings);
-            settings.finish().expect("the suite's settings are valid");
-            runtime.block_on(edge_inference::run(config, token))
-        }
-        "cloud-inference" => {
-            let config = cloud_inference::config(&mut settings);
-            settings.finish().expect("the suite's settings are valid");
-            runtime.block_on(cloud_inference::run(config, token))
-        }
-        other => panic!("no journey kills the unit '{other}'"),
-    };
-    panic!("the unit has ended: {ended:?}");
+    let ended = runtime.block_on(async {
+        cancel_on_signal(token.clone())?;
+        set_up(kind, settings, None, token)?.await
+    });
+    runtime.shutdown_background();
+    if let Err(error) = ended {
+        tracing::error!(unit = name, error = format!("{error:#}"), "stopped by an error");
+        std::process::exit(1);
+    }
+    std::process::exit(0);
 }

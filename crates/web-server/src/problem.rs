@@ -140,7 +140,9 @@ impl From<BusError> for Refusal {
         match error {
             BusError::BrokerAway { reason } => Self::BrokerAway(reason),
             BusError::ShuttingDown => Self::ShuttingDown,
-            BusError::Client(_) | BusError::Topic { .. } | BusError::Fatal(_) => Self::Internal(error.to_string()),
+            BusError::Client(_) | BusError::Topic { .. } | BusError::NotAllowed { .. } | BusError::Fatal(_) => {
+                Self::Internal(error.to_string())
+            }
         }
     }
 }

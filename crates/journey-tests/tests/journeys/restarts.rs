@@ -1,7 +1,7 @@
 //! Units that stop, crash and come back: every accepted frame has exactly one visible result.
 
 use frame::Status;
-use journey_tests::{Journey, photo};
+use journey_tests::{Admin, Journey, Traffic, kafka, photo, skipped};
 use mlvi::suite::UnitKind;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,22 +11,9 @@ use std::time::Duration;
 const FRAMES: usize = 40;
 const PATIENCE: Duration = Duration::from_secs(120);
 
-#[derive(Clone, Copy)]
-enum End {
-    /// As SIGTERM does it: what is in flight is finished first.
-    Stop,
-    /// As SIGKILL does it: the unit runs as a process of its own and gets no chance to finish anything.
-    Kill,
-}
-
-/// Sends frames, ends `kind` in the middle, starts it again, and counts the results that a watcher and a poller see.
-async fn restarted_in_the_middle(kind: UnitKind, end: End) {
-    // a member that was killed is given up after its session timeout, which is kept short here
-    let mut journey = Journey::start(|config| config.with("MLVI_KAFKA_SESSION_TIMEOUT", "6s")).await;
-    let process = match end {
-        End::Stop => None,
-        End::Kill => Some(journey.instead_as_process(kind, "restarts::a_unit_in_a_process_of_its_own").await),
-    };
+/// Sends frames, stops `kind` in the middle as SIGTERM does it, starts it again, and counts the results that a watcher and a poller see.
+async fn restarted_in_the_middle(kind: UnitKind) {
+    let mut journey = Journey::start(|config| config).await;
     let watch = journey.client_does(|client| client.watch().unwrap()).await;
     let client = journey.client();
     let sent = Arc::new(AtomicUsize::new(0));
@@ -46,10 +33,7 @@ async fn restarted_in_the_middle(kind: UnitKind, end: End) {
     let (watch, first) =
         tokio::task::spawn_blocking(move || watch.take(3, PATIENCE).map(|first| (watch, first))).await.unwrap().unwrap();
     assert!(sent.load(Ordering::Relaxed) < FRAMES, "the unit must end in the middle of it");
-    match process {
-        None => journey.suite.stop_unit(kind).await.unwrap(),
-        Some(process) => process.kill(),
-    }
+    journey.suite.stop_unit(kind).await.unwrap();
     journey.suite.start_unit(kind).await.unwrap();
     let accepted = sending.await.unwrap();
     assert_eq!(accepted.len(), FRAMES);
@@ -74,27 +58,75 @@ async fn restarted_in_the_middle(kind: UnitKind, end: End) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_edge_is_restarted_in_the_middle() {
-    restarted_in_the_middle(UnitKind::EdgeInference, End::Stop).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_cloud_is_killed_in_the_middle() {
-    restarted_in_the_middle(UnitKind::CloudInference, End::Kill).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_preprocessor_is_killed_in_the_middle() {
-    restarted_in_the_middle(UnitKind::Preprocessor, End::Kill).await;
+    restarted_in_the_middle(UnitKind::EdgeInference).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_web_server_is_restarted_in_the_middle() {
-    restarted_in_the_middle(UnitKind::WebServer, End::Stop).await;
+    restarted_in_the_middle(UnitKind::WebServer).await;
 }
 
-/// Not a test by itself: the journeys above start this very binary with it, to have a process that they can kill.
-#[test]
-#[ignore = "run by the journeys that kill a unit"]
-fn a_unit_in_a_process_of_its_own() {
-    journey_tests::be_the_unit();
+/// How many frames a unit has in hand, as it says itself.
+fn in_hand(kind: UnitKind) -> &'static str {
+    match kind {
+        UnitKind::WebServer => "mlvi_pending_frames",
+        UnitKind::Preprocessor => "mlvi_preprocessor_in_flight_frames",
+        UnitKind::EdgeInference | UnitKind::CloudInference => "mlvi_inference_in_flight_frames",
+    }
+}
+
+/// Ends a process of the unit with SIGKILL while it has frames in hand, and starts the unit again.
+async fn killed_with_frames_in_hand(kafka: Option<String>, kind: UnitKind, policy: &str) {
+    // a member that was killed is given up after its session timeout, which is kept short here
+    let mut journey =
+        Journey::start_on(kafka, |config| config.with("MLVI_KAFKA_SESSION_TIMEOUT", "6s").with("MLVI_POLICY", policy)).await;
+    let process = journey.instead_as_process(kind, &[]).await;
+    let (traffic, groups) = (Traffic::start(journey.client(), 4, 40).await, journey.groups());
+    traffic.results(5).await;
+    process.admin.metric_reaches(in_hand(kind), 1.0).await;
+    process.kill();
+    // nothing of this group is committed any more until its session has timed out
+    let uncommitted = groups.progress(kind).await.left;
+    assert!(uncommitted > 0, "it was killed in the middle of its work");
+    journey.suite.start_unit(kind).await.unwrap();
+    traffic.more_results(40).await;
+    traffic.end().await;
+    groups.finished(kind).await;
+    if policy == "edge-only" {
+        // with the cloud, frames that it did not answer in time are looked at on the edge as well
+        let duplicates = Admin(journey.suite.admin(UnitKind::WebServer)).metric("mlvi_results_duplicate_total").await;
+        assert!(duplicates <= uncommitted as f64, "{duplicates} results came twice, of {uncommitted} frames that could");
+    }
+    journey.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_edge_is_killed_with_frames_in_hand() {
+    killed_with_frames_in_hand(None, UnitKind::EdgeInference, "edge-only").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_edge_is_killed_with_frames_in_hand_over_apache_kafka() {
+    match kafka() {
+        None => skipped("MLVI_KAFKA is not set"),
+        some => killed_with_frames_in_hand(some, UnitKind::EdgeInference, "edge-only").await,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cloud_is_killed_with_frames_in_hand() {
+    killed_with_frames_in_hand(None, UnitKind::CloudInference, "alternate").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_preprocessor_is_killed_with_frames_in_hand() {
+    killed_with_frames_in_hand(None, UnitKind::Preprocessor, "edge-only").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_preprocessor_is_killed_with_frames_in_hand_over_apache_kafka() {
+    match kafka() {
+        None => skipped("MLVI_KAFKA is not set"),
+        some => killed_with_frames_in_hand(some, UnitKind::Preprocessor, "edge-only").await,
+    }
 }

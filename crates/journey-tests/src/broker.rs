@@ -1,0 +1,90 @@
+//! The real broker, and how it is stopped and started again.
+
+use crate::skipped;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The address of a real Apache Kafka, when there is one to test against.
+#[must_use]
+pub fn kafka() -> Option<String> {
+    std::env::var("MLVI_KAFKA").ok().filter(|address| !address.is_empty())
+}
+
+/// The same for a journey that stops it: only one that `.ci/kafka` has started can be. Says why there is none.
+#[must_use]
+pub fn kafka_to_stop() -> Option<String> {
+    let Some(address) = kafka() else {
+        skipped("MLVI_KAFKA is not set");
+        return None;
+    };
+    if !node(&address).join("pid").is_file() {
+        skipped(&format!("the broker at {address} was not started by .ci/kafka, so it cannot be stopped"));
+        return None;
+    }
+    Some(address)
+}
+
+fn top() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+fn port(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(_, port)| port)
+}
+
+/// Where `.ci/kafka` keeps a node.
+fn node(address: &str) -> PathBuf {
+    top().join(format!("target/kafka/node-{}", port(address)))
+}
+
+fn script(action: &str, address: &str) {
+    let output = Command::new(top().join(".ci/kafka")).args([action, port(address)]).output().expect(".ci/kafka runs");
+    assert!(output.status.success(), ".ci/kafka {action}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// A Kafka that was stopped. Dropping it starts the node again: the next journey wants it, also when this one has failed.
+#[derive(Debug)]
+pub struct StoppedKafka(String);
+
+impl StoppedKafka {
+    /// Stops the node at this address and waits until it has ended.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn stop(address: &str) -> Self {
+        let address = address.to_owned();
+        let stop = move || {
+            script("stop", &address);
+            Self(address)
+        };
+        tokio::task::spawn_blocking(stop).await.expect("the broker stops")
+    }
+
+    /// Starts it again, with its data, and waits until it listens.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn resume(self) {
+        tokio::task::spawn_blocking(move || drop(self)).await.expect("the broker starts again");
+    }
+}
+
+impl Drop for StoppedKafka {
+    fn drop(&mut self) {
+        script("resume", &self.0);
+    }
+}
+
+/// Ports on which nobody listens, for a broker or for processes that come later; a smaller number gives the first of the same ports.
+/// They are not those that the system gives to outgoing connections: a client that asks for a broker on such a one may be connected
+/// to itself.
+///
+/// # Panics
+/// When there are not so many.
+#[must_use]
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let first = 21_000 + u16::try_from(std::process::id() % 5_000).expect("it is below 5000");
+    let mut free = (first..32_000).filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+    std::array::from_fn(|_| free.next().expect("a free port"))
+}
