@@ -3,35 +3,30 @@
 #   docker build -t mlvi/mlvi:0.1.0 .                                            the command line, with all units
 #   docker build -t mlvi/web-server:0.1.0 --build-arg UNIT=web-server .          or preprocessor, edge-inference, cloud-inference
 #
-# podman and buildah build it as well. An image has no shell, runs as 65532:65532 and needs no writable root file system.
+# BuildKit, podman and buildah build it. An image has no shell, runs as 65532:65532 and needs no writable root file system.
 # Weights are not in it: `mlvi models fetch yolov3-tiny --into DIR` fills a volume.
-
-# What the dependencies hang on: the manifests, and sources that are empty. A change in a crate leaves this as it is.
-FROM rust:1-bookworm AS manifests
-WORKDIR /src
-COPY Cargo.toml Cargo.lock ./
-COPY crates crates
-# targets that a manifest names have no file any more; times are part of what the next stage is remembered by
-RUN find crates -type f ! -name Cargo.toml ! -path 'crates/*/src/lib.rs' ! -path 'crates/*/src/main.rs' -delete \
- && find crates -type d -empty -delete \
- && find crates -name lib.rs -exec truncate --size=0 {} + \
- && find crates -name main.rs -exec sh -c 'for file; do echo "fn main() { }" >"$file"; done' sh {} + \
- && find crates -name Cargo.toml -exec sed -i '/^\[\[/,/^$/d' {} + \
- && find . -exec touch --date=@0 {} +
 
 FROM rust:1-bookworm AS build
 WORKDIR /src
-COPY --from=manifests /src ./
-RUN cargo build --release --locked --bins
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates
-# files are as old as the checkout, and cargo would take the empty sources for newer
-RUN find crates -name '*.rs' -exec touch {} + \
- && cargo build --release --locked --offline --bins \
+# What cargo has fetched and compiled stays from build to build, an architecture each: a change compiles what hangs on it, and never the
+# dependencies. cargo goes by the times of files, which say nothing of two checkouts that share a builder; so what differs from the last
+# build by its checksum is made new, and all else old.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target,sharing=locked \
+    export CARGO_TARGET_DIR=/src/target/$(uname -m) LC_ALL=C \
+ && mkdir -p $CARGO_TARGET_DIR && touch $CARGO_TARGET_DIR/sources \
+ && find crates -type f -exec sha256sum {} + | sort >/tmp/sources \
+ && find crates -type f -exec touch --date=@0 {} + \
+ && comm -23 /tmp/sources $CARGO_TARGET_DIR/sources | cut -c 67- | xargs --no-run-if-empty -d '\n' touch \
+ && rm $CARGO_TARGET_DIR/sources \
+ && cargo build --release --locked --bins \
+ && cp /tmp/sources $CARGO_TARGET_DIR/sources \
  && for unit in web-server preprocessor edge-inference cloud-inference mlvi; do \
-      mkdir -p "/out/$unit" /out/mlvi && strip -o "/out/$unit/$unit" "target/release/$unit" || exit 1; \
-      ln -s "$unit" "/out/$unit/entrypoint"; \
-      [ "$unit" = mlvi ] || cp "/out/$unit/$unit" /out/mlvi/; \
+      mkdir -p /out/$unit /out/mlvi && strip -o /out/$unit/$unit $CARGO_TARGET_DIR/release/$unit || exit 1; \
+      ln -s $unit /out/$unit/entrypoint; \
+      [ $unit = mlvi ] || cp /out/$unit/$unit /out/mlvi/; \
     done
 
 # The root file system without the binaries: the libraries that they are linked with, authorities, a user.

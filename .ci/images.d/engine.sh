@@ -5,7 +5,7 @@ readonly work=$root/target/images
 
 # the one way out that is not a failure: a machine on which podman cannot be had
 install_engine() {
-    local packages=(podman buildah runc netavark aardvark-dns debootstrap curl python3 python3-yaml)
+    local packages=(podman buildah runc netavark aardvark-dns debootstrap curl python3 python3-yaml python3-venv)
     local missing=()
     for package in "${packages[@]}"; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
@@ -24,7 +24,9 @@ install_engine() {
 }
 
 configure_engine() {
-    mkdir -p "$work"/{storage,run,volumes}
+    mkdir -p "$work"/{storage,run,volumes,tmp}
+    # where builds keep what cargo has made, too
+    export TMPDIR=$work/tmp
     cat >"$work/containers.conf" <<CONF
 [containers]
 default_ulimits = ["nofile=8192:8192", "nproc=4096:4096"]

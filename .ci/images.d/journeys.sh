@@ -55,7 +55,7 @@ photo_through() {
     echo "$1: $(grep -o '"class":"cup"[^}]*' <<<"$answer")"
 }
 
-burst() { .ci/containers/burst.py "$@"; }
+burst() { .ci/images.d/burst.py "$@"; }
 
 # SIGTERM in the middle of a burst, and a start again: a deployment's rollout with nothing to take over
 unit_stops() {

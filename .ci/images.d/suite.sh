@@ -12,18 +12,18 @@ remove_suite() {
     local name
     # one at a time, and again: a container that is just ending cannot be removed
     for _ in $(seq 10); do
-        for name in $(podman ps --all --format '{{.Names}}' --filter "name=^$prefix-"); do
+        for name in $(podman ps --all --format '{{.Names}}' --filter "name=^$prefix[-_]"); do
             podman rm --force --time 0 "$name" >/dev/null 2>&1 || true
         done
-        [[ -n $(podman ps --all --quiet --filter "name=^$prefix-") ]] || break
+        [[ -n $(podman ps --all --quiet --filter "name=^$prefix[-_]") ]] || break
         sleep 1
     done
-    podman volume rm --force "$prefix-broker" >/dev/null 2>&1 || true
-    podman network rm --force "$network" >/dev/null 2>&1 || true
+    podman volume rm --force "$prefix-broker" "${prefix}_broker" "${prefix}_models" >/dev/null 2>&1 || true
+    podman network rm --force "$network" "${prefix}_default" >/dev/null 2>&1 || true
     rm -rf "$suite"
 }
 
-manifest() { .ci/containers/manifest.py "$@"; }
+manifest() { .ci/images.d/manifest.py "$@"; }
 
 # a folder's files for one user of the containers alone, as fsGroup and defaultMode do it
 give() {
@@ -168,7 +168,7 @@ await_ready() {
 # after a failure: the end of what each container said
 show_logs() {
     local name
-    for name in $(podman ps --all --format '{{.Names}}' --filter "name=^$prefix-"); do
+    for name in $(podman ps --all --format '{{.Names}}' --filter "name=^$prefix[-_]"); do
         echo "-- the end of the log of $name" >&2
         podman logs --tail 15 "$name" >&2 || true
     done
