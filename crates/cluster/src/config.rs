@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct ClusterConfig {
     /// How the cluster is found.
     pub access: ClusterAccess,
+    /// The context of the kubeconfig; `None` is its current one.
+    pub context: Option<String>,
     /// The namespace of the Deployments; `None` is the pod's own, or that of the kubeconfig's context.
     pub namespace: Option<String>,
     /// The name of the Deployment of the edge tier.
@@ -63,6 +65,7 @@ impl Default for ClusterConfig {
     fn default() -> Self {
         Self {
             access: ClusterAccess::Auto,
+            context: None,
             namespace: None,
             edge_deployment: "edge-inference".into(),
             cloud_deployment: "cloud-inference".into(),
@@ -93,6 +96,7 @@ impl ClusterConfig {
         };
         Self {
             access,
+            context: default.context,
             namespace,
             edge_deployment: deployment("MLVI_EDGE_DEPLOYMENT", &default.edge_deployment, "the deployment of the edge tier"),
             cloud_deployment: deployment("MLVI_CLOUD_DEPLOYMENT", &default.cloud_deployment, "the deployment of the cloud tier"),
@@ -155,6 +159,7 @@ mod tests {
         ]);
         let expected = ClusterConfig {
             access: ClusterAccess::Kubeconfig(None),
+            context: None,
             namespace: Some("video".into()),
             edge_deployment: "edge.v2".into(),
             cloud_deployment: "cloud-9".into(),

@@ -41,8 +41,8 @@ pub(crate) async fn connect(config: &ClusterConfig) -> Result<Connection, String
 
 fn connect_blocking(config: &ClusterConfig) -> Result<Connection, Box<dyn Error + Send + Sync>> {
     let mut found = match &config.access {
-        ClusterAccess::Kubeconfig(Some(path)) => Config::try_from(Kubeconfig::read_from(path)?)?,
-        ClusterAccess::Kubeconfig(None) => Config::try_from(Kubeconfig::read()?)?,
+        ClusterAccess::Kubeconfig(Some(path)) => of_context(Kubeconfig::read_from(path)?, config)?,
+        ClusterAccess::Kubeconfig(None) => of_context(Kubeconfig::read()?, config)?,
         ClusterAccess::Auto | ClusterAccess::Off => Config::incluster()?,
     };
     found.connect_timeout = Some(config.pacing.answer);
@@ -50,4 +50,15 @@ fn connect_blocking(config: &ClusterConfig) -> Result<Connection, Box<dyn Error 
     found.default_retry = false;
     let namespace = config.namespace.clone().unwrap_or_else(|| found.default_namespace.clone());
     Ok(Connection { client: Client::try_from(found)?, namespace })
+}
+
+fn of_context(mut file: Kubeconfig, config: &ClusterConfig) -> Result<Config, Box<dyn Error + Send + Sync>> {
+    if let Some(context) = &config.context {
+        let names: Vec<&str> = file.contexts.iter().map(|context| context.name.as_str()).collect();
+        if !names.contains(&context.as_str()) {
+            return Err(format!("the kubeconfig has no context '{context}'; it has: {}", names.join(", ")).into());
+        }
+        file.current_context = Some(context.clone());
+    }
+    Ok(Config::try_from(file)?)
 }

@@ -1,5 +1,6 @@
 //! The cluster watched through a played API server: what is seen, and what becomes of it when the server misbehaves.
 
+mod look;
 mod played_api;
 
 use anyhow::Context as _;
@@ -353,3 +354,5 @@ async fn the_log_is_told_of_each_change_once_however_often_it_is_tried() -> anyh
     assert!(text.lines().count() <= 3 && told("watching the deployments") == text.lines().count() - 1, "{text}");
     Ok(())
 }
+
+mod live;

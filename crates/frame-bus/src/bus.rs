@@ -8,7 +8,8 @@ use crate::produce::Record;
 use crate::read::Place;
 use crate::topics::Maker;
 use crate::{
-    BusConfig, BusError, Consumer, ConsumerOptions, Lag, Message, Outgoing, SendError, Sent, Tail, TopicSpec, dead_letter, lag,
+    BusConfig, BusError, Consumer, ConsumerOptions, Lag, Message, Outgoing, SendError, Sent, Tail, TopicSpec, TopicState,
+    dead_letter, inventory, lag,
 };
 use frame::ResultMessage;
 use std::sync::Arc;
@@ -76,7 +77,25 @@ impl Bus {
         Maker { config, link, inquirer, state: inner.states.reachable.clone() }.ensure(specs, shutdown).await
     }
 
-    /// The same until it succeeds: a topic that the broker refuses may be mended while the unit waits. Each outcome is reported.
+    /// Those of these topics that are there and that the broker lets us see, by name.
+    ///
+    /// # Errors
+    /// [`BusError::BrokerAway`] when the broker does not answer.
+    pub async fn topics(&self, names: &[String]) -> Result<Vec<TopicState>, BusError> {
+        self.reachable().await?;
+        inventory::find(&self.inner.config, &self.inner.link, &self.inner.clients.inquirer, names).await
+    }
+
+    /// Gives a topic that has fewer partitions than `spec` wants as many. Messages of one key go to another partition from then on.
+    ///
+    /// # Errors
+    /// [`BusError::NotAllowed`], [`BusError::Topic`] when the broker refuses, [`BusError::BrokerAway`] when it does not answer.
+    pub async fn grow_topic(&self, spec: &TopicSpec) -> Result<(), BusError> {
+        self.reachable().await?;
+        inventory::grow(&self.inner.config, &self.inner.link, spec).await
+    }
+
+    /// The same as [`Bus::ensure_topics`] until it succeeds: a topic that the broker refuses may be mended while the unit waits. Each outcome is reported.
     /// `false` when shutdown came first.
     pub async fn topics_in_place(
         &self,

@@ -33,8 +33,8 @@ fn common(config: &BusConfig) -> ClientConfig {
         // small requests must not wait for a full packet
         .set("socket.nagle.disable", "true")
         .set("socket.keepalive.enable", "true")
-        // brokers close idle connections: not worth a line
-        .set("log.connection.close", "false")
+        // only there the client says in which state a broker hung up; `LogContext` shows such lines when debugging
+        .set("log.connection.close", "true")
         .set_log_level(RDKafkaLogLevel::Info);
     config.security.apply(&mut properties);
     properties

@@ -74,7 +74,7 @@ impl Link {
         weather
     }
 
-    /// A broker that hangs up is reported as an error only in the log, and with it the client's guess why.
+    /// That a broker hangs up stands only in the client's log; the state in which it did tells something.
     pub(crate) fn note_hint(&self, line: &str) {
         let words = line.split_once("]: ").map_or(line, |(_, words)| words);
         if let Some(refusal) = Refusal::of(&self.security, RDKafkaErrorCode::BrokerTransportFailure, words) {

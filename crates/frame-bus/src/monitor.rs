@@ -79,9 +79,15 @@ impl Monitor {
         }
     }
 
-    fn probe(&self, inquirer: &Inquirer, patience: Duration) -> Reachable {
+    fn probe(&mut self, inquirer: &Inquirer, patience: Duration) -> Reachable {
         match inquirer.fetch_metadata(Some(PROBE_TOPIC), patience) {
             Ok(_) => {
+                match self.link.refusal() {
+                    // another of several brokers, which a client came to after all
+                    Some(refusal) if refusal.certain => self.tell(refusal.text),
+                    _ => self.told.clear(),
+                }
+                self.doubts = None;
                 self.link.forget_reason();
                 Ok(())
             }
@@ -92,10 +98,6 @@ impl Monitor {
     /// Tells everyone, and the log at each change.
     fn announce(&mut self, answer: Reachable) {
         let refused = answer.is_err() && self.is_refused();
-        if answer.is_ok() {
-            self.told.clear();
-            self.doubts = None;
-        }
         let brokers = &self.brokers;
         if self.answered.replace(answer.is_ok()) != Some(answer.is_ok()) {
             match &answer {
@@ -121,10 +123,17 @@ impl Monitor {
     fn is_refused(&mut self) -> bool {
         let Some(refusal) = self.link.refusal() else { return false };
         let sure = refusal.certain || self.doubts.as_ref() == Some(&refusal.text);
-        if sure && self.told.insert(refusal.text.clone()) {
-            error!(brokers = self.brokers, "{}", refusal.text);
+        if sure {
+            self.tell(refusal.text.clone());
         }
         self.doubts = Some(refusal.text);
         sure
+    }
+
+    fn tell(&mut self, refusal: String) {
+        if !self.told.contains(&refusal) {
+            error!(brokers = self.brokers, "{refusal}");
+            self.told.insert(refusal);
+        }
     }
 }

@@ -3,6 +3,13 @@
 use crate::Security;
 use rdkafka::error::RDKafkaErrorCode;
 
+/// A listener that wants a login hangs up at the first question, not later.
+const SOON_MS: u64 = 2000;
+
+/// The client says the same in several ways, which must not make several lines.
+const NO_TLS: &str = "does not answer in TLS: set MLVI_KAFKA_SECURITY to plaintext or sasl_plaintext, or use another port; or it wants \
+                      MLVI_KAFKA_CERTIFICATE_FILE and MLVI_KAFKA_KEY_FILE";
+
 /// Why the broker's listener and this client do not come together. Only a person can mend it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -15,7 +22,7 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// What a client's error about a connection means; `None` when it is only weather.
     pub(crate) fn of(security: &Security, code: RDKafkaErrorCode, reason: &str) -> Option<Self> {
-        let (listener, words) = split(reason);
+        let Reason { listener, words, state, reached_ms } = Reason::read(reason);
         let (protocol, who) = (security.protocol(), security.who());
         let refusal =
             |certain, text: String| Some(Self { certain, text: format!("the listener {listener} ({protocol}) {text}") });
@@ -53,20 +60,21 @@ impl Refusal {
                 )
             }
             RDKafkaErrorCode::SSL if has("wrong version number") || has("unexpected message") || has("packet length") => {
-                refusal(true, no_tls(words))
+                refusal(true, NO_TLS.into())
             }
             RDKafkaErrorCode::SSL => refusal(
                 true,
                 format!("ends the TLS handshake ({words}): it may want MLVI_KAFKA_CERTIFICATE_FILE and MLVI_KAFKA_KEY_FILE"),
             ),
-            _ if has("connecting to a PLAINTEXT broker listener?") => refusal(false, no_tls(words)),
-            _ if has("connecting to a SSL listener?") => refusal(
+            _ if !has("Disconnected") => None,
+            _ if state == "SSL_HANDSHAKE" => refusal(false, NO_TLS.into()),
+            _ if state == "APIVERSION_QUERY" && security.tls.is_none() => refusal(
                 false,
                 "hangs up at the first word, as one that speaks TLS does: set MLVI_KAFKA_SECURITY to ssl or sasl_ssl, or use \
                  another port"
                     .into(),
             ),
-            _ if has("might require SASL authentication") => refusal(
+            _ if state == "UP" && reached_ms < SOON_MS && security.login.is_none() => refusal(
                 false,
                 "hangs up at the first question, as one that wants a login does: set MLVI_KAFKA_SECURITY to sasl_plaintext or \
                  sasl_ssl, with MLVI_KAFKA_USERNAME and MLVI_KAFKA_PASSWORD_FILE"
@@ -77,22 +85,29 @@ impl Refusal {
     }
 }
 
-fn no_tls(words: &str) -> String {
-    format!(
-        "does not answer in TLS ({words}): set MLVI_KAFKA_SECURITY to plaintext or sasl_plaintext, or use another port; or it \
-         wants MLVI_KAFKA_CERTIFICATE_FILE"
-    )
+/// A client says `protocol://HOST:PORT/ID: words (after 3ms in state UP)`, without the protocol when that is plaintext.
+struct Reason<'a> {
+    listener: &'a str,
+    words: &'a str,
+    /// How far the connection had come.
+    state: &'a str,
+    /// How long before the end it had come so far.
+    reached_ms: u64,
 }
 
-/// A client's reason is `protocol://HOST:PORT/ID: words (after 3ms in state X)`.
-fn split(reason: &str) -> (&str, &str) {
-    let lasting = reason.split(" (after ").next().unwrap_or(reason);
-    // plaintext is not named
-    let rest = lasting.split_once("://").map_or(lasting, |(_, rest)| rest);
-    let Some((place, words)) = rest.split_once(": ") else { return (rest, "") };
-    let listener = place.split('/').next().unwrap_or(place);
-    // the coordinator of a group has a name; its address follows
-    if listener.contains(':') { (listener, words) } else { words.split_once(": ").unwrap_or((listener, words)) }
+impl<'a> Reason<'a> {
+    fn read(reason: &'a str) -> Self {
+        let (lasting, passing) = reason.rsplit_once(" (after ").unwrap_or((reason, ""));
+        let (ms, state) = passing.split_once("ms in state ").unwrap_or_default();
+        let state = state.trim_end_matches(')').split(',').next().unwrap_or_default();
+        let rest = lasting.split_once("://").map_or(lasting, |(_, rest)| rest);
+        let (place, words) = rest.split_once(": ").unwrap_or((rest, ""));
+        let place = place.split('/').next().unwrap_or(place);
+        // the coordinator of a group has a name; its address follows
+        let (listener, words) =
+            if place.contains(':') { (place, words) } else { words.split_once(": ").unwrap_or((place, words)) };
+        Self { listener, words, state, reached_ms: ms.parse().unwrap_or(u64::MAX) }
+    }
 }
 
 #[cfg(test)]
@@ -129,7 +144,7 @@ mod tests {
             ),
             (
                 RDKafkaErrorCode::BrokerTransportFailure,
-                "SSL handshake failed: Disconnected: connecting to a PLAINTEXT broker listener?",
+                "Disconnected: SSL connection closed by peer (after 0ms in state SSL_HANDSHAKE, 1 identical error(s) suppressed)",
                 false,
                 ["does not answer in TLS", "MLVI_KAFKA_SECURITY"],
             ),
@@ -141,6 +156,16 @@ mod tests {
     }
 
     #[test]
+    fn one_that_hangs_up_early_may_speak_something_else() {
+        let of = |reason: &str| Refusal::of(&Security::default(), RDKafkaErrorCode::BrokerTransportFailure, reason);
+        let tls = of("a:1/bootstrap: Disconnected: connection closed by peer (after 0ms in state APIVERSION_QUERY)").unwrap();
+        assert!(tls.text.contains("a:1 (plaintext)") && tls.text.contains("ssl or sasl_ssl") && !tls.certain, "{tls:?}");
+        let login = of("a:1/1: Disconnected: connection closed by peer (after 12ms in state UP)").unwrap();
+        assert!(login.text.contains("wants a login"), "{login:?}");
+        assert_eq!(of("a:1/1: Disconnected: connection closed by peer (after 90000ms in state UP)"), None);
+    }
+
+    #[test]
     fn weather_is_no_refusal() {
         let reason = "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)";
         assert_eq!(Refusal::of(&security(), RDKafkaErrorCode::BrokerTransportFailure, reason), None);
@@ -149,7 +174,8 @@ mod tests {
     #[test]
     fn a_coordinator_is_named_by_its_address() {
         let reason = "sasl_ssl://GroupCoordinator: 127.0.0.1:9094: SASL authentication error: no (after 1ms in state AUTH_REQ)";
-        assert_eq!(split(reason), ("127.0.0.1:9094", "SASL authentication error: no"));
-        assert_eq!(split("[::1]:1/bootstrap: Disconnected: why"), ("[::1]:1", "Disconnected: why"));
+        let Reason { listener, words, state, reached_ms } = Reason::read(reason);
+        assert_eq!((listener, words, state, reached_ms), ("127.0.0.1:9094", "SASL authentication error: no", "AUTH_REQ", 1));
+        assert_eq!(Reason::read("[::1]:1/bootstrap: Disconnected: why").listener, "[::1]:1");
     }
 }

@@ -18,7 +18,8 @@ pub fn kafka_to_stop() -> Option<String> {
         skipped("MLVI_KAFKA is not set");
         return None;
     };
-    if !node(&address).join("pid").is_file() {
+    // not its pid: another journey may have stopped it for a moment
+    if !node(&address).join("server.properties").is_file() {
         skipped(&format!("the broker at {address} was not started by .ci/kafka, so it cannot be stopped"));
         return None;
     }
@@ -34,7 +35,7 @@ fn port(address: &str) -> &str {
 }
 
 /// Where `.ci/kafka` keeps a node.
-fn node(address: &str) -> PathBuf {
+pub(crate) fn node(address: &str) -> PathBuf {
     top().join(format!("target/kafka/node-{}", port(address)))
 }
 

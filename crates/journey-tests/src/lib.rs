@@ -12,6 +12,7 @@ mod largest;
 mod member;
 mod photos;
 mod process;
+mod secure;
 mod traffic;
 mod units;
 mod watch;
@@ -25,6 +26,7 @@ pub use largest::jpeg_of_size;
 pub use member::Member;
 pub use photos::{models_dir, photo, reference_photo};
 pub use process::{UNIT_ENTRY, UnitProcess, be_the_unit};
+pub use secure::SecureKafka;
 pub use traffic::{Ended, Traffic, in_order_per_camera};
 pub use watch::Watch;
 

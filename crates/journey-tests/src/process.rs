@@ -107,6 +107,7 @@ impl UnitProcess {
 }
 
 impl Drop for UnitProcess {
+    #[expect(clippy::print_stdout, reason = "a failed test's output is shown, and the unit's log tells why")]
     fn drop(&mut self) {
         // after `kill` there is nothing left to end; after a panic there is
         let _ = self.child.kill();
@@ -125,12 +126,20 @@ impl Journey {
     /// # Panics
     /// When the process does not come up.
     pub async fn instead_as_process(&mut self, kind: UnitKind, further: &[(&str, &str)]) -> UnitProcess {
+        let process = self.replaced_by_process(kind, further).await;
+        process.admin.becomes(200, "").await;
+        process
+    }
+
+    /// The same without waiting, for one that is not to become ready.
+    ///
+    /// # Panics
+    /// When the unit does not stop, or the process does not start.
+    pub async fn replaced_by_process(&mut self, kind: UnitKind, further: &[(&str, &str)]) -> UnitProcess {
         self.suite.stop_unit(kind).await.expect("the unit stops");
         let mut settings = self.suite.settings_of(kind);
         settings.extend(further.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let process = UnitProcess::start(kind, Admin(self.suite.admin(kind)), settings);
-        process.admin.becomes(200, "").await;
-        process
+        UnitProcess::start(kind, Admin(self.suite.admin(kind)), settings)
     }
 }
 

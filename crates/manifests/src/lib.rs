@@ -1,1 +1,48 @@
 //! What Kubernetes manifests say, and where they do not fit each other or the units.
+//!
+//! [`Set`] reads objects, from files or from a cluster, and remembers where each field is set. [`check`] looks at them through
+//! [`RULES`]: pure functions, each of which finds one kind of mistake. What the programs know about themselves comes in as a table,
+//! [`Knowledge`].
+
+mod broker;
+mod environment;
+mod files;
+mod finding;
+mod knowledge;
+mod labels;
+mod object;
+mod path;
+mod quantity;
+mod read;
+mod report;
+mod rules;
+mod sources;
+#[cfg(test)]
+mod testing;
+mod world;
+mod yaml;
+
+pub use finding::{Finding, Place, Severity};
+pub use knowledge::{ExpectedSecret, Given, Input, Knowledge, KnownVariable, Program, Refusal, Refuse};
+pub use read::{ReadError, Set, Tools};
+pub use report::Report;
+pub use rules::{RULES, Rule};
+
+use world::World;
+
+/// Looks at a set through every rule. `live` says that it was read from a cluster, where Secrets are not looked at.
+#[must_use]
+pub fn check(set: &Set, knowledge: &Knowledge, live: bool) -> Report {
+    let world = World::of(&set.objects, knowledge, live);
+    let mut findings = set.findings.clone();
+    for rule in RULES {
+        findings.extend((rule.check)(&world));
+    }
+    for finding in &mut findings {
+        if finding.place.is_none() {
+            let object = set.objects.iter().find(|object| object.title() == finding.object && object.source == finding.source);
+            finding.place = object.and_then(|object| set.sources.locate(&object.value, &finding.path, finding.source));
+        }
+    }
+    Report::of(set.len(), findings)
+}

@@ -1,13 +1,8 @@
-//! `mlvi check`.
+//! `mlvi check`: reads manifests, or what a cluster runs, and finds what does not fit together.
 
-/// What `mlvi check` is told.
-#[derive(clap::Args, Debug)]
-pub struct CheckArgs {}
+mod command;
+mod knowledge;
+mod live;
 
-/// Runs it.
-///
-/// # Errors
-/// Always, for now.
-pub fn run(_args: &CheckArgs) -> anyhow::Result<()> {
-    anyhow::bail!("not there yet")
-}
+pub use command::{CheckArgs, run};
+pub use knowledge::knowledge;

@@ -7,9 +7,15 @@ pub mod bench;
 pub mod check;
 pub mod credentials;
 pub mod models;
+mod plot;
 pub mod push;
+mod scrape;
 pub mod simulate;
 pub mod status;
 pub mod suite;
+mod table;
 pub mod topics;
 pub mod up;
+mod usage;
+
+pub use usage::UsageError;

@@ -4,6 +4,7 @@
 
 use clap::{Parser, Subcommand};
 use detector::ModelError;
+use mlvi::UsageError;
 use mlvi::autoscale::AutoscaleArgs;
 use mlvi::bench::BenchCommand;
 use mlvi::check::CheckArgs;
@@ -58,14 +59,21 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            // help and the version are no errors
+            let code = if told.use_stderr() { unit::EXIT_USAGE } else { 0 };
+            return if told.print().is_ok() { ExitCode::from(code) } else { ExitCode::FAILURE };
+        }
+    };
     let outcome = match cli.command {
         Command::Up(args) => mlvi::up::run(*args, &cli.models_dir),
         Command::Push(args) => mlvi::push::run(&args),
         Command::Models(command) => mlvi::models::run(command, &cli.models_dir),
         Command::Simulate(command) => mlvi::simulate::run(command, &cli.models_dir),
         Command::Bench(command) => mlvi::bench::run(command, &cli.models_dir),
-        Command::Check(args) => mlvi::check::run(&args),
+        Command::Check(args) => return mlvi::check::run(&args, &cli.models_dir),
         Command::Autoscale(args) => mlvi::autoscale::run(&args),
         Command::Status(args) => mlvi::status::run(&args),
         Command::Topics(args) => mlvi::topics::run(&args),
@@ -76,7 +84,7 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("mlvi: {error:#}");
             let unknown_model = matches!(error.downcast_ref(), Some(ModelError::UnknownModel { .. }));
-            let usage = error.is::<ConfigError>() || unknown_model;
+            let usage = error.is::<ConfigError>() || error.is::<UsageError>() || unknown_model;
             if usage { ExitCode::from(unit::EXIT_USAGE) } else { ExitCode::FAILURE }
         }
     }

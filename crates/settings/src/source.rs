@@ -7,9 +7,16 @@ use std::path::PathBuf;
 /// The variable that names the settings file.
 pub const CONFIG_FILE_VARIABLE: &str = "MLVI_CONFIG";
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Source {
     values: BTreeMap<String, String>,
+}
+
+/// Names alone: a value may be a password.
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
 }
 
 impl Source {
@@ -79,6 +86,12 @@ mod tests {
         source.override_with([("A", ""), ("B", "from the environment"), ("C", "")]);
         let values = ["A", "B", "C"].map(|name| source.get(name));
         assert_eq!(values, [Some("from the file".into()), Some("from the environment".into()), None]);
+    }
+
+    #[test]
+    fn values_are_not_shown_since_one_may_be_a_password() {
+        let text = format!("{:?}", Source::pairs([("PASSWORD", "sesame")]));
+        assert!(text.contains("PASSWORD") && !text.contains("sesame"), "{text}");
     }
 
     #[test]

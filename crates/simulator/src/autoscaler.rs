@@ -1,29 +1,35 @@
 //! How many workers an autoscaler would have.
 
 use crate::{Autoscale, Micros};
-use std::collections::VecDeque;
+use hpa::{Behavior, Controller, Metric, Observed, PodSeen, Rules, Spec};
+use std::time::Duration;
 
 /// How often it looks.
-pub(crate) const EVERY: Micros = 15_000_000;
-/// It leaves things as they are while the utilisation is off its target by less than this share.
-const TOLERANCE: f64 = 0.1;
-/// It may add so many workers at a time, or double them, whichever is more.
-const STEP: u32 = 4;
+pub(crate) const EVERY: Micros = hpa::SYNC_PERIOD.as_micros() as Micros;
+/// What a worker requests, in thousandths of a core: what it can use.
+const REQUEST: u64 = 1000;
 
-/// The horizontal pod autoscaler's algorithm with its default behaviour:
-/// <https://kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale/>.
+/// Kubernetes' own algorithm with a worker in the place of a pod: all workers of a tier are measured alike, and those that are
+/// starting are not ready.
 #[derive(Clone, Debug)]
 pub(crate) struct Autoscaler {
     setup: Autoscale,
+    controller: Controller,
     /// How many workers are wanted, those that are still starting included.
     desired: u32,
-    /// What it wanted lately, and when.
-    recommended: VecDeque<(Micros, u32)>,
 }
 
 impl Autoscaler {
     pub(crate) fn new(setup: &Autoscale, workers: u32) -> Self {
-        Self { setup: setup.clone(), desired: workers.clamp(setup.min, setup.max), recommended: VecDeque::new() }
+        let percent = (setup.target * 100.0).round().max(1.0) as u32;
+        let down = Rules { stabilisation: Duration::from_secs_f64(setup.stabilisation_s), ..Rules::down() };
+        let spec = Spec {
+            min: setup.min,
+            max: setup.max,
+            metrics: vec![Metric::CpuUtilisation { container: None, percent }],
+            behavior: Some(Behavior { down, ..Behavior::default() }),
+        };
+        Self { setup: setup.clone(), controller: Controller::new(spec), desired: workers.clamp(setup.min, setup.max) }
     }
 
     pub(crate) const fn desired(&self) -> u32 {
@@ -41,17 +47,17 @@ impl Autoscaler {
 
     /// Looks at the mean utilisation (0 to 1) of the `ready` workers since it looked last, and says how many it wants now.
     pub(crate) fn evaluate(&mut self, now: Micros, utilisation: f64, ready: u32) -> u32 {
-        let ratio = utilisation / self.setup.target;
-        let wanted = if (ratio - 1.0).abs() <= TOLERANCE { self.desired } else { (f64::from(ready) * ratio).ceil() as u32 };
-        self.recommended.push_back((now, wanted));
-        let horizon = now.saturating_sub((self.setup.stabilisation_s * 1e6) as Micros);
-        while self.recommended.front().is_some_and(|(when, _)| *when < horizon) {
-            self.recommended.pop_front();
-        }
-        let highest = self.recommended.iter().map(|(_, wanted)| *wanted).max().unwrap_or(wanted);
-        let most = (self.desired * 2).max(self.desired + STEP);
-        let next = if wanted > self.desired { wanted.min(most) } else { self.desired.min(highest) };
-        self.desired = next.clamp(self.setup.min, self.setup.max);
+        let millicores = (utilisation * REQUEST as f64).round() as u64;
+        let mut pods = vec![PodSeen::Measured { millicores }; ready as usize];
+        pods.extend(vec![PodSeen::Unready; self.desired.saturating_sub(ready) as usize]);
+        let observed = Observed {
+            now: Duration::from_micros(now),
+            current: self.desired,
+            pods: &pods,
+            request_millicores: REQUEST,
+            lag: None,
+        };
+        self.desired = self.controller.evaluate(&observed).desired;
         self.desired
     }
 }
@@ -70,8 +76,8 @@ mod tests {
         assert_eq!(scaler.evaluate(0, 1.0, 1), 2);
         assert_eq!(scaler.evaluate(EVERY, 1.0, 2), 3);
         let shrunk = (2..40).find(|i| scaler.evaluate(i * EVERY, 0.1, 3) < 3).unwrap();
-        // the last look that wanted three workers was at one step; its 20 steps of 15 s make 300 s
-        assert_eq!(shrunk, 22);
+        // the last look that wanted three workers was at one step; the controller forgets it when its 300 s, 20 steps, are over
+        assert_eq!(shrunk, 21);
     }
 
     #[test]

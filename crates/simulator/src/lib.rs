@@ -32,6 +32,7 @@ mod autoscaler;
 mod dispatcher;
 mod engine;
 mod events;
+mod fleet;
 mod front;
 mod oracle;
 mod random;
@@ -45,6 +46,10 @@ mod workload;
 
 pub use dispatcher::{Deciding, Dispatcher, Routed};
 pub use engine::{Judge, World, simulate};
+pub use fleet::{
+    Candidate, FleetReport, FleetRow, FleetRun, FleetSetup, Goal, GoalError, LoadError, LoadShape, Outcome, Recommendation,
+    Search, Steps, recommend, saturation_percent, simulate_fleet, usable_percent,
+};
 pub use oracle::{Beam, Schedule, at_full_capacity, foresee};
 pub use record::{Answer, History, Record, Scaling, Transition};
 pub use report::{BreakerChange, CutReport, Latency, Report, WorkersChange};

@@ -227,7 +227,10 @@ mod tests {
             let (first, second) = (first * 1500, second * 1500);
             let apart = uplink.sent(uplink.sent(start, first), second);
             let together = uplink.sent(start, first + second);
-            prop_assert!(apart.abs_diff(together) <= 3, "{} {}", apart, together);
+            let (from, until) = (apart.min(together), apart.max(together));
+            // the microsecond to which the first is rounded may be a fast one, which takes several slow ones to make up for
+            let between = trace.mbit_s(from, until) * (until - from) as f64 / 8.0;
+            prop_assert!(until - from <= 3 || between < 16.0, "{} {}", apart, together);
         }
 
         #[test]

@@ -4,7 +4,7 @@ mod world;
 
 pub(crate) use world::{Ending, Kind, World};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -99,6 +99,10 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     };
     let named = parameter("fieldSelector").and_then(|fields| fields.strip_prefix("metadata.name=").map(str::to_owned));
     let watching = parameter("watch").is_some();
+    let served = shared.world().served.get(path).cloned();
+    if let Some((code, body)) = served {
+        return respond(&mut stream, code, &body).await;
+    }
     let answer = shared.world().answer(path, named.as_deref(), watching);
     let (code, body) = match answer {
         Ok((kind, _)) if watching => {
@@ -109,14 +113,13 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         Ok((_, list)) => (200, list),
         Err(status) => (status["code"].as_u64().unwrap_or(500), status),
     };
-    respond(&mut stream, code, &body).await?;
+    respond(&mut stream, code, &body.to_string()).await?;
     // whoever waits for a number of requests
     shared.changes.send_modify(|count| *count += 1);
     Ok(())
 }
 
-async fn respond(stream: &mut TcpStream, code: u64, body: &Value) -> std::io::Result<()> {
-    let body = body.to_string();
+async fn respond(stream: &mut TcpStream, code: u64, body: &str) -> std::io::Result<()> {
     let length = body.len();
     let head = format!(
         "HTTP/1.1 {code} Played\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"

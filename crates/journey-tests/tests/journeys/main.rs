@@ -10,6 +10,7 @@ mod largest_frame;
 mod members;
 mod offloading;
 mod restarts;
+mod secure;
 mod terminated;
 mod topics;
 mod uploads;

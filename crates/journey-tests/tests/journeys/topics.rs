@@ -7,7 +7,7 @@ use mlvi::suite::UnitKind;
 /// The topics have one partition, and a unit that wants three says so, with what mends it, and works all the same.
 async fn too_few_partitions_on(kafka: Option<String>) {
     let mut journey = Journey::start_on(kafka, |config| config.with("MLVI_POLICY", "edge-only").with("MLVI_PARTITIONS", 1)).await;
-    let unit = journey.instead_as_process(UnitKind::EdgeInference, &[("MLVI_PARTITIONS", "3")]).await;
+    let unit = journey.instead_as_process(UnitKind::Preprocessor, &[("MLVI_PARTITIONS", "3")]).await;
     let groups = journey.groups();
     for topic in groups.topics().all() {
         // the topic's name in quotes: one is the beginning of another

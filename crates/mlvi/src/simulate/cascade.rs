@@ -6,7 +6,7 @@ mod measures;
 
 use super::detections::{self, percent};
 use super::labels::LabelArgs;
-use super::table::Table;
+use crate::table::Table;
 use accuracy::Truth;
 use clap::Args;
 use exam::Exam;

@@ -10,7 +10,6 @@ mod league;
 mod options;
 mod plot;
 mod run;
-mod table;
 #[cfg(test)]
 mod tests;
 mod traces;

@@ -2,8 +2,8 @@
 
 use super::entries::{Entry, Standing};
 use super::options::{Setting, WorldArgs};
-use super::table::number;
 use super::{league, plot, traces};
+use crate::table::number;
 use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};

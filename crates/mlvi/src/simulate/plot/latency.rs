@@ -1,6 +1,6 @@
 //! Latency over time.
 
-use super::chart::{Axis, Chart, Kind, Mark, Series, colour};
+use crate::plot::{Axis, Chart, Kind, Mark, Series, colour};
 use crate::simulate::entries::Standing;
 use simulator::{Latency, Micros, Record, Scenario, Trace};
 use std::collections::BTreeMap;

@@ -1,13 +1,11 @@
 //! Plots of a simulation.
 
-mod canvas;
-mod chart;
 mod cost;
 mod distribution;
 mod latency;
 
 use super::entries::Standing;
-use chart::Chart;
+use crate::plot::{self, Chart};
 use simulator::{Scenario, Trace};
 use std::path::Path;
 
@@ -24,9 +22,7 @@ pub(super) fn write(dir: &Path, scenario: &Scenario, trace: &Trace, standings: &
     ];
     charts.extend(cost::against_accuracy(trace, standings).map(|chart| ("cost-accuracy", chart)));
     for (name, chart) in &charts {
-        let path = |extension| dir.join(format!("{}-{name}.{extension}", file_name(trace.name())));
-        canvas::png(chart, &path("png"))?;
-        canvas::svg(chart, &path("svg"))?;
+        plot::write(chart, dir, &format!("{}-{name}", file_name(trace.name())))?;
     }
     Ok(charts.len() * 2)
 }

@@ -16,60 +16,60 @@ const COLOURS: [RGBColor; 8] = [
 ];
 
 /// Two axes and some series.
-pub(super) struct Chart {
-    pub(super) title: String,
-    pub(super) x: Axis,
-    pub(super) y: Axis,
-    pub(super) series: Vec<Series>,
+pub(crate) struct Chart {
+    pub(crate) title: String,
+    pub(crate) x: Axis,
+    pub(crate) y: Axis,
+    pub(crate) series: Vec<Series>,
     /// Spans of x that stand out from the background, and what they are.
-    pub(super) spans: Option<(String, Vec<(f64, f64)>)>,
+    pub(crate) spans: Option<(String, Vec<(f64, f64)>)>,
     /// An upright or level line, and what it is.
-    pub(super) mark: Option<(String, Mark)>,
+    pub(crate) mark: Option<(String, Mark)>,
 }
 
-pub(super) struct Axis {
+pub(crate) struct Axis {
     /// What it is, with its unit.
-    pub(super) name: String,
-    pub(super) range: Range<f64>,
+    pub(crate) name: String,
+    pub(crate) range: Range<f64>,
     /// Each step of the same length is ten times as much.
-    pub(super) logarithmic: bool,
+    pub(crate) logarithmic: bool,
 }
 
-pub(super) struct Series {
-    pub(super) name: String,
-    pub(super) points: Vec<(f64, f64)>,
-    pub(super) colour: RGBColor,
-    pub(super) kind: Kind,
+pub(crate) struct Series {
+    pub(crate) name: String,
+    pub(crate) points: Vec<(f64, f64)>,
+    pub(crate) colour: RGBColor,
+    pub(crate) kind: Kind,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Line,
     /// A dot for each point.
     Dots,
 }
 
 #[derive(Clone, Copy)]
-pub(super) enum Mark {
+pub(crate) enum Mark {
     X(f64),
     Y(f64),
 }
 
 /// The colour of the series with this number.
-pub(super) const fn colour(number: usize) -> RGBColor {
+pub(crate) const fn colour(number: usize) -> RGBColor {
     COLOURS[number % COLOURS.len()]
 }
 
 impl Axis {
     /// From 0 to a little more than the largest value.
-    pub(super) fn from_zero(name: &str, values: impl Iterator<Item = f64>) -> Self {
+    pub(crate) fn from_zero(name: &str, values: impl Iterator<Item = f64>) -> Self {
         let largest = values.fold(0.0, f64::max);
         let range = 0.0..if largest > 0.0 { largest * 1.08 } else { 1.0 };
         Self { name: name.into(), range, logarithmic: false }
     }
 
     /// Logarithmic, over all values above 0: from the power of ten below them, as ticks begin at one, to a fifth beyond the largest.
-    pub(super) fn logarithmic(name: &str, values: impl Iterator<Item = f64>) -> Self {
+    pub(crate) fn logarithmic(name: &str, values: impl Iterator<Item = f64>) -> Self {
         let extend = |(low, high): (f64, f64), value: f64| (low.min(value), high.max(value));
         let (low, high) = values.filter(|value| *value > 0.0).fold((f64::MAX, 0.0), extend);
         // a little less, so that rounding does not put the first tick outside

@@ -1,25 +1,25 @@
 //! Tables of text.
 
 /// Columns side by side: the first one to the left, all others to the right.
-pub(super) struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// With these words above.
     #[must_use]
-    pub(super) fn new(header: &[&str]) -> Self {
+    pub(crate) fn new(header: &[&str]) -> Self {
         Self { rows: vec![header.iter().map(|cell| (*cell).to_owned()).collect()] }
     }
 
     /// One row more, with as many cells as the header.
-    pub(super) fn row(&mut self, cells: Vec<String>) {
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 
     /// With a line break after each row.
     #[must_use]
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let width = |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
         let widths: Vec<usize> = (0..self.rows[0].len()).filter_map(width).collect();
         let line = |row: &Vec<String>| {
@@ -35,7 +35,7 @@ impl Table {
 
 /// A number with so many digits that it can be read and compared.
 #[must_use]
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         _ if value == 0.0 => "0".into(),
         size if size >= 1000.0 => format!("{value:.0}"),

@@ -1,0 +1,137 @@
+//! The objects of a namespace as they are in the cluster now.
+
+use crate::trouble::{Trouble, with_causes};
+use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Which cluster is asked, and for what.
+#[derive(Clone, Debug)]
+pub struct LiveConfig {
+    /// The kubeconfig file; `None` is what `KUBECONFIG` names, or `~/.kube/config`, or else the pod's own service account.
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context; `None` is its current one.
+    pub context: Option<String>,
+    /// The namespace; `None` is the context's.
+    pub namespace: Option<String>,
+    /// How long the API server may take for each answer.
+    pub answer: Duration,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// The namespace that was looked into.
+    pub namespace: String,
+    /// The objects as JSON, each with its `apiVersion` and `kind`.
+    pub objects: Vec<Value>,
+    /// The kinds that the cluster does not let this user see: the kind's plural name, and the API server's words.
+    pub refused: Vec<(String, String)>,
+    /// The kinds that this cluster does not have, e.g. those of an operator that is not installed.
+    pub absent: Vec<String>,
+}
+
+/// Why there is nothing to look at.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// No kubeconfig and no service account that can be used.
+    #[error("there is no cluster to ask: {0}")]
+    NoCluster(String),
+    /// The API server does not answer, or answers with a failure.
+    #[error("the cluster's API server does not answer: {0}")]
+    Unreachable(String),
+}
+
+/// Group, version, kind and plural of what is looked at. Secrets are not: nobody needs to read them for this.
+const KINDS: [(&str, &str, &str, &str); 18] = [
+    ("", "v1", "ConfigMap", "configmaps"),
+    ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+    ("", "v1", "Service", "services"),
+    ("", "v1", "ServiceAccount", "serviceaccounts"),
+    ("apps", "v1", "Deployment", "deployments"),
+    ("apps", "v1", "StatefulSet", "statefulsets"),
+    ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
+    ("batch", "v1", "Job", "jobs"),
+    ("networking.k8s.io", "v1", "Ingress", "ingresses"),
+    ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
+    ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+    ("rbac.authorization.k8s.io", "v1", "Role", "roles"),
+    ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
+    ("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects"),
+    ("keda.sh", "v1alpha1", "TriggerAuthentication", "triggerauthentications"),
+    ("kafka.strimzi.io", "v1", "Kafka", "kafkas"),
+    ("kafka.strimzi.io", "v1", "KafkaTopic", "kafkatopics"),
+    ("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"),
+];
+
+/// Reads the objects of one namespace. A kind that may not be seen, or that the cluster does not have, is named, and the rest is
+/// read all the same.
+///
+/// # Errors
+/// When there is no cluster, or its API server does not answer.
+pub async fn read_live(config: &LiveConfig) -> Result<Live, LiveError> {
+    let (client, namespace) = connect(config).await.map_err(LiveError::NoCluster)?;
+    let mut live = Live { namespace, ..Live::default() };
+    for (group, version, kind, plural) in KINDS {
+        let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+        let resource = ApiResource {
+            group: group.into(),
+            version: version.into(),
+            api_version: api_version.clone(),
+            kind: kind.into(),
+            plural: plural.into(),
+        };
+        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &live.namespace, &resource);
+        let params = ListParams::default();
+        let listed = tokio::time::timeout(config.answer, api.list(&params)).await;
+        let listed = listed.map_err(|_| LiveError::Unreachable(format!("no answer within {} s", config.answer.as_secs())))?;
+        match listed {
+            Ok(list) => live.objects.extend(list.items.into_iter().map(|object| plain(object, &api_version, kind))),
+            Err(kube::Error::Api(status)) if status.code == 404 => live.absent.push(plural.into()),
+            Err(error) => match Trouble::asking(&error) {
+                Trouble::Refused(reason) => live.refused.push((plural.into(), reason)),
+                Trouble::Unreachable(reason) | Trouble::Broken(reason) => return Err(LiveError::Unreachable(reason)),
+                Trouble::Expired => return Err(LiveError::Unreachable(with_causes(&error))),
+            },
+        }
+    }
+    Ok(live)
+}
+
+/// An object of a list, which does not repeat its type, as one by itself, without what the cluster keeps for its own use.
+fn plain(object: DynamicObject, api_version: &str, kind: &str) -> Value {
+    let mut value = object.data;
+    value["apiVersion"] = api_version.into();
+    value["kind"] = kind.into();
+    let mut metadata = serde_json::to_value(object.metadata).unwrap_or_default();
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.remove("managedFields");
+    }
+    value["metadata"] = metadata;
+    value
+}
+
+async fn connect(config: &LiveConfig) -> Result<(Client, String), String> {
+    let options = KubeConfigOptions { context: config.context.clone(), ..KubeConfigOptions::default() };
+    let named = config.kubeconfig.is_some() || config.context.is_some();
+    let read = match &config.kubeconfig {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    let found = match read {
+        Ok(kubeconfig) => Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| with_causes(&error))?,
+        Err(error) if named => return Err(with_causes(&error)),
+        Err(error) => {
+            Config::incluster().map_err(|_| format!("{}, and this is not a pod with a service account", with_causes(&error)))?
+        }
+    };
+    let mut found = found;
+    found.connect_timeout = Some(config.answer);
+    found.default_retry = false;
+    let namespace = config.namespace.clone().unwrap_or_else(|| found.default_namespace.clone());
+    let client = Client::try_from(found).map_err(|error| with_causes(&error))?;
+    Ok((client, namespace))
+}

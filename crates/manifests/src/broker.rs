@@ -1,0 +1,67 @@
+//! The brokers among the objects: their listeners, and which of them an address leads to.
+
+mod address;
+mod properties;
+mod strimzi;
+
+pub(crate) use address::{Way, addresses, follow};
+
+use crate::object::Field;
+use crate::world::{Workload, World};
+use properties::Properties;
+
+/// A Kafka broker.
+#[derive(Debug)]
+pub(crate) struct Broker<'a> {
+    /// Its title for messages, e.g. `StatefulSet/edge-broker`.
+    pub(crate) title: String,
+    pub(crate) pods: Pods,
+    pub(crate) listeners: Vec<Listener>,
+    /// What its configuration says, and where.
+    pub(crate) properties: Properties<'a>,
+}
+
+/// What runs it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Pods {
+    /// The workload of this place in the world.
+    Workload(usize),
+    /// The operator of a `Kafka` object of this name.
+    Strimzi(String),
+}
+
+/// A port at which a broker speaks to clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listener {
+    pub(crate) name: String,
+    pub(crate) port: i64,
+    /// As `MLVI_KAFKA_SECURITY` writes it; `None` when it is not known.
+    pub(crate) security: Option<String>,
+    /// The SASL mechanisms that it offers; empty when they are not known.
+    pub(crate) mechanisms: Vec<String>,
+}
+
+impl<'a> Broker<'a> {
+    /// Every broker among the objects.
+    pub(crate) fn all(world: &World<'a>) -> Vec<Self> {
+        let own = world.workloads.iter().enumerate().filter_map(|(place, workload)| Self::of_workload(world, place, workload));
+        let operated = world.objects.iter().filter(|object| object.kind == "Kafka" && object.group() == "kafka.strimzi.io");
+        own.chain(operated.map(strimzi::broker)).collect()
+    }
+
+    /// A workload whose files or variables configure Kafka's listeners.
+    fn of_workload(world: &World<'a>, place: usize, workload: &Workload<'a>) -> Option<Self> {
+        // a Job may read the same files, and is no broker
+        let serves = !matches!(workload.object.kind.as_str(), "Job" | "CronJob");
+        let properties = serves.then(|| Properties::of(world, workload)).flatten()?;
+        let listeners = properties.listeners();
+        let title = workload.object.title();
+        Some(Self { title, pods: Pods::Workload(place), listeners, properties })
+    }
+
+    /// A number of bytes, and where it is set.
+    pub(crate) fn bytes(&self, property: &str) -> Option<(u64, &Field<'a>)> {
+        let (text, field) = self.properties.get(property)?;
+        text.trim().parse().ok().map(|bytes| (bytes, field))
+    }
+}

@@ -1,0 +1,149 @@
+//! The addresses of brokers, and what their listeners speak.
+
+use crate::broker::{Broker, Listener, Way, addresses, follow};
+use crate::finding::Finding;
+use crate::world::{Container, Setting, World};
+
+pub(super) const ADDRESS: &str = "broker-address";
+pub(super) const SECURITY: &str = "broker-security";
+
+pub(super) fn addresses_of_units(world: &World<'_>) -> Vec<Finding> {
+    let brokers = Broker::all(world);
+    let mut findings = Vec::new();
+    let mut reached: Vec<(String, Setting<'_>, String)> = Vec::new();
+    for (workload, container, _) in world.on_the_bus() {
+        let Some(setting) = container.setting("MLVI_BROKERS") else { continue };
+        let mut hosts = Vec::new();
+        for (host, port) in addresses(&setting.value) {
+            let way = follow(world, &brokers, host, port, &workload.object.namespace);
+            let fault = match &way {
+                Way::Listener { broker, .. } => {
+                    hosts.push(broker.title.clone());
+                    continue;
+                }
+                Way::Outside => {
+                    hosts.push(host.to_owned());
+                    fault_of_outside(host)
+                }
+                Way::NoService(name) => Some((format!("there is no Service '{name}' among these objects"), services(world))),
+                Way::NoPort { service, ports } => {
+                    let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+                    Some((format!("the Service '{service}' has no port {port}"), format!("it has: {}", ports.join(", "))))
+                }
+                Way::NoBroker(service) => Some((format!("the Service '{service}' leads to no broker"), services(world))),
+                Way::NoListener { broker, port } => {
+                    let listeners = brokers.iter().filter(|own| own.title == *broker).flat_map(|own| &own.listeners);
+                    let listeners: Vec<String> = listeners.map(|own| format!("{} ({})", own.name, own.port)).collect();
+                    Some((format!("{broker} does not listen on {port} for clients"), format!("it has: {}", listeners.join(", "))))
+                }
+            };
+            findings.extend(
+                fault.map(|(message, help)| setting.field.error(ADDRESS, format!("{host}:{port}: {message}")).help(help)),
+            );
+        }
+        hosts.dedup();
+        reached.push((workload.object.title(), setting, hosts.join(", ")));
+    }
+    findings.extend(differing(&reached));
+    findings
+}
+
+/// `localhost` in a pod is the pod itself.
+fn fault_of_outside(host: &str) -> Option<(String, String)> {
+    let own = host == "localhost" || host.starts_with("127.") || host == "::1" || host == "[::1]";
+    own.then(|| ("this is the pod itself, where no broker runs".into(), "set MLVI_BROKERS to the Service of the broker".into()))
+}
+
+fn services(world: &World<'_>) -> String {
+    let names: Vec<&str> = world.of_kind("Service").map(|service| service.name.as_str()).collect();
+    if names.is_empty() { "there are no Services among these objects".into() } else { format!("there are: {}", names.join(", ")) }
+}
+
+/// Units at different brokers never meet.
+fn differing(reached: &[(String, Setting<'_>, String)]) -> Vec<Finding> {
+    let known = || reached.iter().filter(|(.., broker)| !broker.is_empty());
+    let Some((first, _, usual)) = known().next() else { return Vec::new() };
+    let others = known().filter(|(.., broker)| broker != usual);
+    others
+        .map(|(title, setting, broker)| {
+            setting.field.error(ADDRESS, format!("{title} goes to {broker}, {first} to {usual}: they never meet"))
+        })
+        .collect()
+}
+
+pub(super) fn security(world: &World<'_>) -> Vec<Finding> {
+    let brokers = Broker::all(world);
+    let mut findings = Vec::new();
+    for (workload, container, program) in world.on_the_bus() {
+        let Some(setting) = container.setting("MLVI_BROKERS").filter(|_| program.knows("MLVI_KAFKA_SECURITY")) else { continue };
+        for (host, port) in addresses(&setting.value) {
+            if let Way::Listener { listener, .. } = follow(world, &brokers, host, port, &workload.object.namespace) {
+                findings.extend(of_listener(container, listener));
+            }
+        }
+    }
+    findings
+}
+
+fn of_listener(container: &Container<'_>, listener: &Listener) -> Option<Finding> {
+    let own = container.setting("MLVI_KAFKA_SECURITY")?;
+    let spoken = listener.security.as_deref()?;
+    let at = format!("the listener {} on port {}", listener.name, listener.port);
+    if own.value != spoken {
+        let message = format!("{at} speaks {spoken}, and MLVI_KAFKA_SECURITY is {}", own.value);
+        return Some(own.field.error(SECURITY, message).help(format!("set MLVI_KAFKA_SECURITY={spoken}, or go to another port")));
+    }
+    let mechanism = container.setting("MLVI_KAFKA_SASL_MECHANISM")?;
+    let offered = spoken.starts_with("sasl") && !listener.mechanisms.is_empty();
+    if offered && !listener.mechanisms.contains(&mechanism.value) {
+        let message =
+            format!("{at} offers {}, and MLVI_KAFKA_SASL_MECHANISM is {}", listener.mechanisms.join(", "), mechanism.value);
+        return Some(mechanism.field.error(SECURITY, message));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{broker, deployment, found};
+
+    fn unit(name: &str, brokers: &str, security: &str) -> String {
+        let env = format!("env: [{{name: MLVI_BROKERS, value: '{brokers}'}}, {{name: MLVI_KAFKA_SECURITY, value: {security}}}]");
+        deployment(name, &format!("image: worker:1, {env}"), "")
+    }
+
+    #[test]
+    fn an_address_leads_to_a_listener() {
+        let cases = [
+            ("kafka:9092", ""),
+            ("kafka.mlvi.svc.cluster.local:9092", ""),
+            ("kafka-0.kafka.mlvi.svc:9092,kafka:9092", ""),
+            ("broker.example.com:9094", ""),
+            ("kafa:9092", "no Service 'kafa'"),
+            ("kafka:9095", "no port 9095"),
+            ("kafka:9093", "does not listen on 9093"),
+            ("localhost:9092", "the pod itself"),
+        ];
+        for (address, fault) in cases {
+            let found = found(&(broker() + &unit("a", address, "plaintext")), "broker-address");
+            match fault {
+                "" => assert!(found.is_empty(), "{address}: {found:?}"),
+                part => assert!(found.len() == 1 && found[0].contains(part), "{address}: {found:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn units_meet_at_one_broker() {
+        let set = broker() + &unit("a", "kafka:9092", "plaintext") + &unit("b", "other.example.com:9092", "plaintext");
+        assert!(found(&set, "broker-address")[0].contains("they never meet"));
+    }
+
+    #[test]
+    fn a_listener_speaks_one_protocol() {
+        let set = |port: u32, security: &str| broker() + &unit("a", &format!("kafka:{port}"), security);
+        assert!(found(&set(9092, "plaintext"), "broker-security").is_empty());
+        assert!(found(&set(9094, "sasl_ssl"), "broker-security").is_empty());
+        assert!(found(&set(9094, "plaintext"), "broker-security")[0].contains("speaks sasl_ssl"));
+    }
+}

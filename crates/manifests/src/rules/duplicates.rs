@@ -1,0 +1,63 @@
+//! Objects that stand twice, and namespaces that differ.
+
+use crate::finding::Finding;
+use crate::object::Object;
+use crate::read::is_namespaced;
+use crate::world::{World, together};
+use std::collections::BTreeMap;
+
+pub(super) const ID: &str = "duplicate-object";
+pub(super) const NAMESPACE: &str = "namespace";
+
+pub(super) fn twice(world: &World<'_>) -> Vec<Finding> {
+    let same = |one: &Object, other: &Object| {
+        (one.kind == other.kind && one.name == other.name && one.group() == other.group())
+            && !one.name.is_empty()
+            && together(&one.namespace, &other.namespace)
+    };
+    let again = |(place, object): (usize, &'_ Object)| {
+        let known = world.objects[..place].iter().any(|before| same(before, object));
+        known.then(|| {
+            object.at("metadata.name").error(ID, format!("{} stands twice: the later one replaces the earlier", object.title()))
+        })
+    };
+    world.objects.iter().enumerate().filter_map(again).collect()
+}
+
+/// A few objects without a namespace, among others that say one, would go wherever `kubectl` happens to point.
+pub(super) fn namespaces(world: &World<'_>) -> Vec<Finding> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let inside = || world.objects.iter().filter(|object| is_namespaced(&object.kind));
+    for object in inside() {
+        *counts.entry(&object.namespace).or_default() += 1;
+    }
+    let Some((most, _)) = counts.iter().max_by_key(|(_, count)| **count) else { return Vec::new() };
+    let named = |name: &str| if name.is_empty() { "none".to_owned() } else { format!("'{name}'") };
+    let finding = |object: &Object| {
+        let message = format!("its namespace is {}, that of most others is {}", named(&object.namespace), named(most));
+        object.at("metadata.namespace").warning(NAMESPACE, message)
+    };
+    inside().filter(|object| object.namespace != **most).map(finding).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::found;
+
+    fn config(name: &str, namespace: &str) -> String {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: {namespace}}}\n---\n")
+    }
+
+    #[test]
+    fn an_object_that_stands_twice() {
+        assert_eq!(found(&(config("a", "x") + &config("a", "x")), "duplicate-object").len(), 1);
+        assert!(found(&(config("a", "x") + &config("a", "y")), "duplicate-object").is_empty());
+    }
+
+    #[test]
+    fn an_object_in_another_namespace_than_most() {
+        let set = config("a", "x") + &config("b", "x") + &config("c", "");
+        let found = found(&set, "namespace");
+        assert!(found.len() == 1 && found[0].contains("none"), "{found:?}");
+    }
+}

@@ -1,0 +1,225 @@
+//! The objects as one picture: pods, their containers, what runs in them, and what scales them.
+
+use crate::environment::Environment;
+use crate::files::Files;
+use crate::knowledge::{Knowledge, Program};
+use crate::labels::{self, Labels};
+use crate::object::{Field, Object};
+
+/// Everything that a rule looks at.
+#[derive(Debug)]
+pub(crate) struct World<'a> {
+    pub(crate) objects: &'a [Object],
+    pub(crate) knowledge: &'a Knowledge,
+    pub(crate) workloads: Vec<Workload<'a>>,
+    pub(crate) scalers: Vec<Scaler<'a>>,
+    /// Whether the objects are those of a running cluster, where Secrets were not read.
+    pub(crate) live: bool,
+}
+
+/// Something that makes pods.
+#[derive(Debug)]
+pub(crate) struct Workload<'a> {
+    pub(crate) object: &'a Object,
+    /// The pods' own description, with their metadata.
+    pub(crate) template: Field<'a>,
+    /// Their specification.
+    pub(crate) pod: Field<'a>,
+    pub(crate) labels: Labels,
+    pub(crate) containers: Vec<Container<'a>>,
+}
+
+/// A container of a pod.
+#[derive(Debug)]
+pub(crate) struct Container<'a> {
+    pub(crate) field: Field<'a>,
+    pub(crate) name: &'a str,
+    pub(crate) is_init: bool,
+    /// Which of our programs runs in it.
+    pub(crate) program: Option<&'a Program>,
+    pub(crate) environment: Environment<'a>,
+    pub(crate) files: Files<'a>,
+}
+
+/// A value that a program works with.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting<'a> {
+    pub(crate) value: String,
+    /// Where it is set; for a default, the container.
+    pub(crate) field: Field<'a>,
+}
+
+/// A HorizontalPodAutoscaler or a ScaledObject.
+#[derive(Debug)]
+pub(crate) struct Scaler<'a> {
+    pub(crate) object: &'a Object,
+    pub(crate) target_kind: &'a str,
+    pub(crate) target: Field<'a>,
+    pub(crate) min: i64,
+    pub(crate) max: i64,
+    pub(crate) max_field: Field<'a>,
+}
+
+impl<'a> World<'a> {
+    pub(crate) fn of(objects: &'a [Object], knowledge: &'a Knowledge, live: bool) -> Self {
+        let mut world = Self { objects, knowledge, workloads: Vec::new(), scalers: Vec::new(), live };
+        world.workloads = objects.iter().filter_map(|object| world.workload(object)).collect();
+        world.scalers = objects.iter().filter_map(Scaler::of).collect();
+        world
+    }
+
+    fn workload(&self, object: &'a Object) -> Option<Workload<'a>> {
+        let template = object.at(match object.kind.as_str() {
+            "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => "spec.template",
+            "CronJob" => "spec.jobTemplate.spec.template",
+            "Pod" => return Some(self.workload_of(object, object.root())),
+            _ => return None,
+        });
+        Some(self.workload_of(object, template))
+    }
+
+    fn workload_of(&self, object: &'a Object, template: Field<'a>) -> Workload<'a> {
+        let pod = template.get("spec");
+        let list = |key: &str, is_init| pod.get(key).items().into_iter().map(move |field| (field, is_init)).collect::<Vec<_>>();
+        let fields = [list("initContainers", true), list("containers", false)].concat();
+        let containers = fields.into_iter().map(|(field, is_init)| {
+            let environment = Environment::of(self, &field);
+            let files = Files::of(self, &pod, &field);
+            let program = self.program_of(&field);
+            Container { name: field.get("name").text().unwrap_or_default(), field, is_init, program, environment, files }
+        });
+        let containers = containers.collect();
+        Workload { object, labels: labels::of(&template.at("metadata.labels")), template, pod, containers }
+    }
+
+    /// By the command, or else the image, or else the container's name: images may be renamed, and one image has all programs.
+    fn program_of(&self, container: &Field<'a>) -> Option<&'a Program> {
+        let image = container.get("image").text().unwrap_or_default();
+        let image = image.split(['@']).next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        let image = image.split(':').next().unwrap_or_default();
+        let command = container.get("command").items().first().and_then(Field::text).unwrap_or_default();
+        let command = command.rsplit('/').next().unwrap_or_default();
+        let names =
+            if command.is_empty() { vec![image, container.get("name").text().unwrap_or_default()] } else { vec![command] };
+        names.iter().find_map(|name| self.knowledge.programs.iter().find(|program| program.name == *name))
+    }
+
+    /// The object of a kind and name that something in `namespace` means.
+    pub(crate) fn find(&self, kind: &str, name: &str, namespace: &str) -> Option<&'a Object> {
+        self.of_kind(kind).find(|object| object.name == name && together(&object.namespace, namespace))
+    }
+
+    pub(crate) fn of_kind<'k>(&self, kind: &'k str) -> impl Iterator<Item = &'a Object> + use<'a, 'k> {
+        self.objects.iter().filter(move |object| object.kind == kind)
+    }
+
+    /// Every container with its workload.
+    pub(crate) fn containers(&self) -> impl Iterator<Item = (&Workload<'a>, &Container<'a>)> {
+        self.workloads.iter().flat_map(|workload| workload.containers.iter().map(move |container| (workload, container)))
+    }
+
+    /// Every container in which one of our units runs.
+    pub(crate) fn units(&self) -> impl Iterator<Item = (&Workload<'a>, &Container<'a>, &'a Program)> {
+        let unit = |program: &&Program| program.is_unit;
+        self.containers().filter_map(move |(workload, container)| Some((workload, container, container.program.filter(unit)?)))
+    }
+
+    /// Every container in which one of our programs reads the settings of the bus.
+    pub(crate) fn on_the_bus(&self) -> impl Iterator<Item = (&Workload<'a>, &Container<'a>, &'a Program)> {
+        self.containers().filter_map(|(workload, container)| {
+            let program = container.program?;
+            (program.is_unit || container.runs(&["topics"])).then_some((workload, container, program))
+        })
+    }
+
+    /// The workloads whose pods a selector fits.
+    pub(crate) fn selected(&self, selector: &Field<'_>, namespace: &str) -> Vec<&Workload<'a>> {
+        let fits =
+            |workload: &&Workload<'a>| together(&workload.object.namespace, namespace) && labels::fit(selector, &workload.labels);
+        self.workloads.iter().filter(fits).collect()
+    }
+
+    pub(crate) fn workload_named(&self, kind: &str, name: &str) -> Option<&Workload<'a>> {
+        self.workloads.iter().find(|workload| workload.object.kind == kind && workload.object.name == name)
+    }
+
+    /// What scales a workload.
+    pub(crate) fn scaler_of(&self, object: &Object) -> Option<&Scaler<'a>> {
+        self.scalers.iter().find(|scaler| scaler.scales(object))
+    }
+}
+
+impl<'a> Container<'a> {
+    /// A setting of the program: as the container sets it, or its default. `None` when it is not set and has no default, or comes
+    /// from where nobody can look.
+    pub(crate) fn setting(&self, name: &str) -> Option<Setting<'a>> {
+        match self.environment.get(name) {
+            Some(variable) => variable.value.clone().map(|value| Setting { value, field: variable.field.clone() }),
+            None => self.default(name),
+        }
+    }
+
+    fn default(&self, name: &str) -> Option<Setting<'a>> {
+        let default = self.program?.default_of(name)?.to_owned();
+        Some(Setting { value: default, field: self.field.get("env") })
+    }
+
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let list = |key: &str| self.field.get(key).items().into_iter().filter_map(|item| item.scalar());
+        list("command").skip(1).chain(list("args")).collect()
+    }
+
+    /// Whether the first arguments that are no options are these.
+    pub(crate) fn runs(&self, words: &[&str]) -> bool {
+        let arguments = self.arguments();
+        arguments.iter().filter(|argument| !argument.starts_with('-')).take(words.len()).eq(words.iter())
+    }
+
+    /// The ports that it declares, by name and number.
+    pub(crate) fn ports(&self) -> Vec<(Option<&'a str>, i64)> {
+        let ports = self.field.get("ports").items();
+        ports.iter().filter_map(|port| Some((port.get("name").text(), port.get("containerPort").integer()?))).collect()
+    }
+
+    /// The port that a variable with an `ADDRESS:PORT` makes the program listen on.
+    pub(crate) fn listens(&self, variable: &str) -> Option<(i64, Setting<'a>)> {
+        let setting = self.setting(variable)?;
+        let port = setting.value.rsplit(':').next()?.parse().ok()?;
+        Some((port, setting))
+    }
+}
+
+impl<'a> Scaler<'a> {
+    fn of(object: &'a Object) -> Option<Self> {
+        let (min, max, kind) = match (object.kind.as_str(), object.group()) {
+            ("HorizontalPodAutoscaler", _) => (object.at("spec.minReplicas"), object.at("spec.maxReplicas"), ""),
+            // KEDA's default for the kind is a Deployment
+            ("ScaledObject", "keda.sh") => (object.at("spec.minReplicaCount"), object.at("spec.maxReplicaCount"), "Deployment"),
+            _ => return None,
+        };
+        // KEDA makes an autoscaler of its own for each ScaledObject
+        if object.root().each("metadata.ownerReferences[].kind").iter().any(|kind| kind.text() == Some("ScaledObject")) {
+            return None;
+        }
+        let is_hpa = kind.is_empty();
+        Some(Self {
+            object,
+            target_kind: object.at("spec.scaleTargetRef.kind").text().unwrap_or(kind),
+            target: object.at("spec.scaleTargetRef.name"),
+            min: min.integer().unwrap_or(i64::from(is_hpa)),
+            max: max.integer().unwrap_or(if is_hpa { 0 } else { 100 }),
+            max_field: max,
+        })
+    }
+
+    pub(crate) fn scales(&self, object: &Object) -> bool {
+        self.target_kind == object.kind
+            && self.target.text() == Some(&object.name)
+            && together(&self.object.namespace, &object.namespace)
+    }
+}
+
+/// Whether two namespaces are the same one; an object that does not say goes where the others go.
+pub(crate) fn together(one: &str, other: &str) -> bool {
+    one == other || one.is_empty() || other.is_empty()
+}

@@ -1,0 +1,44 @@
+//! The recommended numbers as YAML.
+
+use cluster::manifest::{Scaler, ScalerKind};
+use hpa::Metric;
+use simulator::Outcome;
+
+/// What to paste over the autoscaler's own fields.
+pub(super) fn of(scaler: &Scaler, best: &Outcome) -> String {
+    let candidate = best.candidate;
+    let metric = scaler.spec.metrics.iter().find(|metric| !matches!(metric, Metric::Other { .. }));
+    let (min, max, target, down_s) = (candidate.min, candidate.max, candidate.target, candidate.down_s);
+    let window = format!("scaleDown:\n{{}}  stabilizationWindowSeconds: {down_s}\n");
+    match scaler.kind {
+        ScalerKind::Hpa => {
+            let (source, container) = match metric {
+                Some(Metric::CpuUtilisation { container, .. } | Metric::CpuUsage { container, .. }) => match container {
+                    Some(name) => ("ContainerResource\n      containerResource:", format!("        container: {name}\n")),
+                    None => ("Resource\n      resource:", String::new()),
+                },
+                _ => ("Resource\n      resource:", String::new()),
+            };
+            let target = match metric {
+                Some(Metric::CpuUsage { .. }) => format!("type: AverageValue\n          averageValue: {target}m"),
+                _ => format!("type: Utilization\n          averageUtilization: {target}"),
+            };
+            format!(
+                "spec:\n  minReplicas: {min}\n  maxReplicas: {max}\n  metrics:\n    - type: {source}\n        name: cpu\n{container}        \
+                 target:\n          {target}\n  behavior:\n    {}",
+                window.replace("{}", "    ")
+            )
+        }
+        ScalerKind::ScaledObject => {
+            let trigger = match metric {
+                Some(Metric::Lag { .. }) => format!("    - metadata:\n        lagThreshold: \"{target}\"\n"),
+                _ => format!("    - metadata:\n        value: \"{target}\"\n"),
+            };
+            format!(
+                "spec:\n  minReplicaCount: {min}\n  maxReplicaCount: {max}\n  advanced:\n    horizontalPodAutoscalerConfig:\n      behavior:\n        {}  \
+                 triggers:\n{trigger}",
+                window.replace("{}", "        ")
+            )
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! A row for each unit.
+
+use super::gather::{Process, Seen, UNITS};
+use cluster::AutoscalerSeen;
+use serde::Serialize;
+use std::time::Duration;
+
+/// All of it at one moment.
+#[derive(Debug, Serialize)]
+pub(super) struct Status {
+    pub(super) namespace: Option<String>,
+    pub(super) units: Vec<Row>,
+    /// Where the preprocessors send frames.
+    pub(super) decisions: Option<Decisions>,
+    /// What could not be seen.
+    pub(super) troubles: Vec<String>,
+}
+
+/// One unit.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    pub(super) unit: String,
+    /// Pods that its Deployment wants.
+    pub(super) wanted: Option<u32>,
+    /// Pods that are ready.
+    pub(super) ready: Option<u32>,
+    pub(super) autoscaler: Option<AutoscalerSeen>,
+    /// Frames that wait for it and that it works on; of the web-server those that have no result yet. `None`: not known.
+    pub(super) lag: Option<u64>,
+    /// Frames per second that it finished.
+    pub(super) frames_per_s: Option<f64>,
+    /// Processes whose metrics were read.
+    pub(super) answering: usize,
+}
+
+/// Which tier gets how much.
+#[derive(Debug, Serialize)]
+pub(super) struct Decisions {
+    /// Per cent of the frames that went to the cloud while they were counted; since the start when none came meanwhile.
+    pub(super) cloud_percent: f64,
+    /// Whether that is since the start.
+    pub(super) since_start: bool,
+    /// How the circuit breaker of the edge stands: closed, half-open or open.
+    pub(super) edge_breaker: Option<&'static str>,
+    /// The same of the cloud.
+    pub(super) cloud_breaker: Option<&'static str>,
+}
+
+impl Status {
+    /// What can be said from two looks, so far apart.
+    pub(super) fn between(before: &Seen, now: &Seen, apart: Duration) -> Self {
+        let mut names: Vec<String> = UNITS.iter().map(|unit| (*unit).to_owned()).collect();
+        for process in &now.processes {
+            if !names.contains(&process.unit) {
+                names.push(process.unit.clone());
+            }
+        }
+        let is_there = |unit: &String| {
+            now.deployments.iter().any(|deployment| deployment.app == *unit)
+                || now.autoscalers.iter().any(|autoscaler| autoscaler.deployment == *unit)
+                || now.processes.iter().any(|process| process.unit == *unit)
+        };
+        let row = |unit: String| Row::of(unit, before, now, apart);
+        Self {
+            namespace: now.namespace.clone(),
+            units: names.into_iter().filter(is_there).map(row).collect(),
+            decisions: Decisions::between(before, now),
+            troubles: now.troubles.clone(),
+        }
+    }
+}
+
+/// The counter that tells how many frames a unit has finished.
+fn counter(unit: &str) -> &'static str {
+    match unit {
+        "web-server" => "mlvi_frames_accepted_total",
+        "preprocessor" => "mlvi_preprocessor_frames_total",
+        _ => "mlvi_inference_frames_total",
+    }
+}
+
+impl Row {
+    fn of(unit: String, before: &Seen, now: &Seen, apart: Duration) -> Self {
+        let deployment = now.deployments.iter().find(|deployment| deployment.app == unit);
+        let scaled = deployment.map_or(unit.as_str(), |deployment| deployment.name.as_str());
+        let processes: Vec<&Process> = now.processes.iter().filter(|process| process.unit == unit).collect();
+        let finished = processes.iter().map(|process| grown(process, before, counter(&unit), &[])).sum::<f64>();
+        Self {
+            wanted: deployment.map(|deployment| deployment.wanted),
+            ready: deployment.map(|deployment| deployment.ready),
+            autoscaler: now.autoscalers.iter().find(|autoscaler| autoscaler.deployment == scaled).cloned(),
+            lag: lag(&unit, &processes, now),
+            frames_per_s: (!processes.is_empty()).then(|| finished / apart.as_secs_f64()),
+            answering: processes.len(),
+            unit,
+        }
+    }
+}
+
+/// By how much a counter has grown. A process that began anew has grown from 0; of one that was not seen before that is not known,
+/// and nothing is counted.
+fn grown(process: &Process, before: &Seen, name: &str, labels: &[(&str, &str)]) -> f64 {
+    let Some(earlier) = before.processes.iter().find(|earlier| earlier.name == process.name) else { return 0.0 };
+    let (then, now) = (earlier.metrics.sum(name, labels).unwrap_or(0.0), process.metrics.sum(name, labels).unwrap_or(0.0));
+    if now >= then { now - then } else { now }
+}
+
+/// Frames that wait for a unit. The preprocessors see the backlog of both tiers, each of them all of it; the web-servers know which of
+/// their uploads have no result yet. What waits for the preprocessors themselves no unit tells.
+fn lag(unit: &str, processes: &[&Process], now: &Seen) -> Option<u64> {
+    let tier = unit.strip_suffix("-inference");
+    let frames = match (unit, tier) {
+        ("web-server", _) => {
+            processes.iter().filter_map(|process| process.metrics.sum("mlvi_pending_frames", &[])).reduce(|a, b| a + b)
+        }
+        (_, Some(tier)) => {
+            let views = now.processes.iter().filter(|process| process.unit == "preprocessor");
+            let backlog = "mlvi_preprocessor_tier_backlog_frames";
+            views.filter_map(|process| process.metrics.sum(backlog, &[("tier", tier)])).reduce(f64::max)
+        }
+        _ => None,
+    };
+    frames.map(|frames| frames.max(0.0) as u64)
+}
+
+impl Decisions {
+    fn between(before: &Seen, now: &Seen) -> Option<Self> {
+        let preprocessors: Vec<&Process> = now.processes.iter().filter(|process| process.unit == "preprocessor").collect();
+        let decisions = "mlvi_preprocessor_decisions_total";
+        let sum = |count: &dyn Fn(&Process) -> f64| preprocessors.iter().map(|process| count(process)).sum::<f64>();
+        let lately = |to| sum(&|process| grown(process, before, decisions, &[("destination", to)]));
+        let ever = |to| sum(&|process| process.metrics.sum(decisions, &[("destination", to)]).unwrap_or(0.0));
+        let (edge, cloud) = (lately("edge"), lately("cloud"));
+        let since_start = edge + cloud == 0.0;
+        let (edge, cloud) = if since_start { (ever("edge"), ever("cloud")) } else { (edge, cloud) };
+        let breaker = |tier| {
+            let states = preprocessors.iter();
+            let states =
+                states.filter_map(|process| process.metrics.sum("mlvi_preprocessor_tier_breaker_state", &[("tier", tier)]));
+            // the one that trusts the tier least
+            states.reduce(f64::max).map(|state| match state {
+                state if state >= 1.0 => "open",
+                state if state > 0.0 => "half-open",
+                _ => "closed",
+            })
+        };
+        (edge + cloud > 0.0).then(|| Self {
+            cloud_percent: 100.0 * cloud / (edge + cloud),
+            since_start,
+            edge_breaker: breaker("edge"),
+            cloud_breaker: breaker("cloud"),
+        })
+    }
+}

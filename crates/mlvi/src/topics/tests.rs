@@ -1,0 +1,74 @@
+//! On the embedded broker.
+
+use super::list::{row, rows, table};
+use super::{Wanted, arrive, create};
+use embedded_broker::{Broker, BrokerConfig};
+use frame_bus::{Bus, BusConfig, TopicSpec};
+use settings::Settings;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+fn wanted(brokers: &str, partitions: &str) -> Wanted {
+    let pairs = [("MLVI_BROKERS", brokers), ("MLVI_TOPIC_PREFIX", "site"), ("MLVI_PARTITIONS", partitions)];
+    let mut settings = Settings::from_pairs(pairs);
+    let wanted = Wanted::from_settings(&mut settings);
+    settings.finish().unwrap();
+    wanted
+}
+
+async fn partitions(bus: &Bus, specs: &[TopicSpec]) -> Vec<usize> {
+    let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
+    bus.topics(&names).await.unwrap().iter().map(|topic| topic.partitions).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn topics_are_made_shown_and_grown() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(BrokerConfig::new(dir.path())).await.unwrap();
+    let brokers = broker.address().to_string();
+    let shutdown = CancellationToken::new();
+    let few = wanted(&brokers, "2").specs;
+    let bus = Bus::open(BusConfig::new(&brokers, "test")).unwrap();
+    arrive(&bus, &brokers, Duration::from_secs(60), &shutdown).await.unwrap();
+
+    let missing = rows(&bus, &few).await.unwrap();
+    assert!(table(&missing).contains("site.frames: is not there"), "{}", table(&missing));
+    create::run(&bus, &few, false, &shutdown).await.unwrap();
+    assert_eq!(partitions(&bus, &few).await, [2; 5]);
+    let shown = serde_json::to_value(rows(&bus, &few).await.unwrap()).unwrap();
+    assert_eq!((&shown[0]["name"], &shown[0]["partitions"]), (&"site.frames".into(), &2.into()));
+    assert_eq!(shown[0]["max_message_bytes"], frame::MAX_MESSAGE_BYTES);
+    assert_eq!((&shown[0]["retention_ms"], &shown[0]["problems"]), (&3_600_000.into(), &serde_json::json!([])));
+
+    let more = wanted(&brokers, "3").specs;
+    create::run(&bus, &more, false, &shutdown).await.unwrap();
+    assert_eq!(partitions(&bus, &more).await, [2; 5], "nobody asked for growth");
+    assert!(table(&rows(&bus, &more).await.unwrap()).contains("`mlvi topics create --grow` adds them"));
+    create::run(&bus, &more, true, &shutdown).await.unwrap();
+    assert_eq!(partitions(&bus, &more).await, [3; 5]);
+    // a second time there is nothing to do
+    create::run(&bus, &more, true, &shutdown).await.unwrap();
+    assert_eq!(partitions(&bus, &more).await, [3; 5]);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_broker_that_does_not_come_is_named() {
+    // port 1 is never a broker
+    let bus = Bus::open(BusConfig::new("127.0.0.1:1", "test")).unwrap();
+    let shutdown = CancellationToken::new();
+    let error = arrive(&bus, "127.0.0.1:1", Duration::from_millis(10), &shutdown).await.unwrap_err().to_string();
+    assert!(error.contains("no broker at 127.0.0.1:1 within 10ms"), "{error}");
+    shutdown.cancel();
+    let error = arrive(&bus, "127.0.0.1:1", Duration::ZERO, &shutdown).await.unwrap_err().to_string();
+    assert!(error.contains("interrupted"), "{error}");
+}
+
+#[test]
+fn a_topic_that_takes_no_large_frame_is_a_problem() {
+    let spec = &wanted("a:1", "1").specs[0];
+    let settings = [("max.message.bytes".to_owned(), "1048588".to_owned())].into();
+    let topic = frame_bus::TopicState { name: spec.name.clone(), partitions: 1, replicas: 1, settings };
+    let text = table(&[row(spec, Some(&topic))]);
+    assert!(text.contains("max.message.bytes is below"), "{text}");
+}
