@@ -95,6 +95,18 @@ impl ConsumerContext for MemberContext {
         }
     }
 
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        // librdkafka keeps a pause beyond the assignment that it was asked for in: a partition that left while this member was held up,
+        // and comes back when it no longer is, would stay silent for ever. Should it still be held up, it pauses again.
+        if let Rebalance::Assign(list) = rebalance
+            && list.count() > 0
+            && let Err(error) = consumer.resume(list)
+        {
+            let (group, topic) = (&self.group, &self.topic);
+            warn!(group, topic, %error, "partitions that were assigned may still be paused");
+        }
+    }
+
     fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
         let Err(error) = result else { return };
         let (group, topic) = (&self.group, &self.topic);

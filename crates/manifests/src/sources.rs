@@ -47,6 +47,15 @@ pub(crate) struct Target {
     pub(crate) name: String,
 }
 
+impl Target {
+    /// Whether it means an object of this name. Targets are regular expressions: alternatives are told apart here, and what is more
+    /// than that is taken to fit.
+    fn names(&self, name: &str) -> bool {
+        let fits = |own: &str| own.is_empty() || own.contains(['*', '[', '.', '+', '?', '(']) || is_made_from(name, own);
+        self.name.split('|').any(fits)
+    }
+}
+
 /// How well a source explains a field: how many steps of the path it has, whether that is all of them, and the line.
 struct Match {
     steps: usize,
@@ -87,8 +96,7 @@ impl Source {
                     && self.root.text(&["metadata", "name"]).is_some_and(|own| is_made_from(name, own))
             }
             Form::Patch(target) | Form::Operations(target) => {
-                let any = target.name.is_empty() || target.name.contains(['*', '|', '[', '.']);
-                (target.kind.is_empty() || target.kind == kind) && (any || is_made_from(name, &target.name))
+                (target.kind.is_empty() || target.kind == kind) && target.names(name)
             }
             Form::Generator(made) => *made == kind && self.root.text(&["name"]).is_some_and(|own| is_made_from(name, own)),
         }
@@ -204,6 +212,13 @@ mod tests {
         let path = Path::default().key("spec").key("list");
         let place = sources().locate(&object, &path, Some(0)).unwrap();
         assert_eq!((place.file.to_str(), place.line), (Some("base"), 4));
+    }
+
+    #[test]
+    fn a_target_names_one_or_several() {
+        let target = |name: &str| Target { kind: String::new(), name: name.into() };
+        assert!(target("").names("a") && target("b|a").names("a") && target("a.*").names("abc"));
+        assert!(!target("b|c").names("a"));
     }
 
     #[test]

@@ -236,14 +236,136 @@ const FIELDS: &[Fault] = &[
     fault(WEB_CONFIG, "  MLVI_DRAIN: 8s", "  MLVI_DRAIN: 8s\n  MLVI_DRAIN: 9s", "duplicate-key", ""),
 ];
 
-fn report_with(fault: &Fault, dir: &Path) -> anyhow::Result<Report> {
+/// What only an overlay has: its folder, and a fault in one of the files that it reaches.
+const OVERLAYS: &[(&str, Fault)] = &[
+    ("keda", fault("components/keda/preprocessor.yml", "        version: 4.1.0\n", "", "keda", "metadata.version")),
+    ("keda", fault("components/keda/preprocessor.yml", "topic: mlvi.frames", "topic: mlvi.frame", "keda", "metadata.topic")),
+    ("keda", fault("components/keda/edge-inference.yml", "Group: mlvi-edge", "Group: edge", "keda", "metadata.consumerGroup")),
+    ("keda", fault("components/keda/edge-inference.yml", "mlvi.svc:9092", "mlvi.svc:9099", "keda", "metadata.bootstrapServers")),
+    (
+        "keda",
+        fault("components/keda/edge-inference.yml", "edge-broker.mlvi.svc:", "edge-broker:", "keda", "metadata.bootstrapServers"),
+    ),
+    (
+        "keda",
+        fault("components/keda/edge-inference.yml", "lagThreshold: \"5\"", "lagThreshold: 5", "keda", "metadata.lagThreshold"),
+    ),
+    (
+        "keda",
+        fault("components/keda/preprocessor.yml", "ReplicaCount: 6", "ReplicaCount: 60", "partitions", "spec.maxReplicaCount"),
+    ),
+    (
+        "keda",
+        fault(
+            "components/keda/preprocessor.yml",
+            "      authenticationRef:\n        name: edge-broker",
+            "      authenticationRef:\n        name: edge",
+            "missing-object",
+            "authenticationRef.name",
+        ),
+    ),
+    ("keda", fault("components/keda/login.yml", "key: password", "key: pass", "missing-key", "spec.secretTargetRef[1].key")),
+    (
+        "keda",
+        fault(
+            "components/keda/Kustomization",
+            "name: preprocessor|edge-inference",
+            "name: edge-inference",
+            "scale-target",
+            "spec.scaleTargetRef.name",
+        ),
+    ),
+    (
+        "strimzi",
+        fault("overlays/strimzi/topics.yml", "name: mlvi.frames.edge", "name: mlvi.frames.edges", "topic", "metadata.name"),
+    ),
+    ("strimzi", fault("overlays/strimzi/topics.yml", "partitions: 12", "partitions: 2", "partitions", "spec.maxReplicas")),
+    (
+        "strimzi",
+        fault(
+            "overlays/strimzi/kafka.yml",
+            "message.max.bytes: 8454144",
+            "message.max.bytes: 1000000",
+            "message-size",
+            "config[\"message.max.bytes\"]",
+        ),
+    ),
+    (
+        "strimzi",
+        fault("overlays/strimzi/kafka.yml", "kafka.strimzi.io/v1\n", "kafka.strimzi.io/v1beta2\n", "api-version", "apiVersion"),
+    ),
+    ("strimzi", fault("overlays/strimzi/kafka.yml", "tls: true", "tls: false", "broker-security", "data.MLVI_KAFKA_SECURITY")),
+    (
+        "strimzi",
+        fault(
+            "overlays/strimzi/bus.yml",
+            "edge-broker-kafka-bootstrap:9092",
+            "edge-broker:9092",
+            "broker-address",
+            "data.MLVI_BROKERS",
+        ),
+    ),
+    (
+        "k3s-single-node",
+        fault("overlays/k3s-single-node/Kustomization", "value: 3", "value: 30", "partitions", "spec.maxReplicas"),
+    ),
+    (
+        "k3s-single-node",
+        fault("overlays/k3s-single-node/edge-inference.yml", "cpu: 500m", "cpu: 500mm", "quantity", "requests.cpu"),
+    ),
+    (
+        "k3s-single-node",
+        fault(
+            "overlays/k3s-single-node/bus.yml",
+            "MLVI_PARTITIONS:",
+            "MLVI_PARTITION:",
+            "unknown-variable",
+            "data.MLVI_PARTITION",
+        ),
+    ),
+    (
+        "edge-cloud/cloud",
+        fault("overlays/edge-cloud/cloud/outside.yml", "site.example:9094", "site.example", "setting", "data.MLVI_BROKERS"),
+    ),
+];
+
+#[test]
+fn a_fault_in_an_overlay_is_found_in_the_file_that_brings_it_in() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let deploy = dir.path().join("deploy");
+    copy(&repository().join("deploy"), &deploy)?;
+    let mut missed = Vec::new();
+    for (overlay, fault) in OVERLAYS {
+        let report = match report_with(fault, &deploy, &deploy.join("overlays").join(overlay), &Tools::default()) {
+            Err(error) if error.to_string().contains("neither 'kubectl' nor 'kustomize'") => {
+                println!("skipped: {error}");
+                return Ok(());
+            }
+            other => other?,
+        };
+        // some are seen where something else no longer fits
+        let elsewhere = ["broker-security", "scale-target"].contains(&fault.rule) || fault.field == "spec.maxReplicas";
+        let found = report.findings.iter().any(|finding| {
+            let placed = finding.place.as_ref().is_some_and(|place| elsewhere || place.file == deploy.join(fault.file));
+            finding.rule == fault.rule && finding.field.ends_with(fault.field) && placed
+        });
+        if !found {
+            missed.push(format!("{overlay} {:?}: no {} at {}; found:\n{}", fault.to, fault.rule, fault.field, listed(&report)));
+        }
+    }
+    ensure!(missed.is_empty(), "{} of {} were missed:\n{}", missed.len(), OVERLAYS.len(), missed.join("\n"));
+    Ok(())
+}
+
+/// What is found below `path` with a fault planted below `dir`, which is mended again.
+fn report_with(fault: &Fault, dir: &Path, path: &Path, tools: &Tools) -> anyhow::Result<Report> {
     let file = dir.join(fault.file);
     let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
     ensure!(text.contains(fault.from), "{} does not say {:?} any more", fault.file, fault.from);
     std::fs::write(&file, text.replacen(fault.from, fault.to, 1))?;
-    let report = check(dir, &Tools::none())?;
+    let report = check(path, tools);
     std::fs::write(&file, text)?;
-    Ok(report)
+    report
 }
 
 #[test]
@@ -254,7 +376,7 @@ fn every_planted_fault_is_found_where_it_was_planted() -> anyhow::Result<()> {
     let faults = [BETWEEN_UNITS, SCALING, SETTINGS, REFERENCES, FIELDS].concat();
     let mut missed = Vec::new();
     for fault in &faults {
-        let report = report_with(fault, &deploy)?;
+        let report = report_with(fault, &deploy, &deploy, &Tools::none())?;
         let found = report.findings.iter().any(|finding| {
             let placed = finding.place.as_ref().is_some_and(|place| place.line > 0 && place.file.starts_with(&deploy));
             finding.rule == fault.rule && finding.field.ends_with(fault.field) && finding.severity != Severity::Note && placed

@@ -9,6 +9,7 @@ mod heartbeat;
 mod listen;
 mod metrics;
 mod panic_text;
+mod probe;
 mod process;
 mod shell;
 mod signals;

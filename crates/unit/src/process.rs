@@ -1,7 +1,8 @@
 //! The whole `main` of a unit binary.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "help and configuration errors are for the person at the terminal")]
 
-use crate::{Telemetry, cancel_on_signal};
+use crate::probe::{self, Question};
+use crate::{Listen, ShellConfig, Telemetry, cancel_on_signal};
 use settings::{CONFIG_FILE_VARIABLE, ConfigError, Settings};
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
@@ -11,7 +12,8 @@ pub const EXIT_USAGE: u8 = 64;
 
 /// Reads the settings, installs tracing, runs the unit until it ends or a signal comes.
 ///
-/// Answers `--help` with every variable that `parse` reads. Exits 64 when a setting is not allowed, naming it, and 1 when `run`
+/// Answers `--help` with every variable that `parse` reads, and `--ready` and `--live` with what a process of the same settings that runs
+/// already says of itself (exit code 0 or 1). Exits 64 when a setting is not allowed, naming it, and 1 when `run`
 /// fails. `about` is one sentence on what the unit does.
 pub fn main_with<C, E, F>(
     unit: &'static str,
@@ -33,6 +35,8 @@ where
             println!("{unit} {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
         }
+        Some("--ready") => return ask(unit, Question::Ready),
+        Some("--live") => return ask(unit, Question::Live),
         Some(other) => {
             eprintln!("{unit}: unknown argument '{other}': settings come from environment variables, see {unit} --help");
             return ExitCode::from(EXIT_USAGE);
@@ -72,6 +76,29 @@ where
     }
 }
 
+/// The answer goes to standard output, and says why when it is no.
+fn ask(unit: &'static str, question: Question) -> ExitCode {
+    let address = Settings::from_environment().map(|mut settings| ShellConfig::from_settings(&mut settings, unit).admin);
+    let answer = match address {
+        Ok(Listen::Address(admin)) => probe::ask(admin, question),
+        Ok(Listen::Bound(_)) => unreachable!("settings give addresses"),
+        Err(error) => {
+            eprintln!("{unit}: the configuration is not valid\n{error}");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    match answer {
+        Ok(answer) => {
+            println!("{}", answer.text);
+            if answer.yes { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("{unit}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn read<C>(parse: fn(&mut Settings) -> C) -> Result<C, ConfigError> {
     let mut settings = Settings::from_environment()?;
     let telemetry = Telemetry::from_settings(&mut settings);
@@ -87,7 +114,9 @@ fn help<C>(unit: &str, about: &str, parse: fn(&mut Settings) -> C) -> String {
     parse(&mut settings);
     let mut text = format!(
         "{unit}: {about}\n\nUsage: {unit}            runs until SIGTERM or Ctrl-C\n       {unit} --help     this text\n       \
-         {unit} --version\n\nSettings (environment variables, or lines VARIABLE = value in the TOML file that {CONFIG_FILE_VARIABLE} names):\n"
+         {unit} --ready    asks the process that runs with these settings whether it is ready\n       \
+         {unit} --live     asks it whether it is alive\n       {unit} --version\n\nSettings \
+         (environment variables, or lines VARIABLE = value in the TOML file that {CONFIG_FILE_VARIABLE} names):\n"
     );
     for variable in settings.variables() {
         let default = if variable.default.is_empty() { String::new() } else { format!(" [default: {}]", variable.default) };

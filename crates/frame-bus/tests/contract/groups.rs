@@ -96,3 +96,28 @@ pub(crate) async fn work_that_a_member_leaves_behind_goes_to_the_other(site: Sit
     assert_eq!(soon(bus.lag("g-behind", &topic)).await??.messages, 1);
     Ok(())
 }
+
+pub(crate) async fn a_partition_that_left_while_it_was_paused_comes_back_awake(site: Site) -> Result<()> {
+    let bus = site.bus()?;
+    let topic = topic(&bus, "awake", 4).await?;
+    let (one, two) = (Record::default(), Record::default());
+    let (stop_one, stop_two) = (CancellationToken::new(), CancellationToken::new());
+    let partitions = |record: &Record| record.0.lock().unwrap().1.clone();
+    let mut first = join(&bus, "g-awake", &topic, 1)?;
+    send_numbers(&bus, &topic, 0..40).await?;
+    let held = receive(&mut first).await?;
+    // a member that is held up for longer than a second pauses what it has
+    tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
+    let second = work(join(&bus, "g-awake", &topic, 4)?, two.clone(), stop_two.clone());
+    let mut sent = send_until(&bus, &topic, 40, || partitions(&two).len() == 2).await?;
+    // only now does the first go on, without the two that have left it
+    held.ack.done();
+    let first = work(first, one.clone(), stop_one.clone());
+    sent = send_until(&bus, &topic, sent, || partitions(&one).len() == 2).await?;
+    stop_two.cancel();
+    second.await??;
+    send_until(&bus, &topic, sent, || partitions(&one).len() == 4).await?;
+    stop_one.cancel();
+    first.await??;
+    Ok(())
+}

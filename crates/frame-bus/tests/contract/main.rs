@@ -53,6 +53,7 @@ contract![
     consuming::a_topic_that_is_made_later_is_waited_for,
     groups::two_members_share_partitions_and_one_leaves,
     groups::work_that_a_member_leaves_behind_goes_to_the_other,
+    groups::a_partition_that_left_while_it_was_paused_comes_back_awake,
     tailing::a_tail_begins_at_a_moment_and_says_when_it_has_caught_up,
     tailing::a_tail_of_an_empty_topic_has_caught_up_at_once,
     tailing::a_tail_waits_for_its_topic_and_sees_partitions_that_are_added,

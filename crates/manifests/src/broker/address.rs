@@ -89,7 +89,8 @@ fn target_port<'a>(entry: &Field<'_>, port: i64, mut ports: impl Iterator<Item =
 
 /// The names of Services that a host can mean; `None` when it is outside.
 fn inside(world: &World<'_>, host: &str, namespace: &str) -> Option<Vec<String>> {
-    if host.contains(':') || host.parse::<std::net::Ipv4Addr>().is_ok() {
+    // a pod's own name for itself is no Service
+    if host == "localhost" || host.contains(':') || host.parse::<std::net::Ipv4Addr>().is_ok() {
         return None;
     }
     let labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();

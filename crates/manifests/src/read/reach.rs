@@ -113,7 +113,8 @@ impl Walk<'_> {
                 Some("List") => document.root.items(&["items"]).to_vec(),
                 _ => vec![document.root],
             };
-            for root in roots {
+            // what a patch takes away is set by nobody
+            for root in roots.into_iter().filter(|root| root.text(&["$patch"]) != Some("delete")) {
                 let form = form(&root);
                 let number = document.number;
                 self.set.sources.add(Source { file: file.to_owned(), document: number, lines_before, distance, form, root });

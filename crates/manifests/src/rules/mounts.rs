@@ -54,6 +54,6 @@ mod tests {
         let found = found(&text, "mount");
         assert_eq!(found.len(), 3, "{found:?}");
         assert!(found.iter().any(|finding| finding.contains("did you mean 'models'?")), "{found:?}");
-        assert!(found.iter().any(|finding| finding.starts_with("warning spec.volumes[1].name")), "{found:?}");
+        assert!(found.iter().any(|finding| finding.starts_with("warning spec.template.spec.volumes[1].name")), "{found:?}");
     }
 }

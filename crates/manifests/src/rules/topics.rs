@@ -59,7 +59,7 @@ fn made_by_strimzi(world: &World<'_>, prefix: &str) -> Vec<Finding> {
     });
     let unowned = made.iter().filter(|(_, topic)| {
         let cluster = topic.at("metadata.labels").get("strimzi.io/cluster");
-        !cluster.text().is_some_and(|name| world.find("Kafka", name, &topic.namespace).is_some())
+        cluster.text().is_none_or(|name| world.find("Kafka", name, &topic.namespace).is_none())
     });
     let unowned = unowned.map(|(_, topic)| {
         let label = topic.at("metadata.labels").get("strimzi.io/cluster");
@@ -78,7 +78,7 @@ mod tests {
             deployment(name, &format!("image: worker:1, env: [{{name: MLVI_TOPIC_PREFIX, value: {prefix}}}]"), "")
         };
         assert!(found(&(one("a", "x") + &one("b", "x")), "topic").is_empty());
-        let found = found(&(one("a", "x") + &one("b", "y") + &one("c", "x")), "topic");
-        assert!(found.len() == 1 && found[0].contains("Deployment/b begin with 'y'"), "{found:?}");
+        let found = found(&(one("a", "x") + &one("b", "z") + &one("c", "x")), "topic");
+        assert!(found.len() == 1 && found[0].contains("Deployment/b begin with 'z'"), "{found:?}");
     }
 }

@@ -46,7 +46,7 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     /// The next event that is data: where another crate asks the parser for comments, they come, too.
     fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, SyntaxError> {
-        while let Some(next) = self.events.next() {
+        for next in self.events.by_ref() {
             let (event, span) = next.map_err(|error| syntax_error(&error))?;
             if is_data(&event) {
                 return Ok(Some((event, span)));

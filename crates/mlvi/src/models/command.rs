@@ -1,6 +1,6 @@
 //! The `models` subcommand.
 
-use super::{Source, fetch};
+use super::{Source, fetch, in_place, place};
 use clap::Subcommand;
 use detector::{Description, Detector, LoadOptions};
 use std::path::{Path, PathBuf};
@@ -21,6 +21,10 @@ pub enum ModelsCommand {
         /// Take the weights from this local file instead
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
+        /// Put the descriptions and the weights into this folder, which units can then take as MLVI_MODELS_DIR: what fills a volume.
+        /// Weights that are there already and are the right ones are not fetched again
+        #[arg(long, value_name = "DIR")]
+        into: Option<PathBuf>,
     },
     /// Load a model as the units would, and say what it is
     Check {
@@ -37,10 +41,17 @@ pub enum ModelsCommand {
 pub fn run(command: ModelsCommand, dir: &Path) -> anyhow::Result<()> {
     match command {
         ModelsCommand::List => list(dir),
-        ModelsCommand::Fetch { name, from } => {
-            let description = Description::load(dir, &name)?;
-            let source = from.map_or(Source::Network, Source::File);
-            fetch(&description, &source)?;
+        ModelsCommand::Fetch { name, from, into } => {
+            let mut description = Description::load(dir, &name)?;
+            let volume = into.is_some();
+            if let Some(into) = into {
+                place(dir, &into)?;
+                description = Description::load(&into, &name)?;
+            }
+            // a volume is filled again with every pod that starts, and the network may be away then
+            if !(volume && in_place(description.weights())?) {
+                fetch(&description, &from.map_or(Source::Network, Source::File))?;
+            }
             let weights = description.weights();
             let verified = if weights.sha256.is_some() { "verified" } else { "not verified: its description has no sha256" };
             println!("{name}: {} is in place, {verified}", weights.path.display());

@@ -1,8 +1,10 @@
 //! Gets a model's weights: never half-written, never unverified.
 
-use super::{download, pip, receive::Receipt};
+use super::receive::{self, Receipt};
+use super::{download, pip};
 use detector::{Description, WeightsFile};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Where weights are taken from.
@@ -55,6 +57,20 @@ pub fn fetch(description: &Description, source: &Source) -> Result<(), FetchErro
     match source {
         Source::File(path) => from_file(description.weights(), path),
         Source::Network => from_network(description),
+    }
+}
+
+/// Whether the weights are there and are those that the description promises. Without a checksum that is not known, and not said.
+///
+/// # Errors
+/// When the file is there and cannot be read.
+pub fn in_place(weights: &WeightsFile) -> Result<bool, FetchError> {
+    let Some(expected) = &weights.sha256 else { return Ok(false) };
+    let refuse = |source| FetchError::File { path: weights.path.clone(), source };
+    match File::open(&weights.path) {
+        Ok(file) => Ok(receive::sha256(file).map_err(refuse)? == *expected),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(refuse(error)),
     }
 }
 

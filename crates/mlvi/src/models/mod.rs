@@ -5,6 +5,7 @@ mod download;
 mod ensure;
 mod fetch;
 mod pip;
+mod place;
 mod progress;
 mod receive;
 #[cfg(test)]
@@ -12,4 +13,5 @@ mod tests;
 
 pub use command::{ModelsCommand, run};
 pub use ensure::ensure;
-pub use fetch::{FetchError, Source, fetch};
+pub use fetch::{FetchError, Source, fetch, in_place};
+pub use place::place;

@@ -8,6 +8,9 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
+/// Files are read in pieces large enough that neither the hash nor the disk waits.
+const PIECE_BYTES: usize = 256 * 1024;
+
 /// A weights file that is being received.
 pub(super) struct Receipt<'a> {
     weights: &'a WeightsFile,
@@ -30,8 +33,7 @@ impl<'a> Receipt<'a> {
         let bar = progress::bar(length.or(self.weights.size_bytes));
         let mut digest = Sha256::new();
         let mut size = 0_u64;
-        // read in pieces large enough that neither the hash nor the disk waits
-        let mut buffer = vec![0; 256 * 1024];
+        let mut buffer = vec![0; PIECE_BYTES];
         loop {
             let count = bytes.read(&mut buffer).map_err(|source| self.broken_off(size, &source))?;
             if count == 0 {
@@ -76,6 +78,18 @@ impl<'a> Receipt<'a> {
 
     fn unwritable(&self, source: std::io::Error) -> FetchError {
         FetchError::File { path: self.weights.path.clone(), source }
+    }
+}
+
+/// The sha256 of everything that can be read, in lowercase hexadecimal.
+pub(super) fn sha256(mut bytes: impl Read) -> std::io::Result<String> {
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; PIECE_BYTES];
+    loop {
+        match bytes.read(&mut buffer)? {
+            0 => return Ok(hex(&digest.finalize())),
+            count => digest.update(&buffer[..count]),
+        }
     }
 }
 

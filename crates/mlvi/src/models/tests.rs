@@ -1,6 +1,6 @@
 //! Fetching on small files: from a local copy, and from a server that misbehaves in every way.
 
-use super::{FetchError, Source, fetch};
+use super::{FetchError, ModelsCommand, Source, fetch, place, run};
 use detector::Description;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -112,4 +112,40 @@ fn a_model_without_a_source_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let error = fetch(&description(&dir, SHA256, None), &Source::Network).unwrap_err().to_string();
     assert!(error.contains("names no source") && error.contains("--from"), "{error}");
+}
+
+#[test]
+fn a_volume_is_filled_with_descriptions_and_verified_weights_once() {
+    let (dir, volume) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    description(&dir, SHA256, None);
+    std::fs::write(dir.path().join("small.cfg"), "[net]\n").unwrap();
+    std::fs::write(dir.path().join(".small.part"), "half").unwrap();
+    let copy = copy_of(&volume, BYTES);
+    let into = volume.path().join("models");
+    let fill = |from: Option<PathBuf>| {
+        run(ModelsCommand::Fetch { name: "small".into(), from, into: Some(into.clone()) }, dir.path()).map_err(|e| e.to_string())
+    };
+    assert!(fill(None).unwrap_err().contains("names no source"));
+    fill(Some(copy.clone())).unwrap();
+    assert_eq!(std::fs::read(into.join("small.weights")).unwrap(), BYTES);
+    Description::load(&into, "small").unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(&into).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["names", "small.cfg", "small.toml", "small.weights"]);
+    assert!(!dir.path().join("small.weights").exists(), "the source folder may be read-only");
+    // neither source is asked when all is well: there is none
+    fill(None).unwrap();
+    // and a damaged file is not taken for a good one
+    std::fs::write(into.join("small.weights"), [&BYTES[1..], b"!"].concat()).unwrap();
+    assert!(fill(None).unwrap_err().contains("names no source"));
+    fill(Some(copy)).unwrap();
+    assert_eq!(std::fs::read(into.join("small.weights")).unwrap(), BYTES);
+}
+
+#[test]
+fn a_folder_can_be_filled_from_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    description(&dir, SHA256, None);
+    place(dir.path(), dir.path()).unwrap();
+    Description::load(dir.path(), "small").unwrap();
 }

@@ -1,0 +1,60 @@
+# What an image must be: small, without a shell, not root's, labelled. Sourced by .ci/images.
+
+readonly largest_unit_mb=60
+
+build_images() {
+    local revision
+    revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+    for image in mlvi "${units[@]}"; do
+        build "mlvi/$image:$version" --build-arg "UNIT=$image" --build-arg "VERSION=$version" --build-arg "REVISION=$revision" .
+    done
+}
+
+check_images() {
+    for image in mlvi "${units[@]}"; do
+        check_image "$image"
+    done
+    check_no_rebuild
+}
+
+check_image() {
+    local name=mlvi/$1:$version image=localhost/mlvi/$1:$version
+    inspect() { podman image inspect --format "$1" "$image"; }
+    expect() { [[ $2 == "$3" ]] || die "$name: its $1 is '$2' where '$3' is expected"; }
+    expect user "$(inspect '{{.Config.User}}')" 65532:65532
+    expect "entry point" "$(inspect '{{.Config.Entrypoint}}')" "[/usr/local/bin/entrypoint]"
+    expect title "$(inspect '{{index .Config.Labels "org.opencontainers.image.title"}}')" "mlvi/$1"
+    expect licence "$(inspect '{{index .Config.Labels "org.opencontainers.image.licenses"}}')" Apache-2.0
+    for label in description version revision; do
+        [[ -n $(inspect "{{index .Config.Labels \"org.opencontainers.image.$label\"}}") ]] || die "$name has no $label label"
+    done
+    local tree
+    tree=$(podman image mount "$image")
+    (
+        cd "$tree"
+        find . -type f -o -type l | sort >"$work/files"
+        find . -type f -perm /6000 >"$work/privileged"
+        find . -path ./tmp -prune -o ! -type l -perm /o+w -print >"$work/writable"
+    )
+    podman image unmount "$image" >/dev/null
+    if grep -E '/(sh|bash|dash|ash|busybox|perl|python[0-9.]*)$|\.(weights|onnx)$' "$work/files"; then
+        die "$name has a shell, an interpreter or weights in it"
+    fi
+    [[ ! -s $work/privileged ]] || { cat "$work/privileged"; die "$name has files that give privileges"; }
+    [[ ! -s $work/writable ]] || { cat "$work/writable"; die "$name has files that everyone can write"; }
+    local bytes
+    bytes=$(inspect '{{.Size}}')
+    [[ $1 == mlvi || $bytes -le $((largest_unit_mb * 1000000)) ]] || die "$name has $((bytes / 1000000)) MB: more than $largest_unit_mb MB"
+    local says
+    says=$(podman run --rm --read-only --cap-drop=ALL --security-opt=no-new-privileges --network=none "$image" --version)
+    expect "version" "$says" "$1 $version"
+    printf '%-24s %3d MB, %d files, no shell, user 65532, says %s\n' "$name" $((bytes / 1000000)) "$(wc -l <"$work/files")" "$says"
+}
+
+# another unit comes from the same build: nothing is compiled again for it
+check_no_rebuild() {
+    for image in "${units[@]}"; do
+        ! grep -q Compiling "$work/build-mlvi-$image.log" || die "the image of $image was compiled anew"
+    done
+    echo "the four units' images came from the first one's build"
+}

@@ -1,0 +1,60 @@
+# All images of MLVI from one file. Everything is built once; UNIT only chooses what an image holds and starts.
+#
+#   docker build -t mlvi/mlvi:0.1.0 .                                            the command line, with all units
+#   docker build -t mlvi/web-server:0.1.0 --build-arg UNIT=web-server .          or preprocessor, edge-inference, cloud-inference
+#
+# BuildKit, podman and buildah build it. An image has no shell, runs as 65532:65532 and needs no writable root file system.
+# Weights are not in it: `mlvi models fetch yolov3-tiny --into DIR` fills a volume.
+
+FROM rust:1-bookworm AS build
+WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+COPY crates crates
+# What cargo has fetched and compiled stays from build to build, an architecture each: a change compiles what hangs on it, and never the
+# dependencies. cargo goes by the times of files, which say nothing of two checkouts that share a builder; so what differs from the last
+# build by its checksum is made new, and all else old.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target,sharing=locked \
+    export CARGO_TARGET_DIR=/src/target/$(uname -m) LC_ALL=C \
+ && mkdir -p $CARGO_TARGET_DIR && touch $CARGO_TARGET_DIR/sources \
+ && find crates -type f -exec sha256sum {} + | sort >/tmp/sources \
+ && find crates -type f -exec touch --date=@0 {} + \
+ && comm -23 /tmp/sources $CARGO_TARGET_DIR/sources | cut -c 67- | xargs --no-run-if-empty -d '\n' touch \
+ && rm $CARGO_TARGET_DIR/sources \
+ && cargo build --release --locked --bins \
+ && cp /tmp/sources $CARGO_TARGET_DIR/sources \
+ && for unit in web-server preprocessor edge-inference cloud-inference mlvi; do \
+      mkdir -p /out/$unit /out/mlvi && strip -o /out/$unit/$unit $CARGO_TARGET_DIR/release/$unit || exit 1; \
+      ln -s $unit /out/$unit/entrypoint; \
+      [ $unit = mlvi ] || cp /out/$unit/$unit /out/mlvi/; \
+    done
+
+# The root file system without the binaries: the libraries that they are linked with, authorities, a user.
+FROM build AS root
+RUN mkdir -p /image/etc/ssl/certs /image/tmp /models && chmod 1777 /image/tmp \
+ && ldd /out/mlvi/* | grep -o '/[^ :]*\.so[^ ]*' | sort -u | xargs -I{} cp -L --parents {} /image \
+ && cp -L /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
+ && echo 'mlvi:x:65532:65532:MLVI:/tmp:/sbin/nologin' >/image/etc/passwd \
+ && echo 'mlvi:x:65532:' >/image/etc/group \
+ && echo 'hosts: files dns' >/image/etc/nsswitch.conf
+
+FROM scratch
+ARG UNIT=mlvi
+COPY --from=root /image /
+# an entry point knows no build arguments: it is a link to the binary
+COPY --from=build /out/${UNIT} /usr/local/bin/
+COPY models /usr/share/mlvi/models
+# a new volume that is mounted here takes this owner
+COPY --from=root --chown=65532:65532 /models /models
+ENV PATH=/usr/local/bin \
+    SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
+    MLVI_MODELS_DIR=/usr/share/mlvi/models
+USER 65532:65532
+ENTRYPOINT ["/usr/local/bin/entrypoint"]
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="mlvi/${UNIT}" \
+      org.opencontainers.image.description="MLVI decides frame by frame whether the edge or the cloud looks at a video frame: ${UNIT}" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="Apache-2.0"

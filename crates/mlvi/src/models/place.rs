@@ -1,0 +1,43 @@
+//! Fills a folder with the descriptions of another one: what a unit reads, without the weights.
+
+use detector::Description;
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Copies every description of `from`, with the network and names files that they point to, into `into`, which is made if it is
+/// missing. Weights are left out; hidden files and folders are not descriptions.
+///
+/// # Errors
+/// When a description cannot be read or a file cannot be copied.
+pub fn place(from: &Path, into: &Path) -> anyhow::Result<()> {
+    let names = Description::available(from);
+    anyhow::ensure!(!names.is_empty(), "{} describes no models (*.toml)", from.display());
+    std::fs::create_dir_all(into).map_err(|error| anyhow::anyhow!("cannot make {}: {error}", into.display()))?;
+    // a folder that is filled from itself would lose its files
+    if from.canonicalize()? == into.canonicalize()? {
+        return Ok(());
+    }
+    let mut weights = HashSet::new();
+    for name in names {
+        weights.extend(Description::load(from, &name)?.weights().path.file_name().map(OsString::from));
+    }
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, name) = (entry.path(), entry.file_name());
+        let hidden = name.as_encoded_bytes().starts_with(b".");
+        // a mounted ConfigMap is made of symbolic links to files
+        if hidden || weights.contains(&name) || !source.is_file() {
+            continue;
+        }
+        let destination = into.join(&name);
+        copy(&source, &destination)
+            .map_err(|error| anyhow::anyhow!("cannot copy {} to {}: {error}", source.display(), destination.display()))?;
+    }
+    Ok(())
+}
+
+/// The bytes alone: the original may be read-only, and a copy must be replaceable next time.
+fn copy(source: &Path, destination: &Path) -> std::io::Result<()> {
+    std::fs::write(destination, std::fs::read(source)?)
+}
