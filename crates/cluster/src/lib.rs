@@ -47,7 +47,7 @@ mod watch;
 
 pub use config::{ClusterAccess, ClusterConfig, Pacing};
 pub use decode::{Fault, FieldFault, KNOWN_KINDS, Step, strict};
-pub use live::{Live, LiveConfig, LiveError, read_live};
+pub use live::{Live, LiveError, read_live};
 pub use look::{AutoscalerSeen, DeploymentSeen, LookConfig, Looker, RunningPod, Sighting};
 pub use snapshot::{ClusterSnapshot, ClusterState, DeploymentCapacity, HpaState};
 pub use watch::Cluster;

@@ -1,25 +1,10 @@
 //! The objects of a namespace as they are in the cluster now.
 
 use crate::trouble::{Trouble, with_causes};
+use crate::{LookConfig, Looker};
+use kube::Api;
 use kube::api::{ApiResource, DynamicObject, ListParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
 use serde_json::Value;
-use std::path::PathBuf;
-use std::time::Duration;
-
-/// Which cluster is asked, and for what.
-#[derive(Clone, Debug)]
-pub struct LiveConfig {
-    /// The kubeconfig file; `None` is what `KUBECONFIG` names, or `~/.kube/config`, or else the pod's own service account.
-    pub kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context; `None` is its current one.
-    pub context: Option<String>,
-    /// The namespace; `None` is the context's.
-    pub namespace: Option<String>,
-    /// How long the API server may take for each answer.
-    pub answer: Duration,
-}
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -72,8 +57,8 @@ const KINDS: [(&str, &str, &str, &str); 18] = [
 ///
 /// # Errors
 /// When there is no cluster, or its API server does not answer.
-pub async fn read_live(config: &LiveConfig) -> Result<Live, LiveError> {
-    let (client, namespace) = connect(config).await.map_err(LiveError::NoCluster)?;
+pub async fn read_live(config: &LookConfig) -> Result<Live, LiveError> {
+    let Looker { client, namespace, answer } = Looker::new(config).await.map_err(LiveError::NoCluster)?;
     let mut live = Live { namespace, ..Live::default() };
     for (group, version, kind, plural) in KINDS {
         let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
@@ -86,8 +71,8 @@ pub async fn read_live(config: &LiveConfig) -> Result<Live, LiveError> {
         };
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &live.namespace, &resource);
         let params = ListParams::default();
-        let listed = tokio::time::timeout(config.answer, api.list(&params)).await;
-        let listed = listed.map_err(|_| LiveError::Unreachable(format!("no answer within {} s", config.answer.as_secs())))?;
+        let listed = tokio::time::timeout(answer, api.list(&params)).await;
+        let listed = listed.map_err(|_| LiveError::Unreachable(format!("no answer within {} s", answer.as_secs())))?;
         match listed {
             Ok(list) => live.objects.extend(list.items.into_iter().map(|object| plain(object, &api_version, kind))),
             Err(kube::Error::Api(status)) if status.code == 404 => live.absent.push(plural.into()),
@@ -112,26 +97,4 @@ fn plain(object: DynamicObject, api_version: &str, kind: &str) -> Value {
     }
     value["metadata"] = metadata;
     value
-}
-
-async fn connect(config: &LiveConfig) -> Result<(Client, String), String> {
-    let options = KubeConfigOptions { context: config.context.clone(), ..KubeConfigOptions::default() };
-    let named = config.kubeconfig.is_some() || config.context.is_some();
-    let read = match &config.kubeconfig {
-        Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
-    };
-    let found = match read {
-        Ok(kubeconfig) => Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| with_causes(&error))?,
-        Err(error) if named => return Err(with_causes(&error)),
-        Err(error) => {
-            Config::incluster().map_err(|_| format!("{}, and this is not a pod with a service account", with_causes(&error)))?
-        }
-    };
-    let mut found = found;
-    found.connect_timeout = Some(config.answer);
-    found.default_retry = false;
-    let namespace = config.namespace.clone().unwrap_or_else(|| found.default_namespace.clone());
-    let client = Client::try_from(found).map_err(|error| with_causes(&error))?;
-    Ok((client, namespace))
 }

@@ -34,9 +34,9 @@ pub struct LookConfig {
 /// A cluster that can be looked at.
 #[derive(Clone)]
 pub struct Looker {
-    client: Client,
-    namespace: String,
-    answer: Duration,
+    pub(crate) client: Client,
+    pub(crate) namespace: String,
+    pub(crate) answer: Duration,
 }
 
 /// What one look saw. What could not be seen is an `Err` with the reason in words.

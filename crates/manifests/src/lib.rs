@@ -12,7 +12,6 @@ mod knowledge;
 mod labels;
 mod object;
 mod path;
-mod quantity;
 mod read;
 mod report;
 mod rules;

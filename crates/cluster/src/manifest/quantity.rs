@@ -42,12 +42,20 @@ mod tests {
     #[test]
     fn quantities_are_read() {
         let close = |text: &str, expected: f64| (number(text).unwrap() / expected - 1.0).abs() < 1e-12;
-        for (text, expected) in
-            [("500m", 0.5), ("2", 2.0), ("1.5", 1.5), ("1e3", 1000.0), ("12E2", 1200.0), ("2Gi", 2_147_483_648.0)]
-        {
+        for (text, expected) in [
+            ("500m", 0.5),
+            ("2", 2.0),
+            ("1.5", 1.5),
+            ("1e3", 1000.0),
+            ("12E2", 1200.0),
+            ("2Gi", 2_147_483_648.0),
+            (".5", 0.5),
+            ("1E", 1e18),
+            ("-1", -1.0),
+        ] {
             assert!(close(text, expected), "{text}");
         }
-        for wrong in ["", "m", "5 m", "five", "1.2.3", "5mm", "5e", "1Kib"] {
+        for wrong in ["", "m", "5 m", "five", "1.2.3", "5mm", "5e", "1Kib", "64MB", "64mi", "+-1"] {
             assert_eq!(number(wrong), None, "{wrong}");
         }
         assert_eq!(cores("0"), None);

@@ -2,13 +2,12 @@
 
 use super::played_api::PlayedApi;
 use super::write_kubeconfig;
-use cluster::{LiveConfig, LiveError, read_live};
+use cluster::{LiveError, LookConfig, read_live};
 use serde_json::json;
 use std::path::Path;
-use std::time::Duration;
 
-fn config(kubeconfig: &Path) -> LiveConfig {
-    LiveConfig { kubeconfig: Some(kubeconfig.to_owned()), context: None, namespace: None, answer: Duration::from_secs(60) }
+fn config(kubeconfig: &Path) -> LookConfig {
+    LookConfig { kubeconfig: Some(kubeconfig.to_owned()), context: None, namespace: None }
 }
 
 fn list(kind: &str, items: serde_json::Value) -> String {
@@ -62,7 +61,7 @@ async fn without_a_cluster_it_is_said_why() -> anyhow::Result<()> {
     let error = read_live(&config(&kubeconfig)).await.unwrap_err();
     assert!(matches!(error, LiveError::Unreachable(_)), "{error}");
 
-    let named = LiveConfig { context: Some("other".into()), ..config(&kubeconfig) };
+    let named = LookConfig { context: Some("other".into()), ..config(&kubeconfig) };
     let error = read_live(&named).await.unwrap_err().to_string();
     assert!(error.contains("other"), "{error}");
 

@@ -2,8 +2,8 @@
 
 use crate::finding::Finding;
 use crate::object::Field;
-use crate::quantity::parse;
 use crate::world::World;
+use cluster::manifest::number;
 
 pub(super) const ID: &str = "quantity";
 
@@ -41,7 +41,7 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
 
 fn unreadable(field: &Field<'_>) -> Option<Finding> {
     let text = field.scalar()?;
-    match parse(&text) {
+    match number(&text) {
         Some(value) if value >= 0.0 => None,
         Some(_) => Some(field.error(ID, format!("'{text}' is negative"))),
         None => Some(
@@ -53,7 +53,7 @@ fn unreadable(field: &Field<'_>) -> Option<Finding> {
 }
 
 fn above_limit(resources: &Field<'_>) -> Vec<Finding> {
-    let value = |field: &Field<'_>| field.scalar().and_then(|text| parse(&text));
+    let value = |field: &Field<'_>| field.scalar().and_then(|text| number(&text));
     let above = |(name, request): (&str, Field<'_>)| {
         let limit = resources.get("limits").get(name);
         let (asked, allowed) = (value(&request)?, value(&limit)?);

@@ -1,17 +1,11 @@
 //! The objects of a running cluster.
 
-use cluster::{LiveConfig, read_live};
+use cluster::{LookConfig, read_live};
 use manifests::Set;
-use std::time::Duration;
 
 /// Reads a namespace. What may not be seen is named once, and the rest is looked at all the same.
 pub(super) fn read(namespace: &str, context: Option<&str>) -> anyhow::Result<Set> {
-    let config = LiveConfig {
-        kubeconfig: None,
-        context: context.map(str::to_owned),
-        namespace: Some(namespace.to_owned()),
-        answer: Duration::from_secs(15),
-    };
+    let config = LookConfig { kubeconfig: None, context: context.map(str::to_owned), namespace: Some(namespace.to_owned()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let live = runtime.block_on(read_live(&config))?;
     for (kinds, reason) in &live.refused {
