@@ -1,15 +1,9 @@
 # docker-compose.yml, brought up for real by podman-compose. Sourced by .ci/images.
 
-readonly compose_version=1.6.0
-
-compose() { MLVI_PORT=$port "$work/compose/bin/podman-compose" --project-name "$prefix" "$@" >>"$work/compose.log" 2>&1; }
+compose() { MLVI_PORT=$port "$work/python/bin/podman-compose" --project-name "$prefix" "$@" >>"$work/compose.log" 2>&1; }
 
 run_compose() {
     step "docker-compose.yml: up, a photo, down"
-    if [[ ! -x $work/compose/bin/podman-compose ]]; then
-        python3 -m venv "$work/compose"
-        "$work/compose/bin/pip" install --quiet --disable-pip-version-check "podman-compose==$compose_version"
-    fi
     : >"$work/compose.log"
     remove_suite
     take_tool

@@ -55,6 +55,13 @@ CONF
         die "podman does not work here"
 }
 
+# a pip, and podman-compose
+make_python() {
+    [[ -x $work/python/bin/podman-compose ]] && return
+    python3 -m venv "$work/python"
+    "$work/python/bin/pip" install --quiet --disable-pip-version-check podman-compose==1.6.0
+}
+
 # has IMAGE
 has() { podman image exists "localhost/$1"; }
 

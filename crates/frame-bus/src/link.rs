@@ -8,7 +8,7 @@ use crate::{BusError, Security};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing::{error, info};
 
 /// Shared by the clients, which report trouble, and by the monitor, which then looks at once.
@@ -33,7 +33,10 @@ struct State {
 
 impl State {
     fn refused(&mut self, refusal: Refusal) {
-        self.last_reason = Some(refusal.text.clone());
+        // what is only a guess is no reason until the monitor has seen it twice
+        if refusal.certain {
+            self.last_reason = Some(refusal.text.clone());
+        }
         self.refusal = Some(refusal);
     }
 }
@@ -101,8 +104,17 @@ impl Link {
     /// The broker does not let us do this. Gives the words for it, and says them once.
     pub(crate) fn lacks(&self, right: Right) -> String {
         let text = right.is_missing(&self.security);
-        if self.lock().rights.lacks(right, &text) {
+        let now = Instant::now();
+        let (news, was_told) = {
+            let mut state = self.lock();
+            let before = state.rights.missing(now);
+            let news = state.rights.lacks(right, &text, now);
+            (news, before == state.rights.missing(now))
+        };
+        if news {
             error!("{text}");
+        }
+        if !was_told {
             // the monitor tells everyone
             self.report_trouble();
         }
@@ -159,7 +171,7 @@ impl Link {
 
     /// What the broker does not let us do, in words.
     pub(crate) fn missing_rights(&self) -> Option<String> {
-        self.lock().rights.missing()
+        self.lock().rights.missing(Instant::now())
     }
 
     /// Whom the broker takes us for, in words.

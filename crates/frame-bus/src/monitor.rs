@@ -3,6 +3,7 @@
 use crate::client::Inquirer;
 use crate::clients::Clients;
 use crate::link::{Link, Woken};
+use crate::refusal::Refusal;
 use rdkafka::consumer::Consumer as _;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -91,7 +92,10 @@ impl Monitor {
                 self.link.forget_reason();
                 Ok(())
             }
-            Err(error) => Err(self.link.last_reason().unwrap_or_else(|| error.to_string())),
+            Err(error) => match self.link.refusal() {
+                Some(refusal) if self.is_sure(&refusal) => Err(refusal.text),
+                _ => Err(self.link.last_reason().unwrap_or_else(|| error.to_string())),
+            },
         }
     }
 
@@ -122,12 +126,16 @@ impl Monitor {
     /// Whether a listener refuses us; says so once for each way in which it does.
     fn is_refused(&mut self) -> bool {
         let Some(refusal) = self.link.refusal() else { return false };
-        let sure = refusal.certain || self.doubts.as_ref() == Some(&refusal.text);
+        let sure = self.is_sure(&refusal);
         if sure {
             self.tell(refusal.text.clone());
         }
         self.doubts = Some(refusal.text);
         sure
+    }
+
+    fn is_sure(&self, refusal: &Refusal) -> bool {
+        refusal.certain || self.doubts.as_ref() == Some(&refusal.text)
     }
 
     fn tell(&mut self, refusal: String) {

@@ -3,6 +3,11 @@
 use crate::Security;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::{Duration, Instant};
+
+/// After this time it is worth another try to write. Who reads tries all the time; who writes may be asked to only while all is well, and
+/// would never find out that it is allowed now.
+const WRITE_AGAIN: Duration = Duration::from_secs(10);
 
 /// Something that a broker may allow or not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,16 +37,16 @@ impl fmt::Display for Right {
     }
 }
 
-/// Those that are known to be missing, each with the words for it.
+/// Those that are known to be missing, each with the words for it and when it was seen last.
 #[derive(Debug, Default)]
 pub(crate) struct Rights {
-    missing: BTreeMap<Right, String>,
+    missing: BTreeMap<Right, (String, Instant)>,
 }
 
 impl Rights {
     /// `true` when that is news.
-    pub(crate) fn lacks(&mut self, right: Right, text: &str) -> bool {
-        self.missing.insert(right, text.to_owned()).is_none()
+    pub(crate) fn lacks(&mut self, right: Right, text: &str, now: Instant) -> bool {
+        self.missing.insert(right, (text.to_owned(), now)).is_none()
     }
 
     /// `true` when it was missing.
@@ -53,9 +58,30 @@ impl Rights {
         self.missing.is_empty()
     }
 
-    /// All that are missing, in words.
-    pub(crate) fn missing(&self) -> Option<String> {
-        let texts: Vec<&str> = self.missing.values().map(String::as_str).collect();
+    /// All that are missing, in words; but those to write only for a while.
+    pub(crate) fn missing(&self, now: Instant) -> Option<String> {
+        let stands = |right: &Right, seen: Instant| !matches!(right, Right::Write(_)) || now.duration_since(seen) < WRITE_AGAIN;
+        let texts = self.missing.iter().filter(|(right, (_, seen))| stands(right, *seen)).map(|(_, (text, _))| text.as_str());
+        let texts: Vec<&str> = texts.collect();
         if texts.is_empty() { None } else { Some(texts.join("; ")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writing_is_tried_again_after_a_while_and_told_once() {
+        let (mut rights, start) = (Rights::default(), Instant::now());
+        let write = || Right::Write("t".into());
+        assert!(rights.lacks(write(), "no writing", start));
+        assert!(rights.lacks(Right::Read("t".into()), "no reading", start));
+        assert_eq!(rights.missing(start).as_deref(), Some("no reading; no writing"));
+        let later = start + WRITE_AGAIN;
+        assert_eq!(rights.missing(later).as_deref(), Some("no reading"));
+        assert!(!rights.lacks(write(), "no writing", later));
+        assert_eq!(rights.missing(later).as_deref(), Some("no reading; no writing"));
+        assert!(rights.has(&write()) && rights.has(&Right::Read("t".into())) && rights.are_complete());
     }
 }
