@@ -17,8 +17,11 @@ make_debian() {
         debootstrap --variant=minbase bookworm "$folder" >"$work/debootstrap.log" 2>&1 ||
             { tail -n 20 "$work/debootstrap.log" >&2; die "debootstrap failed"; }
         rm -rf "$folder"/var/cache/apt/archives/*.deb "$folder"/var/lib/apt/lists/*
-        echo "deb http://deb.debian.org/debian bookworm-updates main
-deb http://deb.debian.org/debian-security bookworm-security main" >>"$folder/etc/apt/sources.list"
+        # updates, from where debootstrap got the rest
+        local mirror
+        mirror=$(awk '$1 == "deb" { print $2; exit }' "$folder/etc/apt/sources.list")
+        mirror=${mirror%/}
+        printf 'deb %s bookworm-updates main\ndeb %s-security bookworm-security main\n' "$mirror" "$mirror" >>"$folder/etc/apt/sources.list"
         # authorities that this machine trusts beyond Debian's, so that the build reaches the registries as the machine does
         mkdir -p "$folder/usr/local/share/ca-certificates"
         find /usr/local/share/ca-certificates -name '*.crt' -exec cp -L {} "$folder/usr/local/share/ca-certificates/" \;
