@@ -29,10 +29,11 @@ pub use rules::{RULES, Rule};
 
 use world::World;
 
-/// Looks at a set through every rule. `live` says that it was read from a cluster, where Secrets are not looked at.
+/// Looks at a set through every rule. One that was read from a cluster, where Secrets are not looked at, comes with the plural names of the
+/// kinds that the cluster did not show.
 #[must_use]
-pub fn check(set: &Set, knowledge: &Knowledge, live: bool) -> Report {
-    let world = World::of(&set.objects, knowledge, live);
+pub fn check(set: &Set, knowledge: &Knowledge, refused: Option<&[String]>) -> Report {
+    let world = World::of(&set.objects, knowledge, refused);
     let mut findings = set.findings.clone();
     for rule in RULES {
         findings.extend((rule.check)(&world));

@@ -4,8 +4,18 @@ use crate::{ExpectedSecret, Given, Input, Knowledge, KnownVariable, Program, Ref
 
 /// Findings of one rule as `severity field: message; help`.
 pub(crate) fn found(text: &str, rule: &str) -> Vec<String> {
+    found_in(text, rule, None)
+}
+
+/// The same of a running cluster that did not show these kinds.
+pub(crate) fn found_live(text: &str, rule: &str, refused: &[&str]) -> Vec<String> {
+    let refused: Vec<String> = refused.iter().map(ToString::to_string).collect();
+    found_in(text, rule, Some(&refused))
+}
+
+fn found_in(text: &str, rule: &str, refused: Option<&[String]>) -> Vec<String> {
     let set = Set::of_text(text, "test.yml").unwrap();
-    let report = check(&set, &knowledge(), false);
+    let report = check(&set, &knowledge(), refused);
     let findings = report.findings.into_iter().filter(|finding| finding.rule == rule);
     let line = |finding: crate::Finding| {
         format!("{} {}: {}; {}", finding.severity, finding.field, finding.message, finding.help.unwrap_or_default())

@@ -15,6 +15,8 @@ pub(crate) struct World<'a> {
     pub(crate) scalers: Vec<Scaler<'a>>,
     /// Whether the objects are those of a running cluster, where Secrets were not read.
     pub(crate) live: bool,
+    /// The plural names of the kinds that the cluster did not show.
+    pub(crate) refused: &'a [String],
 }
 
 /// Something that makes pods.
@@ -61,8 +63,9 @@ pub(crate) struct Scaler<'a> {
 }
 
 impl<'a> World<'a> {
-    pub(crate) fn of(objects: &'a [Object], knowledge: &'a Knowledge, live: bool) -> Self {
-        let mut world = Self { objects, knowledge, workloads: Vec::new(), scalers: Vec::new(), live };
+    pub(crate) fn of(objects: &'a [Object], knowledge: &'a Knowledge, refused: Option<&'a [String]>) -> Self {
+        let (live, refused) = (refused.is_some(), refused.unwrap_or_default());
+        let mut world = Self { objects, knowledge, workloads: Vec::new(), scalers: Vec::new(), live, refused };
         world.workloads = objects.iter().filter_map(|object| world.workload(object)).collect();
         world.scalers = objects.iter().filter_map(Scaler::of).collect();
         world
@@ -102,6 +105,12 @@ impl<'a> World<'a> {
         let names =
             if command.is_empty() { vec![image, container.get("name").text().unwrap_or_default()] } else { vec![command] };
         names.iter().find_map(|name| self.knowledge.programs.iter().find(|program| program.name == *name))
+    }
+
+    /// Whether objects of this kind may be there all the same: the cluster did not show them.
+    pub(crate) fn is_hidden(&self, kind: &str) -> bool {
+        let plural = kind.to_lowercase() + "s";
+        self.refused.contains(&plural)
     }
 
     /// The object of a kind and name that something in `namespace` means.

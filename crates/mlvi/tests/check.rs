@@ -10,7 +10,7 @@ fn repository() -> PathBuf {
 
 fn check(path: &Path, tools: &Tools) -> anyhow::Result<Report> {
     let set = Set::read(&[path.to_owned()], tools)?;
-    Ok(manifests::check(&set, &mlvi::check::knowledge(&repository().join("models")), false))
+    Ok(manifests::check(&set, &mlvi::check::knowledge(&repository().join("models")), None))
 }
 
 fn listed(report: &Report) -> String {

@@ -132,6 +132,10 @@ impl Metrics {
         metrics.register("preprocessor_budget_left", budget, own.budget_left.clone());
         let reloads = "changes of the policy file, by whether they could be used";
         metrics.register("preprocessor_policy_reloads", reloads, own.policy_reloads.clone());
+        // both from 0 on: the first increase of a series that begins with 1 is not seen
+        for outcome in ["used", "refused"] {
+            drop(own.policy_reloads.get_or_create(&ReloadLabel { outcome }));
+        }
         metrics.register("preprocessor_in_flight_frames", "frames in the process", own.in_flight.clone());
         own
     }

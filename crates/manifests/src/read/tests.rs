@@ -106,7 +106,7 @@ fn a_finding_in_a_build_names_the_file_that_sets_the_field() {
         ("overlay/patch.yml", patch),
     ];
     let Some((dir, set)) = built(&files, "overlay") else { return };
-    let report = check(&set, &Knowledge::default(), false);
+    let report = check(&set, &Knowledge::default(), None);
     let place = |rule: &str, part: &str| {
         let found = report.findings.iter().find(|finding| finding.rule == rule && finding.to_string().contains(part));
         let place = found.unwrap_or_else(|| panic!("{rule} {part}: {report:?}")).place.clone().unwrap();

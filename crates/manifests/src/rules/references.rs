@@ -74,6 +74,7 @@ fn missing(world: &World<'_>, field: &Field<'_>, kind: &str) -> Option<Finding> 
     let namespace = &field.object.namespace;
     let expected = kind == "ServiceAccount" && name == "default";
     if expected
+        || world.is_hidden(kind)
         || beside(field, "optional").is_some_and(|optional| *optional == true)
         || world.find(kind, name, namespace).is_some()
     {
@@ -202,7 +203,7 @@ fn missing_keys(world: &World<'_>, reference: &Field<'_>, name: &str, key: &str,
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{found, pod};
+    use crate::testing::{found, found_live, pod};
 
     #[test]
     fn what_is_named_must_be_there() {
@@ -213,6 +214,9 @@ mod tests {
         let found = found(&text, "missing-object");
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[0].contains("ServiceAccount 'none'") || found[1].contains("ServiceAccount 'none'"), "{found:?}");
+        // what the cluster did not show may be there
+        let found = found_live(&text, "missing-object", &["serviceaccounts"]);
+        assert!(found.len() == 1 && found[0].contains("ConfigMap 'none'"), "{found:?}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Selectors against the labels of pods.
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::labels;
 use crate::object::{Field, Object};
 use crate::world::{Workload, World};
@@ -46,7 +46,12 @@ fn of_object(world: &World<'_>, object: &Object) -> Vec<Finding> {
             // another cluster may have them: a hop that is needed and not allowed is another rule's
             let absent = inside.filter(|selector| !of_pods(world, selector).is_empty());
             let absent = absent.map(|selector| selector.note(ID, "no pods among these objects have these labels"));
-            of_pods(world, &object.at("spec.podSelector")).into_iter().chain(absent).collect()
+            let mut own = of_pods(world, &object.at("spec.podSelector"));
+            if world.live {
+                // the pods of a Job that is done go, and its policy stays
+                own.iter_mut().for_each(|finding| finding.severity = Severity::Note);
+            }
+            own.into_iter().chain(absent).collect()
         }
         "ServiceMonitor" => of_services(world, &object.at("spec.selector")),
         "PodMonitor" => of_pods(world, &object.at("spec.selector")),
@@ -96,7 +101,16 @@ fn labels_of_pods(world: &World<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{deployment, found};
+    use crate::testing::{deployment, found, found_live};
+
+    #[test]
+    fn the_policy_of_a_job_that_is_done_is_no_error_in_a_cluster() {
+        let policy = "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\n\
+             spec: {podSelector: {matchLabels: {app: gone}}, policyTypes: [Ingress]}\n";
+        let set = deployment("a", "", "") + policy;
+        assert!(found(&set, "selector")[0].starts_with("error spec.podSelector"));
+        assert!(found_live(&set, "selector", &[])[0].starts_with("note spec.podSelector"));
+    }
 
     #[test]
     fn selectors_must_fit() {

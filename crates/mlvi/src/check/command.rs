@@ -75,8 +75,11 @@ fn look(args: &CheckArgs, models_dir: &Path) -> anyhow::Result<Report> {
             "mlvi check: {dir} is not there, so that names of models are not checked; --models-dir DIR says where they are described"
         );
     }
-    let set = if args.live { live::read(&args.namespace, args.context.as_deref())? } else { read(&args.paths)? };
-    Ok(manifests::check(&set, &knowledge(models_dir), args.live))
+    if args.live {
+        let (set, refused) = live::read(&args.namespace, args.context.as_deref())?;
+        return Ok(manifests::check(&set, &knowledge(models_dir), Some(&refused)));
+    }
+    Ok(manifests::check(&read(&args.paths)?, &knowledge(models_dir), None))
 }
 
 fn read(paths: &[PathBuf]) -> anyhow::Result<Set> {

@@ -81,25 +81,30 @@ pub(super) async fn from_cluster(looker: &Looker, port: u16) -> Seen {
         Vec::new()
     });
     let is_unit = |app: &str| UNITS.contains(&app);
-    let known_nothing = deployments.is_empty() && pods.is_empty();
     seen.deployments = deployments.into_iter().filter(|deployment| is_unit(&deployment.app)).collect();
-    if seen.deployments.is_empty() && !known_nothing {
+    if seen.deployments.is_empty() && seen.troubles.is_empty() {
         seen.troubles.push(format!("namespace {} has no Deployment of a unit ({})", looker.namespace(), UNITS.join(", ")));
     }
-    let mut refusals = 0;
-    for pod in pods.iter().filter(|pod| is_unit(&pod.app)) {
-        match looker.metrics(&pod.name, port).await {
-            Ok(text) => {
-                seen.processes.push(Process { name: pod.name.clone(), unit: pod.app.clone(), metrics: Scrape::read(&text) });
-            }
-            Err(reason) => {
-                refusals += 1;
-                // a role that refuses one refuses all: once is enough
-                if refusals == 1 {
-                    seen.troubles.push(format!("metrics cannot be seen, of pod {} for one: {reason}", pod.name));
-                }
-            }
+    // all at once: where a network policy drops the questions, each waits to the end of its patience
+    let mut asked = tokio::task::JoinSet::new();
+    for pod in pods.into_iter().filter(|pod| is_unit(&pod.app)) {
+        let looker = looker.clone();
+        asked.spawn(async move {
+            let text = tokio::time::timeout(PATIENCE, looker.metrics(&pod.name, port)).await;
+            (pod, text.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs()))))
+        });
+    }
+    let mut refused = Vec::new();
+    for (pod, text) in asked.join_all().await {
+        match text {
+            Ok(text) => seen.processes.push(Process { name: pod.name, unit: pod.app, metrics: Scrape::read(&text) }),
+            Err(reason) => refused.push((pod.name, reason)),
         }
+    }
+    seen.processes.sort_by(|a, b| a.name.cmp(&b.name));
+    // what keeps one from answering keeps most: once is enough
+    if let Some((pod, reason)) = refused.into_iter().min() {
+        seen.troubles.push(format!("metrics cannot be seen, of pod {pod} for one: {reason}"));
     }
     seen
 }

@@ -22,9 +22,9 @@ use std::time::{Duration, Instant};
 /// What its roles refuse is said once and left out. Outside of Kubernetes, `--admin` names the units' admin ports.
 #[derive(Args, Debug)]
 pub struct StatusArgs {
-    /// The namespace [default: that of the kubeconfig's context]
-    #[arg(long, short, value_name = "NAME", conflicts_with = "admin")]
-    namespace: Option<String>,
+    /// The namespace
+    #[arg(long, short, value_name = "NAME", conflicts_with = "admin", default_value = "mlvi")]
+    namespace: String,
     /// The context of the kubeconfig [default: its current one]
     #[arg(long, value_name = "NAME", conflicts_with = "admin")]
     context: Option<String>,
@@ -104,7 +104,7 @@ async fn source(args: &StatusArgs) -> anyhow::Result<Source> {
         return Ok(Source::Admin(args.admin.iter().map(|text| Admin::parse(text)).collect::<Result<_, _>>()?));
     }
     let StatusArgs { kubeconfig, context, namespace, .. } = args;
-    let config = LookConfig { kubeconfig: kubeconfig.clone(), context: context.clone(), namespace: namespace.clone() };
+    let config = LookConfig { kubeconfig: kubeconfig.clone(), context: context.clone(), namespace: Some(namespace.clone()) };
     let looker = Looker::new(&config).await.map_err(|reason| {
         anyhow::anyhow!(
             "no cluster to ask: {reason}; give --kubeconfig or --context, or --admin URL for units outside of Kubernetes"
