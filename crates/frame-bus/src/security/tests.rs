@@ -86,6 +86,9 @@ fn files_for_tls_are_not_looked_at_without_tls() {
     assert_eq!(read(&pairs).unwrap(), Security::default());
 }
 
+/// Variables and their values.
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
 #[test]
 fn bad_combinations_are_named_with_what_is_allowed() {
     let dir = tempfile::tempdir().unwrap();
@@ -94,7 +97,7 @@ fn bad_combinations_are_named_with_what_is_allowed() {
     let sasl = [("MLVI_KAFKA_SECURITY", "sasl_plaintext"), ("MLVI_KAFKA_USERNAME", "site")];
     let tls = [("MLVI_KAFKA_SECURITY", "ssl")];
     let missing = Path::new("/nonexistent/file").display().to_string();
-    let cases: [(&[(&str, &str)], &[(&str, &str)], &str, &str); 13] = [
+    let cases: [(Pairs, Pairs, &str, &str); 13] = [
         (&[], &[("MLVI_KAFKA_SECURITY", "tls")], "MLVI_KAFKA_SECURITY", "plaintext, ssl, sasl_plaintext, sasl_ssl"),
         (
             &sasl,
