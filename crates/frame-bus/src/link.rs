@@ -90,6 +90,11 @@ impl Link {
         self.lock().last_reason.clone()
     }
 
+    /// A refusal was only a guess, and has turned out to be right: it is the reason from now on.
+    pub(crate) fn is_refused(&self, refusal: &Refusal) {
+        self.lock().last_reason = Some(refusal.text.clone());
+    }
+
     /// What was said last, if a person must mend it.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         self.lock().refusal.clone()
@@ -245,6 +250,18 @@ mod tests {
         assert!(link.missing_rights().is_some());
         link.has_read("t");
         assert_eq!(link.missing_rights(), None);
+    }
+
+    #[test]
+    fn a_guess_is_no_reason_until_it_has_turned_out_to_be_right() {
+        let link = Link::default();
+        assert!(link.note_reason(RDKafkaErrorCode::BrokerTransportFailure, "a:1: weather (after 9000ms in state UP)"));
+        assert!(link.note_reason(RDKafkaErrorCode::BrokerTransportFailure, "a:1/1: Disconnected (after 3ms in state UP)"));
+        assert_eq!(link.last_reason().as_deref(), Some("a:1: weather"));
+        let refusal = link.refusal().unwrap();
+        assert!(!refusal.certain);
+        link.is_refused(&refusal);
+        assert_eq!(link.last_reason(), Some(refusal.text));
     }
 
     #[test]

@@ -93,7 +93,10 @@ impl Monitor {
                 Ok(())
             }
             Err(error) => match self.link.refusal() {
-                Some(refusal) if self.is_sure(&refusal) => Err(refusal.text),
+                Some(refusal) if self.is_sure(&refusal) => {
+                    self.link.is_refused(&refusal);
+                    Err(refusal.text)
+                }
                 _ => Err(self.link.last_reason().unwrap_or_else(|| error.to_string())),
             },
         }
