@@ -55,7 +55,7 @@ FILE
 make_kafka() {
     has "$kafka_image" && return
     local libs
-    libs=$(KAFKA_VERSION=${kafka_image##*:} .ci/kafka get | tail -n 1)
+    libs=$(KAFKA_VERSION=${kafka_image##*:} .ci/kafka get)
     build "$kafka_image" --file - --ignorefile /dev/null "$libs" <<'FILE'
 FROM debian:bookworm-slim
 RUN apt-get update -q \
