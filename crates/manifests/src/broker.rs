@@ -59,6 +59,17 @@ impl<'a> Broker<'a> {
         Some(Self { title, pods: Pods::Workload(place), listeners, properties })
     }
 
+    /// Whether clients from outside may come to it by this name: it advertises the name, or has it in its environment for that. What an
+    /// operator advertises is not known.
+    pub(crate) fn may_be_known_as(&self, host: &str, world: &World<'_>) -> bool {
+        let Pods::Workload(place) = self.pods else { return true };
+        let names_it = |text: &str| text.split(|c: char| !(c.is_alphanumeric() || ".-_".contains(c))).any(|name| name == host);
+        let containers = &world.workloads[place].containers;
+        let mut environment = containers.iter().flat_map(|container| container.environment.iter());
+        self.properties.get("advertised.listeners").is_some_and(|(value, _)| names_it(value))
+            || environment.any(|(_, variable)| variable.value.as_deref().is_some_and(names_it))
+    }
+
     /// A number of bytes, and where it is set.
     pub(crate) fn bytes(&self, property: &str) -> Option<(u64, &Field<'a>)> {
         let (text, field) = self.properties.get(property)?;

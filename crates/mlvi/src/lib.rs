@@ -7,6 +7,7 @@ pub mod bench;
 pub mod check;
 pub mod credentials;
 pub mod models;
+mod output;
 mod plot;
 pub mod push;
 mod scrape;

@@ -1,6 +1,7 @@
-//! Watching how much work the tiers have: the broker's lag, and the cluster's ready pods.
+//! Watching how much work there is, here and at the tiers: the broker's lag, and the cluster's ready pods.
 
 use crate::decisions::Decisions;
+use crate::metrics::Metrics;
 use cluster::{Cluster, ClusterConfig, DeploymentCapacity};
 use frame::{Destination, Topics};
 use frame_bus::Bus;
@@ -50,13 +51,20 @@ pub(crate) struct Backlog {
     pub(crate) bus: Bus,
     pub(crate) topics: Topics,
     pub(crate) groups: TierGroups,
+    /// The group of all replicas of this unit.
+    pub(crate) own_group: String,
 }
 
 impl Backlog {
-    /// Tells the decisions what it sees, until shutdown. What cannot be read is not known.
-    pub(crate) async fn watch(self, decisions: Decisions, shutdown: CancellationToken) {
+    /// Tells the decisions and the metrics what it sees, until shutdown. What cannot be read is not known.
+    pub(crate) async fn watch(self, decisions: Decisions, metrics: Metrics, shutdown: CancellationToken) {
         loop {
-            let (edge, cloud) = tokio::join!(self.of(Destination::Edge), self.of(Destination::Cloud));
+            let (own, edge, cloud) = tokio::join!(
+                self.of(&self.own_group, &self.topics.frames),
+                self.of_tier(Destination::Edge),
+                self.of_tier(Destination::Cloud)
+            );
+            metrics.backlog(own);
             decisions.lag(Destination::Edge, edge);
             decisions.lag(Destination::Cloud, cloud);
             decisions.report();
@@ -67,8 +75,11 @@ impl Backlog {
         }
     }
 
-    async fn of(&self, tier: Destination) -> Option<u64> {
-        let (group, topic) = (self.groups.of(tier), self.topics.for_destination(tier));
+    async fn of_tier(&self, tier: Destination) -> Option<u64> {
+        self.of(self.groups.of(tier), self.topics.for_destination(tier)).await
+    }
+
+    async fn of(&self, group: &str, topic: &str) -> Option<u64> {
         match self.bus.lag(group, topic).await {
             Ok(lag) => Some(lag.messages),
             Err(error) => {
@@ -94,5 +105,45 @@ pub(crate) async fn watch_cluster(config: ClusterConfig, decisions: Decisions, s
             changed = capacity.changed() => if changed.is_err() { return },
             () = shutdown.cancelled() => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use embedded_broker::{Broker, BrokerConfig};
+    use frame_bus::{BusConfig, Outgoing};
+    use offload::PolicyConfig;
+    use std::time::Instant;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn frames_that_wait_for_this_unit_are_counted_and_those_of_a_broker_that_is_gone_are_not_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let broker = Broker::start(BrokerConfig::new(dir.path())).await.unwrap();
+        let bus = Bus::open(BusConfig::new(broker.address().to_string(), "test")).unwrap();
+        let (topics, shutdown) = (Topics::default(), CancellationToken::new());
+        bus.ensure_topics(&frame_bus::topic_specs(&topics, 2), &shutdown).await.unwrap();
+        for number in 0..3 {
+            let out = Outgoing { topic: topics.frames.clone(), key: number.to_string(), headers: Vec::new(), payload: vec![0] };
+            bus.send(out).await.unwrap();
+        }
+        let exported = unit::Metrics::default();
+        let metrics = Metrics::register(&exported);
+        let decisions = Decisions::new(&PolicyConfig::named("edge-only").unwrap(), None, metrics.clone()).unwrap();
+        let groups = TierGroups { edge: "edge".into(), cloud: "cloud".into() };
+        let backlog = Backlog { bus, topics, groups, own_group: "own".into() };
+        let watching = tokio::spawn(backlog.watch(decisions, metrics, shutdown.clone()));
+        let shows = async |line: &str| {
+            let started = Instant::now();
+            while !exported.encode().contains(line) {
+                assert!(started.elapsed() < Duration::from_secs(60), "{line} is not in {}", exported.encode());
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        shows("mlvi_preprocessor_backlog_frames 3.0\n").await;
+        broker.shutdown().await.unwrap();
+        shows("mlvi_preprocessor_backlog_frames NaN\n").await;
+        shutdown.cancel();
+        watching.await.unwrap();
     }
 }

@@ -17,6 +17,7 @@ pub(crate) struct Metrics {
     decisions: Family<DecisionLabels, Counter>,
     stages: Family<StageLabel, Histogram, fn() -> Histogram>,
     dead_letters: Counter,
+    backlog: Gauge<f64, AtomicU64>,
     tiers: TierGauges,
     sent_bytes: Family<TierLabel, Counter>,
     answered: Family<TierLabel, Histogram, fn() -> Histogram>,
@@ -106,6 +107,7 @@ impl Metrics {
             decisions: Family::default(),
             stages: Family::new_with_constructor(histogram),
             dead_letters: Counter::default(),
+            backlog: Gauge::default(),
             tiers: TierGauges::default(),
             sent_bytes: Family::default(),
             answered: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 14))),
@@ -120,6 +122,9 @@ impl Metrics {
         metrics.register("preprocessor_decisions", "frames sent on, by destination and reason", own.decisions.clone());
         metrics.register("preprocessor_stage_seconds", "time that a frame spent in each stage, in seconds", own.stages.clone());
         metrics.register("preprocessor_dead_letters", "messages sent to the dead-letter topic", own.dead_letters.clone());
+        let backlog = "frames that this unit's replicas together have not finished; NaN when not known";
+        metrics.register("preprocessor_backlog_frames", backlog, own.backlog.clone());
+        own.backlog(None);
         own.tiers.register(metrics);
         metrics.register("preprocessor_sent_bytes", "bytes of frames sent to a tier", own.sent_bytes.clone());
         let answered = "time from the decision to the tier's answer, in seconds";
@@ -195,6 +200,10 @@ impl Metrics {
     pub(crate) fn policy_reloaded(&self, used: bool) {
         let outcome = if used { "used" } else { "refused" };
         self.policy_reloads.get_or_create(&ReloadLabel { outcome }).inc();
+    }
+
+    pub(crate) fn backlog(&self, frames: Option<u64>) {
+        self.backlog.set(frames.map_or(f64::NAN, |frames| frames as f64));
     }
 
     pub(crate) fn budget_left(&self, left: f64) {

@@ -60,8 +60,8 @@ async fn start(config: Config, own: Option<Box<dyn Policy>>, shutdown: Cancellat
     let _until_the_end = watching.clone().drop_guard();
     let decisions = Decisions::new(&policy.filled_in(policy.config.clone()), own, metrics.clone())?;
     tokio::spawn(policy.watch(decisions.clone(), metrics.clone(), watching.clone()));
-    let backlog = Backlog { bus: bus.clone(), topics: topics.clone(), groups: tiers };
-    tokio::spawn(backlog.watch(decisions.clone(), watching.clone()));
+    let backlog = Backlog { bus: bus.clone(), topics: topics.clone(), groups: tiers, own_group: group.clone() };
+    tokio::spawn(backlog.watch(decisions.clone(), metrics.clone(), watching.clone()));
     tokio::spawn(watch_cluster(cluster, decisions.clone(), watching.clone()));
     let (answered, caught_up) = (Answered::default(), CancellationToken::new());
     let results = Results {

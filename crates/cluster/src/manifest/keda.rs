@@ -4,6 +4,7 @@ use super::autoscaler::{behavior, others};
 use super::{ManifestError, Scaler, ScalerKind, strictly};
 use hpa::{Metric, Spec};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerBehavior;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -17,19 +18,9 @@ const LAG_THRESHOLD: u64 = 10;
 struct ScaledObject {
     api_version: String,
     kind: String,
-    metadata: Metadata,
+    metadata: ObjectMeta,
     spec: ScaledObjectSpec,
     status: Option<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(dead_code, reason = "named so that only what is really unknown is refused")]
-struct Metadata {
-    name: String,
-    namespace: Option<String>,
-    labels: Option<Value>,
-    annotations: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -108,7 +99,7 @@ pub(super) fn scaled_object(object: &Value) -> Result<Scaler, ManifestError> {
     }
     Ok(Scaler {
         kind: ScalerKind::ScaledObject,
-        name: decoded.metadata.name,
+        name: decoded.metadata.name.ok_or_else(|| wrong("metadata.name is missing".into()))?,
         target_kind: spec.scale_target_ref.kind.unwrap_or_else(|| "Deployment".into()),
         target: spec.scale_target_ref.name,
         spec: Spec { min: min.max(1), max, metrics, behavior: rules },

@@ -101,12 +101,30 @@ fn a_scaled_object_is_read_as_the_autoscaler_that_it_makes() {
     assert!(found.notes[0].contains("minReplicaCount is 0"), "{:?}", found.notes);
     for (from, to, part) in [
         ("maxReplicaCount", "maxReplicas", "spec.maxReplicas is not known"),
+        ("{name: edge-inference}", "{nam: edge-inference}", "metadata.nam is not known"),
+        ("{name: edge-inference}", "{}", "metadata.name is missing"),
         (r#"lagThreshold: "20""#, r#"lagThreshold: "many""#, "lagThreshold is 'many'"),
         ("maxReplicaCount: 6", "maxReplicaCount: 0", "maxReplicaCount is 0"),
     ] {
         let message = read(&SCALED_OBJECT.replacen(from, to, 1)).unwrap_err().to_string();
         assert!(message.contains(part), "{message}");
     }
+}
+
+#[test]
+fn a_scaled_object_is_read_as_a_cluster_gives_it() {
+    let metadata = r#"metadata:
+  name: edge-inference
+  namespace: mlvi
+  uid: 8f0a61f5-6f3a-4d0c-9a43-0d5c6c0f2a11
+  resourceVersion: "1042"
+  generation: 3
+  creationTimestamp: "2026-01-02T03:04:05Z"
+  finalizers: [finalizer.keda.sh]
+  managedFields: [{manager: keda, operation: Update, apiVersion: keda.sh/v1alpha1, fieldsType: FieldsV1, fieldsV1: {"f:status": {}}}]
+status: {conditions: [{type: Ready, status: "True"}], hpaName: keda-hpa-edge-inference}"#;
+    let found = read(&SCALED_OBJECT.replacen("metadata: {name: edge-inference}", metadata, 1)).unwrap().unwrap();
+    assert_eq!((found.name.as_str(), found.spec.max), ("edge-inference", 6));
 }
 
 #[test]

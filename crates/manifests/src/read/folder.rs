@@ -40,23 +40,31 @@ impl Set {
             }
             Built::NoTool => match beyond {
                 Some((path, fields)) => return Err(ReadError::NoTool { path, fields }),
-                None => self.resolve(dir, None)?,
+                None => self.resolve(dir, None, &mut Vec::new())?,
             },
         }
         Ok(())
     }
 
-    /// A kustomization that only lists resources, without any program.
-    fn resolve(&mut self, dir: &Path, outer: Option<&str>) -> Result<(), ReadError> {
+    /// A kustomization that only lists resources, without any program. `way` holds the kustomizations that have led here.
+    fn resolve(&mut self, dir: &Path, outer: Option<&str>, way: &mut Vec<PathBuf>) -> Result<(), ReadError> {
         let Some(file) = find(dir) else { return Ok(()) };
         let Some(kustomization) = Kustomization::read(&file)? else { return Ok(()) };
+        let real = std::fs::canonicalize(&file).map_err(|source| ReadError::Unreadable { path: file.clone(), source })?;
+        if way.contains(&real) {
+            let place = Place { file, document: 1, line: 1 };
+            self.findings.push(Finding::of_file("kustomize", place, "its resources lead back to itself"));
+            return Ok(());
+        }
+        way.push(real);
         let namespace = outer.or(kustomization.namespace());
         for resource in kustomization.resources() {
-            let path = tidy(&dir.join(&resource));
+            let path = dir.join(&resource);
             if path.is_dir() {
-                self.resolve(&path, namespace)?;
+                self.resolve(&path, namespace, way)?;
                 continue;
             }
+            let path = tidy(&path);
             let first = self.objects.len();
             self.read_file(&path)?;
             for object in &mut self.objects[first..] {
@@ -66,6 +74,7 @@ impl Set {
                 }
             }
         }
+        way.pop();
         Ok(())
     }
 

@@ -52,6 +52,34 @@ fn a_kustomization_of_resources_needs_no_program() {
 }
 
 #[test]
+fn a_kustomization_that_leads_back_to_itself_is_a_finding() {
+    for files in [
+        vec![("Kustomization", "resources: [., a.yml]\n"), ("a.yml", A)],
+        vec![("Kustomization", "resources: [a.yml, other]\n"), ("a.yml", A), ("other/kustomization.yaml", "resources: [..]\n")],
+    ] {
+        let set = read(&folder(&files), &Tools::none()).unwrap();
+        let found: Vec<String> = set.findings.iter().map(ToString::to_string).collect();
+        assert!(found.len() == 1 && found[0].contains("lead back to itself"), "{found:?}");
+        assert!(titles(&set).contains(&"ConfigMap/a".to_owned()));
+    }
+}
+
+#[test]
+fn a_base_of_two_is_no_circle() {
+    let dir = folder(&[
+        ("Kustomization", "resources: [one, two]\n"),
+        ("one/Kustomization", "namespace: one\nresources: [../base]\n"),
+        ("two/Kustomization", "namespace: two\nresources: [../base]\n"),
+        ("base/Kustomization", "resources: [a.yml]\n"),
+        ("base/a.yml", A),
+    ]);
+    let set = read(&dir, &Tools::none()).unwrap();
+    assert_eq!(set.findings, []);
+    let namespaces: Vec<&str> = set.objects.iter().map(|object| object.namespace.as_str()).collect();
+    assert_eq!(namespaces, ["one", "two"]);
+}
+
+#[test]
 fn a_kustomization_with_patches_needs_one_and_says_which() {
     let dir = folder(&[("kustomization.yaml", "resources: [a.yml]\npatches: [{path: p.yml}]\n"), ("a.yml", A), ("p.yml", A)]);
     let error = read(&dir, &Tools::none()).unwrap_err();

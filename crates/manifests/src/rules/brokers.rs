@@ -10,19 +10,22 @@ pub(super) const SECURITY: &str = "broker-security";
 pub(super) fn addresses_of_units(world: &World<'_>) -> Vec<Finding> {
     let brokers = Broker::all(world);
     let mut findings = Vec::new();
-    let mut reached: Vec<(String, Setting<'_>, String)> = Vec::new();
+    let mut reached = Vec::new();
     for (workload, container, _) in world.on_the_bus() {
         let Some(setting) = container.setting("MLVI_BROKERS") else { continue };
-        let mut hosts = Vec::new();
+        let (mut here, mut outside) = (Vec::new(), Vec::new());
         for (host, port) in addresses(&setting.value) {
             let way = follow(world, &brokers, host, port, &workload.object.namespace);
             let fault = match &way {
                 Way::Listener { broker, .. } => {
-                    hosts.push(broker.title.clone());
+                    here.push(broker.title.clone());
                     continue;
                 }
                 Way::Outside => {
-                    hosts.push(host.to_owned());
+                    match brokers.iter().find(|broker| broker.may_be_known_as(host, world)) {
+                        Some(broker) => here.push(broker.title.clone()),
+                        None => outside.push(host.to_owned()),
+                    }
                     fault_of_outside(host)
                 }
                 Way::NoService(name) => Some((format!("there is no Service '{name}' among these objects"), services(world))),
@@ -41,10 +44,15 @@ pub(super) fn addresses_of_units(world: &World<'_>) -> Vec<Finding> {
                 fault.map(|(message, help)| setting.field.error(ADDRESS, format!("{host}:{port}: {message}")).help(help)),
             );
         }
-        hosts.dedup();
-        reached.push((workload.object.title(), setting, hosts.join(", ")));
+        for hosts in [&mut here, &mut outside] {
+            hosts.sort_unstable();
+            hosts.dedup();
+        }
+        reached.push(Reached { unit: workload.object.title(), setting, here: here.join(", "), outside: outside.join(", ") });
     }
-    findings.extend(differing(&reached));
+    findings.extend(differing(&reached, |reached| &reached.here));
+    findings.extend(differing(&reached, |reached| &reached.outside));
+    findings.extend(apart(&reached));
     findings
 }
 
@@ -59,14 +67,41 @@ fn services(world: &World<'_>) -> String {
     if names.is_empty() { "there are no Services among these objects".into() } else { format!("there are: {}", names.join(", ")) }
 }
 
+/// Where a unit's addresses lead.
+struct Reached<'a> {
+    unit: String,
+    setting: Setting<'a>,
+    /// Brokers among the objects.
+    here: String,
+    /// Hosts that are no Service here.
+    outside: String,
+}
+
 /// Units at different brokers never meet.
-fn differing(reached: &[(String, Setting<'_>, String)]) -> Vec<Finding> {
-    let known = || reached.iter().filter(|(.., broker)| !broker.is_empty());
-    let Some((first, _, usual)) = known().next() else { return Vec::new() };
-    let others = known().filter(|(.., broker)| broker != usual);
-    others
-        .map(|(title, setting, broker)| {
-            setting.field.error(ADDRESS, format!("{title} goes to {broker}, {first} to {usual}: they never meet"))
+fn differing<'r>(reached: &'r [Reached<'_>], at: impl Fn(&'r Reached<'_>) -> &'r str) -> Vec<Finding> {
+    let mut known = reached.iter().map(|reached| (reached, at(reached))).filter(|(_, brokers)| !brokers.is_empty());
+    let Some((first, usual)) = known.next() else { return Vec::new() };
+    known
+        .filter(|(_, brokers)| *brokers != usual)
+        .map(|(Reached { unit, setting, .. }, brokers)| {
+            setting.field.error(ADDRESS, format!("{unit} goes to {brokers}, {} to {usual}: they never meet", first.unit))
+        })
+        .collect()
+}
+
+/// A name from outside may be another name of a broker here, and nothing here says that it is.
+fn apart(reached: &[Reached<'_>]) -> Vec<Finding> {
+    let Some(inside) = reached.iter().find(|reached| !reached.here.is_empty()) else { return Vec::new() };
+    let strangers = reached.iter().filter(|reached| reached.here.is_empty() && !reached.outside.is_empty());
+    strangers
+        .map(|Reached { unit, setting, outside, .. }| {
+            let message = format!(
+                "{unit} goes to {outside}, {} to {}: they meet only if that is another name of the same broker",
+                inside.unit, inside.here
+            );
+            let help =
+                "if it is, let the broker advertise it (advertised.listeners, or a variable of its container that has the name)";
+            setting.field.warning(ADDRESS, message).help(help)
         })
         .collect()
 }
@@ -135,8 +170,31 @@ mod tests {
 
     #[test]
     fn units_meet_at_one_broker() {
-        let set = broker() + &unit("a", "kafka:9092", "plaintext") + &unit("b", "other.example.com:9092", "plaintext");
-        assert!(found(&set, "broker-address")[0].contains("they never meet"));
+        let both = |of_a: &str, of_b: &str| {
+            let second = format!("---\n{}", broker().replace("kafka", "other"));
+            found(&(broker() + &second + &unit("a", of_a, "plaintext") + &unit("b", of_b, "plaintext")), "broker-address")
+        };
+        for (of_a, of_b) in [("kafka:9092", "other:9092"), ("one.example.com:9092", "two.example.com:9092")] {
+            let found = both(of_a, of_b);
+            assert!(found.len() == 1 && found[0].contains("they never meet"), "{found:?}");
+        }
+        let nodes = ("a.example.com:9092,b.example.com:9092", "b.example.com:9092,a.example.com:9092");
+        for (of_a, of_b) in [("kafka:9092", "kafka.mlvi.svc:9092"), nodes] {
+            assert_eq!(both(of_a, of_b), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn a_name_from_outside_is_that_of_a_broker_here_when_it_advertises_it() {
+        let units = unit("a", "kafka:9092", "plaintext") + &unit("b", "kafka.example.com:9094", "sasl_ssl");
+        let apart = found(&(broker() + &units), "broker-address");
+        assert!(apart.len() == 1 && apart[0].starts_with("warning") && apart[0].contains("kafka.example.com"), "{apart:?}");
+        let listeners = "listeners=SITE:";
+        let advertised = format!("advertised.listeners=SITE://kafka:9092,CLOUD://kafka.example.com:9094\n    {listeners}");
+        let environment = "image: kafka:4\n        env: [{name: OUTSIDE, value: 'CLOUD://kafka.example.com:9094'}]";
+        for broker in [broker().replace(listeners, &advertised), broker().replace("image: kafka:4", environment)] {
+            assert_eq!(found(&(broker + &units), "broker-address"), Vec::<String>::new());
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod tests;
 mod units;
 
 use crate::UsageError;
+use crate::output::OutputArgs;
 use anyhow::Context;
 use clap::Args;
 use input::Input;
@@ -60,12 +61,8 @@ pub struct AutoscaleArgs {
     /// A row of the table for each so many seconds [default: such that it fits a screen]
     #[arg(long, value_name = "S")]
     every_s: Option<f64>,
-    /// Print JSON instead of tables
-    #[arg(long)]
-    json: bool,
-    /// Write plots (PNG and SVG) into this folder
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Serialize)]
@@ -102,7 +99,7 @@ pub fn run(args: &AutoscaleArgs) -> anyhow::Result<()> {
     if let (Some(goal), Some(found)) = (goal, &recommendation) {
         advice.extend(advice::about_goal(&input, goal, found));
     }
-    if args.json {
+    if args.output.json {
         let json = Json {
             unit: &input.unit,
             autoscaler: &input.scaler.name,
@@ -129,7 +126,7 @@ pub fn run(args: &AutoscaleArgs) -> anyhow::Result<()> {
             print!("\nput this into {}:\n\n{snippet}", args.file.display());
         }
     }
-    if let Some(dir) = &args.out {
+    if let Some(dir) = &args.output.out {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let better = recommendation.as_ref().and_then(|found| found.best.as_ref());
         let better = better.map(|best| simulate_fleet(&input.setup, &best.candidate.put_into(&input.scaler.spec)));

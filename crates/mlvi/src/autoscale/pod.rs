@@ -15,6 +15,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// With how many partitions units make missing topics.
 const PARTITIONS: u32 = 12;
+/// A run holds all its frames, 24 bytes each.
+const MOST_FRAMES: f64 = 50e6;
 
 /// What can be told of a pod.
 #[derive(Args, Debug, Default)]
@@ -239,6 +241,22 @@ fn check(setup: &FleetSetup) -> Result<(), UsageError> {
     ];
     match within.into_iter().find(|(_, value, least, most)| !(least..=most).contains(&value)) {
         Some((option, value, least, most)) => Err(UsageError::new(format!("{option} is {value}: it must be {least} to {most}"))),
-        None => Ok(()),
+        None => check_frames(setup),
     }
+}
+
+/// Whether all frames find room in memory.
+fn check_frames(setup: &FleetSetup) -> Result<(), UsageError> {
+    let frames = setup.load.expected_frames(setup.minutes);
+    if frames <= MOST_FRAMES {
+        return Ok(());
+    }
+    let millions = |frames: f64| (frames / 1e6).ceil();
+    Err(UsageError::new(format!(
+        "--load over {} minutes gives about {} million frames: more than {} million are too many for the memory of one run; \
+         give fewer --minutes, or a lower rate",
+        setup.minutes,
+        millions(frames),
+        millions(MOST_FRAMES),
+    )))
 }

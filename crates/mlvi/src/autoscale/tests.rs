@@ -119,6 +119,7 @@ fn bad_input_is_named_and_is_a_mistake_of_the_caller() {
         (vec!["--load", "waves"], vec!["--load", "waves", "constant"]),
         (vec!["--load", csv.as_str()], vec!["load.csv", "line 2"]),
         (vec!["--share", "0"], vec!["--share is 0"]),
+        (vec!["--minutes", "1000", "--load", "constant:fps=5000"], vec!["300 million frames", "50 million", "fewer --minutes"]),
         (vec!["--set", "spec.maxReplica=4"], vec!["--set spec.maxReplica=4", "spec.maxReplica is not known"]),
         (vec!["--set", "spec.metrics.7.type=Pods"], vec!["'7' is not the number of an item"]),
         (vec!["--set", "spec"], vec!["PATH=VALUE"]),

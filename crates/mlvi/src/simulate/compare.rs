@@ -5,6 +5,7 @@ use super::entries::{Entry, Proof, Standing};
 use super::options::{Setting, WorldArgs};
 use super::run::bar;
 use super::{league, plot, traces};
+use crate::output::OutputArgs;
 use crate::table::{Table, number};
 use clap::Args;
 use indicatif::ProgressBar;
@@ -30,12 +31,8 @@ pub struct CompareArgs {
     policy_file: Vec<PathBuf>,
     #[command(flatten)]
     world: WorldArgs,
-    /// Print JSON instead of tables
-    #[arg(long)]
-    json: bool,
-    /// Write plots (PNG and SVG) into this folder
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Serialize)]
@@ -66,12 +63,12 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
     let bar = bar(traces.len() as u64 * entries.iter().map(|entry| entry.steps(jobs.len())).sum::<u64>());
     let leagues = play(&setting, &traces, &entries, &jobs, &bar)?;
     bar.finish_and_clear();
-    if args.json {
+    if args.output.json {
         println!("{}", serde_json::to_string_pretty(&Json { scenario: &setting.scenario, leagues: &leagues })?);
     } else {
         print(&setting.scenario, &leagues);
     }
-    if let Some(dir) = &args.out {
+    if let Some(dir) = &args.output.out {
         let mut written = 0;
         for (league, trace) in leagues.iter().zip(&traces) {
             written += plot::write(dir, &setting.scenario, trace, &league.shown())?;

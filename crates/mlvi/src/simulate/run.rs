@@ -3,6 +3,7 @@
 use super::entries::{Entry, Standing};
 use super::options::{Setting, WorldArgs};
 use super::{league, plot, traces};
+use crate::output::OutputArgs;
 use crate::table::number;
 use anyhow::Context;
 use clap::Args;
@@ -32,12 +33,8 @@ pub struct RunArgs {
     /// Leave the oracle out
     #[arg(long)]
     no_oracle: bool,
-    /// Print JSON instead of tables
-    #[arg(long)]
-    json: bool,
-    /// Write plots (PNG and SVG) into this folder
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Serialize)]
@@ -66,13 +63,13 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let bar = bar(entries.iter().map(|entry| entry.steps(jobs.len())).sum());
     let standings = entries.iter().map(|entry| entry.play(&setting, &trace, &jobs, &bar)).collect::<anyhow::Result<Vec<_>>>()?;
     bar.finish_and_clear();
-    if args.json {
+    if args.output.json {
         let json = Json { scenario: &setting.scenario, trace: trace.name(), standings: &standings };
         println!("{}", serde_json::to_string_pretty(&json)?);
     } else {
         print(&setting.scenario, &trace, &standings);
     }
-    if let Some(dir) = &args.out {
+    if let Some(dir) = &args.output.out {
         let shown: Vec<&Standing> = standings.iter().collect();
         let written = plot::write(dir, &setting.scenario, &trace, &shown)?;
         eprintln!("{written} plots are in {}", dir.display());

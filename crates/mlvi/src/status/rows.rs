@@ -105,20 +105,21 @@ fn grown(process: &Process, before: &Seen, name: &str, labels: &[(&str, &str)]) 
     if now >= then { now - then } else { now }
 }
 
-/// Frames that wait for a unit. The preprocessors see the backlog of both tiers, each of them all of it; the web-servers know which of
-/// their uploads have no result yet. What waits for the preprocessors themselves no unit tells.
+/// Frames that wait for a unit. The preprocessors see their own backlog and that of both tiers, each of them all of it; the web-servers
+/// know which of their uploads have no result yet.
 fn lag(unit: &str, processes: &[&Process], now: &Seen) -> Option<u64> {
-    let tier = unit.strip_suffix("-inference");
-    let frames = match (unit, tier) {
-        ("web-server", _) => {
+    let seen_by_preprocessors = |name: &str, labels: &[(&str, &str)]| {
+        let views = now.processes.iter().filter(|process| process.unit == "preprocessor");
+        views.filter_map(|process| process.metrics.sum(name, labels)).reduce(f64::max)
+    };
+    let frames = match unit {
+        "web-server" => {
             processes.iter().filter_map(|process| process.metrics.sum("mlvi_pending_frames", &[])).reduce(|a, b| a + b)
         }
-        (_, Some(tier)) => {
-            let views = now.processes.iter().filter(|process| process.unit == "preprocessor");
-            let backlog = "mlvi_preprocessor_tier_backlog_frames";
-            views.filter_map(|process| process.metrics.sum(backlog, &[("tier", tier)])).reduce(f64::max)
-        }
-        _ => None,
+        "preprocessor" => seen_by_preprocessors("mlvi_preprocessor_backlog_frames", &[]),
+        _ => unit
+            .strip_suffix("-inference")
+            .and_then(|tier| seen_by_preprocessors("mlvi_preprocessor_tier_backlog_frames", &[("tier", tier)])),
     };
     frames.map(|frames| frames.max(0.0) as u64)
 }

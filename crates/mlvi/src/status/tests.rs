@@ -18,9 +18,11 @@ fn preprocessor(name: &str, edge: u32, cloud: u32, backlog: u32, breaker: &str) 
         "mlvi_preprocessor_frames_total{{outcome=\"prepared\"}} {}\n\
          mlvi_preprocessor_decisions_total{{destination=\"edge\",reason=\"r\",policy=\"p\"}} {edge}\n\
          mlvi_preprocessor_decisions_total{{destination=\"cloud\",reason=\"r\",policy=\"p\"}} {cloud}\n\
+         mlvi_preprocessor_backlog_frames {}\n\
          mlvi_preprocessor_tier_backlog_frames{{tier=\"edge\"}} {backlog}\n\
          mlvi_preprocessor_tier_breaker_state{{tier=\"edge\"}} 0.0\nmlvi_preprocessor_tier_breaker_state{{tier=\"cloud\"}} {breaker}\n",
-        edge + cloud
+        edge + cloud,
+        if backlog == 0 { "NaN".to_owned() } else { (10 * backlog).to_string() },
     );
     process(name, "preprocessor", &text)
 }
@@ -63,6 +65,7 @@ fn rates_are_those_between_two_looks_also_of_a_process_that_began_anew() {
     let status = Status::between(&before, &now, Duration::from_secs(2));
     let units: Vec<&str> = status.units.iter().map(|row| row.unit.as_str()).collect();
     assert_eq!(units, ["preprocessor", "edge-inference"]);
+    assert_eq!(status.units[0].lag, Some(90), "each sees all of it");
     let edge = &status.units[1];
     // 20, and 4 since a new start; of the process that was not seen before it is not known since when
     assert_eq!((edge.frames_per_s, edge.lag, edge.answering), (Some(12.0), Some(9), 3));

@@ -117,6 +117,12 @@ impl LoadShape {
         (0..(minutes * 60.0).ceil() as u64).map(|second| self.fps(second as f64 + 0.5)).fold(0.0, f64::max)
     }
 
+    /// How many frames are expected within these minutes.
+    #[must_use]
+    pub fn expected_frames(&self, minutes: f64) -> f64 {
+        (0..(minutes * 60.0).ceil() as u64).map(|second| self.fps(second as f64 + 0.5)).sum()
+    }
+
     /// When frames come in: a Poisson process whose rate is constant within each second.
     pub(crate) fn arrivals(&self, seed: u64, minutes: f64) -> Vec<Micros> {
         let mut random = Random::new(seed, "arrivals");
