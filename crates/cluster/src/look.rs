@@ -150,17 +150,17 @@ impl Looker {
         }
     }
 
-    /// What `/metrics` on the admin port of a pod says.
+    /// What `/metrics` on the admin port of a pod says within this time.
     ///
     /// # Errors
     /// When the API server does not let this process, or the pod does not answer; in words.
-    pub async fn metrics(&self, pod: &str, port: u16) -> Result<String, String> {
+    pub async fn metrics(&self, pod: &str, port: u16, within: Duration) -> Result<String, String> {
         let path = format!("/api/v1/namespaces/{}/pods", self.namespace);
         let request = Request::new(path).get_subresource("proxy/metrics", &format!("{pod}:{port}"));
         let request = request.map_err(|error| with_causes(&error))?;
-        match timeout(self.answer, self.client.request_text(request)).await {
+        match timeout(within, self.client.request_text(request)).await {
             Ok(answered) => answered.map_err(|error| words(&error)),
-            Err(_) => Err("it takes too long to answer".into()),
+            Err(_) => Err(format!("no answer within {} s", within.as_secs())),
         }
     }
 }

@@ -91,7 +91,7 @@ impl Link {
     }
 
     /// A refusal was only a guess, and has turned out to be right: it is the reason from now on.
-    pub(crate) fn is_refused(&self, refusal: &Refusal) {
+    pub(crate) fn confirm(&self, refusal: &Refusal) {
         self.lock().last_reason = Some(refusal.text.clone());
     }
 
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(link.last_reason().as_deref(), Some("a:1: weather"));
         let refusal = link.refusal().unwrap();
         assert!(!refusal.certain);
-        link.is_refused(&refusal);
+        link.confirm(&refusal);
         assert_eq!(link.last_reason(), Some(refusal.text));
     }
 

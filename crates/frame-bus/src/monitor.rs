@@ -94,7 +94,7 @@ impl Monitor {
             }
             Err(error) => match self.link.refusal() {
                 Some(refusal) if self.is_sure(&refusal) => {
-                    self.link.is_refused(&refusal);
+                    self.link.confirm(&refusal);
                     Err(refusal.text)
                 }
                 _ => Err(self.link.last_reason().unwrap_or_else(|| error.to_string())),

@@ -59,10 +59,10 @@ impl<'a> Broker<'a> {
         Some(Self { title, pods: Pods::Workload(place), listeners, properties })
     }
 
-    /// Whether clients from outside may come to it by this name: it advertises the name, or has it in its environment for that. What an
-    /// operator advertises is not known.
-    pub(crate) fn may_be_known_as(&self, host: &str, world: &World<'_>) -> bool {
-        let Pods::Workload(place) = self.pods else { return true };
+    /// Whether clients from outside come to it by this name: it advertises the name, or has it in its environment for that. What an
+    /// operator's broker advertises is not known.
+    pub(crate) fn is_known_as(&self, host: &str, world: &World<'_>) -> bool {
+        let Pods::Workload(place) = self.pods else { return false };
         let names_it = |text: &str| text.split(|c: char| !(c.is_alphanumeric() || ".-_".contains(c))).any(|name| name == host);
         let containers = &world.workloads[place].containers;
         let mut environment = containers.iter().flat_map(|container| container.environment.iter());

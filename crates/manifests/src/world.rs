@@ -13,10 +13,8 @@ pub(crate) struct World<'a> {
     pub(crate) knowledge: &'a Knowledge,
     pub(crate) workloads: Vec<Workload<'a>>,
     pub(crate) scalers: Vec<Scaler<'a>>,
-    /// Whether the objects are those of a running cluster, where Secrets were not read.
-    pub(crate) live: bool,
-    /// The plural names of the kinds that the cluster did not show.
-    pub(crate) refused: &'a [String],
+    /// Of a running cluster the plural names of the kinds that it did not show.
+    refused: Option<&'a [String]>,
 }
 
 /// Something that makes pods.
@@ -64,8 +62,7 @@ pub(crate) struct Scaler<'a> {
 
 impl<'a> World<'a> {
     pub(crate) fn of(objects: &'a [Object], knowledge: &'a Knowledge, refused: Option<&'a [String]>) -> Self {
-        let (live, refused) = (refused.is_some(), refused.unwrap_or_default());
-        let mut world = Self { objects, knowledge, workloads: Vec::new(), scalers: Vec::new(), live, refused };
+        let mut world = Self { objects, knowledge, workloads: Vec::new(), scalers: Vec::new(), refused };
         world.workloads = objects.iter().filter_map(|object| world.workload(object)).collect();
         world.scalers = objects.iter().filter_map(Scaler::of).collect();
         world
@@ -107,10 +104,15 @@ impl<'a> World<'a> {
         names.iter().find_map(|name| self.knowledge.programs.iter().find(|program| program.name == *name))
     }
 
+    /// Whether the objects are those of a running cluster, where Secrets were not read.
+    pub(crate) const fn is_live(&self) -> bool {
+        self.refused.is_some()
+    }
+
     /// Whether objects of this kind may be there all the same: the cluster did not show them.
     pub(crate) fn is_hidden(&self, kind: &str) -> bool {
         let plural = kind.to_lowercase() + "s";
-        self.refused.contains(&plural)
+        self.refused.is_some_and(|refused| refused.contains(&plural))
     }
 
     /// The object of a kind and name that something in `namespace` means.

@@ -1,7 +1,7 @@
 //! How a simulation shows what came of it.
 
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Tables, JSON, plots.
 #[derive(Args, Debug)]
@@ -11,5 +11,15 @@ pub(crate) struct OutputArgs {
     pub(crate) json: bool,
     /// Write plots (PNG and SVG) into this folder
     #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
+    out: Option<PathBuf>,
+}
+
+impl OutputArgs {
+    /// Has plots written if they are wanted; `write` gives how many.
+    pub(crate) fn plots(&self, write: impl FnOnce(&Path) -> anyhow::Result<usize>) -> anyhow::Result<()> {
+        let Some(dir) = &self.out else { return Ok(()) };
+        let written = write(dir)?;
+        eprintln!("{written} plots are in {}", dir.display());
+        Ok(())
+    }
 }

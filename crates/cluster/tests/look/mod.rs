@@ -4,9 +4,12 @@ use super::played_api::PlayedApi;
 use super::write_kubeconfig;
 use cluster::{AutoscalerSeen, DeploymentSeen, LookConfig, Looker, RunningPod};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/video/deployments";
 const AUTOSCALERS: &str = "/apis/autoscaling/v2/namespaces/video/horizontalpodautoscalers";
+/// How long a pod may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 const PODS: &str = "/api/v1/namespaces/video/pods";
 
 fn list(kind: &str, items: &Value) -> (u64, String) {
@@ -81,7 +84,7 @@ async fn everything_is_seen_that_is_allowed() -> anyhow::Result<()> {
     assert_eq!(seen.autoscalers, Ok(vec![expected]));
     let running = |name: &str, ready| RunningPod { name: name.into(), app: "edge-inference".into(), ready };
     assert_eq!(seen.pods, Ok(vec![running("a", true), running("b", false)]));
-    assert_eq!(looker.metrics("a", 9600).await, Ok("mlvi_x 1\n".into()));
+    assert_eq!(looker.metrics("a", 9600, PATIENCE).await, Ok("mlvi_x 1\n".into()));
     Ok(())
 }
 
@@ -98,9 +101,9 @@ async fn what_is_refused_is_told_and_the_rest_is_seen() -> anyhow::Result<()> {
     assert_eq!(seen.deployments, Ok(Vec::new()));
     assert!(seen.autoscalers.is_err_and(|reason| reason.contains("horizontalpodautoscalers is forbidden")));
     assert_eq!(seen.pods.map(|pods| pods.len()), Ok(1));
-    assert!(looker.metrics("a", 9600).await.is_err_and(|reason| reason.contains("pods/proxy is forbidden")));
+    assert!(looker.metrics("a", 9600, PATIENCE).await.is_err_and(|reason| reason.contains("pods/proxy is forbidden")));
     // a pod that is not there any more
-    assert!(looker.metrics("gone", 9600).await.is_err());
+    assert!(looker.metrics("gone", 9600, PATIENCE).await.is_err());
     Ok(())
 }
 

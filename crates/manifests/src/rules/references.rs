@@ -95,7 +95,7 @@ fn missing(world: &World<'_>, field: &Field<'_>, kind: &str) -> Option<Finding> 
 }
 
 fn of_secret(world: &World<'_>, field: &Field<'_>, name: &str) -> Option<Finding> {
-    if world.live {
+    if world.is_live() {
         return None;
     }
     let names = || world.knowledge.secrets.iter().map(|secret| secret.name);

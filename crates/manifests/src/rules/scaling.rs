@@ -50,7 +50,7 @@ pub(super) fn ranges(world: &World<'_>) -> Vec<Finding> {
 
 /// Each apply would set the number back to what the file says, against the autoscaler.
 pub(super) fn replicas(world: &World<'_>) -> Vec<Finding> {
-    if world.live {
+    if world.is_live() {
         return Vec::new();
     }
     let finding = |workload: &Workload<'_>| {

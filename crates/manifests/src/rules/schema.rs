@@ -83,7 +83,7 @@ fn api_version(object: &Object) -> Option<Finding> {
 
 pub(super) fn unknown_fields(world: &World<'_>) -> Vec<Finding> {
     // a cluster has dropped what it does not know; what is left and not known here is newer than this
-    if world.live {
+    if world.is_live() {
         return Vec::new();
     }
     each_fault(world, |field, fault| match fault {

@@ -47,7 +47,7 @@ fn of_object(world: &World<'_>, object: &Object) -> Vec<Finding> {
             let absent = inside.filter(|selector| !of_pods(world, selector).is_empty());
             let absent = absent.map(|selector| selector.note(ID, "no pods among these objects have these labels"));
             let mut own = of_pods(world, &object.at("spec.podSelector"));
-            if world.live {
+            if world.is_live() {
                 // the pods of a Job that is done go, and its policy stays
                 own.iter_mut().for_each(|finding| finding.severity = Severity::Note);
             }

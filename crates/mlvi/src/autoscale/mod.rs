@@ -126,12 +126,10 @@ pub fn run(args: &AutoscaleArgs) -> anyhow::Result<()> {
             print!("\nput this into {}:\n\n{snippet}", args.file.display());
         }
     }
-    if let Some(dir) = &args.output.out {
+    args.output.plots(|dir| {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let better = recommendation.as_ref().and_then(|found| found.best.as_ref());
         let better = better.map(|best| simulate_fleet(&input.setup, &best.candidate.put_into(&input.scaler.spec)));
-        let written = charts::write(dir, &input, &run, better.as_ref(), goal)?;
-        eprintln!("{written} plots are in {}", dir.display());
-    }
-    Ok(())
+        charts::write(dir, &input, &run, better.as_ref(), goal)
+    })
 }

@@ -152,7 +152,8 @@ impl PodArgs {
             // readings are 15 s apart: on average a look finds them half as old
             metrics_age_s: 7.5,
         };
-        check(&setup)?;
+        check_ranges(&setup)?;
+        check_frames(&setup)?;
         Ok((setup, known))
     }
 
@@ -222,7 +223,7 @@ fn cores_a_pod(cores: f64) -> String {
 }
 
 /// Whether every number is in its range.
-fn check(setup: &FleetSetup) -> Result<(), UsageError> {
+fn check_ranges(setup: &FleetSetup) -> Result<(), UsageError> {
     let within = [
         ("--minutes", setup.minutes, 0.25, 100_000.0),
         ("--service-ms", setup.service_ms, 0.01, 600_000.0),
@@ -241,7 +242,7 @@ fn check(setup: &FleetSetup) -> Result<(), UsageError> {
     ];
     match within.into_iter().find(|(_, value, least, most)| !(least..=most).contains(&value)) {
         Some((option, value, least, most)) => Err(UsageError::new(format!("{option} is {value}: it must be {least} to {most}"))),
-        None => check_frames(setup),
+        None => Ok(()),
     }
 }
 

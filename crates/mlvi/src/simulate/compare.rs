@@ -68,14 +68,9 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
     } else {
         print(&setting.scenario, &leagues);
     }
-    if let Some(dir) = &args.output.out {
-        let mut written = 0;
-        for (league, trace) in leagues.iter().zip(&traces) {
-            written += plot::write(dir, &setting.scenario, trace, &league.shown())?;
-        }
-        eprintln!("{written} plots are in {}", dir.display());
-    }
-    Ok(())
+    args.output.plots(|dir| {
+        leagues.iter().zip(&traces).map(|(league, trace)| plot::write(dir, &setting.scenario, trace, &league.shown())).sum()
+    })
 }
 
 impl CompareArgs {

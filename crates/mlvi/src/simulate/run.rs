@@ -69,12 +69,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     } else {
         print(&setting.scenario, &trace, &standings);
     }
-    if let Some(dir) = &args.output.out {
-        let shown: Vec<&Standing> = standings.iter().collect();
-        let written = plot::write(dir, &setting.scenario, &trace, &shown)?;
-        eprintln!("{written} plots are in {}", dir.display());
-    }
-    Ok(())
+    args.output.plots(|dir| plot::write(dir, &setting.scenario, &trace, &standings.iter().collect::<Vec<_>>()))
 }
 
 /// Drawn on standard error when that is a terminal; silent otherwise.

@@ -90,8 +90,8 @@ pub(super) async fn from_cluster(looker: &Looker, port: u16) -> Seen {
     for pod in pods.into_iter().filter(|pod| is_unit(&pod.app)) {
         let looker = looker.clone();
         asked.spawn(async move {
-            let text = tokio::time::timeout(PATIENCE, looker.metrics(&pod.name, port)).await;
-            (pod, text.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs()))))
+            let text = looker.metrics(&pod.name, port, PATIENCE).await;
+            (pod, text)
         });
     }
     let mut refused = Vec::new();

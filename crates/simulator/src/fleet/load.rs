@@ -114,13 +114,18 @@ impl LoadShape {
     /// The most frames per second within these minutes.
     #[must_use]
     pub fn peak_fps(&self, minutes: f64) -> f64 {
-        (0..(minutes * 60.0).ceil() as u64).map(|second| self.fps(second as f64 + 0.5)).fold(0.0, f64::max)
+        self.rates(minutes).fold(0.0, f64::max)
     }
 
     /// How many frames are expected within these minutes.
     #[must_use]
     pub fn expected_frames(&self, minutes: f64) -> f64 {
-        (0..(minutes * 60.0).ceil() as u64).map(|second| self.fps(second as f64 + 0.5)).sum()
+        self.rates(minutes).sum()
+    }
+
+    /// Frames per second in the middle of each second.
+    fn rates(&self, minutes: f64) -> impl Iterator<Item = f64> {
+        (0..(minutes * 60.0).ceil() as u64).map(|second| self.fps(second as f64 + 0.5))
     }
 
     /// When frames come in: a Poisson process whose rate is constant within each second.
@@ -129,8 +134,7 @@ impl LoadShape {
         let mut times = Vec::new();
         // the next frame comes when so many more are expected
         let mut until_next = random.exponential();
-        for second in 0..(minutes * 60.0).ceil() as u64 {
-            let fps = self.fps(second as f64 + 0.5);
+        for (second, fps) in (0..).zip(self.rates(minutes)) {
             let mut into = 0.0;
             while fps > 0.0 && until_next <= fps * (1.0 - into) {
                 into += until_next / fps;
