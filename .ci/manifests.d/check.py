@@ -10,7 +10,7 @@ import tomllib
 
 import promql_parser
 
-from strict import TOOLING, load, problems
+from strict import TOOLING, load, problems, versions_of
 
 EXTENSIONS = (".yml", ".yaml", ".json")
 
@@ -44,9 +44,9 @@ def check_alone(folder, build):
 
 def check_build(path):
     found, seen = [], set()
-    things = load(path)
+    things, versions = load(path), versions_of(os.path.basename(path))
     for thing in things:
-        found += [f"{os.path.basename(path)}: {problem}" for problem in problems(thing)]
+        found += [f"{os.path.basename(path)}: {problem}" for problem in problems(thing, versions)]
         if "metadata" in thing and key(thing) in seen:
             found.append(f"{os.path.basename(path)}: {thing['kind']} {thing['metadata']['name']} stands twice")
         seen.add(key(thing))

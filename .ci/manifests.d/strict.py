@@ -12,6 +12,16 @@ import yaml
 
 # the oldest Kubernetes on which everything used here is on by default, and the newest that there are schemas for
 VERSIONS = ("1.31", "1.37")
+# a build that says in its name from which Kubernetes on it is meant, as components/kubernetes-1.36, is held against that one
+NEWER = re.compile(r"kubernetes-(\d+\.\d+)")
+
+
+def versions_of(build):
+    """The versions of Kubernetes that the build of this name must fit."""
+    newer = NEWER.search(build)
+    return (newer[1], VERSIONS[-1]) if newer else VERSIONS
+
+
 # kinds that kustomize and kubectl read, not the cluster
 TOOLING = "kustomize.config.k8s.io/"
 
@@ -51,8 +61,8 @@ OPERATORS = _operators()
 BUILT_IN = re.compile(r"^(v1|(apps|batch|autoscaling|policy)/.*|.*\.k8s\.io/.*)$")
 
 
-def problems(thing):
-    """What is wrong with an object, a line each; empty when nothing is."""
+def problems(thing, versions=VERSIONS):
+    """What is wrong with an object in these versions of Kubernetes, a line each; empty when nothing is."""
     if not isinstance(thing, dict) or not isinstance(thing.get("kind"), str) or not isinstance(thing.get("apiVersion"), str):
         return ["no apiVersion and kind"]
     if not isinstance(thing.get("metadata"), dict) or not thing["metadata"].get("name"):
@@ -61,7 +71,7 @@ def problems(thing):
     who = f"{thing['kind']} {thing['metadata']['name']}"
     if BUILT_IN.match(thing["apiVersion"]):
         # most objects are the same in most builds
-        return [f"{who}: {text}" for text in _built_in(json.dumps(thing, sort_keys=True))]
+        return [f"{who}: {text}" for text in _built_in(json.dumps(thing, sort_keys=True), versions)]
     if kind in OPERATORS:
         errors = OPERATORS[kind].iter_errors(thing)
         return [f"{who}: {'.'.join(map(str, error.absolute_path))}: {error.message}" for error in errors]
@@ -69,9 +79,9 @@ def problems(thing):
 
 
 @functools.cache
-def _built_in(text):
+def _built_in(text, versions):
     thing, found = json.loads(text), []
-    for version in VERSIONS:
+    for version in versions:
         try:
             kubernetes_validate.validate(thing, version, strict=True)
         except kubernetes_validate.ValidationError as error:

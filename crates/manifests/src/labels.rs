@@ -11,12 +11,32 @@ pub(crate) fn of(field: &Field<'_>) -> Labels {
     field.entries().into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.scalar()?))).collect()
 }
 
-/// Whether a selector fits: one with `matchLabels` and `matchExpressions`, or a plain map as that of a Service. An empty one fits all.
+/// A selector, read once to be held against many labels.
+#[derive(Debug)]
+pub(crate) struct Selector<'a> {
+    /// The labels that must be there with these values.
+    pub(crate) equal: Labels,
+    expressions: Vec<Field<'a>>,
+}
+
+impl<'a> Selector<'a> {
+    /// One with `matchLabels` and `matchExpressions`, or a plain map as that of a Service.
+    pub(crate) fn of(field: &Field<'a>) -> Self {
+        let (equal, expressions) = (field.get("matchLabels"), field.get("matchExpressions"));
+        let plain = if equal.exists() || expressions.exists() { equal } else { field.clone() };
+        Self { equal: of(&plain), expressions: expressions.items() }
+    }
+
+    /// Whether it fits; an empty one fits all.
+    pub(crate) fn fits(&self, labels: &Labels) -> bool {
+        self.equal.iter().all(|(key, value)| labels.get(key) == Some(value))
+            && self.expressions.iter().all(|expression| holds(expression, labels))
+    }
+}
+
+/// Whether a selector fits, where it is asked once.
 pub(crate) fn fit(selector: &Field<'_>, labels: &Labels) -> bool {
-    let (equal, expressions) = (selector.get("matchLabels"), selector.get("matchExpressions"));
-    let plain = if equal.exists() || expressions.exists() { equal } else { selector.clone() };
-    let same = of(&plain).iter().all(|(key, value)| labels.get(key) == Some(value));
-    same && expressions.items().iter().all(|expression| holds(expression, labels))
+    Selector::of(selector).fits(labels)
 }
 
 fn holds(expression: &Field<'_>, labels: &Labels) -> bool {

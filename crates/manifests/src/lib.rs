@@ -27,6 +27,7 @@ pub use read::{ReadError, Set, Tools};
 pub use report::Report;
 pub use rules::{RULES, Rule};
 
+use std::collections::HashMap;
 use world::World;
 
 /// Looks at a set through every rule. One that was read from a cluster, where Secrets are not looked at, comes with the plural names of the
@@ -38,9 +39,13 @@ pub fn check(set: &Set, knowledge: &Knowledge, refused: Option<&[String]>) -> Re
     for rule in RULES {
         findings.extend((rule.check)(&world));
     }
+    let mut titled = HashMap::new();
+    for object in &set.objects {
+        titled.entry((object.title(), object.source)).or_insert(object);
+    }
     for finding in &mut findings {
         if finding.place.is_none() {
-            let object = set.objects.iter().find(|object| object.title() == finding.object && object.source == finding.source);
+            let object = titled.get(&(finding.object.clone(), finding.source));
             finding.place = object.and_then(|object| set.sources.locate(&object.value, &finding.path, finding.source));
         }
     }

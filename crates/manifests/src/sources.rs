@@ -73,10 +73,11 @@ impl Sources {
     /// the field. Of those that set it, the nearest to the kustomization; of those that do not, the farthest, which is the object's
     /// own file.
     pub(crate) fn locate(&self, object: &Value, path: &Path, read_from: Option<usize>) -> Option<Place> {
-        let own = |index: usize| read_from.is_none_or(|own| own == index);
-        let fits = |source: &Source| read_from.is_some() || source.fits(object);
-        let candidates = self.documents.iter().enumerate().filter(|(index, source)| own(*index) && fits(source));
-        let matches = candidates.map(|(_, source)| (source, source.find(object, path)));
+        let candidates: Vec<&Source> = match read_from {
+            Some(own) => self.documents.get(own).into_iter().collect(),
+            None => self.documents.iter().filter(|source| source.fits(object)).collect(),
+        };
+        let matches = candidates.into_iter().map(|source| (source, source.find(object, path)));
         let rank = |source: &Source, found: &Match| {
             let distance = i64::try_from(source.distance).unwrap_or(i64::MAX);
             (found.steps, if found.whole { -distance } else { distance })

@@ -3,8 +3,9 @@
 use crate::environment::Environment;
 use crate::files::Files;
 use crate::knowledge::{Knowledge, Program};
-use crate::labels::{self, Labels};
+use crate::labels::{self, Labels, Selector};
 use crate::object::{Field, Object};
+use std::collections::HashMap;
 
 /// Everything that a rule looks at.
 #[derive(Debug)]
@@ -13,8 +14,24 @@ pub(crate) struct World<'a> {
     pub(crate) knowledge: &'a Knowledge,
     pub(crate) workloads: Vec<Workload<'a>>,
     pub(crate) scalers: Vec<Scaler<'a>>,
+    index: Index<'a>,
     /// Of a running cluster the plural names of the kinds that it did not show.
     refused: Option<&'a [String]>,
+}
+
+/// Where things are, by what rules ask for: a cluster's export has thousands of objects, and each may name some of the others.
+#[derive(Debug, Default)]
+struct Index<'a> {
+    /// Objects by kind,
+    kinds: HashMap<&'a str, Vec<&'a Object>>,
+    /// and by kind and name.
+    objects: HashMap<&'a str, HashMap<&'a str, Vec<&'a Object>>>,
+    /// The places of workloads by name.
+    workloads: HashMap<&'a str, Vec<usize>>,
+    /// The places of workloads by each label of their pods.
+    labelled: HashMap<String, HashMap<String, Vec<usize>>>,
+    /// The places of scalers by the name of what they scale.
+    scalers: HashMap<&'a str, Vec<usize>>,
 }
 
 /// Something that makes pods.
@@ -62,9 +79,25 @@ pub(crate) struct Scaler<'a> {
 
 impl<'a> World<'a> {
     pub(crate) fn of(objects: &'a [Object], knowledge: &'a Knowledge, refused: Option<&'a [String]>) -> Self {
-        let mut world = Self { objects, knowledge, workloads: Vec::new(), scalers: Vec::new(), refused };
+        let (workloads, scalers, index) = (Vec::new(), Vec::new(), Index::default());
+        let mut world = Self { objects, knowledge, workloads, scalers, index, refused };
+        for object in objects {
+            world.index.kinds.entry(&object.kind).or_default().push(object);
+            let named = world.index.objects.entry(&object.kind).or_default();
+            named.entry(&object.name).or_default().push(object);
+        }
         world.workloads = objects.iter().filter_map(|object| world.workload(object)).collect();
         world.scalers = objects.iter().filter_map(Scaler::of).collect();
+        for (place, workload) in world.workloads.iter().enumerate() {
+            world.index.workloads.entry(&workload.object.name).or_default().push(place);
+            for (key, value) in &workload.labels {
+                let values = world.index.labelled.entry(key.clone()).or_default();
+                values.entry(value.clone()).or_default().push(place);
+            }
+        }
+        for (place, scaler) in world.scalers.iter().enumerate() {
+            world.index.scalers.entry(scaler.target.text().unwrap_or_default()).or_default().push(place);
+        }
         world
     }
 
@@ -117,11 +150,12 @@ impl<'a> World<'a> {
 
     /// The object of a kind and name that something in `namespace` means.
     pub(crate) fn find(&self, kind: &str, name: &str, namespace: &str) -> Option<&'a Object> {
-        self.of_kind(kind).find(|object| object.name == name && together(&object.namespace, namespace))
+        let named = self.index.objects.get(kind)?.get(name)?;
+        named.iter().copied().find(|object| together(&object.namespace, namespace))
     }
 
-    pub(crate) fn of_kind<'k>(&self, kind: &'k str) -> impl Iterator<Item = &'a Object> + use<'a, 'k> {
-        self.objects.iter().filter(move |object| object.kind == kind)
+    pub(crate) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &'a Object> + use<'_, 'a> {
+        self.index.kinds.get(kind).into_iter().flatten().copied()
     }
 
     /// Every container with its workload.
@@ -145,18 +179,32 @@ impl<'a> World<'a> {
 
     /// The workloads whose pods a selector fits.
     pub(crate) fn selected(&self, selector: &Field<'_>, namespace: &str) -> Vec<&Workload<'a>> {
-        let fits =
-            |workload: &&Workload<'a>| together(&workload.object.namespace, namespace) && labels::fit(selector, &workload.labels);
-        self.workloads.iter().filter(fits).collect()
+        let selector = Selector::of(selector);
+        let fits = |workload: &&Workload<'a>| together(&workload.object.namespace, namespace) && selector.fits(&workload.labels);
+        match selector.equal.iter().next() {
+            // only those that have one of the labels can have all of them
+            Some((key, value)) => {
+                let places = self.index.labelled.get(key).and_then(|values| values.get(value));
+                places.into_iter().flatten().map(|place| &self.workloads[*place]).filter(fits).collect()
+            }
+            None => self.workloads.iter().filter(fits).collect(),
+        }
     }
 
     pub(crate) fn workload_named(&self, kind: &str, name: &str) -> Option<&Workload<'a>> {
-        self.workloads.iter().find(|workload| workload.object.kind == kind && workload.object.name == name)
+        let mut named = self.index.workloads.get(name)?.iter().map(|place| &self.workloads[*place]);
+        named.find(|workload| workload.object.kind == kind)
     }
 
     /// What scales a workload.
     pub(crate) fn scaler_of(&self, object: &Object) -> Option<&Scaler<'a>> {
-        self.scalers.iter().find(|scaler| scaler.scales(object))
+        self.scalers_of(object).next()
+    }
+
+    /// Everything that scales a workload, in the order of the objects.
+    pub(crate) fn scalers_of(&self, object: &Object) -> impl Iterator<Item = &Scaler<'a>> {
+        let places = self.index.scalers.get(object.name.as_str()).into_iter().flatten();
+        places.map(|place| &self.scalers[*place]).filter(move |scaler| scaler.scales(object))
     }
 }
 
@@ -233,4 +281,34 @@ impl<'a> Scaler<'a> {
 /// Whether two namespaces are the same one; an object that does not say goes where the others go.
 pub(crate) fn together(one: &str, other: &str) -> bool {
     one == other || one.is_empty() || other.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{deployment, found, hpa};
+
+    /// As many objects as a large cluster's export has, each with what belongs to it. A rule that compares each with each takes
+    /// minutes here.
+    #[test]
+    fn among_thousands_each_object_finds_its_own() {
+        let with = "resources: {requests: {cpu: 1}}";
+        let of = |number: usize| {
+            let name = format!("worker-{number}");
+            let selects = if number == 1234 { "nobody" } else { &name };
+            deployment(&name, with, "")
+                + &hpa(&name, &name, 1, 3).replace("name: scaler", &format!("name: {name}"))
+                + &format!(
+                    "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\n\
+                     spec: {{selector: {{app: {selects}}}, ports: [{{port: 80}}]}}\n"
+                )
+        };
+        let set: String = (0..2000).map(of).collect();
+        for rule in ["duplicate-object", "scale-target", "scale-metric"] {
+            assert_eq!(found(&set, rule), Vec::<String>::new(), "{rule}");
+        }
+        let astray = found(&set, "selector");
+        assert!(astray.len() == 1 && astray[0].contains("no pods among these objects"), "{astray:?}");
+        let twice = found(&(set + &of(77)), "duplicate-object");
+        assert_eq!(twice.len(), 3, "{twice:?}");
+    }
 }

@@ -4,24 +4,23 @@ use crate::finding::Finding;
 use crate::object::Object;
 use crate::read::is_namespaced;
 use crate::world::{World, together};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub(super) const ID: &str = "duplicate-object";
 pub(super) const NAMESPACE: &str = "namespace";
 
 pub(super) fn twice(world: &World<'_>) -> Vec<Finding> {
-    let same = |one: &Object, other: &Object| {
-        (one.kind == other.kind && one.name == other.name && one.group() == other.group())
-            && !one.name.is_empty()
-            && together(&one.namespace, &other.namespace)
-    };
-    let again = |(place, object): (usize, &'_ Object)| {
-        let known = world.objects[..place].iter().any(|before| same(before, object));
-        known.then(|| {
-            object.at("metadata.name").error(ID, format!("{} stands twice: the later one replaces the earlier", object.title()))
-        })
-    };
-    world.objects.iter().enumerate().filter_map(again).collect()
+    let mut known: HashMap<(&str, &str, &str), Vec<&Object>> = HashMap::new();
+    let mut findings = Vec::new();
+    for object in world.objects.iter().filter(|object| !object.name.is_empty()) {
+        let before = known.entry((&object.kind, object.group(), &object.name)).or_default();
+        if before.iter().any(|other| together(&other.namespace, &object.namespace)) {
+            let message = format!("{} stands twice: the later one replaces the earlier", object.title());
+            findings.push(object.at("metadata.name").error(ID, message));
+        }
+        before.push(object);
+    }
+    findings
 }
 
 /// A few objects without a namespace, among others that say one, would go wherever `kubectl` happens to point.

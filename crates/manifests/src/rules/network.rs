@@ -2,7 +2,7 @@
 
 use crate::broker::{Broker, Pods, Way, addresses, follow};
 use crate::finding::Finding;
-use crate::labels;
+use crate::labels::{self, Selector};
 use crate::object::{Field, Object};
 use crate::world::{Workload, World, together};
 
@@ -10,6 +10,7 @@ pub(super) const ID: &str = "network-policy";
 
 pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = world.of_kind("NetworkPolicy").flat_map(of_policy).collect();
+    let policies = Policies::of(world);
     let brokers = Broker::all(world);
     for (workload, container, _) in world.on_the_bus() {
         let Some(setting) = container.setting("MLVI_BROKERS") else { continue };
@@ -19,11 +20,11 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
             };
             let Pods::Workload(place) = broker.pods else { continue };
             let target = &world.workloads[place];
-            findings.extend(hop(world, workload, target, listener.port));
+            findings.extend(policies.hop(workload, target, listener.port));
         }
-        findings.extend(name_service(world, workload));
+        findings.extend(policies.name_service(workload));
     }
-    findings.extend(probes_of_door(world));
+    findings.extend(policies.probes_of_door(world));
     findings
 }
 
@@ -43,26 +44,99 @@ fn of_policy(policy: &Object) -> Vec<Finding> {
     idle.into_iter().filter_map(finding).collect()
 }
 
-/// From one pod to another, both sides must agree.
-fn hop(world: &World<'_>, from: &Workload<'_>, to: &Workload<'_>, port: i64) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let out = policies(world, from, "Egress");
-    if !out.is_empty() && !out.iter().any(|policy| allows(policy, "egress", "to", to, Some((to, port)), "TCP", port)) {
-        findings.push(refusal(
-            out[0],
-            "spec.egress",
-            format!("{} may not go to {} on port {port}", from.object.title(), to.object.title()),
-        ));
+/// Every policy with what it selects, read once.
+struct Policies<'a>(Vec<Policy<'a>>);
+
+struct Policy<'a> {
+    object: &'a Object,
+    pods: Selector<'a>,
+    /// Whether it is one of [`INGRESS`], and of [`EGRESS`].
+    directions: [bool; 2],
+}
+
+const INGRESS: usize = 0;
+const EGRESS: usize = 1;
+
+impl<'a> Policies<'a> {
+    fn of(world: &World<'a>) -> Self {
+        let policy = |object: &'a Object| {
+            let types = object.at("spec.policyTypes");
+            let has = |name: &str| types.items().iter().any(|item| item.text() == Some(name));
+            // without types a policy is one of Ingress, and of Egress if it has rules for that
+            let directions = match types.exists() {
+                true => [has("Ingress"), has("Egress")],
+                false => [true, object.at("spec.egress").exists()],
+            };
+            Policy { object, pods: Selector::of(&object.at("spec.podSelector")), directions }
+        };
+        Self(world.of_kind("NetworkPolicy").map(policy).collect())
     }
-    let into = policies(world, to, "Ingress");
-    if !into.is_empty() && !into.iter().any(|policy| allows(policy, "ingress", "from", from, Some((to, port)), "TCP", port)) {
-        findings.push(refusal(
-            into[0],
-            "spec.ingress",
-            format!("{} may not be reached by {} on port {port}", to.object.title(), from.object.title()),
-        ));
+
+    /// The policies that are in force for a workload's pods in one direction.
+    fn in_force(&self, workload: &Workload<'_>, direction: usize) -> Vec<&'a Object> {
+        let fits = |policy: &&Policy<'a>| {
+            policy.directions[direction]
+                && together(&policy.object.namespace, &workload.object.namespace)
+                && policy.pods.fits(&workload.labels)
+        };
+        self.0.iter().filter(fits).map(|policy| policy.object).collect()
     }
-    findings
+
+    /// From one pod to another, both sides must agree.
+    fn hop(&self, from: &Workload<'_>, to: &Workload<'_>, port: i64) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let out = self.in_force(from, EGRESS);
+        if !out.is_empty() && !out.iter().any(|policy| allows(policy, "egress", "to", to, Some((to, port)), "TCP", port)) {
+            findings.push(refusal(
+                out[0],
+                "spec.egress",
+                format!("{} may not go to {} on port {port}", from.object.title(), to.object.title()),
+            ));
+        }
+        let into = self.in_force(to, INGRESS);
+        if !into.is_empty() && !into.iter().any(|policy| allows(policy, "ingress", "from", from, Some((to, port)), "TCP", port)) {
+            findings.push(refusal(
+                into[0],
+                "spec.ingress",
+                format!("{} may not be reached by {} on port {port}", to.object.title(), from.object.title()),
+            ));
+        }
+        findings
+    }
+
+    /// Without names no Service is found.
+    fn name_service(&self, workload: &Workload<'_>) -> Option<Finding> {
+        let out = self.in_force(workload, EGRESS);
+        let open = |policy: &&&Object| {
+            policy.at("spec.egress").items().iter().any(|rule| {
+                // wherever the name service stands: what counts is its port
+                on_port(rule, None, "UDP", 53)
+            })
+        };
+        (!out.is_empty() && !out.iter().any(|policy| open(&policy))).then(|| {
+            refusal(out[0], "spec.egress", format!("{} may not ask the name service (UDP port 53)", workload.object.title()))
+        })
+    }
+
+    /// The web-server is reached through its Service by anyone who may.
+    fn probes_of_door(&self, world: &World<'_>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (workload, container, _) in world.units() {
+            let Some((port, _)) = container.listens("MLVI_HTTP_LISTEN") else { continue };
+            let into = self.in_force(workload, INGRESS);
+            let open = into
+                .iter()
+                .any(|policy| policy.at("spec.ingress").items().iter().any(|rule| on_port(rule, Some(workload), "TCP", port)));
+            if !into.is_empty() && !open {
+                findings.push(refusal(
+                    into[0],
+                    "spec.ingress",
+                    format!("{} may not be reached on its port {port} by anyone", workload.object.title()),
+                ));
+            }
+        }
+        findings
+    }
 }
 
 fn refusal(policy: &Object, path: &str, message: String) -> Finding {
@@ -70,56 +144,6 @@ fn refusal(policy: &Object, path: &str, message: String) -> Finding {
         .at(path)
         .error(ID, message)
         .help("no NetworkPolicy that is in force for these pods allows this hop, and the settings need it")
-}
-
-/// Without names no Service is found.
-fn name_service(world: &World<'_>, workload: &Workload<'_>) -> Option<Finding> {
-    let out = policies(world, workload, "Egress");
-    let open = |policy: &&&Object| {
-        policy.at("spec.egress").items().iter().any(|rule| {
-            // wherever the name service stands: what counts is its port
-            on_port(rule, None, "UDP", 53)
-        })
-    };
-    (!out.is_empty() && !out.iter().any(|policy| open(&policy))).then(|| {
-        refusal(out[0], "spec.egress", format!("{} may not ask the name service (UDP port 53)", workload.object.title()))
-    })
-}
-
-/// The web-server is reached through its Service by anyone who may.
-fn probes_of_door(world: &World<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (workload, container, _) in world.units() {
-        let Some((port, _)) = container.listens("MLVI_HTTP_LISTEN") else { continue };
-        let into = policies(world, workload, "Ingress");
-        let open = into
-            .iter()
-            .any(|policy| policy.at("spec.ingress").items().iter().any(|rule| on_port(rule, Some(workload), "TCP", port)));
-        if !into.is_empty() && !open {
-            findings.push(refusal(
-                into[0],
-                "spec.ingress",
-                format!("{} may not be reached on its port {port} by anyone", workload.object.title()),
-            ));
-        }
-    }
-    findings
-}
-
-/// The policies that are in force for a workload's pods in one direction.
-fn policies<'a>(world: &World<'a>, workload: &Workload<'_>, direction: &str) -> Vec<&'a Object> {
-    let in_force = |policy: &&Object| {
-        let types = policy.at("spec.policyTypes");
-        // without types a policy is one of Ingress, and of Egress if it has rules for that
-        let of_direction = match types.exists() {
-            true => types.items().iter().any(|item| item.text() == Some(direction)),
-            false => direction == "Ingress" || policy.at("spec.egress").exists(),
-        };
-        of_direction
-            && together(&policy.namespace, &workload.object.namespace)
-            && labels::fit(&policy.at("spec.podSelector"), &workload.labels)
-    };
-    world.of_kind("NetworkPolicy").filter(in_force).collect()
 }
 
 /// Whether a policy lets `peer` through on a port of `target`.

@@ -5,6 +5,7 @@ use crate::files::secret_keys;
 use crate::finding::{Finding, Severity};
 use crate::object::{Field, Object};
 use crate::world::World;
+use std::collections::HashSet;
 
 pub(super) const ID: &str = "missing-object";
 pub(super) const KEY: &str = "missing-key";
@@ -60,12 +61,8 @@ pub(super) fn objects(world: &World<'_>) -> Vec<Finding> {
 
 /// A Secret that is made beside the objects is told once, not for each pod that mounts it.
 fn once_each(findings: Vec<Finding>) -> Vec<Finding> {
-    let mut told: Vec<String> = Vec::new();
-    let mut is_new = |finding: &Finding| {
-        let new = finding.severity != Severity::Note || !told.contains(&finding.message);
-        told.push(finding.message.clone());
-        new
-    };
+    let mut told: HashSet<String> = HashSet::new();
+    let mut is_new = |finding: &Finding| told.insert(finding.message.clone()) || finding.severity != Severity::Note;
     findings.into_iter().filter(|finding| is_new(finding)).collect()
 }
 

@@ -12,15 +12,14 @@ pub(super) const METRIC: &str = "scale-metric";
 
 pub(super) fn targets(world: &World<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (place, scaler) in world.scalers.iter().enumerate() {
+    for scaler in &world.scalers {
         let (kind, name) = (scaler.target_kind, scaler.target.text().unwrap_or_default());
         let Some(workload) = world.workload_named(kind, name) else {
             findings.push(absent(world, scaler, kind, name));
             continue;
         };
-        let before = world.scalers[..place]
-            .iter()
-            .find(|other| other.scales(workload.object) && together(&other.object.namespace, &scaler.object.namespace));
+        let mut others = world.scalers_of(workload.object).take_while(|other| !std::ptr::eq(*other, scaler));
+        let before = others.find(|other| together(&other.object.namespace, &scaler.object.namespace));
         if let Some(other) = before {
             let message =
                 format!("{} scales {kind}/{name} already: two autoscalers undo each other's work", other.object.title());

@@ -16,8 +16,9 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
 }
 
 fn of_pod(workload: &Workload<'_>) -> Vec<Finding> {
-    const VOLUMES: [&str; 8] =
-        ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"];
+    // image volumes are in the admission's code and not in the standard's page
+    const VOLUMES: [&str; 9] =
+        ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret"];
     let mut findings = Vec::new();
     for name in ["hostNetwork", "hostPID", "hostIPC"] {
         let field = workload.pod.get(name);
@@ -94,7 +95,10 @@ mod tests {
 
     #[test]
     fn a_restricted_pod_is_clean() {
-        assert_eq!(found(&deployment("a", RESTRICTED, POD), "pod-security"), Vec::<String>::new());
+        let image = format!("{POD}, volumes: [{{name: a, image: {{reference: 'models:1'}}}}]");
+        for pod in [POD, &image] {
+            assert_eq!(found(&deployment("a", RESTRICTED, pod), "pod-security"), Vec::<String>::new());
+        }
     }
 
     #[test]

@@ -71,7 +71,8 @@ fn of_pods(world: &World<'_>, selector: &Field<'_>) -> Vec<Finding> {
 }
 
 fn of_services(world: &World<'_>, selector: &Field<'_>) -> Vec<Finding> {
-    let fits = |service: &Object| labels::fit(selector, &labels::of(&service.at("metadata.labels")));
+    let wanted = labels::Selector::of(selector);
+    let fits = |service: &Object| wanted.fits(&labels::of(&service.at("metadata.labels")));
     if !says_something(selector) || world.of_kind("Service").any(fits) {
         return Vec::new();
     }

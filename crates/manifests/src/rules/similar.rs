@@ -2,9 +2,16 @@
 
 /// The known word that is nearest, if any is near enough to be meant.
 pub(crate) fn similar<'a>(word: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = |other: &str| distance(word, other);
     let allowed = (word.len() / 4).max(2);
-    known.map(|other| (near(other), other)).filter(|(distance, _)| *distance <= allowed).min().map(|(_, other)| other)
+    // each letter is one distance at least, and comparing thousands of names letter by letter takes seconds
+    let long = |text: &str| text.chars().count();
+    let length = long(word);
+    let candidates = known.filter(|other| long(other).abs_diff(length) <= allowed);
+    candidates
+        .map(|other| (distance(word, other), other))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, other)| other)
 }
 
 /// How many letters must be put in, taken out, changed or swapped with their neighbour (Damerau-Levenshtein, as "optimal string

@@ -4,16 +4,16 @@ use super::scalar::resolve;
 use super::{Content, Document, Entry, Node, SyntaxError};
 use serde_json::Value;
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// No manifest is nested like that; a text that is would use up the stack.
 const DEEPEST: usize = 100;
-/// Aliases of aliases grow without limit.
-const MOST_NODES: usize = 200_000;
+/// Aliases of aliases grow without limit: so many values may come from them. What stands in the text itself is as large as the text.
+const MOST_COPIES: usize = 200_000;
 
 /// Every document of a text that holds anything.
 pub(crate) fn read(text: &str) -> Result<Vec<Document>, SyntaxError> {
-    let mut builder = Builder { events: Parser::new_from_str(text), anchors: HashMap::new(), duplicates: Vec::new(), nodes: 0 };
+    let mut builder = Builder { events: Parser::new_from_str(text), anchors: HashMap::new(), duplicates: Vec::new(), copies: 0 };
     let mut documents = Vec::new();
     let mut number = 0;
     while let Some((event, span)) = builder.next()? {
@@ -40,7 +40,7 @@ struct Builder<'a> {
     events: Parser<'a, StrInput<'a>>,
     anchors: HashMap<usize, Node>,
     duplicates: Vec<(String, usize)>,
-    nodes: usize,
+    copies: usize,
 }
 
 impl<'a> Builder<'a> {
@@ -61,8 +61,7 @@ impl<'a> Builder<'a> {
 
     fn node(&mut self, event: Event<'a>, span: Span, path: &mut Vec<String>) -> Result<Node, SyntaxError> {
         let line = span.start.line();
-        self.nodes += 1;
-        if path.len() > DEEPEST || self.nodes > MOST_NODES {
+        if path.len() > DEEPEST || self.copies > MOST_COPIES {
             return Err(SyntaxError { line, reason: "it is nested too deeply, or too large".into() });
         }
         let (anchor, content) = match event {
@@ -76,7 +75,7 @@ impl<'a> Builder<'a> {
                 let Some(node) = self.anchors.get(&id).cloned() else {
                     return Err(SyntaxError { line, reason: "an alias without its anchor".into() });
                 };
-                self.nodes += count(&node);
+                self.copies += count(&node);
                 return Ok(Node { line, ..node });
             }
             other => return Err(SyntaxError { line, reason: format!("unexpected {other:?}") }),
@@ -104,12 +103,13 @@ impl<'a> Builder<'a> {
     fn map(&mut self, line: usize, path: &mut Vec<String>) -> Result<Content, SyntaxError> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut merged: Vec<Entry> = Vec::new();
+        let mut known: HashSet<String> = HashSet::new();
         loop {
             let (event, span) = self.within(line)?;
             if event == Event::MappingEnd {
                 // `<<: *defaults`: what the map says itself wins
                 for entry in merged {
-                    if !entries.iter().any(|known| known.key == entry.key) {
+                    if known.insert(entry.key.clone()) {
                         entries.push(entry);
                     }
                 }
@@ -127,7 +127,7 @@ impl<'a> Builder<'a> {
                 if let Content::Map(entries) = value.content {
                     merged.extend(entries);
                 }
-            } else if entries.iter().any(|entry| entry.key == key) {
+            } else if !known.insert(key.clone()) {
                 self.duplicates.push((path.join(".").replace(".[", "["), key_line));
             } else {
                 entries.push(Entry { key, line: key_line, value });
@@ -189,6 +189,13 @@ mod tests {
     fn a_key_that_stands_twice_is_named_with_its_line() {
         let documents = read("spec:\n  a:\n  - {x: 1, x: 2}\n  b: 1\n  b: 2\n").unwrap();
         assert_eq!(documents[0].duplicates, [("spec.a[0].x".to_owned(), 3), ("spec.b".to_owned(), 5)]);
+    }
+
+    #[test]
+    fn the_last_of_very_many_keys_is_known_too() {
+        let mut text: String = (0..60_000).map(|number| format!("k{number}: v\n")).collect();
+        text += "k0: again\n";
+        assert_eq!(read(&text).unwrap()[0].duplicates, [("k0".to_owned(), 60_001)]);
     }
 
     #[test]
