@@ -6,6 +6,9 @@ use crate::knowledge::{Knowledge, Program};
 use crate::labels::{self, Labels};
 use crate::object::{Field, Object};
 
+/// The label that Kubernetes gives each pod of a StatefulSet: its name.
+const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+
 /// Everything that a rule looks at.
 #[derive(Debug)]
 pub(crate) struct World<'a> {
@@ -111,7 +114,7 @@ impl<'a> World<'a> {
 
     /// Whether objects of this kind may be there all the same: the cluster did not show them.
     pub(crate) fn is_hidden(&self, kind: &str) -> bool {
-        let plural = kind.to_lowercase() + "s";
+        let plural = kind.to_lowercase() + if kind.ends_with('s') { "es" } else { "s" };
         self.refused.is_some_and(|refused| refused.contains(&plural))
     }
 
@@ -145,8 +148,9 @@ impl<'a> World<'a> {
 
     /// The workloads whose pods a selector fits.
     pub(crate) fn selected(&self, selector: &Field<'_>, namespace: &str) -> Vec<&Workload<'a>> {
-        let fits =
-            |workload: &&Workload<'a>| together(&workload.object.namespace, namespace) && labels::fit(selector, &workload.labels);
+        let fits = |workload: &&Workload<'a>| {
+            together(&workload.object.namespace, namespace) && labels::fit(selector, &workload.labels_for(selector))
+        };
         self.workloads.iter().filter(fits).collect()
     }
 
@@ -157,6 +161,28 @@ impl<'a> World<'a> {
     /// What scales a workload.
     pub(crate) fn scaler_of(&self, object: &Object) -> Option<&Scaler<'a>> {
         self.scalers.iter().find(|scaler| scaler.scales(object))
+    }
+}
+
+impl Workload<'_> {
+    /// How many pods it asks for; one when it does not say.
+    pub(crate) fn replicas(&self) -> i64 {
+        self.object.at("spec.replicas").integer().unwrap_or(1)
+    }
+
+    /// Whether a pod of a StatefulSet has this name.
+    pub(crate) fn has_pod(&self, name: &str) -> bool {
+        let ordinal = name.strip_prefix(&self.object.name).and_then(|rest| rest.strip_prefix('-'));
+        let ordinal = ordinal.filter(|text| *text == "0" || !text.starts_with('0')).and_then(|text| text.parse::<u32>().ok());
+        self.object.kind == "StatefulSet" && ordinal.is_some_and(|ordinal| i64::from(ordinal) < self.replicas())
+    }
+
+    /// Its pods' labels. A StatefulSet's pods also have their own name as one: that of the pod which the selector asks for, if it is there.
+    fn labels_for(&self, selector: &Field<'_>) -> Labels {
+        let mut labels = self.labels.clone();
+        let pods = [selector.clone(), selector.get("matchLabels")].map(|map| map.get(POD_NAME).text()).into_iter().flatten();
+        labels.extend(pods.filter(|pod| self.has_pod(pod)).map(|pod| (POD_NAME.to_owned(), pod.to_owned())));
+        labels
     }
 }
 
