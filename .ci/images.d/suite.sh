@@ -111,8 +111,8 @@ start_broker() {
     local -a more
     mapfile -t more < <(temporary "$bus" StatefulSet edge-broker)
     manifest plain "$bus" StatefulSet edge-broker >"$suite/broker.env"
-    # the name that the headless Service gives the first node
-    node=$(sed -n 's/^BROKER_QUORUM_VOTERS=0@\([^:,]*\):.*/\1/p' "$suite/broker.env")
+    # the name of the first node's own Service
+    node=edge-broker-0.$(sed -n 's/^BROKER_DOMAIN=//p' "$suite/broker.env")
     podman run --detach --name "$prefix-edge-broker" "${hardened[@]}" "${more[@]}" --user 1000:1000 --memory 1536m \
         --hostname edge-broker-0 --network-alias edge-broker --network-alias "$node" \
         --env-file "$suite/broker.env" \

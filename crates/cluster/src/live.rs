@@ -5,6 +5,7 @@ use crate::{LookConfig, Looker};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use serde_json::Value;
+use std::time::Duration;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -30,8 +31,14 @@ pub enum LiveError {
     Unreachable(String),
 }
 
-/// Group, version, kind and plural of what is looked at. Secrets are not: nobody needs to read them for this.
-const KINDS: [(&str, &str, &str, &str); 18] = [
+/// Group, version, kind and plural.
+type Kind = (&'static str, &'static str, &'static str, &'static str);
+
+/// What pods name, and belongs to no namespace.
+const PRIORITIES: Kind = ("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses");
+
+/// What is looked at in the namespace. Secrets are not: nobody needs to read them for this.
+const KINDS: [Kind; 18] = [
     ("", "v1", "ConfigMap", "configmaps"),
     ("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
     ("", "v1", "Service", "services"),
@@ -59,8 +66,25 @@ const KINDS: [(&str, &str, &str, &str); 18] = [
 /// When there is no cluster, or its API server does not answer.
 pub async fn read_live(config: &LookConfig) -> Result<Live, LiveError> {
     let Looker { client, namespace, answer } = Looker::new(config).await.map_err(LiveError::NoCluster)?;
-    let mut live = Live { namespace, ..Live::default() };
-    for (group, version, kind, plural) in KINDS {
+    let mut live = Live { namespace: namespace.clone(), ..Live::default() };
+    for kind in KINDS {
+        live.take(kind, |resource| Api::namespaced_with(client.clone(), &namespace, resource), answer).await?;
+    }
+    // of the whole cluster: they say nothing about a namespace in which there is nothing else
+    if !live.objects.is_empty() {
+        live.take(PRIORITIES, |resource| Api::all_with(client.clone(), resource), answer).await?;
+    }
+    Ok(live)
+}
+
+impl Live {
+    /// Lists one kind.
+    async fn take(
+        &mut self,
+        (group, version, kind, plural): Kind,
+        api: impl Fn(&ApiResource) -> Api<DynamicObject>,
+        answer: Duration,
+    ) -> Result<(), LiveError> {
         let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
         let resource = ApiResource {
             group: group.into(),
@@ -69,21 +93,20 @@ pub async fn read_live(config: &LookConfig) -> Result<Live, LiveError> {
             kind: kind.into(),
             plural: plural.into(),
         };
-        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &live.namespace, &resource);
         let params = ListParams::default();
-        let listed = tokio::time::timeout(answer, api.list(&params)).await;
+        let listed = tokio::time::timeout(answer, api(&resource).list(&params)).await;
         let listed = listed.map_err(|_| LiveError::Unreachable(format!("no answer within {} s", answer.as_secs())))?;
         match listed {
-            Ok(list) => live.objects.extend(list.items.into_iter().map(|object| plain(object, &api_version, kind))),
-            Err(kube::Error::Api(status)) if status.code == 404 => live.absent.push(plural.into()),
+            Ok(list) => self.objects.extend(list.items.into_iter().map(|object| plain(object, &api_version, kind))),
+            Err(kube::Error::Api(status)) if status.code == 404 => self.absent.push(plural.into()),
             Err(error) => match Trouble::asking(&error) {
-                Trouble::Refused(reason) => live.refused.push((plural.into(), reason)),
+                Trouble::Refused(reason) => self.refused.push((plural.into(), reason)),
                 Trouble::Unreachable(reason) | Trouble::Broken(reason) => return Err(LiveError::Unreachable(reason)),
                 Trouble::Expired => return Err(LiveError::Unreachable(with_causes(&error))),
             },
         }
+        Ok(())
     }
-    Ok(live)
 }
 
 /// An object of a list, which does not repeat its type, as one by itself, without what the cluster keeps for its own use.

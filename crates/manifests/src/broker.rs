@@ -4,7 +4,7 @@ mod address;
 mod properties;
 mod strimzi;
 
-pub(crate) use address::{Way, addresses, follow};
+pub(crate) use address::{Way, addresses, follow, service_of};
 
 use crate::object::Field;
 use crate::world::{Workload, World};

@@ -14,6 +14,7 @@ mod partitions;
 mod ports;
 mod probes;
 mod quantities;
+mod quorum;
 mod references;
 mod required;
 mod rights;
@@ -24,6 +25,7 @@ mod selectors;
 mod shutdown;
 mod similar;
 mod sizes;
+mod tls;
 mod topics;
 mod variables;
 
@@ -94,6 +96,12 @@ pub const RULES: &[Rule] = &[
         about: "a security protocol or mechanism that the listener does not speak",
         check: brokers::security,
     },
+    Rule {
+        id: quorum::ID,
+        about: "a broker that the other brokers do not find, or find at an address that it has no more",
+        check: quorum::check,
+    },
+    Rule { id: tls::ID, about: "a broker whose oldest version of TLS is not said, or is too old", check: tls::check },
     Rule { id: sizes::ID, about: "limits of message sizes below what the units send", check: sizes::check },
     Rule { id: variables::UNKNOWN, about: "a variable that the program does not read", check: variables::unknown },
     Rule { id: variables::SETTING, about: "a value that the unit would refuse", check: variables::refused },

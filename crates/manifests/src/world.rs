@@ -7,6 +7,9 @@ use crate::labels::{self, Labels, Selector};
 use crate::object::{Field, Object};
 use std::collections::HashMap;
 
+/// The label that Kubernetes gives each pod of a StatefulSet: its name.
+const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+
 /// Everything that a rule looks at.
 #[derive(Debug)]
 pub(crate) struct World<'a> {
@@ -144,7 +147,7 @@ impl<'a> World<'a> {
 
     /// Whether objects of this kind may be there all the same: the cluster did not show them.
     pub(crate) fn is_hidden(&self, kind: &str) -> bool {
-        let plural = kind.to_lowercase() + "s";
+        let plural = kind.to_lowercase() + if kind.ends_with('s') { "es" } else { "s" };
         self.refused.is_some_and(|refused| refused.contains(&plural))
     }
 
@@ -180,8 +183,15 @@ impl<'a> World<'a> {
     /// The workloads whose pods a selector fits.
     pub(crate) fn selected(&self, selector: &Field<'_>, namespace: &str) -> Vec<&Workload<'a>> {
         let selector = Selector::of(selector);
-        let fits = |workload: &&Workload<'a>| together(&workload.object.namespace, namespace) && selector.fits(&workload.labels);
-        match selector.equal.iter().next() {
+        let pod = selector.equal.get(POD_NAME);
+        let fits = |workload: &&Workload<'a>| {
+            together(&workload.object.namespace, namespace)
+                && match pod {
+                    Some(pod) => selector.fits(&workload.labels_with(pod)),
+                    None => selector.fits(&workload.labels),
+                }
+        };
+        match selector.equal.iter().find(|(key, _)| *key != POD_NAME) {
             // only those that have one of the labels can have all of them
             Some((key, value)) => {
                 let places = self.index.labelled.get(key).and_then(|values| values.get(value));
@@ -205,6 +215,29 @@ impl<'a> World<'a> {
     pub(crate) fn scalers_of(&self, object: &Object) -> impl Iterator<Item = &Scaler<'a>> {
         let places = self.index.scalers.get(object.name.as_str()).into_iter().flatten();
         places.map(|place| &self.scalers[*place]).filter(move |scaler| scaler.scales(object))
+    }
+}
+
+impl Workload<'_> {
+    /// How many pods it asks for; one when it does not say.
+    pub(crate) fn replicas(&self) -> i64 {
+        self.object.at("spec.replicas").integer().unwrap_or(1)
+    }
+
+    /// Whether a pod of a StatefulSet has this name.
+    pub(crate) fn has_pod(&self, name: &str) -> bool {
+        let ordinal = name.strip_prefix(&self.object.name).and_then(|rest| rest.strip_prefix('-'));
+        let ordinal = ordinal.filter(|text| *text == "0" || !text.starts_with('0')).and_then(|text| text.parse::<u32>().ok());
+        self.object.kind == "StatefulSet" && ordinal.is_some_and(|ordinal| i64::from(ordinal) < self.replicas())
+    }
+
+    /// Its pods' labels. A StatefulSet's pods also have their own name as one: that of `pod`, if it is one of them.
+    fn labels_with(&self, pod: &str) -> Labels {
+        let mut labels = self.labels.clone();
+        if self.has_pod(pod) {
+            labels.insert(POD_NAME.to_owned(), pod.to_owned());
+        }
+        labels
     }
 }
 

@@ -19,6 +19,9 @@ pub struct CredentialsArgs {
     /// The namespace of the Secrets, and of the broker's Services in its certificate
     #[arg(long, value_name = "NAME", default_value = "mlvi")]
     namespace: String,
+    /// How many brokers there are, or will be: the names edge-broker-0, edge-broker-1, … of the certificate
+    #[arg(long, value_name = "COUNT", default_value_t = 3)]
+    brokers: u32,
     /// A further name or address of the broker, for the certificate, e.g. by which the cloud side reaches it; may be repeated
     #[arg(long, value_name = "NAME")]
     host: Vec<String>,
@@ -73,6 +76,9 @@ impl CredentialsArgs {
         if !label(&self.namespace) {
             return Err(refuse("--namespace", &self.namespace, "1 to 63 characters out of a-z 0-9 -, with no - at an end"));
         }
+        if !(1..=99).contains(&self.brokers) {
+            return Err(refuse("--brokers", &self.brokers.to_string(), "a number from 1 to 99"));
+        }
         if !(1..=36_500).contains(&self.valid_days) {
             return Err(refuse("--valid-days", &self.valid_days.to_string(), "a number from 1 to 36500"));
         }
@@ -88,7 +94,7 @@ impl CredentialsArgs {
 
     fn make(&self) -> anyhow::Result<Credentials> {
         let [admin, site, cloud] = [password::random()?, password::random()?, password::random()?];
-        let tls = certificates::make(&self.namespace, &self.host, self.valid_days)?;
+        let tls = certificates::make(&self.namespace, self.brokers, &self.host, self.valid_days)?;
         let secret = |name, entries: &[(&'static str, &str)]| Secret::new(&self.namespace, name, entries);
         let users = [("admin-password", admin.as_str()), ("site-password", &site), ("cloud-password", &cloud)];
         let shown = [("tls.crt", tls.certificate.as_str()), ("tls.key", &tls.key), ("ca.crt", &tls.authority)];

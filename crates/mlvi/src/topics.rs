@@ -32,6 +32,9 @@ enum TopicsCommand {
         /// are under way meanwhile may overtake each other
         #[arg(long)]
         grow: bool,
+        /// Look again so often, e.g. 5m, until it is stopped, and make those that have gone
+        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        every: Option<Duration>,
     },
     /// Show the topics: partitions, copies, the largest message, retention
     List {
@@ -76,7 +79,8 @@ pub fn run(args: &TopicsArgs) -> anyhow::Result<()> {
         let bus = Bus::open(wanted.bus.clone())?;
         arrive(&bus, &wanted.bus.brokers, args.timeout, &shutdown).await?;
         match args.command {
-            TopicsCommand::Create { grow } => create::run(&bus, &wanted.specs, grow, &shutdown).await,
+            TopicsCommand::Create { grow, every: None } => create::run(&bus, &wanted.specs, grow, &shutdown).await,
+            TopicsCommand::Create { grow, every: Some(every) } => create::keep(&bus, &wanted.specs, grow, every, &shutdown).await,
             TopicsCommand::List { json } => list::run(&bus, &wanted.specs, json).await,
         }
     });

@@ -124,6 +124,11 @@ const BETWEEN_UNITS: &[Fault] = &[
         "spec.ingress",
     ),
     fault("preprocessor/network.yml", "- port: 9092", "- port: 9094", "network-policy", "spec.egress"),
+    fault(BROKER, "    ssl.enabled.protocols=TLSv1.3,TLSv1.2\n", "", "broker-tls", "data[\"server.properties\"]"),
+    fault(BROKER, "=TLSv1.3,TLSv1.2", "=TLSv1.2,TLSv1.1", "broker-tls", "data[\"server.properties\"]"),
+    fault("edge-broker/broker.yml", "0@edge-broker-0:", "0@edge-broker-1:", "broker-quorum", "value"),
+    fault("edge-broker/broker.yml", "0@edge-broker-0:", "0@edge-broker-0.edge-broker-nodes.mlvi.svc:", "broker-quorum", "value"),
+    fault("edge-broker/broker.yml", "  replicas: 1\n", "  replicas: 3\n", "broker-quorum", "value"),
 ];
 
 /// What scales what.
@@ -185,6 +190,9 @@ const REFERENCES: &[Fault] = &[
     fault(EDGE_BUDGET, "maxUnavailable: 1", "maxUnavailable: 0", "disruption-budget", "spec.maxUnavailable"),
     fault(PRE, "name: preprocessor-policy", "name: preprocessor-policies", "missing-object", "configMap.name"),
     fault(PRE, "serviceAccountName: preprocessor", "serviceAccountName: preprocessing", "missing-object", "serviceAccountName"),
+    fault(WEB, "priorityClassName: mlvi-frames", "priorityClassName: mlvi-frame", "missing-object", "priorityClassName"),
+    fault("suite/namespace.yml", "name: mlvi-broker\n", "name: mlvi-brokers\n", "missing-object", "priorityClassName"),
+    fault("edge-broker/services.yml", "pod-name: edge-broker-0", "pod-name: edge-broker-1", "selector", "spec.selector"),
     fault(PRE, "secretName: broker-login-site", "secretName: broker-login-sight", "missing-object", "secretName"),
     fault(
         "edge-broker/broker.yml",
@@ -306,6 +314,32 @@ const OVERLAYS: &[(&str, Fault)] = &[
         ),
     ),
     (
+        "strimzi",
+        fault("overlays/strimzi/kafka.yml", "ClassName: mlvi-broker", "ClassName: mlvi", "missing-object", "priorityClassName"),
+    ),
+    ("strimzi", fault("overlays/strimzi/kafka.yml", "TLSv1.3,TLSv1.2", "TLSv1.2,TLSv1", "broker-tls", "enabled.protocols\"]")),
+    (
+        "three-brokers",
+        fault(
+            "components/three-brokers/services.yml",
+            "name: edge-broker-2\n",
+            "name: edge-broker-3\n",
+            "broker-quorum",
+            "value",
+        ),
+    ),
+    (
+        "three-brokers",
+        fault(
+            "components/three-brokers/services.yml",
+            "publishNotReadyAddresses: true",
+            "publishNotReadyAddresses: false",
+            "broker-quorum",
+            "value",
+        ),
+    ),
+    ("three-brokers", fault("components/three-brokers/broker.yml", "replicas: 3", "replicas: 2", "broker-quorum", "value")),
+    (
         "k3s-single-node",
         fault("overlays/k3s-single-node/Kustomization", "value: 3", "value: 30", "partitions", "spec.maxReplicas"),
     ),
@@ -344,7 +378,8 @@ fn a_fault_in_an_overlay_is_found_in_the_file_that_brings_it_in() -> anyhow::Res
             other => other?,
         };
         // some are seen where something else no longer fits
-        let elsewhere = ["broker-security", "scale-target"].contains(&fault.rule) || fault.field == "spec.maxReplicas";
+        let elsewhere =
+            ["broker-security", "broker-quorum", "scale-target"].contains(&fault.rule) || fault.field == "spec.maxReplicas";
         let found = report.findings.iter().any(|finding| {
             let placed = finding.place.as_ref().is_some_and(|place| elsewhere || place.file == deploy.join(fault.file));
             finding.rule == fault.rule && finding.field.ends_with(fault.field) && placed

@@ -44,9 +44,17 @@ pub(crate) fn follow<'b>(world: &World<'b>, brokers: &'b [Broker<'b>], host: &st
             return Way::NoListener { broker: broker.title.clone(), port };
         }
     }
-    let found = names.iter().find_map(|name| world.find("Service", name, namespace));
+    // POD.SERVICE is a name of the Service, also where another one is called as the pod
+    let found = names.iter().rev().find_map(|name| world.find("Service", name, namespace));
     let Some(service) = found else { return Way::NoService(names[0].clone()) };
     through(world, brokers, service, port)
+}
+
+/// The Service that a host of a namespace means, or its name when it is not there; `None` when the host is outside.
+pub(crate) fn service_of<'a>(world: &World<'a>, host: &str, namespace: &str) -> Option<Result<&'a Object, String>> {
+    let names = inside(world, host, namespace)?;
+    let found = names.iter().rev().find_map(|name| world.find("Service", name, namespace));
+    Some(found.ok_or_else(|| names[0].clone()))
 }
 
 fn through<'b>(world: &World<'b>, brokers: &'b [Broker<'b>], service: &Object, port: i64) -> Way<'b> {

@@ -11,7 +11,7 @@ pub(super) const ID: &str = "missing-object";
 pub(super) const KEY: &str = "missing-key";
 
 /// Patterns within pods: where a name stands, and of what kind it is.
-const OF_PODS: [(&str, &str); 15] = [
+const OF_PODS: [(&str, &str); 16] = [
     ("volumes[].configMap.name", "ConfigMap"),
     ("volumes[].projected.sources[].configMap.name", "ConfigMap"),
     ("containers[].envFrom[].configMapRef.name", "ConfigMap"),
@@ -26,16 +26,18 @@ const OF_PODS: [(&str, &str); 15] = [
     ("initContainers[].env[].valueFrom.secretKeyRef.name", "Secret"),
     ("imagePullSecrets[].name", "Secret"),
     ("serviceAccountName", "ServiceAccount"),
+    ("priorityClassName", "PriorityClass"),
     ("volumes[].persistentVolumeClaim.claimName", "PersistentVolumeClaim"),
 ];
 
 /// The same for other kinds of objects.
-const OF_OBJECTS: [(&str, &str, &str); 7] = [
+const OF_OBJECTS: [(&str, &str, &str); 8] = [
     ("StatefulSet", "spec.serviceName", "Service"),
     ("Ingress", "spec.rules[].http.paths[].backend.service.name", "Service"),
     ("Ingress", "spec.defaultBackend.service.name", "Service"),
     ("Ingress", "spec.tls[].secretName", "Secret"),
     ("ScaledObject", "spec.triggers[].authenticationRef.name", "TriggerAuthentication"),
+    ("KafkaNodePool", "spec.template.pod.priorityClassName", "PriorityClass"),
     ("TriggerAuthentication", "spec.secretTargetRef[].name", "Secret"),
     ("TriggerAuthentication", "spec.configMapTargetRef[].name", "ConfigMap"),
 ];
@@ -69,7 +71,12 @@ fn once_each(findings: Vec<Finding>) -> Vec<Finding> {
 fn missing(world: &World<'_>, field: &Field<'_>, kind: &str) -> Option<Finding> {
     let name = field.text()?;
     let namespace = &field.object.namespace;
-    let expected = kind == "ServiceAccount" && name == "default";
+    // what every cluster has
+    let expected = match kind {
+        "ServiceAccount" => name == "default",
+        "PriorityClass" => name.starts_with("system-"),
+        _ => false,
+    };
     if expected
         || world.is_hidden(kind)
         || beside(field, "optional").is_some_and(|optional| *optional == true)
@@ -214,6 +221,18 @@ mod tests {
         // what the cluster did not show may be there
         let found = found_live(&text, "missing-object", &["serviceaccounts"]);
         assert!(found.len() == 1 && found[0].contains("ConfigMap 'none'"), "{found:?}");
+    }
+
+    #[test]
+    fn a_priority_is_one_that_is_there() {
+        let classes = "---\napiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: first}\nvalue: 5\n";
+        let of = |name: &str| pod("imagePullPolicy: Always", &format!("priorityClassName: {name}")) + classes;
+        for name in ["first", "system-node-critical"] {
+            assert_eq!(found(&of(name), "missing-object"), Vec::<String>::new(), "{name}");
+        }
+        let wrong = found(&of("fist"), "missing-object");
+        assert!(wrong.len() == 1 && wrong[0].contains("did you mean 'first'?"), "{wrong:?}");
+        assert_eq!(found_live(&of("other"), "missing-object", &["priorityclasses"]), Vec::<String>::new());
     }
 
     #[test]

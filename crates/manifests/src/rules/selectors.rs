@@ -102,7 +102,7 @@ fn labels_of_pods(world: &World<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{deployment, found, found_live};
+    use crate::testing::{broker, deployment, found, found_live};
 
     #[test]
     fn the_policy_of_a_job_that_is_done_is_no_error_in_a_cluster() {
@@ -111,6 +111,21 @@ mod tests {
         let set = deployment("a", "", "") + policy;
         assert!(found(&set, "selector")[0].starts_with("error spec.podSelector"));
         assert!(found_live(&set, "selector", &[])[0].starts_with("note spec.podSelector"));
+    }
+
+    #[test]
+    fn a_service_can_be_that_of_one_pod_of_a_stateful_set() {
+        let service = |pod: &str| {
+            format!(
+                "---\napiVersion: v1\nkind: Service\nmetadata: {{name: s}}\n\
+                 spec: {{selector: {{app: kafka, statefulset.kubernetes.io/pod-name: {pod}}}, ports: [{{port: 9092}}]}}\n"
+            )
+        };
+        assert_eq!(found(&(broker() + &service("kafka-0")), "selector"), Vec::<String>::new());
+        // it has one pod
+        for pod in ["kafka-1", "kafka-00", "other-0", "kafka"] {
+            assert_eq!(found(&(broker() + &service(pod)), "selector").len(), 1, "{pod}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(super) struct Certificates {
     pub(super) key: String,
 }
 
-pub(super) fn make(namespace: &str, hosts: &[String], valid_days: u32) -> anyhow::Result<Certificates> {
+pub(super) fn make(namespace: &str, brokers: u32, hosts: &[String], valid_days: u32) -> anyhow::Result<Certificates> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
     let valid = |mut params: CertificateParams, name: &str| {
         let epoch = rcgen::date_time_ymd(1970, 1, 1);
@@ -34,7 +34,7 @@ pub(super) fn make(namespace: &str, hosts: &[String], valid_days: u32) -> anyhow
     let authority = params.self_signed(&authority_key)?.pem();
     let issuer = Issuer::new(params, authority_key);
 
-    let names = names(namespace, hosts);
+    let names = names(namespace, brokers, hosts);
     let mut params = valid(CertificateParams::new(names).context("a name in the certificate")?, "edge-broker");
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -44,22 +44,16 @@ pub(super) fn make(namespace: &str, hosts: &[String], valid_days: u32) -> anyhow
     Ok(Certificates { authority, certificate, key: key.serialize_pem() })
 }
 
-/// Under which names and addresses clients reach the broker.
-pub(super) fn names(namespace: &str, hosts: &[String]) -> Vec<String> {
-    let service = "edge-broker";
-    let nodes = "*.edge-broker-nodes";
-    let mut names: Vec<String> = [
-        service.to_owned(),
-        format!("{service}.{namespace}"),
-        format!("{service}.{namespace}.svc"),
-        format!("{service}.{namespace}.svc.cluster.local"),
-        nodes.to_owned(),
-        format!("{nodes}.{namespace}.svc"),
-        format!("{nodes}.{namespace}.svc.cluster.local"),
-        "localhost".to_owned(),
-        "127.0.0.1".to_owned(),
-    ]
-    .into();
+/// Under which names and addresses clients reach the broker: by the Service of all nodes, by that of each, and as a node of the
+/// headless Service.
+pub(super) fn names(namespace: &str, brokers: u32, hosts: &[String]) -> Vec<String> {
+    let services = ["edge-broker".to_owned(), "*.edge-broker-nodes".to_owned()];
+    let services = services.into_iter().chain((0..brokers).map(|node| format!("edge-broker-{node}")));
+    let forms = |service: String| {
+        let inside = format!("{service}.{namespace}.svc");
+        [service.clone(), format!("{service}.{namespace}"), inside.clone(), format!("{inside}.cluster.local")]
+    };
+    let mut names: Vec<String> = services.flat_map(forms).chain(["localhost", "127.0.0.1"].map(str::to_owned)).collect();
     for host in hosts {
         if !names.contains(host) {
             names.push(host.clone());

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 fn args(hosts: &[&str]) -> CredentialsArgs {
     let host = hosts.iter().map(|host| (*host).to_owned()).collect();
-    CredentialsArgs { namespace: "mlvi".into(), host, valid_days: 30, out: None, force: false }
+    CredentialsArgs { namespace: "mlvi".into(), host, brokers: 3, valid_days: 30, out: None, force: false }
 }
 
 #[test]
@@ -72,13 +72,22 @@ fn files_are_for_their_owner_and_stay_unless_forced() {
 
 #[test]
 fn names_of_the_broker_are_those_of_its_services_and_ours() {
-    let names = certificates::names("site-7", &["broker.example.org".into(), "10.0.0.7".into(), "localhost".into()]);
-    for name in
-        ["edge-broker", "edge-broker.site-7.svc", "*.edge-broker-nodes.site-7.svc", "127.0.0.1", "broker.example.org", "10.0.0.7"]
-    {
+    let hosts = ["broker.example.org".into(), "10.0.0.7".into(), "localhost".into()];
+    let names = certificates::names("site-7", 2, &hosts);
+    for name in [
+        "edge-broker",
+        "edge-broker.site-7.svc",
+        "*.edge-broker-nodes.site-7.svc",
+        "edge-broker-0.site-7.svc",
+        "edge-broker-1.site-7.svc",
+        "edge-broker-1",
+        "127.0.0.1",
+        "broker.example.org",
+        "10.0.0.7",
+    ] {
         assert_eq!(names.iter().filter(|known| *known == name).count(), 1, "{name}: {names:?}");
     }
-    assert_eq!(names.len(), 11, "{names:?}");
+    assert_eq!(names.len(), 4 * 4 + 2 + 2, "{names:?}");
 }
 
 #[test]
@@ -89,6 +98,7 @@ fn what_is_not_allowed_is_named() {
         (args(&["a b"]), "--host='a b'"),
         (args(&[""]), "--host=''"),
         (CredentialsArgs { namespace: "Site_7".into(), ..args(&[]) }, "--namespace='Site_7'"),
+        (CredentialsArgs { brokers: 0, ..args(&[]) }, "--brokers='0'"),
         (CredentialsArgs { valid_days: 0, ..args(&[]) }, "--valid-days='0'"),
     ];
     for (args, expected) in bad {

@@ -3,10 +3,12 @@
 use detector::Description;
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Copies every description of `from`, with the network and names files that they point to, into `into`, which is made if it is
-/// missing. Weights are left out; hidden files and folders are not descriptions.
+/// missing. A file that is there already and equal is not written. Weights are left out; hidden files and folders are not descriptions.
 ///
 /// # Errors
 /// When a description cannot be read or a file cannot be copied.
@@ -37,7 +39,18 @@ pub fn place(from: &Path, into: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The bytes alone: the original may be read-only, and a copy must be replaceable next time.
+/// The bytes alone: the original may be read-only, and a copy must be replaceable next time. What is equal stays untouched, since it may
+/// belong to somebody else or lie on a read-only volume; anything else is replaced as a whole, since others may be reading it.
 fn copy(source: &Path, destination: &Path) -> std::io::Result<()> {
-    std::fs::write(destination, std::fs::read(source)?)
+    let bytes = std::fs::read(source)?;
+    if std::fs::read(destination).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    let dir = destination.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".place-").suffix(".part").tempfile_in(dir)?;
+    file.write_all(&bytes)?;
+    // temporary files are private; descriptions are for every user of the machine
+    file.as_file().set_permissions(PermissionsExt::from_mode(0o644))?;
+    file.persist(destination).map_err(|error| error.error)?;
+    Ok(())
 }

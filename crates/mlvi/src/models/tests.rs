@@ -149,3 +149,51 @@ fn a_folder_can_be_filled_from_itself() {
     place(dir.path(), dir.path()).unwrap();
     Description::load(dir.path(), "small").unwrap();
 }
+
+/// What identifies a file and when it was last written.
+fn stamps(dir: &Path) -> Vec<(std::ffi::OsString, u64, std::time::SystemTime)> {
+    let stamp = |entry: std::io::Result<std::fs::DirEntry>| {
+        let entry = entry.unwrap();
+        let metadata = entry.metadata().unwrap();
+        (entry.file_name(), std::os::unix::fs::MetadataExt::ino(&metadata), metadata.modified().unwrap())
+    };
+    let mut stamps: Vec<_> = std::fs::read_dir(dir).unwrap().map(stamp).collect();
+    stamps.sort();
+    stamps
+}
+
+#[test]
+fn a_volume_that_is_right_is_not_written_to() {
+    let (dir, volume) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    description(&dir, SHA256, None);
+    std::fs::write(dir.path().join("small.cfg"), "[net]\n").unwrap();
+    let into = volume.path().join("models");
+    let fill = |from: Option<PathBuf>| {
+        run(ModelsCommand::Fetch { name: "small".into(), from, into: Some(into.clone()) }, dir.path()).map_err(|e| e.to_string())
+    };
+    fill(Some(copy_of(&volume, BYTES))).unwrap();
+    // as somebody else's files, whom only reading is allowed; root may write all the same, so the stamps tell
+    for entry in std::fs::read_dir(&into).unwrap() {
+        set_mode(&entry.unwrap().path(), 0o444);
+    }
+    set_mode(&into, 0o555);
+    let before = stamps(&into);
+    let again = fill(None);
+    let after = stamps(&into);
+    set_mode(&into, 0o755);
+    again.unwrap();
+    assert_eq!(before, after);
+    // what is not equal is replaced, by a file that others can read, and by nothing else
+    std::fs::write(dir.path().join("small.cfg"), "[net]\nbatch=1\n").unwrap();
+    fill(None).unwrap();
+    let config = into.join("small.cfg");
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), "[net]\nbatch=1\n");
+    assert_eq!(std::os::unix::fs::MetadataExt::mode(&config.metadata().unwrap()) & 0o777, 0o644);
+    let changed: Vec<_> = stamps(&into).into_iter().filter(|stamp| !before.contains(stamp)).map(|(name, ..)| name).collect();
+    assert_eq!(changed, ["small.cfg"]);
+    assert!(leftovers(&into).is_empty());
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+}

@@ -10,6 +10,38 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 const LOOKS: usize = 50;
 
 pub(super) async fn run(bus: &Bus, specs: &[TopicSpec], grow: bool, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    for outcome in make(bus, specs, grow, shutdown).await? {
+        println!("{outcome}");
+    }
+    Ok(())
+}
+
+/// Makes them, and looks again and again until it is stopped. A broker that is away for a while is waited for; only the first time a refusal
+/// is final, since then somebody is there to read it.
+pub(super) async fn keep(
+    bus: &Bus,
+    specs: &[TopicSpec],
+    grow: bool,
+    every: Duration,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
+    let mut told = make(bus, specs, grow, shutdown).await?;
+    told.iter().for_each(|outcome| println!("{outcome}"));
+    while shutdown.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
+        match make(bus, specs, grow, shutdown).await {
+            Ok(outcomes) => {
+                outcomes.iter().filter(|outcome| !told.contains(outcome)).for_each(|outcome| println!("{outcome}"));
+                told = outcomes;
+            }
+            Err(_) if shutdown.is_cancelled() => break,
+            Err(error) => eprintln!("mlvi: the topics cannot be looked at: {error:#}"),
+        }
+    }
+    Ok(())
+}
+
+/// Gives a line for each topic.
+async fn make(bus: &Bus, specs: &[TopicSpec], grow: bool, shutdown: &CancellationToken) -> anyhow::Result<Vec<String>> {
     let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
     let before = bus.topics(&names).await?;
     if grow {
@@ -23,10 +55,7 @@ pub(super) async fn run(bus: &Bus, specs: &[TopicSpec], grow: bool, shutdown: &C
         outcome => outcome?,
     }
     let after = bus.topics(&names).await?;
-    for spec in specs {
-        println!("{}", outcome(spec, find(&before, &spec.name), find(&after, &spec.name)));
-    }
-    Ok(())
+    Ok(specs.iter().map(|spec| outcome(spec, find(&before, &spec.name), find(&after, &spec.name))).collect())
 }
 
 fn find<'a>(topics: &'a [TopicState], name: &str) -> Option<&'a TopicState> {

@@ -52,6 +52,30 @@ async fn topics_are_made_shown_and_grown() {
     broker.shutdown().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn topics_are_looked_at_until_it_is_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(BrokerConfig::new(dir.path())).await.unwrap();
+    let brokers = broker.address().to_string();
+    let shutdown = CancellationToken::new();
+    let bus = Bus::open(BusConfig::new(&brokers, "test")).unwrap();
+    arrive(&bus, &brokers, Duration::from_secs(60), &shutdown).await.unwrap();
+    let specs = wanted(&brokers, "2").specs;
+    let stop = shutdown.clone();
+    let keep = async { create::keep(&bus, &specs, false, Duration::from_millis(20), &stop).await };
+    let look = async {
+        while partitions(&bus, &specs).await != [2; 5] {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // some rounds in which there is nothing to do
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        shutdown.cancel();
+    };
+    let (kept, ()) = tokio::time::timeout(Duration::from_secs(30), async { tokio::join!(keep, look) }).await.unwrap();
+    kept.unwrap();
+    broker.shutdown().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_broker_that_does_not_come_is_named() {
     // port 1 is never a broker
