@@ -53,6 +53,7 @@ impl Bus {
     /// # Errors
     /// When a client refuses its configuration.
     pub fn open(config: BusConfig) -> Result<Self, BusError> {
+        config.security.warn_of_open_password();
         let link = Arc::new(Link::new(config.security.clone()));
         let clients = Arc::new(Clients::new(&config, &link)?);
         let states = monitor::start(&link, &clients, &config.brokers).map_err(|error| BusError::Client(error.to_string()))?;
@@ -64,6 +65,20 @@ impl Bus {
     #[must_use]
     pub fn state(&self) -> watch::Receiver<Result<(), String>> {
         self.inner.states.usable.clone()
+    }
+
+    /// Whether the topics that [`Bus::topics_in_place`] has found or made are still there: asked every two seconds. `Err` says which one
+    /// is missing. While the broker is away it stays as it was.
+    #[must_use]
+    pub fn topics_state(&self) -> watch::Receiver<Result<(), String>> {
+        self.inner.states.topics.clone()
+    }
+
+    /// Whether each consumer of this bus belongs to its group, so that it has the partitions that it ought to have; with more members
+    /// than partitions that may be none. `Err` says which one does not, and since when.
+    #[must_use]
+    pub fn groups_state(&self) -> watch::Receiver<Result<(), String>> {
+        self.inner.states.groups.clone()
     }
 
     /// Makes the topics that are missing, and waits for the broker as long as it takes. Topics that are there stay as they are; one
@@ -96,7 +111,8 @@ impl Bus {
     }
 
     /// The same as [`Bus::ensure_topics`] until it succeeds: a topic that the broker refuses may be mended while the unit waits. Each outcome is reported.
-    /// `false` when shutdown came first.
+    /// `false` when shutdown came first. From then on [`Bus::topics_state`] watches over them, and [`Bus::state`] also says whether the
+    /// producer can send.
     pub async fn topics_in_place(
         &self,
         specs: &[TopicSpec],
@@ -107,6 +123,7 @@ impl Bus {
         loop {
             match self.ensure_topics(specs, shutdown).await {
                 Ok(()) => {
+                    self.inner.link.need(specs.iter().map(|spec| spec.name.clone()));
                     report(Ok(()));
                     return true;
                 }

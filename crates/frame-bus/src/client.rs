@@ -1,6 +1,7 @@
 //! The properties of every kind of client, and why they are as they are.
 
 use crate::context::LogContext;
+use crate::logs::NEEDED_LINES;
 use crate::security::in_our_words;
 use crate::{BusConfig, BusError};
 use frame::MAX_MESSAGE_BYTES;
@@ -8,6 +9,9 @@ use rdkafka::ClientConfig;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::BaseConsumer;
 use std::time::Duration;
+
+/// How often a client tells how it is, in milliseconds.
+const STATISTICS_MS: &str = "1000";
 
 /// A client that belongs to no group's members: it asks for metadata, watermarks and committed offsets.
 pub(crate) type Inquirer = BaseConsumer<LogContext>;
@@ -55,7 +59,9 @@ pub(crate) fn producer(config: &BusConfig) -> ClientConfig {
         // frames are JPEGs: compressing them again costs time and saves nothing
         .set("compression.type", "none")
         // partitions that are added are used within half a minute
-        .set("topic.metadata.refresh.interval.ms", "30000");
+        .set("topic.metadata.refresh.interval.ms", "30000")
+        // tells whether it has got its number, see `produce.rs`
+        .set("statistics.interval.ms", STATISTICS_MS);
     properties
 }
 
@@ -79,7 +85,9 @@ fn fetching(config: &BusConfig, group: &str) -> ClientConfig {
         // a few frames of each partition at a time; a broker gives the first message whole whatever its size (KIP-74)
         .set("max.partition.fetch.bytes", (256 * 1024).to_string())
         // topics and partitions that appear later are seen within this time
-        .set("topic.metadata.refresh.interval.ms", "3000");
+        .set("topic.metadata.refresh.interval.ms", "3000")
+        .set("debug", NEEDED_LINES)
+        .set_log_level(RDKafkaLogLevel::Debug);
     properties
 }
 
@@ -101,7 +109,9 @@ pub(crate) fn member(config: &BusConfig, group: &str) -> ClientConfig {
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", session.as_millis().to_string())
         .set("heartbeat.interval.ms", heartbeat.as_millis().to_string())
-        .set("max.poll.interval.ms", max_poll.as_millis().to_string());
+        .set("max.poll.interval.ms", max_poll.as_millis().to_string())
+        // tells whether it belongs to the group, see `groups.rs`
+        .set("statistics.interval.ms", STATISTICS_MS);
     properties
 }
 

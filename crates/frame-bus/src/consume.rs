@@ -1,15 +1,15 @@
 //! Receiving as a member of a group.
 
 use crate::backoff::Outage;
-use crate::client;
-use crate::context::LogContext;
 use crate::delivery::SharedTracker;
+use crate::groups::Seat;
 use crate::handoff::Handoff;
 use crate::link::Link;
-use crate::member::{Member, Received};
-use crate::rebalance::MemberContext;
+use crate::logs::LogWatch;
+use crate::member::{Member, Received, Seating};
+use crate::rebalance::Lowered;
+use crate::resume::Read;
 use crate::{Ack, BusConfig, BusError, Delivery};
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -39,6 +39,8 @@ pub struct ConsumerOptions {
 pub struct Consumer {
     topic: String,
     tracker: SharedTracker,
+    link: Arc<Link>,
+    seat: Seat,
     handoff: Arc<Handoff<Received>>,
     places: Arc<Semaphore>,
 }
@@ -47,29 +49,34 @@ impl Consumer {
     pub(crate) fn join(config: &BusConfig, link: &Arc<Link>, options: ConsumerOptions) -> Result<Self, BusError> {
         let ConsumerOptions { group, topic, max_in_flight } = options;
         let tracker = SharedTracker::default();
-        let context = MemberContext {
-            log: LogContext::new("consumer", link),
-            group: group.clone(),
-            topic: topic.clone(),
+        let seat = (group.clone(), topic.clone());
+        let seating = Seating {
+            config: config.clone(),
+            link: Arc::clone(link),
+            logs: LogWatch::default(),
             tracker: tracker.clone(),
+            lowered: Lowered::default(),
         };
-        let consumer: BaseConsumer<MemberContext> = client::create(&client::member(config, &group), context)?;
-        consumer.subscribe(&[&topic]).map_err(|error| BusError::Client(error.to_string()))?;
+        let consumer = seating.join(&seat)?;
         let handoff = Arc::new(Handoff::new(READY));
         let member = Member {
+            seating,
             consumer,
             topic: topic.clone(),
             group,
-            tracker: tracker.clone(),
             handoff: Arc::clone(&handoff),
+            read: Read::default(),
+            starts_over: false,
+            lowered_at: None,
             unknown_topic: Outage::default(),
             trouble: Outage::default(),
         };
+        link.joins(seat.clone());
         std::thread::Builder::new()
             .name("bus-consumer".into())
             .spawn(move || member.run())
             .map_err(|error| BusError::Client(error.to_string()))?;
-        Ok(Self { topic, tracker, handoff, places: Arc::new(Semaphore::new(max_in_flight.max(1))) })
+        Ok(Self { topic, tracker, link: Arc::clone(link), seat, handoff, places: Arc::new(Semaphore::new(max_in_flight.max(1))) })
     }
 
     /// Waits for a free place among the deliveries in flight, then for a message. A broker that is away, a topic that is not
@@ -104,6 +111,7 @@ impl Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
+        self.link.leaves(&self.seat);
         self.handoff.close();
     }
 }

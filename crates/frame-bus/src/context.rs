@@ -1,12 +1,13 @@
 //! What librdkafka says, as log lines of ours.
 
 use crate::link::Link;
+use crate::logs::LogWatch;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, info, trace, warn};
 
 /// The same words of a client are repeated in the log at most this often.
 const REPEAT_AFTER: Duration = Duration::from_secs(30);
@@ -17,12 +18,18 @@ const REPEAT_AFTER: Duration = Duration::from_secs(30);
 pub(crate) struct LogContext {
     role: &'static str,
     link: Arc<Link>,
+    logs: LogWatch,
     last: Arc<Mutex<Option<(String, Instant)>>>,
 }
 
 impl LogContext {
     pub(crate) fn new(role: &'static str, link: &Arc<Link>) -> Self {
-        Self { role, link: Arc::clone(link), last: Arc::default() }
+        Self::watching(role, link, LogWatch::default())
+    }
+
+    /// The same for a client that receives: what its lines tell about logs is kept.
+    pub(crate) fn watching(role: &'static str, link: &Arc<Link>, logs: LogWatch) -> Self {
+        Self { role, link: Arc::clone(link), logs, last: Arc::default() }
     }
 
     pub(crate) fn link(&self) -> &Arc<Link> {
@@ -47,6 +54,7 @@ impl ClientContext for LogContext {
         if fac == "FAIL" {
             self.link.note_hint(text);
         }
+        self.logs.note(fac, text);
         let weather = matches!(fac, "FAIL" | "ERROR" | "REQTMOUT" | "TIMEOUT" | "BROKERDOWN");
         match level {
             _ if weather => debug!(client, fac, text, "kafka client"),
@@ -55,6 +63,8 @@ impl ClientContext for LogContext {
             }
             RDKafkaLogLevel::Warning if self.is_news(text) => warn!(client, fac, text, "kafka client"),
             RDKafkaLogLevel::Notice => info!(client, fac, text, "kafka client"),
+            // every few seconds a dozen, for `LogWatch`
+            RDKafkaLogLevel::Debug => trace!(client, fac, text, "kafka client"),
             _ => debug!(client, fac, text, "kafka client"),
         }
     }

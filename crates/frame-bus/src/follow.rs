@@ -6,6 +6,8 @@ use crate::context::{LogContext, is_weather};
 use crate::handoff::{Handoff, Offer};
 use crate::layout::{find_partitions, unreachable};
 use crate::link::Link;
+use crate::logs::LogWatch;
+use crate::resume::{Read, after_cut};
 use crate::rights::Right;
 use crate::{BusConfig, BusError, Message, TailEvent};
 use frame::Timestamp;
@@ -26,8 +28,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 const LOOK_FOR_MORE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Follower {
+    config: BusConfig,
+    link: Arc<Link>,
+    logs: LogWatch,
     consumer: BaseConsumer<LogContext>,
     topic: String,
+    /// The topic was made again: its new log is read whole.
+    from_the_start: bool,
     since_ms: i64,
     handoff: Arc<Handoff<TailEvent>>,
     assigned: HashSet<i32>,
@@ -35,6 +42,7 @@ pub(crate) struct Follower {
     behind: Option<HashMap<i32, i64>>,
     /// Whether the broker was asked successfully at least once.
     began: bool,
+    read: Read,
     trouble: Outage,
 }
 
@@ -53,16 +61,22 @@ impl Follower {
         since: Timestamp,
         handoff: Arc<Handoff<TailEvent>>,
     ) -> Result<Self, BusError> {
-        let consumer = client::create(&client::reader(config), LogContext::new("tail", link))?;
+        let logs = LogWatch::default();
+        let consumer = client_of(config, link, &logs)?;
         let since_ms = i64::try_from(since.as_micros() / 1000).unwrap_or(i64::MAX);
         Ok(Self {
+            config: config.clone(),
+            link: Arc::clone(link),
+            logs,
             consumer,
             topic: topic.to_owned(),
+            from_the_start: false,
             since_ms,
             handoff,
             assigned: HashSet::new(),
             behind: Some(HashMap::new()),
             began: false,
+            read: Read::default(),
             trouble: Outage::default(),
         })
     }
@@ -78,6 +92,11 @@ impl Follower {
                 }
                 looked = Some(Instant::now());
             }
+            if self.logs.take_made_again(&self.topic) {
+                self.begin_anew("the topic was made again: following its new log from the start");
+                looked = None;
+            }
+            self.mend_positions();
             // also without a partition: the client's events must be fetched
             if let Some(event) = self.poll() {
                 self.hand_over(event);
@@ -92,12 +111,46 @@ impl Follower {
     /// Finds partitions that are not read yet and begins with them.
     fn look(&mut self) -> Result<(), BusError> {
         let found = find_partitions(&self.consumer, &self.topic, PATIENCE)?.unwrap_or_default();
+        if found.is_empty() && !self.assigned.is_empty() {
+            self.logs.forget(&self.topic);
+            self.begin_anew("the topic is gone: waiting until it is made again");
+        }
         let fresh: Vec<i32> = found.into_iter().filter(|partition| !self.assigned.contains(partition)).collect();
         if !fresh.is_empty() {
             self.begin(&fresh)?;
         }
         self.began = true;
         Ok(())
+    }
+
+    /// Forgets the log that is no more, and the client with it: one that knows the old log's leader epoch takes a new topic's lower one for
+    /// outdated.
+    fn begin_anew(&mut self, why: &str) {
+        warn!(topic = self.topic, partitions = self.assigned.len(), "{why}");
+        match client_of(&self.config, &self.link, &self.logs) {
+            Ok(fresh) => self.consumer = fresh,
+            Err(error) => return self.handoff.fail(error),
+        }
+        self.assigned.clear();
+        self.read.clear();
+        self.from_the_start = true;
+        if let Some(behind) = &mut self.behind {
+            behind.clear();
+        }
+    }
+
+    /// Goes on in partitions whose log did not hold our position any more; until then the client begins at their first message.
+    fn mend_positions(&mut self) {
+        for (partition, position) in self.logs.take_out_of_range(&self.topic) {
+            let sought = after_cut(&self.consumer, &self.read, &self.topic, (partition, position), PATIENCE)
+                .and_then(|from| self.consumer.seek(&self.topic, partition, Offset::Offset(from), PATIENCE).map_err(unreachable));
+            if let Err(error) = sought {
+                debug!(topic = self.topic, partition, %error, "older messages come again");
+            }
+            self.read.begins_anew(partition);
+            // what was there when the tail began is not there any more
+            self.has_read(partition, i64::MAX);
+        }
     }
 
     fn begin(&mut self, partitions: &[i32]) -> Result<(), BusError> {
@@ -124,15 +177,18 @@ impl Follower {
     /// The ends are asked for first: a message that comes between the two questions has an offset at or behind the end, so that a
     /// partition without a message from `since` on can begin there and miss nothing.
     fn starts(&self, partitions: &[i32]) -> Result<Vec<Start>, BusError> {
-        let mut ends = HashMap::new();
+        let mut bounds = HashMap::new();
         let mut asked = TopicPartitionList::with_capacity(partitions.len());
         for partition in partitions {
-            let (_, end) = self.consumer.fetch_watermarks(&self.topic, *partition, PATIENCE).map_err(unreachable)?;
-            ends.insert(*partition, end);
+            let (low, end) = self.consumer.fetch_watermarks(&self.topic, *partition, PATIENCE).map_err(unreachable)?;
+            bounds.insert(*partition, (low, end));
             asked.add_partition_offset(&self.topic, *partition, Offset::Offset(self.since_ms)).map_err(unreachable)?;
         }
+        if self.from_the_start {
+            return Ok(bounds.into_iter().map(|(partition, (from, end))| Start { partition, from, end }).collect());
+        }
         let found = self.consumer.offsets_for_times(asked, PATIENCE).map_err(unreachable)?;
-        let start = |(partition, end): (i32, i64)| {
+        let start = |(partition, (_, end)): (i32, (i64, i64))| {
             let element = found.find_partition(&self.topic, partition);
             let element = element.ok_or_else(|| BusError::BrokerAway { reason: "an answer lacks a partition".into() })?;
             element.error().map_err(unreachable)?;
@@ -142,7 +198,7 @@ impl Follower {
             };
             Ok(Start { partition, from, end })
         };
-        ends.into_iter().map(start).collect()
+        bounds.into_iter().map(start).collect()
     }
 
     fn poll(&mut self) -> Option<TailEvent> {
@@ -151,6 +207,7 @@ impl Follower {
                 self.link().has_read(&self.topic);
                 let message = Message::copy_of(&borrowed);
                 drop(borrowed);
+                self.note_position(&message);
                 self.has_read(message.partition, message.offset + 1);
                 Some(TailEvent::Message(message))
             }
@@ -179,6 +236,14 @@ impl Follower {
                 }
                 None
             }
+        }
+    }
+
+    /// A client that knows leader epochs goes back by itself when a log was cut, without a word.
+    fn note_position(&mut self, message: &Message) {
+        let (partition, offset) = (message.partition, message.offset);
+        if let Some(position) = self.read.message(partition, offset, message.timestamp_ms) {
+            warn!(topic = self.topic, partition, position, offset, "the log was cut: going on at what was written since");
         }
     }
 
@@ -224,4 +289,8 @@ impl Follower {
             info!(topic = self.topic, seconds = length.as_secs_f32(), "following goes on");
         }
     }
+}
+
+fn client_of(config: &BusConfig, link: &Arc<Link>, logs: &LogWatch) -> Result<BaseConsumer<LogContext>, BusError> {
+    client::create(&client::reader(config), LogContext::watching("tail", link, logs.clone()))
 }

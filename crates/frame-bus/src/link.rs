@@ -1,11 +1,13 @@
 //! What all clients of one bus know about the way to the broker.
 
 use crate::context::is_weather;
+use crate::groups::{Groups, Seat};
 use crate::layout::unreachable;
 use crate::refusal::Refusal;
 use crate::rights::{Right, Rights};
 use crate::{BusError, Security};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::statistics::ConsumerGroup;
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,6 +29,9 @@ struct State {
     rights: Rights,
     /// Groups about whose offsets the broker gives no answer.
     closed_groups: BTreeSet<String>,
+    groups: Groups,
+    /// The topics without which the unit can do nothing; it also sends.
+    needs: Vec<String>,
     trouble: bool,
     stopped: bool,
 }
@@ -172,6 +177,51 @@ impl Link {
             state.trouble = true;
             self.changed.notify_all();
         }
+    }
+
+    /// The broker has given the producer its number.
+    pub(crate) fn may_produce(&self) {
+        self.has(|| Right::Produce);
+    }
+
+    /// From now on the monitor asks for these topics, and for a producer that can send.
+    pub(crate) fn need(&self, topics: impl Iterator<Item = String>) {
+        let mut state = self.lock();
+        for topic in topics {
+            if !state.needs.contains(&topic) {
+                state.needs.push(topic);
+            }
+        }
+        drop(state);
+        self.report_trouble();
+    }
+
+    /// Which topics are needed.
+    pub(crate) fn needs(&self) -> Vec<String> {
+        self.lock().needs.clone()
+    }
+
+    /// A consumer begins to join its group.
+    pub(crate) fn joins(&self, seat: Seat) {
+        self.lock().groups.joins(seat);
+    }
+
+    /// A consumer is closed.
+    pub(crate) fn leaves(&self, seat: &Seat) {
+        self.lock().groups.leaves(seat);
+    }
+
+    /// A consumer tells how it stands with its group.
+    pub(crate) fn group_tells(&self, seat: &Seat, group: &ConsumerGroup) {
+        let news = self.lock().groups.tells(seat, group);
+        if news {
+            self.report_trouble();
+        }
+    }
+
+    /// Whether every consumer belongs to its group.
+    pub(crate) fn groups(&self) -> Result<(), String> {
+        self.lock().groups.state()
     }
 
     /// What the broker does not let us do, in words.

@@ -1,16 +1,21 @@
 //! The thread of a group's member: polls all the time, whatever the receiving side does.
 
 use crate::backoff::Outage;
-use crate::context::is_weather;
+use crate::client;
+use crate::context::{LogContext, is_weather};
 use crate::delivery::SharedTracker;
+use crate::groups::Seat;
 use crate::handoff::{Handoff, Offer};
+use crate::layout::unreachable;
 use crate::link::Link;
-use crate::rebalance::{MemberContext, partitions_of, store};
+use crate::logs::LogWatch;
+use crate::rebalance::{Lowered, MemberContext, partitions_of, store};
+use crate::resume::{Read, after_cut};
 use crate::rights::Right;
-use crate::{BusError, Epoch, Message};
-use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use crate::{BusConfig, BusError, Epoch, Message};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +25,10 @@ use tracing::{debug, info, warn};
 const POLL: Duration = Duration::from_millis(100);
 /// Pausing throws away what was prefetched: only back-pressure that lasts is worth it. Rebalances wait as long.
 const BACK_PRESSURE: Duration = Duration::from_secs(1);
+/// How long one question about a log may take; the membership lives on meanwhile.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How soon an offset that must go down is committed again.
+const LOWER_AGAIN: Duration = Duration::from_secs(1);
 
 /// A message with the assignment that it belongs to.
 #[derive(Debug)]
@@ -28,12 +37,42 @@ pub(crate) struct Received {
     pub(crate) epoch: Epoch,
 }
 
+/// What it takes to join, once more if need be.
+pub(crate) struct Seating {
+    pub(crate) config: BusConfig,
+    pub(crate) link: Arc<Link>,
+    pub(crate) logs: LogWatch,
+    pub(crate) tracker: SharedTracker,
+    pub(crate) lowered: Lowered,
+}
+
+impl Seating {
+    /// Makes a client that joins the group.
+    pub(crate) fn join(&self, (group, topic): &Seat) -> Result<BaseConsumer<MemberContext>, BusError> {
+        let context = MemberContext {
+            log: LogContext::watching("consumer", &self.link, self.logs.clone()),
+            group: group.clone(),
+            topic: topic.clone(),
+            tracker: self.tracker.clone(),
+            lowered: self.lowered.clone(),
+        };
+        let consumer: BaseConsumer<MemberContext> = client::create(&client::member(&self.config, group), context)?;
+        consumer.subscribe(&[topic]).map_err(|error| BusError::Client(error.to_string()))?;
+        Ok(consumer)
+    }
+}
+
 pub(crate) struct Member {
+    pub(crate) seating: Seating,
     pub(crate) consumer: BaseConsumer<MemberContext>,
     pub(crate) topic: String,
     pub(crate) group: String,
-    pub(crate) tracker: SharedTracker,
     pub(crate) handoff: Arc<Handoff<Received>>,
+    pub(crate) read: Read,
+    /// The topic was made again: what is assigned next is read from the start of its log.
+    pub(crate) starts_over: bool,
+    /// When offsets that must go down were last committed.
+    pub(crate) lowered_at: Option<Instant>,
     pub(crate) unknown_topic: Outage,
     pub(crate) trouble: Outage,
 }
@@ -42,6 +81,7 @@ impl Member {
     /// Runs until the receiving side wants no more; then commits what is finished and leaves the group.
     pub(crate) fn run(mut self) {
         while !self.handoff.is_closed() {
+            self.look_after_logs();
             self.store_marks();
             if let Some(received) = self.poll(POLL) {
                 self.hand_over(received);
@@ -55,9 +95,94 @@ impl Member {
     }
 
     /// Tells the client what is finished.
-    fn store_marks(&self) {
-        let marks = self.tracker.with(crate::OffsetTracker::take_marks);
+    fn store_marks(&mut self) {
+        let marks = self.seating.tracker.with(crate::OffsetTracker::take_marks);
         store(&self.consumer, &self.topic, &marks);
+        self.commit_lowered();
+    }
+
+    /// Notices that the topic's log is another one, or does not hold our position any more.
+    fn look_after_logs(&mut self) {
+        if self.seating.logs.take_made_again(&self.topic) {
+            self.join_anew();
+        }
+        for (partition, position) in self.seating.logs.take_out_of_range(&self.topic) {
+            let place = (partition, position);
+            let mended = after_cut(&self.consumer, &self.read, &self.topic, place, PATIENCE)
+                .and_then(|from| self.seek(partition, from).map(|()| from));
+            match mended {
+                Ok(from) => self.counts_from(partition, from),
+                // the client has gone to the first message by itself
+                Err(error) => debug!(topic = self.topic, partition, %error, "older messages come again"),
+            }
+        }
+        if self.starts_over
+            && let Err(error) = self.start_over()
+        {
+            debug!(topic = self.topic, %error, "the new log is not read from its start yet");
+        }
+    }
+
+    /// Leaves and joins with a fresh client: one that knows the old log's leader epoch takes a new topic's lower one for outdated.
+    fn join_anew(&mut self) {
+        let (group, topic) = (&self.group, &self.topic);
+        warn!(group, topic, "the topic was made again: beginning at the start of its new log");
+        // what was finished in the old log is no offset of the new one
+        let held: Vec<(i32, i64)> = self.assigned().into_iter().map(|partition| (partition, 0)).collect();
+        self.seating.tracker.with(|tracker| held.iter().for_each(|(partition, _)| tracker.revoke(*partition)));
+        store(&self.consumer, topic, &held);
+        match self.seating.join(&(group.clone(), topic.clone())) {
+            Ok(fresh) => self.consumer = fresh,
+            Err(error) => self.handoff.fail(error),
+        }
+        self.read.clear();
+        self.starts_over = true;
+    }
+
+    /// The group may still hold offsets of the old log.
+    fn start_over(&mut self) -> Result<(), BusError> {
+        for partition in self.assigned() {
+            let (low, _) = self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE).map_err(unreachable)?;
+            self.seek(partition, low)?;
+            self.counts_from(partition, low);
+            self.starts_over = false;
+        }
+        Ok(())
+    }
+
+    fn seek(&self, partition: i32, offset: i64) -> Result<(), BusError> {
+        self.consumer.seek(&self.topic, partition, Offset::Offset(offset), PATIENCE).map_err(unreachable)
+    }
+
+    /// From now on the partition's finished offsets count from here; what was delivered before does not.
+    fn counts_from(&mut self, partition: i32, offset: i64) {
+        self.seating.tracker.with(|tracker| tracker.assign(partition));
+        self.read.begins_anew(partition);
+        store(&self.consumer, &self.topic, &[(partition, offset)]);
+        self.seating.lowered.lock().insert(partition, offset);
+        self.lowered_at = None;
+    }
+
+    /// Commits offsets that go down, until the broker has them.
+    fn commit_lowered(&mut self) {
+        let mut lowered = self.seating.lowered.lock();
+        if lowered.is_empty() || self.lowered_at.is_some_and(|at| at.elapsed() < LOWER_AGAIN) {
+            return;
+        }
+        let mut list = TopicPartitionList::with_capacity(lowered.len());
+        for (partition, offset) in lowered.iter_mut() {
+            *offset = self.seating.tracker.with(|tracker| tracker.mark(*partition)).unwrap_or(*offset);
+            drop(list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset)));
+        }
+        drop(lowered);
+        self.lowered_at = Some(Instant::now());
+        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+            debug!(group = self.group, topic = self.topic, %error, "offsets that go down are committed later");
+        }
+    }
+
+    fn assigned(&self) -> Vec<i32> {
+        self.consumer.assignment().map(|list| partitions_of(&list)).unwrap_or_default()
     }
 
     fn poll(&mut self, limit: Duration) -> Option<Received> {
@@ -65,7 +190,8 @@ impl Member {
             Ok(borrowed) => {
                 let message = Message::copy_of(&borrowed);
                 drop(borrowed);
-                let epoch = self.tracker.with(|tracker| tracker.delivered(message.partition, message.offset));
+                self.note_position(&message);
+                let epoch = self.seating.tracker.with(|tracker| tracker.delivered(message.partition, message.offset));
                 self.link().has_read(&self.topic);
                 self.unknown_topic.is_over();
                 self.trouble.is_over();
@@ -84,7 +210,19 @@ impl Member {
     }
 
     fn link(&self) -> &Arc<Link> {
-        self.consumer.client().context().log.link()
+        &self.seating.link
+    }
+
+    /// A client that knows leader epochs goes back by itself when a log was cut, without a word.
+    fn note_position(&mut self, message: &Message) {
+        let (partition, offset) = (message.partition, message.offset);
+        if let Some(position) = self.read.message(partition, offset, message.timestamp_ms)
+            && self.seating.tracker.with(|tracker| tracker.is_past(partition, offset))
+        {
+            let (group, topic) = (&self.group, &self.topic);
+            warn!(group, topic, partition, position, offset, "the log was cut: going on at what was written since");
+            self.counts_from(partition, offset);
+        }
     }
 
     /// Errors while polling pass: the client goes on by itself.

@@ -2,9 +2,12 @@
 
 use crate::client::Inquirer;
 use crate::clients::Clients;
+use crate::context::is_refused;
 use crate::link::{Link, Woken};
 use crate::refusal::Refusal;
 use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const LITTLE_PATIENCE: Duration = Duration::from_millis(500);
 /// Two questions are at least this far apart, however much trouble is reported.
 const BREATH: Duration = Duration::from_millis(200);
-/// Asking about one topic that every cluster has is cheap, asking about all topics is not. A cluster that does not have it
-/// yet answers as well, and does not make it: consumers do not ask for that.
-const PROBE_TOPIC: &str = "__consumer_offsets";
 /// Whether the broker answers; `Err` says why not.
 pub(crate) type Reachable = Result<(), String>;
 
@@ -28,15 +28,24 @@ pub(crate) type Reachable = Result<(), String>;
 pub(crate) struct States {
     pub(crate) reachable: watch::Receiver<Reachable>,
     pub(crate) usable: watch::Receiver<Reachable>,
+    pub(crate) topics: watch::Receiver<Reachable>,
+    pub(crate) groups: watch::Receiver<Reachable>,
 }
 
 /// Starts the thread that asks. It ends when the link is stopped, and then waits to be the last that holds the clients: dropping
 /// them blocks, which must not happen to whoever drops a bus.
 pub(crate) fn start(link: &Arc<Link>, clients: &Arc<Clients>, brokers: &str) -> std::io::Result<States> {
-    let unknown = || watch::channel(Err("the broker has not answered yet".to_owned()));
-    let ((reachable, reachable_receiver), (usable, usable_receiver)) = (unknown(), unknown());
+    let unknown = || watch::Sender::new(Err("the broker has not answered yet".to_owned()));
+    let (reachable, usable, topics, groups) = (unknown(), unknown(), unknown(), unknown());
+    let states = States {
+        reachable: reachable.subscribe(),
+        usable: usable.subscribe(),
+        topics: topics.subscribe(),
+        groups: groups.subscribe(),
+    };
     let (link, brokers) = (Arc::clone(link), brokers.to_owned());
-    let monitor = Monitor { link, brokers, reachable, usable, answered: None, doubts: None, told: HashSet::new() };
+    let monitor =
+        Monitor { link, brokers, reachable, usable, topics, groups, answered: None, doubts: None, told: HashSet::new() };
     let mut clients = Arc::clone(clients);
     std::thread::Builder::new().name("bus-monitor".into()).spawn(move || {
         monitor.run(&clients);
@@ -44,7 +53,7 @@ pub(crate) fn start(link: &Arc<Link>, clients: &Arc<Clients>, brokers: &str) -> 
             std::thread::sleep(BREATH);
         }
     })?;
-    Ok(States { reachable: reachable_receiver, usable: usable_receiver })
+    Ok(states)
 }
 
 struct Monitor {
@@ -52,6 +61,8 @@ struct Monitor {
     brokers: String,
     reachable: watch::Sender<Reachable>,
     usable: watch::Sender<Reachable>,
+    topics: watch::Sender<Reachable>,
+    groups: watch::Sender<Reachable>,
     /// What the log was told last.
     answered: Option<bool>,
     /// A refusal that is not certain, seen once.
@@ -64,11 +75,18 @@ impl Monitor {
     fn run(mut self, clients: &Clients) {
         let mut patience = PATIENCE;
         loop {
-            let answer = self.probe(&clients.inquirer, patience);
+            let needs = self.link.needs();
+            let answer = self.probe(&clients.inquirer, &needs, patience);
             clients.discard_events();
+            // a bus that needs no topic is that of a person who asks, and need not be able to send
+            let producer = if answer.is_ok() && !needs.is_empty() { clients.producer.look_after() } else { Ok(()) };
             clients.producer.drop_retired();
             let reachable = answer.is_ok();
-            self.announce(answer);
+            if let (Ok(topics), false) = (&answer, needs.is_empty()) {
+                tell(&self.topics, topics.clone());
+            }
+            tell(&self.groups, self.link.groups());
+            self.announce(answer.map(drop), producer);
             match self.link.wait(if reachable { PROBE_EVERY } else { BREATH }) {
                 Woken::Stopped => return,
                 Woken::Trouble => {
@@ -80,9 +98,10 @@ impl Monitor {
         }
     }
 
-    fn probe(&mut self, inquirer: &Inquirer, patience: Duration) -> Reachable {
-        match inquirer.fetch_metadata(Some(PROBE_TOPIC), patience) {
-            Ok(_) => {
+    /// Whether the broker answers, and if so, whether the topics that are needed are there.
+    fn probe(&mut self, inquirer: &Inquirer, needs: &[String], patience: Duration) -> Result<Reachable, String> {
+        match ask(inquirer, needs, patience) {
+            Ok(topics) => {
                 match self.link.refusal() {
                     // another of several brokers, which a client came to after all
                     Some(refusal) if refusal.certain => self.tell(refusal.text),
@@ -90,7 +109,7 @@ impl Monitor {
                 }
                 self.doubts = None;
                 self.link.forget_reason();
-                Ok(())
+                Ok(topics)
             }
             Err(error) => match self.link.refusal() {
                 Some(refusal) if self.is_sure(&refusal) => {
@@ -103,7 +122,7 @@ impl Monitor {
     }
 
     /// Tells everyone, and the log at each change.
-    fn announce(&mut self, answer: Reachable) {
+    fn announce(&mut self, answer: Reachable, producer: Reachable) {
         let refused = answer.is_err() && self.is_refused();
         let brokers = &self.brokers;
         if self.answered.replace(answer.is_ok()) != Some(answer.is_ok()) {
@@ -115,15 +134,11 @@ impl Monitor {
         }
         let usable = match (&answer, self.link.missing_rights()) {
             (Ok(()), Some(missing)) => Err(missing),
+            (Ok(()), None) => producer,
             _ => answer.clone(),
         };
-        for (sender, value) in [(&self.reachable, answer), (&self.usable, usable)] {
-            sender.send_if_modified(|known| {
-                let changed = *known != value;
-                *known = value;
-                changed
-            });
-        }
+        tell(&self.reachable, answer);
+        tell(&self.usable, usable);
     }
 
     /// Whether a listener refuses us; says so once for each way in which it does.
@@ -146,5 +161,39 @@ impl Monitor {
             error!(brokers = self.brokers, "{refusal}");
             self.told.insert(refusal);
         }
+    }
+}
+
+fn tell(sender: &watch::Sender<Reachable>, value: Reachable) {
+    sender.send_if_modified(|known| {
+        let changed = *known != value;
+        *known = value;
+        changed
+    });
+}
+
+/// Asks for each topic that is needed: those, this user may see, and a broker's log is not filled with denials. Nothing is made by
+/// that: consumers do not ask for it. While none is needed, it asks for all that this user may see.
+fn ask(inquirer: &Inquirer, needs: &[String], patience: Duration) -> Result<Reachable, KafkaError> {
+    if needs.is_empty() {
+        return inquirer.fetch_metadata(None, patience).map(|_| Ok(()));
+    }
+    let mut missing = Vec::new();
+    for topic in needs {
+        missing.extend(is_missing(&inquirer.fetch_metadata(Some(topic), patience)?, topic));
+    }
+    Ok(if missing.is_empty() { Ok(()) } else { Err(missing.join("; ")) })
+}
+
+/// Why nobody can use this topic, in words.
+fn is_missing(metadata: &Metadata, topic: &str) -> Option<String> {
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    match found.map(|found| (found.error().map(RDKafkaErrorCode::from), found.partitions().is_empty())) {
+        Some((None, false)) => None,
+        None | Some((None | Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic), _)) => {
+            Some(format!("topic '{topic}' is not there: make it with `mlvi topics create`"))
+        }
+        Some((Some(code), _)) if is_refused(code) => Some(format!("topic '{topic}': the broker does not let this user see it")),
+        Some((Some(code), _)) => Some(format!("topic '{topic}': {code}")),
     }
 }

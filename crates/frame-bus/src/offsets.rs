@@ -83,6 +83,18 @@ impl OffsetTracker {
         self.partitions.get(&partition).is_some_and(|entry| entry.epoch == epoch)
     }
 
+    /// Whether a message with a higher offset of this assignment was delivered.
+    #[must_use]
+    pub fn is_past(&self, partition: i32, offset: i64) -> bool {
+        self.partitions.get(&partition).is_some_and(|entry| entry.next > Some(offset))
+    }
+
+    /// The offset that may be committed for a partition, if any was delivered.
+    #[must_use]
+    pub fn mark(&self, partition: i32) -> Option<i64> {
+        self.partitions.get(&partition).and_then(Partition::mark)
+    }
+
     /// How many messages are delivered and not finished.
     #[must_use]
     pub fn unfinished(&self) -> usize {

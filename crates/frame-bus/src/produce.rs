@@ -9,9 +9,10 @@ use frame::MAX_MESSAGE_BYTES;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
-use rdkafka::{ClientContext, config::RDKafkaLogLevel};
+use rdkafka::{ClientContext, Statistics, config::RDKafkaLogLevel};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tracing::error;
 
@@ -23,6 +24,10 @@ const FRAMING_BYTES_PER_HEADER: usize = 10;
 /// The client copies a payload when it takes it. From this size on that takes longer (a millisecond and more, with the pages
 /// that are touched for the first time) than a thread of the async runtime should be away.
 const LARGE_PAYLOAD: usize = 2 << 20;
+/// A producer that is refused at once, over and over, is replaced not more often than this.
+const REPLACE_EVERY: Duration = Duration::from_secs(4);
+/// A message is handed to one more producer when the first turns out to have failed for good.
+const PRODUCERS: usize = 2;
 
 /// A message that may have to be sent again.
 #[derive(Debug)]
@@ -63,16 +68,24 @@ pub(crate) struct Producer {
     native: RwLock<Arc<Native>>,
     /// Those that were replaced and may still be in use. Locked while a replacement is made, so that there is only one.
     retired: Mutex<Vec<Arc<Native>>>,
+    /// When the monitor replaced one last.
+    replaced_at: Mutex<Option<Instant>>,
 }
 
 impl Producer {
     pub(crate) fn new(config: &BusConfig, link: &Arc<Link>) -> Result<Self, BusError> {
         let native = Arc::new(Self::native(config, link)?);
-        Ok(Self { config: config.clone(), link: Arc::clone(link), native: RwLock::new(native), retired: Mutex::default() })
+        Ok(Self {
+            config: config.clone(),
+            link: Arc::clone(link),
+            native: RwLock::new(native),
+            retired: Mutex::default(),
+            replaced_at: Mutex::default(),
+        })
     }
 
     fn native(config: &BusConfig, link: &Arc<Link>) -> Result<Native, BusError> {
-        client::create(&client::producer(config), DeliveryContext(LogContext::new("producer", link)))
+        client::create(&client::producer(config), DeliveryContext::new(link))
     }
 
     /// Sends once and waits for the acknowledgement. Dropping the future does not take the message back.
@@ -81,6 +94,17 @@ impl Producer {
         if bytes > MAX_MESSAGE_BYTES {
             return Err(SendError::TooLarge { bytes, limit: MAX_MESSAGE_BYTES });
         }
+        let mut outcome = self.send_once(record, bytes).await;
+        for _ in 1..PRODUCERS {
+            let Err(Failure::Replaced(_)) = outcome else { break };
+            outcome = self.send_once(record, bytes).await;
+        }
+        outcome.map_err(|failure| match failure {
+            Failure::Replaced(error) | Failure::Other(error) => error,
+        })
+    }
+
+    async fn send_once(self: &Arc<Self>, record: &Arc<Record>, bytes: usize) -> Result<Sent, Failure> {
         let native = self.current();
         let code = match hand_over(&native, record).await {
             Ok(answer) => match answer.await {
@@ -90,12 +114,13 @@ impl Producer {
                 }
                 Ok(Err(code)) => code,
                 // the producer went away with the message in its queue
-                Err(_) => return Err(SendError::ShuttingDown),
+                Err(_) => return Err(Failure::Other(SendError::ShuttingDown)),
             },
             Err(code) => code,
         };
         if code == RDKafkaErrorCode::TopicAuthorizationFailed {
-            return Err(SendError::BrokerAway { reason: self.link.lacks(Right::Write(record.topic.clone())) });
+            let reason = self.link.lacks(Right::Write(record.topic.clone()));
+            return Err(Failure::Other(SendError::BrokerAway { reason }));
         }
         if let Some((fatal, _)) = native.client().fatal_error() {
             let not_allowed = fatal == RDKafkaErrorCode::ClusterAuthorizationFailed;
@@ -104,9 +129,35 @@ impl Producer {
             // making a client starts threads
             let producer = Arc::clone(self);
             let replaced = tokio::task::spawn_blocking(move || producer.replace(&native, not_allowed)).await;
-            return Err(replaced.unwrap_or_else(|error| SendError::Fatal(error.to_string())));
+            return Err(match replaced {
+                Ok(error) => Failure::Replaced(error),
+                Err(error) => Failure::Other(SendError::Fatal(error.to_string())),
+            });
         }
-        Err(self.explain(code, &record.topic, bytes))
+        Err(Failure::Other(self.explain(code, &record.topic, bytes)))
+    }
+
+    /// Whether a message would go out now. Replaces a producer that has failed for good, so that no message need find out. Blocks.
+    ///
+    /// A producer can send when the broker has given it the number by which it knows repetitions. Who may not write to any topic gets
+    /// none, and for librdkafka that is final: what is allowed later helps only a fresh one.
+    pub(crate) fn look_after(&self) -> Result<(), String> {
+        let native = self.current();
+        if let Some((code, text)) = native.client().fatal_error() {
+            let not_allowed = (code == RDKafkaErrorCode::ClusterAuthorizationFailed).then(|| self.link.lacks(Right::Produce));
+            let reason = not_allowed.clone().unwrap_or_else(|| format!("the producer has failed and is replaced: {text}"));
+            let mut replaced_at = self.replaced_at.lock().unwrap_or_else(PoisonError::into_inner);
+            if replaced_at.is_none_or(|at| at.elapsed() >= REPLACE_EVERY) {
+                *replaced_at = Some(Instant::now());
+                self.replace(&native, not_allowed);
+            }
+            return Err(reason);
+        }
+        if !native.client().context().numbered.load(Ordering::Acquire) {
+            return Err("the broker has not given the producer its number yet".into());
+        }
+        self.link.may_produce();
+        Ok(())
     }
 
     /// Waits until nothing is under way any more, at most this long. Blocks.
@@ -193,16 +244,44 @@ fn enqueue(native: &Native, record: &Record) -> Enqueued {
     }
 }
 
+/// Why one producer did not send a message.
+enum Failure {
+    /// It has failed for good, and another one has taken its place.
+    Replaced(SendError),
+    /// Another one would do no better.
+    Other(SendError),
+}
+
 /// Brings a delivery report to the one who waits for it.
-struct DeliveryContext(LogContext);
+struct DeliveryContext {
+    log: LogContext,
+    /// Whether the broker has given it its number.
+    numbered: AtomicBool,
+}
+
+impl DeliveryContext {
+    fn new(link: &Arc<Link>) -> Self {
+        Self { log: LogContext::new("producer", link), numbered: AtomicBool::new(false) }
+    }
+}
 
 impl ClientContext for DeliveryContext {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, text: &str) {
-        self.0.log(level, fac, text);
+        self.log.log(level, fac, text);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.0.error(error, reason);
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            self.log.link().report_trouble();
+        }
+        self.log.error(error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let has_number = statistics.eos.is_some_and(|eos| eos.producer_id >= 0);
+        if has_number && !self.numbered.swap(true, Ordering::AcqRel) {
+            self.log.link().report_trouble();
+        }
     }
 }
 

@@ -5,7 +5,9 @@ use crate::delivery::SharedTracker;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::{ClientContext, TopicPartitionList};
+use rdkafka::{ClientContext, Statistics, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::{debug, info, warn};
 
 /// The context of a member of a group. Its callbacks run on the member's thread, inside `poll`.
@@ -14,6 +16,28 @@ pub(crate) struct MemberContext {
     pub(crate) group: String,
     pub(crate) topic: String,
     pub(crate) tracker: SharedTracker,
+    pub(crate) lowered: Lowered,
+}
+
+/// Partitions whose committed offset must go down, because their log is another one or was cut, with the offset that was asked for last.
+/// librdkafka commits by itself only what goes up.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lowered(Arc<Mutex<BTreeMap<i32, i64>>>);
+
+impl Lowered {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, i64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn are_committed(&self, offsets: &TopicPartitionList) {
+        let mut lowered = self.lock();
+        for element in offsets.elements() {
+            let asked = lowered.get(&element.partition()).copied();
+            if asked.is_some_and(|asked| element.offset() == rdkafka::Offset::Offset(asked)) && element.error().is_ok() {
+                lowered.remove(&element.partition());
+            }
+        }
+    }
 }
 
 impl MemberContext {
@@ -26,6 +50,7 @@ impl MemberContext {
             partitions.iter().for_each(|partition| tracker.revoke(*partition));
             marks
         });
+        self.lowered.lock().retain(|partition, _| !partitions.contains(partition));
         let (group, topic) = (&self.group, &self.topic);
         if lost {
             // others have them already: what we finished and did not commit, they get again
@@ -68,6 +93,12 @@ impl ClientContext for MemberContext {
     fn error(&self, error: KafkaError, reason: &str) {
         self.log.error(error, reason);
     }
+
+    fn stats(&self, statistics: Statistics) {
+        if let Some(group) = &statistics.cgrp {
+            self.log.link().group_tells(&(self.group.clone(), self.topic.clone()), group);
+        }
+    }
 }
 
 impl ConsumerContext for MemberContext {
@@ -107,8 +138,8 @@ impl ConsumerContext for MemberContext {
         }
     }
 
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
-        let Err(error) = result else { return };
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        let Err(error) = result else { return self.lowered.are_committed(offsets) };
         let (group, topic) = (&self.group, &self.topic);
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::NoOffset) => {}

@@ -16,6 +16,8 @@ pub(crate) enum Right {
     Read(String),
     /// To write to a topic.
     Write(String),
+    /// To write to any topic at all: only who may gets the number that an idempotent producer needs.
+    Produce,
     /// To be a member of a group, or to ask for its offsets.
     Group(String),
 }
@@ -32,6 +34,7 @@ impl fmt::Display for Right {
         match self {
             Self::Read(topic) => write!(f, "read topic '{topic}' (operation Read)"),
             Self::Write(topic) => write!(f, "write to topic '{topic}' (operation Write)"),
+            Self::Produce => write!(f, "write to any topic (operation Write)"),
             Self::Group(group) => write!(f, "use group '{group}' (operation Read)"),
         }
     }

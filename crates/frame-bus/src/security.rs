@@ -8,6 +8,7 @@ mod tests;
 use rdkafka::ClientConfig;
 use std::fmt;
 use std::path::PathBuf;
+use tracing::warn;
 
 /// How clients connect: with or without TLS, with or without a login. The default is neither.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,6 +109,14 @@ impl Security {
         }
     }
 
+    /// Says at the start that a password travels so that anybody on the way can read it.
+    pub(crate) fn warn_of_open_password(&self) {
+        if let (None, Some(Login { mechanism: Mechanism::Plain, username, .. })) = (&self.tls, &self.login) {
+            let mend = "set MLVI_KAFKA_SECURITY to sasl_ssl, or MLVI_KAFKA_SASL_MECHANISM to SCRAM-SHA-512";
+            warn!(username, mend, "PLAIN over sasl_plaintext: the password goes to the broker as readable text");
+        }
+    }
+
     /// Sets the client's properties.
     pub(crate) fn apply(&self, properties: &mut ClientConfig) {
         properties.set("security.protocol", self.protocol());
@@ -118,6 +127,9 @@ impl Security {
                 .set("sasl.password", &login.password.0);
         }
         let Some(tls) = &self.tls else { return };
+        // librdkafka's defaults since 2.0, said here since everything hangs on them: a certificate must be trusted, and made for the
+        // name by which the broker is called
+        properties.set("enable.ssl.certificate.verification", "true").set("ssl.endpoint.identification.algorithm", "https");
         if let Some(file) = &tls.ca_file {
             properties.set("ssl.ca.location", file.to_string_lossy());
         }

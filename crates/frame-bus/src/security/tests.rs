@@ -58,6 +58,8 @@ fn a_login_over_tls_sets_every_property() {
         ("ssl.ca.location", ca.as_str()),
         ("ssl.certificate.location", certificate.as_str()),
         ("ssl.key.location", key.as_str()),
+        ("enable.ssl.certificate.verification", "true"),
+        ("ssl.endpoint.identification.algorithm", "https"),
     ] {
         assert_eq!(property(&security, name).as_deref(), Some(value), "{name}");
     }

@@ -8,7 +8,10 @@
 mod absent;
 mod asking;
 mod consuming;
+mod fatal;
 mod groups;
+mod logs;
+mod membership;
 mod outages;
 mod sending;
 mod site;
@@ -66,5 +69,13 @@ contract![
     working::a_message_that_can_never_be_seen_through_halts_the_work,
     working::a_handler_that_panics_halts_the_work_and_its_message_comes_again,
     working::messages_of_one_key_are_seen_through_in_order,
+    logs::a_tail_begins_again_when_its_topic_is_made_again,
+    logs::a_group_begins_again_when_its_topic_is_made_again,
+    logs::a_producer_goes_on_when_its_topic_is_made_again,
+    logs::a_position_below_the_log_goes_on_at_its_start,
+    logs::a_commit_above_the_log_is_mended,
+    logs::a_topic_that_is_missing_is_told_until_it_is_back,
+    membership::a_surplus_member_is_in_place,
+    membership::a_member_that_lost_its_partitions_says_since_when,
     outages::nothing_acknowledged_is_lost_when_the_broker_restarts,
 ];

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use embedded_broker::{Broker, BrokerConfig};
 use frame_bus::{Bus, BusConfig, Consumer, ConsumerOptions, Delivery, Outgoing, Tail, TailEvent, TopicSpec};
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
@@ -40,6 +41,24 @@ impl Site {
 
     pub(crate) fn brokers(&self) -> &str {
         &self.brokers
+    }
+
+    /// The file with the log of the topic's first partition, of a broker that is ours.
+    pub(crate) fn log_file(&self, topic: &str) -> Option<PathBuf> {
+        let (dir, _) = self.embedded.as_ref()?;
+        let mut folders = vec![dir.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()) {
+                let is_log = path.extension().is_some_and(|extension| extension == "log");
+                if is_log && path.to_string_lossy().contains(topic) {
+                    return Some(path);
+                }
+                if path.is_dir() {
+                    folders.push(path);
+                }
+            }
+        }
+        None
     }
 
     /// Stops the broker and starts it again on its port, with its data. `meanwhile` runs while it is away.
