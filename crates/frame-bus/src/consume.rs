@@ -8,9 +8,10 @@ use crate::handoff::Handoff;
 use crate::link::Link;
 use crate::member::{Member, Received};
 use crate::rebalance::MemberContext;
+use crate::takes::{Followed, SharedTakes};
 use crate::{Ack, BusConfig, BusError, Delivery};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tracing::warn;
@@ -37,30 +38,43 @@ pub struct ConsumerOptions {
 /// after a second and fetches nothing. Dropping a consumer leaves the group in the background; [`Consumer::close`] waits for it.
 #[derive(Debug)]
 pub struct Consumer {
-    topic: String,
-    tracker: SharedTracker,
+    pub(crate) topic: String,
+    pub(crate) group: String,
+    pub(crate) tracker: SharedTracker,
+    pub(crate) takes: SharedTakes,
+    /// The member's thread owns it, and closes it at the end.
+    pub(crate) client: Weak<BaseConsumer<MemberContext>>,
     handoff: Arc<Handoff<Received>>,
     places: Arc<Semaphore>,
 }
 
 impl Consumer {
-    pub(crate) fn join(config: &BusConfig, link: &Arc<Link>, options: ConsumerOptions) -> Result<Self, BusError> {
+    pub(crate) fn join(
+        config: &BusConfig,
+        link: &Arc<Link>,
+        options: ConsumerOptions,
+        followed: Followed,
+    ) -> Result<Self, BusError> {
         let ConsumerOptions { group, topic, max_in_flight } = options;
-        let tracker = SharedTracker::default();
+        let (tracker, takes) = (SharedTracker::default(), SharedTakes::new(followed));
         let context = MemberContext {
             log: LogContext::new("consumer", link),
             group: group.clone(),
             topic: topic.clone(),
             tracker: tracker.clone(),
+            takes: takes.clone(),
         };
         let consumer: BaseConsumer<MemberContext> = client::create(&client::member(config, &group), context)?;
         consumer.subscribe(&[&topic]).map_err(|error| BusError::Client(error.to_string()))?;
         let handoff = Arc::new(Handoff::new(READY));
+        let consumer = Arc::new(consumer);
+        let client = Arc::downgrade(&consumer);
         let member = Member {
             consumer,
             topic: topic.clone(),
-            group,
+            group: group.clone(),
             tracker: tracker.clone(),
+            takes: takes.clone(),
             handoff: Arc::clone(&handoff),
             unknown_topic: Outage::default(),
             trouble: Outage::default(),
@@ -69,7 +83,7 @@ impl Consumer {
             .name("bus-consumer".into())
             .spawn(move || member.run())
             .map_err(|error| BusError::Client(error.to_string()))?;
-        Ok(Self { topic, tracker, handoff, places: Arc::new(Semaphore::new(max_in_flight.max(1))) })
+        Ok(Self { topic, group, tracker, takes, client, handoff, places: Arc::new(Semaphore::new(max_in_flight.max(1))) })
     }
 
     /// Waits for a free place among the deliveries in flight, then for a message. A broker that is away, a topic that is not
@@ -87,7 +101,8 @@ impl Consumer {
             let (partition, offset) = (message.partition, message.offset);
             // the partition may have left us while the message lay ready: its next owner gets it
             if self.tracker.with(|tracker| tracker.is_current(partition, epoch)) {
-                let ack = Ack { tracker: self.tracker.clone(), partition, offset, epoch, _place: place };
+                let ack =
+                    Ack { tracker: self.tracker.clone(), takes: self.takes.clone(), partition, offset, epoch, _place: place };
                 return Ok(Delivery { message, ack });
             }
         }

@@ -5,8 +5,9 @@ use crate::context::is_weather;
 use crate::delivery::SharedTracker;
 use crate::handoff::{Handoff, Offer};
 use crate::link::Link;
-use crate::rebalance::{MemberContext, partitions_of, store};
+use crate::rebalance::{Mark, MemberContext, partitions_of, store};
 use crate::rights::Right;
+use crate::takes::SharedTakes;
 use crate::{BusError, Epoch, Message};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -18,6 +19,8 @@ use tracing::{debug, info, warn};
 
 /// How long one poll waits: finished offsets are stored, and the end is noticed, at least this often.
 const POLL: Duration = Duration::from_millis(100);
+/// How long the end waits for a note that is being committed.
+const LAST_NOTE: Duration = Duration::from_secs(3);
 /// Pausing throws away what was prefetched: only back-pressure that lasts is worth it. Rebalances wait as long.
 const BACK_PRESSURE: Duration = Duration::from_secs(1);
 
@@ -29,10 +32,11 @@ pub(crate) struct Received {
 }
 
 pub(crate) struct Member {
-    pub(crate) consumer: BaseConsumer<MemberContext>,
+    pub(crate) consumer: Arc<BaseConsumer<MemberContext>>,
     pub(crate) topic: String,
     pub(crate) group: String,
     pub(crate) tracker: SharedTracker,
+    pub(crate) takes: SharedTakes,
     pub(crate) handoff: Arc<Handoff<Received>>,
     pub(crate) unknown_topic: Outage,
     pub(crate) trouble: Outage,
@@ -49,6 +53,11 @@ impl Member {
         }
         self.store_marks();
         let handoff = Arc::clone(&self.handoff);
+        // a note that is being committed ends first: the last one that lets go of the client would close it, and nobody waited for that
+        let began = Instant::now();
+        while Arc::strong_count(&self.consumer) > 1 && began.elapsed() < LAST_NOTE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         // closing revokes every partition, which commits
         drop(self);
         handoff.leave();
@@ -56,8 +65,19 @@ impl Member {
 
     /// Tells the client what is finished.
     fn store_marks(&self) {
-        let marks = self.tracker.with(crate::OffsetTracker::take_marks);
-        store(&self.consumer, &self.topic, &marks);
+        let marks = self.tracker.with(|tracker| {
+            let marks = tracker.take_marks().into_iter();
+            marks.map(|(partition, mark)| (partition, mark, tracker.mark(partition).map(|(_, next)| next))).collect::<Vec<_>>()
+        });
+        if marks.is_empty() {
+            return;
+        }
+        let noted = self.takes.with(|takes| {
+            let noted =
+                marks.into_iter().map(|(partition, mark, next)| Mark { partition, mark, note: takes.open_note(partition, next) });
+            noted.collect::<Vec<_>>()
+        });
+        store(&self.consumer, &self.topic, &noted);
     }
 
     fn poll(&mut self, limit: Duration) -> Option<Received> {

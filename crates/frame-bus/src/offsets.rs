@@ -89,6 +89,13 @@ impl OffsetTracker {
         self.partitions.values().map(|entry| entry.unfinished.len()).sum()
     }
 
+    /// The mark of a partition, and the offset after the last delivered one; `None` when nothing was delivered.
+    #[must_use]
+    pub fn mark(&self, partition: i32) -> Option<(i64, i64)> {
+        let entry = self.partitions.get(&partition)?;
+        Some((entry.mark()?, entry.next?))
+    }
+
     /// `(partition, mark)` of every partition whose mark has moved since it was last taken.
     pub fn take_marks(&mut self) -> Vec<(i32, i64)> {
         self.partitions.iter_mut().filter_map(|(partition, entry)| Self::take(*partition, entry)).collect()

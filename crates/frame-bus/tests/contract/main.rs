@@ -10,6 +10,7 @@ mod asking;
 mod consuming;
 mod groups;
 mod outages;
+mod poison;
 mod sending;
 mod site;
 mod tailing;
@@ -66,5 +67,9 @@ contract![
     working::a_message_that_can_never_be_seen_through_halts_the_work,
     working::a_handler_that_panics_halts_the_work_and_its_message_comes_again,
     working::messages_of_one_key_are_seen_through_in_order,
+    poison::a_message_that_ends_its_process_is_given_up_and_no_other,
+    poison::a_message_that_is_alone_is_taken_up_three_times,
+    poison::a_process_that_is_killed_takes_no_message_with_it,
+    poison::a_message_that_panics_is_given_up_wherever_it_comes,
     outages::nothing_acknowledged_is_lost_when_the_broker_restarts,
 ];
