@@ -6,6 +6,7 @@ use crate::monitor::{self, States};
 use crate::persist::Persistence;
 use crate::produce::Record;
 use crate::read::Place;
+use crate::takes::Followed;
 use crate::topics::Maker;
 use crate::{
     BusConfig, BusError, Consumer, ConsumerOptions, Lag, Message, Outgoing, SendError, Sent, Tail, TopicSpec, TopicState,
@@ -206,7 +207,12 @@ impl Bus {
     /// # Errors
     /// When the client refuses its configuration.
     pub fn consumer(&self, options: ConsumerOptions) -> Result<Consumer, BusError> {
-        Consumer::join(&self.inner.config, &self.inner.link, options)
+        self.join(options, Followed::Nothing)
+    }
+
+    /// The same, with notes of what was taken up without an end.
+    pub(crate) fn join(&self, options: ConsumerOptions, followed: Followed) -> Result<Consumer, BusError> {
+        Consumer::join(&self.inner.config, &self.inner.link, options, followed)
     }
 
     /// Reads all partitions of a topic from `since` on, by the messages' own timestamps, and follows them; without a group, so

@@ -3,6 +3,8 @@
 use crate::context::LogContext;
 use crate::logs::NEEDED_LINES;
 use crate::security::in_our_words;
+use crate::take_up::client_id_ending;
+use crate::takes::this_process;
 use crate::{BusConfig, BusError};
 use frame::MAX_MESSAGE_BYTES;
 use rdkafka::ClientConfig;
@@ -103,6 +105,8 @@ pub(crate) fn member(config: &BusConfig, group: &str) -> ClientConfig {
     let max_poll = (session * 2).max(Duration::from_secs(60));
     let mut properties = fetching(config, group);
     properties
+        // who takes over a partition wants to know whether the process that had it still runs
+        .set("client.id", config.client_id.clone() + &client_id_ending(this_process()))
         .set("enable.auto.commit", "true")
         .set("auto.commit.interval.ms", "500")
         // a member that comes or goes does not stop the others

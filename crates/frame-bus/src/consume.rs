@@ -6,9 +6,10 @@ use crate::groups::Seat;
 use crate::handoff::Handoff;
 use crate::link::Link;
 use crate::logs::LogWatch;
-use crate::member::{Member, Received, Seating};
+use crate::member::{Client, Member, Received, Seating};
 use crate::rebalance::Lowered;
 use crate::resume::Read;
+use crate::takes::{Followed, SharedTakes};
 use crate::{Ack, BusConfig, BusError, Delivery};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,8 +38,12 @@ pub struct ConsumerOptions {
 /// after a second and fetches nothing. Dropping a consumer leaves the group in the background; [`Consumer::close`] waits for it.
 #[derive(Debug)]
 pub struct Consumer {
-    topic: String,
-    tracker: SharedTracker,
+    pub(crate) topic: String,
+    pub(crate) group: String,
+    pub(crate) tracker: SharedTracker,
+    pub(crate) takes: SharedTakes,
+    /// The member's thread owns it, exchanges it when the topic was made again, and closes it at the end.
+    pub(crate) client: Client,
     link: Arc<Link>,
     seat: Seat,
     handoff: Arc<Handoff<Received>>,
@@ -46,24 +51,32 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    pub(crate) fn join(config: &BusConfig, link: &Arc<Link>, options: ConsumerOptions) -> Result<Self, BusError> {
+    pub(crate) fn join(
+        config: &BusConfig,
+        link: &Arc<Link>,
+        options: ConsumerOptions,
+        followed: Followed,
+    ) -> Result<Self, BusError> {
         let ConsumerOptions { group, topic, max_in_flight } = options;
-        let tracker = SharedTracker::default();
+        let (tracker, takes) = (SharedTracker::default(), SharedTakes::new(followed));
         let seat = (group.clone(), topic.clone());
         let seating = Seating {
             config: config.clone(),
             link: Arc::clone(link),
             logs: LogWatch::default(),
             tracker: tracker.clone(),
+            takes: takes.clone(),
             lowered: Lowered::default(),
+            client: Client::default(),
         };
         let consumer = seating.join(&seat)?;
         let handoff = Arc::new(Handoff::new(READY));
+        let client = seating.client.clone();
         let member = Member {
             seating,
             consumer,
             topic: topic.clone(),
-            group,
+            group: group.clone(),
             handoff: Arc::clone(&handoff),
             read: Read::default(),
             starts_over: false,
@@ -76,7 +89,8 @@ impl Consumer {
             .name("bus-consumer".into())
             .spawn(move || member.run())
             .map_err(|error| BusError::Client(error.to_string()))?;
-        Ok(Self { topic, tracker, link: Arc::clone(link), seat, handoff, places: Arc::new(Semaphore::new(max_in_flight.max(1))) })
+        let (link, places) = (Arc::clone(link), Arc::new(Semaphore::new(max_in_flight.max(1))));
+        Ok(Self { topic, group, tracker, takes, client, link, seat, handoff, places })
     }
 
     /// Waits for a free place among the deliveries in flight, then for a message. A broker that is away, a topic that is not
@@ -94,7 +108,8 @@ impl Consumer {
             let (partition, offset) = (message.partition, message.offset);
             // the partition may have left us while the message lay ready: its next owner gets it
             if self.tracker.with(|tracker| tracker.is_current(partition, epoch)) {
-                let ack = Ack { tracker: self.tracker.clone(), partition, offset, epoch, _place: place };
+                let ack =
+                    Ack { tracker: self.tracker.clone(), takes: self.takes.clone(), partition, offset, epoch, _place: place };
                 return Ok(Delivery { message, ack });
             }
         }

@@ -1,5 +1,6 @@
 //! A message that was handed to the caller, and how the caller says that it is finished.
 
+use crate::takes::SharedTakes;
 use crate::{Epoch, Message, OffsetTracker};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OwnedSemaphorePermit;
@@ -21,6 +22,7 @@ pub struct Delivery {
 #[must_use = "a message whose ack is dropped comes again"]
 pub struct Ack {
     pub(crate) tracker: SharedTracker,
+    pub(crate) takes: SharedTakes,
     pub(crate) partition: i32,
     pub(crate) offset: i64,
     pub(crate) epoch: Epoch,
@@ -30,7 +32,18 @@ pub struct Ack {
 impl Ack {
     /// The message is finished. Its offset is committed as soon as every earlier one of the partition is finished too.
     pub fn done(self) {
+        self.takes.with(|takes| takes.ended(self.partition, self.offset));
         self.tracker.with(|tracker| tracker.finished(self.partition, self.epoch, self.offset));
+    }
+
+    /// Whether the partition is still ours.
+    pub(crate) fn is_current(&self) -> bool {
+        self.tracker.with(|tracker| tracker.is_current(self.partition, self.epoch))
+    }
+
+    /// The message ends the work, by itself: that counts as often as it happens.
+    pub(crate) fn blame(&self) {
+        self.takes.with(|takes| takes.blame(self.partition, self.offset));
     }
 }
 

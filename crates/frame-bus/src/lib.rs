@@ -41,6 +41,8 @@ mod rights;
 mod security;
 mod specs;
 mod tail;
+mod take_up;
+mod takes;
 mod topics;
 mod work;
 
@@ -58,4 +60,4 @@ pub use security::{Identity, Login, Mechanism, Password, Security, Tls};
 pub use specs::{partitions_from_settings, topic_specs, topics_from_settings};
 pub use tail::{Tail, TailEvent};
 pub use topics::TopicSpec;
-pub use work::{Handle, WorkControl, WorkError};
+pub use work::{DEFAULT_MAX_TAKES, Handle, WorkControl, WorkError, max_takes_from_settings};

@@ -9,20 +9,23 @@ use crate::handoff::{Handoff, Offer};
 use crate::layout::unreachable;
 use crate::link::Link;
 use crate::logs::LogWatch;
-use crate::rebalance::{Lowered, MemberContext, partitions_of, store};
+use crate::rebalance::{Lowered, Mark, MemberContext, list_of, partitions_of, store};
 use crate::resume::{Read, after_cut};
 use crate::rights::Right;
+use crate::takes::SharedTakes;
 use crate::{BusConfig, BusError, Epoch, Message};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
 /// How long one poll waits: finished offsets are stored, and the end is noticed, at least this often.
 const POLL: Duration = Duration::from_millis(100);
+/// How long the end waits for a note that is being committed.
+const LAST_NOTE: Duration = Duration::from_secs(3);
 /// Pausing throws away what was prefetched: only back-pressure that lasts is worth it. Rebalances wait as long.
 const BACK_PRESSURE: Duration = Duration::from_secs(1);
 /// How long one question about a log may take; the membership lives on meanwhile.
@@ -37,34 +40,54 @@ pub(crate) struct Received {
     pub(crate) epoch: Epoch,
 }
 
+/// The client that is a member now. Whoever borrows it gives it back at once, so that the member's thread is the one that closes it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Client(Arc<Mutex<Weak<BaseConsumer<MemberContext>>>>);
+
+impl Client {
+    /// `None` when the group is left.
+    pub(crate) fn borrow(&self) -> Option<Arc<BaseConsumer<MemberContext>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+    }
+
+    fn is_now(&self, client: &Arc<BaseConsumer<MemberContext>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(client);
+    }
+}
+
 /// What it takes to join, once more if need be.
 pub(crate) struct Seating {
     pub(crate) config: BusConfig,
     pub(crate) link: Arc<Link>,
     pub(crate) logs: LogWatch,
     pub(crate) tracker: SharedTracker,
+    pub(crate) takes: SharedTakes,
     pub(crate) lowered: Lowered,
+    pub(crate) client: Client,
 }
 
 impl Seating {
     /// Makes a client that joins the group.
-    pub(crate) fn join(&self, (group, topic): &Seat) -> Result<BaseConsumer<MemberContext>, BusError> {
+    pub(crate) fn join(&self, (group, topic): &Seat) -> Result<Arc<BaseConsumer<MemberContext>>, BusError> {
         let context = MemberContext {
             log: LogContext::watching("consumer", &self.link, self.logs.clone()),
             group: group.clone(),
             topic: topic.clone(),
             tracker: self.tracker.clone(),
+            takes: self.takes.clone(),
             lowered: self.lowered.clone(),
         };
         let consumer: BaseConsumer<MemberContext> = client::create(&client::member(&self.config, group), context)?;
         consumer.subscribe(&[topic]).map_err(|error| BusError::Client(error.to_string()))?;
+        let consumer = Arc::new(consumer);
+        self.client.is_now(&consumer);
         Ok(consumer)
     }
 }
 
 pub(crate) struct Member {
     pub(crate) seating: Seating,
-    pub(crate) consumer: BaseConsumer<MemberContext>,
+    pub(crate) consumer: Arc<BaseConsumer<MemberContext>>,
     pub(crate) topic: String,
     pub(crate) group: String,
     pub(crate) handoff: Arc<Handoff<Received>>,
@@ -89,6 +112,11 @@ impl Member {
         }
         self.store_marks();
         let handoff = Arc::clone(&self.handoff);
+        // a note that is being committed ends first: the last one that lets go of the client would close it, and nobody waited for that
+        let began = Instant::now();
+        while Arc::strong_count(&self.consumer) > 1 && began.elapsed() < LAST_NOTE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         // closing revokes every partition, which commits
         drop(self);
         handoff.leave();
@@ -97,8 +125,15 @@ impl Member {
     /// Tells the client what is finished.
     fn store_marks(&mut self) {
         let marks = self.seating.tracker.with(crate::OffsetTracker::take_marks);
-        store(&self.consumer, &self.topic, &marks);
+        let noted: Vec<Mark> = marks.into_iter().map(|(partition, mark)| self.noted(partition, mark)).collect();
+        store(&self.consumer, &self.topic, &noted);
         self.commit_lowered();
+    }
+
+    /// An offset to commit, with the note that is to stand beside it.
+    fn noted(&self, partition: i32, mark: i64) -> Mark {
+        let next = self.seating.tracker.with(|tracker| tracker.span(partition)).map(|(_, next)| next);
+        Mark { partition, mark, note: self.seating.takes.with(|takes| takes.open_note(partition, next)) }
     }
 
     /// Notices that the topic's log is another one, or does not hold our position any more.
@@ -128,8 +163,9 @@ impl Member {
         let (group, topic) = (&self.group, &self.topic);
         warn!(group, topic, "the topic was made again: beginning at the start of its new log");
         // what was finished in the old log is no offset of the new one
-        let held: Vec<(i32, i64)> = self.assigned().into_iter().map(|partition| (partition, 0)).collect();
-        self.seating.tracker.with(|tracker| held.iter().for_each(|(partition, _)| tracker.revoke(*partition)));
+        let start = |partition| Mark { partition, mark: 0, note: None };
+        let held: Vec<Mark> = self.assigned().into_iter().map(start).collect();
+        self.seating.tracker.with(|tracker| held.iter().for_each(|mark| tracker.revoke(mark.partition)));
         store(&self.consumer, topic, &held);
         match self.seating.join(&(group.clone(), topic.clone())) {
             Ok(fresh) => self.consumer = fresh,
@@ -158,7 +194,9 @@ impl Member {
     fn counts_from(&mut self, partition: i32, offset: i64) {
         self.seating.tracker.with(|tracker| tracker.assign(partition));
         self.read.begins_anew(partition);
-        store(&self.consumer, &self.topic, &[(partition, offset)]);
+        // what was noted of the old log says nothing of this one
+        self.seating.takes.with(|takes| takes.begin_anew(partition, offset));
+        store(&self.consumer, &self.topic, &[self.noted(partition, offset)]);
         self.seating.lowered.lock().insert(partition, offset);
         self.lowered_at = None;
     }
@@ -169,14 +207,13 @@ impl Member {
         if lowered.is_empty() || self.lowered_at.is_some_and(|at| at.elapsed() < LOWER_AGAIN) {
             return;
         }
-        let mut list = TopicPartitionList::with_capacity(lowered.len());
         for (partition, offset) in lowered.iter_mut() {
-            *offset = self.seating.tracker.with(|tracker| tracker.mark(*partition)).unwrap_or(*offset);
-            drop(list.add_partition_offset(&self.topic, *partition, Offset::Offset(*offset)));
+            *offset = self.seating.tracker.with(|tracker| tracker.span(*partition)).map_or(*offset, |(mark, _)| mark);
         }
+        let marks: Vec<Mark> = lowered.iter().map(|(partition, offset)| self.noted(*partition, *offset)).collect();
         drop(lowered);
         self.lowered_at = Some(Instant::now());
-        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+        if let Err(error) = list_of(&self.topic, &marks).and_then(|list| self.consumer.commit(&list, CommitMode::Async)) {
             debug!(group = self.group, topic = self.topic, %error, "offsets that go down are committed later");
         }
     }

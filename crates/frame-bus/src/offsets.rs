@@ -89,16 +89,17 @@ impl OffsetTracker {
         self.partitions.get(&partition).is_some_and(|entry| entry.next > Some(offset))
     }
 
-    /// The offset that may be committed for a partition, if any was delivered.
-    #[must_use]
-    pub fn mark(&self, partition: i32) -> Option<i64> {
-        self.partitions.get(&partition).and_then(Partition::mark)
-    }
-
     /// How many messages are delivered and not finished.
     #[must_use]
     pub fn unfinished(&self) -> usize {
         self.partitions.values().map(|entry| entry.unfinished.len()).sum()
+    }
+
+    /// The offset that may be committed for a partition, and the one after the last delivered message; `None` when nothing was delivered.
+    #[must_use]
+    pub fn span(&self, partition: i32) -> Option<(i64, i64)> {
+        let entry = self.partitions.get(&partition)?;
+        Some((entry.mark()?, entry.next?))
     }
 
     /// `(partition, mark)` of every partition whose mark has moved since it was last taken.

@@ -2,6 +2,7 @@
 
 use crate::context::{LogContext, is_weather};
 use crate::delivery::SharedTracker;
+use crate::takes::SharedTakes;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -16,6 +17,7 @@ pub(crate) struct MemberContext {
     pub(crate) group: String,
     pub(crate) topic: String,
     pub(crate) tracker: SharedTracker,
+    pub(crate) takes: SharedTakes,
     pub(crate) lowered: Lowered,
 }
 
@@ -45,10 +47,20 @@ impl MemberContext {
         let partitions = partitions_of(list);
         let lost = consumer.assignment_lost();
         // in one step, so that no work which ends meanwhile is taken for finished and then forgotten
-        let marks = self.tracker.with(|tracker| {
+        let (marks, last) = self.tracker.with(|tracker| {
             let marks: Vec<(i32, i64)> = partitions.iter().filter_map(|partition| tracker.take_mark(*partition)).collect();
+            let last: Vec<_> =
+                partitions.iter().filter_map(|partition| Some((*partition, tracker.span(*partition)?.0))).collect();
             partitions.iter().for_each(|partition| tracker.revoke(*partition));
-            marks
+            (marks, last)
+        });
+        let closed = self.takes.with(|takes| {
+            let closed: Vec<Mark> = last
+                .into_iter()
+                .filter_map(|(partition, mark)| Some(Mark { partition, mark, note: Some(takes.closed_note(partition)?) }))
+                .collect();
+            partitions.iter().for_each(|partition| takes.forget(*partition));
+            closed
         });
         self.lowered.lock().retain(|partition, _| !partitions.contains(partition));
         let (group, topic) = (&self.group, &self.topic);
@@ -58,25 +70,52 @@ impl MemberContext {
             return;
         }
         info!(group, topic, ?partitions, "partitions revoked");
-        store(consumer, topic, &marks);
-        match consumer.commit_consumer_state(CommitMode::Sync) {
+        let noted = |partition: &i32| closed.iter().any(|mark| mark.partition == *partition);
+        let plain = marks.into_iter().filter(|(partition, _)| !noted(partition));
+        let plain: Vec<Mark> = plain.map(|(partition, mark)| Mark { partition, mark, note: None }).collect();
+        store(consumer, topic, &plain);
+        store(consumer, topic, &closed);
+        let outcome = if closed.is_empty() {
+            consumer.commit_consumer_state(CommitMode::Sync)
+        } else {
+            // also where the offset is what was committed last: the note is another one
+            list_of(topic, plain.iter().chain(&closed)).and_then(|list| consumer.commit(&list, CommitMode::Sync))
+        };
+        match outcome {
             Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
             Err(error) => warn!(group, topic, ?partitions, %error, "finished offsets not committed, their messages come again"),
         }
     }
 }
 
+/// An offset to commit, and what is to stand beside it.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    pub(crate) partition: i32,
+    /// The next offset to read.
+    pub(crate) mark: i64,
+    pub(crate) note: Option<String>,
+}
+
+/// Marks as librdkafka wants them.
+pub(crate) fn list_of<'a>(topic: &str, marks: impl IntoIterator<Item = &'a Mark>) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
+    for Mark { partition, mark, note } in marks {
+        list.add_partition_offset(topic, *partition, rdkafka::Offset::Offset(*mark))?;
+        if let (Some(note), Some(mut element)) = (note, list.find_partition(topic, *partition)) {
+            element.set_metadata(note);
+        }
+    }
+    Ok(list)
+}
+
 /// Hands marks to librdkafka, which commits them at its next interval.
-pub(crate) fn store(consumer: &BaseConsumer<MemberContext>, topic: &str, marks: &[(i32, i64)]) {
-    for (partition, mark) in marks {
-        // rdkafka's `store_offset` takes the next offset to read, as commits do
-        let mut list = TopicPartitionList::with_capacity(1);
-        let stored = list
-            .add_partition_offset(topic, *partition, rdkafka::Offset::Offset(*mark))
-            .and_then(|()| consumer.store_offsets(&list));
-        if let Err(error) = stored {
+pub(crate) fn store(consumer: &BaseConsumer<MemberContext>, topic: &str, marks: &[Mark]) {
+    for mark in marks {
+        // rdkafka's `store_offset` takes the next offset to read, as commits do; one at a time, since one that fails fails all
+        if let Err(error) = list_of(topic, [mark]).and_then(|list| consumer.store_offsets(&list)) {
             // the partition is on its way to somebody else
-            debug!(topic, partition, mark, %error, "offset not stored");
+            debug!(topic, partition = mark.partition, mark = mark.mark, %error, "offset not stored");
         }
     }
 }
@@ -118,6 +157,7 @@ impl ConsumerContext for MemberContext {
                         tracker.assign(*partition);
                     }
                 });
+                self.takes.with(|takes| partitions.iter().for_each(|partition| takes.forget(*partition)));
                 info!(group, topic, ?partitions, "partitions assigned");
             }
             Rebalance::Revoke(list) if list.count() == 0 => {}
@@ -139,7 +179,14 @@ impl ConsumerContext for MemberContext {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let Err(error) = result else { return self.lowered.are_committed(offsets) };
+        let Err(error) = result else {
+            self.takes.with(|takes| {
+                for element in offsets.elements() {
+                    takes.committed(element.partition(), element.metadata());
+                }
+            });
+            return self.lowered.are_committed(offsets);
+        };
         let (group, topic) = (&self.group, &self.topic);
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::NoOffset) => {}

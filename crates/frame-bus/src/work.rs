@@ -1,8 +1,14 @@
 //! Consume → handle → acknowledge → commit: the loop that every working unit runs.
 
-use crate::{Bus, BusError, Consumer, ConsumerOptions, Delivery, Lanes, Message, SendError, Turn};
+use crate::take_up::IN_HAND;
+use crate::takes::Followed;
+use crate::{Ack, Bus, BusError, Consumer, ConsumerOptions, Delivery, Lanes, Message, SendError, Turn};
+use settings::Settings;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
@@ -12,11 +18,31 @@ const BEAT_EVERY: Duration = Duration::from_secs(1);
 /// What is left for the last flush when the whole drain time is used up.
 const LAST_FLUSH: Duration = Duration::from_millis(500);
 
+/// How often a message may be taken up without an end, unless configured otherwise.
+pub const DEFAULT_MAX_TAKES: u32 = 3;
+
+/// Reads `MLVI_MAX_TAKES`.
+pub fn max_takes_from_settings(settings: &mut Settings) -> u32 {
+    settings.number(
+        "MLVI_MAX_TAKES",
+        DEFAULT_MAX_TAKES,
+        1..=100,
+        "a frame that was taken up so often, and each time the process ended before it had, gets a failed result and a dead letter",
+    )
+}
+
 /// What a unit does with a message.
 pub trait Handle: Send + Sync + 'static {
     /// Sees one message through. `Ok` means that everything that follows from it is acknowledged by the broker; only then its
     /// offset may be committed. `turn` is its place among the messages of its key.
     fn handle(&self, message: Message, turn: Turn) -> impl Future<Output = Result<(), SendError>> + Send;
+
+    /// Sees a message through without looking into its bytes: the process has ended with it in hand `takes` times, the last time with nothing
+    /// else. `Ok` as for [`Handle::handle`].
+    fn give_up(&self, message: Message, turn: Turn, takes: u32) -> impl Future<Output = Result<(), SendError>> + Send;
+
+    /// A message is taken up alone, since a process has ended that may have had it in hand: for a metric.
+    fn taken_alone(&self) {}
 }
 
 /// How one piece of work is ended; not to be used for a second one.
@@ -31,13 +57,19 @@ pub struct WorkControl {
     pub give_up: CancellationToken,
     /// How long messages in flight may take to finish.
     pub drain: Duration,
+    /// A message that was taken up so often without an end is given up ([`Handle::give_up`]); at least 1.
+    pub max_takes: u32,
+    /// The handler only holds messages and looks into none: no process ends by that, and it may have many in hand for long. Only a panic
+    /// counts then.
+    pub only_holds: bool,
 }
 
 impl WorkControl {
     /// Ends at `shutdown`.
     #[must_use]
     pub fn new(shutdown: CancellationToken, drain: Duration) -> Self {
-        Self { shutdown, halt: CancellationToken::new(), give_up: CancellationToken::new(), drain }
+        let (halt, give_up) = (CancellationToken::new(), CancellationToken::new());
+        Self { shutdown, halt, give_up, drain, max_takes: DEFAULT_MAX_TAKES, only_holds: false }
     }
 
     fn is_ending(&self) -> bool {
@@ -61,6 +93,10 @@ impl Bus {
     /// group and closes the bus. What is not finished by then is not committed and comes again. `beat` is called about once a
     /// second while the loop is alive.
     ///
+    /// After a process has ended without leaving (a signal, no memory, an abort), what may have been in hand is taken up one by one, each
+    /// noted before, and nothing else is in hand in this process meanwhile. So the count of a message that ends its process survives
+    /// that, wherever it comes again, and at [`WorkControl::max_takes`] it is given up.
+    ///
     /// # Errors
     /// When the work ended for another reason than `shutdown`.
     pub async fn work(
@@ -71,9 +107,11 @@ impl Bus {
         beat: impl FnMut(),
     ) -> Result<(), WorkError> {
         let topic = options.topic.clone();
-        let mut consumer = self.consumer(options)?;
+        let followed = if control.only_holds { Followed::Panics } else { Followed::UncleanEnds };
+        let mut consumer = self.join(options, followed)?;
         let tasks = TaskTracker::new();
-        let outcome = take_until_told(&mut consumer, &handler, control, &tasks, beat).await;
+        let taking = Taking { handler, control, tasks: tasks.clone(), lanes: Lanes::new() };
+        let outcome = taking.until_told(&mut consumer, beat).await;
 
         let told = Instant::now();
         let left = || control.drain.saturating_sub(told.elapsed()).max(LAST_FLUSH);
@@ -92,53 +130,132 @@ impl Bus {
 }
 
 /// A handler that panics has left its message unfinished, and nobody would ever finish it: the unit stops, so that it comes again.
-struct StopsOnPanic<'a>(&'a CancellationToken);
+struct StopsOnPanic<'a>(&'a CancellationToken, &'a Ack);
 
 impl Drop for StopsOnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             error!("a handler panicked: stopping");
+            self.1.blame();
             self.0.cancel();
         }
     }
 }
 
 /// Takes messages, a task each; the consumer bounds how many there are.
-async fn take_until_told(
-    consumer: &mut Consumer,
-    handler: &Arc<impl Handle>,
-    control: &WorkControl,
-    tasks: &TaskTracker,
-    mut beat: impl FnMut(),
-) -> Result<(), BusError> {
-    let lanes = Lanes::new();
-    let mut ticks = tokio::time::interval(BEAT_EVERY);
-    loop {
-        tokio::select! {
-            // whoever is told to stop takes no message more
-            biased;
-            () = control.shutdown.cancelled() => return Ok(()),
-            () = control.halt.cancelled() => return Ok(()),
-            _ = ticks.tick() => beat(),
-            delivery = consumer.recv() => {
-                let Delivery { message, ack } = delivery?;
-                let key = String::from_utf8_lossy(message.key.as_deref().unwrap_or_default());
-                let turn = lanes.enter(&key);
-                let (handler, control) = (Arc::clone(handler), control.clone());
-                tasks.spawn(async move {
-                    let _stops = StopsOnPanic(&control.halt);
-                    match control.give_up.run_until_cancelled(handler.handle(message, turn)).await {
-                        Some(Ok(())) => ack.done(),
-                        // not committed, so it comes again
-                        None => {}
-                        Some(Err(SendError::ShuttingDown)) if control.is_ending() => {}
-                        Some(Err(error)) => {
-                            error!(%error, "a message cannot be seen through: stopping");
-                            control.halt.cancel();
-                        }
-                    }
-                });
+struct Taking<'a, H> {
+    handler: Arc<H>,
+    control: &'a WorkControl,
+    tasks: TaskTracker,
+    lanes: Lanes,
+}
+
+/// What is held while a message is in hand; see [`IN_HAND`].
+enum InHand {
+    Nothing,
+    WithOthers { _held: OwnedRwLockReadGuard<()> },
+    Alone { _held: OwnedRwLockWriteGuard<()> },
+}
+
+impl<H: Handle> Taking<'_, H> {
+    async fn until_told(&self, consumer: &mut Consumer, mut beat: impl FnMut()) -> Result<(), BusError> {
+        let mut ticks = tokio::time::interval(BEAT_EVERY);
+        loop {
+            let delivery = tokio::select! {
+                // whoever is told to stop takes no message more
+                biased;
+                () = self.told_to_stop() => return Ok(()),
+                _ = ticks.tick() => {
+                    beat();
+                    continue;
+                }
+                delivery = consumer.recv() => delivery?,
+            };
+            let mut taking_up = pin!(self.take_up(consumer, delivery));
+            loop {
+                tokio::select! {
+                    biased;
+                    () = self.told_to_stop() => return Ok(()),
+                    _ = ticks.tick() => beat(),
+                    () = &mut taking_up => break,
+                }
             }
         }
+    }
+
+    async fn told_to_stop(&self) {
+        tokio::select! {
+            () = self.control.shutdown.cancelled() => {}
+            () = self.control.halt.cancelled() => {}
+        }
+    }
+
+    /// Begins with a message; returns when the next one may be taken.
+    async fn take_up(&self, consumer: &Consumer, Delivery { message, ack }: Delivery) {
+        if !consumer.learn(&ack).await {
+            return;
+        }
+        let take = consumer.takes.with(|takes| takes.take(ack.partition, ack.offset));
+        if take.earlier >= self.control.max_takes {
+            self.begin(message, ack, InHand::Nothing, Some(take.earlier));
+        } else if take.alone {
+            let alone = InHand::Alone { _held: Arc::clone(&IN_HAND).write_owned().await };
+            if !consumer.note_alone(&ack).await {
+                return;
+            }
+            let Message { topic, partition, offset, .. } = &message;
+            warn!(
+                topic,
+                partition,
+                offset,
+                earlier = take.earlier,
+                "taken up alone, since a process ended that may have had it in hand"
+            );
+            self.handler.taken_alone();
+            // nothing of this loop is to be in hand until it has ended; the drain waits for it, should the loop be told to stop
+            drop(self.begin(message, ack, alone, None).await);
+        } else {
+            let in_hand = if self.control.only_holds {
+                InHand::Nothing
+            } else {
+                InHand::WithOthers { _held: Arc::clone(&IN_HAND).read_owned().await }
+            };
+            consumer.announce(&ack).await;
+            self.begin(message, ack, in_hand, None);
+        }
+    }
+
+    /// Handles a message in a task of its own, or gives it up after so many takes.
+    fn begin(&self, message: Message, ack: Ack, in_hand: InHand, given_up: Option<u32>) -> JoinHandle<()> {
+        let key = String::from_utf8_lossy(message.key.as_deref().unwrap_or_default());
+        let turn = self.lanes.enter(&key);
+        let (handler, control) = (Arc::clone(&self.handler), self.control.clone());
+        self.tasks.spawn(async move {
+            let _in_hand = in_hand;
+            let stops = StopsOnPanic(&control.halt, &ack);
+            let outcome = match given_up {
+                None => control.give_up.run_until_cancelled(handler.handle(message, turn)).await,
+                Some(takes) => {
+                    let Message { topic, partition, offset, .. } = &message;
+                    error!(topic, partition, offset, takes, "given up: each time that it was taken up, the process ended");
+                    control.give_up.run_until_cancelled(handler.give_up(message, turn, takes)).await
+                }
+            };
+            drop(stops);
+            match outcome {
+                Some(Ok(())) => ack.done(),
+                // not committed, so it comes again
+                None => {}
+                Some(Err(SendError::ShuttingDown)) if control.is_ending() => {}
+                Some(Err(error)) => {
+                    error!(%error, "a message cannot be seen through: stopping");
+                    if matches!(error, SendError::TooLarge { .. }) {
+                        // it will be the next time, too
+                        ack.blame();
+                    }
+                    control.halt.cancel();
+                }
+            }
+        })
     }
 }

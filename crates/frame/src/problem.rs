@@ -42,6 +42,14 @@ impl Problem {
         Self::new(500, "model-failed", "The model failed on this frame", detail)
     }
 
+    /// Whoever took the frame up ended before it had (500).
+    #[must_use]
+    pub fn given_up(unit: &str, takes: u32) -> Self {
+        let detail =
+            format!("{unit} took it up {takes} times, and each time its process ended before it was done with the frame");
+        Self::new(500, "frame-given-up", "The frame was given up", detail)
+    }
+
     /// The message on the bus lacks what every frame carries (500): a foreign or broken producer.
     #[must_use]
     pub fn malformed_message(detail: impl Into<String>) -> Self {

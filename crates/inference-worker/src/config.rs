@@ -33,6 +33,8 @@ pub struct Config {
     pub batch_wait: Duration,
     /// How many frames may be in the process at a time.
     pub max_in_flight: usize,
+    /// A frame that was taken up so often without an end is given up.
+    pub max_takes: u32,
     /// Images with more pixels are refused.
     pub max_pixels: u64,
     /// The unit stops when the model has failed on so many frames in a row: a broken release must not turn a whole topic into
@@ -91,6 +93,7 @@ impl Config {
             max_batch,
             batch_wait,
             max_in_flight,
+            max_takes: frame_bus::max_takes_from_settings(settings),
             max_pixels: settings.number(
                 "MLVI_MAX_PIXELS",
                 DEFAULT_MAX_PIXELS,

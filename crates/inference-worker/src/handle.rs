@@ -41,6 +41,24 @@ impl Handle for Handler {
         self.publisher.metrics.in_flight.dec();
         seen_through
     }
+
+    async fn give_up(&self, message: Message, mut turn: Turn, takes: u32) -> Result<(), SendError> {
+        let problem = Problem::given_up(&self.served_by.unit, takes);
+        let Ok(envelope) = message.envelope() else { return self.put_aside(&message, &problem.to_string(), turn).await };
+        turn.wait().await;
+        warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, %problem, "frame failed");
+        self.publisher.dead_letter(&message, &problem.to_string()).await?;
+        let queue_inference = Some(Timestamp::now().ms_since(envelope.sent_at));
+        let timings = TimingsMs { queue_inference, ..envelope.timings() };
+        let result = envelope.failed(problem, self.served_by.clone(), timings);
+        self.publisher.result(ResultMessage::of(&envelope, result)).await?;
+        self.publisher.metrics.given_up();
+        Ok(())
+    }
+
+    fn taken_alone(&self) {
+        self.publisher.metrics.taken_alone();
+    }
 }
 
 impl Handler {

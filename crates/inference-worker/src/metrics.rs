@@ -15,6 +15,8 @@ pub(crate) struct WorkerMetrics {
     escalations: Family<VerdictLabel, Counter>,
     stages: Family<StageLabel, Histogram, fn() -> Histogram>,
     dead_letters: Counter,
+    given_up: Counter,
+    taken_alone: Counter,
     pub(crate) in_flight: Gauge,
 }
 
@@ -42,6 +44,8 @@ impl WorkerMetrics {
             escalations: Family::default(),
             stages: Family::new_with_constructor(histogram),
             dead_letters: Counter::default(),
+            given_up: Counter::default(),
+            taken_alone: Counter::default(),
             in_flight: Gauge::default(),
         };
         metrics.register("inference_frames", "frames by the status of their result, or passed over", own.frames.clone());
@@ -52,6 +56,10 @@ impl WorkerMetrics {
         );
         metrics.register("inference_stage_seconds", "time that frames spent in each stage, in seconds", own.stages.clone());
         metrics.register("inference_dead_letters", "messages sent to the dead-letter topic", own.dead_letters.clone());
+        let given_up = "frames given up, because the process had ended each time that they were taken up";
+        metrics.register("inference_given_up_frames", given_up, own.given_up.clone());
+        let alone = "frames taken up alone, because a process had ended that may have had them in hand";
+        metrics.register("inference_taken_alone_frames", alone, own.taken_alone.clone());
         metrics.register("inference_in_flight_frames", "frames in the process", own.in_flight.clone());
         own
     }
@@ -84,5 +92,13 @@ impl WorkerMetrics {
 
     pub(crate) fn dead_letter(&self) {
         self.dead_letters.inc();
+    }
+
+    pub(crate) fn given_up(&self) {
+        self.given_up.inc();
+    }
+
+    pub(crate) fn taken_alone(&self) {
+        self.taken_alone.inc();
     }
 }

@@ -61,7 +61,7 @@ async fn start(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let Config { shell, bus, topics, partitions, group, tier, threads, max_batch, batch_wait, max_in_flight, .. } = config;
-    let control = WorkControl::new(shutdown.clone(), shell.drain);
+    let control = WorkControl { max_takes: config.max_takes, ..WorkControl::new(shutdown.clone(), shell.drain) };
     let shell = Shell::start(shell, &shutdown).await?;
     let (loaded, in_place) = (shell.health.condition("model"), shell.health.condition("topics"));
     let bus = Bus::open(bus)?;

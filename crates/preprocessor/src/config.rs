@@ -30,6 +30,8 @@ pub struct Config {
     pub workers: usize,
     /// How many frames may be in the process at a time.
     pub max_in_flight: usize,
+    /// A frame that was taken up so often without an end is given up.
+    pub max_takes: u32,
     /// What is done to the pixels.
     pub pixels: PixelConfig,
     /// How it is decided where a frame goes.
@@ -89,6 +91,7 @@ impl Config {
             tiers: TierGroups::from_settings(settings),
             workers,
             max_in_flight,
+            max_takes: frame_bus::max_takes_from_settings(settings),
             pixels: PixelConfig::from_settings(settings),
             policy: policy_from_settings(settings),
             cluster: ClusterConfig::from_settings(settings),

@@ -70,6 +70,21 @@ impl Handle for Handler {
         self.metrics.in_flight.dec();
         seen_through
     }
+
+    async fn give_up(&self, message: Message, mut turn: Turn, takes: u32) -> Result<(), SendError> {
+        let problem = Problem::given_up(&self.served_by.unit, takes);
+        let Ok(envelope) = message.envelope() else { return self.put_aside(&message, &problem.to_string(), turn).await };
+        turn.wait().await;
+        let queue_ms = Timestamp::now().ms_since(envelope.sent_at);
+        let work = Work { envelope, message, queue_ms, taken_up: Instant::now() };
+        self.end(&work, End::Failed(problem)).await?;
+        self.metrics.given_up();
+        Ok(())
+    }
+
+    fn taken_alone(&self) {
+        self.metrics.taken_alone();
+    }
 }
 
 impl Handler {

@@ -17,6 +17,8 @@ pub(crate) struct Metrics {
     decisions: Family<DecisionLabels, Counter>,
     stages: Family<StageLabel, Histogram, fn() -> Histogram>,
     dead_letters: Counter,
+    given_up: Counter,
+    taken_alone: Counter,
     backlog: Gauge<f64, AtomicU64>,
     tiers: TierGauges,
     sent_bytes: Family<TierLabel, Counter>,
@@ -107,6 +109,8 @@ impl Metrics {
             decisions: Family::default(),
             stages: Family::new_with_constructor(histogram),
             dead_letters: Counter::default(),
+            given_up: Counter::default(),
+            taken_alone: Counter::default(),
             backlog: Gauge::default(),
             tiers: TierGauges::default(),
             sent_bytes: Family::default(),
@@ -122,6 +126,10 @@ impl Metrics {
         metrics.register("preprocessor_decisions", "frames sent on, by destination and reason", own.decisions.clone());
         metrics.register("preprocessor_stage_seconds", "time that a frame spent in each stage, in seconds", own.stages.clone());
         metrics.register("preprocessor_dead_letters", "messages sent to the dead-letter topic", own.dead_letters.clone());
+        let given_up = "frames given up, because the process had ended each time that they were taken up";
+        metrics.register("preprocessor_given_up_frames", given_up, own.given_up.clone());
+        let alone = "frames taken up alone, because a process had ended that may have had them in hand";
+        metrics.register("preprocessor_taken_alone_frames", alone, own.taken_alone.clone());
         let backlog = "frames that this unit's replicas together have not finished; NaN when not known";
         metrics.register("preprocessor_backlog_frames", backlog, own.backlog.clone());
         own.backlog(None);
@@ -170,6 +178,14 @@ impl Metrics {
 
     pub(crate) fn dead_letter(&self) {
         self.dead_letters.inc();
+    }
+
+    pub(crate) fn given_up(&self) {
+        self.given_up.inc();
+    }
+
+    pub(crate) fn taken_alone(&self) {
+        self.taken_alone.inc();
     }
 
     /// Bytes go to a tier.

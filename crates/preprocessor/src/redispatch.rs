@@ -52,6 +52,11 @@ impl Handle for Redispatcher {
         }
         self.take_back(envelope, prepared, message).await
     }
+
+    /// Nobody watches over it any more; the cloud still has it.
+    async fn give_up(&self, _message: Message, _turn: Turn, _takes: u32) -> Result<(), SendError> {
+        Ok(())
+    }
 }
 
 impl Redispatcher {

@@ -40,8 +40,21 @@ pub async fn run_with(config: Config, policy: Box<dyn Policy>, shutdown: Cancell
 }
 
 async fn start(config: Config, own: Option<Box<dyn Policy>>, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let Config { shell, bus, topics, partitions, group, tiers, workers, max_in_flight, pixels, policy, cluster, redispatch } =
-        config;
+    let Config {
+        shell,
+        bus,
+        topics,
+        partitions,
+        group,
+        tiers,
+        workers,
+        max_in_flight,
+        max_takes,
+        pixels,
+        policy,
+        cluster,
+        redispatch,
+    } = config;
     let drain = shell.drain;
     let shell = Shell::start(shell, &shutdown).await?;
     let in_place = shell.health.condition("topics");
@@ -73,7 +86,8 @@ async fn start(config: Config, own: Option<Box<dyn Policy>>, shutdown: Cancellat
     };
     tokio::spawn(results.follow(caught_up.clone(), watching.clone()));
 
-    let (frames, held) = (WorkControl::new(stop.clone(), drain), WorkControl::new(stop.clone(), drain));
+    let frames = WorkControl { max_takes, ..WorkControl::new(stop.clone(), drain) };
+    let held = WorkControl { only_holds: true, ..WorkControl::new(stop.clone(), drain) };
     let publisher = |control: &WorkControl| {
         let (bus, topics, metrics) = (bus.clone(), topics.clone(), metrics.clone());
         Arc::new(Publisher { bus, topics, metrics, give_up: control.give_up.clone() })

@@ -13,6 +13,7 @@ mod groups;
 mod logs;
 mod membership;
 mod outages;
+mod poison;
 mod sending;
 mod site;
 mod tailing;
@@ -77,5 +78,9 @@ contract![
     logs::a_topic_that_is_missing_is_told_until_it_is_back,
     membership::a_surplus_member_is_in_place,
     membership::a_member_that_lost_its_partitions_says_since_when,
+    poison::a_message_that_ends_its_process_is_given_up_and_no_other,
+    poison::a_message_that_is_alone_is_taken_up_three_times,
+    poison::a_process_that_is_killed_takes_no_message_with_it,
+    poison::a_message_that_panics_is_given_up_wherever_it_comes,
     outages::nothing_acknowledged_is_lost_when_the_broker_restarts,
 ];

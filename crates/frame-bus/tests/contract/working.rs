@@ -23,6 +23,10 @@ where
     fn handle(&self, message: Message, turn: Turn) -> impl Future<Output = Result<(), SendError>> + Send {
         self.0(number_of(&message.payload).expect("every payload is a number"), turn)
     }
+
+    async fn give_up(&self, _message: Message, _turn: Turn, _takes: u32) -> Result<(), SendError> {
+        Ok(())
+    }
 }
 
 /// Notes numbers, and tells the work to stop when so many are there.
