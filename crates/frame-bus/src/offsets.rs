@@ -91,7 +91,7 @@ impl OffsetTracker {
 
     /// The offset that may be committed for a partition, if any was delivered.
     #[must_use]
-    pub fn mark(&self, partition: i32) -> Option<i64> {
+    pub fn committable(&self, partition: i32) -> Option<i64> {
         self.partitions.get(&partition).and_then(Partition::mark)
     }
 
