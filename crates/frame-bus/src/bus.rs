@@ -125,8 +125,10 @@ impl Bus {
             match self.ensure_topics(specs, shutdown).await {
                 Ok(()) => {
                     self.inner.link.need(specs.iter().map(|spec| spec.name.clone()));
-                    report(Ok(()));
-                    return true;
+                    if self.topics_were_seen(shutdown).await {
+                        report(Ok(()));
+                        return true;
+                    }
                 }
                 Err(BusError::ShuttingDown) => return false,
                 Err(error) => {
@@ -142,6 +144,13 @@ impl Bus {
                 () = shutdown.cancelled() => return false,
             }
         }
+    }
+
+    /// Whether the monitor has looked at the needed topics, and at the producer, within a while.
+    async fn topics_were_seen(&self, shutdown: &CancellationToken) -> bool {
+        let mut seen = self.topics_state();
+        let seen = tokio::time::timeout(TOPICS_AGAIN, seen.wait_for(Result::is_ok));
+        shutdown.run_until_cancelled(seen).await.is_some_and(|seen| seen.is_ok_and(|seen| seen.is_ok()))
     }
 
     /// Sends once; `Ok` only after the acknowledgement of all in-sync replicas, at the latest after

@@ -82,11 +82,12 @@ impl Monitor {
             let producer = if answer.is_ok() && !needs.is_empty() { clients.producer.look_after() } else { Ok(()) };
             clients.producer.drop_retired();
             let reachable = answer.is_ok();
-            if let (Ok(topics), false) = (&answer, needs.is_empty()) {
-                tell(&self.topics, topics.clone());
-            }
             tell(&self.groups, self.link.groups());
-            self.announce(answer.map(drop), producer);
+            self.announce(answer.clone().map(drop), producer);
+            // last: whoever sees that the topics are there can rely on the rest
+            if let (Ok(topics), false) = (answer, needs.is_empty()) {
+                tell(&self.topics, topics);
+            }
             match self.link.wait(if reachable { PROBE_EVERY } else { BREATH }) {
                 Woken::Stopped => return,
                 Woken::Trouble => {

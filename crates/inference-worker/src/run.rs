@@ -66,6 +66,7 @@ async fn start(
     let (loaded, in_place) = (shell.health.condition("model"), shell.health.condition("topics"));
     let bus = Bus::open(bus)?;
     shell.health.follow("broker", bus.state());
+    shell.health.follow("partitions", bus.groups_state());
     shell.conditions_added();
 
     let model = tokio::task::spawn_blocking(move || load().and_then(warmed_up)).await.context("loading the model panicked")??;
@@ -81,6 +82,7 @@ async fn start(
     if !bus.topics_in_place(&specs, &shutdown, |outcome| in_place.set(outcome)).await {
         return Ok(());
     }
+    in_place.follow(bus.topics_state());
     let options = ConsumerOptions { group, topic: topics.for_destination(tier).to_owned(), max_in_flight };
     let metrics = WorkerMetrics::register(&shell.metrics);
     let handler = Handler {

@@ -60,11 +60,13 @@ async fn start(config: Config, own: Option<Box<dyn Policy>>, shutdown: Cancellat
     let in_place = shell.health.condition("topics");
     let bus = Bus::open(bus)?;
     shell.health.follow("broker", bus.state());
+    shell.health.follow("partitions", bus.groups_state());
     shell.conditions_added();
     let specs = frame_bus::topic_specs(&topics, partitions);
     if !bus.topics_in_place(&specs, &shutdown, |outcome| in_place.set(outcome)).await {
         return Ok(());
     }
+    in_place.follow(bus.topics_state());
 
     let metrics = Metrics::register(&shell.metrics);
     // a loop that ends, for whatever reason, takes the other one with it

@@ -44,16 +44,8 @@ impl Health {
 
     /// Adds a condition that follows a channel: it holds while the value is `Ok`. When the sender is gone, which is so at the end of
     /// the unit, it stays as it is.
-    pub fn follow(&self, name: &'static str, mut state: watch::Receiver<Result<(), String>>) {
-        let condition = self.condition(name);
-        tokio::spawn(async move {
-            loop {
-                condition.set(state.borrow_and_update().clone());
-                if state.changed().await.is_err() {
-                    return;
-                }
-            }
-        });
+    pub fn follow(&self, name: &'static str, state: watch::Receiver<Result<(), String>>) {
+        self.condition(name).follow(state);
     }
 
     /// Adds a heartbeat: the unit counts as dead when it was not beaten for `limit`.
@@ -103,6 +95,18 @@ impl Condition {
     /// It holds, or the reason why it does not.
     pub fn set(&self, outcome: Result<(), String>) {
         self.health.set(self.index, outcome.err());
+    }
+
+    /// Follows a channel from now on, as [`Health::follow`] does.
+    pub fn follow(self, mut state: watch::Receiver<Result<(), String>>) {
+        tokio::spawn(async move {
+            loop {
+                self.set(state.borrow_and_update().clone());
+                if state.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
     }
 
     /// It holds.

@@ -33,6 +33,7 @@ pub(crate) struct App {
     /// Work that a client may not cut off by going away.
     pub(crate) tasks: TaskTracker,
     broker: watch::Receiver<Result<(), String>>,
+    topics_now: watch::Receiver<Result<(), String>>,
     topics_there: AtomicBool,
     caught_up: AtomicBool,
 }
@@ -53,6 +54,7 @@ impl App {
             shutdown,
             tasks: TaskTracker::new(),
             broker: bus.state(),
+            topics_now: bus.topics_state(),
             topics_there: AtomicBool::new(false),
             caught_up: AtomicBool::new(false),
             limits,
@@ -67,6 +69,9 @@ impl App {
         }
         if !self.topics_there.load(Ordering::Acquire) {
             return Err(Refusal::Starting("the topics are not there yet"));
+        }
+        if let Err(reason) = &*self.topics_now.borrow() {
+            return Err(Refusal::BrokerAway(reason.clone()));
         }
         Ok(())
     }

@@ -37,6 +37,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         let app = app.clone();
         async move {
             if app.bus.topics_in_place(&specs, &app.shutdown, |outcome| topics.set(outcome)).await {
+                topics.follow(app.bus.topics_state());
                 app.topics_are_there();
                 results::follow(app, caught_up).await;
             }

@@ -205,6 +205,31 @@ pub(crate) async fn a_topic_that_is_missing_is_told_until_it_is_back(site: Site)
     Ok(())
 }
 
+/// Each restart of a broker gives its partitions a higher leader epoch; a topic that is made again begins with the lowest.
+pub(crate) async fn a_topic_that_is_made_again_after_a_restart_is_read(site: Site) -> Result<()> {
+    let Some(mut site) = site.into_own().await? else { return Ok(()) };
+    let bus = site.bus()?;
+    let topic = topic(&bus, "epochs", 1).await?;
+    let mut consumer = join(&bus, "g-epochs", &topic, 4)?;
+    let mut tail = bus.tail(&topic, Timestamp::from_micros(0))?;
+    assert_eq!(next(&mut tail).await?, TailEvent::CaughtUp);
+    for round in 0..2u32 {
+        send_fresh(&site, &topic, round..round + 1).await?;
+        member_sees(&mut consumer, round..round + 1).await?;
+        tail_sees(&mut tail, round..round + 1).await?;
+        site.restart(async { Ok(()) }).await?;
+    }
+    send_fresh(&site, &topic, 5..6).await?;
+    member_sees(&mut consumer, 5..6).await?;
+    tail_sees(&mut tail, 5..6).await?;
+    make_again(&site, &topic, 1, Duration::ZERO).await?;
+    send_fresh(&site, &topic, 10..14).await?;
+    member_sees(&mut consumer, 10..14).await?;
+    tail_sees(&mut tail, 10..14).await?;
+    is_finished(&bus, "g-epochs", &topic, &mut consumer, &[4]).await?;
+    site.give_back().await
+}
+
 /// A broker that lost the end of a log while it was away; only the embedded one's files are known well enough to take it away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_was_cut_gives_what_is_written_since() -> Result<()> {

@@ -75,6 +75,7 @@ contract![
     logs::a_producer_goes_on_when_its_topic_is_made_again,
     logs::a_position_below_the_log_goes_on_at_its_start,
     logs::a_commit_above_the_log_is_mended,
+    logs::a_topic_that_is_made_again_after_a_restart_is_read,
     logs::a_topic_that_is_missing_is_told_until_it_is_back,
     membership::a_surplus_member_is_in_place,
     membership::a_member_that_lost_its_partitions_says_since_when,

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 /// Longer than anything takes on a busy machine; reached only by a test that fails.
@@ -17,17 +18,19 @@ pub(crate) struct Site {
     brokers: String,
     /// Its data, and the broker itself while it runs; nothing of that for a broker that is not ours.
     embedded: Option<(TempDir, Option<Broker>)>,
+    /// The one port for Kafkas of one's own is this test's.
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 impl Site {
     pub(crate) async fn embedded() -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let broker = Broker::start(BrokerConfig::new(dir.path())).await?;
-        Ok(Self { brokers: broker.address().to_string(), embedded: Some((dir, Some(broker))) })
+        Ok(Self { brokers: broker.address().to_string(), embedded: Some((dir, Some(broker))), _turn: None })
     }
 
     pub(crate) fn kafka() -> Option<Self> {
-        std::env::var("MLVI_KAFKA").ok().map(|brokers| Self { brokers, embedded: None })
+        std::env::var("MLVI_KAFKA").ok().map(|brokers| Self { brokers, embedded: None, _turn: None })
     }
 
     pub(crate) fn config(&self) -> BusConfig {
@@ -85,8 +88,9 @@ impl Site {
             println!("skipped: MLVI_KAFKA_SCRIPT is not set");
             return Ok(None);
         }
+        let turn = TURN.lock().await;
         script(&["start", OWN_PORT]).await?;
-        Ok(Some(Self { brokers: format!("127.0.0.1:{OWN_PORT}"), embedded: None }))
+        Ok(Some(Self { brokers: format!("127.0.0.1:{OWN_PORT}"), embedded: None, _turn: Some(turn) }))
     }
 
     pub(crate) async fn give_back(self) -> Result<()> {
@@ -99,6 +103,8 @@ impl Site {
 }
 
 const OWN_PORT: &str = "19192";
+/// Tests run side by side, and only one of them has that port.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 async fn script(arguments: &'static [&'static str]) -> Result<()> {
     let path = std::env::var_os("MLVI_KAFKA_SCRIPT").context("MLVI_KAFKA_SCRIPT")?;

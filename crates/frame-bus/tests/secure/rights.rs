@@ -1,10 +1,11 @@
 //! Who may do what.
 
 use crate::log;
-use crate::stand::{Stand, complains, fresh, is_usable, make, outgoing, soon, spec};
+use crate::stand::{Stand, complains, config, fresh, is_usable, login, make, outgoing, script, soon, spec};
 use anyhow::Result;
 use frame::{Timestamp, Topics};
-use frame_bus::{Bus, BusError, ConsumerOptions, SendError, topic_specs};
+use frame_bus::{Bus, BusError, ConsumerOptions, Security, SendError, topic_specs};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 fn options(group: &str, topic: &str) -> ConsumerOptions {
@@ -85,5 +86,58 @@ pub(crate) async fn a_user_without_rights_is_told_what_it_lacks(stand: Stand) ->
     is_told_once(&bus, &["user 'stranger'", "read topic", &topic]).await?;
     let refused = soon(bus.ensure_topics(&[spec(&topic)], &CancellationToken::new())).await?.unwrap_err();
     assert!(refused.to_string().contains("`mlvi topics create`"), "{refused}");
+    Ok(())
+}
+
+/// As at a first install: the unit logs in before anybody has given its user a right. For the client's own producer that is final.
+pub(crate) async fn what_is_allowed_after_the_start_lets_the_first_message_through(stand: Stand) -> Result<()> {
+    let (user, topic, port) = (fresh("early"), fresh("first"), stand.port().to_string());
+    if !script(&["user", &port, &user, "open sesame"]).await? {
+        println!("skipped: MLVI_KAFKA_SCRIPT is not set, nobody is allowed anything");
+        return Ok(());
+    }
+    make(&Bus::open(stand.anyone())?, &[&topic]).await?;
+    let security = Security { tls: Some(stand.tls()), login: Some(login(&user, "open sesame")) };
+    let bus = Bus::open(config(&stand.secure(), security))?;
+    let (specs, shutdown) = ([spec(&topic)], CancellationToken::new());
+    let in_place = tokio::spawn({
+        let bus = bus.clone();
+        async move { bus.topics_in_place(&specs, &shutdown, |_| ()).await }
+    });
+    // long enough for its producer to be refused
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert!(!in_place.is_finished() && bus.topics_state().borrow().is_err());
+    script(&["allow", &port, &user, "mlvi"]).await?;
+    assert!(soon(in_place).await??);
+    assert_eq!(*bus.topics_state().borrow(), Ok(()));
+    is_usable(&bus).await?;
+    let sent = soon(bus.send(outgoing(&topic, *b"the first"))).await?;
+    assert!(sent.is_ok(), "{sent:?}");
+    Ok(())
+}
+
+/// The node writes down each denial: a bus that waits and works causes none.
+pub(crate) async fn a_unit_asks_only_for_what_its_user_may_see(stand: Stand) -> Result<()> {
+    let topics = Topics::default();
+    let shutdown = CancellationToken::new();
+    soon(Bus::open(stand.anyone())?.ensure_topics(&topic_specs(&topics, 2), &shutdown)).await??;
+    let bus = Bus::open(stand.as_user("cloud")?)?;
+    is_usable(&bus).await?;
+    let its_own = [&topics.frames_cloud, &topics.results, &topics.dead_letter].map(|name| spec(name));
+    assert!(soon(bus.topics_in_place(&its_own, &shutdown, |_| ())).await?);
+    is_usable(&bus).await?;
+    // several rounds of questions
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!((*bus.topics_state().borrow()).clone(), Ok(()));
+    // one denial that is sure to be written down, so that the look at the log means something
+    soon(bus.lag("mlvi-cloud-inference", &topics.frames_edge)).await?.unwrap_err();
+    let Some(log) = stand.node_log() else {
+        println!("skipped: the node's log is not at hand");
+        return Ok(());
+    };
+    let denied: Vec<&str> = log.lines().filter(|line| line.contains("User:cloud") && line.contains("enied")).collect();
+    assert!(denied.iter().any(|line| line.contains(&topics.frames_edge)), "the node writes down no denials: {denied:?}");
+    let of_monitor: Vec<&&str> = denied.iter().filter(|line| line.contains("__consumer_offsets")).collect();
+    assert!(of_monitor.is_empty(), "{of_monitor:?}");
     Ok(())
 }

@@ -47,6 +47,11 @@ impl Stand {
         format!("{}:{}", self.host, self.port + 3)
     }
 
+    /// What the node has logged, where its folder is at hand.
+    pub(crate) fn node_log(&self) -> Option<String> {
+        std::fs::read_to_string(self.secrets.parent()?.join("kafka.log")).ok()
+    }
+
     pub(crate) const fn port(&self) -> u16 {
         self.port
     }

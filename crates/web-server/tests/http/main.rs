@@ -10,6 +10,7 @@ mod client;
 mod door;
 mod journey;
 mod limits;
+mod made_again;
 mod replicas;
 mod streams;
 mod suite;
