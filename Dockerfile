@@ -7,6 +7,10 @@
 # Weights are not in it: `mlvi models fetch yolov3-tiny --into DIR` fills a volume.
 
 FROM rust:1-bookworm AS build
+# libjpeg-turbo is built with cmake; its vector code for x86-64 with nasm (for arm64 with the compiler itself)
+RUN apt-get update -q \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends cmake nasm \
+ && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY crates crates

@@ -33,7 +33,8 @@ make_debian() {
         "$tarball" localhost/debian:bookworm-slim >"$work/import.log" 2>&1 || { cat "$work/import.log" >&2; die "podman cannot import it"; }
 }
 
-# what the official image of this name has that our build needs, with the toolchain of this machine
+# what the official image of this name has that our build needs, with the toolchain of this machine; the Dockerfile adds cmake and nasm
+# to both
 make_rust() {
     has rust:1-bookworm && return
     local sysroot

@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic and print as tests do")]
 
 use detector::{Description, Detector, Found, LoadOptions, NmsRule, Session};
-use frame::{BoundingBox, Detection, ImageSize, RgbImage};
+use frame::{BoundingBox, Detection, RgbImage};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -42,9 +42,8 @@ fn load(reference: &Path, model: &str, max_batch: usize) -> Detector {
 
 fn image(reference: &Path, name: &str) -> RgbImage {
     let path = reference.join("images").join(name);
-    let decoded = image::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).to_rgb8();
-    let size = ImageSize { width: decoded.width(), height: decoded.height() };
-    RgbImage::new(size, decoded.into_raw()).unwrap()
+    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    vision::decode(&bytes, &vision::Limits::default()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The values of a float32 array in numpy's format: magic, version, length of the header, header, data.

@@ -1,6 +1,6 @@
 //! From a file's bytes to upright RGB pixels.
 
-use crate::{Limits, VisionError, jpeg, orientation, probe};
+use crate::{Limits, VisionError, exif, orientation, png, turbo, webp};
 use frame::{ImageFormat, RgbImage};
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
@@ -13,29 +13,35 @@ use std::io::Cursor;
 /// - Grey becomes R = G = B; CMYK and YCCK are converted; palettes are resolved; 16-bit channels are rounded to 8 bits.
 /// - Alpha is dropped, not blended: a transparent pixel shows the colour that is stored in it.
 /// - Of an animation the first picture counts. Colour profiles are not applied.
+/// - A JPEG shows what libjpeg-turbo makes of it, whose pixels are Pillow's and OpenCV's: tables that are not in the file are those
+///   of ITU-T T.81, K.3, and stray bytes where a marker is due are passed over.
 /// - Strict: a file that is cut off or corrupt is an error, never a half-grey image. What cannot be told from a picture: flipped
-///   bits in a JPEG's entropy-coded data that still decode to the right number of pixels, and a progressive JPEG whose last
-///   scans are missing although its end marker is there (it is complete, but coarse).
+///   bits in a JPEG's entropy-coded data that still decode to enough pixels, data missing behind stray bytes that were passed over
+///   inside of a scan, and a progressive JPEG whose last scans are missing although its end marker is there (it is complete, but
+///   coarse).
+/// - No length in a file is believed: what is allocated is bounded by the file's own length and the pixel limit.
 ///
 /// # Errors
 /// As [`VisionError`] says; the pixel limit is checked before memory is taken for pixels.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, VisionError> {
-    let format = ImageFormat::sniff(bytes).map_err(|_| VisionError::UnknownFormat)?;
-    if format == ImageFormat::Jpeg {
-        let outline = jpeg::outline(bytes, limits)?;
-        let image = jpeg::decode(bytes, &outline)?;
-        return Ok(orientation::upright(image, orientation::of_exif(outline.exif)));
-    }
-    probe(bytes, limits)?;
-    let allowed = allowance(limits);
-    let input = Cursor::new(bytes);
-    if format == ImageFormat::Png {
-        read(PngDecoder::with_limits(input, allowed).map_err(translate)?)
-    } else {
-        let mut decoder = WebPDecoder::new(input).map_err(translate)?;
-        decoder.set_limits(allowed).map_err(translate)?;
-        read(decoder)
-    }
+    let (image, metadata) = match ImageFormat::sniff(bytes).map_err(|_| VisionError::UnknownFormat)? {
+        ImageFormat::Jpeg => {
+            let (image, jpeg) = turbo::decode(bytes, limits)?;
+            (image, jpeg.outline.metadata)
+        }
+        ImageFormat::Png => {
+            let (outline, tidy) = png::tidied(bytes, limits)?;
+            let decoder = PngDecoder::with_limits(Cursor::new(&tidy), allowance(limits)).map_err(translate)?;
+            (read(decoder)?, outline.metadata)
+        }
+        ImageFormat::WebP => {
+            let (outline, tidy) = webp::tidied(bytes, limits)?;
+            let mut decoder = WebPDecoder::new(Cursor::new(&tidy)).map_err(translate)?;
+            decoder.set_limits(allowance(limits)).map_err(translate)?;
+            (read(decoder)?, outline.metadata)
+        }
+    };
+    Ok(orientation::upright(image, exif::orientation(&metadata)))
 }
 
 /// Room for the pixels at 16-bit RGBA, and for the rest of the file.
@@ -47,14 +53,11 @@ fn allowance(limits: &Limits) -> image::Limits {
     allowed
 }
 
-fn read(mut decoder: impl ImageDecoder) -> Result<RgbImage, VisionError> {
-    let orientation = decoder.orientation().map_err(translate)?;
-    let mut image = DynamicImage::from_decoder(decoder).map_err(translate)?;
-    image.apply_orientation(orientation);
-    Ok(orientation::own(image))
+fn read(decoder: impl ImageDecoder) -> Result<RgbImage, VisionError> {
+    Ok(orientation::own(DynamicImage::from_decoder(decoder).map_err(translate)?))
 }
 
-pub(crate) fn translate(error: ImageError) -> VisionError {
+fn translate(error: ImageError) -> VisionError {
     match error {
         ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => VisionError::Truncated,
         other => VisionError::Corrupt(other.to_string()),

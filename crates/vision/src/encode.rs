@@ -1,6 +1,7 @@
 //! Writing JPEG.
 
 use crate::VisionError;
+use crate::jpeg::MAX_SIDE;
 use frame::RgbImage;
 use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, SamplingFactor};
 
@@ -11,11 +12,13 @@ use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, SamplingFactor};
 /// instead of averaging four would be 1 ms faster, but aliases (42.5 dB). The `image` crate's encoder took 8.9 ms.
 ///
 /// # Errors
-/// When the image is wider or higher than the 65,535 pixels that JPEG can express.
+/// When the image is wider or higher than the 65,500 pixels that decoders read.
 pub fn encode_jpeg(image: &RgbImage, quality: u8) -> Result<Vec<u8>, VisionError> {
-    let too_large = |_| VisionError::Encode(format!("{}x{} pixels exceed JPEG's 65535", image.width(), image.height()));
-    let width = u16::try_from(image.width()).map_err(too_large)?;
-    let height = u16::try_from(image.height()).map_err(too_large)?;
+    let side = |pixels: u32| u16::try_from(pixels).ok().filter(|side| *side <= MAX_SIDE);
+    let (Some(width), Some(height)) = (side(image.width()), side(image.height())) else {
+        let (width, height) = (image.width(), image.height());
+        return Err(VisionError::Encode(format!("{width}x{height} pixels exceed the {MAX_SIDE} that decoders of JPEG read")));
+    };
     // photos at quality 90 take about a quarter byte a channel; room for that saves most of the growing
     let mut bytes = Vec::with_capacity(image.data().len() / 4);
     let mut encoder = Encoder::new(&mut bytes, quality.clamp(1, 100));

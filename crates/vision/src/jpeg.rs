@@ -1,207 +1,199 @@
-//! JPEG: a walk over its markers (ITU-T T.81, annex B), and strict decoding.
+//! JPEG: what its markers say (ITU-T T.81, annex B), and the same file without what is no picture.
 
-use crate::watched::Watched;
+mod markers;
+
+use crate::outline::{Metadata, Outline};
 use crate::{Limits, VisionError};
-use frame::{ImageSize, RgbImage};
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::errors::DecodeErrors;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
+use frame::ImageSize;
+use markers::Markers;
+use std::borrow::Cow;
 
-const EOI: u8 = 0xD9;
+/// More scans than any encoder writes (about ten for a progressive JPEG), few enough to be decoded in bounded time: each of them
+/// may touch every pixel, and costs a file a few bytes.
+const MAX_SCANS: usize = 100;
 
-/// What the markers say.
+/// `JPEG_MAX_DIMENSION` of libjpeg, in pixels: a little less than the 65,535 that the format can express.
+pub(crate) const MAX_SIDE: u16 = 65_500;
+
+/// The outside of a JPEG.
 #[derive(Debug)]
-pub(crate) struct Outline<'a> {
-    /// As stored.
-    pub(crate) size: ImageSize,
-    /// The TIFF structure of the first EXIF segment.
-    pub(crate) exif: Option<&'a [u8]>,
-    /// Where the end-of-image marker starts. Phones append other things behind it: they are no part of the image.
-    end: usize,
-    /// Everything is in one sequential scan, as cameras write it (not progressive, not a scan a colour).
-    one_scan: bool,
+pub(crate) struct Jpeg<'a> {
+    pub(crate) outline: Outline<'a>,
+    /// 1, 3 or 4 colour components.
+    pub(crate) components: u8,
 }
 
-/// Walks from marker to marker up to the end of the image.
-pub(crate) fn outline<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Outline<'a>, VisionError> {
-    let mut walk = Walk { bytes, position: 2 };
-    let mut frame: Option<FrameHeader> = None;
-    let mut exif = None;
-    let mut restart_interval = 0;
+/// Walks from marker to marker up to the end of the image. Behind it, phones append other things: they are no part of it.
+pub(crate) fn outline<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Jpeg<'a>, VisionError> {
+    walk(bytes, limits, &mut |_| ())
+}
+
+/// The same, and the file again with nothing in it but the picture: application segments, comments and stray bytes between
+/// segments are left out, colour transforms that nobody has defined are the ones that libjpeg takes instead, and a sequential
+/// scan says that it has all frequencies. So no bytes but the picture's reach the decoder, and its warnings are all about them.
+pub(crate) fn tidied<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(Jpeg<'a>, Vec<u8>), VisionError> {
+    let mut tidy = Vec::with_capacity(bytes.len());
+    let jpeg = walk(bytes, limits, &mut |piece| tidy.extend_from_slice(piece))?;
+    Ok((jpeg, tidy))
+}
+
+fn walk<'a>(bytes: &'a [u8], limits: &Limits, keep: &mut dyn FnMut(&[u8])) -> Result<Jpeg<'a>, VisionError> {
+    let mut markers = Markers::new(bytes);
+    let mut header = Header::default();
+    let mut frame: Option<Frame> = None;
     let mut scans = 0;
-    let mut components_in_scan = 0;
+    keep(b"\xFF\xD8");
     loop {
-        let (start, marker) = walk.marker()?;
+        let marker = markers.next()?;
         match marker {
             EOI => {
                 let frame = frame.filter(|_| scans > 0).ok_or_else(|| VisionError::corrupt("it ends before its pixels"))?;
-                let one_scan = frame.sequential && scans == 1 && components_in_scan == frame.components;
-                return Ok(Outline { size: frame.size, exif, end: start, one_scan });
+                keep(b"\xFF\xD9");
+                let outline = Outline { size: frame.size, metadata: header.metadata };
+                return Ok(Jpeg { outline, components: frame.components });
             }
-            0x01 | 0xD0..=0xD8 => return Err(misplaced(marker)),
+            // these two have no content; a restart behind the last pixels is none
+            TEM | RST0..=RST7 => (),
             // start of frame; of these codes C4 is DHT, C8 is reserved, CC is DAC
-            0xC0..=0xCF if !matches!(marker, 0xC4 | 0xC8 | 0xCC) => {
+            0xC0..=0xCF if !matches!(marker, DHT | 0xC8 | DAC) => {
                 if frame.is_some() {
                     return Err(misplaced(marker));
                 }
-                let header = FrameHeader::read(marker, walk.segment()?)?;
-                limits.check(header.size)?;
-                frame = Some(header);
+                let segment = markers.segment()?;
+                let read = Frame::read(marker, segment)?;
+                limits.check(read.size)?;
+                frame = Some(read);
+                keep_segment(marker, segment, keep);
             }
-            0xDA => {
-                components_in_scan = *walk.segment()?.first().ok_or_else(|| misplaced(marker))?;
+            SOS => {
+                let frame = frame.as_ref().ok_or_else(|| misplaced(marker))?;
+                if scans == 0 {
+                    header.keep_colour_transform(frame, keep);
+                }
                 scans += 1;
-                walk.entropy_coded(restart_interval > 0)?;
+                if scans > MAX_SCANS {
+                    return Err(VisionError::Corrupt(format!("it has more than {MAX_SCANS} scans")));
+                }
+                keep_segment(marker, &frame.scan_header(markers.segment()?), keep);
+                keep(markers.entropy_coded()?);
             }
-            0xDD => match walk.segment()? {
-                [high, low] => restart_interval = u16::from_be_bytes([*high, *low]),
-                _ => return Err(misplaced(marker)),
-            },
-            0xE1 => {
-                let segment = walk.segment()?;
-                exif = exif.or_else(|| segment.strip_prefix(b"Exif\0\0"));
+            DHT | DAC | DQT | DRI => keep_segment(marker, markers.segment()?, keep),
+            0xE0..=0xEF => {
+                let segment = markers.segment()?;
+                if scans == 0 {
+                    header.application(marker, segment);
+                }
             }
-            _ => drop(walk.segment()?),
+            DNL | COM => drop(markers.segment()?),
+            _ => return Err(misplaced(marker)),
         }
     }
 }
+
+const TEM: u8 = 0x01;
+const DHT: u8 = 0xC4;
+const DAC: u8 = 0xCC;
+const RST0: u8 = 0xD0;
+const RST7: u8 = 0xD7;
+const EOI: u8 = 0xD9;
+const SOS: u8 = 0xDA;
+const DQT: u8 = 0xDB;
+const DNL: u8 = 0xDC;
+const DRI: u8 = 0xDD;
+const COM: u8 = 0xFE;
 
 fn misplaced(marker: u8) -> VisionError {
     VisionError::Corrupt(format!("marker FF{marker:02X} is out of place or malformed"))
 }
 
-struct FrameHeader {
+fn keep_segment(marker: u8, content: &[u8], keep: &mut dyn FnMut(&[u8])) {
+    // the content came out of a segment, whose length has 16 bits
+    let [high, low] = ((content.len() + 2) as u16).to_be_bytes();
+    keep(&[0xFF, marker, high, low]);
+    keep(content);
+}
+
+/// What application segments say ahead of the first scan.
+#[derive(Default)]
+struct Header<'a> {
+    metadata: Metadata<'a>,
+    jfif: bool,
+    /// The colour transform that the last Adobe segment names.
+    adobe: Option<u8>,
+}
+
+impl<'a> Header<'a> {
+    fn application(&mut self, marker: u8, segment: &'a [u8]) {
+        match marker {
+            0xE0 => self.jfif |= segment.len() >= 14 && segment.starts_with(b"JFIF\0"),
+            0xE1 => self.metadata(segment),
+            0xEE if segment.len() >= 12 && segment.starts_with(b"Adobe") => self.adobe = Some(segment[11]),
+            _ => (),
+        }
+    }
+
+    /// EXIF beyond 64 kB goes on in the next segment; of XMP the last packet counts.
+    fn metadata(&mut self, segment: &'a [u8]) {
+        if segment.starts_with(b"Exif\0\0") {
+            match &mut self.metadata.exif {
+                Some(exif) => exif.to_mut().extend_from_slice(&segment[6..]),
+                None => self.metadata.exif = Some(Cow::Borrowed(segment)),
+            }
+        } else if let Some(xmp) = segment.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0") {
+            self.metadata.xmp = Some(xmp);
+        }
+    }
+
+    fn keep_colour_transform(&self, frame: &Frame, keep: &mut dyn FnMut(&[u8])) {
+        if self.jfif {
+            keep_segment(0xE0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0", keep);
+        }
+        if let Some(named) = self.adobe {
+            // as libjpeg does: what is unknown is YCbCr, and YCCK in four components
+            let transform = match (frame.components, named) {
+                (_, 0) => 0,
+                (4, _) => 2,
+                (_, _) => 1,
+            };
+            keep_segment(0xEE, &[b'A', b'd', b'o', b'b', b'e', 0, 100, 0, 0, 0, 0, transform], keep);
+        }
+    }
+}
+
+struct Frame {
     size: ImageSize,
     components: u8,
+    /// Sequential with 64 frequencies a block: neither progressive nor lossless.
     sequential: bool,
 }
 
-impl FrameHeader {
+impl Frame {
     fn read(marker: u8, segment: &[u8]) -> Result<Self, VisionError> {
-        let [_precision, y1, y0, x1, x0, components, ..] = *segment else { return Err(misplaced(marker)) };
-        let size = ImageSize { width: u16::from_be_bytes([x1, x0]).into(), height: u16::from_be_bytes([y1, y0]).into() };
+        let [precision, y1, y0, x1, x0, components, ..] = *segment else { return Err(misplaced(marker)) };
+        let (width, height) = (u16::from_be_bytes([x1, x0]), u16::from_be_bytes([y1, y0]));
+        if width.max(height) > MAX_SIDE {
+            return Err(VisionError::Corrupt(format!("it is wider or higher than the {MAX_SIDE} pixels that are read")));
+        }
+        let size = ImageSize { width: width.into(), height: height.into() };
+        if precision != 8 {
+            return Err(VisionError::Corrupt(format!("it has {precision} bits a colour component")));
+        }
         // two components have no agreed meaning
         if !matches!(components, 1 | 3 | 4) {
             return Err(VisionError::Corrupt(format!("it has {components} colour components")));
         }
-        Ok(Self { size, components, sequential: marker <= 0xC1 })
-    }
-}
-
-struct Walk<'a> {
-    bytes: &'a [u8],
-    position: usize,
-}
-
-impl<'a> Walk<'a> {
-    /// The next marker and where it starts. Up to three stray bytes are passed over, as decoders do.
-    fn marker(&mut self) -> Result<(usize, u8), VisionError> {
-        const STRAY: usize = 3;
-        let rest = self.bytes.get(self.position..).ok_or(VisionError::Truncated)?;
-        let stray = rest.iter().take(STRAY + 1).position(|byte| *byte == 0xFF);
-        let Some(stray) = stray else {
-            return Err(if rest.len() > STRAY { VisionError::corrupt("a marker is missing") } else { VisionError::Truncated });
-        };
-        let start = self.position + stray;
-        // any number of FF may stand before a marker
-        let fill = rest[stray..].iter().position(|byte| *byte != 0xFF).ok_or(VisionError::Truncated)?;
-        self.position = start + fill + 1;
-        Ok((start, rest[stray + fill]))
+        Ok(Self { size, components, sequential: matches!(marker, 0xC0 | 0xC1 | 0xC9) })
     }
 
-    /// The content of the segment that follows a marker.
-    fn segment(&mut self) -> Result<&'a [u8], VisionError> {
-        let rest = self.bytes.get(self.position..).ok_or(VisionError::Truncated)?;
-        let [high, low, ..] = *rest else { return Err(VisionError::Truncated) };
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        if length < 2 {
-            return Err(VisionError::corrupt("a segment is shorter than its own length"));
+    /// Some encoders leave the range of frequencies of a sequential scan at zero; it has no choice, and decoders pass over it.
+    fn scan_header<'a>(&self, segment: &'a [u8]) -> Cow<'a, [u8]> {
+        let components = segment.first().map_or(0, |count| usize::from(*count));
+        let range = 1 + 2 * components..4 + 2 * components;
+        if !self.sequential || segment.get(range.clone()).is_none_or(|named| named == [0, 63, 0]) {
+            return Cow::Borrowed(segment);
         }
-        let content = rest.get(2..length).ok_or(VisionError::Truncated)?;
-        self.position += length;
-        Ok(content)
-    }
-
-    /// Steps over the entropy-coded data of a scan to the marker behind it.
-    fn entropy_coded(&mut self, with_restarts: bool) -> Result<(), VisionError> {
-        let mut next_restart = 0xD0;
-        loop {
-            let found = find_ff(&self.bytes[self.position..]).ok_or(VisionError::Truncated)?;
-            let start = self.position + found;
-            // any number of FF may stand before a marker
-            let run = self.bytes[start..].iter().take_while(|byte| **byte == 0xFF).count();
-            let next = start + run + 1;
-            match *self.bytes.get(next - 1).ok_or(VisionError::Truncated)? {
-                0x00 => self.position = next, // a data byte FF
-                marker @ 0xD0..=0xD7 => {
-                    if !with_restarts || marker != next_restart {
-                        return Err(misplaced(marker));
-                    }
-                    next_restart = 0xD0 | (marker + 1) & 7;
-                    self.position = next;
-                }
-                _ => {
-                    self.position = start;
-                    return Ok(());
-                }
-            }
-        }
-    }
-}
-
-/// In blocks first, which the compiler turns into vector code: most blocks have no FF.
-fn find_ff(bytes: &[u8]) -> Option<usize> {
-    const BLOCK: usize = 32;
-    let skipped =
-        bytes.chunks_exact(BLOCK).take_while(|block| !block.iter().fold(false, |any, byte| any | (*byte == 0xFF))).count();
-    let start = skipped * BLOCK;
-    bytes[start..].iter().position(|byte| *byte == 0xFF).map(|found| start + found)
-}
-
-/// Decodes; the EXIF orientation is not applied here.
-///
-/// The decoder itself, even in its strict mode, fills up with zeros when a scan's data ends early, and stops without a word
-/// when they do not end where the pixels do. So the end marker of a one-scan image is hidden from it: had it to read on
-/// behind the data, it was short of them, and when it stopped far before their end, it was led astray.
-pub(crate) fn decode(bytes: &[u8], outline: &Outline<'_>) -> Result<RgbImage, VisionError> {
-    let mut input = if outline.one_scan {
-        Watched::new(&bytes[..outline.end], FILLER_BYTES)
-    } else {
-        Watched::new(&bytes[..outline.end + 2], 0)
-    };
-    let options = DecoderOptions::default()
-        .set_strict_mode(true)
-        .set_max_width(usize::from(u16::MAX))
-        .set_max_height(usize::from(u16::MAX))
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let decoded = JpegDecoder::new_with_options(&mut input, options).decode();
-    let data_read = input.data_read();
-    if outline.one_scan && data_read > outline.end + READ_AHEAD {
-        return Err(VisionError::Truncated);
-    }
-    let pixels = decoded.map_err(translate)?;
-    if outline.one_scan && !is_padding(&bytes[data_read.min(outline.end)..outline.end]) {
-        return Err(VisionError::corrupt("its pixels end before its data do"));
-    }
-    RgbImage::new(outline.size, pixels).ok_or_else(|| VisionError::corrupt("its sizes contradict each other"))
-}
-
-/// The decoder's bit buffer has 64 bits: it may hold this many bytes that it will never use.
-const READ_AHEAD: usize = 8;
-
-/// More than the decoder reads ahead, so that reading on and reading ahead can be told apart.
-const FILLER_BYTES: usize = 64;
-
-/// Some encoders pad a scan to a multiple of 2 or 4 bytes, or with a run of one value.
-fn is_padding(rest: &[u8]) -> bool {
-    rest.len() < 4 || rest.iter().all(|byte| *byte == rest[0])
-}
-
-fn translate(error: DecodeErrors) -> VisionError {
-    match error {
-        DecodeErrors::ExhaustedData | DecodeErrors::IoErrors(_) => VisionError::Truncated,
-        // some of its messages come quoted
-        other => VisionError::corrupt(other.to_string().trim_matches('"')),
+        let mut header = segment.to_vec();
+        header[range].copy_from_slice(&[0, 63, 0]);
+        Cow::Owned(header)
     }
 }

@@ -6,13 +6,15 @@
 mod decode;
 mod encode;
 mod error;
+mod exif;
 mod jpeg;
 mod limits;
 mod orientation;
+mod outline;
 mod png;
 mod probe;
 mod sharpen;
-mod watched;
+mod turbo;
 mod webp;
 
 pub use decode::decode;

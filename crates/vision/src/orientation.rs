@@ -1,13 +1,8 @@
-//! Turning an image upright as its EXIF orientation says.
+//! Turning an image upright.
 
 use frame::{ImageSize, RgbImage};
 use image::DynamicImage;
 use image::metadata::Orientation;
-
-/// The orientation in an EXIF block; a missing or unreadable one means upright.
-pub(crate) fn of_exif(exif: Option<&[u8]>) -> Orientation {
-    exif.and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms)
-}
 
 /// The image, turned and mirrored.
 pub(crate) fn upright(image: RgbImage, orientation: Orientation) -> RgbImage {

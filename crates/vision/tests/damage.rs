@@ -105,19 +105,26 @@ fn padding_before_the_end_marker_does_not_matter() {
     }
 }
 
+/// A segment that is not known as one is passed over; what is missing then is an error, unless the picture does without.
 #[test]
-fn damaged_markers_are_refused() {
+fn damaged_markers_never_make_another_picture() {
     let bytes = baseline();
+    let image = decode(&bytes, &LIMITS).unwrap();
+    let mut refused = 0;
     // every marker of the header, from the one behind the start marker
     let mut at = 2;
     while at < scan_start(&bytes) {
-        for change in [[0x00, bytes[at + 1]], [0xFF, 0xD8], [0xFF, 0xD9], [0xFF, 0xD0]] {
+        for change in [[0x00, bytes[at + 1]], [0xFF, 0xD8], [0xFF, 0xD9], [0xFF, 0xD0], [0xFF, 0x05]] {
             let mut damaged = bytes.clone();
             damaged[at..at + 2].copy_from_slice(&change);
-            assert!(decode(&damaged, &LIMITS).is_err(), "{change:02X?} at {at}");
+            match decode(&damaged, &LIMITS) {
+                Ok(other) => assert!(other == image, "{change:02X?} at {at}"),
+                Err(_) => refused += 1,
+            }
         }
         at += 2 + usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]));
     }
+    assert!(refused >= 15, "{refused}");
 }
 
 #[test]
@@ -125,11 +132,23 @@ fn restart_markers_out_of_order_are_refused() {
     let mut damaged = with(|encoder| encoder.set_restart_interval(4));
     let second = damaged.windows(2).position(|pair| pair == [0xFF, 0xD1]).unwrap();
     damaged[second + 1] = 0xD2;
-    assert!(probe(&damaged, &LIMITS).is_err());
+    assert!(decode(&damaged, &LIMITS).is_err());
     let mut stray = baseline();
     let middle = stray.len() / 2;
     stray[middle..middle + 2].copy_from_slice(&[0xFF, 0xD0]);
-    assert!(probe(&stray, &LIMITS).is_err());
+    assert!(decode(&stray, &LIMITS).is_err());
+}
+
+/// A progressive JPEG grows by ten bytes for each scan, which may visit every pixel.
+#[test]
+fn thousands_of_scans_are_refused_at_the_door() {
+    let bytes = with(|encoder| encoder.set_progressive(true));
+    let end = bytes.len() - 2;
+    let scan: &[u8] = b"\xFF\xDA\0\x08\x01\x01\0\x01\x3F\0\x7F";
+    let bomb = [&bytes[..end], &scan.repeat(5_000), b"\xFF\xD9"].concat();
+    for error in [probe(&bomb, &LIMITS).unwrap_err(), decode(&bomb, &LIMITS).unwrap_err()] {
+        assert!(error.to_string().contains("scans"), "{error}");
+    }
 }
 
 #[test]

@@ -111,8 +111,16 @@ fn lower_quality_is_smaller() {
 
 #[test]
 fn an_image_too_wide_for_jpeg_is_an_error() {
-    let error = encode_jpeg(&picture(65_536, 1), 90).unwrap_err();
-    assert!(matches!(error, VisionError::Encode(_)), "{error}");
+    for width in [65_501, 65_536] {
+        let error = encode_jpeg(&picture(width, 1), 90).unwrap_err();
+        assert!(matches!(error, VisionError::Encode(_)), "{error}");
+    }
+    let widest = encode_jpeg(&picture(65_500, 1), 90).unwrap();
+    assert_eq!(decode(&widest, &LIMITS).unwrap().width(), 65_500);
+    let mut wider = widest;
+    let frame = wider.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
+    wider[frame + 7..frame + 9].copy_from_slice(&65_501u16.to_be_bytes());
+    assert!(probe(&wider, &LIMITS).is_err() && decode(&wider, &LIMITS).is_err());
 }
 
 /// An EXIF block with nothing but an orientation: TIFF header, one directory, one entry.
@@ -183,5 +191,89 @@ fn what_is_no_image_is_told_apart_from_what_is_broken() {
     for other in [&b""[..], b"hello", b"GIF89a\x01\0\x01\0", b"\xFF\xD8"] {
         let error = probe(other, &LIMITS).unwrap_err();
         assert_eq!((error.problem().status, decode(other, &LIMITS).unwrap_err()), (415, error));
+    }
+}
+
+/// Where the first segment with this marker starts, and where it ends.
+fn segment(jpeg: &[u8], marker: u8) -> std::ops::Range<usize> {
+    let start = jpeg.windows(2).position(|pair| pair == [0xFF, marker]).unwrap();
+    start..start + 2 + usize::from(u16::from_be_bytes([jpeg[start + 2], jpeg[start + 3]]))
+}
+
+/// Webcams leave them out; motion JPEG took them as known.
+#[test]
+fn huffman_tables_that_are_left_out_are_the_standards() {
+    let whole = encode_jpeg(&picture(61, 47), 90).unwrap();
+    let mut without = whole.clone();
+    while without.windows(2).any(|pair| pair == [0xFF, 0xC4]) {
+        without.drain(segment(&without, 0xC4));
+    }
+    assert!(without.len() < whole.len());
+    assert_eq!(decode(&without, &LIMITS).unwrap(), decode(&whole, &LIMITS).unwrap());
+    assert!(probe(&without, &LIMITS).is_ok());
+}
+
+#[test]
+fn stray_bytes_before_markers_change_nothing() {
+    let whole = encode_jpeg(&picture(61, 47), 90).unwrap();
+    let image = decode(&whole, &LIMITS).unwrap();
+    let mixed: Vec<u8> = (0..200u8).map(|n| n.wrapping_mul(89) & 0xFE).collect();
+    let places = [0xDB, 0xC0, 0xC4, 0xDA].map(|marker| segment(&whole, marker).start);
+    for at in places.into_iter().chain([whole.len() - 2]) {
+        for stray in [&[0; 3][..], &[0; 8], &mixed[..16], &mixed] {
+            let bytes = [&whole[..at], stray, &whole[at..]].concat();
+            assert!(probe(&bytes, &LIMITS).is_ok());
+            assert_eq!(decode(&bytes, &LIMITS).unwrap(), image, "{} bytes at {at} of {}", stray.len(), whole.len());
+        }
+    }
+}
+
+#[test]
+fn a_scan_a_colour_shows_what_one_scan_shows() {
+    for factor in [SamplingFactor::R_4_4_4, SamplingFactor::R_4_2_2, SamplingFactor::R_4_2_0, SamplingFactor::R_4_4_0] {
+        for size in [(61, 47), (64, 48), (1, 1), (17, 33)] {
+            let image = picture(size.0.into(), size.1.into());
+            let coded = |apart: bool| {
+                jpeg(image.data(), size, ColorType::Rgb, |encoder| {
+                    encoder.set_sampling_factor(factor);
+                    encoder.set_optimized_huffman_tables(apart);
+                })
+            };
+            let scans = |bytes: &[u8]| bytes.windows(2).filter(|pair| *pair == [0xFF, 0xDA]).count();
+            assert_eq!((scans(&coded(false)), scans(&coded(true))), (1, 3));
+            let [together, apart] = [false, true].map(|apart| decode(&coded(apart), &LIMITS).unwrap());
+            assert!(together == apart, "{factor:?}, {size:?}");
+        }
+    }
+}
+
+/// The block above with the orientation as a LONG, as some phones write it.
+fn exif_long(orientation: u8) -> Vec<u8> {
+    let mut block = b"II*\0\x08\0\0\0\x01\0\x12\x01\x04\0\x01\0\0\0\0\0\0\0\0\0\0\0".to_vec();
+    block[18] = orientation;
+    block
+}
+
+/// The same picture with another chunk in front of its end.
+fn extended_webp(image: &DynamicImage, kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    let simple = encoded(image, ImageFormat::WebP);
+    let [w, h] = [image.width() - 1, image.height() - 1].map(u32::to_le_bytes);
+    let header = [b"VP8X\x0A\0\0\0\x08\0\0\0", &w[..3], &h[..3]].concat();
+    let chunk = [&kind[..], &(content.len() as u32).to_le_bytes(), content, &[0][..content.len() % 2]].concat();
+    let form = [b"WEBP", &header[..], &simple[12..], &chunk].concat();
+    [&b"RIFF"[..], &(form.len() as u32).to_le_bytes(), &form].concat()
+}
+
+#[test]
+fn an_orientation_may_be_long() {
+    let upright = picture(48, 32);
+    let stored = dynamic(&upright).rotate270();
+    let with_exif = |encoder: &mut Encoder<&mut Vec<u8>>| encoder.add_exif_metadata(&exif_long(6)).unwrap();
+    let bytes = jpeg(stored.as_bytes(), (32, 48), ColorType::Rgb, with_exif);
+    assert!(difference(&decode(&bytes, &LIMITS).unwrap(), &upright) < 6.0);
+    for exif in [exif_long(6), [b"Exif\0\0", &exif_long(6)[..]].concat(), exif(6)] {
+        let bytes = extended_webp(&stored, b"EXIF", &exif);
+        assert_eq!(decode(&bytes, &LIMITS).unwrap(), upright);
+        assert_eq!(probe(&bytes, &LIMITS).unwrap().size, ImageSize { width: 32, height: 48 });
     }
 }
