@@ -3,7 +3,7 @@
 use crate::{LabelError, Object, Truth};
 use frame::BoundingBox;
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Where Darknet's `coco.names` has another word than COCO (they also differ in spaces, which do not count).
 const DARKNETS_NAMES: [(&str, &str); 4] =
@@ -54,9 +54,17 @@ impl CocoAnnotations {
         let class_ids: HashMap<String, u32> = (0..).zip(classes).map(|(id, name)| (plain(name), id)).collect();
         let categories: HashMap<u64, &str> = document.categories.iter().map(|entry| (entry.id, entry.name.as_str())).collect();
         let files: HashMap<u64, &str> = document.images.iter().map(|image| (image.id, image.file_name.as_str())).collect();
+        let mut names = HashSet::new();
+        if let Some(twice) = document.images.iter().find(|image| !names.insert(&image.file_name)) {
+            return Err(LabelError::Coco(format!("the image '{}' is listed a second time", twice.file_name)));
+        }
+        if files.len() < document.images.len() {
+            return Err(LabelError::Coco("two images have the same id".into()));
+        }
         // an image without annotations is one without objects
         let mut by_file: HashMap<String, Truth> = files.values().map(|file| ((*file).to_owned(), Truth::default())).collect();
-        for annotation in document.annotations {
+        for (index, annotation) in document.annotations.into_iter().enumerate() {
+            check_box(annotation.bbox).map_err(|problem| LabelError::Coco(format!("/annotations/{index}/bbox: {problem}")))?;
             let Some(truth) = files.get(&annotation.image_id).and_then(|file| by_file.get_mut(*file)) else {
                 return Err(LabelError::Coco(format!(
                     "an annotation is of the image {}, which is not listed",
@@ -84,6 +92,17 @@ impl CocoAnnotations {
     pub fn of(&self, file: &str) -> Result<&Truth, LabelError> {
         self.by_file.get(file).ok_or_else(|| LabelError::NotAnnotated(file.to_owned()))
     }
+}
+
+/// In pixels; what is beyond this is no place in an image, or no number.
+const MAX_SIDE: f64 = 1e6;
+
+fn check_box([x, y, width, height]: [f64; 4]) -> Result<(), String> {
+    let all = [x, y, width, height];
+    if !all.iter().all(|side| side.abs() <= MAX_SIDE) || width < 0.0 || height < 0.0 {
+        return Err(format!("{all:?} is no box; expected is [left, top, width, height] in pixels"));
+    }
+    Ok(())
 }
 
 /// Lowercase, without spaces, under Darknet's name.
@@ -125,5 +144,11 @@ mod tests {
         assert!(refused("\"category_id\": 63", "\"category_id\": 64").contains("64"));
         assert!(refused("\"image_id\": 7", "\"image_id\": 8").contains('8'));
         assert!(refused("[1, 2.5, 3, 4]", "[1, 2.5, 3]").contains("COCO"));
+        assert!(refused("\"b.jpg\"", "\"a.jpg\"").contains("a second time"));
+        assert!(refused("\"id\": 9", "\"id\": 7").contains("same id"));
+        for wrong in ["[1, 2.5, -3, 4]", "[1, 2.5, 3, 1e300]", "[-1e39, 2.5, 3, 4]"] {
+            assert!(refused("[1, 2.5, 3, 4]", wrong).contains("/annotations/0/bbox"), "{wrong}");
+        }
+        assert!(refused("[1, 2.5, 3, 4]", "[1, 2.5, 3, 1e999]").contains("out of range"));
     }
 }

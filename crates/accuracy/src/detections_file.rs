@@ -3,6 +3,7 @@
 use crate::rows;
 use frame::{Detection, ImageSize, ModelInfo};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
 
 /// The file's content; the crate's own documentation shows how it looks.
@@ -116,13 +117,21 @@ impl DetectionsFile {
             io::ErrorKind::InvalidData => DetectionsError::NotOurs,
             _ => error.into(),
         })?;
-        let header = rows::read_header(&first)?;
-        let mut images = Vec::new();
+        let header = rows::read_header(text::without_mark(&first))?;
+        let mut images: Vec<ImageRecord> = Vec::new();
+        let mut lines_of = HashMap::new();
         for (number, line) in (2..).zip(lines) {
-            let line = line?;
+            let line = line.map_err(|error| match error.kind() {
+                io::ErrorKind::InvalidData => DetectionsError::Line { line: number, problem: "it is not text in UTF-8".into() },
+                _ => error.into(),
+            })?;
             if !line.trim().is_empty() {
-                let image = rows::read_image(&line, &header.classes);
-                images.push(image.map_err(|problem| DetectionsError::Line { line: number, problem })?);
+                let wrong = |problem| DetectionsError::Line { line: number, problem };
+                let image = rows::read_image(&line, &header.classes).map_err(wrong)?;
+                if let Some(earlier) = lines_of.insert(image.file.clone(), number) {
+                    return Err(wrong(format!("the image '{}' is there a second time, first in line {earlier}", image.file)));
+                }
+                images.push(image);
             }
         }
         Ok(Self { header, images })
@@ -172,14 +181,13 @@ mod tests {
     prop_compose! {
         fn any_answer()(
             service_ms in 0.0f64..1e6,
-            found in prop::collection::vec((0u32..2, 0.0f32..=1.0, any::<[f32; 4]>()), 0..6),
+            found in prop::collection::vec((0u32..2, 0.0f32..=1.0, [-900.0f32..900.0, -900.0f32..900.0, 0.0f32..90.0, 0.0f32..90.0]), 0..6),
         ) -> Answer {
-            let side = |side: f32| if side.is_finite() { side } else { 0.0 };
             let detection = |(class_id, confidence, [x, y, width, height]): (u32, f32, [f32; 4])| Detection {
                 class: header().classes[class_id as usize].clone(),
                 class_id,
                 confidence,
-                bounding_box: BoundingBox { x: side(x), y: side(y), width: side(width), height: side(height) },
+                bounding_box: BoundingBox { x, y, width, height },
             };
             let mut detections: Vec<Detection> = found.into_iter().map(detection).collect();
             detections.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
@@ -189,7 +197,7 @@ mod tests {
 
     prop_compose! {
         fn any_image()(
-            file in ".{0,9}", width in 1u32.., height in 1u32.., bytes in any::<u64>(), decode_ms in 0.0f64..1e6,
+            file in ".{0,9}", width in 1u32.., height in 1u32.., bytes in 0u64..1 << 32, decode_ms in 0.0f64..1e6,
             edge in any_answer(), cloud in any_answer(),
         ) -> ImageRecord {
             ImageRecord { file, size: ImageSize { width, height }, bytes, decode_ms, edge, cloud }
@@ -204,7 +212,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(images in prop::collection::vec(any_image(), 0..4)) {
+        fn what_is_written_is_read_again(mut images in prop::collection::vec(any_image(), 0..4)) {
+            // no image is there twice
+            for (index, image) in images.iter_mut().enumerate() {
+                image.file = format!("{index}{}", image.file);
+            }
             let file = DetectionsFile { header: header(), images };
             let read = DetectionsFile::read(written(&file).as_bytes()).unwrap();
             prop_assert_eq!(&read.header, &file.header);
@@ -260,7 +272,38 @@ mod tests {
             )
         };
         assert_eq!(DetectionsFile::read(image("[[0,0.5,1,1,1,1]]").as_bytes()).unwrap().images.len(), 1);
+        let text = image("[]");
+        let again = text.lines().last().unwrap();
+        assert!(
+            refused(&format!("{text}{again}\n"))
+                .to_string()
+                .contains("line 4: the image 'a' is there a second time, first in line 3")
+        );
+        DetectionsFile::read(format!("\u{feff}{text}").as_bytes()).unwrap();
+        assert!(refused(&format!("{text}\n\n{{")).to_string().starts_with("line 6: "));
+        for (from, to, parts) in [
+            ("\"decode_ms\":1", "\"decode_ms\":1e999", ["line 3", "number out of range at column"]),
+            ("\"decode_ms\":1", "\"decode_ms\":1e300", ["line 3", "`decode_ms`"]),
+            ("\"decode_ms\":1", "\"decode_ms\":-1", ["line 3", "`decode_ms`"]),
+            ("\"service_ms\":1", "\"service_ms\":1e999", ["line 3", "number out of range at column"]),
+            ("\"service_ms\":1", "\"service_ms\":1e308", ["line 3", "`edge.service_ms`"]),
+            ("\"bytes\":1", "\"bytes\":18446744073709551615", ["line 3", "`bytes`"]),
+            ("\"from_confidence\":0.005", "\"from_confidence\":1e99", ["line 1", "`from_confidence`"]),
+            ("\"confidence\":0.25", "\"confidence\":25", ["line 1", "`edge.confidence`"]),
+            ("\"weak\":0.05", "\"weak\":-1", ["line 1", "`edge.weak`"]),
+        ] {
+            assert!(text.contains(from), "{from}");
+            let error = refused(&text.replacen(from, to, 1)).to_string();
+            assert!(parts.iter().all(|part| error.contains(part)), "{to}: {error}");
+        }
         for (row, word) in [
+            ("[[0,0.5,1,1,1,1],[0,0.5,1,1,-1,1]]", "edge.detections[1]: a box of -1x1"),
+            ("[[0,0.5,1e9,1,1,1]]", "far outside"),
+            ("[[0,0.5,1,1,3e38,3e38]]", "far outside"),
+            ("[[0,0.5,1,1e999,1,1]]", "out of range"),
+            ("[[0,1e39,1,1,1,1]]", "0 to 1"),
+            ("[[0,null,1,1,1,1]]", "null"),
+            ("[[0,NaN,1,1,1,1]]", "column"),
             ("[[2,0.5,1,1,1,1]]", "class 2"),
             ("[[0,1.5,1,1,1,1]]", "0 to 1"),
             ("[[0,0.5,1]]", "length"),

@@ -2,7 +2,11 @@
 
 use crate::{LabelError, Object, Truth};
 use frame::{BoundingBox, ImageSize};
+use std::ops::RangeInclusive;
 use std::path::Path;
+
+/// Labelling tools round, and let boxes reach a little beyond the edge; pixels in the place of shares are far beyond.
+const SHARES: RangeInclusive<f64> = -0.5..=1.5;
 
 /// Reads the text of a label file.
 ///
@@ -19,7 +23,7 @@ pub(crate) fn parse(text: &str, image: ImageSize, path: &Path) -> Result<Truth, 
 fn object(line: &str, image: ImageSize) -> Option<Object> {
     let mut words = line.split_whitespace();
     let class_id = words.next()?.parse().ok()?;
-    let mut share = || words.next()?.parse::<f64>().ok().filter(|share| share.is_finite());
+    let mut share = || words.next()?.parse::<f64>().ok().filter(|share| SHARES.contains(share));
     let (center_x, center_y, width, height) = (share()?, share()?, share()?, share()?);
     if words.next().is_some() || width < 0.0 || height < 0.0 {
         return None;
@@ -57,9 +61,18 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_label_is_named() {
-        for line in
-            ["45 0.5 0.5 0.25", "45 0.5 0.5 0.25 0.5 1", "-1 0 0 0 0", "cup 0 0 0 0", "1 0 0 nan 0", "1 0 0 -1 0", "1 0 0 0 inf"]
-        {
+        for line in [
+            "45 0.5 0.5 0.25",
+            "45 0.5 0.5 0.25 0.5 1",
+            "-1 0 0 0 0",
+            "cup 0 0 0 0",
+            "1 0 0 nan 0",
+            "1 0 0 -1 0",
+            "1 0 0 0 inf",
+            "1 0 0 0 1e999",
+            "1 320 240 64 48",
+            "1 0.5 0.5 2 0.5",
+        ] {
             let error = read(&format!("0 0 0 0 0\n{line}")).unwrap_err();
             assert!(matches!(&error, LabelError::Line { line: 2, text, .. } if text == line), "{error}");
             assert!(error.to_string().contains("a.txt:2"), "{error}");

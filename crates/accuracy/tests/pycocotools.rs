@@ -189,7 +189,7 @@ fn reference() -> Option<PathBuf> {
 #[test]
 fn darknets_detections_in_coco_photos_are_as_good_as_pycocotools_says() {
     let Some(dir) = reference() else { return };
-    let yolo = coco128(&dir, |_| Labels::yolo(&dir.join("labels")).unwrap());
+    let yolo = coco128(&dir, |_| Labels::yolo(&dir.join("labels"), 80).unwrap());
     let coco = coco128(&dir, |classes| Labels::coco(&dir.join("annotations.json"), classes).unwrap());
     for case in [&yolo, &coco] {
         let map = case.ours().unwrap();

@@ -1,5 +1,6 @@
 //! The description file of a model, `models/NAME.toml`.
 
+mod origin;
 mod weights;
 
 use crate::ModelError;
@@ -9,10 +10,14 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use weights::Weights;
 
-pub use weights::{PypiSource, WeightsFile};
+pub use origin::{Fork, Resize};
+pub use weights::{DataFile, PypiSource, WeightsFile};
 
 /// The largest input side in pixels: YOLO networks run at up to about 1280, and a typing error must not ask for gigabytes.
 pub(crate) const MAX_INPUT_SIDE: u32 = 4096;
+/// What white may be in a network's input: 1 and 255 are usual, 16 bits are the most that a picture has.
+const MIN_SCALE: f32 = 0.001;
+const MAX_SCALE: f32 = 65_535.0;
 /// The most classes: Open Images has 601, and every class costs a row of every head.
 const MAX_CLASSES: usize = 10_000;
 
@@ -25,6 +30,7 @@ pub struct Description {
     thresholds: Thresholds,
     names: Vec<String>,
     weights: WeightsFile,
+    resize: Option<Resize>,
     kind: Kind,
 }
 
@@ -32,9 +38,18 @@ pub struct Description {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Kind {
     /// Darknet: the network is this `.cfg`, the weights file holds numbers only.
-    Darknet { config: PathBuf },
+    Darknet {
+        config: PathBuf,
+        /// Whose Darknet it is for, if the description says so.
+        fork: Option<Fork>,
+    },
     /// ONNX: the weights file is the network.
-    Onnx { input: ImageSize, output: OnnxOutput },
+    Onnx {
+        input: ImageSize,
+        output: OnnxOutput,
+        /// What white is in the network's input, if the description says so.
+        input_scale: Option<f32>,
+    },
 }
 
 /// How the outputs of an ONNX network are read.
@@ -99,6 +114,8 @@ struct File {
     name: String,
     format: Format,
     config: Option<PathBuf>,
+    darknet: Option<Fork>,
+    resize: Option<Resize>,
     names: PathBuf,
     input: Option<Input>,
     #[serde(default)]
@@ -125,6 +142,7 @@ struct Input {
 #[serde(deny_unknown_fields)]
 struct Onnx {
     output: OutputKind,
+    input_scale: Option<f32>,
     #[serde(default)]
     heads: Vec<HeadEntry>,
 }
@@ -149,7 +167,7 @@ impl Description {
             let available = Self::available(models_dir);
             return Err(ModelError::UnknownModel { name: name.into(), dir: models_dir.into(), available });
         }
-        let text = read_text(&path)?;
+        let text = text::read(&path).map_err(|source| ModelError::Unreadable { path: path.clone(), source })?;
         let problem = |problem: String| ModelError::Description { path: path.clone(), problem };
         let file: File = toml::from_str(&text).map_err(|error| problem(error.to_string().trim_end().to_owned()))?;
         if file.name != name {
@@ -161,7 +179,7 @@ impl Description {
         let weights = file.weights.checked(models_dir).map_err(problem)?;
         let names_path = models_dir.join(&file.names);
         let names = read_names(&names_path)?;
-        Ok(Self { path, name: file.name, input, thresholds: file.thresholds, names, weights, kind })
+        Ok(Self { path, name: file.name, input, thresholds: file.thresholds, names, weights, resize: file.resize, kind })
     }
 
     /// The names of the models that a folder describes, sorted; none when it cannot be read.
@@ -195,6 +213,22 @@ impl Description {
     #[must_use]
     pub fn with_nms(mut self, rule: Rule) -> Self {
         self.thresholds.nms = Some(rule);
+        self
+    }
+
+    /// The same model with another way to bring a picture to the network's size.
+    #[must_use]
+    pub fn with_resize(mut self, resize: Resize) -> Self {
+        self.resize = Some(resize);
+        self
+    }
+
+    /// The same model, run as another Darknet would run it; an ONNX model is what it was.
+    #[must_use]
+    pub fn with_darknet(mut self, of: Fork) -> Self {
+        if let Kind::Darknet { fork, .. } = &mut self.kind {
+            *fork = Some(of);
+        }
         self
     }
 
@@ -257,6 +291,25 @@ impl Description {
         &self.weights
     }
 
+    /// The files with which an ONNX network keeps its numbers apart, by the network itself, which must be there; none of Darknet's has any.
+    /// What the description says of them is with them.
+    ///
+    /// # Errors
+    /// When the network cannot be read, or names a file outside of its own folder.
+    pub fn data_files(&self) -> Result<Vec<DataFile>, ModelError> {
+        match self.kind {
+            Kind::Darknet { .. } => Ok(Vec::new()),
+            Kind::Onnx { .. } => crate::onnx::data_files(self),
+        }
+    }
+
+    /// How a picture is brought to the network's size, if the description says so; else the network's Darknet decides, and ONNX networks
+    /// are letterboxed.
+    #[must_use]
+    pub fn resize(&self) -> Option<Resize> {
+        self.resize
+    }
+
     pub(crate) fn kind(&self) -> &Kind {
         &self.kind
     }
@@ -273,11 +326,15 @@ impl File {
         match (self.format, &self.config, &self.onnx) {
             (Format::Darknet, _, Some(_)) => Err("`onnx` is only for the format \"onnx\"".into()),
             (Format::Darknet, None, _) => Err("`config` is missing: the format \"darknet\" needs the path of a .cfg".into()),
-            (Format::Darknet, Some(config), None) => Ok(Kind::Darknet { config: dir.join(config) }),
+            (Format::Darknet, Some(_), None) if self.weights.has_data() => {
+                Err("`weights.data` is only for the format \"onnx\"".into())
+            }
+            (Format::Darknet, Some(config), None) => Ok(Kind::Darknet { config: dir.join(config), fork: self.darknet }),
             (Format::Onnx, Some(_), _) => Err("`config` is only for the format \"darknet\"".into()),
+            (Format::Onnx, None, _) if self.darknet.is_some() => Err("`darknet` is only for the format \"darknet\"".into()),
             (Format::Onnx, None, None) => Err("`onnx.output` is missing: \"yolo-heads\" or \"yolov8\"".into()),
             (Format::Onnx, None, Some(onnx)) => match &self.input {
-                Some(input) => Ok(Kind::Onnx { input: input.size(), output: onnx.checked()? }),
+                Some(input) => Ok(Kind::Onnx { input: input.size(), output: onnx.checked()?, input_scale: onnx.scale()? }),
                 None => Err("`input` is missing: the format \"onnx\" needs its width and height".into()),
             },
         }
@@ -285,6 +342,15 @@ impl File {
 }
 
 impl Onnx {
+    fn scale(&self) -> Result<Option<f32>, String> {
+        match self.input_scale {
+            Some(scale) if !(MIN_SCALE..=MAX_SCALE).contains(&scale) => {
+                Err(format!("`onnx.input_scale` is {scale}; it must be {MIN_SCALE} to {MAX_SCALE}, what white is in the input"))
+            }
+            scale => Ok(scale),
+        }
+    }
+
     fn checked(&self) -> Result<OnnxOutput, String> {
         let positive = |value: f32| value.is_finite() && value > 0.0;
         match self.output {
@@ -327,15 +393,12 @@ fn check_numbers(input: Option<ImageSize>, thresholds: Thresholds) -> Result<(),
 }
 
 fn read_names(path: &Path) -> Result<Vec<String>, ModelError> {
-    let names: Vec<String> =
-        read_text(path)?.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
+    // Darknet never looked at the encoding
+    let text = text::read_or_latin1(path).map_err(|source| ModelError::Unreadable { path: path.into(), source })?;
+    let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
     if (1..=MAX_CLASSES).contains(&names.len()) {
         return Ok(names);
     }
     let problem = format!("has {} class names; 1 to {MAX_CLASSES} are allowed, one a line", names.len());
     Err(ModelError::Description { path: path.into(), problem })
-}
-
-fn read_text(path: &Path) -> Result<String, ModelError> {
-    std::fs::read_to_string(path).map_err(|source| ModelError::Unreadable { path: path.into(), source })
 }

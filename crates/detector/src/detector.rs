@@ -2,14 +2,16 @@
 
 use crate::darknet::Darknet;
 use crate::description::{Kind, OnnxOutput};
+use crate::guard::guarded;
 use crate::nms::Rule;
+use crate::onnx::Onnx;
 use crate::outputs::Outputs;
 use crate::plan::Plan;
 use crate::yolo::YoloHead;
-use crate::{Description, DetectError, ModelError, Session, checksum, onnx};
+use crate::{Description, DetectError, ModelError, Resize, Session, checksum};
 use frame::{ImageSize, ModelInfo};
 use std::sync::Arc;
-use tract_onnx::prelude::{TractError, TractResult, TypedModel};
+use tract_onnx::prelude::{TractResult, TypedModel};
 
 /// Digits of the weights' sha256 that make up a model's version: enough to tell files apart, short enough to read.
 const VERSION_DIGITS: usize = 12;
@@ -40,6 +42,9 @@ pub struct Detector {
 pub(crate) struct Model {
     pub(crate) info: ModelInfo,
     pub(crate) input: ImageSize,
+    pub(crate) resize: Resize,
+    /// What was assumed, and what was passed over.
+    pub(crate) remarks: Vec<String>,
     pub(crate) names: Vec<String>,
     pub(crate) confidence: f32,
     pub(crate) weak: Option<f32>,
@@ -55,7 +60,7 @@ pub(crate) struct Model {
 /// A network on the way to a plan.
 enum Source {
     Darknet(Darknet),
-    Onnx,
+    Onnx(Box<Onnx>, ImageSize),
 }
 
 impl Detector {
@@ -64,33 +69,41 @@ impl Detector {
     /// # Errors
     /// When a file is missing, malformed or not the one expected; see [`ModelError`].
     pub fn load(description: &Description, options: LoadOptions) -> Result<Self, ModelError> {
-        let version = checksum::verify(description)?;
+        let own = checksum::verify(description)?;
         let weights = &description.weights().path;
-        let (source, outputs, input) = match description.kind() {
-            Kind::Darknet { config } => {
-                let darknet = Darknet::read(config, weights, description.input())?;
-                let (heads, input) = (darknet.heads(), darknet.input());
-                (Source::Darknet(darknet), Outputs::Heads(heads), input)
+        let (source, outputs) = match description.kind() {
+            Kind::Darknet { config, fork } => {
+                let darknet = Darknet::read(config, weights, description.input(), *fork)?;
+                let heads = darknet.heads();
+                (Source::Darknet(darknet), Outputs::Heads(heads))
             }
-            Kind::Onnx { input, output } => (Source::Onnx, outputs_of(output, description.names().len()), *input),
+            Kind::Onnx { input, output, input_scale } => {
+                let onnx = Box::new(Onnx::read(description, *input_scale)?);
+                (Source::Onnx(onnx, *input), outputs_of(output, description.names().len()))
+            }
         };
         check_names(description, &outputs)?;
-        let plan = |batch: usize| -> TractResult<Arc<Plan>> {
-            let model = source.model(description, input, batch)?;
-            Ok(Arc::new(Plan::new(model, batch, input, &outputs)?))
+        let (version, unverified) = source.version(description, own)?;
+        let (input, resize) = (source.input(), description.resize().unwrap_or(source.resize()));
+        let plan = |batch: usize| -> Result<Arc<Plan>, String> {
+            let made = guarded(|| -> TractResult<Plan> { Plan::new(source.model(batch)?, batch, input, &outputs) })?;
+            made.map(Arc::new).map_err(|error| format!("{error:#}"))
         };
-        let single = plan(1).map_err(|error| failed(description, &error))?;
+        let single = plan(1).map_err(|reason| ModelError::network(description, reason))?;
         let batch = match (options.max_batch, &source) {
             (0 | 1, _) => None,
-            (batch, Source::Darknet(_)) => Some(plan(batch).map_err(|error| failed(description, &error))?),
+            (batch, Source::Darknet(_)) => Some(plan(batch).map_err(|reason| ModelError::network(description, reason))?),
             // exported networks often have a batch of one written into them, and still do their work one by one
-            (batch, Source::Onnx) => plan(batch)
-                .inspect_err(|error| {
-                    let reason = format!("{error:#}");
+            (batch, Source::Onnx(..)) => plan(batch)
+                .inspect_err(|reason| {
                     tracing::warn!(model = description.name(), batch, reason, "network takes no batches, images run one by one");
                 })
                 .ok(),
         };
+        let remarks = [source.remarks(description, resize), unverified].concat();
+        for remark in &remarks {
+            tracing::info!(model = description.name(), remark, "how the model is read");
+        }
         let info = ModelInfo {
             name: description.name().into(),
             version: version.chars().take(VERSION_DIGITS).collect(),
@@ -99,6 +112,8 @@ impl Detector {
         let model = Model {
             info,
             input,
+            resize,
+            remarks,
             names: description.names().to_vec(),
             confidence: description.confidence(),
             weak: description.weak(),
@@ -111,10 +126,22 @@ impl Detector {
         Ok(Self { model: Arc::new(model) })
     }
 
-    /// Name, version (the first 12 digits of the weights' sha256) and input size.
+    /// Name, version (the first 12 digits of the weights' sha256, of all their files) and input size.
     #[must_use]
     pub fn info(&self) -> &ModelInfo {
         &self.model.info
+    }
+
+    /// How a picture is brought to the network's size.
+    #[must_use]
+    pub fn resize(&self) -> Resize {
+        self.model.resize
+    }
+
+    /// What was assumed about the files and what in them was passed over, a sentence each: for whoever describes a model.
+    #[must_use]
+    pub fn remarks(&self) -> &[String] {
+        &self.model.remarks
     }
 
     /// A session for one thread. It allocates only the input and tract's state; the weights are shared.
@@ -133,11 +160,53 @@ impl std::fmt::Debug for Detector {
 }
 
 impl Source {
-    fn model(&self, description: &Description, input: ImageSize, batch: usize) -> TractResult<TypedModel> {
+    fn model(&self, batch: usize) -> TractResult<TypedModel> {
         match self {
             Self::Darknet(darknet) => darknet.model(batch),
-            Self::Onnx => onnx::model(&description.weights().path, input, batch),
+            Self::Onnx(onnx, input) => onnx.model(*input, batch),
         }
+    }
+
+    fn input(&self) -> ImageSize {
+        match self {
+            Self::Darknet(darknet) => darknet.input(),
+            Self::Onnx(_, input) => *input,
+        }
+    }
+
+    /// Unless the description says otherwise.
+    fn resize(&self) -> Resize {
+        match self {
+            Self::Darknet(darknet) => darknet.resize(),
+            Self::Onnx(..) => Resize::Letterbox,
+        }
+    }
+
+    /// The checksum of all files that hold numbers, of which `own` is the weights file's, and which of them nobody vouches for.
+    fn version(&self, description: &Description, own: String) -> Result<(String, Vec<String>), ModelError> {
+        match self {
+            Self::Darknet(_) => Ok((own, Vec::new())),
+            Self::Onnx(onnx, _) => checksum::with_data(description, own, onnx.data()),
+        }
+    }
+
+    fn remarks(&self, description: &Description, resize: Resize) -> Vec<String> {
+        let mut remarks = match (self, description.kind()) {
+            (Self::Darknet(darknet), Kind::Darknet { config, .. }) => darknet.remarks(config),
+            (Self::Onnx(onnx, _), _) => onnx.remarks().to_vec(),
+            (Self::Darknet(_), Kind::Onnx { .. }) => Vec::new(),
+        };
+        let how = match resize {
+            Resize::Letterbox => "pictures are letterboxed: they keep their shape, with grey bars",
+            Resize::Stretch => "pictures are stretched to the network's size",
+        };
+        let source = if description.resize().is_some() {
+            ", as the description says"
+        } else {
+            "; `resize` in the description overrides it"
+        };
+        remarks.insert(1.min(remarks.len()), format!("{how}{source}"));
+        remarks
     }
 }
 
@@ -165,8 +234,4 @@ fn check_names(description: &Description, outputs: &Outputs) -> Result<(), Model
         }),
         None => Ok(()),
     }
-}
-
-fn failed(description: &Description, error: &TractError) -> ModelError {
-    ModelError::Network { path: description.weights().path.clone(), reason: format!("{error:#}") }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong while a model is loaded, and while it runs.
 
+use crate::Description;
 use std::path::PathBuf;
 
 /// Why a model cannot be loaded.
@@ -72,13 +73,22 @@ pub enum ModelError {
         problem: String,
     },
     /// The network itself cannot be built or run.
-    #[error("{path}: the network cannot be prepared: {reason}")]
+    #[error("the model {model} cannot be loaded: {path}: {reason}")]
     Network {
+        /// Its name.
+        model: String,
         /// The file that holds it.
         path: PathBuf,
         /// The cause, outermost first.
         reason: String,
     },
+}
+
+impl ModelError {
+    /// About the network in the weights file.
+    pub(crate) fn network(description: &Description, reason: String) -> Self {
+        Self::Network { model: description.name().into(), path: description.weights().path.clone(), reason }
+    }
 }
 
 fn listed(names: &[String]) -> String {

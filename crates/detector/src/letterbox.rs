@@ -1,5 +1,7 @@
-//! Fitting an image into the network's input without distorting it, as Darknet's `letterbox_image` does.
+//! Fitting an image into the network's input: without distorting it, as Darknet's `letterbox_image` does, or side by side, as AlexeyAB's
+//! does with `resize_image` alone.
 
+use crate::Resize;
 use frame::{BoundingBox, ImageSize, RgbImage};
 
 /// What Darknet fills the bars beside the image with: middle grey.
@@ -7,7 +9,7 @@ const FILL: f32 = 0.5;
 /// Red, green, blue.
 const CHANNELS: usize = 3;
 
-/// Where an image lies in the network's input: scaled to fit, in the middle, with bars on two sides.
+/// Where an image lies in the network's input: all over it, or scaled to fit, in the middle, with bars on two sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Letterbox {
     image: ImageSize,
@@ -17,6 +19,13 @@ pub(crate) struct Letterbox {
 }
 
 impl Letterbox {
+    pub(crate) fn of(resize: Resize, image: ImageSize, input: ImageSize) -> Self {
+        match resize {
+            Resize::Letterbox => Self::new(image, input),
+            Resize::Stretch => Self { image, input, fitted: input },
+        }
+    }
+
     /// Darknet's rule, in whole pixels rounded down; at least one pixel is left of the thinnest image.
     pub(crate) fn new(image: ImageSize, input: ImageSize) -> Self {
         let scaled = |side: u32, target: u32, of: u32| {
@@ -43,8 +52,8 @@ impl Letterbox {
 }
 
 /// Writes images into input tensors; keeps its tables and its row between images of the same size.
-#[derive(Default)]
 pub(crate) struct Letterboxer {
+    resize: Resize,
     prepared: Option<Letterbox>,
     columns: Vec<Tap>,
     rows: Vec<Tap>,
@@ -75,9 +84,13 @@ fn taps(from: usize, to: usize) -> Vec<Tap> {
 }
 
 impl Letterboxer {
+    pub(crate) fn new(resize: Resize) -> Self {
+        Self { resize, prepared: None, columns: Vec::new(), rows: Vec::new(), row: Vec::new() }
+    }
+
     /// Fills the planes of one image, red, green, blue, each `input.height × input.width` values from 0 to 1.
     pub(crate) fn fill(&mut self, image: &RgbImage, input: ImageSize, planes: &mut [f32]) -> Letterbox {
-        let letterbox = Letterbox::new(image.size(), input);
+        let letterbox = Letterbox::of(self.resize, image.size(), input);
         self.prepare(letterbox);
         let (width, height) = (input.width as usize, input.height as usize);
         let (fitted_width, fitted_height) = (letterbox.fitted.width as usize, letterbox.fitted.height as usize);
@@ -158,9 +171,9 @@ mod tests {
         ImageSize { width, height }
     }
 
-    fn filled(image: &RgbImage, input: ImageSize) -> Vec<f32> {
+    fn filled(resize: Resize, image: &RgbImage, input: ImageSize) -> Vec<f32> {
         let mut planes = vec![f32::NAN; (input.width * input.height) as usize * CHANNELS];
-        Letterboxer::default().fill(image, input, &mut planes);
+        Letterboxer::new(resize).fill(image, input, &mut planes);
         planes
     }
 
@@ -169,9 +182,9 @@ mod tests {
         RgbImage::new(image, data).unwrap()
     }
 
-    /// Darknet's `letterbox_image`, written down plainly: horizontal pass, vertical pass, embed.
-    fn plain(image: &RgbImage, input: ImageSize) -> Vec<f32> {
-        let letterbox = Letterbox::new(image.size(), input);
+    /// Darknet's `letterbox_image`, or `resize_image` alone, written down plainly: horizontal pass, vertical pass, embed.
+    fn plain(resize: Resize, image: &RgbImage, input: ImageSize) -> Vec<f32> {
+        let letterbox = Letterbox::of(resize, image.size(), input);
         let (w, h) = (letterbox.fitted.width as usize, letterbox.fitted.height as usize);
         let (iw, ih) = (image.width() as usize, image.height() as usize);
         let (nw, nh) = (input.width as usize, input.height as usize);
@@ -212,19 +225,38 @@ mod tests {
     fn a_second_image_leaves_nothing_of_the_first() {
         let input = size(16, 16);
         let mut planes = vec![f32::NAN; 16 * 16 * 3];
-        let mut letterboxer = Letterboxer::default();
+        let mut letterboxer = Letterboxer::new(Resize::Letterbox);
         letterboxer.fill(&pattern(size(30, 10)), input, &mut planes);
         letterboxer.fill(&pattern(size(10, 30)), input, &mut planes);
-        assert_eq!(planes, filled(&pattern(size(10, 30)), input));
+        assert_eq!(planes, filled(Resize::Letterbox, &pattern(size(10, 30)), input));
+    }
+
+    fn either() -> impl Strategy<Value = Resize> {
+        prop_oneof![Just(Resize::Letterbox), Just(Resize::Stretch)]
+    }
+
+    #[test]
+    fn a_stretched_image_has_no_bars_and_its_boxes_are_stretched_back() {
+        let (image, input) = (pattern(size(40, 10)), size(20, 20));
+        assert!(filled(Resize::Letterbox, &image, input)[..20].iter().all(|value| *value == FILL));
+        let stretched = filled(Resize::Stretch, &image, input);
+        // corners stay corners
+        let corner = |x: usize, y: usize| f32::from(image.data()[(y * 40 + x) * 3]) / 255.0;
+        for (at, wanted) in [(0, corner(0, 0)), (19, corner(39, 0)), (380, corner(0, 9)), (399, corner(39, 9))] {
+            assert!((stretched[at] - wanted).abs() < 1e-6, "{at}");
+        }
+        let found = BoundingBox { x: 5.0, y: 5.0, width: 10.0, height: 10.0 };
+        let back = Letterbox::of(Resize::Stretch, image.size(), input).to_image(&found);
+        assert_eq!(back, BoundingBox { x: 10.0, y: 2.5, width: 20.0, height: 5.0 });
     }
 
     proptest! {
         #[test]
         fn every_pixel_is_as_in_the_plain_form(
-            width in 1u32..90, height in 1u32..90, input_width in 1u32..70, input_height in 1u32..70,
+            width in 1u32..90, height in 1u32..90, input_width in 1u32..70, input_height in 1u32..70, resize in either(),
         ) {
             let (image, input) = (pattern(size(width, height)), size(input_width, input_height));
-            for (fast, plain) in filled(&image, input).iter().zip(plain(&image, input)) {
+            for (fast, plain) in filled(resize, &image, input).iter().zip(plain(resize, &image, input)) {
                 // positions computed in another order may round to the neighbouring pixel's share
                 prop_assert!((fast - plain).abs() < 1e-3, "{fast} {plain}");
             }
@@ -232,9 +264,9 @@ mod tests {
 
         #[test]
         fn a_box_comes_back_from_the_input_where_it_was(
-            width in 1u32..5000, height in 1u32..5000, x in 0.0f32..1.0, y in 0.0f32..1.0, w in 0.0f32..1.0, h in 0.0f32..1.0,
+            resize in either(), width in 1u32..5000, height in 1u32..5000, x in 0.0f32..1.0, y in 0.0f32..1.0, w in 0.0f32..1.0, h in 0.0f32..1.0,
         ) {
-            let letterbox = Letterbox::new(size(width, height), size(416, 320));
+            let letterbox = Letterbox::of(resize, size(width, height), size(416, 320));
             let fitted = letterbox.fitted;
             let (fw, fh) = (fitted.width as f32, fitted.height as f32);
             let in_input =

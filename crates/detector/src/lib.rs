@@ -10,6 +10,7 @@ mod darknet;
 mod description;
 mod detector;
 mod error;
+mod guard;
 mod letterbox;
 mod nms;
 mod onnx;
@@ -20,7 +21,7 @@ mod session;
 mod yolo;
 mod yolov8;
 
-pub use description::{Description, PypiSource, WeightsFile};
+pub use description::{DataFile, Description, Fork, PypiSource, Resize, WeightsFile};
 pub use detector::{Detector, LoadOptions};
 pub use error::{DetectError, ModelError};
 pub use nms::Rule as NmsRule;

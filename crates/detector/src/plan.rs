@@ -1,6 +1,7 @@
 //! A network that is optimised for one batch size, and its runs.
 
 use crate::DetectError;
+use crate::guard::guarded;
 use crate::outputs::Outputs;
 use crate::pool;
 use frame::ImageSize;
@@ -15,6 +16,9 @@ use tract_onnx::tract_core::tract_data::knobs::KnobScope;
 /// How tract shall lower convolutions: gather the input's patches once, ahead of the product, unless they take more than 4 MiB (tract's
 /// own limit); by default it gathers every 3 × 3 patch again for each few output channels, which costs more where channels are many.
 const KNOBS: [(&str, &str); 1] = [("TRACT_LAZY_IM2COL_MIN_KERNEL", "1000")];
+
+/// The most values that one layer may put out per image, 1 GiB of them.
+const MAX_VALUES: usize = 1 << 28;
 
 /// How long one operator of a network took.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +46,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// Optimises a model that takes `[batch, 3, input.height, input.width]`, and checks that its outputs can be read.
     pub(crate) fn new(mut model: TypedModel, batch: usize, input: ImageSize, outputs: &Outputs) -> TractResult<Self> {
+        check_sizes(&model, batch)?;
         pool::quicken(&mut model)?;
         let model = KnobScope::new(KNOBS)?.enter(|| model.into_optimized())?;
         let mut shapes = Vec::new();
@@ -109,7 +114,8 @@ impl Run {
 
     /// Runs the network on the input.
     pub(crate) fn run(&mut self) -> Result<Vec<Output>, DetectError> {
-        let outcome = self.state.run(tvec![self.input.clone().into_tvalue()]);
+        let outcome = guarded(|| self.state.run(tvec![self.input.clone().into_tvalue()]));
+        let outcome = outcome.unwrap_or_else(|reason| Err(format_err!("{reason}")));
         if outcome.is_err() {
             // a run that stopped half way leaves values behind
             self.state = SimpleState::new(&self.plan.runnable).map_err(failed)?;
@@ -122,6 +128,19 @@ impl Run {
         }
         Ok(outputs.into_vec())
     }
+}
+
+/// A layer that would put out more than can be held is refused before anything asks for the memory.
+fn check_sizes(model: &TypedModel, batch: usize) -> TractResult<()> {
+    for node in model.nodes() {
+        for fact in node.outputs.iter().filter_map(|output| output.fact.shape.as_concrete()) {
+            let values = fact.iter().try_fold(1usize, |all, side| all.checked_mul(*side));
+            if values.is_none_or(|values| values / batch > MAX_VALUES) {
+                return Err(format_err!("the layer {} would put out {fact:?}, too much to hold", node.name));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The values of an output, one image after the other.

@@ -45,7 +45,7 @@ impl Session {
     pub(crate) fn new(model: &Arc<Model>) -> Result<Self, DetectError> {
         let single = Run::new(&model.single)?;
         let batch = model.batch.as_ref().map(Run::new).transpose()?;
-        Ok(Self { model: model.clone(), letterboxer: Letterboxer::default(), single, batch })
+        Ok(Self { model: model.clone(), letterboxer: Letterboxer::new(model.resize), single, batch })
     }
 
     /// Looks at images; the results are in the same order.
@@ -78,7 +78,7 @@ impl Session {
         Ok(found)
     }
 
-    /// The image as the network sees it: letterboxed, `[3, height, width]`, red, green, blue, from 0 to 1. For comparing and measuring.
+    /// The image as the network sees it: letterboxed or stretched, `[3, height, width]`, red, green, blue, from 0 to 1. For comparing and measuring.
     ///
     /// # Errors
     /// When the tensor cannot be written.
@@ -181,6 +181,7 @@ fn milliseconds_since(started: Instant) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Resize;
     use crate::nms::Rule;
     use crate::outputs::Outputs;
     use crate::plan::Plan;
@@ -244,6 +245,8 @@ mod tests {
         let model = Model {
             info: ModelInfo { name: "faulty".into(), version: String::new(), input: String::new() },
             input: INPUT,
+            resize: Resize::Letterbox,
+            remarks: Vec::new(),
             names: vec!["thing".into()],
             confidence: 0.25,
             weak: None,

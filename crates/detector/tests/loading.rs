@@ -86,6 +86,10 @@ fn a_wrong_field_is_named_with_what_is_allowed() {
         ("[weights]", "[input]\nwidth = 0\nheight = 32\n[weights]", "input.width"),
         ("[weights]", "[onnx]\noutput = \"yolov8\"\n[weights]", "onnx"),
         ("\"darknet\"\nconfig = \"tiny.cfg\"", "\"onnx\"", "onnx.output"),
+        ("[weights]", "resize = \"crop\"\n[weights]", "letterbox"),
+        ("[weights]", "darknet = \"hank\"\n[weights]", "alexeyab"),
+        ("\"darknet\"\nconfig = \"tiny.cfg\"", "\"onnx\"\ndarknet = \"alexeyab\"", "`darknet` is only for"),
+        ("size_bytes = 116", "data = [{ file = \"a.data\" }]", "`weights.data` is only for"),
     ];
     for (from, to, word) in cases {
         let error = rewritten(&dir, from, to).unwrap_err();
@@ -166,6 +170,60 @@ fn a_darknet_model_finds_its_boxes_alone_and_in_batches() {
     let detections = |found: &[Found]| found.iter().map(|found| found.detections.clone()).collect::<Vec<_>>();
     assert_eq!(detections(&batched), detections(&single));
     assert!(detector.session().unwrap().detect(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn a_stretched_picture_has_its_boxes_all_over_it() {
+    let dir = models();
+    let find = |line: &str, net: &str| {
+        std::fs::write(dir.path().join("tiny.cfg"), CONFIG.replacen("[net]", &format!("[net]\n{net}"), 1)).unwrap();
+        let detector = load(&rewritten(&dir, "[weights]", &format!("{line}\n[weights]")).unwrap()).unwrap();
+        let found = detector.session().unwrap().detect(&[&plain_image(32, 64, [9; 3])]).unwrap().remove(0);
+        (detector.resize(), detector.remarks().to_vec(), found.detections)
+    };
+    let (letterbox, stretch) = (detector::Resize::Letterbox, detector::Resize::Stretch);
+    for (line, net, resize, width) in [
+        ("", "", letterbox, 16.0),
+        ("resize = \"stretch\"", "", stretch, 8.0),
+        ("darknet = \"alexeyab\"", "", stretch, 8.0),
+        ("darknet = \"pjreddie\"", "mosaic=1", letterbox, 16.0),
+        ("", "mosaic=1", stretch, 8.0),
+        ("", "letter_box=1", letterbox, 16.0),
+        ("resize = \"stretch\"", "letter_box=1", stretch, 8.0),
+        ("darknet = \"alexeyab\"\nresize = \"letterbox\"", "", letterbox, 16.0),
+    ] {
+        let (found, remarks, detections) = find(line, net);
+        assert_eq!(found, resize, "{line} {net}");
+        assert!(remarks[1].contains(resize.word()), "{remarks:?}");
+        // boxes of 8 by 8 pixels in an input of 32 by 32
+        assert!(
+            detections.iter().all(|found| found.bounding_box.width == width && found.bounding_box.height == 16.0),
+            "{line} {net}"
+        );
+        let right = detections.iter().map(|found| found.bounding_box.x + found.bounding_box.width / 2.0).fold(0.0, f32::max);
+        assert_eq!(right > 32.0, resize == letterbox, "cells in the bars are beyond the picture: {right}");
+    }
+}
+
+#[test]
+fn marks_and_line_ends_of_windows_are_no_part_of_any_text() {
+    let dir = models();
+    let sign = |name: &str, text: &str| {
+        std::fs::write(dir.path().join(name), format!("\u{feff}{}", text.replace('\n', "\r\n"))).unwrap()
+    };
+    sign("tiny.toml", DESCRIPTION);
+    sign("tiny.cfg", CONFIG);
+    sign("tiny.names", "thing\n");
+    let description = Description::load(dir.path(), "tiny").unwrap();
+    assert_eq!(description.names(), ["thing"]);
+    load(&description).unwrap();
+    std::fs::write(dir.path().join("tiny.names"), b"caf\xe9\n").unwrap();
+    assert_eq!(Description::load(dir.path(), "tiny").unwrap().names(), ["café"]);
+    for name in ["tiny.cfg", "tiny.names", "tiny.toml"] {
+        std::fs::write(dir.path().join(name), b"\xff\xfe[\0n\0").unwrap();
+        let error = Description::load(dir.path(), "tiny").and_then(|description| load(&description)).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("UTF-16"), "{error}");
+    }
 }
 
 #[test]

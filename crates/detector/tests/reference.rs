@@ -5,8 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic and print as tests do")]
 
-use detector::{Description, Detector, Found, LoadOptions, NmsRule, Session};
-use frame::{BoundingBox, Detection, RgbImage};
+use detector::{Description, Detector, Fork, Found, LoadOptions, NmsRule, Resize, Session};
+use frame::{BoundingBox, Detection, ImageSize, RgbImage};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +37,8 @@ fn load(reference: &Path, model: &str, max_batch: usize) -> Detector {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
     let description = Description::load(&models, model).unwrap();
     let weights = reference.join("../models").join(description.weights().path.file_name().unwrap());
+    // the answers of all models were made with pjreddie's Darknet, which letterboxes
+    let description = description.with_darknet(Fork::Pjreddie).with_resize(Resize::Letterbox);
     Detector::load(&description.with_weights_at(weights), LoadOptions { max_batch }).unwrap()
 }
 

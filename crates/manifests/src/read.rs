@@ -160,7 +160,7 @@ impl Set {
 }
 
 fn read_text(path: &Path) -> Result<String, ReadError> {
-    std::fs::read_to_string(path).map_err(|source| ReadError::Unreadable { path: path.to_owned(), source })
+    text::read(path).map_err(|source| ReadError::Unreadable { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub(crate) fn read(path: &Path) -> Result<(String, PolicyConfig), String> {
     if length > MOST_BYTES {
         return Err(format!("it has {length} bytes, a policy has at most {MOST_BYTES}"));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let text = text::read(path).map_err(|error| error.to_string())?;
     let config = PolicyConfig::from_toml(&text).map_err(|error| error.to_string())?;
     Ok((text, config))
 }

@@ -40,7 +40,7 @@ impl Source {
 
     fn file(path: PathBuf) -> Result<Self, ConfigError> {
         let refuse = |reason: String| ConfigError::File { path: path.clone(), reason };
-        let text = std::fs::read_to_string(&path).map_err(|error| refuse(error.to_string()))?;
+        let text = text::read(&path).map_err(|error| refuse(error.to_string()))?;
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
         let mut values = BTreeMap::new();
         for (name, value) in table {
@@ -72,7 +72,8 @@ mod tests {
     #[test]
     fn a_file_gives_texts_numbers_and_booleans() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "A = \"x\"\nB = 3\nC = true\n").unwrap();
+        // as an editor on Windows writes it
+        std::fs::write(file.path(), "\u{feff}A = \"x\"\r\nB = 3\nC = true\n").unwrap();
         let source = Source::file(file.path().into()).unwrap();
         assert_eq!(
             (source.get("A"), source.get("B"), source.get("C")),

@@ -1,6 +1,7 @@
 //! The layers of a Darknet `.cfg`, typed, with every shape known.
 
 use super::activation::Activation;
+use super::fork::{self, Mark};
 use super::syntax::{self, Problem, Section};
 use super::without_effect;
 use crate::description::MAX_INPUT_SIDE;
@@ -15,6 +16,10 @@ const MAX_CHANNELS: usize = 1 << 16;
 const MAX_KERNEL: usize = 255;
 /// The most layers that a `from` or `layers` can reach back.
 const MAX_LAYERS: i64 = 100_000;
+/// The most layers; the largest networks of the family have some 400.
+const MAX_SECTIONS: usize = 10_000;
+/// The most multiplications for an image, minutes of work: YOLOv4-p7 takes 0.2 · 10¹² at its own size.
+const MAX_PRODUCTS: u64 = 10_000_000_000_000;
 
 /// What a layer puts out for one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,15 +84,30 @@ pub(crate) struct Network {
     pub(crate) input: Shape,
     /// Each layer with what it puts out.
     pub(crate) layers: Vec<(Layer, Shape)>,
+    /// `letter_box=1` in `[net]`.
+    pub(crate) letter_box: bool,
+    /// What only AlexeyAB's Darknet knows.
+    pub(crate) mark: Option<Mark>,
+    /// What was passed over.
+    pub(crate) warnings: Vec<Problem>,
+    /// Multiplications for an image.
+    products: u64,
 }
 
 impl Network {
     /// Reads a `.cfg`; `input` overrides the size that it names.
     pub(crate) fn parse(text: &str, input: Option<ImageSize>) -> Result<Self, Problem> {
-        let mut sections = syntax::parse(text)?.into_iter();
+        let sections = syntax::parse(text)?;
+        if let Some(section) = sections.get(MAX_SECTIONS) {
+            return Err(Problem::new(section.line, format!("more than {MAX_SECTIONS} sections are too many")));
+        }
+        let mark = fork::mark(&sections);
+        let mut sections = sections.into_iter();
         let net = sections.next().filter(|section| matches!(section.name.as_str(), "net" | "network"));
-        let Some(net) = net else { return Err(Problem::new(1, "the first section must be [net]")) };
-        let mut network = Self { input: input_shape(net, input)?, layers: Vec::new() };
+        let Some(mut net) = net else { return Err(Problem::new(1, "the first section must be [net]")) };
+        let (input, letter_box) = (input_shape(&mut net, input)?, net.flag("letter_box")?);
+        let warnings = net.finish(without_effect::NET);
+        let mut network = Self { input, layers: Vec::new(), letter_box, mark, warnings, products: 0 };
         for section in sections {
             network.add(section)?;
         }
@@ -110,13 +130,14 @@ impl Network {
     fn add(&mut self, mut section: Section) -> Result<(), Problem> {
         let line = section.line;
         let before = self.shape_before(self.layers.len());
+        without_effect::refuse(&mut section)?;
         let (layer, output) = match section.name.as_str() {
             "convolutional" | "conv" => convolution(&mut section, before)?,
             "maxpool" | "max" => max_pool(&mut section, before)?,
             "route" => self.route(&mut section)?,
             "shortcut" => self.shortcut(&mut section, before)?,
             "upsample" => upsample(&mut section, before)?,
-            "dropout" => (Layer::Dropout, before),
+            "dropout" | "empty" | "silence" => (Layer::Dropout, before),
             "yolo" => (Layer::Yolo(yolo(&mut section, before)?), before),
             other => {
                 let allowed = "convolutional, maxpool, route, shortcut, upsample, dropout, yolo";
@@ -124,13 +145,20 @@ impl Network {
             }
         };
         let without_effect = without_effect::of_layer(&section.name);
-        section.finish(&without_effect)?;
+        self.warnings.extend(section.finish(&without_effect));
         let values =
             [output.channels, output.height, output.width].iter().try_fold(1u64, |all, side| all.checked_mul(*side as u64));
-        match values {
-            Some(1..=MAX_VALUES) => self.layers.push((layer, output)),
-            _ => return Err(Problem::new(line, format!("this layer's output would be {output:?}: none, or too large to hold"))),
+        let Some(values @ 1..=MAX_VALUES) = values else {
+            return Err(Problem::new(line, format!("this layer's output would be {output:?}: none, or too large to hold")));
+        };
+        self.products = self.products.saturating_add(values.saturating_mul(layer.products_per_value(before)));
+        if self.products > MAX_PRODUCTS {
+            return Err(Problem::new(
+                line,
+                format!("up to here, the network takes more than {MAX_PRODUCTS} multiplications an image"),
+            ));
         }
+        self.layers.push((layer, output));
         Ok(())
     }
 
@@ -180,12 +208,24 @@ impl Network {
     }
 }
 
-fn input_shape(mut net: Section, input: Option<ImageSize>) -> Result<Shape, Problem> {
+impl Layer {
+    /// For each value that it puts out; what does not multiply is counted as what it reads.
+    fn products_per_value(&self, before: Shape) -> u64 {
+        let (size, channels) = match self {
+            Self::Convolution(layer) => (layer.size, before.channels / layer.groups),
+            Self::MaxPool(layer) => (layer.size, 1),
+            Self::Route { .. } | Self::Shortcut { .. } | Self::Upsample { .. } | Self::Dropout | Self::Yolo(_) => (1, 1),
+        };
+        // sizes are below 2⁸, channels at most 2²⁸
+        (size * size) as u64 * channels as u64
+    }
+}
+
+fn input_shape(net: &mut Section, input: Option<ImageSize>) -> Result<Shape, Problem> {
     let line = net.line;
     let width = net.optional_number("width", 1..=MAX_INPUT_SIDE)?;
     let height = net.optional_number("height", 1..=MAX_INPUT_SIDE)?;
     let channels = net.number("channels", 3, 3..=3)?;
-    net.finish(without_effect::NET)?;
     match input.or(width.zip(height).map(|(width, height)| ImageSize { width, height })) {
         Some(size) => Ok(Shape { channels, height: size.height as usize, width: size.width as usize }),
         None => Err(Problem::new(line, "width and height are missing")),
@@ -216,7 +256,8 @@ fn convolution(section: &mut Section, before: Shape) -> Result<(Layer, Shape), P
     let own_padding = section.number("padding", 0, 0..=MAX_KERNEL)?;
     let padding = if section.flag("pad")? { size / 2 } else { own_padding };
     let groups = section.number("groups", 1, 1..=MAX_CHANNELS)?;
-    let batch_normalize = section.flag("batch_normalize")?;
+    // `cbn`: the mean of several batches while training
+    let batch_normalize = section.flag("batch_normalize")? | section.flag("cbn")?;
     let activation = section.word("activation", Activation::Logistic, Activation::WORDS)?;
     if !before.channels.is_multiple_of(groups) || !filters.is_multiple_of(groups) {
         return Err(problem(format!("{} channels and {filters} filters cannot be split into {groups} groups", before.channels)));
@@ -259,7 +300,6 @@ fn max_pool(section: &mut Section, before: Shape) -> Result<(Layer, Shape), Prob
 
 fn upsample(section: &mut Section, before: Shape) -> Result<(Layer, Shape), Problem> {
     let stride = section.number("stride", 2, 1..=MAX_KERNEL)?;
-    section.number("scale", 1.0f32, 1.0..=1.0)?;
     let output = Shape { channels: before.channels, height: before.height * stride, width: before.width * stride };
     Ok((Layer::Upsample { stride }, output))
 }
@@ -269,11 +309,9 @@ fn yolo(section: &mut Section, before: Shape) -> Result<YoloHead, Problem> {
     let problem = |text: String| Problem::new(line, text);
     let classes = section.number("classes", 20usize, 1..=MAX_CHANNELS)?;
     let all = section.number("num", 1usize, 1..=MAX_CHANNELS)?;
-    let anchors = section.numbers("anchors", 0.0f32..=1e6)?;
+    let anchors = section.numbers_and_comma("anchors", 0.0f32..=1e6)?;
     let mask = section.numbers("mask", 0..=all - 1)?;
     let scale_x_y = section.number("scale_x_y", 1.0f32, 0.1..=10.0)?;
-    // the boxes would have to be read in another way
-    section.number("new_coords", 0u8, 0..=0)?;
     // the greedy kind measures overlap as the default does, the others in another way; which boxes compete is the description's matter
     section.word("nms_kind", (), &[("default", ()), ("greedynms", ())])?;
     if anchors.len() != 2 * all {

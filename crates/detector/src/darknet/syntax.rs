@@ -1,14 +1,15 @@
 //! The syntax of a Darknet `.cfg`: sections of `key=value` lines, each with its line number.
 //!
-//! As Darknet's `read_cfg` reads it, except that Darknet takes the number at the start of a value and passes over what follows, and
-//! passes over lines without `=`; both are errors here, and so is a key that a section has twice.
+//! Read as Darknet's `read_cfg`, `atoi` and `atof` read it, so that a file that runs there runs here: blanks do not count, of a key that
+//! is there twice the first one holds, of a value the number at its start, and lines that mean nothing are passed over. Whatever is
+//! passed over and may be a mistake is a [`Problem`] that does not stop the reading.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-/// A line that cannot be followed; the caller knows the file.
-#[derive(Debug, PartialEq, Eq)]
+/// A line that cannot be followed, or that was passed over; the caller knows the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// Counted from 1.
     pub(crate) line: usize,
@@ -30,57 +31,67 @@ pub(crate) struct Section {
     /// Where the section starts.
     pub(crate) line: usize,
     entries: Vec<Entry>,
+    /// What was passed over.
+    warnings: Vec<Problem>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     key: String,
     value: String,
     line: usize,
 }
 
-/// Splits a file into sections. `#` starts a comment anywhere in a line, `;` at its start.
+/// Splits a file into sections. `#` and `;` start a comment anywhere in a line.
 pub(crate) fn parse(text: &str) -> Result<Vec<Section>, Problem> {
     let mut sections: Vec<Section> = Vec::new();
     for (index, raw) in text.lines().enumerate() {
         let number = index + 1;
-        let line = raw.split('#').next().unwrap_or_default().trim();
-        if line.is_empty() || line.starts_with(';') {
+        // Darknet takes out every blank of a line
+        let line: String = raw.split(['#', ';']).next().unwrap_or_default().split_whitespace().collect();
+        if line.is_empty() {
             continue;
         }
         if let Some(rest) = line.strip_prefix('[') {
-            let name =
-                rest.strip_suffix(']').ok_or_else(|| Problem::new(number, format!("'{line}' lacks its closing bracket")))?;
-            sections.push(Section { name: name.trim().to_owned(), line: number, entries: Vec::new() });
+            let name = rest.strip_suffix(']');
+            let name = name.ok_or_else(|| Problem::new(number, format!("'{line}' lacks its closing bracket")))?;
+            sections.push(Section { name: name.into(), line: number, entries: Vec::new(), warnings: Vec::new() });
             continue;
         }
-        let Some((key, value)) = line.split_once('=') else {
-            return Err(Problem::new(number, format!("'{line}' is neither [section] nor key=value")));
-        };
         let Some(section) = sections.last_mut() else {
-            return Err(Problem::new(number, "a key comes before the first [section]"));
+            return Err(Problem::new(number, format!("'{line}' comes before the first [section]")));
         };
-        section.add(Entry { key: key.trim().to_owned(), value: value.trim().to_owned(), line: number })?;
+        match line.split_once('=') {
+            Some((key, value)) => section.add(Entry { key: key.into(), value: value.into(), line: number }),
+            None => section.warn(number, format!("'{line}' is neither [section] nor key=value, and is passed over")),
+        }
     }
     Ok(sections)
 }
 
 impl Section {
-    fn add(&mut self, entry: Entry) -> Result<(), Problem> {
+    fn add(&mut self, entry: Entry) {
         match self.entries.iter().find(|earlier| earlier.key == entry.key) {
-            Some(earlier) => {
-                Err(Problem::new(entry.line, format!("'{}' is given a second time, first in line {}", entry.key, earlier.line)))
+            Some(Entry { line, value, .. }) => {
+                let text = format!("'{}' is given a second time and passed over: '{value}' in line {line} holds", entry.key);
+                self.warn(entry.line, text);
             }
-            None => {
-                self.entries.push(entry);
-                Ok(())
-            }
+            None => self.entries.push(entry),
         }
+    }
+
+    fn warn(&mut self, line: usize, text: String) {
+        self.warnings.push(Problem::new(line, text));
+    }
+
+    /// Key, value and line of everything that was not taken yet.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &str, usize)> {
+        self.entries.iter().map(|entry| (entry.key.as_str(), entry.value.as_str(), entry.line))
     }
 
     fn take(&mut self, key: &str) -> Option<Entry> {
         let index = self.entries.iter().position(|entry| entry.key == key)?;
-        Some(self.entries.swap_remove(index))
+        Some(self.entries.remove(index))
     }
 
     /// A number of either kind; `default` when the key is absent.
@@ -96,12 +107,13 @@ impl Section {
     where
         T: FromStr + PartialOrd + Display,
     {
-        self.take(key).map(|entry| entry.number(&entry.value, &range)).transpose()
+        let Some(entry) = self.take(key) else { return Ok(None) };
+        self.read(&entry, &entry.value, &range).map(Some)
     }
 
-    /// 0 or 1.
+    /// Any whole number but 0 is a yes.
     pub(crate) fn flag(&mut self, key: &str) -> Result<bool, Problem> {
-        Ok(self.number(key, 0u8, 0..=1)? == 1)
+        Ok(self.number(key, 0i32, i32::MIN..=i32::MAX)? != 0)
     }
 
     /// Numbers between commas, none when the key is absent.
@@ -110,7 +122,18 @@ impl Section {
         T: FromStr + PartialOrd + Display,
     {
         let Some(entry) = self.take(key) else { return Ok(Vec::new()) };
-        entry.value.split(',').map(|item| entry.number(item.trim(), &range)).collect()
+        entry.value.split(',').map(|item| self.read(&entry, item, &range)).collect()
+    }
+
+    /// As [`Section::numbers`], and a comma at the end counts for nothing.
+    pub(crate) fn numbers_and_comma<T>(&mut self, key: &str, range: RangeInclusive<T>) -> Result<Vec<T>, Problem>
+    where
+        T: FromStr + PartialOrd + Display,
+    {
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.key == key) {
+            entry.value.truncate(entry.value.trim_end_matches(',').len());
+        }
+        self.numbers(key, range)
     }
 
     /// One of the words given, with what it stands for; `default` when the key is absent.
@@ -123,25 +146,50 @@ impl Section {
         })
     }
 
-    /// Every key must have been taken by now, or be one that does not touch the result of inference.
-    pub(crate) fn finish(mut self, without_effect: &[&str]) -> Result<(), Problem> {
-        self.entries.sort_by_key(|entry| entry.line);
-        match self.entries.iter().find(|entry| !without_effect.contains(&entry.key.as_str())) {
-            Some(entry) => Err(Problem::new(
-                entry.line,
-                format!("the key '{}' is not known in [{}], and might change the result", entry.key, self.name),
-            )),
-            None => Ok(()),
+    /// A key that changes the result in a way that is not supported, unless it has the value with which it does nothing.
+    pub(crate) fn only(&mut self, key: &str, harmless: &str) -> Result<(), Problem> {
+        let Some(entry) = self.take(key) else { return Ok(()) };
+        let number = |text: &str| text.parse::<f64>().ok();
+        let same = entry.value == harmless || number(&entry.value).is_some_and(|value| Some(value) == number(harmless));
+        if same {
+            return Ok(());
         }
+        let text = format!("{key} is '{}', which changes the result and is not supported; allowed: {harmless}", entry.value);
+        Err(Problem::new(entry.line, text))
     }
-}
 
-impl Entry {
-    fn number<T: FromStr + PartialOrd + Display>(&self, text: &str, range: &RangeInclusive<T>) -> Result<T, Problem> {
-        text.parse().ok().filter(|value| range.contains(value)).ok_or_else(|| {
+    /// What was passed over: keys that nobody took and that are not known to be without effect are told, as Darknet tells "unused
+    /// fields".
+    pub(crate) fn finish(mut self, without_effect: &[&str]) -> Vec<Problem> {
+        for Entry { key, line, .. } in std::mem::take(&mut self.entries) {
+            if !without_effect.contains(&key.as_str()) {
+                self.warn(line, format!("the key '{key}' is not known in [{}], and is passed over", self.name));
+            }
+        }
+        self.warnings.sort_by_key(|warning| warning.line);
+        self.warnings
+    }
+
+    /// The number at the start of a text, as C reads it.
+    fn read<T: FromStr + PartialOrd + Display>(
+        &mut self,
+        entry: &Entry,
+        text: &str,
+        range: &RangeInclusive<T>,
+    ) -> Result<T, Problem> {
+        let found = text.parse().ok().map(|value: T| (value, "")).or_else(|| {
+            // the longest start that is a number of this kind; a number has few digits, and what follows may be long
+            let ends = (1..text.len().min(32)).rev().filter(|end| text.is_char_boundary(*end));
+            ends.filter_map(|end| text[..end].parse().ok().map(|value| (value, &text[end..]))).next()
+        });
+        let (value, rest) = found.filter(|(value, _)| range.contains(value)).ok_or_else(|| {
             let (least, most) = (range.start(), range.end());
-            Problem::new(self.line, format!("{} has '{text}'; it must be a number from {least} to {most}", self.key))
-        })
+            Problem::new(entry.line, format!("{} has '{text}'; it must be a number from {least} to {most}", entry.key))
+        })?;
+        if !rest.is_empty() {
+            self.warn(entry.line, format!("{} has '{text}', which is read as {value}", entry.key));
+        }
+        Ok(value)
     }
 }
 
@@ -151,11 +199,12 @@ mod tests {
 
     #[test]
     fn sections_keys_comments_and_line_numbers_are_read() {
-        let mut sections = parse("# top\n[net]\n width = 4 # wide\n;old=1\n\n[yolo]\nmask=0, 1,2\n").unwrap();
+        let text = "# top\n[net]\r\n wi dth = 4 # wide\n;old=1\n\n[ yolo ]\nmask=0, 1,2 ; three\n";
+        let mut sections = parse(text).unwrap();
         assert_eq!(sections.iter().map(|s| (s.name.as_str(), s.line)).collect::<Vec<_>>(), [("net", 2), ("yolo", 6)]);
         assert_eq!(sections[0].number("width", 0, 0..=9), Ok(4));
         assert_eq!(sections[1].numbers("mask", 0..=9), Ok(vec![0, 1, 2]));
-        assert_eq!(sections.into_iter().try_for_each(|section| section.finish(&[])), Ok(()));
+        assert!(sections.into_iter().all(|section| section.finish(&[]).is_empty()));
     }
 
     #[test]
@@ -163,27 +212,44 @@ mod tests {
         let first = |text: &str| parse(text).unwrap_err();
         assert_eq!(first("a=1").line, 1);
         assert_eq!(first("[net\n").line, 1);
-        assert_eq!(first("[net]\nfoo\n").line, 2);
-        let twice = first("[net]\nwidth=1\nwidth=2\n");
-        assert_eq!((twice.line, twice.text.as_str()), (3, "'width' is given a second time, first in line 2"));
     }
 
     #[test]
-    fn bad_numbers_and_trailing_garbage_are_refused() {
-        for value in ["", "x", "1x", "1 2", "1,", "10", "-1", "1.5", "99999999999999999999"] {
+    fn what_is_passed_over_is_told_with_its_line() {
+        let mut section = parse("[net]\nwidth=1\nwidth=2\nfoo\nangle=0\nflop=1\nheight=3x\nsize=1.5\n").unwrap().remove(0);
+        assert_eq!(section.number("width", 0, 0..=9), Ok(1), "the first one holds");
+        assert_eq!((section.number("height", 0, 0..=9), section.number("size", 0, 0..=9)), (Ok(3), Ok(1)), "as atoi reads");
+        let told: Vec<(usize, String)> =
+            section.finish(&["angle"]).into_iter().map(|problem| (problem.line, problem.text)).collect();
+        let says = |line: usize, word: &str| told.iter().any(|(at, text)| *at == line && text.contains(word));
+        assert!(
+            told.len() == 5 && says(3, "line 2") && says(4, "foo") && says(6, "flop") && says(7, "3x") && says(8, "1.5"),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn bad_numbers_are_refused() {
+        for value in ["", "x", ",1", "10", "-1", "99999999999999999999"] {
             let mut sections = parse(&format!("[net]\nwidth={value}\n")).unwrap();
             let problem = sections[0].number("width", 0u32, 0..=9).unwrap_err();
             assert_eq!(problem.line, 2, "{value}");
             assert!(problem.text.contains("width") && problem.text.contains("0 to 9"), "{}", problem.text);
         }
-        let mut sections = parse("[net]\nscale=nan\n").unwrap();
+        let mut sections = parse("[net]\nscale=nan\nlist=1,,2\nend=1,2,\n").unwrap();
         assert!(sections[0].number("scale", 1.0f32, 0.0..=9.0).is_err());
+        assert!(sections[0].numbers("list", 0..=9).is_err());
+        assert_eq!(sections[0].numbers_and_comma("end", 0..=9), Ok(vec![1, 2]));
     }
 
     #[test]
-    fn a_key_nobody_took_is_refused_unless_it_is_without_effect() {
-        let section = || parse("[net]\nangle=0\nflip=1\n").unwrap().remove(0);
-        assert_eq!(section().finish(&["angle"]).unwrap_err().line, 3);
-        assert_eq!(section().finish(&["angle", "flip"]), Ok(()));
+    fn a_key_that_changes_the_result_may_have_its_harmless_value_alone() {
+        let section = || parse("[shortcut]\nalpha=1.0\nweights_type=none\nbeta=2\n").unwrap().remove(0);
+        assert_eq!(
+            (section().only("alpha", "1"), section().only("weights_type", "none"), section().only("gone", "0")),
+            (Ok(()), Ok(()), Ok(()))
+        );
+        let problem = section().only("beta", "1").unwrap_err();
+        assert!(problem.line == 4 && problem.text.contains("beta"), "{problem:?}");
     }
 }

@@ -1,15 +1,13 @@
 //! A Darknet `.weights` file: a header, then each convolution's numbers in the order of the `.cfg`.
 
 use super::layers::{Convolution, Layer, Network};
-use crate::ModelError;
+use crate::{Fork, ModelError};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 use tract_onnx::prelude::*;
 
-/// What Darknet adds to the standard deviation (`normalize_cpu`), so that it never divides by zero.
-const EPSILON: f32 = 0.000_001;
 /// Numbers that are converted at a time: large enough to be quick, small enough to stay in the first cache.
 const CHUNK: usize = 4096;
 
@@ -22,11 +20,11 @@ pub(crate) struct Folded {
 /// Reads the numbers of every convolution, in file order.
 ///
 /// The file's size must be exactly what the network asks for; nothing is allocated before that is known.
-pub(crate) fn read(path: &Path, network: &Network) -> Result<Vec<Folded>, ModelError> {
+pub(crate) fn read(path: &Path, network: &Network, fork: Fork) -> Result<Vec<Folded>, ModelError> {
     let unreadable = |source| ModelError::Unreadable { path: path.into(), source };
     let file = File::open(path).map_err(unreadable)?;
     let actual = file.metadata().map_err(unreadable)?.len();
-    let mut source = Numbers { reader: BufReader::with_capacity(1 << 16, file), bytes: vec![0; CHUNK * 4] };
+    let mut source = Numbers { reader: BufReader::with_capacity(1 << 16, file), bytes: vec![0; CHUNK * 4], fork };
     let header = source.header(actual).map_err(unreadable)?;
     let numbers = convolutions(network).map(|(layer, channels)| numbers_of(layer, channels)).fold(0, u64::saturating_add);
     let expected = numbers.saturating_mul(4).saturating_add(header);
@@ -34,7 +32,7 @@ pub(crate) fn read(path: &Path, network: &Network) -> Result<Vec<Folded>, ModelE
         return Err(ModelError::WrongSize { path: path.into(), expected, actual, reason: "so many the network's .cfg asks for" });
     }
     let folded = convolutions(network).map(|(layer, channels)| source.folded(layer, channels));
-    folded.collect::<TractResult<_>>().map_err(|error| ModelError::Network { path: path.into(), reason: format!("{error:#}") })
+    folded.collect::<TractResult<_>>().map_err(|error| unreadable(std::io::Error::other(format!("{error:#}"))))
 }
 
 /// Every convolution with the channels that one of its groups reads.
@@ -54,6 +52,7 @@ fn numbers_of(layer: &Convolution, channels: usize) -> u64 {
 struct Numbers<R> {
     reader: R,
     bytes: Vec<u8>,
+    fork: Fork,
 }
 
 impl<R: Read> Numbers<R> {
@@ -99,14 +98,14 @@ impl<R: Read> Numbers<R> {
 
     /// Order in the file: biases, then with batch normalisation scales, means, variances, then the kernel.
     ///
-    /// y = scale · (x - mean) / (√variance + ε) + bias is a factor on the kernel and a shift of the bias.
+    /// y = scale · (x - mean) / deviation + bias is a factor on the kernel and a shift of the bias.
     fn folded(&mut self, layer: &Convolution, channels: usize) -> TractResult<Folded> {
         let mut bias = self.list(layer.filters)?;
         let mut factors = None;
         if layer.batch_normalize {
             let (scales, means, variances) = (self.list(layer.filters)?, self.list(layer.filters)?, self.list(layer.filters)?);
             let found: Vec<f32> =
-                scales.iter().zip(&variances).map(|(scale, variance)| scale / (variance.sqrt() + EPSILON)).collect();
+                scales.iter().zip(&variances).map(|(scale, variance)| scale / self.fork.deviation(*variance)).collect();
             for ((bias, mean), factor) in bias.iter_mut().zip(&means).zip(&found) {
                 *bias -= mean * factor;
             }

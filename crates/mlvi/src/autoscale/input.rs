@@ -62,8 +62,7 @@ impl Input {
 }
 
 fn read_objects(path: &Path) -> Result<Vec<Value>, UsageError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| UsageError::about(format!("cannot read {}", path.display()), error))?;
+    let text = text::read(path).map_err(|error| UsageError::about(format!("cannot read {}", path.display()), error))?;
     documents(&text).map_err(|error| UsageError::about(path.display(), error))
 }
 
@@ -218,7 +217,7 @@ fn read_load(text: &str, share: f64) -> Result<(LoadShape, Option<f64>), UsageEr
         return Ok((shape.scaled(share), None));
     }
     let about = |error: &dyn std::fmt::Display| UsageError::about(format!("--load {text}"), error);
-    let csv = std::fs::read_to_string(text).map_err(|error| about(&error))?;
+    let csv = text::read(text).map_err(|error| about(&error))?;
     let steps = Steps::from_csv(&csv).map_err(|error| about(&error))?;
     let minutes = (steps.last_s() / 60.0).max(1.0);
     Ok((LoadShape::Table(steps).scaled(share), Some(minutes)))

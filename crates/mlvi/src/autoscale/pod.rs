@@ -174,7 +174,7 @@ impl PodArgs {
             let mut answer = agent.get(source).call().with_context(|| format!("cannot get {source}"))?;
             answer.body_mut().read_to_string().with_context(|| format!("cannot read {source}"))?
         } else {
-            std::fs::read_to_string(source).map_err(|error| UsageError::about(format!("--measured {source}"), error))?
+            text::read(source).map_err(|error| UsageError::about(format!("--measured {source}"), error))?
         };
         let scrape = Scrape::read(&text);
         let means = stages.iter().filter_map(|stage| scrape.mean(histogram, &[("stage", stage)]));

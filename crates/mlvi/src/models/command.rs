@@ -1,9 +1,13 @@
 //! The `models` subcommand.
 
-use super::{Source, fetch, in_place, place};
+use super::{Source, fetch, fetch_data, in_place, place};
 use clap::Subcommand;
-use detector::{Description, Detector, LoadOptions};
+use detector::{Description, Detector, LoadOptions, WeightsFile};
+use frame::{ImageSize, RgbImage};
 use std::path::{Path, PathBuf};
+
+/// A picture to try a network on; its content does not matter.
+const PROBE: ImageSize = ImageSize { width: 64, height: 48 };
 
 /// What to do with models.
 #[derive(Debug, Subcommand)]
@@ -41,30 +45,62 @@ pub enum ModelsCommand {
 pub fn run(command: ModelsCommand, dir: &Path) -> anyhow::Result<()> {
     match command {
         ModelsCommand::List => list(dir),
-        ModelsCommand::Fetch { name, from, into } => {
-            let mut description = Description::load(dir, &name)?;
-            let volume = into.is_some();
-            if let Some(into) = into {
-                place(dir, &into)?;
-                description = Description::load(&into, &name)?;
-            }
-            // a volume is filled again with every pod that starts, and the network may be away then
-            if !(volume && in_place(description.weights())?) {
-                fetch(&description, &from.map_or(Source::Network, Source::File))?;
-            }
-            let weights = description.weights();
-            let verified = if weights.sha256.is_some() { "verified" } else { "not verified: its description has no sha256" };
-            println!("{name}: {} is in place, {verified}", weights.path.display());
-            Ok(())
-        }
-        ModelsCommand::Check { name } => {
-            let description = Description::load(dir, &name)?;
-            let detector = Detector::load(&description, LoadOptions::default())?;
-            let info = detector.info();
-            println!("{}: version {}, input {}, {} classes", info.name, info.version, info.input, description.names().len());
-            Ok(())
-        }
+        ModelsCommand::Fetch { name, from, into } => get(dir, &name, from, into),
+        ModelsCommand::Check { name } => check(dir, &name),
     }
+}
+
+fn get(dir: &Path, name: &str, from: Option<PathBuf>, into: Option<PathBuf>) -> anyhow::Result<()> {
+    let own = Description::load(dir, name)?;
+    let mut description = own.clone();
+    let volume = into.is_some();
+    if let Some(into) = into {
+        place(dir, &into)?;
+        description = Description::load(&into, name)?;
+    }
+    let from = match from {
+        // what lies in the folder of descriptions need not be fetched from afar
+        None if volume && is_good_copy(own.weights(), &description)? => Some(own.weights().path.clone()),
+        from => from,
+    };
+    let folders = [from.as_deref(), volume.then_some(own.weights().path.as_path())];
+    let folders: Vec<PathBuf> = folders.into_iter().flatten().filter_map(Path::parent).map(Path::to_path_buf).collect();
+    // a volume is filled again with every pod that starts, and the network may be away then
+    if !(volume && in_place(description.weights())?) {
+        fetch(&description, &from.map_or(Source::Network, Source::File))?;
+    }
+    fetch_data(&description, &folders)?;
+    let weights = description.weights();
+    let verified = if weights.sha256.is_some() { "verified" } else { "not verified: its description has no sha256" };
+    println!("{name}: {} is in place, {verified}", weights.path.display());
+    for data in description.data_files()? {
+        let verified =
+            if data.sha256.is_some() { "verified" } else { "not verified: the description's weights.data has no sha256 of it" };
+        println!("{name}: {} is in place, {verified}", weights.path.with_file_name(&data.file).display());
+    }
+    Ok(())
+}
+
+/// Whether the weights are there, elsewhere than at their place, and as far as is known the right ones.
+fn is_good_copy(weights: &WeightsFile, placed: &Description) -> anyhow::Result<bool> {
+    let elsewhere = weights.path.canonicalize().ok() != placed.weights().path.canonicalize().ok();
+    Ok(weights.path.is_file() && elsewhere && (weights.sha256.is_none() || in_place(weights)?))
+}
+
+fn check(dir: &Path, name: &str) -> anyhow::Result<()> {
+    let description = Description::load(dir, name)?;
+    let detector = Detector::load(&description, LoadOptions::default())?;
+    // some networks fail only when they run
+    let grey = RgbImage::new(PROBE, vec![127; (PROBE.width * PROBE.height * 3) as usize])?;
+    let run = detector.session().and_then(|mut session| session.detect(&[&grey]));
+    run.map_err(|error| anyhow::anyhow!("the model {name} cannot be loaded: it fails on a picture: {error}"))?;
+    let (info, classes) = (detector.info(), description.names().len());
+    let resize = detector.resize().word();
+    println!("{}: version {}, input {}, {classes} classes, {resize}", info.name, info.version, info.input);
+    for remark in detector.remarks() {
+        println!("  - {remark}");
+    }
+    Ok(())
 }
 
 fn list(dir: &Path) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! What `mlvi up` does about weights that are missing.
 
-use super::{Source, fetch};
+use super::{Source, fetch, fetch_data};
 use detector::Description;
 use std::path::Path;
 
@@ -13,6 +13,7 @@ pub fn ensure(dir: &Path, name: &str) -> anyhow::Result<Description> {
     if !description.weights().path.exists() {
         eprintln!("the weights of {name} are not here yet; getting them");
         fetch(&description, &Source::Network)?;
+        fetch_data(&description, &[])?;
     }
     Ok(description)
 }

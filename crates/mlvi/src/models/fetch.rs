@@ -74,6 +74,38 @@ pub fn in_place(weights: &WeightsFile) -> Result<bool, FetchError> {
     }
 }
 
+/// Puts the files in place that an ONNX network keeps its numbers in, beside the network, which must be there: out of one of the folders
+/// given, else from their official addresses. What is there and is the right one is not fetched again.
+///
+/// # Errors
+/// When the network cannot be read, no source gives a file, or one is not what the description promises.
+pub fn fetch_data(description: &Description, folders: &[PathBuf]) -> anyhow::Result<()> {
+    for data in description.data_files()? {
+        let path = description.weights().path.with_file_name(&data.file);
+        let place =
+            WeightsFile { path, size_bytes: data.size_bytes, sha256: data.sha256, url: data.url, pypi: None, data: Vec::new() };
+        if in_place(&place)? {
+            continue;
+        }
+        let same = |copy: &Path| copy.canonicalize().is_ok_and(|copy| place.path.canonicalize().is_ok_and(|place| place == copy));
+        let copy = folders.iter().map(|folder| folder.join(&data.file)).find(|copy| copy.is_file() && !same(copy));
+        match (copy, &place.url) {
+            (Some(copy), _) => from_file(&place, &copy)?,
+            (None, Some(url)) => download::download(&place, url).map_err(|error| anyhow::anyhow!("{url}: {error}"))?,
+            // nobody can say more about it
+            (None, None) if place.sha256.is_none() && place.path.is_file() => {}
+            (None, None) => {
+                let (file, name) = (data.file, description.name());
+                anyhow::bail!(
+                    "{name} keeps its numbers in {file}, too, which is not there and has no address; put it beside the .onnx file, then \
+                     run: mlvi models fetch {name} --from THE_ONNX_FILE"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
 fn from_file(weights: &WeightsFile, path: &Path) -> Result<(), FetchError> {
     let refuse = |source| FetchError::File { path: path.into(), source };
     let file = File::open(path).map_err(refuse)?;

@@ -13,5 +13,5 @@ mod tests;
 
 pub use command::{ModelsCommand, run};
 pub use ensure::ensure;
-pub use fetch::{FetchError, Source, fetch, in_place};
+pub use fetch::{FetchError, Source, fetch, fetch_data, in_place};
 pub use place::place;

@@ -22,7 +22,10 @@ pub fn place(from: &Path, into: &Path) -> anyhow::Result<()> {
     }
     let mut weights = HashSet::new();
     for name in names {
-        weights.extend(Description::load(from, &name)?.weights().path.file_name().map(OsString::from));
+        let description = Description::load(from, &name)?;
+        weights.extend(description.weights().path.file_name().map(OsString::from));
+        // numbers that are kept apart are weights, too; a network that is not there, or is none, tells of none
+        weights.extend(description.data_files().unwrap_or_default().into_iter().map(|data| OsString::from(data.file)));
     }
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;

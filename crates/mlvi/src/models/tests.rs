@@ -197,3 +197,71 @@ fn a_volume_that_is_right_is_not_written_to() {
 fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
 }
+
+/// A protobuf field of bytes: its number below 16, its length below 128.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let head = [number << 3 | 2, u8::try_from(bytes.len()).unwrap()];
+    [&head[..], bytes].concat()
+}
+
+/// An ONNX file with nothing but an initializer in another file.
+fn onnx_with_data(place: &str) -> Vec<u8> {
+    let location = [field(1, b"location"), field(2, place.as_bytes())].concat();
+    // data_location: external
+    let number = [field(8, b"number"), vec![14 << 3, 1], field(13, &location)].concat();
+    field(7, &field(5, &number))
+}
+
+/// The model `apart` in a folder, its numbers in `place`; with `listed`, the description has the sha256 of [`BYTES`] for it.
+fn apart(dir: &Path, place: &str, listed: bool) -> Description {
+    std::fs::write(dir.join("names"), "thing\n").unwrap();
+    let data = if listed { format!("[[weights.data]]\nfile = \"{place}\"\nsha256 = \"{SHA256}\"\n") } else { String::new() };
+    let text = format!(
+        "name = \"apart\"\nformat = \"onnx\"\nnames = \"names\"\n[input]\nwidth = 32\nheight = 32\n[onnx]\noutput = \"yolov8\"\n\
+         [weights]\nfile = \"apart.onnx\"\n{data}"
+    );
+    std::fs::write(dir.join("apart.toml"), text).unwrap();
+    Description::load(dir, "apart").unwrap()
+}
+
+#[test]
+fn numbers_in_a_file_of_their_own_come_with_their_network() {
+    for (place, listed) in [("apart.onnx.data", false), ("apart.onnx.data", true), ("parts/numbers", true)] {
+        let (dir, other, volume) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        apart(dir.path(), place, listed);
+        let fill = |from: &Path, into: &Path| {
+            let (name, from) = ("apart".into(), (from != dir.path()).then(|| from.join("apart.onnx")));
+            run(ModelsCommand::Fetch { name, from, into: Some(into.into()) }, dir.path()).map_err(|error| format!("{error:#}"))
+        };
+        // out of a download folder, and out of the models' own
+        for (step, from) in [other.path(), dir.path()].into_iter().enumerate() {
+            let into = volume.path().join(step.to_string());
+            std::fs::write(from.join("apart.onnx"), onnx_with_data(place)).unwrap();
+            let error = fill(from, &into).unwrap_err();
+            assert!(error.contains(place), "{error}");
+            let copy = from.join(place);
+            std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+            std::fs::write(&copy, BYTES).unwrap();
+            fill(from, &into).unwrap();
+            assert_eq!(std::fs::read(into.join(place)).unwrap(), BYTES, "{place}");
+            assert_eq!(std::fs::read(into.join("apart.onnx")).unwrap(), onnx_with_data(place));
+            // what is verified there is not asked for again, and what is damaged is never taken for it
+            std::fs::write(&copy, b"something else").unwrap();
+            assert!(fill(from, &into).is_ok());
+            if listed {
+                std::fs::write(into.join(place), b"damaged").unwrap();
+                assert!(fill(from, &into).unwrap_err().contains("sha256"));
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_outside_of_the_folder_are_never_fetched() {
+    let (dir, volume) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    apart(dir.path(), "x", false);
+    std::fs::write(dir.path().join("apart.onnx"), onnx_with_data("../secret")).unwrap();
+    let command = ModelsCommand::Fetch { name: "apart".into(), from: None, into: Some(volume.path().join("models")) };
+    let error = run(command, dir.path()).unwrap_err().to_string();
+    assert!(error.contains("'../secret'") && !volume.path().join("secret").exists(), "{error}");
+}

@@ -87,7 +87,7 @@ impl Entry {
     /// # Errors
     /// Names the file that cannot be used, and where.
     pub(super) fn file(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = text::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let config = PolicyConfig::from_toml(&text).with_context(|| path.display().to_string())?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { name, by: By::Policy(Box::new(config)) })

@@ -23,7 +23,7 @@ impl LabelArgs {
     /// When they cannot be read, or are of other images.
     pub fn truths(&self, file: &DetectionsFile) -> anyhow::Result<Option<Vec<Truth>>> {
         let labels = match (&self.labels, &self.annotations) {
-            (Some(dir), _) => Labels::yolo(dir)?,
+            (Some(dir), _) => Labels::yolo(dir, file.header.classes.len())?,
             (None, Some(path)) => Labels::coco(path, &file.header.classes).with_context(|| path.display().to_string())?,
             (None, None) => return Ok(None),
         };

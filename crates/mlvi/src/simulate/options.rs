@@ -55,7 +55,7 @@ impl WorldArgs {
     /// Names the file or option that cannot be used.
     pub(super) fn read(&self) -> anyhow::Result<Setting> {
         let text = match &self.scenario {
-            Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?,
+            Some(path) => text::read(path).with_context(|| format!("cannot read {}", path.display()))?,
             None => String::new(),
         };
         let name = self.scenario.as_ref().map_or_else(|| "the default scenario".into(), |path| path.display().to_string());

@@ -9,7 +9,7 @@ use std::path::Path;
 /// # Errors
 /// Names the file, and the line that is wrong.
 pub(super) fn read(path: &Path, format: Option<&TraceFormat>) -> anyhow::Result<Trace> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = text::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let format = format.cloned().unwrap_or_else(|| TraceFormat::of(&file_name));
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -50,5 +50,19 @@ mod tests {
         let names: Vec<String> = read_all(dir.path()).unwrap().iter().map(|trace| trace.name().to_owned()).collect();
         assert_eq!(names, ["a", "b"]);
         assert!(read(&dir.path().join("b.up"), Some(&TraceFormat::MbitPerSecond)).is_ok());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_trace() {
+        let dir = tempfile::tempdir().unwrap();
+        let traces = [("a.txt", "5\r\n6\r\n"), ("b.up", "1\n2\n"), ("c.csv", "time_s,mbit_s\n0,5\n1,6\n")];
+        for (name, text) in traces {
+            std::fs::write(dir.path().join(name), format!("\u{feff}{text}")).unwrap();
+        }
+        let speeds: Vec<f64> = read_all(dir.path()).unwrap().iter().map(Trace::mean_mbit_s).collect();
+        assert!(speeds[0] == 5.5 && speeds[1] > 0.0 && speeds[2] == 5.5, "{speeds:?}");
+        std::fs::write(dir.path().join("a.txt"), b"\xff\xfe5\0\n\0").unwrap();
+        let message = format!("{:#}", read_all(dir.path()).unwrap_err());
+        assert!(message.contains("a.txt") && message.contains("UTF-16"), "{message}");
     }
 }

@@ -1,13 +1,14 @@
 //! Tiny networks against a plain implementation of each layer, and files that are wrong.
 
+mod forks;
 mod layers;
 mod plain;
 mod refusals;
 
 use super::Darknet;
-use crate::ModelError;
 use crate::outputs::Outputs;
 use crate::plan::{self, Plan, Run};
+use crate::{Fork, ModelError};
 use plain::Map;
 use std::sync::Arc;
 
@@ -41,11 +42,15 @@ fn weights(numbers: &[f32]) -> Vec<u8> {
 }
 
 fn read(config: &str, weights: &[u8]) -> Result<Darknet, ModelError> {
+    read_as(config.as_bytes(), weights, None)
+}
+
+fn read_as(config: &[u8], weights: &[u8], fork: Option<Fork>) -> Result<Darknet, ModelError> {
     let dir = tempfile::tempdir().unwrap();
     let (config_path, weights_path) = (dir.path().join("test.cfg"), dir.path().join("test.weights"));
     std::fs::write(&config_path, config).unwrap();
     std::fs::write(&weights_path, weights).unwrap();
-    Darknet::read(&config_path, &weights_path, None)
+    Darknet::read(&config_path, &weights_path, None, fork)
 }
 
 /// What the layer before the head puts out for each image, through tract.

@@ -24,13 +24,16 @@ fn each_refusal_names_its_line_and_what_is_wrong() {
         ("[net]\nwidth=0\nheight=32\n".into(), 2, "width"),
         ("[net]\nwidth=99999\nheight=32\n".into(), 2, "4096"),
         ("[net]\nwidth=32\nheight=32\nchannels=1\n".into(), 4, "channels"),
-        ("[net]\nwidth=32\nheight=32\nletter_box=1\n".into(), 4, "letter_box"),
         ("[net]\nwidth=32\nheight=32\n".into(), 3, "no [yolo]"),
         (after_net("[avgpool]"), 4, "avgpool"),
         (after_net("[convolutional]\nxnor=1"), 5, "xnor"),
         (after_net("[convolutional]\nactivation=gelu"), 5, "leaky"),
+        (after_net("[convolutional]\nantialiasing=1"), 5, "antialiasing"),
+        (after_net("[convolutional]\ndontload=1"), 5, "dontload"),
+        (after_net("[shortcut]\nfrom=-1\nweights_type=per_channel"), 6, "weights_type"),
+        (after_net("[maxpool]\nmaxpool_depth=1"), 5, "maxpool_depth"),
         (after_net("[convolutional]\nfilters=0"), 5, "1 to 65536"),
-        (after_net("[convolutional]\nfilters=6 # six\nsize=3x"), 6, "3x"),
+        (after_net("[convolutional]\nfilters=6 # six\nsize=x3"), 6, "x3"),
         (after_net("[convolutional]\ngroups=2"), 4, "groups"),
         (after_net("[convolutional]\nsize=33"), 4, "output"),
         (after_net("[convolutional]\nsize=3\ndilation=2"), 4, "dilation"),
@@ -111,7 +114,7 @@ fn old_files_count_the_images_seen_in_32_bits() {
 
 #[test]
 fn absurd_numbers_ask_for_no_memory() {
-    let wide = "[convolutional]\nfilters=65536\nsize=255\npad=1\nactivation=linear\n";
+    let wide = "[convolutional]\nfilters=65536\nactivation=linear\n";
     let text = config(8, 8, &format!("{wide}{wide}{wide}{CONVOLUTION}"));
     assert!(matches!(read(&text, &weights(&[0.0; NUMBERS])), Err(ModelError::WrongSize { .. })));
 }
