@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use unit::{Telemetry, cancel_on_signal};
+use unit::{Telemetry, cancel_on_signal, raise_descriptor_limit};
 
 /// How long the units may take to become ready on the embedded broker: loading a model on a small board takes several seconds.
 /// A broker elsewhere is waited for without limit; the log says so.
@@ -27,9 +27,13 @@ pub struct UpArgs {
     /// Where the embedded broker keeps its data; frames that were accepted survive a restart
     #[arg(long, value_name = "DIR", default_value = ".mlvi/broker")]
     data_dir: PathBuf,
-    /// The address to listen on; 0.0.0.0 lets other machines in
+    /// The address of the HTTP port; 0.0.0.0 lets other machines in. Nobody has to log in: whoever reaches the port may send frames,
+    /// and GET /results shows every job's result to anybody. The admin ports and the embedded broker are not opened by it
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
+    /// The address of the four units' admin ports (health and metrics), which are on this machine alone by default
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    admin_host: IpAddr,
     /// The HTTP port; 0 takes any free port
     #[arg(long, default_value_t = 5000)]
     port: u16,
@@ -59,7 +63,7 @@ pub struct UpArgs {
 
 impl UpArgs {
     fn suite(&self, models_dir: &Path) -> SuiteConfig {
-        let any = SocketAddr::from((self.host, 0));
+        let admin = SocketAddr::from((self.admin_host, 0));
         let broker = match &self.broker {
             Some(brokers) => BrokerChoice::External(brokers.clone()),
             None => BrokerChoice::Embedded { dir: self.data_dir.clone(), listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) },
@@ -68,20 +72,24 @@ impl UpArgs {
             self.model_threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
         let (edge_threads, cloud_threads) = (threads.div_ceil(2).max(1), (threads / 2).max(1));
         let cloud_model = self.cloud_model.as_ref().unwrap_or(&self.model);
-        let mut config =
-            SuiteConfig { broker, http: SocketAddr::from((self.host, self.port)), admin: [any; 4], ..SuiteConfig::embedded("") }
-                .with("MLVI_MODELS_DIR", models_dir.display())
-                .with("MLVI_MODEL", &self.model)
-                // a group that the environment names would be that of all three consumers
-                .with_unit(UnitKind::Preprocessor, "MLVI_GROUP", "mlvi-preprocessor")
-                .with_unit(UnitKind::Preprocessor, "MLVI_REDISPATCH_GROUP", "mlvi-redispatch")
-                .with_unit(UnitKind::Preprocessor, "MLVI_EDGE_WORKERS", edge_threads)
-                .with_unit(UnitKind::Preprocessor, "MLVI_CLOUD_WORKERS", cloud_threads)
-                .with_unit(UnitKind::EdgeInference, "MLVI_GROUP", "mlvi-edge-inference")
-                .with_unit(UnitKind::CloudInference, "MLVI_GROUP", "mlvi-cloud-inference")
-                .with_unit(UnitKind::CloudInference, "MLVI_MODEL", cloud_model)
-                .with_unit(UnitKind::EdgeInference, "MLVI_MODEL_THREADS", edge_threads)
-                .with_unit(UnitKind::CloudInference, "MLVI_MODEL_THREADS", cloud_threads);
+        let mut config = SuiteConfig {
+            broker,
+            http: SocketAddr::from((self.host, self.port)),
+            admin: [admin; 4],
+            ..SuiteConfig::embedded("")
+        }
+        .with("MLVI_MODELS_DIR", models_dir.display())
+        .with("MLVI_MODEL", &self.model)
+        // a group that the environment names would be that of all three consumers
+        .with_unit(UnitKind::Preprocessor, "MLVI_GROUP", "mlvi-preprocessor")
+        .with_unit(UnitKind::Preprocessor, "MLVI_REDISPATCH_GROUP", "mlvi-redispatch")
+        .with_unit(UnitKind::Preprocessor, "MLVI_EDGE_WORKERS", edge_threads)
+        .with_unit(UnitKind::Preprocessor, "MLVI_CLOUD_WORKERS", cloud_threads)
+        .with_unit(UnitKind::EdgeInference, "MLVI_GROUP", "mlvi-edge-inference")
+        .with_unit(UnitKind::CloudInference, "MLVI_GROUP", "mlvi-cloud-inference")
+        .with_unit(UnitKind::CloudInference, "MLVI_MODEL", cloud_model)
+        .with_unit(UnitKind::EdgeInference, "MLVI_MODEL_THREADS", edge_threads)
+        .with_unit(UnitKind::CloudInference, "MLVI_MODEL_THREADS", cloud_threads);
         if std::env::var_os("MLVI_DRAIN").is_none() {
             config = config.with("MLVI_DRAIN", DRAIN);
         }
@@ -111,6 +119,7 @@ pub fn run(args: UpArgs, models_dir: &Path) -> anyhow::Result<()> {
     let telemetry = Telemetry::from_settings(&mut settings);
     settings.finish()?;
     telemetry.install();
+    raise_descriptor_limit();
     let config = args.suite(models_dir);
     config.check()?;
     models::ensure(models_dir, &args.model)?;
@@ -147,6 +156,7 @@ async fn run_until_one_ends(suite: &mut Suite, patience: Duration) -> anyhow::Re
 
 fn announce(suite: &Suite) {
     let http = suite.http();
+    print!("{}", exposure(http.ip(), suite.admin(UnitKind::WebServer).ip()));
     println!("\nMLVI is up at http://{http}");
     println!("  a photo in, boxes out:  curl -F image=@images/coffee.jpg 'http://{http}/inference?wait=10s'");
     println!("  results as they come:   curl -N http://{http}/results");
@@ -155,4 +165,58 @@ fn announce(suite: &Suite) {
     }
     println!("  broker                  {}", suite.brokers());
     println!("Ctrl-C stops it.\n");
+}
+
+/// What other machines can reach, a line each; empty when they reach nothing.
+fn exposure(http: IpAddr, admin: IpAddr) -> String {
+    let mut text = String::new();
+    if !http.is_loopback() {
+        text += &format!(
+            "\nThe HTTP port is open to other machines (--host {http}), and nobody has to log in: whoever reaches it may send frames,\n\
+             and GET /results shows every job's result to anybody.\n"
+        );
+    }
+    if !admin.is_loopback() {
+        text +=
+            &format!("\nThe admin ports are open to other machines (--admin-host {admin}): health and metrics, for anybody.\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Up {
+        #[command(flatten)]
+        args: UpArgs,
+    }
+
+    fn suite(arguments: &[&str]) -> SuiteConfig {
+        Up::parse_from([&["up"], arguments].concat()).args.suite(Path::new("models"))
+    }
+
+    #[test]
+    fn the_host_opens_the_http_port_and_nothing_else() {
+        let config = suite(&["--host", "0.0.0.0", "--port", "0"]);
+        assert_eq!(config.http.ip(), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        assert!(config.admin.iter().all(|admin| admin.ip().is_loopback()));
+        assert!(matches!(config.broker, BrokerChoice::Embedded { listen, .. } if listen.ip().is_loopback()));
+        let config = suite(&["--admin-host", "0.0.0.0"]);
+        assert!(config.http.ip().is_loopback());
+        assert!(config.admin.iter().all(|admin| admin.ip() == IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+    }
+
+    #[test]
+    fn what_is_open_is_said() {
+        let (here, anywhere) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        assert_eq!(exposure(here, here), "");
+        assert!(exposure(anywhere, here).contains("GET /results shows every job") && !exposure(anywhere, here).contains("admin"));
+        assert!(exposure(here, anywhere).contains("--admin-host 0.0.0.0"));
+        let help = <Up as clap::CommandFactory>::command().render_long_help().to_string().replace('\n', " ");
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains("GET /results shows every job's result to anybody"), "{help}");
+    }
 }

@@ -23,9 +23,12 @@ async fn livez(State(health): State<Health>) -> impl IntoResponse {
 }
 
 async fn readyz(State(health): State<Health>) -> impl IntoResponse {
-    let status = if health.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let is_ready = health.is_ready();
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let line = |(name, reason): (&str, Option<String>)| match reason {
         None => format!("ready      {name}\n"),
+        // it was ready once, and answers its clients without
+        Some(reason) if is_ready => format!("without    {name}: {reason}\n"),
         Some(reason) => format!("not ready  {name}: {reason}\n"),
     };
     (status, health.conditions().into_iter().map(line).collect::<String>())

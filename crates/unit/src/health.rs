@@ -1,7 +1,7 @@
 //! Whether a unit can do its work: named conditions that must all hold.
 
 use crate::Heartbeat;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -16,8 +16,34 @@ struct Inner {
     /// Whose health it is, for the log: several units may share a process.
     unit: String,
     /// Name, and the reason why it does not hold; `None` when it does.
-    conditions: Mutex<Vec<(&'static str, Option<String>)>>,
+    conditions: Mutex<Conditions>,
     heartbeats: Mutex<Vec<Heartbeat>>,
+}
+
+#[derive(Debug, Default)]
+struct Conditions {
+    list: Vec<(&'static str, Option<String>)>,
+    /// Those that the unit is never ready without.
+    lasting: Vec<usize>,
+    /// Whether the unit stays ready once it was, as long as the lasting conditions hold.
+    stays: bool,
+    was_ready: bool,
+}
+
+impl Conditions {
+    fn add(&mut self, name: &'static str) -> usize {
+        self.list.push((name, Some("starting".into())));
+        self.list.len() - 1
+    }
+
+    fn all_hold(&self) -> bool {
+        self.list.iter().all(|(_, reason)| reason.is_none())
+    }
+
+    fn are_ready(&self) -> bool {
+        let lasting_hold = || self.lasting.iter().all(|index| self.list[*index].1.is_none());
+        self.all_hold() || (self.stays && self.was_ready && lasting_hold())
+    }
 }
 
 /// One condition of a unit's readiness.
@@ -37,9 +63,26 @@ impl Health {
     /// Adds a condition, which does not hold yet.
     #[must_use]
     pub fn condition(&self, name: &'static str) -> Condition {
-        let mut conditions = self.inner.conditions.lock().unwrap_or_else(PoisonError::into_inner);
-        conditions.push((name, Some("starting".into())));
-        Condition { health: self.clone(), index: conditions.len() - 1 }
+        Condition { health: self.clone(), index: self.conditions_now().add(name) }
+    }
+
+    /// Adds a condition that the unit is never ready without, also one that stays ready.
+    #[must_use]
+    pub(crate) fn lasting_condition(&self, name: &'static str) -> Condition {
+        let mut conditions = self.conditions_now();
+        let index = conditions.add(name);
+        conditions.lasting.push(index);
+        Condition { health: self.clone(), index }
+    }
+
+    /// From now on the unit stays ready once every condition has held, until its shutdown: for a unit that has an answer for its
+    /// clients without them, too. What does not hold is still told.
+    pub fn stay_ready(&self) {
+        self.conditions_now().stays = true;
+    }
+
+    fn conditions_now(&self) -> MutexGuard<'_, Conditions> {
+        self.inner.conditions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a condition that follows a channel: it holds while the value is `Ok`. When the sender is gone, which is so at the end of
@@ -56,16 +99,16 @@ impl Health {
         heartbeat
     }
 
-    /// Whether every condition holds.
+    /// Whether every condition holds, or held once if the unit [stays ready](Self::stay_ready).
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.conditions().iter().all(|(_, reason)| reason.is_none())
+        self.conditions_now().are_ready()
     }
 
     /// Every condition with the reason why it does not hold, `None` when it does.
     #[must_use]
     pub fn conditions(&self) -> Vec<(&'static str, Option<String>)> {
-        self.inner.conditions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.conditions_now().list.clone()
     }
 
     /// The heartbeats that are overdue, in words.
@@ -76,8 +119,8 @@ impl Health {
     }
 
     fn set(&self, index: usize, reason: Option<String>) {
-        let mut conditions = self.inner.conditions.lock().unwrap_or_else(PoisonError::into_inner);
-        let (name, old) = &mut conditions[index];
+        let mut conditions = self.conditions_now();
+        let (name, old) = &mut conditions.list[index];
         if *old == reason {
             return;
         }
@@ -88,6 +131,7 @@ impl Health {
             (Some(reason), Some(_)) => tracing::info!(unit, condition = name, %reason, "condition does not hold yet"),
         }
         *old = reason;
+        conditions.was_ready |= conditions.all_hold();
     }
 }
 
@@ -137,6 +181,27 @@ mod tests {
         broker.not_ready("it went away");
         assert!(!health.is_ready());
         assert_eq!(health.conditions(), [("model", None), ("broker", Some("it went away".into()))]);
+    }
+
+    #[test]
+    fn a_unit_that_stays_ready_is_so_from_the_first_time_until_its_end() {
+        let health = Health::default();
+        let running = health.lasting_condition("running");
+        let (topics, broker) = (health.condition("topics"), health.condition("broker"));
+        health.stay_ready();
+        running.ready();
+        broker.ready();
+        assert!(!health.is_ready(), "there are no topics");
+        broker.not_ready("away");
+        topics.ready();
+        assert!(!health.is_ready(), "they did not hold at the same time");
+        broker.ready();
+        assert!(health.is_ready());
+        broker.not_ready("away again");
+        assert!(health.is_ready());
+        assert_eq!(health.conditions()[2], ("broker", Some("away again".into())));
+        running.not_ready("shutting down");
+        assert!(!health.is_ready());
     }
 
     #[tokio::test]

@@ -4,8 +4,10 @@
 //! then does the unit's work. Tests and `mlvi up` call `run` directly.
 
 mod admin;
+mod descriptors;
 mod health;
 mod heartbeat;
+pub mod http;
 mod listen;
 mod metrics;
 mod panic_text;
@@ -15,6 +17,7 @@ mod shell;
 mod signals;
 mod telemetry;
 
+pub use descriptors::{affordable_connections, raise_descriptor_limit};
 pub use health::{Condition, Health};
 pub use heartbeat::Heartbeat;
 pub use listen::{Listen, ListenError};

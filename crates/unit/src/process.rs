@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "help and configuration errors are for the person at the terminal")]
 
 use crate::probe::{self, Question};
-use crate::{Listen, ShellConfig, Telemetry, cancel_on_signal};
+use crate::{Listen, ShellConfig, Telemetry, cancel_on_signal, raise_descriptor_limit};
 use settings::{CONFIG_FILE_VARIABLE, ConfigError, Settings};
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 /// The exit code for a configuration that a unit cannot start with: `EX_USAGE` of `sysexits.h`.
 pub const EXIT_USAGE: u8 = 64;
 
-/// Reads the settings, installs tracing, runs the unit until it ends or a signal comes.
+/// Reads the settings, installs tracing, raises the limit of open files, runs the unit until it ends or a signal comes.
 ///
 /// Answers `--help` with every variable that `parse` reads, and `--ready` and `--live` with what a process of the same settings that runs
 /// already says of itself (exit code 0 or 1). Exits 64 when a setting is not allowed, naming it, and 1 when `run`
@@ -49,6 +49,7 @@ where
             return ExitCode::from(EXIT_USAGE);
         }
     };
+    raise_descriptor_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

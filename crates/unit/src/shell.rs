@@ -1,11 +1,26 @@
 //! What every unit has around its work.
 
+use crate::http::{HttpBounds, HttpCounts, serve};
 use crate::{Condition, Health, Listen, ListenError, Metrics, admin};
 use frame::ServedBy;
 use settings::Settings;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// The admin port's bounds: probes, Prometheus and a few people, each of whom has a few connections. Its answers are some kilobytes.
+fn admin_bounds() -> HttpBounds {
+    HttpBounds {
+        max_connections: 64,
+        max_per_peer: 16,
+        // `kubectl port-forward` and a sidecar stand for many
+        proxies: HttpBounds::loopback(),
+        write_timeout: Duration::from_secs(10),
+        head_timeout: Duration::from_secs(5),
+        idle_timeout: HttpBounds::IDLE_TIMEOUT,
+        drain: Duration::from_secs(1),
+    }
+}
 
 /// How a unit's shell is set up.
 #[derive(Debug)]
@@ -58,17 +73,12 @@ impl Shell {
     /// When the admin port cannot be bound.
     pub async fn start(config: ShellConfig, shutdown: &CancellationToken) -> Result<Self, ListenError> {
         let (health, metrics) = (Health::of(&config.identity.unit), Metrics::default());
-        let running = health.condition("running");
+        let running = health.lasting_condition("running");
         let listener = config.admin.into_tokio("the admin port (MLVI_ADMIN_LISTEN)")?;
         let stop = CancellationToken::new();
-        let server = axum::serve(listener, admin::router(health.clone(), metrics.clone()));
-        let stopped = stop.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = stopped.cancelled() => {}
-                ended = async { server.await } => tracing::error!(?ended, "the admin port has ended"),
-            }
-        });
+        let counts = HttpCounts::default();
+        counts.register(&metrics, "admin");
+        tokio::spawn(serve(listener, admin::router(health.clone(), metrics.clone()), admin_bounds(), counts, stop.clone()));
         let (identity, shutdown) = (config.identity, shutdown.clone());
         Ok(Self { identity, health, metrics, running, shutdown, _admin: stop.drop_guard() })
     }

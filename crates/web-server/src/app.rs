@@ -17,6 +17,9 @@ use tokio_util::task::TaskTracker;
 /// The bus reads frames back one after the other, on a blocking thread each: one read and the next, further ones wait here.
 const MAX_FRAME_READS: usize = 2;
 
+/// What frames on their way back to clients may fill together, in bytes: a client that takes its own slowly holds it meanwhile.
+pub(crate) const MAX_FETCHED_BYTES: usize = 32 * 1024 * 1024;
+
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) identity: ServedBy,
@@ -28,6 +31,8 @@ pub(crate) struct App {
     pub(crate) sequences: Sequences,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) frame_reads: Semaphore,
+    /// A permit for each byte of frames on their way back to clients.
+    pub(crate) fetches: Arc<Semaphore>,
     pub(crate) metrics: Metrics,
     pub(crate) shutdown: CancellationToken,
     /// Work that a client may not cut off by going away.
@@ -51,6 +56,7 @@ impl App {
             sequences: Sequences::default(),
             streams: Arc::new(Semaphore::new(limits.max_streams)),
             frame_reads: Semaphore::new(MAX_FRAME_READS),
+            fetches: Arc::new(Semaphore::new(MAX_FETCHED_BYTES)),
             shutdown,
             tasks: TaskTracker::new(),
             broker: bus.state(),

@@ -6,6 +6,7 @@ use frame_bus::BusConfig;
 use settings::Settings;
 use std::net::SocketAddr;
 use std::time::Duration;
+use unit::http::{HttpBounds, Networks};
 use unit::{Listen, ShellConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -49,8 +50,14 @@ pub struct Limits {
     pub max_job_bytes: usize,
     /// How many result streams may be open.
     pub max_streams: usize,
-    /// How many connections may be open; further ones wait in the socket's backlog.
+    /// How many connections may be open. For a further one the connection that has idled longest is closed; when none idles, it waits.
     pub max_connections: usize,
+    /// How many of them may come from one address; an IPv6 network of 64 bits counts as one.
+    pub max_connections_per_peer: usize,
+    /// Addresses that stand for many clients, whose connections are bounded only all together.
+    pub proxies: Networks,
+    /// How long a client may leave an answer untaken.
+    pub write_timeout: Duration,
     /// How long an upload may take.
     pub upload_timeout: Duration,
 }
@@ -120,7 +127,25 @@ impl Limits {
                 "MLVI_MAX_CONNECTIONS",
                 4096,
                 8..=1_000_000,
-                "how many connections may be open at once",
+                "how many connections may be open at once; fewer if the process may not open as many files",
+            ),
+            max_connections_per_peer: settings.number(
+                "MLVI_MAX_CONNECTIONS_PER_PEER",
+                1024,
+                1..=1_000_000,
+                "how many of them one address may have (IPv6: one network of 64 bits); further ones get 429",
+            ),
+            proxies: settings.parsed(
+                "MLVI_PROXIES",
+                HttpBounds::LOOPBACK,
+                "networks such as 10.0.0.0/8 separated by commas, or none",
+                "whose connections come from many clients and have no bound by address: load balancers, ingresses",
+            ),
+            write_timeout: settings.duration(
+                "MLVI_WRITE_TIMEOUT",
+                30 * SECOND,
+                Duration::from_millis(100)..=HOUR,
+                "how long a client may leave an answer untaken (or take less than 1 KiB per second) until its connection is closed",
             ),
             upload_timeout: settings.duration(
                 "MLVI_UPLOAD_TIMEOUT",

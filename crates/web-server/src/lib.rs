@@ -8,6 +8,7 @@ mod accept;
 mod app;
 mod config;
 mod door;
+mod encoding;
 mod expiry;
 mod jobs;
 mod metrics;
@@ -20,7 +21,6 @@ mod results;
 mod routes;
 mod run;
 mod sequences;
-mod serve;
 mod sse;
 #[cfg(test)]
 mod testing;

@@ -7,6 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use unit::http::HttpCounts;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Request {
@@ -42,7 +43,7 @@ pub(crate) struct Metrics {
     pub(crate) jobs_held: Gauge,
     pub(crate) streams: Gauge,
     pub(crate) lagged: Counter,
-    pub(crate) connections: Gauge,
+    pub(crate) connections: HttpCounts,
 }
 
 impl Metrics {
@@ -64,7 +65,7 @@ impl Metrics {
             jobs_held: Gauge::default(),
             streams: Gauge::default(),
             lagged: Counter::default(),
-            connections: Gauge::default(),
+            connections: HttpCounts::default(),
         }
     }
 
@@ -96,7 +97,7 @@ impl Metrics {
         to.register("jobs_held", "Final results that can be asked for", self.jobs_held.clone());
         to.register("result_streams", "Open result streams", self.streams.clone());
         to.register("results_lagged", "Results that slow streams have missed", self.lagged.clone());
-        to.register("http_connections", "Open connections", self.connections.clone());
+        self.connections.register(to, "http");
     }
 
     pub(crate) fn request(&self, method: &'static str, route: String, status: u16) {

@@ -1,6 +1,7 @@
 //! Why a request is refused, and how each reason looks to the client (RFC 9457).
 
 use crate::jobs::Finished;
+use crate::moment::Hint;
 use crate::pending::Full;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -29,10 +30,16 @@ pub(crate) enum Refusal {
     MalformedMultipart(String),
     #[error("the upload broke off: {0}")]
     Interrupted(String),
-    #[error("'{name}' is '{value}', but must be {allowed}")]
-    Parameter { name: &'static str, value: String, allowed: String },
+    #[error("'{name}' is '{value}', but must be {allowed}{}", .hint.0.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
+    Parameter { name: &'static str, value: String, allowed: String, hint: Hint },
+    #[error("the header {header} is '{value}', but a frame's bytes are taken only as they are: leave the header out")]
+    Encoded { header: &'static str, value: String },
+    #[error("the header Transfer-Encoding is '{0}', but only 'chunked' alone is understood")]
+    TransferCoding(String),
     #[error("the upload took longer than {} (MLVI_UPLOAD_TIMEOUT)", humantime::format_duration(*.0))]
     UploadTimeout(Duration),
+    #[error("the upload stood still, or almost, for {}", humantime::format_duration(*.0))]
+    UploadStalled(Duration),
     #[error("the frame is larger than {} bytes", frame::MAX_FRAME_BYTES)]
     TooLarge,
     #[error(transparent)]
@@ -49,6 +56,8 @@ pub(crate) enum Refusal {
     ShuttingDown,
     #[error("{0} streams are open already (MLVI_MAX_STREAMS)")]
     TooManyStreams(usize),
+    #[error("the frames that clients are fetching fill {} MiB already", .0 / (1024 * 1024))]
+    TooManyFetches(usize),
     #[error("there is no job '{0}'")]
     UnknownJob(String),
     #[error("the job {0} is over for longer than results are kept")]
@@ -76,7 +85,10 @@ impl Refusal {
             Self::MalformedMultipart(_) => (400, "malformed-multipart", "The multipart body is malformed"),
             Self::Interrupted(_) => (400, "upload-interrupted", "The upload broke off"),
             Self::Parameter { .. } => (400, "invalid-parameter", "A parameter is not valid"),
+            Self::Encoded { .. } => (415, "encoded-frame", "The frame is encoded"),
+            Self::TransferCoding(_) => (501, "unknown-transfer-coding", "The transfer coding is not known"),
             Self::UploadTimeout(_) => (408, "upload-timeout", "The upload took too long"),
+            Self::UploadStalled(_) => (408, "upload-stalled", "The upload stood still"),
             Self::TooLarge => (413, "frame-too-large", "The frame is too large"),
             Self::Image(error) => return error.problem(),
             Self::NoRoom(_) => (429, "too-many-pending-frames", "Too many frames are on their way"),
@@ -85,6 +97,7 @@ impl Refusal {
             Self::Starting(_) => (503, "starting", "The server is still starting"),
             Self::ShuttingDown => (503, "shutting-down", "The server is shutting down"),
             Self::TooManyStreams(_) => (503, "too-many-streams", "Too many streams are open"),
+            Self::TooManyFetches(_) => (503, "too-many-fetches", "Too many frames are being fetched"),
             Self::UnknownJob(_) => (404, "unknown-job", "There is no such job"),
             Self::JobGone(_) => (410, "job-gone", "The job is no longer kept"),
             Self::FrameUnknown(_) => (404, "frame-not-known", "The frame is not known here"),
@@ -100,7 +113,7 @@ impl Refusal {
     /// When it is worth trying again, in seconds.
     fn retry_after_s(&self) -> Option<u32> {
         match self {
-            Self::NoRoom(_) | Self::BusFull | Self::FrameUnknown(_) => Some(SOON_S),
+            Self::NoRoom(_) | Self::BusFull | Self::TooManyFetches(_) | Self::FrameUnknown(_) => Some(SOON_S),
             Self::BrokerAway(_) | Self::Starting(_) | Self::ShuttingDown | Self::TooManyStreams(_) => Some(LATER_S),
             _ => None,
         }
@@ -110,6 +123,7 @@ impl Refusal {
     fn members(&self) -> Map<String, Value> {
         let members = match self {
             Self::Parameter { name, allowed, .. } => json!({"parameter": name, "allowed": allowed}),
+            Self::Encoded { header, .. } => json!({"header": header}),
             Self::TooLarge => json!({"limit_bytes": frame::MAX_FRAME_BYTES}),
             Self::Result(finished) => json!({
                 "frame_id": finished.frame_id,
@@ -164,6 +178,10 @@ impl IntoResponse for Refusal {
         if let Some(seconds) = self.retry_after_s() {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
+        if matches!(self, Self::Encoded { .. }) {
+            // what would be taken (RFC 9110, section 12.5.3)
+            response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
         response.extensions_mut().insert(Kind(problem.kind.trim_start_matches("/problems/").to_owned()));
         response
     }
@@ -191,6 +209,8 @@ mod tests {
             (Refusal::EmptyBody, 400, "empty-body", false),
             (Refusal::MissingImage, 400, "missing-image", false),
             (Refusal::UploadTimeout(Duration::from_secs(30)), 408, "upload-timeout", false),
+            (Refusal::Encoded { header: "Content-Encoding", value: "gzip".into() }, 415, "encoded-frame", false),
+            (Refusal::TransferCoding("gzip, chunked".into()), 501, "unknown-transfer-coding", false),
             (Refusal::TooLarge, 413, "frame-too-large", false),
             (Refusal::NoRoom(Full::Frames(1000)), 429, "too-many-pending-frames", true),
             (Refusal::BusFull, 429, "bus-full", true),

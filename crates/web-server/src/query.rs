@@ -1,6 +1,6 @@
 //! What a client says about a frame besides its bytes: in the query, or in headers.
 
-use crate::moment::{parse_moment, parse_rfc3339, parse_span};
+use crate::moment::{DAY, HOUR, Hint, Longest, Window, distance, near, parse_moment, parse_rfc3339, parse_span};
 use crate::problem::Refusal;
 use crate::wait::Wait;
 use axum::http::{HeaderMap, Uri};
@@ -10,6 +10,11 @@ use std::time::Duration;
 /// The query's pairs, percent-decoded; of a repeated name the last counts, and names that nobody reads are passed over.
 #[derive(Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
+
+/// When a frame may have been taken: cameras keep some while the network is away, and their clocks are not exact.
+const CAPTURED: Window = Window { past: DAY, ahead: HOUR };
+/// When a frame may be wanted: one that is over is a frame that comes too late.
+const WANTED: Window = Window { past: DAY, ahead: DAY };
 
 /// What a client says about a frame.
 #[derive(Debug, Default)]
@@ -45,6 +50,7 @@ impl Query {
             name: "query",
             value: uri.query().unwrap_or_default().to_owned(),
             allowed: "pairs name=value joined by '&', percent-encoded UTF-8".into(),
+            hint: Hint::default(),
         })
     }
 
@@ -59,7 +65,7 @@ impl Query {
 
 /// A camera's name out of a query or path.
 pub(crate) fn parse_camera(text: &str) -> Result<CameraId, Refusal> {
-    read("camera", text, "1 to 64 characters out of A-Z a-z 0-9 . _ -", |text| text.parse().ok())
+    read("camera", text, "1 to 64 characters out of A-Z a-z 0-9 . _ -", |text| text.parse().map_err(|_| Hint::default()))
 }
 
 impl About {
@@ -70,12 +76,19 @@ impl About {
             let from_header = || headers.get(header).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
             query.get(parameter).map(str::to_owned).or_else(from_header)
         };
-        let sequence = said("sequence", names::SEQUENCE)
-            .map(|text| read("sequence", &text, "a whole number from 0 to 18446744073709551615", |text| text.parse().ok()));
-        let captured_at = said("captured_at", names::CAPTURED_AT)
-            .map(|text| read("captured_at", &text, "an RFC 3339 time, or microseconds since the epoch", parse_moment));
-        let deadline = said("deadline", names::DEADLINE)
-            .map(|text| read("deadline", &text, "a span from receipt such as 500ms, or an RFC 3339 time", parse_deadline));
+        let sequence = said("sequence", names::SEQUENCE).map(|text| parse_sequence(&text));
+        let now = Timestamp::now();
+        let captured_at = said("captured_at", names::CAPTURED_AT).map(|text| {
+            let allowed = "an RFC 3339 time, or microseconds since the epoch, at most a day ago and an hour ahead";
+            read("captured_at", &text, allowed, |text| parse_moment(text, now, CAPTURED))
+        });
+        let deadline = said("deadline", names::DEADLINE).map(|text| {
+            let allowed = format!(
+                "a span from receipt such as 500ms (a number alone counts seconds, at most {}), or an RFC 3339 time, at most a day away",
+                max_wait.as_secs()
+            );
+            read("deadline", &text, &allowed, |text| parse_deadline(text, now, max_wait))
+        });
         Ok(Self {
             camera: query.camera()?,
             sequence: sequence.transpose()?,
@@ -86,12 +99,23 @@ impl About {
     }
 }
 
-fn parse_deadline(text: &str) -> Option<Deadline> {
-    parse_span(text).map(Deadline::After).or_else(|| parse_rfc3339(text).map(Deadline::At))
+fn parse_sequence(text: &str) -> Result<u64, Refusal> {
+    read("sequence", text, "a whole number from 0 to 18446744073709551615", |text| text.parse().map_err(|_| Hint::default()))
 }
 
-fn read<T>(name: &'static str, text: &str, allowed: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Refusal> {
-    parse(text.trim()).ok_or_else(|| Refusal::Parameter { name, value: shortened(text), allowed: allowed.into() })
+fn parse_deadline(text: &str, now: Timestamp, max_wait: Duration) -> Result<Deadline, Hint> {
+    if let Some(moment) = parse_rfc3339(text) {
+        return near(moment, now, WANTED).map(Deadline::At).ok_or_else(|| distance(moment, now));
+    }
+    match parse_span(text, Longest { named: DAY, bare: max_wait })? {
+        Duration::ZERO => Err(Hint(Some("it would be over before anybody could look".into()))),
+        span => Ok(Deadline::After(span)),
+    }
+}
+
+fn read<T>(name: &'static str, text: &str, allowed: &str, parse: impl Fn(&str) -> Result<T, Hint>) -> Result<T, Refusal> {
+    let refuse = |hint| Refusal::Parameter { name, value: shortened(text), allowed: allowed.into(), hint };
+    parse(text.trim()).map_err(refuse)
 }
 
 /// At most 80 bytes of what a client sent: enough to recognise it, too little to flood a log.
@@ -112,10 +136,15 @@ mod tests {
 
     #[test]
     fn query_and_headers_say_the_same() {
-        let by_query = about("/x?sequence=3&captured_at=1000000&deadline=500ms&camera=gate&other=1", &[]).unwrap();
-        let header_list = [("mlvi-sequence", "3"), ("mlvi-captured-at", "1970-01-01T00:00:01Z"), ("mlvi-deadline", "0.5s")];
+        let now = Timestamp::now();
+        let captured_at = Timestamp::from_micros(now.as_micros() / 1_000_000 * 1_000_000);
+        let uri = format!("/x?sequence=3&captured_at={}&deadline=500ms&camera=gate&other=1", captured_at.as_micros());
+        let by_query = about(&uri, &[]).unwrap();
+        let written =
+            humantime::format_rfc3339(std::time::UNIX_EPOCH + Duration::from_micros(captured_at.as_micros())).to_string();
+        let header_list = [("mlvi-sequence", "3"), ("mlvi-captured-at", written.as_str()), ("mlvi-deadline", "500ms")];
         assert_eq!(by_query.sequence, Some(3));
-        assert_eq!(by_query.captured_at, Some(Timestamp::from_micros(1_000_000)));
+        assert_eq!(by_query.captured_at, Some(captured_at));
         assert_eq!(by_query.deadline, Some(Deadline::After(Duration::from_millis(500))));
         assert_eq!(by_query.camera.unwrap().as_str(), "gate");
         let by_header = about("/x?sequence=4", &header_list[..2]).unwrap();
@@ -124,10 +153,41 @@ mod tests {
 
     #[test]
     fn a_deadline_is_a_span_or_a_moment() {
-        let received = Timestamp::from_micros(5_000_000);
+        let received = Timestamp::now();
         let moment = |text: &str| about(&format!("/x?deadline={text}"), &[]).unwrap().deadline.unwrap().moment(received);
-        assert_eq!(moment("2s"), Timestamp::from_micros(7_000_000));
-        assert_eq!(moment("1970-01-01T00:00:09Z"), Timestamp::from_micros(9_000_000));
+        assert_eq!(moment("2s"), received + Duration::from_secs(2));
+        assert_eq!(moment("2"), received + Duration::from_secs(2));
+        let later = Timestamp::from_micros((received.as_micros() / 1_000_000 + 9) * 1_000_000);
+        let written = humantime::format_rfc3339(std::time::UNIX_EPOCH + Duration::from_micros(later.as_micros())).to_string();
+        assert_eq!(moment(&written), later);
+    }
+
+    #[test]
+    fn a_number_in_another_unit_is_refused_with_what_it_looks_like() {
+        for (uri, parameter, hint) in [
+            ("/x?captured_at=1764335000", "captured_at", "seconds since the epoch"),
+            ("/x?captured_at=1764335000000", "captured_at", "milliseconds since the epoch"),
+            ("/x?captured_at=1764335000000000000", "captured_at", "nanoseconds since the epoch"),
+            ("/x?captured_at=-1", "captured_at", "negative"),
+            ("/x?captured_at=2999-01-01T00:00:00Z", "captured_at", "ahead"),
+            ("/x?captured_at=1970-01-01T00:00:01Z", "captured_at", "ago"),
+            ("/x?deadline=500", "deadline", "500ms"),
+            ("/x?deadline=1764335000", "deadline", "moment in seconds"),
+            ("/x?deadline=2999-01-01T00:00:00Z", "deadline", "ahead"),
+            ("/x?deadline=2001-01-01T00:00:00Z", "deadline", "ago"),
+            ("/x?deadline=2days", "deadline", "longer"),
+            ("/x?deadline=0", "deadline", "over before"),
+            ("/x?deadline=-5s", "deadline", ""),
+            ("/x?wait=5000", "wait", "5000ms"),
+            ("/x?wait=1764335000", "wait", "moment"),
+        ] {
+            let refusal = about(uri, &[]).unwrap_err();
+            let (text, problem) = (refusal.to_string(), refusal.problem());
+            assert_eq!(problem.status, 400);
+            assert!(text.contains(&format!("'{parameter}'")) && text.contains(hint), "{uri}: {text}");
+        }
+        let header = about("/x", &[("mlvi-captured-at", "1764335000")]).unwrap_err().to_string();
+        assert!(header.contains("seconds since the epoch"), "{header}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod openapi;
 mod results;
 
 use crate::app::App;
+use crate::moment::Hint;
 use crate::observe::observe;
 use crate::problem::Refusal;
 use axum::Router;
@@ -42,6 +43,11 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 /// A path's parameter; one that is not UTF-8 is refused like any other bad one.
 fn parameter(name: &'static str, path: Result<Path<String>, PathRejection>) -> Result<String, Refusal> {
-    let refuse = |rejection: PathRejection| Refusal::Parameter { name, value: rejection.body_text(), allowed: "UTF-8".into() };
+    let refuse = |rejection: PathRejection| Refusal::Parameter {
+        name,
+        value: rejection.body_text(),
+        allowed: "UTF-8".into(),
+        hint: Hint::default(),
+    };
     path.map(|Path(value)| value).map_err(refuse)
 }

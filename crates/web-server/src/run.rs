@@ -1,15 +1,15 @@
 //! The whole unit, from start to drain.
 
 use crate::app::App;
-use crate::serve::{Serving, serve};
-use crate::{Config, expiry, results, routes};
+use crate::{Config, Limits, expiry, results, routes};
 use anyhow::Context;
 use frame_bus::{Bus, topic_specs};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use unit::Shell;
+use unit::http::{HttpBounds, serve};
+use unit::{Shell, affordable_connections};
 
 /// The loop beats twice a second, and in between waits for one acknowledgement at most.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(60);
@@ -27,6 +27,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let shell = Shell::start(config.shell, &shutdown).await?;
     let (topics, caught_up) = (shell.health.condition("topics"), shell.health.condition("results"));
     shell.health.follow("broker", bus.state());
+    // without the broker a client still gets a 503 that says so, and the results that are held: better than no endpoint at all
+    shell.health.stay_ready();
     shell.conditions_added();
     let specs = topic_specs(&config.topics, config.partitions);
     let app = Arc::new(App::new(shell.identity.clone(), config.limits, config.topics, bus.clone(), shutdown.clone()));
@@ -46,9 +48,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     background.spawn(expiry::watch(app.clone(), shell.health.heartbeat("expiry", HEARTBEAT_LIMIT)));
 
     tracing::info!(%address, "serving");
-    let serving = Serving { max_connections: app.limits.max_connections, drain, connections: app.metrics.connections.clone() };
     let stopping = stopwatch(shutdown.clone());
-    serve(listener, routes::router(app.clone()), serving, shutdown.clone()).await;
+    let counts = app.metrics.connections.clone();
+    serve(listener, routes::router(app.clone()), bounds(&app.limits, drain), counts, shutdown.clone()).await;
     let stopped_at = stopping.await.unwrap_or_else(|_| Instant::now());
 
     // frames whose client has gone are still on their way to the broker
@@ -60,6 +62,19 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     }
     bus.close(left()).await;
     Ok(())
+}
+
+/// What clients may hold, as far as the process has room for it.
+fn bounds(limits: &Limits, drain: Duration) -> HttpBounds {
+    HttpBounds {
+        max_connections: affordable_connections(limits.max_connections, "MLVI_MAX_CONNECTIONS"),
+        max_per_peer: limits.max_connections_per_peer,
+        proxies: limits.proxies.clone(),
+        write_timeout: limits.write_timeout,
+        head_timeout: HttpBounds::HEAD_TIMEOUT,
+        idle_timeout: HttpBounds::IDLE_TIMEOUT,
+        drain,
+    }
 }
 
 /// When the shutdown came.

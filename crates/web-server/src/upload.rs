@@ -1,5 +1,6 @@
 //! Reads a frame out of a request's body, never more than the limit of it.
 
+use crate::encoding::{check_part, check_request};
 use crate::pending::{Place, Room};
 use crate::problem::Refusal;
 use axum::body::Body;
@@ -32,16 +33,22 @@ pub(crate) struct Upload {
 /// Most frames are not larger, and larger ones get their room as they come in.
 const MOST_FOR_A_CLAIM: usize = 256 * 1024;
 
+/// Who sends a body more slowly than this, in bytes per second, …
+const SLOWEST_BYTES_PER_S: f64 = 1024.0;
+/// … for so long keeps a place from others for nothing: a mobile network that changes its cell is back sooner.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Reads the multipart field `image`, or the whole body when it is not multipart. The body is left unread as soon as there is a
 /// reason to refuse it, so the connection must be closed after a refusal.
 pub(crate) async fn receive(request: Request, room: &Room, timeout: Duration) -> Result<Upload, Refusal> {
+    check_request(request.headers())?;
     let is_multipart = is_multipart(request.headers());
     let claimed = claimed_length(request.headers());
     let limit = if is_multipart { MAX_FRAME_BYTES + MULTIPART_OVERHEAD } else { MAX_FRAME_BYTES };
     if claimed.is_some_and(|bytes| bytes > limit as u64) {
         return Err(Refusal::TooLarge);
     }
-    let mut intake = Intake { bytes: Vec::new(), place: room.enter()?, reserved: 0, first_byte: None };
+    let mut intake = Intake { bytes: Vec::new(), place: room.enter()?, reserved: 0, first_byte: None, pace: Pace(PATIENCE) };
     if let Some(bytes) = claimed {
         // a claim alone takes only little room: silent connections must not keep others out
         intake.reserve(usize::try_from(bytes).unwrap_or(limit).min(MOST_FOR_A_CLAIM))?;
@@ -62,6 +69,24 @@ struct Intake {
     /// How many bytes its place has room for.
     reserved: usize,
     first_byte: Option<(Timestamp, Instant)>,
+    pace: Pace,
+}
+
+/// How long the client may still leave us waiting, what it has sent in time set off.
+struct Pace(Duration);
+
+impl Pace {
+    async fn next<T>(&mut self, next: impl Future<Output = T>) -> Result<T, Refusal> {
+        let began = Instant::now();
+        let came = tokio::time::timeout(self.0, next).await.map_err(|_| Refusal::UploadStalled(PATIENCE))?;
+        self.0 = self.0.saturating_sub(began.elapsed());
+        Ok(came)
+    }
+
+    fn came(&mut self, bytes: usize) {
+        let earned = Duration::from_secs_f64(bytes as f64 / SLOWEST_BYTES_PER_S);
+        self.0 = self.0.saturating_add(earned).min(PATIENCE);
+    }
 }
 
 impl Intake {
@@ -81,6 +106,7 @@ impl Intake {
 
     fn push(&mut self, chunk: &Bytes) -> Result<(), Refusal> {
         self.begin();
+        self.pace.came(chunk.len());
         let length = self.bytes.len() + chunk.len();
         if length > MAX_FRAME_BYTES {
             return Err(Refusal::TooLarge);
@@ -96,7 +122,7 @@ impl Intake {
 
 async fn read_raw(body: Body, intake: &mut Intake) -> Result<(), Refusal> {
     let mut chunks = body.into_data_stream();
-    while let Some(chunk) = chunks.next().await {
+    while let Some(chunk) = intake.pace.next(chunks.next()).await? {
         intake.push(&chunk.map_err(|error| Refusal::Interrupted(innermost(&error)))?)?;
     }
     Ok(())
@@ -108,13 +134,18 @@ async fn read_multipart(mut request: Request, intake: &mut Intake) -> Result<(),
     let form = Multipart::from_request(request, &()).await;
     let mut form = form.map_err(|error| Refusal::MalformedMultipart(error.body_text()))?;
     let mut found = false;
-    while let Some(mut field) = form.next_field().await.map_err(broken)? {
+    while let Some(mut field) = intake.pace.next(form.next_field()).await?.map_err(broken)? {
         intake.begin();
         let is_image = !found && field.name() == Some(IMAGE_FIELD);
         found |= is_image;
-        while let Some(chunk) = field.chunk().await.map_err(broken)? {
+        if is_image {
+            check_part(field.headers())?;
+        }
+        while let Some(chunk) = intake.pace.next(field.chunk()).await?.map_err(broken)? {
             if is_image {
                 intake.push(&chunk)?;
+            } else {
+                intake.pace.came(chunk.len());
             }
         }
     }
@@ -265,5 +296,24 @@ mod tests {
         let slow = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
         let refusal = receive(request("image/jpeg", slow), &room(), Duration::from_millis(1)).await.unwrap_err();
         assert_eq!(refusal.problem().status, 408);
+    }
+
+    #[tokio::test]
+    async fn a_pace_that_is_kept_goes_on_and_one_that_is_not_ends() {
+        let mut pace = Pace(Duration::from_millis(100));
+        for _ in 0..4 {
+            // 50 ms each, and as much is earned: far below the patience in all
+            pace.next(tokio::time::sleep(Duration::from_millis(50))).await.unwrap();
+            pace.came(1024);
+            pace.0 = pace.0.min(Duration::from_millis(100));
+        }
+        let trickle = async {
+            loop {
+                pace.next(tokio::time::sleep(Duration::from_millis(20))).await?;
+                pace.came(1);
+            }
+        };
+        let ended: Result<(), Refusal> = tokio::time::timeout(Duration::from_secs(5), trickle).await.unwrap();
+        assert_eq!(ended.unwrap_err().problem().kind, "/problems/upload-stalled");
     }
 }

@@ -1,7 +1,7 @@
 //! Waiting for a result: how clients ask for it, and how it is done.
 
 use crate::jobs::{Finished, Store, Subscription};
-use crate::moment::parse_span;
+use crate::moment::{Longest, parse_span};
 use crate::problem::Refusal;
 use crate::query::{Query, shortened};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -24,12 +24,13 @@ impl Wait {
     /// may be met in part, so it is cut to the limit, and one that cannot be read is passed over, as RFC 7240 asks.
     pub(crate) fn asked_for(query: &Query, headers: &HeaderMap, max: Duration) -> Result<Option<Self>, Refusal> {
         if let Some(text) = query.get("wait") {
-            return match parse_span(text.trim()).filter(|time| *time <= max) {
-                Some(time) => Ok(Some(Self { time, preferred_s: None })),
-                None => Err(Refusal::Parameter {
+            return match parse_span(text.trim(), Longest { named: max, bare: max }) {
+                Ok(time) => Ok(Some(Self { time, preferred_s: None })),
+                Err(hint) => Err(Refusal::Parameter {
                     name: "wait",
                     value: shortened(text),
                     allowed: format!("a span such as 5s, at most {} (MLVI_MAX_WAIT)", humantime::format_duration(max)),
+                    hint,
                 }),
             };
         }

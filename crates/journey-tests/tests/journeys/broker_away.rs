@@ -3,9 +3,18 @@
 use journey_tests::{Admin, Journey, Traffic, kafka_to_stop, photo};
 use mlvi::suite::UnitKind;
 
-async fn all_become(journey: &Journey, status: u16) {
+/// The web-server stays ready, so that clients get its 503 and the results that it holds.
+async fn all_are_without_broker(journey: &Journey) {
     for kind in UnitKind::ALL {
-        Admin(journey.suite.admin(kind)).becomes(status, "").await;
+        let status = if kind == UnitKind::WebServer { 200 } else { 503 };
+        let line = if kind == UnitKind::WebServer { "without    broker" } else { "not ready  broker" };
+        Admin(journey.suite.admin(kind)).becomes(status, line).await;
+    }
+}
+
+async fn all_are_ready(journey: &Journey) {
+    for kind in UnitKind::ALL {
+        Admin(journey.suite.admin(kind)).becomes(200, "ready      broker").await;
     }
 }
 
@@ -14,7 +23,7 @@ async fn away_under_load_on(kafka: Option<String>) {
     let traffic = Traffic::start(journey.client(), 4, 30).await;
     traffic.results(10).await;
     journey.stop_broker().await;
-    all_become(&journey, 503).await;
+    all_are_without_broker(&journey).await;
     let refused = journey.client_does(|client| client.post("/inference", &photo("camera.jpg")).unwrap()).await;
     assert_eq!((refused.status, &refused.body["status"]), (503, &503.into()), "a problem document: {refused:?}");
     for kind in UnitKind::ALL {
@@ -22,7 +31,7 @@ async fn away_under_load_on(kafka: Option<String>) {
     }
     // the cameras have not stopped sending all the time
     journey.start_broker().await;
-    all_become(&journey, 200).await;
+    all_are_ready(&journey).await;
     traffic.more_results(40).await;
     traffic.end().await;
     let groups = journey.groups();

@@ -1,20 +1,24 @@
 //! `GET /jobs/{id}` and `GET /jobs/{id}/frame`: how a frame fared, and the frame itself.
 
-use crate::app::App;
+use crate::app::{App, MAX_FETCHED_BYTES};
 use crate::jobs::{Finished, Job};
 use crate::observe::Subject;
 use crate::problem::Refusal;
 use crate::query::{Query, shortened};
 use crate::routes::parameter;
 use crate::wait::{Wait, for_result};
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use frame::{CameraId, FrameId, JobIds, Origin, Timestamp};
+use futures_util::stream::unfold;
 use serde::Serialize;
 use serde_json::Value;
+use std::convert::Infallible;
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// A second is about what a frame takes through an edge box under load.
 const POLL_AFTER_S: u32 = 1;
@@ -98,14 +102,27 @@ pub(super) async fn frame(State(app): State<Arc<App>>, path: Result<Path<String>
     let message = app.bus.read_one(&app.topics.frames, partition, offset).await?.ok_or(Refusal::FrameGone(id))?;
     // a topic that was deleted and made anew has other frames at the same offsets
     let envelope = message.envelope().ok().filter(|envelope| envelope.frame_id == id).ok_or(Refusal::FrameGone(id))?;
+    let bytes = message.payload.len();
+    let held = u32::try_from(bytes).ok().and_then(|bytes| app.fetches.clone().try_acquire_many_owned(bytes).ok());
+    let held = held.ok_or(Refusal::TooManyFetches(MAX_FETCHED_BYTES))?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(envelope.format.content_type())),
+        (header::CONTENT_LENGTH, bytes.into()),
         // bytes of a stranger: a browser must not take them for anything but an image
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
-    let mut response = (headers, message.payload).into_response();
+    let mut response = (headers, fetched(message.payload.into(), held)).into_response();
     response.extensions_mut().insert(Subject { frame_id: id, camera: Some(envelope.camera) });
     Ok(response)
+}
+
+/// A frame in pieces, which holds its permits until the client has taken it but for the last one.
+fn fetched(frame: Bytes, held: OwnedSemaphorePermit) -> Body {
+    const PIECE_BYTES: usize = 64 * 1024;
+    Body::from_stream(unfold((frame, held), |(mut rest, held)| async move {
+        let piece = rest.split_to(rest.len().min(PIECE_BYTES));
+        (!piece.is_empty()).then_some((Ok::<_, Infallible>(piece), (rest, held)))
+    }))
 }
 
 /// The answer for a job that has a result, whatever its status: it is the job's state.

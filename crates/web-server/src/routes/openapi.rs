@@ -14,6 +14,7 @@ pub(super) async fn show() -> impl IntoResponse {
 mod tests {
     use super::*;
     use crate::jobs::{Finished, samples};
+    use crate::moment::Hint;
     use crate::problem::Refusal;
     use crate::routes::jobs::Ticket;
     use crate::routes::{index, router, routes};
@@ -100,7 +101,7 @@ mod tests {
         for refusal in [
             Refusal::EmptyBody,
             Refusal::TooLarge,
-            Refusal::Parameter { name: "wait", value: "x".into(), allowed: "y".into() },
+            Refusal::Parameter { name: "wait", value: "x".into(), allowed: "y".into(), hint: Hint::default() },
             Refusal::Result(Arc::new(Finished::new(&failed, None))),
         ] {
             let response = axum::response::IntoResponse::into_response(refusal);

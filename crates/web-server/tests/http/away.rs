@@ -4,7 +4,7 @@ use crate::client::{get, post};
 use crate::suite::{Kafka, Rest, Server, jpeg};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_broker_uploads_get_503_and_the_unit_is_alive_but_not_ready() {
+async fn while_the_broker_is_away_the_door_stays_open_and_uploads_get_503() {
     let kafka = Kafka::start().await;
     let server = Server::ready(kafka.address, &[]).await;
     let mut rest = Rest::join(kafka.address).await;
@@ -13,7 +13,12 @@ async fn without_a_broker_uploads_get_503_and_the_unit_is_alive_but_not_ready() 
 
     let place = kafka.stop().await;
     server.until_ready(false).await;
-    post(server.http, "/inference", &[], jpeg()).await.expect_problem(503, "broker-away");
+    let ready = get(server.admin, "/readyz").await;
+    let text = String::from_utf8_lossy(&ready.body);
+    assert_eq!(ready.status, 200, "the Service keeps its endpoint: {text}");
+    assert!(text.contains("without    broker: "), "it says why: {text}");
+    let problem = post(server.http, "/inference", &[], jpeg()).await.expect_problem(503, "broker-away");
+    assert!(text.contains(problem["detail"].as_str().unwrap().trim_start_matches("the broker is away: ")), "{problem} {text}");
     assert_eq!(get(server.admin, "/livez").await.status, 200);
     assert_eq!(get(server.http, &job).await.status, 200, "what is known stays known");
 
@@ -29,6 +34,13 @@ async fn without_a_broker_uploads_get_503_and_the_unit_is_alive_but_not_ready() 
 async fn a_server_that_starts_before_its_broker_waits_for_it() {
     let place = Kafka::start().await.stop().await;
     let server = Server::start(place.1, &[]);
+    let not_yet = async {
+        while !String::from_utf8_lossy(&get(server.admin, "/readyz").await.body).contains("not ready  broker: ") {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), not_yet).await.unwrap();
+    assert_eq!(get(server.admin, "/readyz").await.status, 503, "it was never ready");
     post(server.http, "/inference", &[], jpeg()).await.expect_problem(503, "broker-away");
     get(server.http, "/results").await.expect_problem(503, "starting");
     let _kafka = Kafka::again(place).await;

@@ -1,7 +1,7 @@
 //! What comes in, and what bad input gets.
 
 use crate::client::{get, post, post_chunked, post_form, talk};
-use crate::suite::{Kafka, Rest, Server, jpeg};
+use crate::suite::{Kafka, Rest, Server, jpeg, padded};
 use frame::MAX_FRAME_BYTES;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -28,7 +28,7 @@ async fn bad_input_gets_a_problem_document_and_puts_nothing_on_the_bus() {
         let multipart = [("content-type", "multipart/form-data; boundary=XX")];
         post(server.http, path, &multipart, b"nonsense".to_vec()).await.expect_problem(400, "malformed-multipart");
         post(server.http, path, &multipart, b"--XX--\r\n".to_vec()).await.expect_problem(400, "missing-image");
-        for query in ["?wait=soon", "?wait=61s", "?sequence=-1", "?deadline=x", "?captured_at=x"] {
+        for query in ["?wait=soon", "?wait=61s", "?sequence=-1", "?deadline=x", "?captured_at=x", "?captured_at=1764335000"] {
             post(server.http, &format!("{path}{query}"), &[], good.clone()).await.expect_problem(400, "invalid-parameter");
         }
     }
@@ -57,19 +57,6 @@ async fn bad_input_gets_a_problem_document_and_puts_nothing_on_the_bus() {
 async fn a_frame_that_is_too_large_gets_413_and_the_client_sees_it() {
     let kafka = Kafka::start().await;
     let server = Server::ready(kafka.address, &[]).await;
-    // a large JPEG is one with its comment repeated: no pixel more
-    let padded = |bytes: usize| {
-        let image = jpeg();
-        let mut padded = image[..2].to_vec();
-        while padded.len() + image.len() + 4 < bytes {
-            let room = (bytes - padded.len() - (image.len() - 2) - 4).min(60_000);
-            padded.extend_from_slice(&[0xFF, 0xFE]);
-            padded.extend_from_slice(&u16::try_from(room + 2).unwrap().to_be_bytes());
-            padded.resize(padded.len() + room, b'x');
-        }
-        padded.extend_from_slice(&image[2..]);
-        padded
-    };
     let largest = padded(MAX_FRAME_BYTES);
     assert!(largest.len() <= MAX_FRAME_BYTES && largest.len() > MAX_FRAME_BYTES - 1000, "{}", largest.len());
     assert_eq!(post(server.http, "/inference", &[], largest.clone()).await.status, 202);
@@ -98,7 +85,9 @@ async fn everything_that_is_said_about_a_frame_travels_with_it() {
     let mut rest = Rest::join(kafka.address).await;
     let image = jpeg();
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let headers = [("traceparent", trace), ("mlvi-captured-at", "2026-01-01T00:00:00Z"), ("mlvi-deadline", "1m")];
+    let captured_at = frame::Timestamp::now().as_micros() - 60_000_000;
+    let written = captured_at.to_string();
+    let headers = [("traceparent", trace), ("mlvi-captured-at", written.as_str()), ("mlvi-deadline", "1m")];
     let reply = post(server.http, "/cameras/gate/frames?sequence=41", &headers, image.clone()).await;
     let ticket = reply.json();
     assert_eq!((reply.status, ticket["status"].as_str(), ticket["success"].as_str()), (202, Some("pending"), Some("true")));
@@ -111,7 +100,7 @@ async fn everything_that_is_said_about_a_frame_travels_with_it() {
     assert_eq!(message.key.as_deref(), Some(&b"gate"[..]));
     assert_eq!(ticket["job_uuid"], envelope.frame_id.to_string());
     assert_eq!((envelope.camera.as_str(), envelope.sequence), ("gate", 41));
-    assert_eq!(envelope.captured_at.unwrap().as_micros(), 1_767_225_600_000_000);
+    assert_eq!(envelope.captured_at.unwrap().as_micros(), captured_at);
     assert_eq!(envelope.deadline.unwrap().ms_since(envelope.received_at), 60_000.0);
     assert_eq!(envelope.traceparent.trace_id(), "0af7651916cd43dd8448eb211c80319c");
     assert_eq!(reply.header("traceparent"), envelope.traceparent.to_string());

@@ -7,7 +7,10 @@
 mod away;
 mod cascade;
 mod client;
+mod descriptors;
 mod door;
+mod encoding;
+mod held;
 mod journey;
 mod limits;
 mod made_again;

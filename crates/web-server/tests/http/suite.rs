@@ -25,6 +25,20 @@ pub(crate) fn jpeg() -> Vec<u8> {
     vision::encode_jpeg(&RgbImage::new(size, pixels).unwrap(), 80).unwrap()
 }
 
+/// A JPEG of about so many bytes: one with its comment repeated, no pixel more.
+pub(crate) fn padded(bytes: usize) -> Vec<u8> {
+    let image = jpeg();
+    let mut padded = image[..2].to_vec();
+    while padded.len() + image.len() + 4 < bytes {
+        let room = (bytes - padded.len() - (image.len() - 2) - 4).min(60_000);
+        padded.extend_from_slice(&[0xFF, 0xFE]);
+        padded.extend_from_slice(&u16::try_from(room + 2).unwrap().to_be_bytes());
+        padded.resize(padded.len() + room, b'x');
+    }
+    padded.extend_from_slice(&image[2..]);
+    padded
+}
+
 /// A broker in a directory of its own.
 pub(crate) struct Kafka {
     broker: Broker,
@@ -62,7 +76,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it and waits until it is ready.
+    /// Starts it and waits until everything that it needs is there.
     pub(crate) async fn ready(broker: SocketAddr, settings: &[(&str, &str)]) -> Self {
         let server = Self::start(broker, settings);
         server.until_ready(true).await;
@@ -83,10 +97,12 @@ impl Server {
         Self { http, admin, shutdown, task }
     }
 
+    /// Waits until every condition holds, or until one does not: which of both the status tells is for the caller to see.
     pub(crate) async fn until_ready(&self, ready: bool) {
         let is_ready = |reply: Reply| {
             // the line is there from the moment on at which the unit has named its conditions
-            reply.status == 200 && String::from_utf8_lossy(&reply.body).contains("ready      results")
+            let text = String::from_utf8_lossy(&reply.body);
+            reply.status == 200 && text.contains("ready      results") && !text.contains("without")
         };
         let wait = async {
             while is_ready(get(self.admin, "/readyz").await) != ready {
