@@ -1,6 +1,7 @@
 //! The `models` subcommand.
 
 use super::{Source, fetch, fetch_data, in_place, place};
+use anyhow::Context;
 use clap::Subcommand;
 use detector::{Description, Detector, LoadOptions, WeightsFile};
 use frame::{ImageSize, RgbImage};
@@ -91,7 +92,8 @@ fn check(dir: &Path, name: &str) -> anyhow::Result<()> {
     let description = Description::load(dir, name)?;
     let detector = Detector::load(&description, LoadOptions::default())?;
     // some networks fail only when they run
-    let grey = RgbImage::new(PROBE, vec![127; (PROBE.width * PROBE.height * 3) as usize])?;
+    let bytes = vec![127; (PROBE.width * PROBE.height * 3) as usize];
+    let grey = RgbImage::new(PROBE, bytes).context("a picture")?;
     let run = detector.session().and_then(|mut session| session.detect(&[&grey]));
     run.map_err(|error| anyhow::anyhow!("the model {name} cannot be loaded: it fails on a picture: {error}"))?;
     let (info, classes) = (detector.info(), description.names().len());
