@@ -1,8 +1,9 @@
 //! The whole unit, from start to drain.
 
 use crate::app::App;
+use crate::backlog::Looks;
 use crate::serve::{Serving, serve};
-use crate::{Config, expiry, results, routes};
+use crate::{Config, backlog, expiry, results, routes};
 use anyhow::Context;
 use frame_bus::{Bus, topic_specs};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let (topics, caught_up) = (shell.health.condition("topics"), shell.health.condition("results"));
     shell.health.follow("broker", bus.state());
     shell.conditions_added();
+    let groups = config.groups;
     let specs = topic_specs(&config.topics, config.partitions);
     let app = Arc::new(App::new(shell.identity.clone(), config.limits, config.topics, bus.clone(), shutdown.clone()));
     app.metrics.register(&shell.metrics);
@@ -37,8 +39,11 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         let app = app.clone();
         async move {
             if app.bus.topics_in_place(&specs, &app.shutdown, |outcome| topics.set(outcome)).await {
+                // what waits from before is known before a frame is taken
+                let mut looks = Looks::default();
+                backlog::look(&app, &groups, &mut looks).await;
                 app.topics_are_there();
-                results::follow(app, caught_up).await;
+                tokio::join!(backlog::watch(&app, &groups, looks), results::follow(app.clone(), caught_up));
             }
         }
     });
