@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic and print as tests do")]
 
 use detector::{Description, Detector, Fork, Found, LoadOptions, NmsRule, Resize, Session};
-use frame::{BoundingBox, Detection, ImageSize, RgbImage};
+use frame::{BoundingBox, Detection, RgbImage};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

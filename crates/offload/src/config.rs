@@ -113,7 +113,7 @@ pub struct Deadline {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Degrade {
-    /// The edge looks, however late.
+    /// The edge looks, however late; the cloud, when the edge has more than a second of work and the cloud answers sooner.
     Edge,
     /// It gets an `expired` result at once and costs nobody's time.
     Expire,
@@ -233,7 +233,9 @@ pub struct Motion {
 pub struct Redispatch {
     /// Whether frames are taken back from the cloud.
     pub enabled: bool,
-    /// After this time without an answer, in milliseconds; earlier for a frame whose deadline the edge could still meet.
+    /// After this time without an answer, in milliseconds; earlier for a frame whose deadline the edge could still meet, and later
+    /// when the tiers have that much work (up to three times, when the cloud answers nobody). A cloud that answers others, sooner than the
+    /// edge would, gets it again.
     pub after_ms: f64,
 }
 
@@ -390,65 +392,116 @@ impl PolicyConfig {
     /// # Errors
     /// The first that is not.
     pub fn check(&self) -> Result<(), PolicyError> {
-        let share = |value: f64| (0.0..=1.0).contains(&value);
-        let positive = |value: f64| value > 0.0 && value.is_finite();
-        let not_negative = |value: f64| value >= 0.0 && value.is_finite();
-        let (hysteresis, breaker) = (&self.hysteresis, &self.breaker);
-        let mut rows: Vec<(&'static str, f64, bool, &'static str)> = vec![
-            ("[ratio] cloud_share", self.ratio.cloud_share, share(self.ratio.cloud_share), "from 0 to 1"),
-            ("[deadline] target_ms", self.deadline.target_ms, positive(self.deadline.target_ms), "above 0"),
-            ("[deadline] comfort", self.deadline.comfort, share(self.deadline.comfort), "from 0 to 1"),
-            ("[deadline] late_up_to_ms", self.deadline.late_up_to_ms, not_negative(self.deadline.late_up_to_ms), "0 or more"),
-            ("[deadline] refresh_ms", self.deadline.refresh_ms, not_negative(self.deadline.refresh_ms), "0 or more"),
-            ("[bandit] target_ms", self.bandit.target_ms, positive(self.bandit.target_ms), "above 0"),
-            ("[hysteresis] dwell_ms", hysteresis.dwell_ms, not_negative(hysteresis.dwell_ms), "0 or more"),
-            (
-                "[hysteresis] to_edge_below",
-                hysteresis.to_edge_below,
-                hysteresis.to_edge_below <= hysteresis.to_cloud_above,
-                "at most to_cloud_above",
-            ),
-            ("[breaker] silence_ms", breaker.silence_ms, positive(breaker.silence_ms), "above 0"),
-            ("[breaker] first_silence_ms", breaker.first_silence_ms, positive(breaker.first_silence_ms), "above 0"),
-            ("[breaker] probe_after_ms", breaker.probe_after_ms, positive(breaker.probe_after_ms), "above 0"),
-            (
-                "[breaker] probe_at_most_ms",
-                breaker.probe_at_most_ms,
-                breaker.probe_at_most_ms >= breaker.probe_after_ms && breaker.probe_at_most_ms.is_finite(),
-                "at least probe_after_ms",
-            ),
-            ("[motion] skip_below", self.motion.skip_below, share(self.motion.skip_below), "from 0 to 1"),
-            ("[motion] look_every_ms", self.motion.look_every_ms, positive(self.motion.look_every_ms), "above 0"),
-            ("[redispatch] after_ms", self.redispatch.after_ms, positive(self.redispatch.after_ms), "above 0"),
-            ("[price] edge_per_frame", self.price.edge_per_frame, not_negative(self.price.edge_per_frame), "0 or more"),
-            ("[price] cloud_per_frame", self.price.cloud_per_frame, not_negative(self.price.cloud_per_frame), "0 or more"),
-            (
-                "[price] cloud_per_gigabyte",
-                self.price.cloud_per_gigabyte,
-                not_negative(self.price.cloud_per_gigabyte),
-                "0 or more",
-            ),
-        ];
-        if let Some(Budget { unit, rate, burst, .. }) = self.budget {
-            let (ok, allowed) = match unit {
-                BudgetUnit::Share => (share(rate), "from 0 to 1 when the unit is share"),
-                BudgetUnit::Bytes | BudgetUnit::Money => (not_negative(rate), "0 or more"),
-            };
-            rows.push(("[budget] rate", rate, ok, allowed));
-            rows.push(("[budget] burst", burst, positive(burst), "above 0"));
-        }
-        for prior in [&self.prior.edge, &self.prior.cloud] {
-            let entries =
-                [("[prior] service_ms", prior.service_ms), ("[prior] rtt_ms", prior.rtt_ms), ("[prior] mbit_s", prior.mbit_s)];
-            rows.extend(
-                entries.into_iter().filter_map(|(name, value)| value.map(|value| (name, value, positive(value), "above 0"))),
-            );
-            rows.extend(prior.workers.map(|workers| ("[prior] workers", f64::from(workers), workers > 0, "above 0")));
-        }
-        if let Some((field, value, _, allowed)) = rows.into_iter().find(|(_, _, ok, _)| !ok) {
+        let mut rows = self.shares_and_times();
+        rows.extend(self.money_and_beliefs());
+        if let Some(Row { field, value, allowed, .. }) = rows.into_iter().find(|row| !row.ok) {
             return Err(PolicyError::Range { field, value: value.to_string(), allowed });
         }
         crate::policies::build(self).map(drop)
+    }
+
+    fn shares_and_times(&self) -> Vec<Row> {
+        let (deadline, hysteresis, breaker, motion) = (&self.deadline, &self.hysteresis, &self.breaker, &self.motion);
+        let lean = |field, value| Row { field, value, ok: (-1.0..=1.0).contains(&value), allowed: "from -1 to 1" };
+        let (below, above) = (hysteresis.to_edge_below, hysteresis.to_cloud_above);
+        let (probe, most) = (breaker.probe_after_ms, breaker.probe_at_most_ms);
+        vec![
+            Row::share("[ratio] cloud_share", self.ratio.cloud_share),
+            Row::time("[deadline] target_ms", deadline.target_ms),
+            Row::share("[deadline] comfort", deadline.comfort),
+            Row::time_or_none("[deadline] late_up_to_ms", deadline.late_up_to_ms),
+            Row::time_or_none("[deadline] refresh_ms", deadline.refresh_ms),
+            Row::time("[bandit] target_ms", self.bandit.target_ms),
+            Row::time_or_none("[hysteresis] dwell_ms", hysteresis.dwell_ms),
+            lean("[hysteresis] to_cloud_above", above),
+            lean("[hysteresis] to_edge_below", below),
+            Row { field: "[hysteresis] to_edge_below", value: below, ok: below <= above, allowed: "at most to_cloud_above" },
+            Row::time("[breaker] silence_ms", breaker.silence_ms),
+            Row::time("[breaker] first_silence_ms", breaker.first_silence_ms),
+            Row::time("[breaker] probe_after_ms", probe),
+            Row::time("[breaker] probe_at_most_ms", most),
+            Row { field: "[breaker] probe_at_most_ms", value: most, ok: most >= probe, allowed: "at least probe_after_ms" },
+            Row::share("[motion] skip_below", motion.skip_below),
+            Row::time("[motion] look_every_ms", motion.look_every_ms),
+            Row::time("[redispatch] after_ms", self.redispatch.after_ms),
+        ]
+    }
+
+    fn money_and_beliefs(&self) -> Vec<Row> {
+        let price = &self.price;
+        let mut rows = vec![
+            Row::amount("[price] edge_per_frame", price.edge_per_frame),
+            Row::amount("[price] cloud_per_frame", price.cloud_per_frame),
+            Row::amount("[price] cloud_per_gigabyte", price.cloud_per_gigabyte),
+        ];
+        if let Some(Budget { unit, rate, burst, .. }) = self.budget {
+            rows.push(match unit {
+                BudgetUnit::Share => Row { allowed: "from 0 to 1 when the unit is share", ..Row::share("[budget] rate", rate) },
+                BudgetUnit::Bytes | BudgetUnit::Money => Row::amount("[budget] rate", rate),
+            });
+            rows.push(Row {
+                ok: burst > 0.0 && burst <= MOST,
+                allowed: "above 0 and at most 1e15",
+                ..Row::amount("[budget] burst", burst)
+            });
+        }
+        for prior in [&self.prior.edge, &self.prior.cloud] {
+            rows.extend(prior.service_ms.map(|ms| Row::believed_ms("[prior] service_ms", ms)));
+            rows.extend(prior.rtt_ms.map(|ms| Row::believed_ms("[prior] rtt_ms", ms)));
+            let speed = |value| Row {
+                field: "[prior] mbit_s",
+                value,
+                ok: (0.001..=1e6).contains(&value),
+                allowed: "from 0.001 to 1000000",
+            };
+            rows.extend(prior.mbit_s.map(speed));
+            let workers = |workers| Row {
+                field: "[prior] workers",
+                value: f64::from(workers),
+                ok: (1..=10_000).contains(&workers),
+                allowed: "from 1 to 10000",
+            };
+            rows.extend(prior.workers.map(workers));
+        }
+        rows
+    }
+}
+
+/// A number of the policy file, and what it may be.
+struct Row {
+    field: &'static str,
+    value: f64,
+    ok: bool,
+    allowed: &'static str,
+}
+
+/// A day, milliseconds: longer than anybody waits for a frame.
+const DAY_MS: f64 = 86_400_000.0;
+/// Of money, bytes and frames: sums of it are still exact to a thousandth, and no arithmetic overflows.
+const MOST: f64 = 1e15;
+
+impl Row {
+    fn share(field: &'static str, value: f64) -> Self {
+        Self { field, value, ok: (0.0..=1.0).contains(&value), allowed: "from 0 to 1" }
+    }
+
+    /// In milliseconds.
+    fn time(field: &'static str, value: f64) -> Self {
+        Self { field, value, ok: (1.0..=DAY_MS).contains(&value), allowed: "from 1 to 86400000 (a day)" }
+    }
+
+    /// In milliseconds; 0 means that there is none.
+    fn time_or_none(field: &'static str, value: f64) -> Self {
+        Self { field, value, ok: (0.0..=DAY_MS).contains(&value), allowed: "from 0 to 86400000 (a day)" }
+    }
+
+    /// What is believed, in milliseconds: shorter times than one there are.
+    fn believed_ms(field: &'static str, value: f64) -> Self {
+        Self { field, value, ok: (0.001..=DAY_MS).contains(&value), allowed: "from 0.001 to 86400000 (a day)" }
+    }
+
+    fn amount(field: &'static str, value: f64) -> Self {
+        Self { field, value, ok: (0.0..=MOST).contains(&value), allowed: "from 0 to 1e15" }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use crate::guards::{Admission, BreakerState, CircuitBreaker, Dwell, MotionGate, TokenBucket};
 use crate::learn::{Capacity, Tier, TierResult};
-use crate::{Action, Choice, End, FrameFacts, Outcome, Policy, PolicyConfig, PolicyError, Snapshot, estimate_to_cloud, policies};
+use crate::{
+    Action, Choice, End, FrameFacts, Outcome, Policy, PolicyConfig, PolicyError, Snapshot, TierSnapshot, estimate_to_cloud,
+    policies,
+};
 use frame::Destination::{self, Cloud, Edge};
 use frame::{Predicted, Timestamp};
 use std::collections::{BTreeMap, HashMap};
@@ -13,8 +16,10 @@ use std::time::Duration;
 const MOST_ON_THEIR_WAY: usize = 65_536;
 /// A cloud that is slow but steady gets this many times the expected time before frames are taken back from it.
 const SLOW_BUT_STEADY: f64 = 2.0;
-/// But not more than so many times the configured time: what is expected of a cloud that has just fallen silent has no bound.
+/// But not more than so many times the configured time when it answers nobody: what is expected of a silent cloud has no bound.
 const MOST_PATIENCE: f64 = 3.0;
+/// Of the configured time: clocks of several machines differ a little.
+const NEARLY: f64 = 0.9;
 
 /// Decides on frames and learns from their results. `K` names frames.
 ///
@@ -81,6 +86,17 @@ pub enum TakenTo {
 
 fn ms(time: Timestamp) -> f64 {
     time.as_micros() as f64 / 1000.0
+}
+
+/// What is known, but of the edge's queue.
+fn without_edge(load: Snapshot) -> Snapshot {
+    Snapshot { edge: TierSnapshot { predicted_ms: None, predicted_high_ms: None, ..load.edge }, ..load }
+}
+
+/// Never panics: what is no number is no time, and nothing is waited for longer than a day.
+fn duration(ms: f64) -> Duration {
+    const DAY_MS: f64 = 86_400_000.0;
+    Duration::from_micros((ms.clamp(0.0, DAY_MS) * 1000.0) as u64)
 }
 
 impl<K: Copy + Eq + Hash> Decider<K> {
@@ -260,14 +276,57 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     /// How long the cloud is waited for; `None` when frames are not taken back.
     #[must_use]
     pub fn cloud_patience(&self, bytes: usize, now: Timestamp) -> Option<Duration> {
-        self.patience_ms(&self.snapshot(bytes, now)).map(|patience_ms| Duration::from_secs_f64(patience_ms / 1000.0))
+        self.patience_ms(&self.snapshot(bytes, now)).map(duration)
+    }
+
+    /// The same for a frame that the edge has looked at: it need not wait there again.
+    #[must_use]
+    pub fn provisional_patience(&self, bytes: usize, now: Timestamp) -> Option<Duration> {
+        self.patience_ms(&without_edge(self.snapshot(bytes, now))).map(duration)
+    }
+
+    /// A frame of `bytes` got no answer of the cloud for `waited`. When the cloud answers others, and this one sooner than the edge
+    /// would, it goes there again: gives the moment at which it is to be taken back then. `None`: it is to be taken back now.
+    ///
+    /// A tier that is cut off answers nobody; one that has too much to do must not get rid of it at one that has more.
+    pub fn again(&mut self, key: K, bytes: usize, waited: Duration, now: Timestamp) -> Option<Timestamp> {
+        let at = ms(now);
+        let load = self.snapshot(bytes, now);
+        let has_waited = waited >= duration(self.config.redispatch.after_ms * NEARLY);
+        let answers = self.cloud_answers(&load);
+        let is_closed = self.cloud_breaker.state(at) == BreakerState::Closed;
+        let sooner = load.cloud.predicted_ms? < load.edge.predicted_ms?;
+        if !(self.config.redispatch.enabled && has_waited && answers && is_closed && sooner) {
+            return None;
+        }
+        if let Some(pending) = self.on_their_way.get_mut(&key) {
+            if pending.provisional || pending.edge.is_some() {
+                return None;
+            }
+            let serial = self.serial;
+            self.serial += 1;
+            if let Some(before) = pending.cloud.replace(serial) {
+                self.cloud.give_up(before, at);
+            }
+            self.cloud.sent(serial, at, bytes, load.cloud.predicted_ms);
+            self.cloud_breaker.sent(at, load.cloud.predicted_high_ms);
+        }
+        Some(now + duration(self.patience_ms(&load)?))
+    }
+
+    /// Whether somebody's frame was answered by the cloud lately.
+    fn cloud_answers(&self, load: &Snapshot) -> bool {
+        load.cloud.last_result_ms.is_some_and(|ms| ms <= self.config.breaker.silence_ms)
     }
 
     /// The same in milliseconds, for tiers that have been looked at already.
     fn patience_ms(&self, load: &Snapshot) -> Option<f64> {
-        let high_ms = load.cloud.predicted_high_ms.unwrap_or(0.0);
+        let high_ms = SLOW_BUT_STEADY * load.cloud.predicted_high_ms.unwrap_or(0.0);
+        // taken back, it would wait there
+        let edge_ms = load.edge.predicted_high_ms.unwrap_or(0.0);
         let configured_ms = self.config.redispatch.after_ms;
-        let patience_ms = configured_ms.max((SLOW_BUT_STEADY * high_ms).min(MOST_PATIENCE * configured_ms));
+        let most_ms = if self.cloud_answers(load) { f64::INFINITY } else { MOST_PATIENCE * configured_ms };
+        let patience_ms = configured_ms.max(high_ms.max(edge_ms).min(most_ms));
         self.config.redispatch.enabled.then_some(patience_ms)
     }
 
@@ -418,7 +477,7 @@ impl<K: Copy + Eq + Hash> Decider<K> {
                 configured_ms.min(if rescue_ms >= high_ms && rescue_ms > 0.0 { rescue_ms } else { left_ms })
             }
         };
-        Some(now + Duration::from_secs_f64(after_ms.max(0.0) / 1000.0))
+        Some(now + duration(after_ms))
     }
 
     #[allow(clippy::too_many_arguments, reason = "the parts of one record, at its only call")]
@@ -479,7 +538,7 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         self.cloud.sent(serial, at, bytes, load.cloud.predicted_ms);
         self.cloud_breaker.sent(at, load.cloud.predicted_high_ms);
         let without_deadline = FrameFacts { deadline_left_ms: None, ..self.on_their_way.get(&key)?.frame.clone() };
-        self.answer_by(&without_deadline, &load, now)
+        self.answer_by(&without_deadline, &without_edge(load), now)
     }
 
     /// What was reserved for the cloud and not spent there.

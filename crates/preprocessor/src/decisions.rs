@@ -98,6 +98,19 @@ impl Decisions {
         self.lock().cloud_patience(bytes, self.now())
     }
 
+    /// The same for a frame that the edge has looked at.
+    pub(crate) fn provisional_patience(&self, bytes: usize) -> Option<Duration> {
+        self.lock().provisional_patience(bytes, self.now())
+    }
+
+    /// Whether a frame that the cloud has not answered for `waited` goes there again, because the edge would answer it later; until when,
+    /// by the system's clock.
+    pub(crate) fn again(&self, id: FrameId, bytes: usize, waited: Duration) -> Option<Timestamp> {
+        let now = self.now();
+        let answer_by = self.lock().again(id, bytes, waited, now)?;
+        Some(Timestamp::now() + Duration::from_micros(answer_by.as_micros().saturating_sub(now.as_micros())))
+    }
+
     pub(crate) fn lag(&self, tier: Destination, frames: Option<u64>) {
         self.lock().lag(tier, frames);
     }

@@ -59,20 +59,25 @@ impl Backlog {
     /// Tells the decisions and the metrics what it sees, until shutdown. What cannot be read is not known.
     pub(crate) async fn watch(self, decisions: Decisions, metrics: Metrics, shutdown: CancellationToken) {
         loop {
-            let (own, edge, cloud) = tokio::join!(
-                self.of(&self.own_group, &self.topics.frames),
-                self.of_tier(Destination::Edge),
-                self.of_tier(Destination::Cloud)
-            );
-            metrics.backlog(own);
-            decisions.lag(Destination::Edge, edge);
-            decisions.lag(Destination::Cloud, cloud);
+            self.look(&decisions, &metrics).await;
             decisions.report();
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 () = shutdown.cancelled() => return,
             }
         }
+    }
+
+    /// Looks once.
+    pub(crate) async fn look(&self, decisions: &Decisions, metrics: &Metrics) {
+        let (own, edge, cloud) = tokio::join!(
+            self.of(&self.own_group, &self.topics.frames),
+            self.of_tier(Destination::Edge),
+            self.of_tier(Destination::Cloud)
+        );
+        metrics.backlog(own);
+        decisions.lag(Destination::Edge, edge);
+        decisions.lag(Destination::Cloud, cloud);
     }
 
     async fn of_tier(&self, tier: Destination) -> Option<u64> {

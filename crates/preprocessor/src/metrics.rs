@@ -47,6 +47,8 @@ struct TierGauges {
 pub(crate) enum Retaken {
     /// The edge looks at it.
     Edge,
+    /// It goes to the cloud again, which answers sooner than the edge would.
+    Cloud,
     /// The edge's provisional answer counts.
     Provisional,
     /// Its deadline had gone by.
@@ -207,6 +209,7 @@ impl Metrics {
     pub(crate) fn retaken(&self, to: Retaken) {
         let to = match to {
             Retaken::Edge => "edge",
+            Retaken::Cloud => "cloud",
             Retaken::Provisional => "provisional",
             Retaken::Expired => "expired",
         };

@@ -19,6 +19,9 @@ use tracing::{debug, info};
 /// Why a frame is on the edge after all.
 pub(crate) const CLOUD_LATE: &str = "cloud-late";
 
+/// The edge looks at the last attempt at the latest: by then it is no matter of luck any more.
+const MOST_ATTEMPTS: u32 = 4;
+
 /// Holds each frame of the cloud's topic until it is answered or late.
 pub(crate) struct Redispatcher {
     pub(crate) publisher: Arc<Publisher>,
@@ -41,7 +44,7 @@ impl Handle for Redispatcher {
             Some(answer_by) => answer_by,
             // sent on by the edge, by its clock; its answer is there, so the deadline is the end of waiting
             None if prepared.provisional => {
-                let Some(patience) = self.decisions.cloud_patience(message.payload.len()) else { return Ok(()) };
+                let Some(patience) = self.decisions.provisional_patience(message.payload.len()) else { return Ok(()) };
                 let due = envelope.sent_at.min(Timestamp::now()) + patience;
                 envelope.deadline.map_or(due, |deadline| due.min(deadline))
             }
@@ -94,6 +97,17 @@ impl Redispatcher {
             let result = envelope.expired("the cloud", self.served_by.clone(), envelope.timings());
             return self.publisher.result(ResultMessage::of(&envelope, result)).await;
         }
+        let (bytes, waited) =
+            (message.payload.len(), Duration::from_micros(now.as_micros().saturating_sub(envelope.sent_at.as_micros())));
+        if !prepared.provisional
+            && prepared.attempt + 1 < MOST_ATTEMPTS
+            && let Some(answer_by) = self.decisions.again(id, bytes, waited)
+        {
+            debug!(frame_id = %id, camera = %envelope.camera, attempt = prepared.attempt + 1, "cloud is late, but sooner than the edge");
+            self.metrics.retaken(Retaken::Cloud);
+            let envelope = for_the_cloud(envelope, prepared, answer_by, now);
+            return self.publisher.frame(Destination::Cloud, &envelope, message.payload).await;
+        }
         if self.decisions.late(id) == Some(TakenTo::Provisional) {
             debug!(frame_id = %id, "provisional answer is not held any more, the edge looks again");
         }
@@ -102,6 +116,12 @@ impl Redispatcher {
         let envelope = for_the_edge(envelope, prepared, now);
         self.publisher.frame(Destination::Edge, &envelope, message.payload).await
     }
+}
+
+/// The same frame for the same tier, which may have passed it over by now.
+fn for_the_cloud(envelope: Envelope, prepared: Prepared, answer_by: Timestamp, now: Timestamp) -> Envelope {
+    let prepared = Prepared { attempt: prepared.attempt.saturating_add(1), answer_by: Some(answer_by), ..prepared };
+    Envelope { traceparent: envelope.traceparent.child(), sent_at: now, prepared: Some(prepared), ..envelope }
 }
 
 /// The same frame for the other tier.

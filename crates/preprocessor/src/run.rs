@@ -76,6 +76,8 @@ async fn start(config: Config, own: Option<Box<dyn Policy>>, shutdown: Cancellat
     let decisions = Decisions::new(&policy.filled_in(policy.config.clone()), own, metrics.clone())?;
     tokio::spawn(policy.watch(decisions.clone(), metrics.clone(), watching.clone()));
     let backlog = Backlog { bus: bus.clone(), topics: topics.clone(), groups: tiers, own_group: group.clone() };
+    // what was left behind by whoever ran before is known before the first frame is decided on
+    backlog.look(&decisions, &metrics).await;
     tokio::spawn(backlog.watch(decisions.clone(), metrics.clone(), watching.clone()));
     tokio::spawn(watch_cluster(cluster, decisions.clone(), watching.clone()));
     let (answered, caught_up) = (Answered::default(), CancellationToken::new());

@@ -3,6 +3,7 @@
 use crate::Micros;
 use frame::{Destination, Timestamp};
 use offload::{Action, BreakerState, Capacity, Decider, FrameFacts, PolicyConfig, PolicyError, TakenTo, TierResult};
+use std::time::Duration;
 
 /// Where the preprocessor's clock stands when a simulation begins, so that ages of what was before it do not underflow: an hour.
 const EPOCH: Micros = 3_600_000_000;
@@ -28,7 +29,12 @@ pub trait Dispatcher {
     /// A result is seen. After a provisional one: until when the cloud's is waited for; `None`: until the frame's deadline.
     fn result(&mut self, frame: usize, result: &TierResult, now: Micros) -> Option<Micros>;
 
-    /// A frame's time for an answer is up: what becomes of it. `None`: it is waited for as before.
+    /// A frame's time for an answer is up, `waited` after it was sent to the cloud: whether it goes there again, and until when.
+    fn again(&mut self, _frame: usize, _bytes: usize, _waited: Micros, _now: Micros) -> Option<Micros> {
+        None
+    }
+
+    /// A frame's time for an answer is up, and it does not go to the cloud again: what becomes of it. `None`: it is waited for as before.
     fn late(&mut self, frame: usize, now: Micros) -> Option<TakenTo>;
 
     /// So many frames were sent to a tier and are not finished.
@@ -82,6 +88,10 @@ impl Dispatcher for Deciding {
 
     fn result(&mut self, frame: usize, result: &TierResult, now: Micros) -> Option<Micros> {
         self.0.result(frame, result, timestamp(now)).map(moment)
+    }
+
+    fn again(&mut self, frame: usize, bytes: usize, waited: Micros, now: Micros) -> Option<Micros> {
+        self.0.again(frame, bytes, Duration::from_micros(waited), timestamp(now)).map(moment)
     }
 
     fn late(&mut self, frame: usize, now: Micros) -> Option<TakenTo> {

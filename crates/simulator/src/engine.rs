@@ -57,6 +57,8 @@ struct Engine<'a> {
     decided: usize,
     /// By which measure a frame goes on to the cloud, until the edge has looked at it.
     cascades: HashMap<usize, Hardness>,
+    /// Frames that went to the cloud again: how often, and when last.
+    again: HashMap<usize, (u8, Micros)>,
     /// Frames with a provisional answer and no other.
     provisional: HashSet<usize>,
     breakers: [BreakerState; 2],
@@ -78,6 +80,7 @@ impl<'a> Engine<'a> {
             uplink_free: 0,
             decided: 0,
             cascades: HashMap::new(),
+            again: HashMap::new(),
             provisional: HashSet::new(),
             breakers: [BreakerState::Closed; 2],
             history: History { frames: Vec::with_capacity(world.jobs.len()), ..History::default() },
@@ -286,6 +289,9 @@ impl<'a> Engine<'a> {
         if self.history.frames[frame].answer.is_some() {
             return;
         }
+        if self.goes_again(frame, now) {
+            return;
+        }
         let taken_to = self.dispatcher.late(frame, now);
         self.watch_breakers(now);
         match taken_to {
@@ -296,6 +302,22 @@ impl<'a> Engine<'a> {
             Some(TakenTo::Provisional) => self.promote(frame, now),
             None => {}
         }
+    }
+
+    /// Whether a frame that the cloud has not answered in time goes there once more, as the preprocessor lets it.
+    fn goes_again(&mut self, frame: usize, now: Micros) -> bool {
+        const MOST_TIMES: u8 = 2;
+        let (times, sent) = self.again.get(&frame).copied().unwrap_or((0, self.world.jobs[frame].decided));
+        let (job, record) = (&self.world.jobs[frame], &self.history.frames[frame]);
+        let is_over = record.escalated || record.redispatched || job.deadline.is_some_and(|deadline| deadline < now);
+        if is_over || times >= MOST_TIMES {
+            return false;
+        }
+        let Some(answer_by) = self.dispatcher.again(frame, job.bytes as usize, now - sent, now) else { return false };
+        self.again.insert(frame, (times + 1, now));
+        self.send_up(frame, Some(answer_by), now);
+        self.events.at(answer_by, Event::AnswerBy { frame });
+        true
     }
 
     /// Whether frames are still to come or to be finished.

@@ -20,8 +20,9 @@ pub(crate) struct Accepted {
 /// Checks a frame and sends it. When the client goes away meanwhile, the sending is finished all the same, so that every
 /// frame that the broker has is also known here.
 pub(crate) async fn accept(app: &Arc<App>, about: &About, upload: Upload, trace: TraceParent) -> Result<Accepted, Refusal> {
-    let Upload { bytes, place, received_at, started } = upload;
+    let Upload { bytes, mut place, received_at, started } = upload;
     let (bytes, format) = door::check(bytes, app.limits.max_pixels).await?;
+    place.wait()?;
     let camera = about.camera.clone().unwrap_or_else(CameraId::unnamed);
     let envelope = Envelope {
         frame_id: FrameId::fresh(),

@@ -46,7 +46,7 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(identity: ServedBy, limits: Limits, topics: Topics, bus: Bus, shutdown: CancellationToken) -> Self {
         let bounds = Bounds { count: limits.max_jobs, bytes: limits.max_job_bytes, age: limits.job_ttl };
-        let room = Room::new(limits.max_pending_frames, limits.max_pending_bytes);
+        let room = Room::new(limits.max_pending_frames, limits.max_pending_bytes, limits.max_expected_wait);
         Self {
             identity,
             topics,
@@ -85,6 +85,13 @@ impl App {
     /// Whether older results have been read, so that what comes now is new.
     pub(crate) fn check_caught_up(&self) -> Result<(), Refusal> {
         if self.caught_up.load(Ordering::Acquire) { Ok(()) } else { Err(Refusal::Starting("older results are still being read")) }
+    }
+
+    /// A final result was read, the first of its frame; older ones say nothing of how fast the tiers are now.
+    pub(crate) fn answered(&self, ours: bool) {
+        if self.caught_up.load(Ordering::Acquire) {
+            self.room.answered(ours);
+        }
     }
 
     pub(crate) fn topics_are_there(&self) {

@@ -1,6 +1,7 @@
 //! What the web-server is told at its start.
 
 use crate::UNIT;
+use crate::backlog::Groups;
 use frame::Topics;
 use frame_bus::BusConfig;
 use settings::Settings;
@@ -23,6 +24,8 @@ pub struct Config {
     pub topics: Topics,
     /// How many partitions a topic gets that has to be created.
     pub partitions: i32,
+    /// Whose committed offsets tell what waits at the broker.
+    pub groups: Groups,
     /// The port that clients speak to.
     pub http: Listen,
     /// What is accepted and kept.
@@ -38,6 +41,8 @@ pub struct Limits {
     pub max_pixels: u64,
     /// How many frames may be between upload and result.
     pub max_pending_frames: usize,
+    /// How long a frame may be expected to wait for its turn.
+    pub max_expected_wait: Duration,
     /// How many bytes these frames may have together.
     pub max_pending_bytes: usize,
     /// How long a result can be asked for.
@@ -72,9 +77,31 @@ impl Config {
             bus: BusConfig::from_settings(settings, UNIT),
             topics: frame_bus::topics_from_settings(settings),
             partitions: frame_bus::partitions_from_settings(settings),
+            groups: groups_from_settings(settings),
             http: Listen::Address(http),
             limits: Limits::from_settings(settings),
         }
+    }
+}
+
+fn groups_from_settings(settings: &mut Settings) -> Groups {
+    let mut group = |name, default: &str, of: &'static str| settings.text(name, default, of);
+    Groups {
+        preprocessor: group(
+            "MLVI_PREPROCESSOR_GROUP",
+            "mlvi-preprocessor",
+            "the consumer group of preprocessor, to see how many frames wait",
+        ),
+        edge: group(
+            "MLVI_EDGE_GROUP",
+            "mlvi-edge-inference",
+            "the consumer group of edge-inference, to see how many frames wait",
+        ),
+        cloud: group(
+            "MLVI_CLOUD_GROUP",
+            "mlvi-cloud-inference",
+            "the consumer group of cloud-inference, to see how many frames wait",
+        ),
     }
 }
 
@@ -99,6 +126,12 @@ impl Limits {
                 1000,
                 1..=1_000_000,
                 "how many frames may be on their way at once; further ones get 429",
+            ),
+            max_expected_wait: settings.duration(
+                "MLVI_MAX_EXPECTED_WAIT",
+                2 * SECOND,
+                Duration::from_millis(100)..=HOUR,
+                "how long a frame may be expected to wait for its turn, by how many wait and how fast results come; further ones get 429",
             ),
             max_pending_bytes: MIB
                 * settings.number(

@@ -23,6 +23,7 @@ pub(crate) async fn watch(app: Arc<App>, heartbeat: Heartbeat) {
         heartbeat.beat();
         let now = Timestamp::now();
         app.store.forget_old(now);
+        app.metrics.expected_wait.set(app.room.expected_wait_s().unwrap_or(f64::NAN));
         app.metrics.jobs_held.set(i64::try_from(app.store.finals()).unwrap_or(i64::MAX));
         let timeout_us = u64::try_from(app.limits.job_timeout.as_micros()).unwrap_or(u64::MAX);
         for (envelope, origin) in app.store.overdue(Timestamp::from_micros(now.as_micros().saturating_sub(timeout_us))) {

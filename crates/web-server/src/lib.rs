@@ -6,6 +6,7 @@
 
 mod accept;
 mod app;
+mod backlog;
 mod config;
 mod door;
 mod encoding;
@@ -14,6 +15,7 @@ mod jobs;
 mod metrics;
 mod moment;
 mod observe;
+mod pace;
 mod pending;
 mod problem;
 mod query;
@@ -27,6 +29,7 @@ mod testing;
 mod upload;
 mod wait;
 
+pub use backlog::Groups;
 pub use config::{Config, Limits};
 pub use run::run;
 

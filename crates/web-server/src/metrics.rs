@@ -7,6 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use std::sync::atomic::AtomicU64;
 use unit::http::HttpCounts;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -35,6 +36,7 @@ pub(crate) struct Metrics {
     upload_bytes: Counter,
     pending_frames: Gauge,
     pending_bytes: Gauge,
+    pub(crate) expected_wait: Gauge<f64, AtomicU64>,
     result_latency: Family<Ending, Histogram>,
     pub(crate) duplicates: Counter,
     pub(crate) provisional: Counter,
@@ -56,6 +58,7 @@ impl Metrics {
             upload_bytes: Counter::default(),
             pending_frames,
             pending_bytes,
+            expected_wait: Gauge::default(),
             // 10 ms to 41 s: from an idle edge box to a backlog that is about to expire
             result_latency: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.01, 2.0, 13))),
             duplicates: Counter::default(),
@@ -77,6 +80,11 @@ impl Metrics {
         to.register("upload_bytes", "Bytes of accepted frames", self.upload_bytes.clone());
         to.register("pending_frames", "Frames between upload and result", self.pending_frames.clone());
         to.register("pending_bytes", "Bytes of the frames between upload and result", self.pending_bytes.clone());
+        to.register(
+            "expected_wait_seconds",
+            "How long a frame that is taken now is expected to wait for its turn; NaN: not known",
+            self.expected_wait.clone(),
+        );
         to.register(
             "result_latency_seconds",
             "From a frame's first byte to its result, provisional or final, by status",

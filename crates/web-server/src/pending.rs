@@ -1,7 +1,9 @@
 //! Room for frames between upload and result: taken before a body is read, given back with the result.
 
+use crate::pace::{Pace, TooLong};
 use prometheus_client::metrics::gauge::Gauge;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Counts frames on their way and their bytes; clones share it.
 #[derive(Clone, Debug)]
@@ -14,6 +16,7 @@ struct Inner {
     max_frames: usize,
     max_bytes: usize,
     taken: Mutex<Taken>,
+    pace: Mutex<Pace>,
     frames_gauge: Gauge,
     bytes_gauge: Gauge,
 }
@@ -29,6 +32,8 @@ struct Taken {
 pub(crate) struct Place {
     room: Room,
     bytes: usize,
+    /// Whether its frame is complete and waits for its turn.
+    waits: bool,
 }
 
 /// There is no room for another frame, or for this one's next bytes.
@@ -40,17 +45,23 @@ pub(crate) enum Full {
     /// Too many bytes.
     #[error("the frames on their way fill {} MiB already (MLVI_MAX_PENDING_MIB)", .0 / (1024 * 1024))]
     Bytes(usize),
+    /// It would wait for too long.
+    #[error("{} frames wait, which is longer than MLVI_MAX_EXPECTED_WAIT as fast as results come", .0.waiting)]
+    Wait(TooLong),
 }
 
 impl Room {
-    pub(crate) fn new(max_frames: usize, max_bytes: usize) -> Self {
+    pub(crate) fn new(max_frames: usize, max_bytes: usize, max_wait: Duration) -> Self {
         let (frames_gauge, bytes_gauge) = (Gauge::default(), Gauge::default());
-        Self { inner: Arc::new(Inner { max_frames, max_bytes, taken: Mutex::default(), frames_gauge, bytes_gauge }) }
+        let pace = Mutex::new(Pace::new(max_wait, Instant::now()));
+        Self { inner: Arc::new(Inner { max_frames, max_bytes, taken: Mutex::default(), pace, frames_gauge, bytes_gauge }) }
     }
 
     /// A place for one more frame, without bytes yet.
     pub(crate) fn enter(&self) -> Result<Place, Full> {
         let inner = &*self.inner;
+        // before a body is read in vain
+        inner.pace(|pace| pace.admits(Instant::now())).map_err(Full::Wait)?;
         inner.change(|taken| {
             if taken.frames >= inner.max_frames {
                 return Err(Full::Frames(inner.max_frames));
@@ -58,7 +69,27 @@ impl Room {
             taken.frames += 1;
             Ok(())
         })?;
-        Ok(Place { room: self.clone(), bytes: 0 })
+        Ok(Place { room: self.clone(), bytes: 0, waits: false })
+    }
+
+    /// The first result of a frame was seen; `ours` when the frame came in here.
+    pub(crate) fn answered(&self, ours: bool) {
+        self.inner.pace(|pace| pace.answered(ours, Instant::now()));
+    }
+
+    /// How many results were counted.
+    pub(crate) fn results(&self) -> u64 {
+        self.inner.pace(|pace| pace.results())
+    }
+
+    /// What the broker says of all frames that are not finished; `None` when it does not say.
+    pub(crate) fn behind(&self, frames: Option<u64>, now: Instant) {
+        self.inner.pace(|pace| pace.behind(frames, now));
+    }
+
+    /// How long a frame that is taken now is expected to wait, in seconds; `None` when not known.
+    pub(crate) fn expected_wait_s(&self) -> Option<f64> {
+        self.inner.pace(|pace| pace.expected_wait_s(Instant::now()))
     }
 
     /// Frames on their way, and their bytes, as gauges that follow.
@@ -68,6 +99,14 @@ impl Room {
 }
 
 impl Place {
+    /// The frame is complete and waits for its turn from now on, if that comes soon enough: others may have come in meanwhile.
+    pub(crate) fn wait(&mut self) -> Result<(), Full> {
+        let now = Instant::now();
+        self.room.inner.pace(|pace| pace.admits(now).map(|()| pace.taken(now))).map_err(Full::Wait)?;
+        self.waits = true;
+        Ok(())
+    }
+
     /// Room for `bytes` more of this frame.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Full> {
         let inner = &*self.room.inner;
@@ -89,10 +128,17 @@ impl Drop for Place {
             taken.frames -= 1;
             taken.bytes -= self.bytes;
         });
+        if self.waits {
+            self.room.inner.pace(|pace| pace.left(Instant::now()));
+        }
     }
 }
 
 impl Inner {
+    fn pace<T>(&self, apply: impl FnOnce(&mut Pace) -> T) -> T {
+        apply(&mut self.pace.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn change<T>(&self, apply: impl FnOnce(&mut Taken) -> T) -> T {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = apply(&mut taken);
@@ -108,7 +154,7 @@ mod tests {
 
     #[test]
     fn both_bounds_hold_and_places_come_back() {
-        let room = Room::new(2, 100);
+        let room = Room::new(2, 100, Duration::from_secs(2));
         let (frames, bytes) = room.gauges();
         let mut first = room.enter().unwrap();
         first.grow(60).unwrap();
@@ -122,5 +168,16 @@ mod tests {
         room.enter().unwrap().grow(60).unwrap();
         drop(second);
         assert_eq!((frames.get(), bytes.get()), (0, 0));
+    }
+
+    #[test]
+    fn frames_that_still_come_in_do_not_wait_and_those_that_wait_keep_others_out() {
+        let room = Room::new(1000, 1000, Duration::from_secs(2));
+        let mut places: Vec<Place> = (0..200).map(|_| room.enter().unwrap()).collect();
+        let waiting = places.iter_mut().map_while(|place| place.wait().ok()).count();
+        assert_eq!(waiting, 50, "as long as no rate is known");
+        assert!(matches!(room.enter(), Err(Full::Wait(TooLong { waiting: 50, .. }))));
+        drop(places);
+        assert!(room.enter().is_ok());
     }
 }

@@ -113,7 +113,10 @@ impl Refusal {
     /// When it is worth trying again, in seconds.
     fn retry_after_s(&self) -> Option<u32> {
         match self {
-            Self::NoRoom(_) | Self::BusFull | Self::TooManyFetches(_) | Self::FrameUnknown(_) => Some(SOON_S),
+            Self::NoRoom(Full::Wait(too_long)) => Some(too_long.retry_after_s),
+            Self::NoRoom(Full::Frames(_) | Full::Bytes(_)) | Self::BusFull | Self::TooManyFetches(_) | Self::FrameUnknown(_) => {
+                Some(SOON_S)
+            }
             Self::BrokerAway(_) | Self::Starting(_) | Self::ShuttingDown | Self::TooManyStreams(_) => Some(LATER_S),
             _ => None,
         }

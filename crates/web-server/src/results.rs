@@ -80,6 +80,9 @@ fn take_in(app: &App, message: &Message) {
             } else if status != result.status {
                 app.metrics.promoted.inc();
             }
+            if status != Status::Provisional {
+                app.answered(received_at.is_some());
+            }
             if let Some(received_at) = received_at {
                 app.metrics.latency(status, Timestamp::now().ms_since(received_at) / 1000.0);
             }

@@ -1,7 +1,8 @@
 //! The whole unit, from start to drain.
 
 use crate::app::App;
-use crate::{Config, Limits, expiry, results, routes};
+use crate::backlog::Looks;
+use crate::{Config, Limits, backlog, expiry, results, routes};
 use anyhow::Context;
 use frame_bus::{Bus, topic_specs};
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     // without the broker a client still gets a 503 that says so, and the results that are held: better than no endpoint at all
     shell.health.stay_ready();
     shell.conditions_added();
+    let groups = config.groups;
     let specs = topic_specs(&config.topics, config.partitions);
     let app = Arc::new(App::new(shell.identity.clone(), config.limits, config.topics, bus.clone(), shutdown.clone()));
     app.metrics.register(&shell.metrics);
@@ -40,8 +42,11 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         async move {
             if app.bus.topics_in_place(&specs, &app.shutdown, |outcome| topics.set(outcome)).await {
                 topics.follow(app.bus.topics_state());
+                // what waits from before is known before a frame is taken
+                let mut looks = Looks::default();
+                backlog::look(&app, &groups, &mut looks).await;
                 app.topics_are_there();
-                results::follow(app, caught_up).await;
+                tokio::join!(backlog::watch(&app, &groups, looks), results::follow(app.clone(), caught_up));
             }
         }
     });

@@ -211,7 +211,7 @@ mod tests {
     }
 
     fn room() -> Room {
-        Room::new(4, 64 * 1024 * 1024)
+        Room::new(4, 64 * 1024 * 1024, std::time::Duration::from_secs(2))
     }
 
     async fn refusal(request: Request) -> String {
@@ -281,7 +281,7 @@ mod tests {
 
     #[tokio::test]
     async fn room_is_taken_while_reading_and_given_back() {
-        let small = Room::new(1, 1000);
+        let small = Room::new(1, 1000, std::time::Duration::from_secs(2));
         let upload = receive(request("image/jpeg", vec![1; 600]), &small, PATIENCE).await.unwrap();
         let full = receive(request("image/jpeg", "x"), &small, PATIENCE).await.unwrap_err();
         assert_eq!(full.problem().status, 429);

@@ -6,12 +6,13 @@ use crate::world::{Container, Setting, World};
 
 pub(super) const ID: &str = "group";
 
-/// What the preprocessor is told of others' groups: its variable, and whose.
-const TOLD: [(&str, &str); 2] = [("MLVI_EDGE_GROUP", "edge-inference"), ("MLVI_CLOUD_GROUP", "cloud-inference")];
+/// What units are told of others' groups: the variable, and whose.
+const TOLD: [(&str, &str); 3] =
+    [("MLVI_PREPROCESSOR_GROUP", "preprocessor"), ("MLVI_EDGE_GROUP", "edge-inference"), ("MLVI_CLOUD_GROUP", "cloud-inference")];
 
 pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (workload, container, _) in world.units() {
+    for (workload, container, program) in world.units() {
         for (variable, unit) in TOLD {
             let Some(told) = container.program.filter(|program| program.knows(variable)).and(container.setting(variable)) else {
                 continue;
@@ -27,7 +28,7 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
                     // whoever says something is told, rather than whoever has the default
                     let field = if container.environment.get(variable).is_some() { &told.field } else { &own.field };
                     findings.push(
-                        field.error(ID, message).help(format!("{variable} of the preprocessor must be MLVI_GROUP of {unit}")),
+                        field.error(ID, message).help(format!("{variable} of {} must be MLVI_GROUP of {unit}", program.name)),
                     );
                 }
             }

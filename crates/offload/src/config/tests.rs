@@ -41,3 +41,60 @@ fn what_is_wrong_is_named_with_what_is_allowed() {
         assert!(error.contains(part), "{text}: {error}");
     }
 }
+
+/// Each number of the file, and whether 0 is allowed.
+const NUMBERS: [(&str, &str, bool); 24] = [
+    ("ratio", "cloud_share", true),
+    ("deadline", "target_ms", false),
+    ("deadline", "comfort", true),
+    ("deadline", "late_up_to_ms", true),
+    ("deadline", "refresh_ms", true),
+    ("bandit", "target_ms", false),
+    ("hysteresis", "dwell_ms", true),
+    ("hysteresis", "to_cloud_above", true),
+    ("hysteresis", "to_edge_below", true),
+    ("breaker", "silence_ms", false),
+    ("breaker", "first_silence_ms", false),
+    ("breaker", "probe_after_ms", false),
+    ("breaker", "probe_at_most_ms", false),
+    ("motion", "skip_below", true),
+    ("motion", "look_every_ms", false),
+    ("redispatch", "after_ms", false),
+    ("price", "edge_per_frame", true),
+    ("price", "cloud_per_frame", true),
+    ("price", "cloud_per_gigabyte", true),
+    ("prior.edge", "service_ms", false),
+    ("prior.edge", "rtt_ms", false),
+    ("prior.cloud", "mbit_s", false),
+    ("prior.cloud", "workers", false),
+    ("prior.cloud", "service_ms", false),
+];
+
+#[test]
+fn every_number_has_a_range() {
+    for (section, key, zero) in NUMBERS {
+        let read = |value: &str| PolicyConfig::from_toml(&format!("policy = 'cloud-only'\n[{section}]\n{key} = {value}"));
+        for value in ["nan", "inf", "-inf", "-2.0", "1e300", "1e18"] {
+            let error = read(value).expect_err(&format!("[{section}] {key} = {value}")).to_string();
+            assert!(error.contains(key), "{error}");
+        }
+        let smallest = match (section, key, zero) {
+            ("hysteresis", "to_cloud_above" | "to_edge_below", _) => "-1.001",
+            (_, "workers", _) => "0",
+            (_, _, true) => "-0.001",
+            (_, _, false) => "0.0",
+        };
+        assert!(read(smallest).is_err(), "[{section}] {key} = {smallest}");
+        assert!(zero || key == "workers" || read("1e-300").is_err(), "[{section}] {key} = 1e-300");
+    }
+    for unit in ["bytes", "money", "share"] {
+        for (rate, burst) in [("nan", "1.0"), ("inf", "1.0"), ("1e300", "1.0"), ("-1.0", "1.0"), ("0.5", "1e300"), ("0.5", "0.0")]
+        {
+            let text = format!("policy = 'cloud-only'\n[budget]\nunit = '{unit}'\nrate = {rate}\nburst = {burst}");
+            assert!(PolicyConfig::from_toml(&text).unwrap_err().to_string().contains("[budget]"), "{text}");
+        }
+    }
+    let text = "policy = 'cloud-only'\n[redispatch]\nafter_ms = 1e300";
+    let error = PolicyConfig::from_toml(text).unwrap_err().to_string();
+    assert!(error.contains("it must be from 1 to 86400000 (a day)"), "{error}");
+}

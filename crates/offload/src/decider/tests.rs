@@ -112,6 +112,48 @@ fn a_late_frame_goes_to_the_edge_once_and_the_late_answer_changes_nothing() {
 }
 
 #[test]
+fn a_late_frame_is_not_taken_back_from_a_cloud_that_answers_to_an_edge_with_a_longer_queue() {
+    let waited = Duration::from_secs(5);
+    let piled = |edge: u64, cloud: u64, heard: u64| {
+        let mut decider = decider("alternate");
+        answered(&mut decider, 0, 0);
+        answered(&mut decider, 1, 100);
+        decider.decide(2, &nth(3), at(200));
+        decider.lag(Edge, Some(edge));
+        decider.lag(Cloud, Some(cloud));
+        // another frame's answer
+        decider.result(99, &done(Cloud), at(heard));
+        decider
+    };
+    // 20 ms a frame: 9 s of work on the edge, nearly none in the cloud
+    let mut decider = piled(472, 3, 5100);
+    let answer_by = decider.again(2, 30_000, waited, at(5200)).expect("the cloud has nothing to do");
+    assert!(answer_by > at(5200 + 5000), "{answer_by}");
+    assert!(decider.snapshot(1, at(5200)).cloud.predicted_ms.is_some(), "it is no sign that the cloud has stalled");
+    assert_eq!(decider.late(2, answer_by), Some(TakenTo::Edge));
+    assert_eq!(decider.again(2, 30_000, waited, at(5300)), None, "the edge has it");
+    assert_eq!(piled(3, 472, 5100).again(2, 30_000, waited, at(5200)), None, "the edge answers sooner");
+    assert_eq!(piled(472, 3, 300).again(2, 30_000, waited, at(5200)), None, "the cloud answers nobody");
+    assert_eq!(piled(472, 3, 5100).again(2, 30_000, waited / 10, at(5200)), None, "its deadline has gone by");
+    assert!(piled(472, 3, 5100).again(77, 30_000, waited, at(5200)).is_some(), "another process had decided on it");
+}
+
+#[test]
+fn the_cloud_is_waited_for_as_long_as_the_edge_would_take_within_bounds() {
+    let patience = |backlog: u64, now: u64| {
+        let mut decider = decider("alternate");
+        answered(&mut decider, 0, 0);
+        decider.result(99, &done(Cloud), at(100));
+        decider.lag(Edge, Some(backlog));
+        decider.cloud_patience(30_000, at(now)).unwrap().as_secs_f64()
+    };
+    assert_eq!(patience(10, 200), 5.0);
+    assert!((8.0..=11.0).contains(&patience(472, 200)), "{}", patience(472, 200));
+    assert!(patience(10_000, 200) > 190.0, "a cloud that answers keeps its frames");
+    assert_eq!(patience(10_000, 5000), 15.0, "one that is silent does not");
+}
+
+#[test]
 fn a_frame_is_taken_back_while_the_edge_can_still_meet_its_deadline() {
     let mut decider = decider("cloud-only");
     for key in 0..5 {
@@ -323,5 +365,74 @@ proptest! {
         }
         prop_assert!(cloud as f64 <= 3.0 + share * decisions.len() as f64 + 1e-6, "{cloud} of {}", decisions.len());
         prop_assert_eq!(run().0, decisions);
+    }
+}
+
+fn numbers() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        prop::sample::select(vec![0.0, 1e-300, 1e-3, 0.5, 1.0, 86_400_000.0, 1e15, 1e16, 1e300, f64::NAN, f64::INFINITY, -1.0]),
+        0.0..1e6f64,
+        -1.0..=1.0f64,
+    ]
+}
+
+proptest! {
+    /// Whatever numbers a policy file has: it is refused, or each frame gets a decision and whatever is waited for comes within days.
+    #[test]
+    fn what_is_accepted_decides(
+        which in 0..PolicyConfig::NAMES.len(), numbers in prop::collection::vec(numbers(), 12), places in prop::collection::vec(0..24usize, 3),
+        gaps in prop::collection::vec((0u64..10_000, prop::option::of(-1e9..1e9f64), any::<u32>(), 0u8..4), 1..40),
+    ) {
+        let mut config = PolicyConfig::named(PolicyConfig::NAMES[which]).unwrap();
+        config.expression.rule = "edge.backlog * edge.service_ms > cloud.rtt_ms".into();
+        let unit = [BudgetUnit::Bytes, BudgetUnit::Money, BudgetUnit::Share][places[0] % 3];
+        config.budget = (places[1] % 2 == 0).then_some(crate::Budget { unit, rate: 0.5, burst: 3.0, per: BudgetScope::All });
+        for (place, value) in places.iter().zip(&numbers) {
+            let value = *value;
+            match place {
+                0 => config.ratio.cloud_share = value,
+                1 => config.deadline.target_ms = value,
+                2 => config.deadline.comfort = value,
+                3 => config.deadline.late_up_to_ms = value,
+                4 => config.deadline.refresh_ms = value,
+                5 => config.bandit.target_ms = value,
+                6 => config.hysteresis.dwell_ms = value,
+                7 => config.hysteresis.to_cloud_above = value,
+                8 => config.hysteresis.to_edge_below = value,
+                9 => config.breaker.silence_ms = value,
+                10 => config.breaker.first_silence_ms = value,
+                11 => config.breaker.probe_after_ms = value,
+                12 => config.breaker.probe_at_most_ms = value,
+                13 => config.motion.skip_below = value,
+                14 => config.motion.look_every_ms = value,
+                15 => config.redispatch.after_ms = value,
+                16 => config.price.cloud_per_frame = value,
+                17 => config.price.edge_per_frame = value,
+                18 => config.price.cloud_per_gigabyte = value,
+                19 => config.prior.cloud.service_ms = Some(value),
+                20 => config.prior.cloud.rtt_ms = Some(value),
+                21 => config.prior.cloud.mbit_s = Some(value),
+                22 => config.prior.edge.service_ms = Some(value),
+                _ => config.budget = config.budget.map(|budget| crate::Budget { rate: value, burst: numbers[11], ..budget }),
+            }
+        }
+        let Ok(mut decider) = Decider::<u64>::new(&config, 3) else { return Ok(()) };
+        let mut now = 0;
+        for (key, (gap, deadline_left_ms, bytes, end)) in gaps.into_iter().enumerate() {
+            now += gap;
+            let key = key as u64;
+            let frame = FrameFacts { deadline_left_ms, bytes: bytes as usize, change: Some(0.2), ..nth(key) };
+            let decided = decider.decide(key, &frame, at(now));
+            let far = at(now + 86_400_001);
+            prop_assert!(decided.answer_by.is_none_or(|answer_by| answer_by <= far));
+            prop_assert!(decider.cloud_patience(frame.bytes, at(now)).is_none_or(|patience| patience <= Duration::from_secs(86_400)));
+            let tier = decided.choice.destination().unwrap_or(Edge);
+            match end {
+                0 => drop(decider.result(key, &done(tier), at(now + gap))),
+                1 => drop(decider.late(key, at(now + gap))),
+                2 => drop(decider.again(key, frame.bytes, Duration::from_millis(gap), at(now + gap))),
+                _ => drop(decider.result(key, &TierResult { service_ms: Some(1e300), ..done(tier) }, at(now + gap))),
+            }
+        }
     }
 }

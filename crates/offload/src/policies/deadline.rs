@@ -7,6 +7,9 @@ use frame::Destination::{self, Cloud, Edge};
 /// How many times rarer a tier is asked that seems too slow.
 const RARELY: f64 = 6.0;
 
+/// No tier is left idle while the other one has more than this much work, milliseconds.
+const MOST_WORK_ALONE_MS: f64 = 1000.0;
+
 /// Compares the predicted completion on each tier with the time that is left.
 pub(super) struct DeadlineAware {
     config: Deadline,
@@ -50,10 +53,13 @@ impl DeadlineAware {
             seen.predicted_ms.filter(|_| !seen.shut).unwrap_or(f64::INFINITY)
         };
         let less_late = if first_ms(Cloud) < first_ms(Edge) { Cloud } else { Edge };
+        // a backlog that grows on one tier alone makes all that comes after it later
+        let edge_waits_ms = first_ms(Edge) - load.edge.service_ms.unwrap_or(0.0);
+        let edge_is_too_full = less_late == Cloud && edge_waits_ms > MOST_WORK_ALONE_MS;
         for step in &self.config.degrade {
             match step {
                 Degrade::Edge if load.edge.backlog_frames.unwrap_or(0) <= self.config.edge_backlog_up_to => {
-                    return Choice::send(Edge, "late-on-edge");
+                    return if edge_is_too_full { Choice::send(Cloud, "least-late") } else { Choice::send(Edge, "late-on-edge") };
                 }
                 Degrade::Expire if frame.deadline_left_ms.is_some() => return Choice::new(Action::Expire, "no-tier-in-time"),
                 Degrade::Late if first_ms(less_late) - left_ms <= self.config.late_up_to_ms => {
@@ -97,6 +103,10 @@ impl Policy for DeadlineAware {
             // the first frames find out; one at a time, so that not many wait for what may never come
             (Promise::Unknown, _) if load.edge.may_be_tried() => Choice::send(Edge, "edge-unknown"),
             (_, Promise::Unknown) if load.cloud.may_be_tried() => Choice::send(Cloud, "cloud-unknown"),
+            // what waits is all that is known of them, e.g. after a restart
+            (Promise::Unknown, Promise::Unknown) if load.cloud.backlog_frames < load.edge.backlog_frames && !load.cloud.shut => {
+                Choice::send(Cloud, "both-unknown")
+            }
             (Promise::Unknown, Promise::Unknown) => Choice::send(Edge, "both-unknown"),
             (Promise::Unknown, Promise::InTime) => Choice::send(Cloud, "edge-unknown"),
             (Promise::Unknown, _) => Choice::send(Edge, "edge-unknown"),
@@ -194,6 +204,20 @@ mod tests {
     }
 
     #[test]
+    fn when_both_are_late_no_tier_has_more_than_a_second_of_work_while_the_other_answers_sooner() {
+        let late = |edge_ms: f64, cloud_ms: f64, shut: bool| {
+            let config = Deadline { degrade: vec![Degrade::Edge, Degrade::Late], target_ms: 300.0, ..Deadline::default() };
+            let edge = TierSnapshot { service_ms: Some(100.0), backlog_frames: Some(60), ..tier(edge_ms, edge_ms, 0.0) };
+            let cloud = TierSnapshot { shut, ..tier(cloud_ms, cloud_ms, 1.0) };
+            choose(config, edge, cloud, None).reason
+        };
+        assert_eq!(late(6000.0, 400.0, false), "least-late");
+        assert_eq!(late(6000.0, 7000.0, false), "late-on-edge");
+        assert_eq!(late(1000.0, 400.0, false), "late-on-edge");
+        assert_eq!(late(6000.0, 400.0, true), "late-on-edge");
+    }
+
+    #[test]
     fn what_is_not_known_is_found_out_one_frame_at_a_time_and_the_reason_says_so() {
         let unknown = |backlog| TierSnapshot { backlog_frames: Some(backlog), ..TierSnapshot::default() };
         let known = tier(80.0, 90.0, 0.0);
@@ -203,6 +227,7 @@ mod tests {
             (unknown(1), unknown(1), Edge, "both-unknown"),
             (known, unknown(0), Cloud, "cloud-unknown"),
             (known, unknown(1), Edge, "edge-in-time"),
+            (unknown(400), unknown(7), Cloud, "both-unknown"),
             (unknown(3), known, Cloud, "edge-unknown"),
             (TierSnapshot::default(), TierSnapshot::default(), Edge, "both-unknown"),
         ];

@@ -1,15 +1,17 @@
 //! The user's own rule, in the Common Expression Language (CEL).
 //!
-//! Members such as `edge.backlog` become plain variables when the rule is compiled, so that evaluating it sets only those that it reads.
-//! All numbers are floating point, literals too: `edge.backlog * 2` works, although CEL itself does not mix kinds of numbers.
+//! All numbers are floating point, literals too: `edge.backlog * 2` works, although CEL itself does not mix kinds of numbers. What is
+//! accepted decides on any frame in a bounded number of steps.
+
+mod compile;
+mod value;
 
 use super::named;
 use crate::{Action, Choice, FrameFacts, Policy, PolicyConfig, PolicyError, Snapshot, TierSnapshot};
-use cel::common::ast::{Expr, IdedExpr, LiteralValue};
-use cel::common::types::CelDouble;
-use cel::{Context, Env, Program, Value};
+use compile::{Compiled, compile};
 use frame::Destination::{Cloud, Edge};
-use std::sync::Arc;
+use frame::ImageSize;
+use value::{Evaluation, Node, Value};
 
 /// What a rule can read: object and members.
 pub const EXPRESSION_VARIABLES: [(&str, &[&str]); 3] =
@@ -32,22 +34,21 @@ const TIER_MEMBERS: &[&str] = &[
     "predicted_high_ms",
 ];
 
+/// The texts that are answers.
+const ANSWERS: [&str; 3] = ["cloud", "edge", "expire"];
+
 /// A compiled rule.
 pub(super) struct Rule {
-    expression: IdedExpr,
+    expression: Node,
     variables: Vec<Variable>,
-    environment: Arc<Env>,
     fallback: Box<dyn Policy>,
 }
 
 /// A member that the rule reads.
+#[derive(Debug)]
 struct Variable {
-    /// As the expression calls it, e.g. `edge.backlog`.
-    name: String,
     object: &'static str,
     member: &'static str,
-    /// Whether it is only asked whether it is known: `has(edge.backlog)`.
-    presence: bool,
 }
 
 impl Rule {
@@ -66,42 +67,86 @@ impl Rule {
                 allowed: "another policy, for when the rule gives no answer",
             });
         }
-        let environment = Arc::new(Env::stdlib());
-        let program = environment.compile(rule).map_err(|errors| match errors.errors.first() {
-            Some(error) => PolicyError::Rule {
-                line: usize::try_from(error.pos.0).unwrap_or(1).max(1),
-                column: usize::try_from(error.pos.1).unwrap_or(1).max(1),
-                problem: error.msg.clone(),
-            },
-            None => at_start("it does not compile"),
-        })?;
-        let mut flattening = Flattening { program: &program, rule, locals: Vec::new(), variables: Vec::new() };
-        let mut expression = program.expression().clone();
-        flattening.flatten(&mut expression)?;
-        let variables = flattening.variables;
-        for name in program.references().functions() {
-            if !known_function(name) {
-                return Err(at_start(&format!("there is no function '{name}'")));
-            }
+        let Compiled { expression, variables } = compile(rule)?;
+        let rule = Self { expression, variables, fallback: named(&config.expression.fallback, config)? };
+        if rule.ever_answers() {
+            Ok(rule)
+        } else {
+            Err(at_start(
+                "it gives no answer for any frame, whatever is known: a value that is no number, or an index out of range",
+            ))
         }
-        Ok(Self { expression, variables, environment, fallback: named(&config.expression.fallback, config)? })
+    }
+
+    /// Whether it answers for one of some frames of which everything is known.
+    fn ever_answers(&self) -> bool {
+        let mut cameras = vec!["gate"];
+        self.expression.texts(&mut cameras);
+        let cameras: Vec<_> = cameras.into_iter().filter_map(|name| name.parse().ok()).collect();
+        // primes, so that no two of them cancel out in what a rule may compute
+        [0.0, 1.0, 13.0, 997.0, 100_003.0].into_iter().enumerate().any(|(nth, number)| {
+            let at_maximum = nth % 2 == 0;
+            let (edge, cloud) = (tier_of(number, at_maximum), tier_of(number * 2.0 + 3.0, !at_maximum));
+            cameras.iter().any(|camera| {
+                let frame = FrameFacts { camera: Clone::clone(camera), ..frame_of(number) };
+                self.answer(&frame, &Snapshot { edge, cloud }).is_some()
+            })
+        })
+    }
+
+    /// What the rule says, if that is an answer.
+    fn answer(&self, frame: &FrameFacts, load: &Snapshot) -> Option<Value> {
+        self.evaluate(frame, load).filter(|value| match value {
+            Value::Bool(_) => true,
+            Value::Number(number) => !number.is_nan(),
+            Value::Text(text) => ANSWERS.contains(&&**text),
+            Value::List(_) => false,
+        })
     }
 
     fn evaluate(&self, frame: &FrameFacts, load: &Snapshot) -> Option<Value> {
-        let mut context = Context::with_env(Arc::clone(&self.environment));
-        for variable in &self.variables {
-            let value = match variable.object {
-                "frame" => of_frame(frame, variable.member),
-                "edge" => of_tier(&load.edge, variable.member),
-                _ => of_tier(&load.cloud, variable.member),
-            };
-            if variable.presence {
-                context.add_variable_from_value(variable.name.as_str(), value.is_some());
-            } else if let Some(value) = value {
-                context.add_variable_from_value(variable.name.as_str(), value);
-            }
-        }
-        Value::resolve(&self.expression, &context).ok()
+        let known = |variable: &Variable| match variable.object {
+            "frame" => of_frame(frame, variable.member),
+            "edge" => of_tier(&load.edge, variable.member),
+            _ => of_tier(&load.cloud, variable.member),
+        };
+        let variables: Vec<Option<Value>> = self.variables.iter().map(known).collect();
+        Evaluation::new(&variables).of(&self.expression).ok()
+    }
+}
+
+/// A frame of which everything is known.
+fn frame_of(number: f64) -> FrameFacts {
+    let whole = number as u32;
+    FrameFacts {
+        camera: frame::CameraId::unnamed(),
+        sequence: u64::from(whole),
+        ordinal: u64::from(whole),
+        bytes: whole as usize,
+        image: ImageSize { width: whole.max(1), height: whole.max(1) },
+        age_ms: number,
+        deadline_left_ms: Some(number),
+        change: Some((number / 1000.0).min(1.0)),
+    }
+}
+
+/// A tier of which everything is known.
+fn tier_of(number: f64, at_maximum: bool) -> TierSnapshot {
+    TierSnapshot {
+        backlog_frames: Some(number as u64),
+        backlog_bytes: Some(number as u64),
+        service_ms: Some(number),
+        service_p95_ms: Some(number),
+        workers: Some(number as u32),
+        at_maximum: Some(at_maximum),
+        rtt_ms: Some(number),
+        throughput_bytes_per_s: Some(number),
+        last_result_ms: Some(number),
+        last_sent_ms: Some(number),
+        shut: false,
+        price: number,
+        predicted_ms: Some(number),
+        predicted_high_ms: Some(number),
     }
 }
 
@@ -115,18 +160,16 @@ impl Policy for Rule {
             if cloud { Choice::send(Cloud, "rule").leaning(1.0) } else { Choice::send(Edge, "rule").leaning(-1.0) }
         };
         let weighed = |lean: f64| Choice::send(if lean > 0.0 { Cloud } else { Edge }, "rule").leaning(lean.clamp(-1.0, 1.0));
-        match self.evaluate(frame, load) {
+        match self.answer(frame, load) {
             Some(Value::Bool(cloud)) => sure(cloud),
-            Some(Value::Float(lean)) if !lean.is_nan() => weighed(lean),
-            Some(Value::Int(lean)) => weighed(lean as f64),
-            Some(Value::UInt(lean)) => weighed(lean as f64),
-            Some(Value::String(text)) => match text.as_str() {
+            Some(Value::Number(lean)) => weighed(lean),
+            Some(Value::Text(text)) => match &*text {
                 "cloud" => sure(true),
                 "edge" => sure(false),
                 "expire" => Choice::new(Action::Expire, "rule"),
                 _ => self.fall_back(frame, load),
             },
-            _ => self.fall_back(frame, load),
+            Some(Value::List(_)) | None => self.fall_back(frame, load),
         }
     }
 
@@ -143,8 +186,8 @@ impl Rule {
 }
 
 fn of_frame(frame: &FrameFacts, member: &str) -> Option<Value> {
-    Some(Value::Float(match member {
-        "camera" => return Some(Value::String(Arc::new(frame.camera.as_str().to_owned()))),
+    Some(Value::Number(match member {
+        "camera" => return Some(Value::Text(frame.camera.as_str().into())),
         "sequence" => frame.sequence as f64,
         "ordinal" => frame.ordinal as f64,
         "bytes" => frame.bytes as f64,
@@ -158,7 +201,7 @@ fn of_frame(frame: &FrameFacts, member: &str) -> Option<Value> {
 }
 
 fn of_tier(tier: &TierSnapshot, member: &str) -> Option<Value> {
-    Some(Value::Float(match member {
+    Some(Value::Number(match member {
         "backlog" => tier.backlog_frames? as f64,
         "backlog_bytes" => tier.backlog_bytes? as f64,
         "service_ms" => tier.service_ms?,
@@ -172,113 +215,6 @@ fn of_tier(tier: &TierSnapshot, member: &str) -> Option<Value> {
         "predicted_ms" => tier.predicted_ms?,
         _ => tier.predicted_high_ms?,
     }))
-}
-
-/// Operators are functions to CEL; the rest must be in the standard library.
-fn known_function(name: &str) -> bool {
-    const STANDARD: [&str; 22] = [
-        "size",
-        "contains",
-        "startsWith",
-        "endsWith",
-        "matches",
-        "int",
-        "uint",
-        "double",
-        "string",
-        "bool",
-        "bytes",
-        "type",
-        "dyn",
-        "min",
-        "max",
-        "has",
-        "all",
-        "exists",
-        "exists_one",
-        "map",
-        "filter",
-        "duration",
-    ];
-    !name.starts_with(|first: char| first.is_ascii_alphabetic()) || STANDARD.contains(&name)
-}
-
-/// Turns members into variables and literals into floating point.
-struct Flattening<'a> {
-    program: &'a Program,
-    rule: &'a str,
-    /// Variables of the comprehensions around, e.g. `x` in `[1, 2].exists(x, x > frame.bytes)`.
-    locals: Vec<String>,
-    variables: Vec<Variable>,
-}
-
-impl Flattening<'_> {
-    fn flatten(&mut self, node: &mut IdedExpr) -> Result<(), PolicyError> {
-        let id = node.id;
-        match &mut node.expr {
-            Expr::Select(select) => {
-                let object = match &select.operand.expr {
-                    Expr::Ident(object) if !self.locals.contains(object) => object.clone(),
-                    _ => return self.flatten(&mut select.operand),
-                };
-                let found = EXPRESSION_VARIABLES.iter().find(|(name, _)| *name == object);
-                let Some((object, members)) = found else { return Err(self.unknown_object(id, &object)) };
-                let Some(member) = members.iter().find(|member| **member == select.field) else {
-                    let problem = format!("{object} has no '{}'; it has: {}", select.field, members.join(", "));
-                    return Err(self.error(id, problem));
-                };
-                let presence = select.test;
-                let name = if presence { format!("has {object}.{member}") } else { format!("{object}.{member}") };
-                if !self.variables.iter().any(|variable| variable.name == name) {
-                    self.variables.push(Variable { name: name.clone(), object, member, presence });
-                }
-                node.expr = Expr::Ident(name);
-                Ok(())
-            }
-            Expr::Ident(name) if !self.locals.contains(name) && !name.starts_with('@') => {
-                let name = name.clone();
-                Err(self.unknown_object(id, &name))
-            }
-            Expr::Literal(literal) => {
-                match literal {
-                    LiteralValue::Int(value) => *literal = LiteralValue::Double(CelDouble::from(*value.inner() as f64)),
-                    LiteralValue::UInt(value) => *literal = LiteralValue::Double(CelDouble::from(*value.inner() as f64)),
-                    _ => {}
-                }
-                Ok(())
-            }
-            Expr::Call(call) => {
-                call.target.iter_mut().try_for_each(|target| self.flatten(target))?;
-                call.args.iter_mut().try_for_each(|argument| self.flatten(argument))
-            }
-            Expr::List(list) => list.elements.iter_mut().try_for_each(|element| self.flatten(element)),
-            Expr::Comprehension(inner) => {
-                self.flatten(&mut inner.iter_range)?;
-                let before = self.locals.len();
-                self.locals.extend([inner.iter_var.clone(), inner.accu_var.clone()]);
-                self.locals.extend(inner.iter_var2.clone());
-                [&mut inner.loop_cond, &mut inner.loop_step, &mut inner.result]
-                    .into_iter()
-                    .try_for_each(|part| self.flatten(part))?;
-                self.locals.truncate(before);
-                Ok(())
-            }
-            Expr::Map(_) | Expr::Struct(_) => Err(self.error(id, "maps and structures have no use in a rule".into())),
-            Expr::Ident(_) | Expr::Unspecified => Ok(()),
-        }
-    }
-
-    fn unknown_object(&self, id: u64, name: &str) -> PolicyError {
-        self.error(id, format!("there is no '{name}'; there are frame, edge and cloud with their members, e.g. edge.backlog"))
-    }
-
-    fn error(&self, id: u64, problem: String) -> PolicyError {
-        let start = self.program.source_info().offset_for(id).map_or(0, |(start, _)| start as usize);
-        let before = self.rule.get(..start).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        PolicyError::Rule { line, column, problem }
-    }
 }
 
 #[cfg(test)]
@@ -326,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_rule_without_an_answer_falls_back_and_says_so() {
-        for rule in ["edge.rtt_ms > 5", "cloud.predicted_ms < 100", "'moon'", "[1, 2]", "0.0 / 0.0", "frame.camera > 5"] {
+        for rule in ["edge.rtt_ms > 5", "cloud.predicted_ms < 100", "frame.bytes == 30000 ? [1, 0][2] : 0"] {
             let choice = choose(rule);
             assert_eq!((choice.destination(), choice.reason), (Some(Edge), "rule-without-answer"), "{rule}");
         }
@@ -353,5 +289,195 @@ mod tests {
         assert!(error.to_string().contains("line 2, column 7"), "{error}");
         assert!(Rule::compile(&config("true", "coin")).is_err());
         assert!(Rule::compile(&config("true", "expression")).is_err());
+    }
+
+    #[test]
+    fn what_is_accepted_works() {
+        let cases = [
+            ("min(edge.backlog, 2) == 2 && max(1, edge.backlog, 3) == 4", Cloud),
+            ("min([7, 5, 6]) > 4 ? 'cloud' : 'edge'", Cloud),
+            ("[1, 4, 9].exists_one(x, x == edge.backlog)", Cloud),
+            ("[4, 4].exists_one(x, x == edge.backlog)", Edge),
+            ("[1, 4].all(x, x <= edge.backlog) && !['yard'].exists(c, c == frame.camera)", Cloud),
+            ("size([1, 2, 3, 4].filter(x, x > 1).map(x, x * 2)) == 3", Cloud),
+            ("[1, 2].map(x, x > 1, x * 10)[0] == 20", Cloud),
+            ("[[1, 2], [3]].exists(row, row.exists(x, x == 3))", Cloud),
+            ("frame.ordinal % 2 == 1", Edge),
+            ("size(frame.camera) == 4 && frame.camera.size() == 4 && frame.camera.contains('at')", Cloud),
+            ("frame.camera.endsWith('te') && frame.camera < 'yard'", Cloud),
+            ("int(edge.service_ms / 30) == 2 && double(7) == 7", Cloud),
+            ("edge.rtt_ms > 5 || true", Cloud),
+            ("has(edge.rtt_ms) && edge.rtt_ms > 5", Edge),
+            ("[edge.rtt_ms, 1].exists(x, x == 1) || edge.backlog == 4", Cloud),
+            ("-edge.backlog + 5", Cloud),
+        ];
+        for (rule, destination) in cases {
+            let choice = choose(rule);
+            assert_eq!((choice.destination(), choice.reason), (Some(destination), "rule"), "{rule}");
+        }
+    }
+
+    #[test]
+    fn what_can_never_answer_is_refused_with_what_is_allowed() {
+        let cases = [
+            ("frame.camera.matches('^c') ? 'cloud' : 'edge'", "no function 'matches'; there are: size, contains"),
+            ("duration('1s') > duration('2s')", "no function 'duration'"),
+            ("timestamp('2026-01-01T00:00:00Z').getHours() > 5", "no function"),
+            ("type(frame.bytes) == type(1)", "no function 'type'"),
+            ("string(frame.bytes) == '5'", "no function 'string'"),
+            ("frame.camera.lowerAscii() == 'gate'", "no function"),
+            ("min()", "'min' does not take such values"),
+            ("size(5) > 1", "'size' does not take such values"),
+            ("'moon'", "the answer 'moon' means nothing; it must be true, false"),
+            ("edge.backlog > 3 ? 'cloud' : 'moon'", "the answer 'moon'"),
+            ("[1, 2]", "a list is no answer"),
+            ("[1, 2].map(x, x)", "a list is no answer"),
+            ("0.0 / 0.0", "no answer for any frame"),
+            ("edge.backlog % 0", "no answer for any frame"),
+            ("[1][5] > 0", "no answer for any frame"),
+            ("frame.camera > 5", "'>' does not take such values"),
+            ("frame.camera == 5", "'==' does not take such values"),
+            ("frame.camera + 1 > 5", "'+' does not take such values"),
+            ("edge.backlog && true", "'&&' does not take such values"),
+            ("edge.backlog.exists(x, x > 1)", "only a list has elements"),
+            ("{'a': 1}.a > 0", "have members"),
+            ("b'abc' == b'abc'", "bytes and null"),
+            ("null == null", "bytes and null"),
+        ];
+        for (rule, part) in cases {
+            let error = Rule::compile(&config(rule, "edge-only")).err().unwrap_or_else(|| panic!("{rule} compiles")).to_string();
+            assert!(error.contains(part), "{rule}: {error}");
+        }
+    }
+
+    /// On a thread with as little stack as any that decides, or compiles, may have.
+    fn on_a_small_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(256 * 1024);
+            thread.spawn_scoped(scope, work).unwrap().join().unwrap()
+        })
+    }
+
+    #[test]
+    fn rules_that_are_too_long_too_deep_or_too_costly_are_refused_in_time() {
+        let nested = |levels: usize| {
+            let list = "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]";
+            let open: String = (0..levels).map(|level| format!("{list}.all(x{level}, ")).collect();
+            format!("{open}frame.bytes > 0{}", ")".repeat(levels))
+        };
+        let chain = |sign: &str, terms: usize| format!("{} > 2", vec!["1"; terms].join(sign));
+        let cases = [
+            (chain("+", 3000), "too long"),
+            (chain("+", 2000), "too long"),
+            (chain("+", 200), "deeper"),
+            (chain("-", 200), "deeper"),
+            (format!("{}1{} > 0", "(".repeat(2000), ")".repeat(2000)), "too long"),
+            (format!("{}true", "!".repeat(490)), ""),
+            (format!("{}1 > 0", "-".repeat(490)), ""),
+            (format!("{}1{} > 0", "(".repeat(240), ")".repeat(240)), ""),
+            (format!("{}{}", "[".repeat(240), "]".repeat(240)), ""),
+            (format!("{}true", "true ? false : ".repeat(120)), ""),
+            (format!("frame.camera == '{}'", "x".repeat(5000)), "too long"),
+            ("[".repeat(490), ""),
+            ("(".repeat(490), ""),
+            (nested(5), "steps"),
+            (nested(4), "steps"),
+            ("[[1, 1], [1, 1]]".to_owned() + &".map(a, [a, a])".repeat(40) + " == [[1]]", ""),
+        ];
+        for (rule, part) in cases {
+            let started = std::time::Instant::now();
+            let compiled = on_a_small_stack(|| Rule::compile(&config(&rule, "edge-only")).map(drop));
+            let problem = compiled.err().map(|error| error.to_string());
+            // what the parser makes short may be accepted
+            let error = if part.is_empty() { problem.unwrap_or_default() } else { problem.unwrap_or_else(|| panic!("{rule}")) };
+            assert!(error.contains(part), "{}: {error}", &rule[..rule.len().min(60)]);
+            assert!(started.elapsed().as_secs() < 10, "{:?} for {}", started.elapsed(), &rule[..rule.len().min(60)]);
+        }
+        assert_eq!(choose(&nested(2)).reason, "rule");
+        assert_eq!(on_a_small_stack(|| choose(&chain("+", 60))).destination(), Some(Cloud));
+    }
+
+    fn text() -> impl proptest::strategy::Strategy<Value = String> {
+        use proptest::prelude::*;
+        let member = EXPRESSION_VARIABLES
+            .into_iter()
+            .flat_map(|(object, members)| members.iter().map(move |member| format!("{object}.{member}")));
+        let leaf = prop_oneof![
+            4 => prop::sample::select(member.collect::<Vec<_>>()),
+            2 => prop::sample::select(vec!["0", "1", "2.5", "1e308", "-7", "'gate'", "'cloud'", "true", "x", "[1, 2]", "['a']"])
+                .prop_map(str::to_owned),
+        ];
+        leaf.prop_recursive(6, 40, 4, |inner| {
+            let sign = prop::sample::select(vec!["+", "-", "*", "/", "%", "<", ">=", "==", "!=", "&&", "||", "in"]);
+            let makro = prop::sample::select(vec!["all", "exists", "exists_one", "map", "filter"]);
+            let function = prop::sample::select(vec!["size", "min", "max", "int", "double", "contains"]);
+            prop_oneof![
+                (inner.clone(), sign, inner.clone()).prop_map(|(a, sign, b)| format!("({a} {sign} {b})")),
+                (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| format!("({a} ? {b} : {c})")),
+                (inner.clone(), makro, inner.clone()).prop_map(|(list, makro, of)| format!("[{list}, 1].{makro}(x, {of})")),
+                (function, inner.clone()).prop_map(|(function, of)| format!("{function}({of})")),
+                (inner.clone(), inner).prop_map(|(list, at)| format!("{list}[{at}]")),
+            ]
+        })
+    }
+
+    fn soup() -> impl proptest::strategy::Strategy<Value = String> {
+        use proptest::prelude::*;
+        let words = vec![
+            "(",
+            ")",
+            "[",
+            "]",
+            "{",
+            "}",
+            ".",
+            ",",
+            "?",
+            ":",
+            "!",
+            "-",
+            "+",
+            "&&",
+            "||",
+            "'",
+            "\"",
+            "\\",
+            "1",
+            "0x",
+            "1e",
+            "frame",
+            "frame.bytes",
+            "edge.backlog",
+            "x",
+            ".all(x, ",
+            ".map(x, ",
+            "has(",
+            "b'",
+            "r'",
+            "\n",
+            "//",
+            "in",
+            "null",
+            "é",
+            "\u{0}",
+        ];
+        prop::collection::vec(prop::sample::select(words), 0..60).prop_map(|words| words.concat())
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+
+        /// Whatever is accepted decides on any frame, in a bounded number of steps (which evaluating counts itself).
+        #[test]
+        fn whatever_is_accepted_decides(rule in proptest::prop_oneof![3 => text(), 1 => soup()], number in 0.0..1e6f64, known: bool) {
+            on_a_small_stack(|| {
+                let Ok(rule) = Rule::compile(&config(&rule, "edge-only")) else { return };
+                let (frame, tier) = (frame_of(number), if known { tier_of(number, true) } else { TierSnapshot::default() });
+                let load = Snapshot { edge: tier, cloud: tier };
+                let choice = rule.choose(&frame, &load);
+                assert!(["rule", "rule-without-answer"].contains(&choice.reason));
+                assert!(choice.lean.is_none_or(|lean| (-1.0..=1.0).contains(&lean)));
+            });
+        }
     }
 }

@@ -28,7 +28,7 @@ fn a_stream_is_not_resumed_behind_a_result_that_was_read_out_of_order() {
 
 #[test]
 fn a_result_ends_the_wait_and_gives_the_place_back() {
-    let (store, room) = (Arc::new(samples::store(10)), Room::new(1, 100));
+    let (store, room) = (Arc::new(samples::store(10)), Room::new(1, 100, std::time::Duration::from_secs(2)));
     let id = expect(&store, &room);
     assert!(matches!(store.look(id), Job::Pending { origin: None, .. }));
     let origin = Origin { partition: 2, offset: 40 };
@@ -46,7 +46,7 @@ fn a_result_ends_the_wait_and_gives_the_place_back() {
 
 #[test]
 fn a_result_may_be_faster_than_the_acknowledgement() {
-    let (store, room) = (samples::store(10), Room::new(1, 100));
+    let (store, room) = (samples::store(10), Room::new(1, 100, std::time::Duration::from_secs(2)));
     let id = expect(&store, &room);
     store.finish(Finished::new(&samples::done_for(id, "gate", 1), None), Timestamp::now());
     let origin = Origin { partition: 0, offset: 1 };
@@ -57,7 +57,7 @@ fn a_result_may_be_faster_than_the_acknowledgement() {
 
 #[test]
 fn a_frame_that_was_not_sent_is_not_waited_for() {
-    let (store, room) = (samples::store(10), Room::new(1, 100));
+    let (store, room) = (samples::store(10), Room::new(1, 100, std::time::Duration::from_secs(2)));
     let id = expect(&store, &room);
     store.withdraw(id);
     assert!(matches!(store.look(id), Job::Unheard));
@@ -66,7 +66,7 @@ fn a_frame_that_was_not_sent_is_not_waited_for() {
 
 #[test]
 fn only_accepted_frames_become_overdue_and_only_once() {
-    let (store, room) = (samples::store(10), Room::new(2, 100));
+    let (store, room) = (samples::store(10), Room::new(2, 100, std::time::Duration::from_secs(2)));
     let (sent, _unsent) = (expect(&store, &room), expect(&store, &room));
     store.accepted(sent, Origin { partition: 0, offset: 0 });
     assert!(store.overdue(Timestamp::from_micros(0)).is_empty());
@@ -181,7 +181,7 @@ proptest! {
 
 #[test]
 fn a_provisional_answer_does_not_end_the_job_and_keeps_its_place() {
-    let (store, room) = (Arc::new(samples::store(10)), Room::new(1, 100));
+    let (store, room) = (Arc::new(samples::store(10)), Room::new(1, 100, std::time::Duration::from_secs(2)));
     let id = expect(&store, &room);
     let origin = Origin { partition: 1, offset: 5 };
     store.accepted(id, origin);

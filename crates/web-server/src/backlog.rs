@@ -1,0 +1,107 @@
+//! What waits at the broker, whoever took it: after a restart nobody else remembers, and other replicas' frames wait in the same queues.
+
+use crate::app::App;
+use frame_bus::{Lag, PartitionLag};
+use std::time::{Duration, Instant};
+use tracing::debug;
+
+/// Between two looks; in between, what is taken and answered is counted.
+const EVERY: Duration = Duration::from_secs(2);
+/// After a look that failed: it will probably fail again.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// The consumer groups of the units that work on frames: their committed offsets tell what is not finished.
+#[derive(Clone, Debug)]
+pub struct Groups {
+    /// Of all preprocessors.
+    pub preprocessor: String,
+    /// Of all edge-inference replicas.
+    pub edge: String,
+    /// Of all cloud-inference replicas.
+    pub cloud: String,
+}
+
+/// What was seen at the last look.
+#[derive(Debug, Default)]
+pub(crate) struct Looks {
+    /// The sum of each group's committed offsets.
+    committed: [Option<i64>; 3],
+    results: u64,
+}
+
+/// So many results without a commit of a group: it is not the one that works on the frames.
+const RESULTS_WITHOUT_COMMIT: u64 = 20;
+
+/// Looks until shutdown.
+pub(crate) async fn watch(app: &App, groups: &Groups, mut looks: Looks) {
+    let looking = async {
+        loop {
+            tokio::time::sleep(if look(app, groups, &mut looks).await { EVERY } else { AGAIN }).await;
+        }
+    };
+    tokio::select! {
+        () = looking => {}
+        () = app.shutdown.cancelled() => {}
+    }
+}
+
+/// Looks once; says whether the broker answered.
+pub(crate) async fn look(app: &App, groups: &Groups, looks: &mut Looks) -> bool {
+    let topics = &app.topics;
+    let (frames, edge, cloud) = tokio::join!(
+        app.bus.lag(&groups.preprocessor, &topics.frames),
+        app.bus.lag(&groups.edge, &topics.frames_edge),
+        app.bus.lag(&groups.cloud, &topics.frames_cloud)
+    );
+    let lags = [frames, edge, cloud].into_iter().collect::<Result<Vec<_>, _>>();
+    if let Err(error) = &lags {
+        debug!(%error, "what waits at the broker is not known");
+    }
+    let known = lags.is_ok();
+    app.room.behind(lags.ok().map(|lags| looks.behind(&lags, app.room.results())), Instant::now());
+    known
+}
+
+impl Looks {
+    /// How many frames wait in topics whose group is at work. A group of another name never commits, and its backlog would never end.
+    fn behind(&mut self, lags: &[Lag], results: u64) -> u64 {
+        let many_results = results.saturating_sub(self.results) >= RESULTS_WITHOUT_COMMIT;
+        let mut waiting = 0;
+        for (lag, before) in lags.iter().zip(&mut self.committed) {
+            let committed: Option<i64> = lag.partitions.iter().filter_map(|partition| partition.committed).reduce(|a, b| a + b);
+            let is_at_work = committed.is_some() && !(many_results && committed == *before);
+            if is_at_work {
+                waiting += lag.partitions.iter().filter(|of| of.committed.is_some()).map(PartitionLag::messages).sum::<u64>();
+            }
+            if many_results || before.is_none() {
+                *before = committed;
+            }
+        }
+        if many_results {
+            self.results = results;
+        }
+        waiting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lag(committed: Option<i64>, high: i64) -> Lag {
+        let partition = PartitionLag { partition: 0, committed, low: 0, high };
+        Lag { messages: partition.messages(), partitions: vec![partition] }
+    }
+
+    #[test]
+    fn what_waits_for_a_group_at_work_counts_and_what_nobody_reads_does_not() {
+        let mut looks = Looks::default();
+        let lags = |committed| [lag(Some(committed), 400), lag(None, 5000), lag(Some(7), 9000)];
+        // at the start each group that ever committed is believed
+        assert_eq!(looks.behind(&lags(100), 0), 300 + 8993);
+        assert_eq!(looks.behind(&lags(105), 5), 295 + 8993);
+        // results come, and one group has not moved
+        assert_eq!(looks.behind(&lags(130), 30), 270);
+        assert_eq!(looks.behind(&lags(160), 60), 240);
+    }
+}
