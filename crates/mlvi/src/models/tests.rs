@@ -152,7 +152,7 @@ fn a_folder_can_be_filled_from_itself() {
 
 /// A protobuf field of bytes: its number below 16, its length below 128.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-    let head = [number << 3 | 2, u8::try_from(bytes.len()).unwrap()];
+    let head = [(number << 3) | 2, u8::try_from(bytes.len()).unwrap()];
     [&head[..], bytes].concat()
 }
 
