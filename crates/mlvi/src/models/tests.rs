@@ -200,7 +200,7 @@ fn set_mode(path: &Path, mode: u32) {
 
 /// A protobuf field of bytes: its number below 16, its length below 128.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-    let head = [number << 3 | 2, u8::try_from(bytes.len()).unwrap()];
+    let head = [(number << 3) | 2, u8::try_from(bytes.len()).unwrap()];
     [&head[..], bytes].concat()
 }
 
