@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn suite(arguments: &[&str]) -> SuiteConfig {
-        Up::parse_from([&["up"], arguments].concat()).args.suite(Path::new("models"))
+        Up::parse_from([&["up"][..], arguments].concat()).args.suite(Path::new("models"))
     }
 
     #[test]

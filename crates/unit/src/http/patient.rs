@@ -157,6 +157,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
                 let (idle_timeout, idle_ones) = (self.idle_timeout, self.idle_ones.clone());
                 let limit = self.request.limit.get_or_insert_with(|| Box::pin(idle(idle_timeout, idle_ones.begin())));
                 let why = ready!(limit.as_mut().poll(cx));
+                self.request = Request::default();
                 Poll::Ready(Err(self.give_up(why)))
             }
         }
