@@ -5,6 +5,9 @@ use settings::Settings;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// Where units look for a broker that are not told where it is.
+pub const DEFAULT_BROKERS: &str = "localhost:9092";
+
 /// Everything that a [`Bus`](crate::Bus) needs to know.
 #[derive(Clone, Debug)]
 pub struct BusConfig {
@@ -18,6 +21,8 @@ pub struct BusConfig {
     pub send_timeout: Duration,
     /// How much may wait in the producer's queue, in bytes; what goes beyond is [`SendError::QueueFull`](crate::SendError).
     pub queue_bytes: usize,
+    /// How many bytes of messages each consumer may have in hand; a message that is larger is in hand alone.
+    pub in_hand_bytes: usize,
     /// How long the producer waits for company before it sends a message.
     pub linger: Duration,
     /// After this time without a heartbeat a member's partitions go to the others of its group.
@@ -27,6 +32,9 @@ pub struct BusConfig {
 }
 
 impl BusConfig {
+    /// Below this, two of the largest messages could not wait: a single client would be refused.
+    pub const MIN_QUEUE_BYTES: usize = 17 * 1024 * 1024;
+
     /// The defaults, for these brokers.
     pub fn new(brokers: impl Into<String>, client_id: impl Into<String>) -> Self {
         Self {
@@ -36,6 +44,7 @@ impl BusConfig {
             send_timeout: Duration::from_secs(10),
             // eight frames of the largest size, or some seconds of several cameras
             queue_bytes: 64 * 1024 * 1024,
+            in_hand_bytes: 1024 * 1024 * 1024,
             linger: Duration::from_millis(1),
             // longer than a unit drains, so that a restart hands its partitions over instead of losing them
             session_timeout: Duration::from_secs(30),
@@ -45,7 +54,11 @@ impl BusConfig {
 
     /// Reads `MLVI_BROKERS` and the `MLVI_KAFKA_*` variables.
     pub fn from_settings(settings: &mut Settings, client_id: &str) -> Self {
-        let default = Self::new("localhost:9092", client_id);
+        Self::from_settings_or(settings, Self::new(DEFAULT_BROKERS, client_id))
+    }
+
+    /// The same with other defaults, e.g. bounds that fit the memory that there is. [`BusConfig::MIN_QUEUE_BYTES`] is the least that may be set.
+    pub fn from_settings_or(settings: &mut Settings, default: Self) -> Self {
         let seconds = Duration::from_secs;
         let brokers: Brokers = settings.parsed(
             "MLVI_BROKERS",
@@ -64,8 +77,14 @@ impl BusConfig {
             "MLVI_KAFKA_QUEUE_MIB",
             default.queue_bytes >> 20,
             // less than two of the largest messages would refuse a single client
-            17..=2047,
-            "how much may wait for the broker in this process, in MiB",
+            Self::MIN_QUEUE_BYTES >> 20..=2047,
+            "how much may wait for the broker in this process, in MiB; the default follows the memory that there is",
+        );
+        let in_hand_mib = settings.number(
+            "MLVI_IN_HAND_MIB",
+            default.in_hand_bytes >> 20,
+            1..=1_048_576,
+            "how much each consumer may have in hand, in MiB of messages; the default follows the memory that there is",
         );
         let linger = settings.duration(
             "MLVI_KAFKA_LINGER",
@@ -89,9 +108,10 @@ impl BusConfig {
         Self {
             brokers: brokers.0,
             security,
-            client_id: client_id.into(),
+            client_id: default.client_id,
             send_timeout,
             queue_bytes: queue_mib << 20,
+            in_hand_bytes: in_hand_mib << 20,
             linger,
             session_timeout,
             replication_factor,

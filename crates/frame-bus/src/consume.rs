@@ -13,7 +13,7 @@ use crate::takes::{Followed, SharedTakes};
 use crate::{Ack, BusConfig, BusError, Delivery};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 
 /// One message is ready while the next is on its way; everything else waits in the client's small fetch queue.
@@ -48,6 +48,30 @@ pub struct Consumer {
     seat: Seat,
     handoff: Arc<Handoff<Received>>,
     places: Arc<Semaphore>,
+    room: Room,
+    /// A message that waits for room.
+    waiting: Option<Received>,
+}
+
+/// Room for the bytes of the messages in hand.
+#[derive(Debug)]
+struct Room {
+    /// A permit for each KiB.
+    kib: Arc<Semaphore>,
+    all: u32,
+}
+
+impl Room {
+    fn of(bytes: usize) -> Self {
+        let all = u32::try_from(bytes >> 10).unwrap_or(u32::MAX).clamp(1, u32::MAX >> 3);
+        Self { kib: Arc::new(Semaphore::new(all as usize)), all }
+    }
+
+    /// A message that is larger than all of it gets all of it.
+    async fn take(&self, bytes: usize) -> OwnedSemaphorePermit {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, self.all);
+        Arc::clone(&self.kib).acquire_many_owned(kib).await.expect("nobody closes the room")
+    }
 }
 
 impl Consumer {
@@ -90,10 +114,11 @@ impl Consumer {
             .spawn(move || member.run())
             .map_err(|error| BusError::Client(error.to_string()))?;
         let (link, places) = (Arc::clone(link), Arc::new(Semaphore::new(max_in_flight.max(1))));
-        Ok(Self { topic, group, tracker, takes, client, link, seat, handoff, places })
+        let room = Room::of(config.in_hand_bytes);
+        Ok(Self { topic, group, tracker, takes, client, link, seat, handoff, places, room, waiting: None })
     }
 
-    /// Waits for a free place among the deliveries in flight, then for a message. A broker that is away, a topic that is not
+    /// Waits for a free place among the deliveries in flight, then for a message and for room for its bytes. A broker that is away, a topic that is not
     /// there yet and a rebalance are waited for. Cancel-safe: a call that is dropped loses nothing.
     ///
     /// # Errors
@@ -104,12 +129,27 @@ impl Consumer {
     pub async fn recv(&mut self) -> Result<Delivery, BusError> {
         let place = Arc::clone(&self.places).acquire_owned().await.expect("nobody closes the places");
         loop {
-            let Received { message, epoch } = self.handoff.take().await?;
+            let received = match self.waiting.take() {
+                Some(received) => received,
+                None => self.handoff.take().await?,
+            };
+            let bytes = received.message.payload.len();
+            // should this call be dropped while it waits
+            self.waiting = Some(received);
+            let room = self.room.take(bytes).await;
+            let Some(Received { message, epoch }) = self.waiting.take() else { continue };
             let (partition, offset) = (message.partition, message.offset);
             // the partition may have left us while the message lay ready: its next owner gets it
             if self.tracker.with(|tracker| tracker.is_current(partition, epoch)) {
-                let ack =
-                    Ack { tracker: self.tracker.clone(), takes: self.takes.clone(), partition, offset, epoch, _place: place };
+                let ack = Ack {
+                    tracker: self.tracker.clone(),
+                    takes: self.takes.clone(),
+                    partition,
+                    offset,
+                    epoch,
+                    _place: place,
+                    _room: room,
+                };
                 return Ok(Delivery { message, ack });
             }
         }

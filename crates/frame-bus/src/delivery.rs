@@ -27,6 +27,8 @@ pub struct Ack {
     pub(crate) offset: i64,
     pub(crate) epoch: Epoch,
     pub(crate) _place: OwnedSemaphorePermit,
+    /// Room for its bytes.
+    pub(crate) _room: OwnedSemaphorePermit,
 }
 
 impl Ack {

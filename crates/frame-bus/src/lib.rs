@@ -47,7 +47,7 @@ mod topics;
 mod work;
 
 pub use bus::Bus;
-pub use config::BusConfig;
+pub use config::{BusConfig, DEFAULT_BROKERS};
 pub use consume::{Consumer, ConsumerOptions};
 pub use delivery::{Ack, Delivery};
 pub use error::{BusError, SendError};

@@ -2,11 +2,13 @@
 
 use detector::{Description, ModelError};
 use frame::{DEFAULT_MAX_PIXELS, Destination, Topics};
-use frame_bus::BusConfig;
+use frame_bus::{BusConfig, DEFAULT_BROKERS};
 use settings::Settings;
 use std::path::PathBuf;
 use std::time::Duration;
-use unit::ShellConfig;
+use unit::{Memory, PixelRoom, ShellConfig};
+
+const MIB: u64 = 1 << 20;
 
 /// Everything that an inference unit needs to know.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct Config {
     pub max_takes: u32,
     /// Images with more pixels are refused.
     pub max_pixels: u64,
+    /// Where decoded pictures have room.
+    pub room: PixelRoom,
     /// The unit stops when the model has failed on so many frames in a row: a broken release must not turn a whole topic into
     /// dead letters.
     pub max_model_failures: u32,
@@ -77,9 +81,15 @@ impl Config {
             1..=100_000,
             "how many frames may be in this process at a time; the default is 2 x threads x batch",
         );
+        let memory = Memory::from_settings(settings);
+        let bus = BusConfig {
+            queue_bytes: bytes(memory.share(8, BusConfig::MIN_QUEUE_BYTES as u64, 64 * MIB)),
+            in_hand_bytes: bytes(memory.share(8, 8 * MIB, 2048 * MIB)),
+            ..BusConfig::new(DEFAULT_BROKERS, &unit)
+        };
         Self {
             shell: ShellConfig::from_settings(settings, &unit),
-            bus: BusConfig::from_settings(settings, &unit),
+            bus: BusConfig::from_settings_or(settings, bus),
             topics: frame_bus::topics_from_settings(settings),
             partitions: frame_bus::partitions_from_settings(settings),
             tier,
@@ -100,6 +110,7 @@ impl Config {
                 1..=1_000_000_000,
                 "images with more pixels are refused",
             ),
+            room: PixelRoom::from_settings(settings, memory),
             max_model_failures: settings.number(
                 "MLVI_MAX_MODEL_FAILURES",
                 100,
@@ -108,6 +119,10 @@ impl Config {
             ),
         }
     }
+}
+
+fn bytes(of: u64) -> usize {
+    usize::try_from(of).unwrap_or(usize::MAX)
 }
 
 impl ModelConfig {

@@ -13,11 +13,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, debug_span, error, info, warn};
+use unit::PixelRoom;
+use vision::Limits;
+
+/// What a pixel takes while a frame is looked at, in bytes: the picture (3), and some for its decoder; what the preprocessor sends is a
+/// baseline JPEG.
+const BYTES_PER_PIXEL: u64 = 5;
 
 /// What all deliveries of a worker share.
 pub(crate) struct Handler {
     pub(crate) publisher: Publisher,
     pub(crate) jobs: mpsc::Sender<Job>,
+    /// Where decoded pictures have room.
+    pub(crate) room: PixelRoom,
+    pub(crate) limits: Limits,
     pub(crate) model: ModelInfo,
     pub(crate) served_by: ServedBy,
     pub(crate) tier: Destination,
@@ -63,10 +72,12 @@ impl Handle for Handler {
 
 impl Handler {
     async fn see_through(&self, envelope: Arc<Envelope>, message: Arc<Message>, mut turn: Turn) -> Result<(), SendError> {
+        let room = self.room.take(memory_for(&message.payload, &self.limits)).await;
         let (reply, outcome) = oneshot::channel();
         let job = Job { envelope: Arc::clone(&envelope), message: Arc::clone(&message), reply };
         let queued = self.jobs.send(job).await.is_ok();
         let outcome = if queued { outcome.await.ok() } else { None };
+        drop(room);
         turn.wait().await;
         // the thread has died with the frame: the unit stops, and another process gets it
         let Some(outcome) = outcome else { return Err(SendError::Fatal("no model thread answers".into())) };
@@ -148,6 +159,12 @@ impl Handler {
             self.halt.cancel();
         }
     }
+}
+
+/// How much memory it takes to look at the frame, in bytes; 0 for what is refused before pixels are decoded.
+fn memory_for(bytes: &[u8], limits: &Limits) -> u64 {
+    vision::probe(bytes, limits)
+        .map_or(0, |probed| u64::from(probed.size.width) * u64::from(probed.size.height) * BYTES_PER_PIXEL)
 }
 
 /// The preprocessor may send a smaller image than was uploaded; boxes are given in the pixels of the upload.

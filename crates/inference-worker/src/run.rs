@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use unit::Shell;
+use vision::Limits;
 
 /// A model that is at one batch for so long hangs: a slow board needs a second or two for a frame, and a batch has 64 at most.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
@@ -88,6 +89,8 @@ async fn start(
     let handler = Handler {
         publisher: Publisher { bus: bus.clone(), topics, metrics, give_up: control.give_up.clone() },
         jobs,
+        room: config.room,
+        limits: Limits { max_pixels: config.max_pixels },
         model: model.info().clone(),
         served_by: shell.identity.clone(),
         tier,

@@ -1,7 +1,7 @@
 //! `mlvi up`: the whole suite in one process.
 
 use crate::models;
-use crate::suite::{BrokerChoice, Suite, SuiteConfig, UnitKind};
+use crate::suite::{BrokerChoice, Suite, SuiteConfig, UnitKind, within_memory};
 use anyhow::Context;
 use clap::Args;
 use settings::Settings;
@@ -106,7 +106,7 @@ impl UpArgs {
             config = config.with("MLVI_CLOUD_SHARE", share);
         }
         config.inherit_environment = true;
-        config
+        within_memory(config)
     }
 }
 

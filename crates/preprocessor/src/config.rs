@@ -4,12 +4,14 @@ use crate::policy_file::{self, PolicySource};
 use crate::{PixelConfig, TierGroups};
 use cluster::ClusterConfig;
 use frame::Topics;
-use frame_bus::BusConfig;
+use frame_bus::{BusConfig, DEFAULT_BROKERS};
 use offload::{PolicyConfig, Ratio};
 use settings::Settings;
 use std::path::PathBuf;
 use std::time::Duration;
-use unit::ShellConfig;
+use unit::{Memory, PixelRoom, ShellConfig};
+
+const MIB: u64 = 1 << 20;
 
 /// Everything that the preprocessor needs to know.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub struct Config {
     pub max_takes: u32,
     /// What is done to the pixels.
     pub pixels: PixelConfig,
+    /// Where decoded pictures have room.
+    pub room: PixelRoom,
     /// How it is decided where a frame goes.
     pub policy: PolicySource,
     /// Where ready pods and autoscalers are seen.
@@ -82,9 +86,16 @@ impl Config {
             1..=100_000,
             "how many frames may be in this process at a time; the default is 2 x workers",
         );
+        let memory = Memory::from_settings(settings);
+        let bus = BusConfig {
+            queue_bytes: bytes(memory.share(8, BusConfig::MIN_QUEUE_BYTES as u64, 64 * MIB)),
+            // of two consumers: frames to be prepared, and frames that are held while the cloud has them
+            in_hand_bytes: bytes(memory.share(8, 8 * MIB, 2048 * MIB)),
+            ..BusConfig::new(DEFAULT_BROKERS, unit)
+        };
         Self {
             shell: ShellConfig::from_settings(settings, unit),
-            bus: BusConfig::from_settings(settings, unit),
+            bus: BusConfig::from_settings_or(settings, bus),
             topics: frame_bus::topics_from_settings(settings),
             partitions: frame_bus::partitions_from_settings(settings),
             group: settings.text("MLVI_GROUP", "mlvi-preprocessor", "the consumer group that all replicas of this unit share"),
@@ -93,11 +104,16 @@ impl Config {
             max_in_flight,
             max_takes: frame_bus::max_takes_from_settings(settings),
             pixels: PixelConfig::from_settings(settings),
+            room: PixelRoom::from_settings(settings, memory),
             policy: policy_from_settings(settings),
             cluster: ClusterConfig::from_settings(settings),
             redispatch: RedispatchConfig::from_settings(settings),
         }
     }
+}
+
+fn bytes(of: u64) -> usize {
+    usize::try_from(of).unwrap_or(usize::MAX)
 }
 
 fn policy_from_settings(settings: &mut Settings) -> PolicySource {

@@ -3,7 +3,7 @@
 use crate::decisions::Decisions;
 use crate::guard::Guard;
 use crate::metrics::{Metrics, Outcome};
-use crate::pixels::{PixelConfig, PreparedImage, prepare};
+use crate::pixels::{PixelConfig, PreparedImage, memory_for, prepare};
 use crate::publish::Publisher;
 use crate::remembered::{Moving, Remembered};
 use frame::{
@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::sync::Semaphore;
 use tracing::{Instrument, debug, debug_span, info, warn};
+use unit::PixelRoom;
 
 /// What all deliveries share.
 pub(crate) struct Handler {
@@ -25,6 +26,8 @@ pub(crate) struct Handler {
     /// One permit for each frame whose pixels may be worked on.
     pub(crate) workers: Arc<Semaphore>,
     pub(crate) pixels: PixelConfig,
+    /// Where decoded pictures have room.
+    pub(crate) room: PixelRoom,
     pub(crate) decisions: Decisions,
     /// How many frames were decided on.
     pub(crate) decided: AtomicU64,
@@ -91,9 +94,10 @@ impl Handler {
     async fn see_through(&self, envelope: Envelope, message: Message, mut turn: Turn) -> Result<(), SendError> {
         let permit = Arc::clone(&self.workers).acquire_owned().await.expect("nobody closes the semaphore");
         let queue_ms = Timestamp::now().ms_since(envelope.sent_at);
+        let room = self.room.take(memory_for(&message.payload, &self.pixels)).await;
         let work = Work { envelope, message, queue_ms, taken_up: Instant::now() };
         let (work, prepared) = self.work_on_pixels(work).await;
-        drop(permit);
+        drop((permit, room));
         // from here on in the order of the camera: decisions, and what is sent
         turn.wait().await;
         let decided = match prepared {

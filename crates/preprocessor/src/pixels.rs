@@ -4,6 +4,7 @@ use crate::motion::Thumbnail;
 use frame::{DEFAULT_MAX_PIXELS, ImageSize, MAX_FRAME_BYTES, RgbImage};
 use settings::Settings;
 use std::time::{Duration, Instant};
+use unit::PixelRoom;
 use vision::{Limits, VisionError};
 
 /// What is done to the pixels.
@@ -50,6 +51,12 @@ pub(crate) struct StageTimes {
     pub(crate) decode: Duration,
     pub(crate) sharpen: Duration,
     pub(crate) encode: Duration,
+}
+
+/// How much memory it takes to prepare the frame, in bytes; 0 for what is refused before pixels are decoded.
+pub(crate) fn memory_for(bytes: &[u8], config: &PixelConfig) -> u64 {
+    vision::probe(bytes, &Limits { max_pixels: config.max_pixels })
+        .map_or(0, |probed| u64::from(probed.size.width) * u64::from(probed.size.height) * PixelRoom::BYTES_PER_PIXEL)
 }
 
 /// Decodes under limits, sharpens and encodes. Takes milliseconds: not to be called from async code.

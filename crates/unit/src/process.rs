@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "help and configuration errors are for the person at the terminal")]
 
 use crate::probe::{self, Question};
-use crate::{Listen, ShellConfig, Telemetry, cancel_on_signal, raise_descriptor_limit};
+use crate::{Listen, Memory, ShellConfig, Telemetry, cancel_on_signal, raise_descriptor_limit};
 use settings::{CONFIG_FILE_VARIABLE, ConfigError, Settings};
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
@@ -60,7 +60,7 @@ where
     let outcome = runtime.block_on(async {
         let shutdown = CancellationToken::new();
         cancel_on_signal(shutdown.clone())?;
-        tracing::info!(unit, version = env!("CARGO_PKG_VERSION"), "starting");
+        tracing::info!(unit, version = env!("CARGO_PKG_VERSION"), memory = %Memory::of_this_process(), "starting");
         run(config, shutdown).await
     });
     // whatever still runs belongs to frames that were not finished within the drain time: they are not committed

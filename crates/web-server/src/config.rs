@@ -3,12 +3,12 @@
 use crate::UNIT;
 use crate::backlog::Groups;
 use frame::Topics;
-use frame_bus::BusConfig;
+use frame_bus::{BusConfig, DEFAULT_BROKERS};
 use settings::Settings;
 use std::net::SocketAddr;
 use std::time::Duration;
 use unit::http::{HttpBounds, Networks};
-use unit::{Listen, ShellConfig};
+use unit::{Listen, Memory, ShellConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -72,14 +72,17 @@ impl Config {
     pub fn from_settings(settings: &mut Settings) -> Self {
         let http: SocketAddr =
             settings.parsed("MLVI_HTTP_LISTEN", "0.0.0.0:5000", "ADDRESS:PORT", "where frames are taken and results given");
+        let memory = Memory::from_settings(settings);
+        let queue_bytes = memory.share(8, BusConfig::MIN_QUEUE_BYTES as u64, 64 << 20);
+        let bus = BusConfig { queue_bytes: bytes(queue_bytes), ..BusConfig::new(DEFAULT_BROKERS, UNIT) };
         Self {
             shell: ShellConfig::from_settings(settings, UNIT),
-            bus: BusConfig::from_settings(settings, UNIT),
+            bus: BusConfig::from_settings_or(settings, bus),
             topics: frame_bus::topics_from_settings(settings),
             partitions: frame_bus::partitions_from_settings(settings),
             groups: groups_from_settings(settings),
             http: Listen::Address(http),
-            limits: Limits::from_settings(settings),
+            limits: Limits::from_settings(settings, memory),
         }
     }
 }
@@ -106,7 +109,7 @@ fn groups_from_settings(settings: &mut Settings) -> Groups {
 }
 
 impl Limits {
-    fn from_settings(settings: &mut Settings) -> Self {
+    fn from_settings(settings: &mut Settings, memory: Memory) -> Self {
         const MIB: usize = 1024 * 1024;
         let limits = Self {
             max_wait: settings.duration(
@@ -136,9 +139,10 @@ impl Limits {
             max_pending_bytes: MIB
                 * settings.number(
                     "MLVI_MAX_PENDING_MIB",
-                    512,
+                    // uploads are held in memory while they come in
+                    bytes(memory.share(3, 32 << 20, 512 << 20)) / MIB,
                     8..=1_048_576,
-                    "how many MiB the frames on their way may have together; further ones get 429",
+                    "how many MiB the frames on their way may have together; further ones get 429; the default follows MLVI_MEMORY_MIB",
                 ),
             job_ttl: settings.duration("MLVI_JOB_TTL", 900 * SECOND, SECOND..=24 * HOUR, "how long a result can be asked for"),
             job_timeout: settings.duration(
@@ -154,7 +158,12 @@ impl Limits {
                 "how many results are kept in memory, provisional ones included",
             ),
             max_job_bytes: MIB
-                * settings.number("MLVI_MAX_JOBS_MIB", 128, 1..=1_048_576, "how many MiB of results are kept in memory"),
+                * settings.number(
+                    "MLVI_MAX_JOBS_MIB",
+                    bytes(memory.share(10, 8 << 20, 128 << 20)) / MIB,
+                    1..=1_048_576,
+                    "how many MiB of results are kept in memory; the default follows MLVI_MEMORY_MIB",
+                ),
             max_streams: settings.number("MLVI_MAX_STREAMS", 256, 1..=100_000, "how many result streams may be open at once"),
             max_connections: settings.number(
                 "MLVI_MAX_CONNECTIONS",
@@ -195,13 +204,17 @@ impl Limits {
     }
 }
 
+fn bytes(of: u64) -> usize {
+    usize::try_from(of).unwrap_or(usize::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_defaults_are_valid() {
-        let mut settings = Settings::from_pairs([("", "")]);
+        let mut settings = Settings::from_pairs([("MLVI_MEMORY_MIB", "4096")]);
         let config = Config::from_settings(&mut settings);
         settings.finish().unwrap();
         assert!(matches!(config.http, Listen::Address(address) if address.port() == 5000));

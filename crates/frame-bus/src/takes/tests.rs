@@ -155,8 +155,7 @@ impl World {
         let mut takes = Takes::new(Followed::UncleanEnds, me);
         takes.begin(0, self.committed, Some(self.end), Note::parse(&self.note), false);
         let mut in_hand = BTreeSet::new();
-        let mut taken = 0;
-        for offset in self.committed..self.end {
+        for (taken, offset) in (self.committed..self.end).enumerate() {
             if stop_after.is_some_and(|most| taken >= most) {
                 break;
             }
@@ -186,7 +185,6 @@ impl World {
                     self.done.insert(first);
                 }
             }
-            taken += 1;
             // regular commits come now and then
             if commits.next() == Some(0) {
                 let mark = in_hand.first().copied().unwrap_or(offset + 1);

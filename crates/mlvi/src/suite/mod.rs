@@ -1,9 +1,11 @@
 //! The whole suite in one process: a broker and the four units, each of which can be stopped and started by itself.
 
 mod config;
+mod memory;
 mod running;
 
 pub use config::{BrokerChoice, SuiteConfig, UnitKind};
+pub use memory::within_memory;
 pub(crate) use running::readyz;
 
 use anyhow::Context;
