@@ -18,7 +18,7 @@ const DRAIN: Duration = Duration::from_secs(2);
 /// A running broker. Dropping it stops it too, but only [`Broker::shutdown`] waits and flushes.
 pub struct Broker {
     address: SocketAddr,
-    node: Arc<Node>,
+    pub(crate) node: Arc<Node>,
     tasks: JoinSet<()>,
     stop: DropGuard,
 }
@@ -76,7 +76,7 @@ impl Broker {
         let dir = node.config.dir.clone();
         let last_job = tokio::task::spawn_blocking(move || {
             let flushed = if node.config.fsync == FsyncPolicy::Never { Ok(()) } else { node.flush() };
-            flushed.and(node.release_dir())
+            flushed.and_then(|()| node.close()).and(node.release_dir())
         });
         let flushed = last_job.await.map_err(|error| BrokerError::Storage { path: dir, source: error.into() })?;
         info!(%address, "embedded broker stopped");

@@ -56,6 +56,10 @@ pub struct BrokerConfig {
     pub fsync: FsyncPolicy,
     /// How long the first member of an empty group waits for others, so that a group that starts together needs one rebalance.
     pub rebalance_delay: Duration,
+    /// More than this is not written into logs, in bytes, as if the disk were of this size; `None`: as much as the disk takes.
+    pub disk_bytes: Option<u64>,
+    /// How long a client may stop in the middle of a request, or take nothing of an answer, before its connection is closed.
+    pub request_patience: Duration,
     /// Connections beyond this are closed at once.
     pub max_connections: usize,
 }
@@ -77,6 +81,8 @@ impl BrokerConfig {
             max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
             fsync: FsyncPolicy::Interval(Duration::from_secs(1)),
             rebalance_delay: Duration::from_millis(200),
+            disk_bytes: None,
+            request_patience: Duration::from_secs(15),
             max_connections: 1000,
         }
     }

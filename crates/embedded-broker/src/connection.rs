@@ -9,10 +9,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -20,8 +21,14 @@ use tracing::{debug, warn};
 const MAX_REQUEST_BYTES: usize = 100 * 1024 * 1024;
 /// The largest other request. Four megabytes name a hundred thousand partitions.
 const MAX_SMALL_REQUEST_BYTES: usize = 4 * 1024 * 1024;
-/// Memory for a request is taken in steps of this as its bytes arrive: a length is only a claim.
+/// Memory for a request is taken as its bytes arrive, in steps of at most this: a length is only a claim.
 const READ_STEP: usize = 1024 * 1024;
+/// So much of a request is read without asking for room, so that heartbeats and commits need not wait for frames.
+const FREE_BYTES: usize = 16 * 1024;
+/// All requests that are being read or answered hold no more than this beyond [`FREE_BYTES`] each, in KiB; one of the largest size fits.
+pub(crate) const ROOM_KIB: usize = 128 * 1024;
+/// A request that comes more slowly than this, in bytes per second, is given up some time after it began.
+const SLOWEST: u64 = 16 * 1024;
 /// A request's length, and its key, on which depends how long it may be.
 const HEAD: usize = 6;
 /// Requests that may wait for their turn; each can be as large as a message.
@@ -32,6 +39,8 @@ const READ_AHEAD: usize = 1;
 pub(crate) enum Hangup {
     #[error("{0}")]
     Malformed(&'static str),
+    #[error("a request came too slowly, or there was no room for it")]
+    TooSlow,
     #[error("a request of {0} bytes is too large")]
     TooLarge(usize),
     #[error("an answer cannot be encoded: {0}")]
@@ -61,7 +70,8 @@ async fn serve_requests(socket: TcpStream, peer: SocketAddr, node: Arc<Node>, st
     let gone = stop.child_token();
     let _ends_the_reader = gone.clone().drop_guard();
     let (frames, mut requests) = mpsc::channel(READ_AHEAD);
-    let reader = tokio::spawn(read_frames(reading, frames, gone.clone()));
+    let intake = Intake { socket: reading, room: Arc::clone(&node.room), patience: node.config.request_patience };
+    let reader = tokio::spawn(read_frames(intake, frames, gone.clone()));
     let peer = api::Peer { host: peer.ip().to_string(), reached: local.ip(), gone: gone.clone() };
     let outcome = loop {
         let request = tokio::select! {
@@ -87,20 +97,43 @@ async fn serve_requests(socket: TcpStream, peer: SocketAddr, node: Arc<Node>, st
 async fn answer(
     node: &Arc<Node>,
     peer: &api::Peer,
-    request: Bytes,
+    request: Request,
     writing: &mut (impl AsyncWriteExt + Unpin),
 ) -> Result<(), Hangup> {
-    if let Some(response) = api::answer(node, peer, request).await? {
-        writing.write_all(&response).await?;
+    let answer = api::answer(node, peer, request.bytes).await?;
+    drop(request.room);
+    let Some(response) = answer else { return Ok(()) };
+    let mut rest = &response[..];
+    while !rest.is_empty() {
+        // who reads nothing for so long holds an answer in vain
+        let written = tokio::time::timeout(node.config.request_patience, writing.write(rest)).await;
+        match written.map_err(|_| Hangup::TooSlow)?? {
+            0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+            len => rest = &rest[len..],
+        }
     }
     Ok(())
 }
 
+/// A request, and the memory that it may take.
+struct Request {
+    bytes: Bytes,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+/// Where requests come from.
+struct Intake {
+    socket: OwnedReadHalf,
+    room: Arc<Semaphore>,
+    /// How long a peer may send nothing in the middle of a request.
+    patience: Duration,
+}
+
 /// Reads until the peer or the broker ends the connection.
-async fn read_frames(mut socket: OwnedReadHalf, frames: mpsc::Sender<Bytes>, gone: CancellationToken) -> Result<(), Hangup> {
+async fn read_frames(mut intake: Intake, frames: mpsc::Sender<Request>, gone: CancellationToken) -> Result<(), Hangup> {
     let result = gone
         .run_until_cancelled(async {
-            while let Some(frame) = read_frame(&mut socket).await? {
+            while let Some(frame) = read_frame(&mut intake).await? {
                 if frames.send(frame).await.is_err() {
                     break;
                 }
@@ -114,11 +147,15 @@ async fn read_frames(mut socket: OwnedReadHalf, frames: mpsc::Sender<Bytes>, gon
 }
 
 /// The next request without its length; `None` when the peer has closed the connection between two requests.
-async fn read_frame(socket: &mut OwnedReadHalf) -> Result<Option<Bytes>, Hangup> {
+async fn read_frame(intake: &mut Intake) -> Result<Option<Request>, Hangup> {
+    let Intake { socket, room, patience } = intake;
     let mut head = [0; HEAD];
     let mut filled = 0;
     while filled < HEAD {
-        match socket.read(&mut head[filled..]).await? {
+        let read = socket.read(&mut head[filled..]);
+        // between two requests a peer may take its time
+        let read = if filled == 0 { read.await? } else { in_time(*patience, read).await? };
+        match read {
             0 if filled == 0 => return Ok(None),
             0 => return Err(CUT_OFF),
             read => filled += read,
@@ -134,15 +171,43 @@ async fn read_frame(socket: &mut OwnedReadHalf) -> Result<Option<Bytes>, Hangup>
     if len < 2 {
         return Err(Hangup::Malformed("a request without a header"));
     }
-    let mut frame = BytesMut::with_capacity(len.min(READ_STEP));
-    frame.put_slice(&[k0, k1]);
+    // as slow as it may be
+    let limit = *patience + Duration::from_secs(len as u64 / SLOWEST);
+    let read = read_body(socket, room, *patience, (len, [k0, k1]));
+    tokio::time::timeout(limit, read).await.map_err(|_| Hangup::TooSlow)?.map(Some)
+}
+
+async fn in_time<T>(patience: Duration, io: impl Future<Output = io::Result<T>>) -> Result<T, Hangup> {
+    Ok(tokio::time::timeout(patience, io).await.map_err(|_| Hangup::TooSlow)??)
+}
+
+/// Reads what follows a request's length and key.
+async fn read_body(
+    socket: &mut OwnedReadHalf,
+    all_room: &Arc<Semaphore>,
+    patience: Duration,
+    (len, key): (usize, [u8; 2]),
+) -> Result<Request, Hangup> {
+    let mut room: Option<OwnedSemaphorePermit> = None;
+    let mut frame = BytesMut::with_capacity(len.min(FREE_BYTES));
+    frame.put_slice(&key);
     while frame.len() < len {
-        let missing = len - frame.len();
-        frame.reserve(missing.min(READ_STEP));
+        if frame.len() == frame.capacity() {
+            let step = frame.len().min(READ_STEP).min(len - frame.len());
+            let kib = u32::try_from(step.div_ceil(1024)).unwrap_or(u32::MAX);
+            let more = Arc::clone(all_room).acquire_many_owned(kib);
+            let more = tokio::time::timeout(patience, more).await.map_err(|_| Hangup::TooSlow)?.map_err(|_| Hangup::Stopping)?;
+            match &mut room {
+                Some(room) => room.merge(more),
+                None => room = Some(more),
+            }
+            frame.reserve(step);
+        }
         // never into the next request
-        if (&mut *socket).take(missing as u64).read_buf(&mut frame).await? == 0 {
+        let free = (frame.capacity() - frame.len()).min(len - frame.len());
+        if in_time(patience, (&mut *socket).take(free as u64).read_buf(&mut frame)).await? == 0 {
             return Err(CUT_OFF);
         }
     }
-    Ok(Some(frame.freeze()))
+    Ok(Request { bytes: frame.freeze(), room })
 }

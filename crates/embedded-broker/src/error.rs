@@ -33,12 +33,14 @@ pub enum BrokerError {
         source: io::Error,
     },
     /// A file of the directory is not what the broker writes.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}; nothing has been changed. To go on: {advice}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+        /// What to do.
+        advice: String,
     },
 }
 

@@ -40,6 +40,20 @@ pub(crate) fn read_if_there(path: &Path) -> io::Result<Option<String>> {
     }
 }
 
+/// Adds a last line with a checksum, so that damage is told from contents.
+pub(crate) fn seal(mut text: String) -> String {
+    let crc = crc32c::crc32c(text.as_bytes());
+    text += &format!("crc {crc:08x}\n");
+    text
+}
+
+/// What [`seal`] has sealed; `None` when it is not whole.
+pub(crate) fn unseal(text: &str) -> Option<&str> {
+    let at = text.strip_suffix('\n')?.rfind('\n')? + 1;
+    let (contents, last) = text.split_at(at);
+    (last == format!("crc {:08x}\n", crc32c::crc32c(contents.as_bytes()))).then_some(contents)
+}
+
 /// Locks, also after a thread has panicked with the lock held: every holder changes the shared state last, in steps that cannot panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

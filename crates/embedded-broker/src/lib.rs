@@ -17,7 +17,8 @@
 //! | API | versions | |
 //! |---|---|---|
 //! | Produce | 3–9 | one batch a partition; any compression, which is passed on as it is |
-//! | Fetch | 4–12 | without fetch sessions |
+//! | Fetch | 4–13 | without fetch sessions; from 13 on by topic id |
+//! | OffsetForLeaderEpoch | 2–4 | the epoch goes up whenever records may have been lost (KIP-320) |
 //! | ListOffsets | 1–7 | earliest, latest, newest, by time (to the record; in compressed batches to the batch) |
 //! | Metadata | 0–12 | never creates a topic |
 //! | CreateTopics, CreatePartitions, DeleteTopics | 2–7, 0–3, 1–6 | settings `retention.ms`, `retention.bytes`, `segment.bytes`, `max.message.bytes` |
@@ -39,12 +40,27 @@
 //! # What survives
 //!
 //! A message is acknowledged once it is in the page cache, so a process that stops or is killed loses none. What a power cut may
-//! take is up to [`FsyncPolicy`]. At the next start every batch is read and checked; a log ends before its first damaged batch.
+//! take is up to [`FsyncPolicy`]. At the next start every batch is read and checked. What is damaged is lost, what is intact behind
+//! it is kept, and a WARN says which offsets are gone. A control batch stands for them, as transactions leave them behind: clients
+//! pass over it.
+//!
+//! No offset is given twice. Beside each log a checkpoint says where it ended, or which offsets it had not given yet; a log that has
+//! become shorter, or was not closed, goes on above all of them. So new records are before everybody: groups, whose committed offsets
+//! are brought together with the logs at each start, and clients that only remember where they were.
+//!
+//! Committed offsets know the id of their topic: a topic that is made again begins without any. A damaged list of topics or identity
+//! keeps the broker from starting, with an error that says what to do; logs are left alone.
+//!
+//! # When the disk is full
+//!
+//! Produce is refused at once, with `THROTTLING_QUOTA_EXCEEDED`, and one ERROR names the folder and the free bytes. Segments that every
+//! group with committed offsets has finished are dropped then, whatever their age. It goes on by itself when there is space.
 
 mod api;
 mod broker;
 mod config;
 mod connection;
+mod disk;
 mod error;
 mod files;
 mod group;
@@ -52,6 +68,7 @@ mod identity;
 mod log;
 mod node;
 mod offsets;
+mod positions;
 mod server;
 mod topic_config;
 mod topics;

@@ -3,6 +3,7 @@
 use crate::config::{BrokerConfig, FsyncPolicy};
 use crate::log::LogOptions;
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 const RETENTION_BYTES: &str = "retention.bytes";
 const RETENTION_MS: &str = "retention.ms";
@@ -68,7 +69,7 @@ impl TopicConfig {
     }
 
     /// How the logs of the topic are kept.
-    pub(crate) fn log_options(&self, broker: &BrokerConfig) -> LogOptions {
+    pub(crate) fn log_options(&self, broker: &BrokerConfig, topic_id: Uuid) -> LogOptions {
         let get = |name| self.overrides.get(name).copied();
         let limit = broker.max_message_bytes;
         LogOptions {
@@ -80,12 +81,13 @@ impl TopicConfig {
             },
             max_batch_bytes: get(MAX_MESSAGE_BYTES).map_or(limit, |bytes| usize::try_from(bytes).unwrap_or(limit).min(limit)),
             sync_each_append: broker.fsync == FsyncPolicy::EveryAppend,
+            topic_id,
         }
     }
 
     /// Every setting, as it counts.
     pub(crate) fn describe(&self, broker: &BrokerConfig) -> Vec<Setting> {
-        let options = self.log_options(broker);
+        let options = self.log_options(broker, Uuid::nil());
         let unlimited = |limit: Option<i64>| limit.unwrap_or(-1).to_string();
         let retention_bytes = options.retention_bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
         let numbers = [
@@ -122,7 +124,7 @@ mod tests {
         config.set("retention.bytes", Some("1000")).unwrap();
         config.set("max.message.bytes", Some("99999999999")).unwrap();
         config.set("cleanup.policy", Some("delete")).unwrap();
-        let options = config.log_options(&broker);
+        let options = config.log_options(&broker, Uuid::nil());
         assert_eq!(options.retention_ms, None);
         assert_eq!(options.retention_bytes, Some(1000));
         assert_eq!(options.max_batch_bytes, broker.max_message_bytes, "a topic cannot take more than the broker");

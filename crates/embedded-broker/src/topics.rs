@@ -3,7 +3,7 @@
 use crate::config::BrokerConfig;
 use crate::error::BrokerError;
 use crate::files::{self, lock};
-use crate::log::Partition;
+use crate::log::{Partition, topic_id_of};
 use crate::topic_config::TopicConfig;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +14,9 @@ use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
 /// First line of the file; another format would say another number.
-const FORMAT: &str = "topics 1";
+const FORMAT: &str = "topics 2";
+/// As older versions wrote it, without a checksum.
+const FORMAT_1: &str = "topics 1";
 /// Each partition has open files and memory: beyond this a request is a mistake.
 pub(crate) const MAX_PARTITIONS: usize = 1000;
 /// All topics together have no more than this: Kafka's own advice for one broker. Each partition is opened when the broker starts, and
@@ -61,22 +63,57 @@ impl Topics {
     pub(crate) fn open(broker: &BrokerConfig) -> Result<Self, BrokerError> {
         let topics = Self { broker: broker.clone(), by_name: Mutex::default(), changing: Mutex::default() };
         let path = topics.file();
-        let unreadable = |reason: String| BrokerError::Unreadable { path: path.clone(), reason };
         let logs = topics.logs_dir();
         fs::create_dir_all(&logs).map_err(BrokerError::storage(&logs))?;
-        let text = files::read_if_there(&path).map_err(BrokerError::storage(&path))?;
-        let Some(text) = text else { return Ok(topics) };
-        let mut lines = text.lines();
-        if lines.next() != Some(FORMAT) {
-            return Err(unreadable(format!("does not begin with '{FORMAT}'")));
-        }
-        let parsed: Option<Vec<_>> = lines.map(parse_line).collect();
-        for (name, id, partitions, config) in parsed.ok_or_else(|| unreadable("has a line that is not a topic".into()))? {
+        let text = match files::read_if_there(&path) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Some(String::new()),
+            read => read.map_err(BrokerError::storage(&path))?,
+        };
+        let Some(text) = text else {
+            topics.find_again(false).map_err(BrokerError::storage(&logs))?;
+            return Ok(topics);
+        };
+        let (sealed, listed) = parse(&text).map_err(|reason| damaged(&path, reason))?;
+        for (name, id, partitions, config) in listed {
             let topic = topics.open_topic(name, id, config, 0..partitions).map_err(BrokerError::storage(&logs))?;
             lock(&topics.by_name).insert(topic.name.clone(), Arc::new(topic));
         }
-        topics.remove_leftovers().map_err(BrokerError::storage(&logs))?;
+        // a list without a checksum may have lost topics, whose logs must not be lost for that
+        let rest = if sealed { topics.remove_leftovers() } else { topics.find_again(true) };
+        rest.map_err(BrokerError::storage(&logs))?;
         Ok(topics)
+    }
+
+    /// Of topics that are not on the list, the folders of the logs tell names and partitions.
+    fn find_again(&self, only_with_messages: bool) -> io::Result<()> {
+        let mut found = BTreeMap::<String, BTreeSet<usize>>::new();
+        for entry in fs::read_dir(self.logs_dir())? {
+            let path = entry?.path();
+            if let Some((name, index)) = partition_of(&path)
+                && self.get(&name).is_none()
+                && (!only_with_messages || has_messages(&path)?)
+            {
+                found.entry(name).or_default().insert(index);
+            }
+        }
+        if found.is_empty() && !only_with_messages {
+            return Ok(());
+        }
+        let count = found.len();
+        for (name, indexes) in found {
+            let partitions = indexes.last().map_or(1, |last| last + 1).min(MAX_PARTITIONS);
+            let id =
+                indexes.iter().find_map(|index| topic_id_of(&self.partition_dir(&name, *index))).unwrap_or_else(Uuid::now_v7);
+            let topic = self.open_topic(name.clone(), id, TopicConfig::default(), 0..partitions)?;
+            tracing::warn!(topic = name, partitions, %id, "found a topic again by its logs; it has the default settings now");
+            lock(&self.by_name).insert(name, Arc::new(topic));
+        }
+        let all = lock(&self.by_name).clone();
+        self.save(&all)?;
+        if count > 0 {
+            tracing::warn!(path = %self.file().display(), topics = count, "the list of topics did not name topics that have logs");
+        }
+        Ok(())
     }
 
     /// Removes partitions that belong to no topic: of one that was being created or deleted when the broker was interrupted.
@@ -84,7 +121,7 @@ impl Topics {
         let known: BTreeSet<_> = self.partitions().iter().map(|partition| partition.dir().to_owned()).collect();
         for entry in fs::read_dir(self.logs_dir())? {
             let path = entry?.path();
-            if known.contains(&path) || !is_partition_dir(&path) {
+            if known.contains(&path) || partition_of(&path).is_none() {
                 continue;
             }
             match remove_dir_if_there(path.clone()) {
@@ -113,7 +150,7 @@ impl Topics {
     }
 
     fn open_topic(&self, name: String, id: Uuid, config: TopicConfig, range: Range<usize>) -> io::Result<Topic> {
-        let options = config.log_options(&self.broker);
+        let options = config.log_options(&self.broker, id);
         let open = |index: usize| Partition::open(self.partition_dir(&name, index), options).map(Arc::new);
         let partitions = range.map(open).collect::<io::Result<_>>()?;
         Ok(Topic { name, id, config, partitions })
@@ -224,7 +261,7 @@ impl Topics {
             }
             text.push('\n');
         }
-        files::replace(&self.file(), text.as_bytes())
+        files::replace(&self.file(), files::seal(text).as_bytes())
     }
 }
 
@@ -233,16 +270,56 @@ fn is_valid_name(name: &str) -> bool {
     (1..=MAX_NAME_LEN).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(allowed)
 }
 
-/// Whether a path is a directory and named like those of partitions; anything else under the logs is somebody else's.
-fn is_partition_dir(path: &Path) -> bool {
-    let parts = path.file_name().and_then(|name| name.to_str()?.rsplit_once('-'));
-    parts.is_some_and(|(name, index)| is_valid_name(name) && index.parse::<u16>().is_ok()) && path.is_dir()
+/// The topic and partition whose directory this is; anything else under the logs is somebody else's.
+fn partition_of(path: &Path) -> Option<(String, usize)> {
+    let (name, index) = path.file_name()?.to_str()?.rsplit_once('-')?;
+    let index = index.parse::<u16>().ok()?;
+    (is_valid_name(name) && path.is_dir()).then(|| (name.to_owned(), usize::from(index)))
 }
 
+/// Whether there is anything in the files of a partition.
+fn has_messages(dir: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.path().extension().is_some_and(|kind| kind == "log") && entry.metadata()?.len() > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn damaged(path: &Path, reason: String) -> BrokerError {
+    let advice = "put a copy of it back, or move it away: the topics are then found again by the folders in logs/, with all that is in \
+                  them and with the default settings";
+    BrokerError::Unreadable { path: path.to_owned(), reason, advice: advice.into() }
+}
+
+/// The topics that a file lists, and whether a checksum says that these are all.
+fn parse(text: &str) -> Result<(bool, Vec<Listed>), String> {
+    let (sealed, contents, format) = match files::unseal(text) {
+        Some(contents) => (true, contents, FORMAT),
+        None => (false, text, FORMAT_1),
+    };
+    let mut lines = contents.lines();
+    if lines.next() != Some(format) {
+        return Err(format!(
+            "is damaged, or written by another version: it should begin with '{FORMAT}' and end with its checksum"
+        ));
+    }
+    let topics: Vec<Listed> =
+        lines.map(parse_line).collect::<Option<_>>().ok_or("is damaged: it has a line that is not a topic")?;
+    if !sealed && !contents.ends_with('\n') {
+        return Err("is damaged: its last line is not whole".into());
+    }
+    Ok((sealed, topics))
+}
+
+type Listed = (String, Uuid, usize, TopicConfig);
+
 /// `name <tab> id <tab> partitions { <tab> setting=value }`
-fn parse_line(line: &str) -> Option<(String, Uuid, usize, TopicConfig)> {
+fn parse_line(line: &str) -> Option<Listed> {
     let mut fields = line.split('\t');
-    let name = fields.next()?.to_owned();
+    let name = fields.next().filter(|name| is_valid_name(name))?.to_owned();
     let id = fields.next()?.parse().ok()?;
     let partitions = fields.next()?.parse().ok().filter(|count| (1..=MAX_PARTITIONS).contains(count))?;
     let mut config = TopicConfig::default();
@@ -308,7 +385,10 @@ mod tests {
     #[test]
     fn partitions_that_belong_to_no_topic_go_when_the_broker_starts_and_nothing_else_does() {
         let dir = tempfile::tempdir().unwrap();
-        open(&dir).create("t", 2, TopicConfig::default()).unwrap().partitions[0].append(&one(1, 1)).unwrap();
+        open(&dir).create("t", 2, TopicConfig::default()).unwrap();
+        let topic = open(&dir).get("t").unwrap();
+        topic.partitions[0].append(&one(1, 1)).unwrap();
+        topic.partitions[0].close().unwrap();
         let logs = dir.path().join("logs");
         for name in ["t-2", "gone-0", "notes", "a b-0"] {
             fs::create_dir(logs.join(name)).unwrap();
@@ -326,7 +406,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let topics = open(&dir);
         topics.create("t", 1, TopicConfig::default()).unwrap();
-        let options = TopicConfig::default().log_options(&topics.broker);
+        let options = TopicConfig::default().log_options(&topics.broker, Uuid::nil());
         Partition::open(topics.partition_dir("t", 1), options).unwrap().append(&one(1, 1)).unwrap();
         topics.grow("t", 2, false).unwrap();
         assert_eq!(topics.get("t").unwrap().partitions[1].offsets(), (0, 0));
@@ -367,9 +447,67 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_kind_keeps_the_broker_from_starting() {
+    fn any_damage_to_the_list_is_named_with_advice_and_costs_no_log() {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("topics"), "something else").unwrap();
+        let mut config = TopicConfig::default();
+        config.set("retention.bytes", Some("12345")).unwrap();
+        let topics = open(&dir);
+        for name in ["a", "b", "c"] {
+            topics.create(name, 2, config.clone()).unwrap().partitions[1].append(&one(1, 1)).unwrap();
+        }
+        drop(topics);
+        let path = dir.path().join("topics");
+        let good = fs::read(&path).unwrap();
+        for index in 0..good.len() {
+            let flipped = {
+                let mut bad = good.clone();
+                bad[index] ^= 0x84 >> (index % 3);
+                bad
+            };
+            for bad in [&flipped[..], &good[..index]] {
+                fs::write(&path, bad).unwrap();
+                let error = Topics::open(&BrokerConfig::new(dir.path())).err().expect("damaged").to_string();
+                assert!(error.contains(path.to_str().unwrap()) && error.contains("move it away"), "{error}");
+                assert_eq!(fs::read(&path).unwrap(), bad);
+            }
+        }
+        fs::write(&path, "something else").unwrap();
         assert!(matches!(Topics::open(&BrokerConfig::new(dir.path())), Err(BrokerError::Unreadable { .. })));
+        assert_eq!(fs::read_dir(dir.path().join("logs")).unwrap().count(), 6);
+        fs::write(&path, good).unwrap();
+        assert_eq!(open(&dir).partitions().len(), 6);
+    }
+
+    #[test]
+    fn without_a_list_topics_are_found_again_by_their_logs() {
+        let dir = tempfile::tempdir().unwrap();
+        let topics = open(&dir);
+        let topic = topics.create("with-a-dash", 3, TopicConfig::default()).unwrap();
+        topic.partitions[1].append(&one(1, 1)).unwrap();
+        topic.partitions[1].close().unwrap();
+        drop(topics);
+        fs::remove_file(dir.path().join("topics")).unwrap();
+        for _ in 0..2 {
+            let again = open(&dir).get("with-a-dash").expect("found again");
+            assert_eq!((again.id, again.partitions.len(), again.partitions[1].offsets()), (topic.id, 3, (0, 1)));
+        }
+    }
+
+    #[test]
+    fn the_list_of_an_older_version_is_read_and_deletes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = Uuid::now_v7();
+        fs::create_dir_all(dir.path().join("logs/forgotten-0")).unwrap();
+        fs::write(dir.path().join("topics"), format!("topics 1\nt\t{id}\t2\tretention.bytes=5\n")).unwrap();
+        let topics = open(&dir);
+        let topic = topics.get("t").unwrap();
+        assert_eq!(
+            (topic.id, topic.partitions.len(), topic.config.overrides().collect::<Vec<_>>()),
+            (id, 2, vec![("retention.bytes", 5)])
+        );
+        assert!(dir.path().join("logs/forgotten-0").exists());
+        topics.create("u", 1, TopicConfig::default()).unwrap();
+        assert!(fs::read_to_string(dir.path().join("topics")).unwrap().starts_with("topics 2\n"));
+        assert_eq!(open(&dir).get("t").unwrap().id, id);
     }
 }

@@ -50,6 +50,9 @@ fn retain(node: &Node) {
     for partition in &partitions {
         log_failure("retention", partition.dir(), partition.enforce_retention(now_ms()));
     }
+    if node.disk.was_full() {
+        make_room(node);
+    }
     loop {
         let sizes: Vec<u64> = partitions.iter().map(|partition| partition.bytes()).collect();
         let total: u64 = sizes.iter().sum();
@@ -66,6 +69,24 @@ fn retain(node: &Node) {
         tracing::warn!(dir = %partition.dir().display(), freed, limit = node.config.total_bytes, "all topics together are too large: dropped the oldest messages");
         if freed == 0 {
             return;
+        }
+    }
+}
+
+/// On a full disk, what every group has finished makes room for what is new.
+fn make_room(node: &Node) {
+    for topic in node.topics.all() {
+        for (index, partition) in (0..).zip(&topic.partitions) {
+            let Some(finished) = node.offsets.nearest(&topic.name, index).filter(|finished| *finished > partition.offsets().0)
+            else {
+                continue;
+            };
+            let before = partition.bytes();
+            log_failure("making room", partition.dir(), partition.free_before(finished));
+            let freed = before.saturating_sub(partition.bytes());
+            if freed > 0 {
+                tracing::warn!(dir = %partition.dir().display(), freed, "the disk is full: dropped messages that every group has finished");
+            }
         }
     }
 }

@@ -213,6 +213,10 @@ impl Producer {
             | RDKafkaErrorCode::InvalidTimestamp
             | RDKafkaErrorCode::PolicyViolation
             | RDKafkaErrorCode::UnsupportedVersion => SendError::Fatal(format!("topic '{topic}': {code}")),
+            // what the embedded broker says; others say KafkaStorageError, which librdkafka repeats until the time is over
+            RDKafkaErrorCode::ThrottlingQuotaExceeded | RDKafkaErrorCode::KafkaStorageError => {
+                SendError::BrokerAway { reason: "there is no space left on the broker's disk, or it cannot write".into() }
+            }
             RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopicOrPartition => {
                 SendError::BrokerAway { reason: format!("topic '{topic}' is not there") }
             }

@@ -1,18 +1,20 @@
 //! Fetch: reads batches, and waits for them.
 
-use super::Call;
+use super::{Call, check_epoch};
 use crate::connection::Hangup;
 use crate::log::{OutOfRange, Partition, Stretch, Waiter};
 use crate::node::Node;
+use crate::topics::Topic;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::fetch_request::FetchPartition;
-use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::fetch_response::{EpochEndOffset, FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse, TopicName};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::error;
+use uuid::Uuid;
 
 /// An answer is in memory as a whole, once for each connection: a client may ask for less, but not for more. A little above
 /// Kafka's default for `fetch.max.bytes`, 50 MiB, so that clients as they come are not held back.
@@ -21,8 +23,9 @@ const MAX_RESPONSE_BYTES: usize = 64 << 20;
 /// What a request asks of one partition, and the partition if there is one.
 struct Wanted {
     topic: TopicName,
+    topic_id: Uuid,
     request: FetchPartition,
-    partition: Option<Arc<Partition>>,
+    partition: Result<Arc<Partition>, ResponseError>,
 }
 
 pub(super) async fn answer(call: &Call<'_>, request: FetchRequest) -> Result<FetchResponse, Hangup> {
@@ -34,9 +37,9 @@ pub(super) async fn answer(call: &Call<'_>, request: FetchRequest) -> Result<Fet
     let min_bytes = u64::try_from(request.min_bytes).unwrap_or(0).min(MAX_RESPONSE_BYTES as u64);
     let waiter = Waiter::default();
     let wanted = loop {
-        let wanted = look_up(call.node, &request);
+        let wanted = look_up(call.node, &request, call.version);
         // registered before looking, so that an append in between is not missed
-        wanted.iter().filter_map(|wanted| wanted.partition.as_ref()).for_each(|partition| partition.register(&waiter));
+        wanted.iter().filter_map(|wanted| wanted.partition.as_ref().ok()).for_each(|partition| partition.register(&waiter));
         if is_due(&wanted, min_bytes) || Instant::now() >= deadline {
             break wanted;
         }
@@ -50,27 +53,49 @@ pub(super) async fn answer(call: &Call<'_>, request: FetchRequest) -> Result<Fet
     call.node.blocking(move |_| respond(wanted, stretches)).await
 }
 
-fn look_up(node: &Node, request: &FetchRequest) -> Vec<Wanted> {
-    let of_topic = |topic: &kafka_protocol::messages::fetch_request::FetchTopic| {
-        let found = node.topics.get(&topic.topic);
-        let name = topic.topic.clone();
+/// From version 13 on topics are named by id alone.
+fn look_up(node: &Node, request: &FetchRequest, version: i16) -> Vec<Wanted> {
+    let of_topic = |topic: &FetchTopic| {
+        let (found, missing) = match version {
+            13.. => (node.topics.by_id(topic.topic_id), ResponseError::UnknownTopicId),
+            _ => (node.topics.get(&topic.topic), ResponseError::UnknownTopicOrPartition),
+        };
+        let (name, topic_id) = (topic.topic.clone(), topic.topic_id);
         topic.partitions.clone().into_iter().map(move |request| {
-            let index = usize::try_from(request.partition).ok();
-            let partition = found.as_ref().and_then(|topic| topic.partitions.get(index?).cloned());
-            Wanted { topic: name.clone(), request, partition }
+            let partition = found.as_ref().ok_or(missing).and_then(|topic| readable(topic, &request));
+            Wanted { topic: name.clone(), topic_id, request, partition }
         })
     };
     request.topics.iter().flat_map(of_topic).collect()
+}
+
+/// The partition that is asked for, if the client knows of its present leader epoch.
+fn readable(topic: &Topic, request: &FetchPartition) -> Result<Arc<Partition>, ResponseError> {
+    let partition = usize::try_from(request.partition).ok().and_then(|index| topic.partitions.get(index));
+    let partition = partition.ok_or(ResponseError::UnknownTopicOrPartition)?;
+    check_epoch(partition, request.current_leader_epoch).map(|()| Arc::clone(partition))
+}
+
+/// Where the records of the client's last epoch really end, if it has read further than that (from version 12 on).
+fn diverging(wanted: &Wanted, partition: &Partition) -> Option<EpochEndOffset> {
+    let last = wanted.request.last_fetched_epoch;
+    if last < 0 {
+        return None;
+    }
+    let (epoch, end) = partition.end_of_epoch(last)?;
+    let diverges = epoch < last || end < wanted.request.fetch_offset;
+    diverges.then(|| EpochEndOffset::default().with_epoch(epoch).with_end_offset(end))
 }
 
 /// Whether the answer need not wait: there is enough to read, or something is wrong.
 fn is_due(wanted: &[Wanted], min_bytes: u64) -> bool {
     let mut available = 0;
     for wanted in wanted {
-        let bytes = wanted.partition.as_ref().map(|partition| partition.bytes_from(wanted.request.fetch_offset));
-        match bytes {
-            Some(Ok(bytes)) => available += bytes.min(u64::try_from(wanted.request.partition_max_bytes).unwrap_or(0)),
-            Some(Err(OutOfRange)) | None => return true,
+        let Ok(partition) = &wanted.partition else { return true };
+        match partition.bytes_from(wanted.request.fetch_offset) {
+            Ok(_) if diverging(wanted, partition).is_some() => return true,
+            Ok(bytes) => available += bytes.min(u64::try_from(wanted.request.partition_max_bytes).unwrap_or(0)),
+            Err(OutOfRange) => return true,
         }
     }
     available >= min_bytes
@@ -82,7 +107,8 @@ fn pick(wanted: &[Wanted], max_bytes: usize) -> Vec<Option<Result<Stretch, OutOf
     let mut nothing_yet = true;
     let pick = |wanted: &Wanted| {
         let limit = usize::try_from(wanted.request.partition_max_bytes).unwrap_or(0).min(left);
-        let stretch = wanted.partition.as_ref()?.stretch(wanted.request.fetch_offset, limit, nothing_yet).transpose()?;
+        let partition = wanted.partition.as_ref().ok().filter(|partition| diverging(wanted, partition).is_none())?;
+        let stretch = partition.stretch(wanted.request.fetch_offset, limit, nothing_yet).transpose()?;
         if let Ok(stretch) = &stretch {
             left = left.saturating_sub(stretch.len());
             nothing_yet = false;
@@ -97,8 +123,11 @@ fn respond(wanted: Vec<Wanted>, stretches: Vec<Option<Result<Stretch, OutOfRange
     for (wanted, stretch) in wanted.into_iter().zip(stretches) {
         let data = read(&wanted, stretch);
         match topics.last_mut() {
-            Some(topic) if topic.topic == wanted.topic => topic.partitions.push(data),
-            _ => topics.push(FetchableTopicResponse::default().with_topic(wanted.topic).with_partitions(vec![data])),
+            Some(topic) if (&topic.topic, topic.topic_id) == (&wanted.topic, wanted.topic_id) => topic.partitions.push(data),
+            _ => {
+                let topic = FetchableTopicResponse::default().with_topic(wanted.topic).with_topic_id(wanted.topic_id);
+                topics.push(topic.with_partitions(vec![data]));
+            }
         }
     }
     FetchResponse::default().with_responses(topics)
@@ -113,8 +142,9 @@ fn read(wanted: &Wanted, stretch: Option<Result<Stretch, OutOfRange>>) -> Partit
     let failed = |data: PartitionData, error: ResponseError| {
         data.with_error_code(error.code()).with_high_watermark(-1).with_last_stable_offset(-1).with_log_start_offset(-1)
     };
-    let Some(partition) = &wanted.partition else {
-        return failed(data, ResponseError::UnknownTopicOrPartition);
+    let partition = match &wanted.partition {
+        Ok(partition) => partition,
+        Err(error) => return failed(data, *error),
     };
     let records = match stretch {
         None => Bytes::new(),
@@ -126,6 +156,10 @@ fn read(wanted: &Wanted, stretch: Option<Result<Stretch, OutOfRange>>) -> Partit
                 return failed(data, ResponseError::KafkaStorageError);
             }
         },
+    };
+    let data = match diverging(wanted, partition) {
+        Some(diverging) => data.with_diverging_epoch(diverging),
+        None => data,
     };
     let (start, end) = partition.offsets();
     data.with_high_watermark(end).with_last_stable_offset(end).with_log_start_offset(start).with_records(Some(records))
@@ -147,8 +181,9 @@ mod tests {
             for _ in 0..4 {
                 partition.append(&batch).unwrap();
             }
-            let request = FetchPartition::default().with_partition(index).with_partition_max_bytes(i32::MAX);
-            Wanted { topic: TopicName::default(), request, partition: Some(partition) }
+            let request =
+                FetchPartition::default().with_partition(index).with_partition_max_bytes(i32::MAX).with_last_fetched_epoch(-1);
+            Wanted { topic: TopicName::default(), topic_id: Uuid::nil(), request, partition: Ok(partition) }
         };
         let wanted: Vec<_> = (0..2).map(open).collect();
         let picked: Vec<_> = pick(&wanted, usize::MAX).into_iter().map(|stretch| stretch.unwrap().unwrap().len()).collect();

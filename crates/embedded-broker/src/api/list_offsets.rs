@@ -1,6 +1,6 @@
 //! ListOffsets: where a log begins and ends, and where a time is in it.
 
-use super::{Call, LEADER_EPOCH};
+use super::{Call, check_epoch};
 use crate::connection::Hangup;
 use crate::log::{FoundTime, Partition};
 use crate::node::Node;
@@ -34,16 +34,22 @@ fn list(node: &Node, topic: &str, wanted: &ListOffsetsPartition, version: i16) -
         .with_partition_index(wanted.partition_index)
         .with_offset(-1)
         .with_timestamp(-1)
-        .with_leader_epoch(if version >= 4 { LEADER_EPOCH } else { -1 });
+        .with_leader_epoch(-1);
     let Some(partition) = node.topics.partition(topic, wanted.partition_index) else {
-        return response.with_error_code(ResponseError::UnknownTopicOrPartition.code()).with_leader_epoch(-1);
+        return response.with_error_code(ResponseError::UnknownTopicOrPartition.code());
     };
+    if let Err(error) = check_epoch(&partition, wanted.current_leader_epoch) {
+        return response.with_error_code(error.code());
+    }
+    let epoch = |offset| if version >= 4 { partition.epoch_at(offset) } else { -1 };
     match find(&partition, wanted.timestamp) {
-        Ok(Some(found)) => response.with_offset(found.offset).with_timestamp(found.timestamp),
+        Ok(Some(found)) => {
+            response.with_offset(found.offset).with_timestamp(found.timestamp).with_leader_epoch(epoch(found.offset))
+        }
         Ok(None) => response,
         Err(error) => {
             error!(topic, partition = wanted.partition_index, %error, "cannot read a log");
-            response.with_error_code(ResponseError::KafkaStorageError.code()).with_leader_epoch(-1)
+            response.with_error_code(ResponseError::KafkaStorageError.code())
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Metadata: which topics there are, and that this broker leads all of them.
 
-use super::{Call, LEADER_EPOCH, NODE_ID};
+use super::{Call, NODE_ID};
+use crate::log::Partition;
 use crate::topics::Topic;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
 use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
+use std::sync::Arc;
 
 pub(super) fn answer(call: &Call<'_>, request: MetadataRequest) -> MetadataResponse {
     let topics = match request.topics {
@@ -38,17 +40,16 @@ fn find(call: &Call<'_>, wanted: MetadataRequestTopic) -> MetadataResponseTopic 
 }
 
 fn describe(topic: &Topic) -> MetadataResponseTopic {
-    let partition = |index| {
+    let partition = |(index, partition): (i32, &Arc<Partition>)| {
         MetadataResponsePartition::default()
             .with_partition_index(index)
             .with_leader_id(BrokerId(NODE_ID))
-            .with_leader_epoch(LEADER_EPOCH)
+            .with_leader_epoch(partition.leader_epoch())
             .with_replica_nodes(vec![BrokerId(NODE_ID)])
             .with_isr_nodes(vec![BrokerId(NODE_ID)])
     };
-    let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
     MetadataResponseTopic::default()
         .with_name(Some(TopicName(StrBytes::from_string(topic.name.clone()))))
         .with_topic_id(topic.id)
-        .with_partitions((0..count).map(partition).collect())
+        .with_partitions((0..).zip(&topic.partitions).map(partition).collect())
 }

@@ -21,6 +21,7 @@ mod metadata;
 mod offered;
 mod offset_commit;
 mod offset_fetch;
+mod offset_for_leader_epoch;
 mod produce;
 mod reply;
 mod sync_group;
@@ -28,22 +29,23 @@ mod sync_group;
 mod tests;
 
 use crate::connection::Hangup;
+use crate::log::Partition;
 use crate::node::Node;
 use crate::wire;
 use bytes::{Bytes, BytesMut};
+use kafka_protocol::ResponseError;
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::{Decodable, StrBytes};
 #[cfg(test)]
 pub(crate) use offered::OFFERED;
 pub(crate) use offered::may_be_large;
+use std::cmp::Ordering;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// The only broker there is.
 const NODE_ID: i32 = 1;
-/// The only leadership there has been.
-const LEADER_EPOCH: i32 = 0;
 
 /// The other end of a connection.
 pub(crate) struct Peer {
@@ -77,6 +79,16 @@ impl Call<'_> {
     }
 }
 
+/// Whether a client knows of the present leader epoch of a partition (KIP-320); −1 says that it does not care.
+fn check_epoch(partition: &Partition, claimed: i32) -> Result<(), ResponseError> {
+    match claimed.cmp(&partition.leader_epoch()) {
+        _ if claimed < 0 => Ok(()),
+        Ordering::Less => Err(ResponseError::FencedLeaderEpoch),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(ResponseError::UnknownLeaderEpoch),
+    }
+}
+
 /// Answers one request. `None` where the protocol wants no answer.
 pub(crate) async fn answer(node: &Arc<Node>, peer: &Peer, mut frame: Bytes) -> Result<Option<BytesMut>, Hangup> {
     let header = wire::header(&mut frame)?;
@@ -97,6 +109,7 @@ async fn dispatch(call: &Call<'_>) -> Result<Option<BytesMut>, Hangup> {
         ApiKey::Metadata => reply::encode(call, metadata::answer(call, call.decode()?)).await,
         ApiKey::OffsetCommit => reply::encode(call, offset_commit::answer(call, call.decode()?).await?).await,
         ApiKey::OffsetFetch => reply::encode(call, offset_fetch::answer(call, call.decode()?)).await,
+        ApiKey::OffsetForLeaderEpoch => reply::encode(call, offset_for_leader_epoch::answer(call, call.decode()?)).await,
         ApiKey::FindCoordinator => reply::encode(call, find_coordinator::answer(call, call.decode()?)).await,
         ApiKey::JoinGroup => reply::encode(call, join_group::answer(call, call.decode()?).await?).await,
         ApiKey::Heartbeat => reply::encode(call, heartbeat::answer(call, call.decode()?)).await,

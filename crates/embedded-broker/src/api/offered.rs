@@ -1,6 +1,7 @@
 //! The APIs on offer and their versions.
 //!
-//! A version is on offer only if everything in it is implemented. Produce and Fetch from 13 on name topics by id,
+//! A version is on offer only if everything in it is implemented. Produce from 13 on names topics by id, Fetch from 14 on
+//! is about storage that is not here,
 //! OffsetCommit and OffsetFetch from 9 on belong to the group protocol of KIP-848, JoinGroup 9 lets the leader skip its work.
 
 use kafka_protocol::messages::ApiKey;
@@ -8,11 +9,12 @@ use kafka_protocol::messages::ApiKey;
 /// Key, first and last version.
 pub(crate) const OFFERED: &[(ApiKey, i16, i16)] = &[
     (ApiKey::Produce, 3, 9),
-    (ApiKey::Fetch, 4, 12),
+    (ApiKey::Fetch, 4, 13),
     (ApiKey::ListOffsets, 1, 7),
     (ApiKey::Metadata, 0, 12),
     (ApiKey::OffsetCommit, 2, 8),
     (ApiKey::OffsetFetch, 1, 8),
+    (ApiKey::OffsetForLeaderEpoch, 2, 4),
     (ApiKey::FindCoordinator, 0, 4),
     (ApiKey::JoinGroup, 0, 8),
     (ApiKey::Heartbeat, 0, 4),

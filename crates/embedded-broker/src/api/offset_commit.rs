@@ -29,9 +29,13 @@ pub(super) async fn answer(call: &Call<'_>, request: OffsetCommitRequest) -> Res
 fn commit(node: &Node, request: &OffsetCommitRequest) -> OffsetCommitResponse {
     let mut commits = Vec::new();
     for topic in &request.topics {
+        let Some(known) = node.topics.get(&topic.name) else { continue };
         for partition in topic.partitions.iter().filter(|partition| check(node, &topic.name, partition) == 0) {
+            let log = usize::try_from(partition.partition_index).ok().and_then(|index| known.partitions.get(index));
             let committed = Committed {
-                offset: partition.committed_offset,
+                // a group that has read up to lost records has nothing left to read before the next ones
+                offset: log.map_or(partition.committed_offset, |log| log.settle(partition.committed_offset)),
+                topic_id: known.id,
                 leader_epoch: partition.committed_leader_epoch,
                 metadata: partition.committed_metadata.as_deref().unwrap_or_default().to_owned(),
             };

@@ -9,6 +9,7 @@ use kafka_protocol::messages::offset_fetch_response::{
 };
 use kafka_protocol::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
 
 /// A topic and the partitions of it that are asked for, or are known.
 type Wanted = (TopicName, Vec<i32>);
@@ -43,8 +44,11 @@ fn wanted(node: &Node, group: &str, asked: Option<Vec<Wanted>>) -> Vec<Wanted> {
 }
 
 fn get(node: &Node, group: &str, topic: &str, index: i32) -> Committed {
-    let none = || Committed { offset: -1, leader_epoch: -1, metadata: String::new() };
-    node.offsets.get(group, topic, index).unwrap_or_else(none)
+    let none = || Committed { offset: -1, leader_epoch: -1, metadata: String::new(), topic_id: Uuid::nil() };
+    // one that was committed while its topic was being deleted is nobody's
+    let id = node.topics.get(topic).map(|topic| topic.id);
+    let valid = |committed: &Committed| committed.topic_id.is_nil() || Some(committed.topic_id) == id;
+    node.offsets.get(group, topic, index).filter(valid).unwrap_or_else(none)
 }
 
 fn alone(index: i32, committed: Committed) -> OffsetFetchResponsePartition {

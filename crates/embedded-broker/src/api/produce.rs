@@ -2,6 +2,7 @@
 
 use super::{Call, reply};
 use crate::connection::Hangup;
+use crate::disk::is_full;
 use crate::log::{AppendError, BatchError, SequenceError};
 use crate::node::Node;
 use bytes::BytesMut;
@@ -48,7 +49,10 @@ fn append(node: &Node, topic: &str, data: PartitionProduceData) -> PartitionProd
     let Some(partition) = node.topics.partition(topic, data.index) else {
         return refusal(data.index, ResponseError::UnknownTopicOrPartition, None);
     };
-    match partition.append(&data.records.unwrap_or_default()) {
+    let records = data.records.unwrap_or_default();
+    let used = || node.topics.partitions().iter().map(|partition| partition.bytes()).sum();
+    let appended = node.disk.check(records.len(), used).map_err(AppendError::Storage);
+    match appended.and_then(|()| partition.append(&records)).inspect(|_| node.disk.has_space()) {
         Ok(appended) => PartitionProduceResponse::default()
             .with_index(data.index)
             .with_base_offset(appended.base_offset)
@@ -56,6 +60,7 @@ fn append(node: &Node, topic: &str, data: PartitionProduceData) -> PartitionProd
             .with_log_start_offset(appended.log_start),
         Err(reason) => {
             match &reason {
+                AppendError::Storage(error) if is_full(error) => node.disk.is_full_now(),
                 AppendError::Storage(error) => error!(topic, partition = data.index, %error, "cannot append"),
                 _ => debug!(topic, partition = data.index, %reason, "refused a batch"),
             }
@@ -74,6 +79,8 @@ fn code(reason: &AppendError) -> ResponseError {
         AppendError::Sequence(SequenceError::OutOfOrder) => ResponseError::OutOfOrderSequenceNumber,
         AppendError::Sequence(SequenceError::OldEpoch) => ResponseError::InvalidProducerEpoch,
         AppendError::Deleted => ResponseError::UnknownTopicOrPartition,
+        // librdkafka repeats a storage error in silence until the message's time is over; this it hands back at once
+        AppendError::Storage(error) if is_full(error) => ResponseError::ThrottlingQuotaExceeded,
         AppendError::Storage(_) => ResponseError::KafkaStorageError,
     }
 }

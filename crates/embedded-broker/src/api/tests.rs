@@ -1,6 +1,7 @@
 //! The broker from a socket: every request gets its answer, and nonsense harms nobody else.
 
 use super::OFFERED;
+use crate::connection::ROOM_KIB;
 use crate::log::testing::one;
 use crate::wire::samples;
 use crate::{Broker, BrokerConfig};
@@ -87,6 +88,7 @@ fn read(api: ApiKey, version: i16, mut answer: Bytes) -> String {
     }
     let shown = read!(Produce => ProduceResponse, Fetch => FetchResponse, ListOffsets => ListOffsetsResponse,
         Metadata => MetadataResponse, OffsetCommit => OffsetCommitResponse, OffsetFetch => OffsetFetchResponse,
+        OffsetForLeaderEpoch => OffsetForLeaderEpochResponse,
         FindCoordinator => FindCoordinatorResponse, JoinGroup => JoinGroupResponse, Heartbeat => HeartbeatResponse,
         LeaveGroup => LeaveGroupResponse, SyncGroup => SyncGroupResponse, DescribeGroups => DescribeGroupsResponse,
         ListGroups => ListGroupsResponse, ApiVersions => ApiVersionsResponse, CreateTopics => CreateTopicsResponse,
@@ -117,7 +119,7 @@ async fn what_is_not_on_offer_is_answered_and_the_connection_stays() {
     let (broker, _dir) = start().await;
     let mut socket = connect(&broker).await;
     for (key, version) in
-        [(ApiKey::EndTxn as i16, 0), (ApiKey::Fetch as i16, 13), (ApiKey::ConsumerGroupHeartbeat as i16, 1), (999, 5), (-7, -7)]
+        [(ApiKey::EndTxn as i16, 0), (ApiKey::Fetch as i16, 14), (ApiKey::ConsumerGroupHeartbeat as i16, 1), (999, 5), (-7, -7)]
     {
         socket.write_all(&frame(key, version, 3, false, b"anything")).await.unwrap();
         let mut answer = receive(&mut socket).await.expect("an answer");
@@ -241,4 +243,41 @@ async fn a_broker_that_is_dropped_stops() {
     let mut socket = connect(&broker).await;
     drop(broker);
     assert_eq!(receive(&mut socket).await, None);
+}
+
+#[tokio::test]
+async fn half_requests_hold_a_bounded_amount_of_memory_and_are_given_up() {
+    const HALVES: usize = 400;
+    let dir = tempfile::tempdir().unwrap();
+    let patience = Duration::from_secs(2);
+    let broker = Broker::start(BrokerConfig { request_patience: patience, ..BrokerConfig::new(dir.path()) }).await.unwrap();
+    let mut halves = tokio::task::JoinSet::new();
+    let address = broker.address();
+    for _ in 0..HALVES {
+        halves.spawn(async move {
+            let mut socket = TcpStream::connect(address).await.unwrap();
+            // claims 8 MiB and sends not quite one
+            let start = [&(8_i32 << 20).to_be_bytes()[..], &[0, 0, 0, 9], &[0; 930_000]].concat();
+            let _ = socket.write_all(&start).await;
+            // closed by the broker
+            while let Ok(1..) = socket.read(&mut [0; 16]).await {}
+        });
+    }
+    let room = &broker.node.room;
+    let mut least = ROOM_KIB;
+    let started = std::time::Instant::now();
+    while halves.len() > 0 {
+        least = least.min(room.available_permits());
+        // others are served meanwhile
+        let body = samples::body(ApiKey::Metadata, 4, Bytes::new());
+        assert!(ask(&mut connect(&broker).await, ApiKey::Metadata, 4, &body).await.is_some());
+        assert!(started.elapsed() < PATIENCE * 2, "{} are still held", halves.len());
+        let _ = tokio::time::timeout(Duration::from_millis(20), halves.join_next()).await;
+    }
+    assert!(least < ROOM_KIB / 2, "the limit was not what held them: {least} KiB left");
+    while room.available_permits() < ROOM_KIB {
+        assert!(started.elapsed() < PATIENCE * 2);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    broker.shutdown().await.unwrap();
 }

@@ -1,6 +1,10 @@
 //! The log of a partition: segment files of record batches, and what is known about them in memory.
 
+mod checkpoint;
+mod epochs;
+mod filler;
 mod find_time;
+mod mend;
 mod partition;
 mod producer_state;
 mod record_batch;
@@ -14,6 +18,7 @@ pub(crate) mod testing;
 mod tests;
 mod wake;
 
+pub(crate) use checkpoint::topic_id_of;
 pub(crate) use find_time::FoundTime;
 pub(crate) use partition::{AppendError, LogOptions, OutOfRange, Partition};
 pub(crate) use producer_state::SequenceError;

@@ -4,6 +4,9 @@
 //! it is held for microseconds (a walk over an index goes in steps), never over I/O, and changes only once the file has: readers
 //! never meet half a batch.
 
+use super::checkpoint::{Checkpoint, Reach};
+use super::epochs::Epochs;
+use super::filler::fillers;
 use super::producer_state::{Novelty, ProducerStates, SequenceError};
 use super::record_batch::{BatchError, BatchHeader};
 use super::recovery;
@@ -13,14 +16,18 @@ use crate::files::{self, lock};
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use uuid::Uuid;
 
 /// Bytes of a batch that the broker writes itself: base offset, length, leader epoch.
 const OWN_HEAD: usize = 16;
 /// Keeps the first offset that readers may see, where that is not where a segment begins.
 pub(super) const START_FILE: &str = "start-offset";
+/// So many offsets are written down as given before they are: after a crash, the log goes on above them.
+pub(super) const RESERVED_AHEAD: i64 = 4096;
 
 /// How a log is kept.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +37,8 @@ pub(crate) struct LogOptions {
     pub(crate) retention_ms: Option<i64>,
     pub(crate) max_batch_bytes: usize,
     pub(crate) sync_each_append: bool,
+    /// Whose log it is.
+    pub(crate) topic_id: Uuid,
 }
 
 /// Why a batch was not appended.
@@ -70,6 +79,7 @@ pub(crate) struct Partition {
 
 pub(super) struct Writer {
     producers: ProducerStates,
+    checkpoint: Checkpoint,
     /// Files with data that is only in the page cache.
     unsynced: Vec<Arc<File>>,
     /// Whether file names of the directory are only in the page cache.
@@ -81,6 +91,7 @@ pub(super) struct View {
     /// Oldest first; the last is the one that is appended to.
     pub(super) segments: VecDeque<Segment>,
     pub(super) start: i64,
+    pub(super) epochs: Epochs,
 }
 
 impl View {
@@ -103,15 +114,18 @@ impl View {
 }
 
 impl Partition {
-    /// Opens the log in `dir`, which is created when missing. What a crash has left half-written is cut off. Blocks.
+    /// Opens the log in `dir`, which is created when missing. What a crash has left half-written is cut off, and no offset that may
+    /// have been given is given again. Blocks.
     ///
     /// # Errors
     /// When files cannot be read or written.
     pub(crate) fn open(dir: PathBuf, options: LogOptions) -> io::Result<Self> {
         fs::create_dir_all(&dir)?;
-        let recovery::Recovered { segments, start, producers } = recovery::recover(&dir)?;
-        let writer = Writer { producers, unsynced: Vec::new(), names_unsynced: true, deleted: false };
-        let view = View { segments, start };
+        let recovery::Recovered { segments, start, producers, checkpoint } = recovery::recover(&dir, options.topic_id)?;
+        let epochs = checkpoint.epochs.clone();
+        let unsynced = segments.back().map(|active| Arc::clone(&active.file)).into_iter().collect();
+        let writer = Writer { producers, checkpoint, unsynced, names_unsynced: true, deleted: false };
+        let view = View { segments, start, epochs };
         Ok(Self { dir, options, writer: Mutex::new(writer), view: Mutex::new(view), waiters: Waiters::default() })
     }
 
@@ -150,6 +164,8 @@ impl Partition {
             let too_big = active.size + header.len as u64 > self.options.segment_bytes;
             (active.size > 0 && (too_big || !active.can_index(end)), active.end)
         };
+        let after = end + i64::from(header.last_offset_delta) + 1;
+        self.reserve(writer, after)?;
         if full {
             self.roll(writer)?;
             self.retain(writer, now_ms())?;
@@ -158,19 +174,108 @@ impl Partition {
             let view = lock(&self.view);
             (Arc::clone(&view.active().file), view.active().size)
         };
-        if let Err(error) = write_batch(&file, position, end, batch).and_then(|()| self.sync_if_due(&file)) {
+        let epoch = writer.checkpoint.epochs.latest();
+        if let Err(error) = write_batch(&file, position, (end, epoch), batch).and_then(|()| self.sync_if_due(&file)) {
             // the index does not know of it: cut it off, so that recovery does not find it either
             if let Err(error) = file.set_len(position) {
                 tracing::warn!(dir = %self.dir.display(), %error, "cannot cut off a batch that was written in part");
             }
             return Err(error.into());
         }
+        self.written(writer, file, header, end);
+        Ok(end)
+    }
+
+    /// Takes a batch that stands in the file now into the index.
+    fn written(&self, writer: &mut Writer, file: Arc<File>, header: &BatchHeader, base: i64) {
         if !writer.unsynced.last().is_some_and(|last| Arc::ptr_eq(last, &file)) {
             writer.unsynced.push(file);
         }
         let mut view = lock(&self.view);
-        view.segments.back_mut().expect("a log always has a segment to append to").push(header, end, now_ms());
-        Ok(end)
+        view.segments.back_mut().expect("a log always has a segment to append to").push(header, base, now_ms());
+    }
+
+    /// Writes down that offsets below `end` have been given, and some more so that this is rare.
+    fn reserve(&self, writer: &mut Writer, end: i64) -> io::Result<()> {
+        if matches!(writer.checkpoint.reach, Reach::Below(reserved) if end <= reserved) {
+            return Ok(());
+        }
+        let reach = Reach::Below(end.saturating_add(RESERVED_AHEAD));
+        let checkpoint = Checkpoint { reach, ..writer.checkpoint.clone() };
+        checkpoint.write(&self.dir)?;
+        writer.checkpoint = checkpoint;
+        Ok(())
+    }
+
+    /// Writes down where the log ends, so that the next start can tell whether it is still all there. Nothing is appended after
+    /// this. Blocks.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        let mut writer = lock(&self.writer);
+        let end = self.offsets().1;
+        if writer.deleted || writer.checkpoint.reach == Reach::Closed(end) {
+            return Ok(());
+        }
+        writer.checkpoint.reach = Reach::Closed(end);
+        writer.checkpoint.write(&self.dir)
+    }
+
+    /// Has the log go on at `offset` or above, since somebody has been there: a filler stands for what is missing. Gives the offsets
+    /// that it covers. Blocks.
+    pub(crate) fn advance_to(&self, offset: i64) -> io::Result<Range<i64>> {
+        let mut writer = lock(&self.writer);
+        let from = self.offsets().1;
+        for (header, batch) in fillers(from, offset, writer.checkpoint.epochs.latest()) {
+            let end = header.base_offset + i64::from(header.last_offset_delta) + 1;
+            self.reserve(&mut writer, end)?;
+            if !lock(&self.view).active().can_index(end) {
+                self.roll(&mut writer)?;
+            }
+            let (file, position) = {
+                let view = lock(&self.view);
+                (Arc::clone(&view.active().file), view.active().size)
+            };
+            file.write_all_at(&batch, position)?;
+            self.written(&mut writer, file, &header, header.base_offset);
+        }
+        let end = self.offsets().1;
+        if end > from {
+            writer.checkpoint.epochs.bump(end, 0);
+            writer.checkpoint.reach = Reach::Closed(end);
+            writer.checkpoint.write(&self.dir)?;
+            writer.producers.allow_gaps();
+            lock(&self.view).epochs = writer.checkpoint.epochs.clone();
+        }
+        drop(writer);
+        self.waiters.wake();
+        Ok(from..end)
+    }
+
+    /// Where a reader at `offset` really is: at the next record, if only lost ones are in between.
+    pub(crate) fn settle(&self, offset: i64) -> i64 {
+        let view = lock(&self.view);
+        let lost = view.segments.iter().flat_map(|segment| &segment.lost);
+        lost.fold(offset, |at, lost| if lost.contains(&at) { lost.end } else { at })
+    }
+
+    /// The leader epoch of now.
+    pub(crate) fn leader_epoch(&self) -> i32 {
+        lock(&self.view).epochs.latest()
+    }
+
+    /// The epoch of a record.
+    pub(crate) fn epoch_at(&self, offset: i64) -> i32 {
+        lock(&self.view).epochs.at(offset)
+    }
+
+    /// Where the records of an epoch end; see [`Epochs::end_of`].
+    pub(crate) fn end_of_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
+        let view = lock(&self.view);
+        view.epochs.end_of(epoch, view.end())
+    }
+
+    /// The largest id of a producer that has written here.
+    pub(crate) fn largest_producer_id(&self) -> i64 {
+        lock(&self.writer).producers.largest_id()
     }
 
     fn sync_if_due(&self, file: &File) -> io::Result<()> {
@@ -313,10 +418,11 @@ impl Partition {
 }
 
 /// The head goes last: until it is there, its length field is zero and recovery sees no batch.
-fn write_batch(file: &File, position: u64, base_offset: i64, batch: &[u8]) -> io::Result<()> {
-    let mut head = [0; OWN_HEAD]; // the leader epoch, its last four bytes, is always 0: there is one broker
+fn write_batch(file: &File, position: u64, (base_offset, epoch): (i64, i32), batch: &[u8]) -> io::Result<()> {
+    let mut head = [0; OWN_HEAD];
     head[..8].copy_from_slice(&base_offset.to_be_bytes());
     head[8..12].copy_from_slice(&batch[8..12]);
+    head[12..].copy_from_slice(&epoch.to_be_bytes());
     file.write_all_at(&batch[OWN_HEAD..], position + OWN_HEAD as u64)?;
     file.write_all_at(&head, position)
 }

@@ -39,6 +39,8 @@ struct Remembered {
 
 struct Producer {
     epoch: i16,
+    /// Batches of it may have been lost: the next one may leave a gap.
+    gap: bool,
     recent: VecDeque<Remembered>,
 }
 
@@ -46,6 +48,7 @@ struct Producer {
 #[derive(Default)]
 pub(super) struct ProducerStates {
     producers: HashMap<i64, Producer>,
+    largest_id: i64,
 }
 
 /// Sequence numbers count from 0 to `i32::MAX` and start over.
@@ -71,7 +74,7 @@ impl ProducerStates {
             return Ok(Novelty::Duplicate { base_offset: same.base_offset });
         }
         match producer.recent.back() {
-            Some(newest) if batch.base_sequence != advance(newest.last, 1) => Err(SequenceError::OutOfOrder),
+            Some(newest) if !producer.gap && batch.base_sequence != advance(newest.last, 1) => Err(SequenceError::OutOfOrder),
             _ => Ok(Novelty::New),
         }
     }
@@ -84,8 +87,11 @@ impl ProducerStates {
         if self.producers.len() >= MAX_PRODUCERS && !self.producers.contains_key(&batch.producer_id) {
             self.forget_oldest();
         }
+        self.largest_id = self.largest_id.max(batch.producer_id);
         let epoch = batch.producer_epoch;
-        let producer = self.producers.entry(batch.producer_id).or_insert_with(|| Producer { epoch, recent: VecDeque::new() });
+        let unknown = || Producer { epoch, gap: false, recent: VecDeque::new() };
+        let producer = self.producers.entry(batch.producer_id).or_insert_with(unknown);
+        producer.gap = false;
         if producer.epoch != epoch {
             producer.epoch = epoch;
             producer.recent.clear();
@@ -95,6 +101,16 @@ impl ProducerStates {
         }
         let last = advance(batch.base_sequence, batch.last_offset_delta);
         producer.recent.push_back(Remembered { first: batch.base_sequence, last, base_offset });
+    }
+
+    /// Records at the end may have been lost: what producers send next need not continue what is left.
+    pub(super) fn allow_gaps(&mut self) {
+        self.producers.values_mut().for_each(|producer| producer.gap = true);
+    }
+
+    /// The largest id of a producer that has written here; 0 when none has.
+    pub(super) fn largest_id(&self) -> i64 {
+        self.largest_id
     }
 
     fn forget_oldest(&mut self) {

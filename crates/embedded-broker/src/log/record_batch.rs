@@ -40,6 +40,7 @@ impl From<MalformedRecord> for BatchError {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BatchHeader {
     pub(super) base_offset: i64,
+    pub(super) leader_epoch: i32,
     /// Of the whole batch, in bytes, this header included.
     pub(super) len: usize,
     pub(super) attributes: i16,
@@ -70,6 +71,7 @@ impl BatchHeader {
         let length = usize::try_from(i32::from_be_bytes(field(head, 8))).map_err(|_| BatchError::Inconsistent)?;
         let header = Self {
             base_offset: i64::from_be_bytes(field(head, 0)),
+            leader_epoch: i32::from_be_bytes(field(head, 12)),
             len: length + LENGTH_PREFIX,
             crc: u32::from_be_bytes(field(head, 17)),
             attributes: i16::from_be_bytes(field(head, 21)),
@@ -127,6 +129,11 @@ impl BatchHeader {
 
     pub(super) fn is_compressed(&self) -> bool {
         self.attributes & COMPRESSION_MASK != 0
+    }
+
+    /// Whether the batch only stands for offsets that were lost: nobody else may write control batches.
+    pub(super) fn is_filler(&self) -> bool {
+        self.attributes & CONTROL != 0
     }
 
     /// The offset after the last record, as the batch lies in the log; `None` when no offset could follow.

@@ -48,6 +48,15 @@ impl Partition {
         lock(&self.view).segments.front().filter(|oldest| oldest.size > 0).map(newest)
     }
 
+    /// Drops what every group has finished, which lies before `offset`, whole segments at a time. Blocks.
+    pub(crate) fn free_before(&self, offset: i64) -> io::Result<()> {
+        let mut writer = lock(&self.writer);
+        // what is written from now on must not keep what is finished
+        self.roll(&mut writer)?;
+        while lock(&self.view).segments.front().is_some_and(|oldest| oldest.end <= offset) && self.drop_oldest(&mut writer)? {}
+        Ok(())
+    }
+
     /// Drops the oldest segment, whatever its age, to make room for others. Blocks.
     pub(crate) fn shrink(&self) -> io::Result<()> {
         let mut writer = lock(&self.writer);

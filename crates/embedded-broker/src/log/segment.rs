@@ -3,6 +3,7 @@
 use super::record_batch::BatchHeader;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub(super) struct Segment {
     pub(super) appended_ms: i64,
     pub(super) file: Arc<File>,
     pub(super) path: PathBuf,
+    /// Offsets that no record has: fillers stand for them.
+    pub(super) lost: Vec<Range<i64>>,
     entries: Vec<Entry>,
 }
 
@@ -89,7 +92,8 @@ impl Segment {
 
     /// A segment over a file, with no batch known yet.
     pub(super) fn over(path: PathBuf, file: File, base: i64, appended_ms: i64) -> Self {
-        Self { base, end: base, size: 0, max_timestamp: -1, appended_ms, file: Arc::new(file), path, entries: Vec::new() }
+        let (lost, entries) = (Vec::new(), Vec::new());
+        Self { base, end: base, size: 0, max_timestamp: -1, appended_ms, file: Arc::new(file), path, lost, entries }
     }
 
     /// Whether the batch that comes next fits into the index; after 2³² offsets or bytes a new segment is due.
@@ -106,6 +110,9 @@ impl Segment {
         self.end = base_offset + i64::from(header.last_offset_delta) + 1;
         self.max_timestamp = self.max_timestamp.max(header.max_timestamp);
         self.appended_ms = now_ms;
+        if header.is_filler() {
+            self.lost.push(base_offset..self.end);
+        }
     }
 
     pub(super) fn batches(&self) -> usize {

@@ -22,6 +22,7 @@ pub(crate) const KEEP_ALL: LogOptions = LogOptions {
     retention_ms: None,
     max_batch_bytes: 1 << 20,
     sync_each_append: false,
+    topic_id: uuid::Uuid::nil(),
 };
 
 fn varint(out: &mut Vec<u8>, value: i64) {
@@ -92,7 +93,8 @@ pub(crate) fn read_all(partition: &Partition, from: i64, max_bytes: usize) -> Ve
             let (batch, after) = rest.split_at(header.len);
             header.check_crc(batch).expect("an intact batch");
             assert!(header.base_offset <= next && next < header.end_offset().expect("an end"), "batches follow each other");
-            for record in Records::new(&batch[HEADER_LEN..]) {
+            let body = if header.is_filler() { &[][..] } else { &batch[HEADER_LEN..] };
+            for record in Records::new(body) {
                 let record = record.expect("a record");
                 let offset = header.base_offset + i64::from(record.offset_delta);
                 if offset >= next {

@@ -4,7 +4,8 @@ use super::segment::file_name;
 use super::testing::{ANYONE, KEEP_ALL, Read, Sender, batch, one, read_all};
 use super::*;
 use crate::files::lock;
-use crate::log::partition::START_FILE;
+use crate::log::checkpoint::CHECKPOINT_FILE;
+use crate::log::partition::{RESERVED_AHEAD, START_FILE};
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
@@ -16,7 +17,7 @@ fn open(dir: &Path, options: LogOptions) -> Partition {
 
 fn segments(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.retain(|name| name != START_FILE);
+    names.retain(|name| name != START_FILE && name != CHECKPOINT_FILE);
     names.sort();
     names
 }
@@ -69,6 +70,7 @@ fn a_batch_sent_twice_is_kept_once_also_after_a_restart() {
     for index in 0..7 {
         assert_eq!(log.append(&sent(index * 2)).unwrap().base_offset, i64::from(index * 2));
     }
+    log.close().unwrap();
     drop(log);
     let log = open(dir.path(), KEEP_ALL);
     for index in 2..7 {
@@ -109,6 +111,7 @@ fn size_decides_what_goes() {
     assert_eq!(log.stretch(start - 1, 1, true).unwrap_err(), OutOfRange);
     let files: u64 = segments(dir.path()).iter().map(|name| fs::metadata(dir.path().join(name)).unwrap().len()).sum();
     assert_eq!(files, log.bytes());
+    log.close().unwrap();
     drop(log);
     assert_eq!(open(dir.path(), options).offsets(), (start, end));
 }
@@ -129,6 +132,7 @@ fn age_decides_what_goes_and_a_clock_that_runs_ahead_does_not() {
     log.enforce_retention(now_ms() + 2000).unwrap();
     assert_eq!(log.offsets(), (4, 4), "it was written more than a second ago, whatever its time says");
     assert_eq!(log.append(&one(now, 1)).unwrap().base_offset, 4);
+    log.close().unwrap();
     drop(log);
     assert_eq!(open(dir.path(), options).offsets(), (4, 5));
 }
@@ -145,23 +149,115 @@ fn a_reader_finishes_what_it_has_begun_although_the_segment_goes() {
     assert_eq!(stretch.read().unwrap().len(), stretch.len());
     log.shrink().unwrap();
     assert_eq!(log.append(&one(1, 100)).unwrap().base_offset, 1, "an empty log has nothing to lose");
+    log.close().unwrap();
     drop(log);
     assert_eq!(open(dir.path(), KEEP_ALL).offsets(), (1, 2));
 }
 
 #[test]
-fn a_file_that_does_not_continue_the_log_is_dropped() {
+fn a_file_that_is_missing_costs_its_own_records_and_no_others() {
     let dir = tempfile::tempdir().unwrap();
     let options = LogOptions { segment_bytes: 100, ..KEEP_ALL };
     let log = open(dir.path(), options);
-    for _ in 0..4 {
-        log.append(&one(1, 100)).unwrap();
+    for time in 0..5 {
+        log.append(&one(time, 100)).unwrap();
     }
+    log.close().unwrap();
     drop(log);
     fs::remove_file(dir.path().join(file_name(2))).unwrap();
+    for _ in 0..2 {
+        let log = open(dir.path(), options);
+        assert_eq!(log.offsets(), (0, 5));
+        assert_eq!(read_all(&log, 0, 1).iter().map(|read| read.timestamp).collect::<Vec<_>>(), [0, 1, 3, 4]);
+        assert_eq!((log.settle(1), log.settle(2), log.settle(3), log.leader_epoch()), (1, 3, 3, 1));
+    }
     let log = open(dir.path(), options);
-    assert_eq!(log.offsets(), (0, 2));
-    assert_eq!(log.append(&one(1, 100)).unwrap().base_offset, 2);
+    assert_eq!(log.append(&one(1, 100)).unwrap().base_offset, 5);
+}
+
+#[test]
+fn a_log_that_became_shorter_goes_on_above_every_offset_that_it_has_given() {
+    for batches_left in 0..4 {
+        for (closed, next) in [(true, 4), (false, 1 + RESERVED_AHEAD)] {
+            let dir = tempfile::tempdir().unwrap();
+            let log = open(dir.path(), KEEP_ALL);
+            for time in 0..4 {
+                log.append(&one(time, 10)).unwrap();
+            }
+            if closed {
+                log.close().unwrap();
+            }
+            drop(log);
+            // exactly between two batches: nothing in the file shows it
+            let path = dir.path().join(file_name(0));
+            let len = fs::metadata(&path).unwrap().len() / 4 * batches_left;
+            fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(len).unwrap();
+            let log = open(dir.path(), KEEP_ALL);
+            assert_eq!(log.offsets(), (0, next), "{batches_left} batches left, closed: {closed}");
+            assert_eq!(read_all(&log, 0, usize::MAX).len() as u64, batches_left);
+            assert_eq!(log.settle(batches_left as i64), next);
+            assert_eq!((log.leader_epoch(), log.end_of_epoch(0)), (1, Some((0, next))));
+            assert_eq!(log.append(&one(9, 10)).unwrap().base_offset, next);
+            assert_eq!(read_all(&log, 4.min(next), usize::MAX).iter().map(|read| read.timestamp).collect::<Vec<_>>(), [9]);
+        }
+    }
+}
+
+#[test]
+fn a_log_whose_files_are_gone_goes_on_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path(), KEEP_ALL);
+    (0..4).for_each(|time| _ = log.append(&one(time, 10)).unwrap());
+    log.close().unwrap();
+    drop(log);
+    fs::remove_file(dir.path().join(file_name(0))).unwrap();
+    let log = open(dir.path(), KEEP_ALL);
+    assert_eq!(log.offsets(), (4, 4));
+    assert_eq!(log.append(&one(1, 1)).unwrap().base_offset, 4);
+}
+
+#[test]
+fn a_producer_whose_last_batches_are_lost_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let sent = |sequence| batch(&[(1, b"a")], Sender { id: 9, epoch: 0, sequence });
+    let log = open(dir.path(), KEEP_ALL);
+    (0..4).for_each(|sequence| _ = log.append(&sent(sequence)).unwrap());
+    drop(log);
+    let path = dir.path().join(file_name(0));
+    let len = fs::metadata(&path).unwrap().len() / 2;
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(len).unwrap();
+    let log = open(dir.path(), KEEP_ALL);
+    assert_eq!(log.append(&sent(1)).unwrap().base_offset, 1, "what is left is still known");
+    log.append(&sent(4)).expect("the broker had acknowledged up to 3");
+    assert!(matches!(log.append(&sent(6)), Err(AppendError::Sequence(SequenceError::OutOfOrder))));
+}
+
+#[test]
+fn a_damaged_checkpoint_gives_no_offset_twice_and_no_epoch_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path(), KEEP_ALL);
+    log.append(&one(0, 10)).unwrap();
+    drop(log);
+    let log = open(dir.path(), KEEP_ALL);
+    let second = log.append(&one(0, 10)).unwrap().base_offset;
+    assert_eq!(log.leader_epoch(), 1);
+    drop(log);
+    fs::write(dir.path().join(CHECKPOINT_FILE), "noise").unwrap();
+    let log = open(dir.path(), KEEP_ALL);
+    assert!(log.offsets().1 > second + 1 && log.leader_epoch() == 2, "{:?}", log.offsets());
+    assert_eq!(log.end_of_epoch(0), Some((0, second)));
+}
+
+#[test]
+fn a_log_of_an_older_version_goes_on_without_a_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path(), KEEP_ALL);
+    (0..4).for_each(|time| _ = log.append(&one(time, 10)).unwrap());
+    drop(log);
+    fs::remove_file(dir.path().join(CHECKPOINT_FILE)).unwrap();
+    let log = open(dir.path(), KEEP_ALL);
+    assert_eq!((log.offsets(), log.leader_epoch()), ((0, 4), 0));
+    assert_eq!(log.append(&one(1, 1)).unwrap().base_offset, 4);
 }
 
 #[test]
@@ -264,7 +360,8 @@ proptest! {
                     }
                 }
                 Step::Reopen => {
-                    drop(log);
+                    log.close().unwrap();
+    drop(log);
                     log = open(dir.path(), options);
                 }
                 Step::DeleteBefore(part) => {
@@ -292,11 +389,12 @@ proptest! {
     }
 
     #[test]
-    fn a_log_that_is_cut_or_damaged_anywhere_gives_what_was_before(
+    fn a_log_that_is_cut_or_damaged_anywhere_loses_only_what_was_hit(
         sizes in prop::collection::vec(prop::collection::vec((0_i64..100, 0_usize..100), 1..4), 1..20),
         segment_bytes in 100_u64..2000,
         place in 0.0..1.0_f64,
         cut in any::<bool>(),
+        closed in any::<bool>(),
     ) {
         let dir = tempfile::tempdir().unwrap();
         let options = LogOptions { segment_bytes, ..KEEP_ALL };
@@ -305,23 +403,39 @@ proptest! {
             log.append(&records(sizes)).unwrap();
         }
         let before = read_all(&log, 0, usize::MAX);
+        let end = log.offsets().1;
+        if closed {
+            log.close().unwrap();
+        }
         drop(log);
         let files = segments(dir.path());
-        let path = dir.path().join(&files[(files.len() as f64 * place) as usize]);
+        let index = (files.len() as f64 * place) as usize;
+        let path = dir.path().join(&files[index]);
         let mut bytes = fs::read(&path).unwrap();
         let at = (bytes.len() as f64 * (place * 7.0).fract()) as usize;
         if cut { bytes.truncate(at) } else { bytes[at] ^= 0x10 }
         fs::write(&path, &bytes).unwrap();
 
         let log = open(dir.path(), options);
-        let (start, end) = log.offsets();
-        let after = read_all(&log, start, usize::MAX);
-        prop_assert_eq!(&after[..], &before[..after.len()]);
-        prop_assert_eq!(after.len() as i64, end);
-        // only the damaged batch and what follows is gone; the leader epoch is not covered by the checksum, and not used
-        let base: i64 = files[(files.len() as f64 * place) as usize][..20].parse().unwrap();
-        prop_assert!(end >= base);
-        prop_assert_eq!(log.append(&one(1, 1)).unwrap().base_offset, end);
-        prop_assert_eq!(read_all(&open(dir.path(), options), start, usize::MAX).len(), after.len() + 1);
+        let next = log.offsets().1;
+        prop_assert!(next >= end, "no offset is given twice");
+        prop_assert!(!closed || next == end);
+        let after = read_all(&log, 0, usize::MAX);
+        // all that is left is what it was
+        prop_assert!(after.iter().all(|read| before.contains(read)));
+        let lost: Vec<_> = before.iter().filter(|read| !after.contains(read)).collect();
+        if cut {
+            let base_after = files.get(index + 1).map_or(end, |name| name[..20].parse().unwrap());
+            let base: i64 = files[index][..20].parse().unwrap();
+            prop_assert!(lost.iter().all(|read| (base..base_after).contains(&read.offset)));
+        } else {
+            prop_assert!(lost.len() <= 3, "one batch: {:?}", lost);
+        }
+        let (first, last) = (lost.first().map_or(0, |read| read.offset), lost.last().map_or(-1, |read| read.offset));
+        prop_assert_eq!(last - first + 1, lost.len() as i64, "one stretch");
+        prop_assert_eq!(log.append(&one(1, 1)).unwrap().base_offset, next);
+        log.close().unwrap();
+        drop(log);
+        prop_assert_eq!(read_all(&open(dir.path(), options), 0, usize::MAX).len(), after.len() + 1);
     }
 }

@@ -3,12 +3,14 @@
 use super::entry;
 use crate::error::BrokerError;
 use crate::files::{self, lock};
+use crate::log::now_ms;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tracing::warn;
+use uuid::Uuid;
 
 /// The file is rewritten when it is this large and four times as large as what it says.
 const SMALLEST_REWRITE: usize = 1 << 20;
@@ -27,6 +29,8 @@ pub(crate) struct Committed {
     pub(crate) offset: i64,
     pub(crate) leader_epoch: i32,
     pub(crate) metadata: String,
+    /// Of the topic; nil when it is not known.
+    pub(crate) topic_id: Uuid,
 }
 
 /// See the module.
@@ -50,21 +54,17 @@ struct Journal {
 }
 
 impl OffsetStore {
-    /// Reads the offsets of `dir`, up to where a crash has torn the file. Blocks.
+    /// Reads the offsets of `dir`: all that are whole. What is damaged is put aside. Blocks.
+    ///
+    /// # Errors
+    /// When files cannot be read or written, or the file is none of ours.
     pub(crate) fn open(dir: &Path, sync_each: bool) -> Result<Self, BrokerError> {
         let path = path(dir);
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             read => read.map_err(BrokerError::storage(&path))?,
         };
-        let mut offsets = BTreeMap::new();
-        let mut rest = bytes.as_slice();
-        while let Some((key, committed)) = entry::read(&mut rest) {
-            apply(&mut offsets, key, committed);
-        }
-        if !rest.is_empty() {
-            warn!(path = %path.display(), dropped_bytes = rest.len(), "cut a torn tail off the committed offsets");
-        }
+        let offsets = read_all(&path, &bytes)?;
         let journal = rewrite(dir, &offsets).map_err(BrokerError::storage(&path))?;
         let store = Self { dir: dir.to_owned(), sync_each, offsets: Mutex::new(offsets), file: Mutex::new(journal) };
         store.flush().map_err(BrokerError::storage(&path))?;
@@ -142,6 +142,37 @@ impl OffsetStore {
         partitions
     }
 
+    /// Changes what is committed: `judge` is asked for every commit, and tells what it should be (`None`: gone). Gives how many it
+    /// has changed. Blocks.
+    pub(crate) fn revise(&self, judge: impl Fn(&str, &str, i32, &Committed) -> Option<Committed>) -> io::Result<usize> {
+        let judged = |(key, committed): (&Key, &Committed)| {
+            let now = judge(&key.group, &key.topic, key.partition, committed);
+            (now.as_ref() != Some(committed)).then(|| (key.clone(), now))
+        };
+        let changes: Vec<_> = lock(&self.offsets).iter().filter_map(judged).collect();
+        let count = changes.len();
+        if count > 0 {
+            self.change(changes)?;
+        }
+        Ok(count)
+    }
+
+    /// The largest committed offset of a partition; those of an earlier topic of the name do not count.
+    pub(crate) fn furthest(&self, topic: &str, topic_id: Uuid, partition: i32) -> Option<i64> {
+        let offsets = lock(&self.offsets);
+        let same = |key: &Key, committed: &Committed| {
+            key.topic == topic && key.partition == partition && (committed.topic_id == topic_id || committed.topic_id.is_nil())
+        };
+        offsets.iter().filter(|(key, committed)| same(key, committed)).map(|(_, committed)| committed.offset).max()
+    }
+
+    /// The smallest committed offset of a partition; `None` when no group has committed any.
+    pub(crate) fn nearest(&self, topic: &str, partition: i32) -> Option<i64> {
+        let offsets = lock(&self.offsets);
+        let same = |key: &Key| key.topic == topic && key.partition == partition;
+        offsets.iter().filter(|(key, _)| same(key)).map(|(_, committed)| committed.offset).min()
+    }
+
     /// The groups that have committed anything.
     pub(crate) fn groups(&self) -> Vec<String> {
         let mut groups: Vec<_> = lock(&self.offsets).keys().map(|key| key.group.clone()).collect();
@@ -198,6 +229,38 @@ fn apply(offsets: &mut BTreeMap<Key, Committed>, key: Key, committed: Option<Com
     };
 }
 
+/// The offsets of a file. Behind damage, reading goes on with the next whole entry.
+fn read_all(path: &Path, bytes: &[u8]) -> Result<BTreeMap<Key, Committed>, BrokerError> {
+    let (mut offsets, mut rest, mut damaged, mut entries) = (BTreeMap::new(), bytes, 0, 0);
+    loop {
+        while let Some((key, committed)) = entry::read(&mut rest) {
+            apply(&mut offsets, key, committed);
+            entries += 1;
+        }
+        let before = rest.len();
+        if !entry::skip_damage(&mut rest) {
+            break;
+        }
+        damaged += before - rest.len();
+    }
+    let torn = entry::may_be_torn(rest);
+    if entries == 0 && !torn {
+        let reason = "is not a file of committed offsets, or nothing in it is whole".into();
+        let advice = "put a copy of it back, or move it away: then every group begins with the oldest frame that is kept, and frames \
+                      that were finished are worked on again";
+        return Err(BrokerError::Unreadable { path: path.to_owned(), reason, advice: advice.into() });
+    }
+    if damaged > 0 || !torn {
+        let aside = path.with_extension(format!("damaged-{}", now_ms()));
+        let kept = fs::copy(path, &aside);
+        warn!(path = %path.display(), damaged_bytes = damaged + rest.len(), read = entries, copy = %aside.display(), copied = kept.is_ok(),
+            "the file of committed offsets is damaged: groups go on where they were last said to be, and may work on frames again");
+    } else if !rest.is_empty() {
+        warn!(path = %path.display(), dropped_bytes = rest.len(), "cut a torn tail off the committed offsets");
+    }
+    Ok(offsets)
+}
+
 /// Replaces the file by one that says each offset once. After an error the old file is still the one to be written to.
 fn rewrite(dir: &Path, offsets: &BTreeMap<Key, Committed>) -> io::Result<Journal> {
     let mut bytes = Vec::new();
@@ -213,7 +276,7 @@ mod tests {
     use super::*;
 
     fn committed(offset: i64) -> Committed {
-        Committed { offset, leader_epoch: 0, metadata: "tab\tline\nend".into() }
+        Committed { offset, leader_epoch: 0, metadata: "tab\tline\nend".into(), topic_id: Uuid::from_u128(7) }
     }
 
     fn open(dir: &tempfile::TempDir) -> OffsetStore {
@@ -258,6 +321,51 @@ mod tests {
             store.commit("g", vec![("t".into(), 2, committed(9))]).unwrap();
             assert_eq!(open(&dir).get("g", "t", 2), Some(committed(9)), "{len}");
         }
+    }
+
+    #[test]
+    fn damage_anywhere_costs_only_the_entries_that_it_is_in() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("offsets");
+        let commits = (0..3).map(|partition| ("t".into(), partition, committed(5))).collect();
+        open(&dir).commit("g", commits).unwrap();
+        let whole = fs::read(&path).unwrap();
+        let len = whole.len() / 3;
+        for index in 0..whole.len() {
+            let mut bad = whole.clone();
+            bad[index] ^= 0x10;
+            fs::write(&path, &bad).unwrap();
+            let store = open(&dir);
+            for partition in 0..3 {
+                let intact = partition as usize != index / len;
+                assert_eq!(store.get("g", "t", partition), intact.then(|| committed(5)), "byte {index}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_something_else_is_named_with_advice_and_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("offsets");
+        for garbage in [&b"something else that is no list of offsets"[..], &[0xff; 300]] {
+            fs::write(&path, garbage).unwrap();
+            let error = OffsetStore::open(dir.path(), false).err().expect("nothing can be read").to_string();
+            assert!(error.contains(path.to_str().unwrap()) && error.contains("move it away"), "{error}");
+            assert_eq!(fs::read(&path).unwrap(), garbage);
+        }
+    }
+
+    #[test]
+    fn entries_of_older_versions_have_no_topic_id() {
+        let mut bytes = Vec::new();
+        let key = Key { group: "g".into(), topic: "t".into(), partition: 1 };
+        entry::write(&mut bytes, &key, Some(&committed(5)));
+        let mut old = bytes[8..bytes.len() - 16].to_vec();
+        let head = [(old.len() as u32).to_be_bytes(), crc32c::crc32c(&old).to_be_bytes()].concat();
+        old.splice(0..0, head);
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("offsets"), old).unwrap();
+        assert_eq!(open(&dir).get("g", "t", 1), Some(Committed { topic_id: Uuid::nil(), ..committed(5) }));
     }
 
     #[test]

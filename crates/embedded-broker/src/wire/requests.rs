@@ -37,6 +37,7 @@ pub(super) fn shape(api: ApiKey) -> Option<&'static [Field]> {
         ApiKey::Metadata => METADATA,
         ApiKey::OffsetCommit => OFFSET_COMMIT,
         ApiKey::OffsetFetch => OFFSET_FETCH,
+        ApiKey::OffsetForLeaderEpoch => OFFSET_FOR_LEADER_EPOCH,
         ApiKey::Produce => PRODUCE,
         ApiKey::SyncGroup => SYNC_GROUP,
         _ => return None,
@@ -80,10 +81,11 @@ const FETCH: &[Field] = &[
     since(7, INT32),
     since(7, INT32),
     all(Structs(&[
-        all(Text),
+        Field::within(0..=12, Text),
+        since(13, UUID),
         all(Structs(&[all(INT32), since(9, INT32), all(INT64), since(12, INT32), since(5, INT64), all(INT32)])),
     ])),
-    since(7, Structs(&[all(Text), all(INT32S)])),
+    since(7, Structs(&[Field::within(0..=12, Text), since(13, UUID), all(INT32S)])),
     since(11, Text),
 ];
 const FIND_COORDINATOR: &[Field] = &[Field::within(0..=3, Text), since(1, INT8), since(4, TEXTS)];
@@ -120,6 +122,8 @@ const OFFSET_FETCH: &[Field] = &[
     since(8, Structs(&[all(Text), all(Structs(&[all(Text), all(INT32S)]))])),
     since(7, BOOL),
 ];
+const OFFSET_FOR_LEADER_EPOCH: &[Field] =
+    &[since(3, INT32), all(Structs(&[all(Text), all(Structs(&[all(INT32), since(2, INT32), all(INT32)]))]))];
 const PRODUCE: &[Field] =
     &[all(Text), all(INT16), all(INT32), all(Structs(&[all(Text), all(Structs(&[all(INT32), all(Bytes)]))]))];
 const SYNC_GROUP: &[Field] =

@@ -15,10 +15,12 @@ use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartiti
 use kafka_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
+use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::{Encodable, StrBytes};
+use uuid::Uuid;
 
 fn text(text: &'static str) -> StrBytes {
     StrBytes::from_static_str(text)
@@ -85,9 +87,11 @@ pub(crate) fn body(api: ApiKey, version: i16, records: Bytes) -> Bytes {
         ApiKey::Fetch => {
             let partition = FetchPartition::default().with_partition_max_bytes(1000);
             let missing = partition.clone().with_partition(99);
-            let topic = FetchTopic::default().with_topic(topic()).with_partitions(vec![partition, missing]);
+            let topic = FetchTopic::default().with_partitions(vec![partition, missing]);
+            let topic = if version < 13 { topic.with_topic(self::topic()) } else { topic.with_topic_id(Uuid::from_u128(9)) };
             let request = FetchRequest::default().with_max_bytes(1000).with_topics(vec![topic]);
-            let forgotten = ForgottenTopic::default().with_topic(TopicName(text("forgotten"))).with_partitions(vec![1, 2, 3]);
+            let forgotten = ForgottenTopic::default().with_partitions(vec![1, 2, 3]);
+            let forgotten = if version < 13 { forgotten.with_topic(TopicName(text("forgotten"))) } else { forgotten };
             let request = if version >= 7 { request.with_forgotten_topics_data(vec![forgotten]) } else { request };
             encoded(if version >= 11 { request.with_rack_id(text("rack")) } else { request }, version)
         }
@@ -146,6 +150,12 @@ pub(crate) fn body(api: ApiKey, version: i16, records: Bytes) -> Bytes {
             },
             version,
         ),
+        ApiKey::OffsetForLeaderEpoch => {
+            let partition = OffsetForLeaderPartition::default().with_leader_epoch(0);
+            let missing = partition.clone().with_partition(99);
+            let topic = OffsetForLeaderTopic::default().with_topic(topic()).with_partitions(vec![partition, missing]);
+            encoded(OffsetForLeaderEpochRequest::default().with_topics(vec![topic]), version)
+        }
         ApiKey::Produce => {
             let partition = PartitionProduceData::default().with_records(Some(records));
             let missing = partition.clone().with_index(99);

@@ -2,6 +2,7 @@
 
 mod admin;
 mod groups;
+mod interruption;
 mod messages;
 mod restart;
 mod setup;
