@@ -1,6 +1,7 @@
 """Writes JPEGs of every coding and what Pillow makes of each: corpus.py FOLDER
 
 FOLDER/index has a line for each file: kind, "whole" or "damaged", name, what Pillow says, width, height.
+FOLDER/other has a few files of the other formats, which nothing is said about.
 Pillow says "pixels" (NAME.rgb has them, upright), "partly" (only with LOAD_TRUNCATED_IMAGES) or "nothing".
 """
 
@@ -250,9 +251,25 @@ def answer(jpeg):
     return "nothing", None
 
 
+def others(folder):
+    folder.mkdir()
+    image = Image.fromarray(picture(40, 30))
+    clear = image.convert("RGBA")
+    clear.putalpha(Image.fromarray(picture(40, 30)[..., 0]))
+    for name, one in (("rgb", image), ("rgba", clear)):
+        exif = Image.Exif()
+        exif[274] = 6
+        one.save(folder / f"{name}.png", exif=exif, icc_profile=bytes(300))
+        for lossless in (False, True):
+            one.save(folder / f"{name}-{lossless}.webp", lossless=lossless, exif=exif, xmp=b"<x/>", icc_profile=bytes(300))
+            one.save(folder / f"{name}-{lossless}-animated.webp", lossless=lossless, save_all=True, append_images=[one.rotate(90)])
+    image.convert("P").save(folder / "palette.png")
+
+
 def main():
     warnings.simplefilter("ignore")
     folder = Path(sys.argv[1])
+    others(folder / "other")
     with open(folder / "index", "w") as index:
         for number, (kind, state, jpeg) in enumerate(everything()):
             says, image = answer(jpeg)
