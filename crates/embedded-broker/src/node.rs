@@ -96,8 +96,10 @@ impl Node {
 
     fn each_log(&self, act: impl Fn(&Partition) -> io::Result<()>) -> Result<(), BrokerError> {
         let partitions = self.topics.partitions();
-        let outcomes = partitions.iter().map(|partition| act(partition).map_err(BrokerError::storage(partition.dir())));
-        outcomes.fold(Ok(()), |first: Result<(), BrokerError>, next| first.and(next))
+        // every one of them, whatever becomes of the first
+        let outcomes: Vec<_> =
+            partitions.iter().map(|partition| act(partition).map_err(BrokerError::storage(partition.dir()))).collect();
+        outcomes.into_iter().collect()
     }
 }
 

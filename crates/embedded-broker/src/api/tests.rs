@@ -266,7 +266,7 @@ async fn half_requests_hold_a_bounded_amount_of_memory_and_are_given_up() {
     let room = &broker.node.room;
     let mut least = ROOM_KIB;
     let started = std::time::Instant::now();
-    while halves.len() > 0 {
+    while !halves.is_empty() {
         least = least.min(room.available_permits());
         // others are served meanwhile
         let body = samples::body(ApiKey::Metadata, 4, Bytes::new());
