@@ -57,12 +57,13 @@ impl Member {
 
     /// The group may still hold offsets of the old log.
     fn start_over(&mut self) -> Result<(), BusError> {
-        for partition in self.assigned() {
-            let (low, _) = self.consumer.fetch_watermarks(&self.topic, partition, PATIENCE).map_err(unreachable)?;
-            self.seek(partition, low)?;
-            self.counts_from(partition, low);
-            self.starts_over = false;
+        let assigned = self.assigned();
+        for partition in &assigned {
+            let (low, _) = self.consumer.fetch_watermarks(&self.topic, *partition, PATIENCE).map_err(unreachable)?;
+            self.seek(*partition, low)?;
+            self.counts_from(*partition, low);
         }
+        self.starts_over = assigned.is_empty();
         Ok(())
     }
 
