@@ -4,6 +4,7 @@
 //! then does the unit's work. Tests and `mlvi up` call `run` directly.
 
 mod admin;
+mod allocator;
 mod health;
 mod heartbeat;
 mod listen;
@@ -16,6 +17,7 @@ mod shell;
 mod signals;
 mod telemetry;
 
+pub use allocator::frugal_allocator;
 pub use health::{Condition, Health};
 pub use heartbeat::Heartbeat;
 pub use listen::{Listen, ListenError};
