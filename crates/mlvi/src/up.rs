@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use unit::{Telemetry, cancel_on_signal, raise_descriptor_limit};
+use unit::{Telemetry, cancel_on_signal, frugal_allocator, raise_descriptor_limit};
 
 /// How long the units may take to become ready on the embedded broker: loading a model on a small board takes several seconds.
 /// A broker elsewhere is waited for without limit; the log says so.
@@ -115,6 +115,7 @@ impl UpArgs {
 /// # Errors
 /// When the model cannot be had, a setting is not allowed, a port cannot be bound, or a unit ends by itself.
 pub fn run(args: UpArgs, models_dir: &Path) -> anyhow::Result<()> {
+    frugal_allocator();
     let mut settings = Settings::from_environment()?;
     let telemetry = Telemetry::from_settings(&mut settings);
     settings.finish()?;

@@ -4,6 +4,7 @@
 //! then does the unit's work. Tests and `mlvi up` call `run` directly.
 
 mod admin;
+mod allocator;
 mod descriptors;
 mod health;
 mod heartbeat;
@@ -18,6 +19,7 @@ mod shell;
 mod signals;
 mod telemetry;
 
+pub use allocator::frugal_allocator;
 pub use descriptors::{affordable_connections, raise_descriptor_limit};
 pub use health::{Condition, Health};
 pub use heartbeat::Heartbeat;

@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "help and configuration errors are for the person at the terminal")]
 
 use crate::probe::{self, Question};
-use crate::{Listen, Memory, ShellConfig, Telemetry, cancel_on_signal, raise_descriptor_limit};
+use crate::{Listen, Memory, ShellConfig, Telemetry, cancel_on_signal, frugal_allocator, raise_descriptor_limit};
 use settings::{CONFIG_FILE_VARIABLE, ConfigError, Settings};
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,7 @@ where
             return ExitCode::from(EXIT_USAGE);
         }
     }
+    frugal_allocator();
     let config = match read(parse) {
         Ok(config) => config,
         Err(error) => {
