@@ -32,6 +32,8 @@ struct State {
     groups: Groups,
     /// The topics without which the unit can do nothing; it also sends.
     needs: Vec<String>,
+    /// When the broker last could not write for want of space.
+    no_space: Option<Instant>,
     trouble: bool,
     stopped: bool,
 }
@@ -45,6 +47,10 @@ impl State {
         self.refusal = Some(refusal);
     }
 }
+
+const NO_SPACE: &str = "there is no space left on the broker's disk, or it cannot write";
+/// So long a refusal for want of space counts; then it is worth trying again.
+const NO_SPACE_FOR: Duration = Duration::from_secs(3);
 
 /// Why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +165,32 @@ impl Link {
     /// A message was written.
     pub(crate) fn has_written(&self, topic: &str) {
         self.has(|| Right::Write(topic.to_owned()));
+    }
+
+    /// The broker cannot write: its disk is full, or broken. Gives the reason in words.
+    pub(crate) fn lacks_space(&self) -> String {
+        let mut state = self.lock();
+        if state.no_space.replace(Instant::now()).is_none() {
+            error!("{NO_SPACE}");
+            state.trouble = true;
+            self.changed.notify_all();
+        }
+        NO_SPACE.to_owned()
+    }
+
+    /// The broker has written.
+    pub(crate) fn has_space(&self) {
+        let mut state = self.lock();
+        if state.no_space.take().is_some() {
+            info!("the broker can write again");
+            state.trouble = true;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Whether the broker could not write a moment ago, in words. Whoever asks again after that moment may try.
+    pub(crate) fn missing_space(&self) -> Option<String> {
+        self.lock().no_space.filter(|since| since.elapsed() < NO_SPACE_FOR).map(|_| NO_SPACE.to_owned())
     }
 
     /// A group was joined.

@@ -135,7 +135,7 @@ impl Monitor {
         }
         let usable = match (&answer, self.link.missing_rights()) {
             (Ok(()), Some(missing)) => Err(missing),
-            (Ok(()), None) => producer,
+            (Ok(()), None) => producer.and_then(|()| self.link.missing_space().map_or(Ok(()), Err)),
             _ => answer.clone(),
         };
         tell(&self.reachable, answer);

@@ -110,6 +110,7 @@ impl Producer {
             Ok(answer) => match answer.await {
                 Ok(Ok(sent)) => {
                     self.link.has_written(&record.topic);
+                    self.link.has_space();
                     return Ok(sent);
                 }
                 Ok(Err(code)) => code,
@@ -215,7 +216,7 @@ impl Producer {
             | RDKafkaErrorCode::UnsupportedVersion => SendError::Fatal(format!("topic '{topic}': {code}")),
             // what the embedded broker says; others say KafkaStorageError, which librdkafka repeats until the time is over
             RDKafkaErrorCode::ThrottlingQuotaExceeded | RDKafkaErrorCode::KafkaStorageError => {
-                SendError::BrokerAway { reason: "there is no space left on the broker's disk, or it cannot write".into() }
+                SendError::BrokerAway { reason: self.link.lacks_space() }
             }
             RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopicOrPartition => {
                 SendError::BrokerAway { reason: format!("topic '{topic}' is not there") }

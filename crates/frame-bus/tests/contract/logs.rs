@@ -254,7 +254,8 @@ async fn a_log_that_was_cut_gives_what_is_written_since() -> Result<()> {
     member_sees(&mut consumer, 100..103).await?;
     tail_sees(&mut tail, 100..103).await?;
     let end = soon(bus.lag("g-cut", &topic)).await??.partitions[0].high;
-    assert!(end < 20, "nothing was cut");
+    // ten of the twenty are gone, and the broker gives none of their offsets twice
+    assert!(end >= 23, "{end}");
     is_finished(&bus, "g-cut", &topic, &mut consumer, &[end]).await?;
     site.give_back().await
 }

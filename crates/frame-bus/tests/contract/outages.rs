@@ -82,3 +82,27 @@ pub(crate) async fn nothing_acknowledged_is_lost_when_the_broker_restarts(site: 
     soon(consuming).await???;
     site.give_back().await
 }
+
+/// Who watches the bus hears of a full disk, and that trying is worth it again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_told() -> Result<()> {
+    let site = Site::embedded_on(Some(4_000_000)).await?;
+    let bus = site.bus()?;
+    let topic = topic(&bus, "full", 1).await?;
+    let mut state = bus.state();
+    let is_full = |state: &Result<(), String>| state.as_ref().is_err_and(|reason| reason.contains("no space left"));
+    tokio::time::timeout(Duration::from_secs(30), state.wait_for(Result::is_ok)).await??;
+    let mut outcome = Ok(());
+    for number in 0..100u32 {
+        let sent = bus.send(outgoing(&topic, &number.to_string(), [7; 100_000])).await;
+        if let Err(error) = sent {
+            outcome = Err(error);
+            break;
+        }
+    }
+    let error = outcome.unwrap_err().to_string();
+    assert!(error.contains("no space left"), "{error}");
+    tokio::time::timeout(Duration::from_secs(30), state.wait_for(is_full)).await??;
+    tokio::time::timeout(Duration::from_secs(30), state.wait_for(Result::is_ok)).await??;
+    site.give_back().await
+}

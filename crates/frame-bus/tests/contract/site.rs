@@ -24,8 +24,13 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn embedded() -> Result<Self> {
+        Self::embedded_on(None).await
+    }
+
+    /// On a disk of this many bytes.
+    pub(crate) async fn embedded_on(disk_bytes: Option<u64>) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let broker = Broker::start(BrokerConfig::new(dir.path())).await?;
+        let broker = Broker::start(BrokerConfig { disk_bytes, ..BrokerConfig::new(dir.path()) }).await?;
         Ok(Self { brokers: broker.address().to_string(), embedded: Some((dir, Some(broker))), _turn: None })
     }
 
