@@ -53,7 +53,8 @@ mod tests {
             [(450, 12_000_000, 13_500_000), (1000, 25_000_000, 25_000_000), (65_536, 25_000_000, 25_000_000)]
         {
             let memory = Memory { bytes: mib * MIB, source: MemorySource::ControlGroup };
-            let config = shared_out(SuiteConfig::embedded("x"), memory, false, false);
+            let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
+            let config = shared_out(SuiteConfig::embedded("x").with("MLVI_MODELS_DIR", models), memory, false, false);
             let largest = of(&config, "MLVI_MAX_PIXELS").unwrap();
             assert!((least..=most).contains(&largest), "{mib}: {largest}");
             config.check().unwrap();

@@ -178,7 +178,9 @@ fn however_slow_a_silent_cloud_seems_it_is_not_waited_for_without_end() {
     for key in 100..400 {
         let now = 2000 + (key - 100) * 50;
         let patience = decider.decide(key, &nth(key), at(now)).answer_by.unwrap();
-        assert!(patience <= at(now + 15_000), "frame {key}");
+        // in the first second it is not silent but slow, and gets the time that a backlog as long would take
+        let most = if now < 3000 { 60_000 } else { 15_000 };
+        assert!(patience <= at(now + most), "frame {key}");
     }
 }
 
