@@ -120,6 +120,7 @@ impl Health {
 
     fn set(&self, index: usize, reason: Option<String>) {
         let mut conditions = self.conditions_now();
+        let was_ready = conditions.was_ready;
         let (name, old) = &mut conditions.list[index];
         if *old == reason {
             return;
@@ -127,8 +128,11 @@ impl Health {
         let unit = &self.inner.unit;
         match (&reason, &old) {
             (None, _) => tracing::info!(unit, condition = name, "condition holds"),
-            (Some(reason), None) => tracing::warn!(unit, condition = name, %reason, "condition does not hold any more"),
-            (Some(reason), Some(_)) => tracing::info!(unit, condition = name, %reason, "condition does not hold yet"),
+            // while the unit starts, conditions come one by one
+            (Some(reason), None) if was_ready => {
+                tracing::warn!(unit, condition = name, %reason, "condition does not hold any more")
+            }
+            (Some(reason), _) => tracing::info!(unit, condition = name, %reason, "condition does not hold yet"),
         }
         *old = reason;
         conditions.was_ready |= conditions.all_hold();
