@@ -16,6 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Out of file descriptors: some connection has to end first. Each failure in a row doubles the pause, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How long a connection that was told to make room may take to close, and how soon it is looked again when none idles.
+const CLOSING: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How often the log says that connections cannot be accepted.
 const SAY_EVERY: Duration = Duration::from_secs(30);
 
@@ -70,12 +73,23 @@ impl Door {
                 self.refuse(stream);
                 continue;
             };
-            if self.places.available_permits() == 0 {
-                self.idle_ones.displace_longest();
-            }
-            let place = self.places.clone().acquire_owned().await.ok()?;
+            let place = self.place().await?;
             prepare(&stream, &self.bounds);
             return Some(Guest { stream, held: Held { _place: place, _peer: peer } });
+        }
+    }
+
+    /// A place, which the connection that has idled longest makes if there is none.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            if let Ok(place) = self.places.clone().try_acquire_owned() {
+                return Some(place);
+            }
+            // one that has just come, or just been served, idles only a moment later
+            let patience = if self.idle_ones.displace_longest() { CLOSING } else { LOOK_AGAIN };
+            if let Ok(place) = tokio::time::timeout(patience, self.places.clone().acquire_owned()).await {
+                return place.ok();
+            }
         }
     }
 
@@ -186,5 +200,34 @@ mod tests {
         troubles.over();
         assert_eq!(troubles.after(&full()), Some(FIRST_PAUSE));
         assert_eq!(troubles.after(&ErrorKind::ConnectionAborted.into()), None);
+    }
+
+    /// A connection that is busy when a further one comes, or is too new to have been seen idling, makes room when it idles.
+    #[tokio::test]
+    async fn a_place_is_made_by_one_that_idles_only_later() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let long = Duration::from_secs(600);
+        let bounds = Arc::new(HttpBounds {
+            max_connections: 1,
+            max_per_peer: 10,
+            proxies: super::super::Networks::default(),
+            write_timeout: long,
+            head_timeout: long,
+            idle_timeout: long,
+            drain: Duration::ZERO,
+        });
+        let ones = IdleOnes::default();
+        let mut door = Door::new(listener, bounds, ones.clone(), HttpCounts::default());
+        let (_one, _other) = (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
+        let first = door.next().await.unwrap();
+        tokio::spawn(async move {
+            tokio::time::sleep(5 * LOOK_AGAIN).await;
+            let (_idling, displaced) = ones.begin();
+            displaced.cancelled().await;
+            drop(first);
+        });
+        let second = tokio::time::timeout(Duration::from_secs(20), door.next()).await;
+        assert!(second.expect("nobody makes room").is_some());
     }
 }

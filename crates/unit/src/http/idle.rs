@@ -33,11 +33,10 @@ impl IdleOnes {
         (Idling { ones: self.clone(), number }, token)
     }
 
-    /// Tells the one that has idled longest to make room, if any idles.
-    pub(super) fn displace_longest(&self) {
-        if let Some((_, token)) = self.waiting().tokens.pop_first() {
-            token.cancel();
-        }
+    /// Tells the one that has idled longest to make room; `false` when none idles.
+    pub(super) fn displace_longest(&self) -> bool {
+        let longest = self.waiting().tokens.pop_first();
+        longest.inspect(|(_, token)| token.cancel()).is_some()
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -62,10 +61,10 @@ mod tests {
         let (_second, second_token) = ones.begin();
         drop(first);
         let (_third, third_token) = ones.begin();
-        ones.displace_longest();
+        assert!(ones.displace_longest());
         assert!(!first_token.is_cancelled() && second_token.is_cancelled() && !third_token.is_cancelled());
-        ones.displace_longest();
+        assert!(ones.displace_longest());
         assert!(third_token.is_cancelled());
-        ones.displace_longest();
+        assert!(!ones.displace_longest());
     }
 }
