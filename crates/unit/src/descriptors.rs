@@ -28,7 +28,9 @@ pub fn raise_descriptor_limit() {
 #[must_use]
 pub fn affordable_connections(wanted: usize, setting: &str) -> usize {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(UNLIMITED);
-    let affordable = affordable(wanted, limit);
+    // whoever started this process may have left it descriptors that it knows nothing of
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64);
+    let affordable = affordable(wanted, limit, open);
     if affordable < wanted {
         tracing::warn!(
             setting,
@@ -41,9 +43,11 @@ pub fn affordable_connections(wanted: usize, setting: &str) -> usize {
     affordable
 }
 
-fn affordable(wanted: usize, limit: u64) -> usize {
+fn affordable(wanted: usize, limit: u64, open: u64) -> usize {
     let reserve = (limit / 4).clamp(*RESERVE.start(), *RESERVE.end());
-    let most = usize::try_from(limit.saturating_sub(reserve)).unwrap_or(usize::MAX).max(FEWEST);
+    // what a unit itself has open by now is part of the reserve, and far below the half of it
+    let foreign = open.saturating_sub(reserve / 2);
+    let most = usize::try_from(limit.saturating_sub(reserve + foreign)).unwrap_or(usize::MAX).max(FEWEST);
     wanted.min(most)
 }
 
@@ -54,10 +58,12 @@ mod tests {
     #[test]
     fn connections_leave_descriptors_for_the_rest() {
         for (limit, expected) in [(1_048_576, 4096), (20_000, 4096), (5000, 3976), (1024, 768), (256, 128), (100, 8), (0, 8)] {
-            assert_eq!(affordable(4096, limit), expected, "{limit}");
+            assert_eq!(affordable(4096, limit, 40), expected, "{limit}");
         }
-        assert_eq!(affordable(10, 100), 8);
-        assert_eq!(affordable(4, 1024), 4, "never more than wanted");
+        assert_eq!(affordable(10, 100, 40), 8);
+        assert_eq!(affordable(4, 1024, 40), 4, "never more than wanted");
+        assert_eq!(affordable(4096, 400, 40), 272);
+        assert_eq!(affordable(4096, 400, 164), 172, "a hundred were there before");
     }
 
     #[test]

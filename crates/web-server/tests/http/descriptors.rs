@@ -71,7 +71,8 @@ async fn connections_are_capped_by_the_hard_limit_with_a_word_and_open_ones_go_o
     let process = Process::start(64, 400).await;
     let said = process.logged("fewer connections than set");
     assert_eq!(said.len(), 1, "{said:?}");
-    for part in ["WARN", "MLVI_MAX_CONNECTIONS", "4096", "272", "400"] {
+    // how many are left depends on what the process has inherited of its parent, which runs other tests besides
+    for part in ["WARN", "MLVI_MAX_CONNECTIONS", "4096", "400"] {
         assert!(said[0].contains(part), "{part} is not in {said:?}");
     }
     let mut open = TcpStream::connect(process.http).unwrap();
