@@ -81,11 +81,17 @@ broker_stops() {
     podman stop --time 60 "$prefix-edge-broker" >/dev/null
     local unit
     for unit in "${units[@]}"; do
+        podman exec "$prefix-$unit" "/usr/local/bin/$unit" --live >/dev/null || die "$unit counts as dead without a broker"
+        [[ $unit != web-server ]] || continue
         for _ in $(seq 60); do is_ready "$unit" || break; sleep 0.5; done
         ! is_ready "$unit" || die "$unit says that it is ready without a broker"
-        podman exec "$prefix-$unit" "/usr/local/bin/$unit" --live >/dev/null || die "$unit counts as dead without a broker"
     done
-    echo "without the broker no unit is ready, and all are alive"
+    is_ready web-server || die "web-server is not ready without the broker, and could tell nobody why"
+    local head
+    head=$(curl -s -D - -o /dev/null --max-time 30 -F image=@images/coffee.jpg "$url/inference")
+    grep -q '^HTTP/1.1 503' <<<"$head" || die "without the broker an upload got: $head"
+    grep -qi '^retry-after: [0-9]' <<<"$head" || die "a 503 without Retry-After: $head"
+    echo "without the broker web-server answers 503 with Retry-After, no other unit is ready, and all are alive"
     podman start "$prefix-edge-broker" >/dev/null
     wait "$sender"
     await_ready 120 "${units[@]}"
