@@ -21,7 +21,13 @@ run_compose() {
     done
     grep -q '"class":"cup"' <<<"$answer" || { echo "$answer" >&2; die "there is no cup in the answer"; }
     for unit in edge-broker "${units[@]}"; do
-        podman healthcheck run "${prefix}_${unit}_1" >/dev/null 2>"$work/health" || { cat "$work/health" >&2; die "$unit is not healthy"; }
+        # one tier is enough for the cup: the other one may still be looking for the broker, which began after it
+        for _ in $(seq 90); do
+            if podman healthcheck run "${prefix}_${unit}_1" >/dev/null 2>"$work/health"; then continue 2; fi
+            sleep 1
+        done
+        cat "$work/health" >&2
+        die "$unit is not healthy"
     done
     echo "a cup is found, broker and units are healthy"
     compose down --volumes || { tail -n 20 "$work/compose.log" >&2; die "podman-compose cannot take it down"; }
