@@ -16,18 +16,20 @@ pub struct Agreement {
     pub wanted: usize,
 }
 
-/// Holds detections against those of a model that is taken for right, as [`judge`] does against labels; at most 100 of each class count.
+/// Holds detections against those of a model that is taken for right, as [`judge`] does against
+/// labels; at most 100 of each class count.
 #[must_use]
 pub fn agreement(right: &[Detection], detections: &[Detection]) -> Agreement {
     let judged = judge(&Truth::of_detections(right), detections);
     let marks = judged.at_half(0.0);
-    let (both, found) = marks.fold((0, 0), |(both, found), (_, hit)| (both + usize::from(hit), found + 1));
+    let (both, found) =
+        marks.fold((0, 0), |(both, found), (_, hit)| (both + usize::from(hit), found + 1));
     Agreement { both, found, wanted: right.len() }
 }
 
 impl Agreement {
-    /// Twice what both found over all that either found, from 0 to 1: the harmonic mean of precision and recall. 1 when neither found
-    /// anything.
+    /// Twice what both found over all that either found, from 0 to 1: the harmonic mean of
+    /// precision and recall. 1 when neither found anything.
     #[must_use]
     pub fn f1(&self) -> f64 {
         let all = self.found + self.wanted;
@@ -38,7 +40,11 @@ impl Agreement {
 impl Add for Agreement {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        Self { both: self.both + other.both, found: self.found + other.found, wanted: self.wanted + other.wanted }
+        Self {
+            both: self.both + other.both,
+            found: self.found + other.found,
+            wanted: self.wanted + other.wanted,
+        }
     }
 }
 

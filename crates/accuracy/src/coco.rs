@@ -5,9 +5,14 @@ use frame::BoundingBox;
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 
-/// Where Darknet's `coco.names` has another word than COCO (they also differ in spaces, which do not count).
-const DARKNETS_NAMES: [(&str, &str); 4] =
-    [("motorcycle", "motorbike"), ("airplane", "aeroplane"), ("couch", "sofa"), ("tv", "tvmonitor")];
+/// Where Darknet's `coco.names` has another word than COCO (they also differ in spaces, which do
+/// not count).
+const DARKNETS_NAMES: [(&str, &str); 4] = [
+    ("motorcycle", "motorbike"),
+    ("airplane", "aeroplane"),
+    ("couch", "sofa"),
+    ("tv", "tvmonitor"),
+];
 
 /// The truth of each annotated image, by its file name.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,28 +49,41 @@ struct Category {
 }
 
 impl CocoAnnotations {
-    /// Reads the document. Categories are joined with the model's classes by name, whatever their ids are: COCO's own have gaps.
+    /// Reads the document. Categories are joined with the model's classes by name, whatever their
+    /// ids are: COCO's own have gaps.
     ///
     /// # Errors
-    /// When it is no such document, an annotation is of an unknown image or category, or one of a category that the model has no class
-    /// for.
+    /// When it is no such document, an annotation is of an unknown image or category, or one of a
+    /// category that the model has no class for.
     pub fn parse(json: &str, classes: &[String]) -> Result<Self, LabelError> {
-        let document: Document = serde_json::from_str(json).map_err(|error| LabelError::Coco(error.to_string()))?;
-        let class_ids: HashMap<String, u32> = (0..).zip(classes).map(|(id, name)| (plain(name), id)).collect();
-        let categories: HashMap<u64, &str> = document.categories.iter().map(|entry| (entry.id, entry.name.as_str())).collect();
-        let files: HashMap<u64, &str> = document.images.iter().map(|image| (image.id, image.file_name.as_str())).collect();
+        let document: Document =
+            serde_json::from_str(json).map_err(|error| LabelError::Coco(error.to_string()))?;
+        let class_ids: HashMap<String, u32> =
+            (0..).zip(classes).map(|(id, name)| (plain(name), id)).collect();
+        let categories: HashMap<u64, &str> =
+            document.categories.iter().map(|entry| (entry.id, entry.name.as_str())).collect();
+        let files: HashMap<u64, &str> =
+            document.images.iter().map(|image| (image.id, image.file_name.as_str())).collect();
         let mut names = HashSet::new();
         if let Some(twice) = document.images.iter().find(|image| !names.insert(&image.file_name)) {
-            return Err(LabelError::Coco(format!("the image '{}' is listed a second time", twice.file_name)));
+            return Err(LabelError::Coco(format!(
+                "the image '{}' is listed a second time",
+                twice.file_name
+            )));
         }
         if files.len() < document.images.len() {
             return Err(LabelError::Coco("two images have the same id".into()));
         }
         // an image without annotations is one without objects
-        let mut by_file: HashMap<String, Truth> = files.values().map(|file| ((*file).to_owned(), Truth::default())).collect();
+        let mut by_file: HashMap<String, Truth> =
+            files.values().map(|file| ((*file).to_owned(), Truth::default())).collect();
         for (index, annotation) in document.annotations.into_iter().enumerate() {
-            check_box(annotation.bbox).map_err(|problem| LabelError::Coco(format!("/annotations/{index}/bbox: {problem}")))?;
-            let Some(truth) = files.get(&annotation.image_id).and_then(|file| by_file.get_mut(*file)) else {
+            check_box(annotation.bbox).map_err(|problem| {
+                LabelError::Coco(format!("/annotations/{index}/bbox: {problem}"))
+            })?;
+            let Some(truth) =
+                files.get(&annotation.image_id).and_then(|file| by_file.get_mut(*file))
+            else {
                 return Err(LabelError::Coco(format!(
                     "an annotation is of the image {}, which is not listed",
                     annotation.image_id
@@ -77,7 +95,9 @@ impl CocoAnnotations {
                     annotation.category_id
                 )));
             };
-            let class_id = *class_ids.get(&plain(category)).ok_or_else(|| LabelError::Category((*category).to_owned()))?;
+            let class_id = *class_ids
+                .get(&plain(category))
+                .ok_or_else(|| LabelError::Category((*category).to_owned()))?;
             let [x, y, width, height] = annotation.bbox.map(|side| side as f32);
             let bounding_box = BoundingBox { x, y, width, height };
             truth.objects.push(Object { class_id, bounding_box, crowd: annotation.iscrowd != 0 });
@@ -107,8 +127,12 @@ fn check_box([x, y, width, height]: [f64; 4]) -> Result<(), String> {
 
 /// Lowercase, without spaces, under Darknet's name.
 fn plain(name: &str) -> String {
-    let name: String = name.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
-    DARKNETS_NAMES.iter().find(|(coco, _)| *coco == name).map_or(name, |(_, darknet)| (*darknet).to_owned())
+    let name: String =
+        name.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
+    DARKNETS_NAMES
+        .iter()
+        .find(|(coco, _)| *coco == name)
+        .map_or(name, |(_, darknet)| (*darknet).to_owned())
 }
 
 #[cfg(test)]
@@ -127,11 +151,15 @@ mod tests {
     #[test]
     fn categories_are_joined_by_name_whatever_their_ids() {
         let annotations = CocoAnnotations::parse(DOCUMENT, &classes()).unwrap();
-        let [sofa, person] = annotations.of("a.jpg").unwrap().objects[..] else { panic!("two objects are there") };
+        let [sofa, person] = annotations.of("a.jpg").unwrap().objects[..] else {
+            panic!("two objects are there")
+        };
         assert_eq!((sofa.class_id, sofa.crowd, person.class_id, person.crowd), (0, true, 2, false));
         assert_eq!(sofa.bounding_box, BoundingBox { x: 1.0, y: 2.5, width: 3.0, height: 4.0 });
         assert_eq!(annotations.of("b.jpg").unwrap(), &Truth::default(), "no annotation: no object");
-        assert!(matches!(annotations.of("c.jpg"), Err(LabelError::NotAnnotated(file)) if file == "c.jpg"));
+        assert!(
+            matches!(annotations.of("c.jpg"), Err(LabelError::NotAnnotated(file)) if file == "c.jpg")
+        );
     }
 
     #[test]

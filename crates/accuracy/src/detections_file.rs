@@ -87,7 +87,9 @@ pub enum DetectionsError {
     #[error("it is no detections file (`mlvi simulate detections` makes them)")]
     NotOurs,
     /// It is of another version.
-    #[error("it is a detections file of version {found}, known is {known}: make it anew with `mlvi simulate detections`")]
+    #[error(
+        "it is a detections file of version {found}, known is {known}: make it anew with `mlvi simulate detections`"
+    )]
     Version {
         /// The file's.
         found: u32,
@@ -122,14 +124,20 @@ impl DetectionsFile {
         let mut lines_of = HashMap::new();
         for (number, line) in (2..).zip(lines) {
             let line = line.map_err(|error| match error.kind() {
-                io::ErrorKind::InvalidData => DetectionsError::Line { line: number, problem: "it is not text in UTF-8".into() },
+                io::ErrorKind::InvalidData => DetectionsError::Line {
+                    line: number,
+                    problem: "it is not text in UTF-8".into(),
+                },
                 _ => error.into(),
             })?;
             if !line.trim().is_empty() {
                 let wrong = |problem| DetectionsError::Line { line: number, problem };
                 let image = rows::read_image(&line, &header.classes).map_err(wrong)?;
                 if let Some(earlier) = lines_of.insert(image.file.clone(), number) {
-                    return Err(wrong(format!("the image '{}' is there a second time, first in line {earlier}", image.file)));
+                    return Err(wrong(format!(
+                        "the image '{}' is there a second time, first in line {earlier}",
+                        image.file
+                    )));
                 }
                 images.push(image);
             }
@@ -151,11 +159,12 @@ impl DetectionsFile {
 }
 
 impl Answer {
-    /// The answer as the model's unit gives it. This is exact: a model finds the same above its threshold whether or not it is asked for
-    /// what is below.
+    /// The answer as the model's unit gives it. This is exact: a model finds the same above its
+    /// threshold whether or not it is asked for what is below.
     #[must_use]
     pub fn seen(&self, model: &ModelEntry) -> Seen<'_> {
-        let above = |threshold: f32| self.detections.partition_point(|found| found.confidence > threshold);
+        let above =
+            |threshold: f32| self.detections.partition_point(|found| found.confidence > threshold);
         let confident = above(model.confidence);
         let weak = model.weak.map_or(confident, above).max(confident);
         Seen { confident: &self.detections[..confident], weak: &self.detections[confident..weak] }
@@ -175,7 +184,12 @@ mod tests {
 
     fn header() -> Header {
         let classes = vec!["cup".into(), "dog".into()];
-        Header { classes, from_confidence: 0.005, edge: model(), cloud: ModelEntry { weak: None, ..model() } }
+        Header {
+            classes,
+            from_confidence: 0.005,
+            edge: model(),
+            cloud: ModelEntry { weak: None, ..model() },
+        }
     }
 
     prop_compose! {
@@ -245,9 +259,16 @@ mod tests {
             confidence,
             bounding_box: BoundingBox { x: 0.0, y: 0.0, width: 1.0, height: 1.0 },
         };
-        let answer = Answer { service_ms: 1.0, detections: [0.9, 0.25, 0.1, 0.05, 0.01].map(detection).to_vec() };
+        let answer = Answer {
+            service_ms: 1.0,
+            detections: [0.9, 0.25, 0.1, 0.05, 0.01].map(detection).to_vec(),
+        };
         let seen = answer.seen(&model());
-        assert_eq!((seen.confident.len(), seen.weak.len()), (1, 2), "both thresholds are exclusive");
+        assert_eq!(
+            (seen.confident.len(), seen.weak.len()),
+            (1, 2),
+            "both thresholds are exclusive"
+        );
         let seen = answer.seen(&ModelEntry { weak: None, ..model() });
         assert_eq!((seen.confident.len(), seen.weak.len()), (1, 0));
     }
@@ -263,7 +284,10 @@ mod tests {
             refused(&text.replace("\"version\":1,\"cl", "\"version\":2,\"cl")),
             DetectionsError::Version { found: 2, known: 1 }
         ));
-        assert!(matches!(refused(&text.replace("classes", "clases")), DetectionsError::Line { line: 1, .. }));
+        assert!(matches!(
+            refused(&text.replace("classes", "clases")),
+            DetectionsError::Line { line: 1, .. }
+        ));
         let image = |row: &str| {
             let answer = r#"{"service_ms":1,"detections":[]}"#;
             format!(
@@ -271,7 +295,10 @@ mod tests {
                 answer.replace("[]", row)
             )
         };
-        assert_eq!(DetectionsFile::read(image("[[0,0.5,1,1,1,1]]").as_bytes()).unwrap().images.len(), 1);
+        assert_eq!(
+            DetectionsFile::read(image("[[0,0.5,1,1,1,1]]").as_bytes()).unwrap().images.len(),
+            1
+        );
         let text = image("[]");
         let again = text.lines().last().unwrap();
         assert!(
@@ -285,10 +312,18 @@ mod tests {
             ("\"decode_ms\":1", "\"decode_ms\":1e999", ["line 3", "number out of range at column"]),
             ("\"decode_ms\":1", "\"decode_ms\":1e300", ["line 3", "`decode_ms`"]),
             ("\"decode_ms\":1", "\"decode_ms\":-1", ["line 3", "`decode_ms`"]),
-            ("\"service_ms\":1", "\"service_ms\":1e999", ["line 3", "number out of range at column"]),
+            (
+                "\"service_ms\":1",
+                "\"service_ms\":1e999",
+                ["line 3", "number out of range at column"],
+            ),
             ("\"service_ms\":1", "\"service_ms\":1e308", ["line 3", "`edge.service_ms`"]),
             ("\"bytes\":1", "\"bytes\":18446744073709551615", ["line 3", "`bytes`"]),
-            ("\"from_confidence\":0.005", "\"from_confidence\":1e99", ["line 1", "`from_confidence`"]),
+            (
+                "\"from_confidence\":0.005",
+                "\"from_confidence\":1e99",
+                ["line 1", "`from_confidence`"],
+            ),
             ("\"confidence\":0.25", "\"confidence\":25", ["line 1", "`edge.confidence`"]),
             ("\"weak\":0.05", "\"weak\":-1", ["line 1", "`edge.weak`"]),
         ] {
@@ -310,7 +345,10 @@ mod tests {
             ("[[0,0.5,1,1,1,1e99]]", ""),
         ] {
             let error = refused(&image(row));
-            assert!(matches!(&error, DetectionsError::Line { line: 3, problem } if problem.contains(word)), "{row}: {error}");
+            assert!(
+                matches!(&error, DetectionsError::Line { line: 3, problem } if problem.contains(word)),
+                "{row}: {error}"
+            );
         }
     }
 }

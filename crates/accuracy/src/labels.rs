@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 /// The labels of a set of images.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Labels {
-    /// A folder of YOLO label files, each named as its image, `.txt`. An image without objects has none.
+    /// A folder of YOLO label files, each named as its image, `.txt`. An image without objects has
+    /// none.
     Yolo {
         /// Which folder.
         dir: PathBuf,
@@ -71,7 +72,8 @@ impl Labels {
     pub fn yolo(dir: &Path, classes: usize) -> Result<Self, LabelError> {
         let unreadable = |source| LabelError::Unreadable { path: dir.into(), source };
         let mut entries = std::fs::read_dir(dir).map_err(unreadable)?.flatten();
-        if entries.any(|entry| entry.path().extension().is_some_and(|extension| extension == "txt")) {
+        if entries.any(|entry| entry.path().extension().is_some_and(|extension| extension == "txt"))
+        {
             Ok(Self::Yolo { dir: dir.into(), classes })
         } else {
             Err(LabelError::NoLabels(dir.into()))
@@ -83,14 +85,16 @@ impl Labels {
     /// # Errors
     /// When it cannot be read, or as [`CocoAnnotations::parse`] says.
     pub fn coco(path: &Path, classes: &[String]) -> Result<Self, LabelError> {
-        let text = text::read(path).map_err(|source| LabelError::Unreadable { path: path.into(), source })?;
+        let text = text::read(path)
+            .map_err(|source| LabelError::Unreadable { path: path.into(), source })?;
         Ok(Self::Coco(CocoAnnotations::parse(&text, classes)?))
     }
 
     /// What is in an image of this file name and size.
     ///
     /// # Errors
-    /// When its label file cannot be read or is malformed, or the image is not among the annotated ones.
+    /// When its label file cannot be read or is malformed, or the image is not among the annotated
+    /// ones.
     pub fn of(&self, file: &str, image: ImageSize) -> Result<Truth, LabelError> {
         match self {
             Self::Coco(annotations) => annotations.of(file).cloned(),
@@ -99,12 +103,22 @@ impl Labels {
                 match text::read(&path) {
                     Ok(text) => {
                         let truth = yolo::parse(&text, image, &path)?;
-                        match truth.objects.iter().find(|object| object.class_id as usize >= *classes) {
-                            Some(object) => Err(LabelError::Class { path, class_id: object.class_id, classes: *classes }),
+                        match truth
+                            .objects
+                            .iter()
+                            .find(|object| object.class_id as usize >= *classes)
+                        {
+                            Some(object) => Err(LabelError::Class {
+                                path,
+                                class_id: object.class_id,
+                                classes: *classes,
+                            }),
                             None => Ok(truth),
                         }
                     }
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Truth::default()),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                        Ok(Truth::default())
+                    }
                     Err(source) => Err(LabelError::Unreadable { path, source }),
                 }
             }
@@ -122,7 +136,10 @@ mod tests {
     fn an_image_without_a_label_file_has_no_objects() {
         let dir = tempfile::tempdir().unwrap();
         assert!(matches!(Labels::yolo(dir.path(), 4), Err(LabelError::NoLabels(_))));
-        assert!(matches!(Labels::yolo(&dir.path().join("nowhere"), 4), Err(LabelError::Unreadable { .. })));
+        assert!(matches!(
+            Labels::yolo(&dir.path().join("nowhere"), 4),
+            Err(LabelError::Unreadable { .. })
+        ));
         std::fs::write(dir.path().join("a.txt"), "3 0.5 0.5 1 1\n").unwrap();
         std::fs::write(dir.path().join("b.txt"), "3 0.5\n").unwrap();
         let labels = Labels::yolo(dir.path(), 4).unwrap();
@@ -142,7 +159,11 @@ mod tests {
         let path = dir.path().join("annotations.json");
         let error = Labels::coco(&path, &[]).unwrap_err();
         assert!(error.to_string().contains("annotations.json"), "{error}");
-        std::fs::write(&path, r#"{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [], "categories": []}"#).unwrap();
+        std::fs::write(
+            &path,
+            r#"{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [], "categories": []}"#,
+        )
+        .unwrap();
         assert_eq!(Labels::coco(&path, &[]).unwrap().of("a.jpg", SIZE).unwrap(), Truth::default());
     }
 }

@@ -1,4 +1,5 @@
-//! Mean average precision over a set of images, as pycocotools' `COCOeval.accumulate` and `summarize` do it.
+//! Mean average precision over a set of images, as pycocotools' `COCOeval.accumulate` and
+//! `summarize` do it.
 
 use crate::judge::{LEVELS, Mark};
 use crate::{Judged, Truth, judge};
@@ -8,8 +9,8 @@ use std::collections::BTreeSet;
 /// At how many recalls precision is read off: 0, 0.01 to 1.
 const RECALLS: usize = 101;
 
-/// Mean average precision: over all classes that have objects, and over 101 recalls, at most 100 detections a class and image, objects of
-/// all sizes.
+/// Mean average precision: over all classes that have objects, and over 101 recalls, at most 100
+/// detections a class and image, objects of all sizes.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Map {
     /// At an overlap of 0.5, from 0 to 1: COCO's `AP50`.
@@ -21,13 +22,14 @@ pub struct Map {
 /// Judges each image and sums up; `None` when there is no object to find in any of them.
 #[must_use]
 pub fn evaluate(images: &[(&Truth, &[Detection])]) -> Option<Map> {
-    let judged: Vec<Judged> = images.iter().map(|(truth, detections)| judge(truth, detections)).collect();
+    let judged: Vec<Judged> =
+        images.iter().map(|(truth, detections)| judge(truth, detections)).collect();
     Map::of(&judged)
 }
 
 impl Map {
-    /// Of images that were judged, in the order given: of equally confident detections those of earlier images come first. `None` when
-    /// there is no object to find in any of them.
+    /// Of images that were judged, in the order given: of equally confident detections those of
+    /// earlier images come first. `None` when there is no object to find in any of them.
     pub fn of<'a>(images: impl IntoIterator<Item = &'a Judged>) -> Option<Self> {
         let images: Vec<&Judged> = images.into_iter().collect();
         let mean = |level| mean_precision(&images, level);
@@ -43,8 +45,10 @@ impl Map {
 }
 
 fn mean_precision(images: &[&Judged], level: usize) -> Option<f64> {
-    let classes: BTreeSet<u32> = images.iter().flat_map(|image| image.classes.keys().copied()).collect();
-    let precisions: Vec<f64> = classes.into_iter().filter_map(|class| average_precision(images, class, level)).collect();
+    let classes: BTreeSet<u32> =
+        images.iter().flat_map(|image| image.classes.keys().copied()).collect();
+    let precisions: Vec<f64> =
+        classes.into_iter().filter_map(|class| average_precision(images, class, level)).collect();
     let count = precisions.len();
     (count > 0).then(|| precisions.into_iter().sum::<f64>() / count as f64)
 }
@@ -57,7 +61,8 @@ fn average_precision(images: &[&Judged], class: u32, level: usize) -> Option<f64
         return None;
     }
     let bit = 1 << level;
-    let mut marks: Vec<&Mark> = of_class().flat_map(|class| &class.marks).filter(|mark| mark.ignored & bit == 0).collect();
+    let mut marks: Vec<&Mark> =
+        of_class().flat_map(|class| &class.marks).filter(|mark| mark.ignored & bit == 0).collect();
     marks.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     // precision and recall after each detection
     let mut found = 0usize;
@@ -70,8 +75,11 @@ fn average_precision(images: &[&Judged], class: u32, level: usize) -> Option<f64
     for index in (1..curve.len()).rev() {
         curve[index - 1].0 = curve[index - 1].0.max(curve[index].0);
     }
-    let at =
-        |recall: f64| curve.get(curve.partition_point(|(_, reached)| *reached < recall)).map_or(0.0, |(precision, _)| *precision);
+    let at = |recall: f64| {
+        curve
+            .get(curve.partition_point(|(_, reached)| *reached < recall))
+            .map_or(0.0, |(precision, _)| *precision)
+    };
     let step = 1.0 / (RECALLS - 1) as f64;
     Some((0..RECALLS).map(|index| at(index as f64 * step)).sum::<f64>() / RECALLS as f64)
 }
@@ -88,12 +96,21 @@ mod tests {
     }
 
     fn truth(classes: &[u32]) -> Truth {
-        let object = |class_id: &u32| Object { class_id: *class_id, bounding_box: square(20.0 * *class_id as f32), crowd: false };
+        let object = |class_id: &u32| Object {
+            class_id: *class_id,
+            bounding_box: square(20.0 * *class_id as f32),
+            crowd: false,
+        };
         Truth { objects: classes.iter().map(object).collect() }
     }
 
     fn found(class_id: u32, confidence: f32) -> Detection {
-        Detection { class: String::new(), class_id, confidence, bounding_box: square(20.0 * class_id as f32) }
+        Detection {
+            class: String::new(),
+            class_id,
+            confidence,
+            bounding_box: square(20.0 * class_id as f32),
+        }
     }
 
     #[test]
@@ -108,7 +125,10 @@ mod tests {
         let (both, none) = (truth(&[1]), truth(&[1]));
         let map = evaluate(&[(&both, &[found(1, 0.5)]), (&none, &[])]).unwrap();
         // recalls 0 to 0.50 of 101
-        assert!((map.map50 - 51.0 / 101.0).abs() < 1e-12 && (map.map - map.map50).abs() < 1e-12, "{map:?}");
+        assert!(
+            (map.map50 - 51.0 / 101.0).abs() < 1e-12 && (map.map - map.map50).abs() < 1e-12,
+            "{map:?}"
+        );
         // a class without objects does not count, wherever it is found
         let more = evaluate(&[(&both, &[found(1, 0.5), found(2, 0.9)]), (&none, &[])]).unwrap();
         assert_eq!(more, map);

@@ -13,7 +13,8 @@ const VERSION: u32 = 1;
 const MAX_MS: f64 = 86_400_000.0;
 /// The largest image file, in bytes.
 const MAX_BYTES: u64 = 1 << 32;
-/// How far a box may reach, in sides of its image: networks answer with boxes that go beyond the edge, and unsure ones far beyond.
+/// How far a box may reach, in sides of its image: networks answer with boxes that go beyond the
+/// edge, and unsure ones far beyond.
 const MOST_SIDES: f64 = 1000.0;
 
 #[derive(Serialize, Deserialize)]
@@ -47,7 +48,8 @@ struct AnswerEntry {
 #[derive(Serialize, Deserialize, Clone, Copy)]
 struct Row(u32, f32, f32, f32, f32, f32);
 
-/// Only what tells whether this is a file of ours, so that a file of another version is named as such.
+/// Only what tells whether this is a file of ours, so that a file of another version is named as
+/// such.
 #[derive(Deserialize)]
 struct Mark {
     format: String,
@@ -67,8 +69,10 @@ pub(crate) fn header_line(header: &Header) -> String {
 }
 
 pub(crate) fn image_line(image: &ImageRecord) -> String {
-    let answer =
-        |answer: &Answer| AnswerEntry { service_ms: answer.service_ms, detections: answer.detections.iter().map(row).collect() };
+    let answer = |answer: &Answer| AnswerEntry {
+        service_ms: answer.service_ms,
+        detections: answer.detections.iter().map(row).collect(),
+    };
     let line = ImageLine {
         file: image.file.clone(),
         width: image.size.width,
@@ -91,7 +95,8 @@ pub(crate) fn read_header(line: &str) -> Result<Header, DetectionsError> {
         return Err(DetectionsError::Version { found: mark.version, known: VERSION });
     }
     let line: HeaderLine = serde_json::from_str(line).map_err(|error| malformed(words(&error)))?;
-    let share = |name: &str, value: f32| within(name, f64::from(value), 0.0..=1.0).map_err(malformed);
+    let share =
+        |name: &str, value: f32| within(name, f64::from(value), 0.0..=1.0).map_err(malformed);
     share("from_confidence", line.from_confidence)?;
     for (tier, model) in [("edge", &line.edge), ("cloud", &line.cloud)] {
         share(&format!("{tier}.confidence"), model.confidence)?;
@@ -99,7 +104,12 @@ pub(crate) fn read_header(line: &str) -> Result<Header, DetectionsError> {
             share(&format!("{tier}.weak"), weak)?;
         }
     }
-    Ok(Header { classes: line.classes, from_confidence: line.from_confidence, edge: line.edge, cloud: line.cloud })
+    Ok(Header {
+        classes: line.classes,
+        from_confidence: line.from_confidence,
+        edge: line.edge,
+        cloud: line.cloud,
+    })
 }
 
 /// What is wrong with it in words.
@@ -117,7 +127,8 @@ pub(crate) fn read_image(line: &str, classes: &[String]) -> Result<ImageRecord, 
         within(&format!("{tier}.service_ms"), entry.service_ms, 0.0..=MAX_MS)?;
         let rows = entry.detections.iter().enumerate();
         let read = rows.map(|(index, row)| {
-            detection(row, classes, size).map_err(|problem| format!("{tier}.detections[{index}]: {problem}"))
+            detection(row, classes, size)
+                .map_err(|problem| format!("{tier}.detections[{index}]: {problem}"))
         });
         let mut detections = read.collect::<Result<Vec<_>, _>>()?;
         detections.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
@@ -158,7 +169,9 @@ fn row(found: &Detection) -> Row {
 fn detection(row: &Row, classes: &[String], image: ImageSize) -> Result<Detection, String> {
     let Row(class_id, confidence, x, y, width, height) = *row;
     let class = classes.get(class_id as usize).cloned();
-    let class = class.ok_or_else(|| format!("a detection of class {class_id} where there are {} classes", classes.len()))?;
+    let class = class.ok_or_else(|| {
+        format!("a detection of class {class_id} where there are {} classes", classes.len())
+    })?;
     if !(0.0..=1.0).contains(&confidence) {
         return Err(format!("a detection of confidence {confidence}; it must be 0 to 1"));
     }
@@ -170,12 +183,15 @@ fn detection(row: &Row, classes: &[String], image: ImageSize) -> Result<Detectio
     }
     let far = |start: f32, length: f32, side: u32| {
         // in double precision: sides may be as long as single precision reaches
-        let (start, length, reach) = (f64::from(start), f64::from(length), MOST_SIDES * f64::from(side));
+        let (start, length, reach) =
+            (f64::from(start), f64::from(length), MOST_SIDES * f64::from(side));
         start < -reach || start + length > reach
     };
     if far(x, width, image.width) || far(y, height, image.height) {
         let ImageSize { width: wide, height: high } = image;
-        return Err(format!("a box at {x},{y} of {width}x{height} pixels is far outside of an image of {wide}x{high}"));
+        return Err(format!(
+            "a box at {x},{y} of {width}x{height} pixels is far outside of an image of {wide}x{high}"
+        ));
     }
     Ok(Detection { class, class_id, confidence, bounding_box: BoundingBox { x, y, width, height } })
 }

@@ -16,7 +16,8 @@ pub struct Object {
     pub class_id: u32,
     /// In pixels of the image.
     pub bounding_box: BoundingBox,
-    /// Whether it is a crowd that was labelled as one: it need not be found, and finding it is no mistake.
+    /// Whether it is a crowd that was labelled as one: it need not be found, and finding it is no
+    /// mistake.
     pub crowd: bool,
 }
 
@@ -24,7 +25,11 @@ impl Truth {
     /// What another model found, taken for the truth.
     #[must_use]
     pub fn of_detections(detections: &[Detection]) -> Self {
-        let object = |found: &Detection| Object { class_id: found.class_id, bounding_box: found.bounding_box, crowd: false };
+        let object = |found: &Detection| Object {
+            class_id: found.class_id,
+            bounding_box: found.bounding_box,
+            crowd: false,
+        };
         Self { objects: detections.iter().map(object).collect() }
     }
 }

@@ -5,7 +5,8 @@ use frame::{BoundingBox, ImageSize};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-/// Labelling tools round, and let boxes reach a little beyond the edge; pixels in the place of shares are far beyond.
+/// Labelling tools round, and let boxes reach a little beyond the edge; pixels in the place of
+/// shares are far beyond.
 const SHARES: RangeInclusive<f64> = -0.5..=1.5;
 
 /// Reads the text of a label file.
@@ -15,7 +16,11 @@ const SHARES: RangeInclusive<f64> = -0.5..=1.5;
 pub(crate) fn parse(text: &str, image: ImageSize, path: &Path) -> Result<Truth, LabelError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let object = |(index, line): (usize, &str)| {
-        object(line, image).ok_or_else(|| LabelError::Line { path: path.into(), line: index + 1, text: line.into() })
+        object(line, image).ok_or_else(|| LabelError::Line {
+            path: path.into(),
+            line: index + 1,
+            text: line.into(),
+        })
     };
     Ok(Truth { objects: lines.map(object).collect::<Result<_, _>>()? })
 }
@@ -28,7 +33,8 @@ fn object(line: &str, image: ImageSize) -> Option<Object> {
     if words.next().is_some() || width < 0.0 || height < 0.0 {
         return None;
     }
-    // in double precision up to the pixels, since precision is judged by overlaps that may be close calls
+    // in double precision up to the pixels, since precision is judged by overlaps that may be close
+    // calls
     let (wide, high) = (f64::from(image.width), f64::from(image.height));
     let bounding_box = BoundingBox {
         x: ((center_x - width / 2.0) * wide) as f32,
@@ -74,7 +80,10 @@ mod tests {
             "1 0.5 0.5 2 0.5",
         ] {
             let error = read(&format!("0 0 0 0 0\n{line}")).unwrap_err();
-            assert!(matches!(&error, LabelError::Line { line: 2, text, .. } if text == line), "{error}");
+            assert!(
+                matches!(&error, LabelError::Line { line: 2, text, .. } if text == line),
+                "{error}"
+            );
             assert!(error.to_string().contains("a.txt:2"), "{error}");
         }
     }

@@ -1,7 +1,7 @@
 //! Against pycocotools itself, and against what it says of Darknet's own detections in real photos.
 //!
-//! The first needs a Python that can import pycocotools (`MLVI_PYTHON`, else `python3`), the second `MLVI_REFERENCE_DIR`; what is not
-//! there is said.
+//! The first needs a Python that can import pycocotools (`MLVI_PYTHON`, else `python3`), the second
+//! `MLVI_REFERENCE_DIR`; what is not there is said.
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic as tests do")]
 
@@ -32,7 +32,9 @@ struct Case {
 
 impl Case {
     fn ours(&self) -> Option<Map> {
-        evaluate(&self.images.iter().map(|(truth, found)| (truth, found.as_slice())).collect::<Vec<_>>())
+        evaluate(
+            &self.images.iter().map(|(truth, found)| (truth, found.as_slice())).collect::<Vec<_>>(),
+        )
     }
 
     fn json(&self) -> Value {
@@ -54,7 +56,8 @@ impl Case {
     }
 }
 
-/// Precision by pycocotools: COCO's AP50 and AP, -1 where there is nothing to find. `None` where it is not installed.
+/// Precision by pycocotools: COCO's AP50 and AP, -1 where there is nothing to find. `None` where it
+/// is not installed.
 fn peers(cases: &[Value]) -> Option<Vec<(f64, f64)>> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("cases.json");
@@ -66,16 +69,21 @@ fn peers(cases: &[Value]) -> Option<Vec<(f64, f64)>> {
         return None;
     };
     if output.status.code() == Some(NOT_INSTALLED) {
-        skipped(&format!("{} cannot import pycocotools (MLVI_PYTHON names another Python)", python.display()));
+        skipped(&format!(
+            "{} cannot import pycocotools (MLVI_PYTHON names another Python)",
+            python.display()
+        ));
         return None;
     }
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let number = |word: &str| word.parse::<f64>().unwrap();
-    let pair = |line: &str| line.split_once(' ').map(|(ap50, ap)| (number(ap50), number(ap))).unwrap();
+    let pair =
+        |line: &str| line.split_once(' ').map(|(ap50, ap)| (number(ap50), number(ap))).unwrap();
     Some(String::from_utf8(output.stdout).unwrap().lines().map(pair).collect())
 }
 
-/// Boxes on a coarse grid, so that overlaps on a threshold and equal overlaps are frequent; confidences that are often equal.
+/// Boxes on a coarse grid, so that overlaps on a threshold and equal overlaps are frequent;
+/// confidences that are often equal.
 fn any_box() -> impl Strategy<Value = BoundingBox> {
     (0u8..8, 0u8..8, 1u8..8, 1u8..8).prop_map(|(x, y, width, height)| BoundingBox {
         x: f32::from(x) * 4.0,
@@ -87,45 +95,67 @@ fn any_box() -> impl Strategy<Value = BoundingBox> {
 
 fn any_case() -> impl Strategy<Value = Case> {
     let classes = 4usize;
-    let object = (0..classes as u32, any_box(), prop::bool::weighted(0.15)).prop_map(|(class_id, bounding_box, crowd)| Object {
-        class_id,
-        bounding_box,
-        crowd,
-    });
-    let found = (0..classes as u32, any_box(), 0u8..=20).prop_map(|(class_id, bounding_box, confidence)| Detection {
-        class: String::new(),
-        class_id,
-        confidence: f32::from(confidence) / 20.0,
-        bounding_box,
-    });
+    let object = (0..classes as u32, any_box(), prop::bool::weighted(0.15))
+        .prop_map(|(class_id, bounding_box, crowd)| Object { class_id, bounding_box, crowd });
+    let found = (0..classes as u32, any_box(), 0u8..=20).prop_map(
+        |(class_id, bounding_box, confidence)| Detection {
+            class: String::new(),
+            class_id,
+            confidence: f32::from(confidence) / 20.0,
+            bounding_box,
+        },
+    );
     // some of the objects are found nearly where they are
-    let image =
-        (prop::collection::vec(object, 0..8), prop::collection::vec(found, 0..12), prop::collection::vec((0u8..3, 0u8..=20), 8))
-            .prop_map(|(objects, mut found, near)| {
-                for (object, (aside, confidence)) in objects.iter().zip(near).filter(|(_, (aside, _))| *aside < 2) {
-                    let bounding_box = BoundingBox { x: object.bounding_box.x + f32::from(aside), ..object.bounding_box };
-                    let confidence = f32::from(confidence) / 20.0;
-                    found.push(Detection { class: String::new(), class_id: object.class_id, confidence, bounding_box });
-                }
-                (Truth { objects }, found)
-            });
+    let image = (
+        prop::collection::vec(object, 0..8),
+        prop::collection::vec(found, 0..12),
+        prop::collection::vec((0u8..3, 0u8..=20), 8),
+    )
+        .prop_map(|(objects, mut found, near)| {
+            for (object, (aside, confidence)) in
+                objects.iter().zip(near).filter(|(_, (aside, _))| *aside < 2)
+            {
+                let bounding_box = BoundingBox {
+                    x: object.bounding_box.x + f32::from(aside),
+                    ..object.bounding_box
+                };
+                let confidence = f32::from(confidence) / 20.0;
+                found.push(Detection {
+                    class: String::new(),
+                    class_id: object.class_id,
+                    confidence,
+                    bounding_box,
+                });
+            }
+            (Truth { objects }, found)
+        });
     prop::collection::vec(image, 1..12).prop_map(move |images| Case { classes, images })
 }
 
 /// More of one class in an image than count.
 fn crowded(runner: &mut TestRunner) -> Case {
-    let found = prop::collection::vec((any_box(), 0.0f32..1.0), 260).new_tree(runner).unwrap().current();
-    let detection = |(bounding_box, confidence)| Detection { class: String::new(), class_id: 1, confidence, bounding_box };
+    let found =
+        prop::collection::vec((any_box(), 0.0f32..1.0), 260).new_tree(runner).unwrap().current();
+    let detection = |(bounding_box, confidence)| Detection {
+        class: String::new(),
+        class_id: 1,
+        confidence,
+        bounding_box,
+    };
     let detections: Vec<Detection> = found.into_iter().map(detection).collect();
-    let objects =
-        detections.iter().step_by(9).map(|found| Object { class_id: 1, bounding_box: found.bounding_box, crowd: false });
+    let objects = detections.iter().step_by(9).map(|found| Object {
+        class_id: 1,
+        bounding_box: found.bounding_box,
+        crowd: false,
+    });
     Case { classes: 2, images: vec![(Truth { objects: objects.collect() }, detections)] }
 }
 
 #[test]
 fn random_cases_come_out_as_by_pycocotools() {
     let mut runner = TestRunner::deterministic();
-    let mut cases: Vec<Case> = (0..200).map(|_| any_case().new_tree(&mut runner).unwrap().current()).collect();
+    let mut cases: Vec<Case> =
+        (0..200).map(|_| any_case().new_tree(&mut runner).unwrap().current()).collect();
     cases.push(crowded(&mut runner));
     // pycocotools takes no empty list of detections
     cases.retain(|case| case.images.iter().any(|(_, found)| !found.is_empty()));
@@ -149,19 +179,27 @@ fn random_cases_come_out_as_by_pycocotools() {
 fn coco128(dir: &Path, labels: impl Fn(&[String]) -> Labels) -> Case {
     let json = |name: &str| -> Value {
         let path = dir.join(name);
-        serde_json::from_str(&std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
-            .unwrap()
+        serde_json::from_str(
+            &std::fs::read_to_string(&path)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+        )
+        .unwrap()
     };
     let (annotations, found) = (json("annotations.json"), json("darknet_yolov3_tiny_416.json"));
-    let classes: Vec<String> =
-        annotations["categories"].as_array().unwrap().iter().map(|entry| entry["name"].as_str().unwrap().to_owned()).collect();
+    let classes: Vec<String> = annotations["categories"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["name"].as_str().unwrap().to_owned())
+        .collect();
     let labels = labels(&classes);
     let side = |value: &Value| value.as_f64().unwrap() as f32;
     let image = |image: &Value| {
         let size = |key: &str| image[key].as_u64().unwrap() as u32;
         let size = ImageSize { width: size("width"), height: size("height") };
         let truth = labels.of(image["file_name"].as_str().unwrap(), size).unwrap();
-        let of_image = found.as_array().unwrap().iter().filter(|entry| entry["image_id"] == image["id"]);
+        let of_image =
+            found.as_array().unwrap().iter().filter(|entry| entry["image_id"] == image["id"]);
         let detection = |entry: &Value| Detection {
             class: String::new(),
             class_id: entry["category_id"].as_u64().unwrap() as u32,
@@ -175,11 +213,15 @@ fn coco128(dir: &Path, labels: impl Fn(&[String]) -> Labels) -> Case {
         };
         (truth, of_image.map(detection).collect())
     };
-    Case { classes: classes.len(), images: annotations["images"].as_array().unwrap().iter().map(image).collect() }
+    Case {
+        classes: classes.len(),
+        images: annotations["images"].as_array().unwrap().iter().map(image).collect(),
+    }
 }
 
 fn reference() -> Option<PathBuf> {
-    let dir = std::env::var_os("MLVI_REFERENCE_DIR").map(|dir| PathBuf::from(dir).join("../coco128"));
+    let dir =
+        std::env::var_os("MLVI_REFERENCE_DIR").map(|dir| PathBuf::from(dir).join("../coco128"));
     if dir.is_none() {
         skipped("MLVI_REFERENCE_DIR is not set");
     }
@@ -190,13 +232,20 @@ fn reference() -> Option<PathBuf> {
 fn darknets_detections_in_coco_photos_are_as_good_as_pycocotools_says() {
     let Some(dir) = reference() else { return };
     let yolo = coco128(&dir, |_| Labels::yolo(&dir.join("labels"), 80).unwrap());
-    let coco = coco128(&dir, |classes| Labels::coco(&dir.join("annotations.json"), classes).unwrap());
+    let coco =
+        coco128(&dir, |classes| Labels::coco(&dir.join("annotations.json"), classes).unwrap());
     for case in [&yolo, &coco] {
         let map = case.ours().unwrap();
         println!("mAP@.5 {:.3}, mAP@.5:.95 {:.3}", map.map50 * 100.0, map.map * 100.0);
-        assert!((map.map50 * 100.0 - 28.63).abs() < 0.01 && (map.map * 100.0 - 13.39).abs() < 0.01, "{map:?}");
+        assert!(
+            (map.map50 * 100.0 - 28.63).abs() < 0.01 && (map.map * 100.0 - 13.39).abs() < 0.01,
+            "{map:?}"
+        );
     }
     let Some(peers) = peers(&[coco.json()]) else { return };
     let map = coco.ours().unwrap();
-    assert!((map.map50 - peers[0].0).abs() < 1e-6 && (map.map - peers[0].1).abs() < 1e-6, "{map:?} {peers:?}");
+    assert!(
+        (map.map50 - peers[0].0).abs() < 1e-6 && (map.map - peers[0].1).abs() < 1e-6,
+        "{map:?} {peers:?}"
+    );
 }

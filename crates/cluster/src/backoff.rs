@@ -4,8 +4,8 @@ use crate::Pacing;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// Exponential backoff: each delay is drawn from the upper half of a span that doubles up to a limit, so that many pods that
-/// lost the same API server do not come back all at once.
+/// Exponential backoff: each delay is drawn from the upper half of a span that doubles up to a
+/// limit, so that many pods that lost the same API server do not come back all at once.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     first: Duration,
@@ -40,7 +40,8 @@ mod tests {
     #[test]
     fn delays_double_up_to_the_limit_and_start_again() {
         let millis = Duration::from_millis;
-        let pacing = Pacing { first_retry: millis(100), longest_retry: millis(350), ..Pacing::default() };
+        let pacing =
+            Pacing { first_retry: millis(100), longest_retry: millis(350), ..Pacing::default() };
         let mut backoff = Backoff::new(&pacing);
         for span in [100, 200, 350, 350] {
             let delay = backoff.next();

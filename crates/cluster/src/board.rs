@@ -1,4 +1,5 @@
-//! The one place where what each watch has seen comes together, is published and is told to the log.
+//! The one place where what each watch has seen comes together, is published and is told to the
+//! log.
 
 use crate::objects::{Autoscaler, Pods};
 use crate::{ClusterConfig, ClusterSnapshot, ClusterState, DeploymentCapacity};
@@ -107,9 +108,14 @@ impl View {
     fn capacity(&self, deployments: &Feed<Pods>, name: &str) -> Option<DeploymentCapacity> {
         let pods = deployments.objects.as_ref()?.get(name)?;
         let mut autoscalers = self.autoscalers.objects.iter().flat_map(BTreeMap::values);
-        // two autoscalers for one Deployment are a mistake: at least it is always the same that is shown
+        // two autoscalers for one Deployment are a mistake: at least it is always the same that is
+        // shown
         let hpa = autoscalers.find(|autoscaler| autoscaler.deployment.as_deref() == Some(name));
-        Some(DeploymentCapacity { desired: pods.desired, ready: pods.ready, hpa: hpa.map(|autoscaler| autoscaler.state) })
+        Some(DeploymentCapacity {
+            desired: pods.desired,
+            ready: pods.ready,
+            hpa: hpa.map(|autoscaler| autoscaler.state),
+        })
     }
 
     fn tell(&mut self, snapshot: &ClusterSnapshot) {
@@ -131,21 +137,37 @@ impl View {
         let (edge, cloud) = (self.edge_name.as_str(), self.cloud_name.as_str());
         let reason = snapshot.state.reason().or(snapshot.autoscalers.reason()).unwrap_or_default();
         match news {
-            News::Absent => info!(reason, "no cluster is watched: the capacity of the tiers is not known from it"),
-            News::Unreachable => warn!(reason, "the cluster's API server does not answer, trying again until it does"),
+            News::Absent => info!(
+                reason,
+                "no cluster is watched: the capacity of the tiers is not known from it"
+            ),
+            News::Unreachable => warn!(
+                reason,
+                "the cluster's API server does not answer, trying again until it does"
+            ),
             News::Refused => {
-                warn!(reason, edge, cloud, "the cluster does not let this process watch the deployments, trying again")
+                warn!(
+                    reason,
+                    edge,
+                    cloud,
+                    "the cluster does not let this process watch the deployments, trying again"
+                )
             }
             News::Watching => info!(edge, cloud, "watching the deployments and their autoscalers"),
             News::WatchingWithoutAutoscalers => {
-                warn!(reason, edge, cloud, "watching the deployments, but the cluster does not let this process see autoscalers");
+                warn!(
+                    reason,
+                    edge,
+                    cloud,
+                    "watching the deployments, but the cluster does not let this process see autoscalers"
+                );
             }
         }
     }
 }
 
-/// The state of two watches together. One that is open counts, since a Role may name a single Deployment, and as long as one
-/// has not been answered nothing is certain; else the first one's.
+/// The state of two watches together. One that is open counts, since a Role may name a single
+/// Deployment, and as long as one has not been answered nothing is certain; else the first one's.
 fn common<'a>(edge: &'a ClusterState, cloud: &'a ClusterState) -> &'a ClusterState {
     let rank = |state: &ClusterState| match state {
         ClusterState::Watching => 0,
@@ -175,11 +197,15 @@ mod tests {
     fn an_autoscaler_belongs_to_the_deployment_that_it_names() {
         let board = Board::new(&ClusterConfig::default());
         let receiver = board.subscribe();
-        let scaler = |deployment: Option<&str>| Autoscaler { deployment: deployment.map(Into::into), state: HPA };
+        let scaler = |deployment: Option<&str>| Autoscaler {
+            deployment: deployment.map(Into::into),
+            state: HPA,
+        };
         board.update(|view| {
             view.edge = watched([("edge-inference", Pods { desired: 2, ready: 1 })]);
             view.cloud = watched([("another", Pods { desired: 9, ready: 9 })]);
-            view.autoscalers = watched([("a", scaler(None)), ("b", scaler(Some("cloud-inference")))]);
+            view.autoscalers =
+                watched([("a", scaler(None)), ("b", scaler(Some("cloud-inference")))]);
         });
         let snapshot = receiver.borrow().clone();
         assert_eq!(snapshot.state, ClusterState::Watching);
@@ -189,17 +215,24 @@ mod tests {
         board.update(|view| view.autoscalers = watched([("edge", scaler(Some("edge-inference")))]));
         assert_eq!(receiver.borrow().edge.and_then(|edge| edge.hpa), Some(HPA));
         board.update(|view| view.autoscalers = Feed::unknown(refused()));
-        assert_eq!(receiver.borrow().edge, Some(DeploymentCapacity { desired: 2, ready: 1, hpa: None }));
+        assert_eq!(
+            receiver.borrow().edge,
+            Some(DeploymentCapacity { desired: 2, ready: 1, hpa: None })
+        );
     }
 
     #[test]
     fn nobody_is_woken_when_nothing_has_changed() {
         let board = Board::new(&ClusterConfig::default());
         let mut receiver = board.subscribe();
-        board.update(|view| view.edge = watched([("edge-inference", Pods { desired: 1, ready: 1 })]));
+        board.update(|view| {
+            view.edge = watched([("edge-inference", Pods { desired: 1, ready: 1 })])
+        });
         assert!(receiver.has_changed().unwrap());
         receiver.mark_unchanged();
-        board.update(|view| view.edge = watched([("edge-inference", Pods { desired: 1, ready: 1 })]));
+        board.update(|view| {
+            view.edge = watched([("edge-inference", Pods { desired: 1, ready: 1 })])
+        });
         assert!(!receiver.has_changed().unwrap());
     }
 
@@ -221,9 +254,12 @@ mod tests {
     #[test]
     fn without_a_cluster_nothing_is_known() {
         let board = Board::new(&ClusterConfig::default());
-        board.update(|view| view.edge = watched([("edge-inference", Pods { desired: 1, ready: 1 })]));
+        board.update(|view| {
+            view.edge = watched([("edge-inference", Pods { desired: 1, ready: 1 })])
+        });
         board.absent("switched off");
-        let expected = ClusterSnapshot::unknown(ClusterState::Absent { reason: "switched off".into() });
+        let expected =
+            ClusterSnapshot::unknown(ClusterState::Absent { reason: "switched off".into() });
         assert_eq!(*board.subscribe().borrow(), expected);
     }
 }

@@ -12,7 +12,8 @@ pub struct ClusterConfig {
     pub access: ClusterAccess,
     /// The context of the kubeconfig; `None` is its current one.
     pub context: Option<String>,
-    /// The namespace of the Deployments; `None` is the pod's own, or that of the kubeconfig's context.
+    /// The namespace of the Deployments; `None` is the pod's own, or that of the kubeconfig's
+    /// context.
     pub namespace: Option<String>,
     /// The name of the Deployment of the edge tier.
     pub edge_deployment: String,
@@ -42,10 +43,11 @@ pub struct Pacing {
     pub longest_retry: Duration,
     /// How long the API server may take until it begins to answer.
     pub answer: Duration,
-    /// After how long the API server is asked to end a quiet watch. A connection that is silent for [`Pacing::answer`] beyond
-    /// that is taken to be dead.
+    /// After how long the API server is asked to end a quiet watch. A connection that is silent
+    /// for [`Pacing::answer`] beyond that is taken to be dead.
     pub watch: Duration,
-    /// How long what is known outlives the connection: the restart of an API server shall not make a decision forget everything.
+    /// How long what is known outlives the connection: the restart of an API server shall not make
+    /// a decision forget everything.
     pub keep: Duration,
 }
 
@@ -75,7 +77,8 @@ impl Default for ClusterConfig {
 }
 
 impl ClusterConfig {
-    /// Reads `MLVI_CLUSTER`, `MLVI_CLUSTER_NAMESPACE`, `MLVI_EDGE_DEPLOYMENT` and `MLVI_CLOUD_DEPLOYMENT`.
+    /// Reads `MLVI_CLUSTER`, `MLVI_CLUSTER_NAMESPACE`, `MLVI_EDGE_DEPLOYMENT` and
+    /// `MLVI_CLOUD_DEPLOYMENT`.
     pub fn from_settings(settings: &mut Settings) -> Self {
         let default = Self::default();
         let access = settings.choice(
@@ -91,15 +94,24 @@ impl ClusterConfig {
             "the namespace of the inference deployments",
         );
         let mut deployment = |variable, default: &str, help| {
-            let ObjectName(name) = settings.parsed(variable, default, "a name as Kubernetes allows it", help);
+            let ObjectName(name) =
+                settings.parsed(variable, default, "a name as Kubernetes allows it", help);
             name
         };
         Self {
             access,
             context: default.context,
             namespace,
-            edge_deployment: deployment("MLVI_EDGE_DEPLOYMENT", &default.edge_deployment, "the deployment of the edge tier"),
-            cloud_deployment: deployment("MLVI_CLOUD_DEPLOYMENT", &default.cloud_deployment, "the deployment of the cloud tier"),
+            edge_deployment: deployment(
+                "MLVI_EDGE_DEPLOYMENT",
+                &default.edge_deployment,
+                "the deployment of the edge tier",
+            ),
+            cloud_deployment: deployment(
+                "MLVI_CLOUD_DEPLOYMENT",
+                &default.cloud_deployment,
+                "the deployment of the cloud tier",
+            ),
             pacing: default.pacing,
         }
     }
@@ -135,7 +147,10 @@ impl FromStr for Namespace {
 /// A DNS label of RFC 1123.
 fn is_label(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+    (1..=63).contains(&text.len())
+        && text.bytes().all(inner)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 #[cfg(test)]

@@ -20,8 +20,12 @@ pub(crate) struct Connection {
 pub(crate) fn none_wanted(access: &ClusterAccess) -> Option<&'static str> {
     match access {
         ClusterAccess::Off => Some("switched off"),
-        ClusterAccess::Auto if std::env::var_os("KUBERNETES_SERVICE_HOST").is_none() => Some("not running inside a pod"),
-        ClusterAccess::Auto if !Path::new(TOKEN).exists() => Some("the pod has no service account token"),
+        ClusterAccess::Auto if std::env::var_os("KUBERNETES_SERVICE_HOST").is_none() => {
+            Some("not running inside a pod")
+        }
+        ClusterAccess::Auto if !Path::new(TOKEN).exists() => {
+            Some("the pod has no service account token")
+        }
         ClusterAccess::Auto | ClusterAccess::Kubeconfig(_) => None,
     }
 }
@@ -52,11 +56,18 @@ fn connect_blocking(config: &ClusterConfig) -> Result<Connection, Box<dyn Error 
     Ok(Connection { client: Client::try_from(found)?, namespace })
 }
 
-fn of_context(mut file: Kubeconfig, config: &ClusterConfig) -> Result<Config, Box<dyn Error + Send + Sync>> {
+fn of_context(
+    mut file: Kubeconfig,
+    config: &ClusterConfig,
+) -> Result<Config, Box<dyn Error + Send + Sync>> {
     if let Some(context) = &config.context {
         let names: Vec<&str> = file.contexts.iter().map(|context| context.name.as_str()).collect();
         if !names.contains(&context.as_str()) {
-            return Err(format!("the kubeconfig has no context '{context}'; it has: {}", names.join(", ")).into());
+            return Err(format!(
+                "the kubeconfig has no context '{context}'; it has: {}",
+                names.join(", ")
+            )
+            .into());
         }
         file.current_context = Some(context.clone());
     }

@@ -1,6 +1,8 @@
-//! Objects as Kubernetes knows them: every field that it does not know, and every value of a wrong type.
+//! Objects as Kubernetes knows them: every field that it does not know, and every value of a wrong
+//! type.
 //!
-//! A cluster drops unknown fields in silence unless it is asked not to, so that a typing error turns a setting off without a word.
+//! A cluster drops unknown fields in silence unless it is asked not to, so that a typing error
+//! turns a setting off without a word.
 
 mod kinds;
 mod walk;
@@ -33,16 +35,19 @@ pub struct FieldFault {
 /// More than this in one object is no use to anyone.
 const MOST_FAULTS: usize = 50;
 
-/// Reads a value as a kind of object, and throws it away. The reader's type is erased: the paths are kept by code that is built once,
-/// not once for each kind and each type of its fields.
+/// Reads a value as a kind of object, and throws it away. The reader's type is erased: the paths
+/// are kept by code that is built once, not once for each kind and each type of its fields.
 type ReadAs = fn(&mut dyn erased_serde::Deserializer<'_>) -> Result<(), erased_serde::Error>;
 
 /// Reads a value as a `T`.
-fn read_as<T: DeserializeOwned>(reader: &mut dyn erased_serde::Deserializer<'_>) -> Result<(), erased_serde::Error> {
+fn read_as<T: DeserializeOwned>(
+    reader: &mut dyn erased_serde::Deserializer<'_>,
+) -> Result<(), erased_serde::Error> {
     erased_serde::deserialize::<T>(reader).map(drop)
 }
 
-/// Every fault of `value` as a kind: a value of a wrong type is noted and taken out, and then the rest is read again.
+/// Every fault of `value` as a kind: a value of a wrong type is noted and taken out, and then the
+/// rest is read again.
 fn faults(value: &Value, read_as: ReadAs) -> Vec<FieldFault> {
     let mut value = value.clone();
     let mut found = Vec::new();
@@ -54,12 +59,16 @@ fn faults(value: &Value, read_as: ReadAs) -> Vec<FieldFault> {
         let noting = serde_ignored::Deserializer::new(tracked, &mut note);
         let read = read_as(&mut <dyn erased_serde::Deserializer<'_>>::erase(noting));
         let Err(error) = read else {
-            found.extend(unknown.into_iter().map(|path| FieldFault { path, fault: Fault::UnknownField }));
+            found.extend(
+                unknown.into_iter().map(|path| FieldFault { path, fault: Fault::UnknownField }),
+            );
             break;
         };
         let path = steps_of_tracked(&track.path());
         // a quantity may be a number, which the API server takes and the typed decode does not
-        if let Some(number) = value_at(&mut value, &path).filter(|value| value.is_number() && holds_quantities(&path)) {
+        if let Some(number) =
+            value_at(&mut value, &path).filter(|value| value.is_number() && holds_quantities(&path))
+        {
             *number = Value::String(number.to_string());
             continue;
         }
@@ -125,9 +134,16 @@ mod tests {
         let container = json!({"imagePolicy": "x", "env": [{"name": "A", "value": 5}], "ports": [{"containerPort": "80"}],
             "resources": {"requests": {"cpu": true}}});
         let place = "spec.template.spec.containers.0.";
-        let expected =
-            [("env.0.value", false), ("ports.0.containerPort", false), ("resources.requests.cpu", false), ("imagePolicy", true)];
-        assert_eq!(found(&deployment(container)), expected.map(|(path, unknown)| (format!("{place}{path}"), unknown)));
+        let expected = [
+            ("env.0.value", false),
+            ("ports.0.containerPort", false),
+            ("resources.requests.cpu", false),
+            ("imagePolicy", true),
+        ];
+        assert_eq!(
+            found(&deployment(container)),
+            expected.map(|(path, unknown)| (format!("{place}{path}"), unknown))
+        );
     }
 
     #[test]

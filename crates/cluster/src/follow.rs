@@ -46,7 +46,12 @@ where
         let mut lost = None;
         loop {
             let trouble = self.round(&mut backoff, &mut lost).await;
-            debug!(name = self.name, kind = std::any::type_name::<K>(), ?trouble, "the watch starts over");
+            debug!(
+                name = self.name,
+                kind = std::any::type_name::<K>(),
+                ?trouble,
+                "the watch starts over"
+            );
             if let Some(state) = trouble.state() {
                 let since = *lost.get_or_insert_with(Instant::now);
                 self.report_loss(state, since.elapsed());
@@ -63,7 +68,8 @@ where
         };
         loop {
             let params = self.watch_params();
-            let opening = self.api.watch(&params, &seen.version).map_err(|error| Trouble::asking(&error));
+            let opening =
+                self.api.watch(&params, &seen.version).map_err(|error| Trouble::asking(&error));
             let events = match self.answer(opening).await {
                 Ok(events) => events,
                 Err(trouble) => return trouble,
@@ -81,20 +87,31 @@ where
 
     async fn list(&self) -> Result<Seen<T>, Trouble> {
         let params = ListParams { field_selector: self.selector(), ..ListParams::default() };
-        let list = self.answer(self.api.list(&params).map_err(|error| Trouble::asking(&error))).await?;
-        let objects = list.items.iter().map(|object| (object.name_any(), (self.read)(object))).collect();
+        let list =
+            self.answer(self.api.list(&params).map_err(|error| Trouble::asking(&error))).await?;
+        let objects =
+            list.items.iter().map(|object| (object.name_any(), (self.read)(object))).collect();
         match list.metadata.resource_version {
             Some(version) => Ok(Seen { objects, version }),
-            None => Err(Trouble::Unreachable("the API server's list has no resource version".into())),
+            None => {
+                Err(Trouble::Unreachable("the API server's list has no resource version".into()))
+            }
         }
     }
 
     /// Takes in changes until the watch ends; an `Err` says that it has broken.
-    async fn take_in(&self, events: impl Stream<Item = kube::Result<WatchEvent<K>>>, seen: &mut Seen<T>) -> Result<(), Trouble> {
+    async fn take_in(
+        &self,
+        events: impl Stream<Item = kube::Result<WatchEvent<K>>>,
+        seen: &mut Seen<T>,
+    ) -> Result<(), Trouble> {
         let mut events = pin!(events);
         loop {
-            // the API server ends a quiet watch by itself: longer silence is a connection that nobody has closed
-            let Ok(event) = timeout(self.pacing.watch + self.pacing.answer, quietly(events.next())).await else {
+            // the API server ends a quiet watch by itself: longer silence is a connection that
+            // nobody has closed
+            let Ok(event) =
+                timeout(self.pacing.watch + self.pacing.answer, quietly(events.next())).await
+            else {
                 return Err(Trouble::Broken("the watch is silent".into()));
             };
             match event {
@@ -109,16 +126,24 @@ where
                     seen.advance(&object);
                     self.publish(&seen.objects);
                 }
-                Some(Ok(WatchEvent::Bookmark(bookmark))) => seen.version = bookmark.metadata.resource_version,
-                Some(Ok(WatchEvent::Error(status))) => return Err(Trouble::watching(&kube::Error::Api(status))),
+                Some(Ok(WatchEvent::Bookmark(bookmark))) => {
+                    seen.version = bookmark.metadata.resource_version
+                }
+                Some(Ok(WatchEvent::Error(status))) => {
+                    return Err(Trouble::watching(&kube::Error::Api(status)));
+                }
                 Some(Err(error)) => return Err(Trouble::watching(&error)),
             }
         }
     }
 
     /// Waits for an answer as long as the pacing allows.
-    async fn answer<A>(&self, asked: impl Future<Output = Result<A, Trouble>>) -> Result<A, Trouble> {
-        let silent = |_| Err(Trouble::Unreachable("the API server takes too long to answer".into()));
+    async fn answer<A>(
+        &self,
+        asked: impl Future<Output = Result<A, Trouble>>,
+    ) -> Result<A, Trouble> {
+        let silent =
+            |_| Err(Trouble::Unreachable("the API server takes too long to answer".into()));
         timeout(self.pacing.answer, quietly(asked)).await.unwrap_or_else(silent)
     }
 
@@ -128,11 +153,18 @@ where
 
     fn watch_params(&self) -> WatchParams {
         let seconds = u32::try_from(self.pacing.watch.as_secs()).unwrap_or(u32::MAX).max(1);
-        WatchParams { field_selector: self.selector(), timeout: Some(seconds), ..WatchParams::default() }
+        WatchParams {
+            field_selector: self.selector(),
+            timeout: Some(seconds),
+            ..WatchParams::default()
+        }
     }
 
     fn publish(&self, objects: &BTreeMap<String, T>) {
-        self.board.update(|view| *(self.feed)(view) = Feed { state: ClusterState::Watching, objects: Some(objects.clone()) });
+        self.board.update(|view| {
+            *(self.feed)(view) =
+                Feed { state: ClusterState::Watching, objects: Some(objects.clone()) }
+        });
     }
 
     /// Says that there is no watch, and forgets what was known when it may no longer be true.
@@ -148,7 +180,8 @@ where
     }
 }
 
-/// Without what kube itself logs: it tells of every failed try as an error, where the board tells of each change once.
+/// Without what kube itself logs: it tells of every failed try as an error, where the board tells
+/// of each change once.
 fn quietly<F: Future>(asked: F) -> impl Future<Output = F::Output> {
     asked.with_subscriber(Dispatch::none())
 }

@@ -14,7 +14,8 @@ pub struct Live {
     pub namespace: String,
     /// The objects as JSON, each with its `apiVersion` and `kind`.
     pub objects: Vec<Value>,
-    /// The kinds that the cluster does not let this user see: the kind's plural name, and the API server's words.
+    /// The kinds that the cluster does not let this user see: the kind's plural name, and the API
+    /// server's words.
     pub refused: Vec<(String, String)>,
     /// The kinds that this cluster does not have, e.g. those of an operator that is not installed.
     pub absent: Vec<String>,
@@ -59,16 +60,22 @@ const KINDS: [Kind; 18] = [
     ("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"),
 ];
 
-/// Reads the objects of one namespace. A kind that may not be seen, or that the cluster does not have, is named, and the rest is
-/// read all the same.
+/// Reads the objects of one namespace. A kind that may not be seen, or that the cluster does not
+/// have, is named, and the rest is read all the same.
 ///
 /// # Errors
 /// When there is no cluster, or its API server does not answer.
 pub async fn read_live(config: &LookConfig) -> Result<Live, LiveError> {
-    let Looker { client, namespace, answer } = Looker::new(config).await.map_err(LiveError::NoCluster)?;
+    let Looker { client, namespace, answer } =
+        Looker::new(config).await.map_err(LiveError::NoCluster)?;
     let mut live = Live { namespace: namespace.clone(), ..Live::default() };
     for kind in KINDS {
-        live.take(kind, |resource| Api::namespaced_with(client.clone(), &namespace, resource), answer).await?;
+        live.take(
+            kind,
+            |resource| Api::namespaced_with(client.clone(), &namespace, resource),
+            answer,
+        )
+        .await?;
     }
     // of the whole cluster: they say nothing about a namespace in which there is nothing else
     if !live.objects.is_empty() {
@@ -85,7 +92,8 @@ impl Live {
         api: impl Fn(&ApiResource) -> Api<DynamicObject>,
         answer: Duration,
     ) -> Result<(), LiveError> {
-        let api_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+        let api_version =
+            if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
         let resource = ApiResource {
             group: group.into(),
             version: version.into(),
@@ -95,13 +103,19 @@ impl Live {
         };
         let params = ListParams::default();
         let listed = tokio::time::timeout(answer, api(&resource).list(&params)).await;
-        let listed = listed.map_err(|_| LiveError::Unreachable(format!("no answer within {} s", answer.as_secs())))?;
+        let listed = listed.map_err(|_| {
+            LiveError::Unreachable(format!("no answer within {} s", answer.as_secs()))
+        })?;
         match listed {
-            Ok(list) => self.objects.extend(list.items.into_iter().map(|object| plain(object, &api_version, kind))),
+            Ok(list) => self
+                .objects
+                .extend(list.items.into_iter().map(|object| plain(object, &api_version, kind))),
             Err(kube::Error::Api(status)) if status.code == 404 => self.absent.push(plural.into()),
             Err(error) => match Trouble::asking(&error) {
                 Trouble::Refused(reason) => self.refused.push((plural.into(), reason)),
-                Trouble::Unreachable(reason) | Trouble::Broken(reason) => return Err(LiveError::Unreachable(reason)),
+                Trouble::Unreachable(reason) | Trouble::Broken(reason) => {
+                    return Err(LiveError::Unreachable(reason));
+                }
                 Trouble::Expired => return Err(LiveError::Unreachable(with_causes(&error))),
             },
         }
@@ -109,7 +123,8 @@ impl Live {
     }
 }
 
-/// An object of a list, which does not repeat its type, as one by itself, without what the cluster keeps for its own use.
+/// An object of a list, which does not repeat its type, as one by itself, without what the cluster
+/// keeps for its own use.
 fn plain(object: DynamicObject, api_version: &str, kind: &str) -> Value {
     let mut value = object.data;
     value["apiVersion"] = api_version.into();

@@ -1,14 +1,16 @@
 //! One look at a namespace: Deployments, autoscalers, pods, and what the pods' metrics say.
 //!
-//! Unlike [`Cluster::watch`](crate::Cluster::watch) this is for a person who asks once. Each kind is listed by itself, so that a
-//! Role that allows only some of them shows those. Metrics come through the API server's pod proxy, which needs `get` on
-//! `pods/proxy`.
+//! Unlike [`Cluster::watch`](crate::Cluster::watch) this is for a person who asks once. Each kind
+//! is listed by itself, so that a Role that allows only some of them shows those. Metrics come
+//! through the API server's pod proxy, which needs `get` on `pods/proxy`.
 
 use crate::connect::{Connection, connect};
 use crate::trouble::{Trouble, with_causes};
 use crate::{ClusterAccess, ClusterConfig, Pacing};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget, MetricValueStatus};
+use k8s_openapi::api::autoscaling::v2::{
+    HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget, MetricValueStatus,
+};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::core::Request;
@@ -23,7 +25,8 @@ use tokio::time::timeout;
 /// Where to look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LookConfig {
-    /// The kubeconfig; `None` is what `KUBECONFIG` names, `~/.kube/config`, or inside a pod its service account.
+    /// The kubeconfig; `None` is what `KUBECONFIG` names, `~/.kube/config`, or inside a pod its
+    /// service account.
     pub kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig; `None` is its current one.
     pub context: Option<String>,
@@ -139,7 +142,10 @@ impl Looker {
 
     async fn list<K, T>(&self, read: impl Fn(&K) -> Option<T>) -> Result<Vec<T>, String>
     where
-        K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+        K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + Debug,
         <K as kube::Resource>::DynamicType: Default,
     {
         let api: Api<K> = Api::namespaced(self.client.clone(), &self.namespace);
@@ -194,10 +200,13 @@ impl DeploymentSeen {
 impl RunningPod {
     fn of(pod: &Pod) -> Option<Self> {
         let status = pod.status.as_ref()?;
-        let runs = status.phase.as_deref() == Some("Running") && pod.metadata.deletion_timestamp.is_none();
+        let runs =
+            status.phase.as_deref() == Some("Running") && pod.metadata.deletion_timestamp.is_none();
         let app = pod.labels().get(APP)?.clone();
         let conditions = status.conditions.as_deref().unwrap_or_default();
-        let ready = conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
+        let ready = conditions
+            .iter()
+            .any(|condition| condition.type_ == "Ready" && condition.status == "True");
         runs.then(|| Self { name: pod.name_any(), app, ready })
     }
 }
@@ -206,7 +215,8 @@ impl AutoscalerSeen {
     fn of(hpa: &HorizontalPodAutoscaler) -> Option<Self> {
         let spec = hpa.spec.as_ref().filter(|spec| spec.scale_target_ref.kind == "Deployment")?;
         let status = hpa.status.as_ref();
-        let measured: Vec<MetricStatus> = status.and_then(|status| status.current_metrics.clone()).unwrap_or_default();
+        let measured: Vec<MetricStatus> =
+            status.and_then(|status| status.current_metrics.clone()).unwrap_or_default();
         let metrics = spec.metrics.iter().flatten();
         Some(Self {
             name: hpa.name_any(),
@@ -225,13 +235,16 @@ impl AutoscalerSeen {
 fn kept_by(hpa: &HorizontalPodAutoscaler) -> Option<String> {
     let conditions = hpa.status.as_ref()?.conditions.as_ref()?;
     let bad = [("ScalingActive", "False"), ("AbleToScale", "False"), ("ScalingLimited", "True")];
-    let found = bad
-        .iter()
-        .find_map(|(kind, status)| conditions.iter().find(|condition| condition.type_ == *kind && condition.status == *status));
+    let found = bad.iter().find_map(|(kind, status)| {
+        conditions.iter().find(|condition| condition.type_ == *kind && condition.status == *status)
+    });
     // the window of the way down is told as being able to scale
     let stabilised = || {
         conditions.iter().find(|condition| {
-            matches!(condition.reason.as_deref(), Some("ScaleDownStabilized" | "ScaleUpStabilized" | "BackoffDownscale"))
+            matches!(
+                condition.reason.as_deref(),
+                Some("ScaleDownStabilized" | "ScaleUpStabilized" | "BackoffDownscale")
+            )
         })
     };
     let condition = found.or_else(stabilised)?;
@@ -243,16 +256,29 @@ fn kept_by(hpa: &HorizontalPodAutoscaler) -> Option<String> {
 }
 
 fn metric_text(metric: &MetricSpec, measured: &[MetricStatus]) -> String {
-    let external =
-        |metric: &MetricSpec| metric.external.as_ref().map(|source| (source.metric.name.clone(), source.target.clone()));
-    let container = metric.container_resource.as_ref().map(|source| (source.name.clone(), source.target.clone()));
-    let resource = || metric.resource.as_ref().map(|source| (source.name.clone(), source.target.clone()));
-    let Some((name, target)) = container.or_else(resource).or_else(|| external(metric)) else { return metric.type_.clone() };
+    let external = |metric: &MetricSpec| {
+        metric.external.as_ref().map(|source| (source.metric.name.clone(), source.target.clone()))
+    };
+    let container = metric
+        .container_resource
+        .as_ref()
+        .map(|source| (source.name.clone(), source.target.clone()));
+    let resource =
+        || metric.resource.as_ref().map(|source| (source.name.clone(), source.target.clone()));
+    let Some((name, target)) = container.or_else(resource).or_else(|| external(metric)) else {
+        return metric.type_.clone();
+    };
     let current = measured.iter().find_map(|status| {
-        let by_container = status.container_resource.as_ref().map(|source| (&source.name, &source.current));
+        let by_container =
+            status.container_resource.as_ref().map(|source| (&source.name, &source.current));
         let by_resource = status.resource.as_ref().map(|source| (&source.name, &source.current));
-        let by_external = status.external.as_ref().map(|source| (&source.metric.name, &source.current));
-        by_container.or(by_resource).or(by_external).filter(|(of, _)| **of == name).map(|(_, current)| current)
+        let by_external =
+            status.external.as_ref().map(|source| (&source.metric.name, &source.current));
+        by_container
+            .or(by_resource)
+            .or(by_external)
+            .filter(|(of, _)| **of == name)
+            .map(|(_, current)| current)
     });
     format!("{name} {}", of_target(&target, current))
 }
@@ -260,10 +286,17 @@ fn metric_text(metric: &MetricSpec, measured: &[MetricStatus]) -> String {
 fn of_target(target: &MetricTarget, current: Option<&MetricValueStatus>) -> String {
     let unknown = || "?".to_owned();
     if let Some(percent) = target.average_utilization {
-        let measured = current.and_then(|current| current.average_utilization).map_or_else(unknown, |value| value.to_string());
+        let measured = current
+            .and_then(|current| current.average_utilization)
+            .map_or_else(unknown, |value| value.to_string());
         return format!("{measured}/{percent} %");
     }
-    let quantity = target.average_value.as_ref().or(target.value.as_ref()).map_or_else(unknown, |value| value.0.clone());
-    let measured = current.and_then(|current| current.average_value.as_ref().or(current.value.as_ref()));
+    let quantity = target
+        .average_value
+        .as_ref()
+        .or(target.value.as_ref())
+        .map_or_else(unknown, |value| value.0.clone());
+    let measured =
+        current.and_then(|current| current.average_value.as_ref().or(current.value.as_ref()));
     format!("{}/{quantity}", measured.map_or_else(unknown, |value| value.0.clone()))
 }

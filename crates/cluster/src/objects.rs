@@ -32,15 +32,19 @@ impl Autoscaler {
     pub(crate) fn of(hpa: &HorizontalPodAutoscaler) -> Self {
         let spec = hpa.spec.as_ref();
         let status = hpa.status.as_ref();
-        let target = spec.map(|spec| &spec.scale_target_ref).filter(|target| target.kind == "Deployment");
+        let target =
+            spec.map(|spec| &spec.scale_target_ref).filter(|target| target.kind == "Deployment");
         let max = count(spec.map_or(0, |spec| spec.max_replicas));
         let current = count(status.and_then(|status| status.current_replicas).unwrap_or(0));
         // the controller's own word that it would like more than it may have
-        let capped = status.and_then(|status| status.conditions.as_ref()).into_iter().flatten().any(|condition| {
-            condition.type_ == "ScalingLimited"
-                && condition.status == "True"
-                && condition.reason.as_deref() == Some("TooManyReplicas")
-        });
+        let capped =
+            status.and_then(|status| status.conditions.as_ref()).into_iter().flatten().any(
+                |condition| {
+                    condition.type_ == "ScalingLimited"
+                        && condition.status == "True"
+                        && condition.reason.as_deref() == Some("TooManyReplicas")
+                },
+            );
         Self {
             deployment: target.map(|target| target.name.clone()),
             state: HpaState {
@@ -80,12 +84,21 @@ mod tests {
         let deployment = |value| Pods::of(&serde_json::from_value(value).unwrap());
         let selector = json!({"matchLabels": {}});
         let spec = json!({"selector": selector, "template": {}});
-        assert_eq!(deployment(json!({"metadata": {}, "spec": spec})), Pods { desired: 1, ready: 0 });
+        assert_eq!(
+            deployment(json!({"metadata": {}, "spec": spec})),
+            Pods { desired: 1, ready: 0 }
+        );
         let spec = json!({"selector": selector, "template": {}, "replicas": 0});
-        assert_eq!(deployment(json!({"metadata": {}, "spec": spec})), Pods { desired: 0, ready: 0 });
+        assert_eq!(
+            deployment(json!({"metadata": {}, "spec": spec})),
+            Pods { desired: 0, ready: 0 }
+        );
         let spec = json!({"selector": selector, "template": {}, "replicas": 4});
         let status = json!({"replicas": 4, "readyReplicas": 3});
-        assert_eq!(deployment(json!({"metadata": {}, "spec": spec, "status": status})), Pods { desired: 4, ready: 3 });
+        assert_eq!(
+            deployment(json!({"metadata": {}, "spec": spec, "status": status})),
+            Pods { desired: 4, ready: 3 }
+        );
     }
 
     #[test]
@@ -102,15 +115,18 @@ mod tests {
         for (current, condition, at_maximum) in cases {
             let autoscaler = Autoscaler::of(&hpa(current, condition));
             let current = current.unsigned_abs();
-            assert_eq!(autoscaler.state, HpaState { min: 2, max: 5, current, at_maximum }, "{condition:?}");
+            assert_eq!(
+                autoscaler.state,
+                HpaState { min: 2, max: 5, current, at_maximum },
+                "{condition:?}"
+            );
             assert_eq!(autoscaler.deployment.as_deref(), Some("edge"));
         }
     }
 
     #[test]
     fn a_new_autoscaler_has_one_pod_at_least_and_scales_what_its_target_says() {
-        let value =
-            json!({"metadata": {}, "spec": {"maxReplicas": 4, "scaleTargetRef": {"kind": "StatefulSet", "name": "edge"}}});
+        let value = json!({"metadata": {}, "spec": {"maxReplicas": 4, "scaleTargetRef": {"kind": "StatefulSet", "name": "edge"}}});
         let autoscaler = Autoscaler::of(&serde_json::from_value(value).unwrap());
         assert_eq!(autoscaler.state, HpaState { min: 1, max: 4, current: 0, at_maximum: false });
         assert_eq!(autoscaler.deployment, None);

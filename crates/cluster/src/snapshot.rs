@@ -30,15 +30,16 @@ pub enum ClusterState {
     },
     /// The first answer is still awaited.
     Connecting,
-    /// The API server does not answer, or answers with a failure. What it said before is kept for [`Pacing::keep`], then
-    /// forgotten.
+    /// The API server does not answer, or answers with a failure. What it said before is kept for
+    /// [`Pacing::keep`], then forgotten.
     ///
     /// [`Pacing::keep`]: crate::Pacing::keep
     Unreachable {
         /// Why, in words.
         reason: String,
     },
-    /// The API server answers but does not let this process look (401, 403), or does not have this kind of resource (404).
+    /// The API server answers but does not let this process look (401, 403), or does not have this
+    /// kind of resource (404).
     Refused {
         /// The API server's own words.
         reason: String,
@@ -64,7 +65,9 @@ impl ClusterState {
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Absent { reason } | Self::Unreachable { reason } | Self::Refused { reason } => Some(reason),
+            Self::Absent { reason } | Self::Unreachable { reason } | Self::Refused { reason } => {
+                Some(reason)
+            }
             Self::Connecting | Self::Watching => None,
         }
     }
@@ -77,7 +80,8 @@ pub struct DeploymentCapacity {
     pub desired: u32,
     /// How many pods are ready.
     pub ready: u32,
-    /// The autoscaler whose target it is; `None` when there is none or when autoscalers are not known.
+    /// The autoscaler whose target it is; `None` when there is none or when autoscalers are not
+    /// known.
     pub hpa: Option<HpaState>,
 }
 

@@ -36,7 +36,8 @@ impl Trouble {
 
     /// The API server's answer says what is wrong.
     pub(crate) fn answered(status: &Status) -> Self {
-        let reason = if status.message.is_empty() { status.reason.clone() } else { status.message.clone() };
+        let reason =
+            if status.message.is_empty() { status.reason.clone() } else { status.message.clone() };
         match status.code {
             401 | 403 | 404 => Self::Refused(reason),
             410 => Self::Expired,
@@ -83,7 +84,9 @@ mod tests {
         }
         assert_eq!(Trouble::answered(&status(410)), Trouble::Expired);
         for code in [429, 500, 503] {
-            let Trouble::Unreachable(reason) = Trouble::answered(&status(code)) else { panic!("{code}") };
+            let Trouble::Unreachable(reason) = Trouble::answered(&status(code)) else {
+                panic!("{code}")
+            };
             assert!(reason.contains(&code.to_string()) && reason.contains("no way"), "{reason}");
         }
     }

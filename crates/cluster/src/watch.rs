@@ -49,7 +49,8 @@ impl Cluster {
         self.board.subscribe()
     }
 
-    /// Waits until the shutdown has ended everything that was started. Without a cluster that is at once.
+    /// Waits until the shutdown has ended everything that was started. Without a cluster that is at
+    /// once.
     pub async fn stopped(&self) {
         self.tasks.wait().await;
     }
@@ -83,7 +84,11 @@ async fn watch_all(config: ClusterConfig, board: Arc<Board>) -> Infallible {
         board,
         pacing,
     };
-    let (never, _, _) = tokio::join!(Box::pin(edge.follow()), Box::pin(cloud.follow()), Box::pin(autoscalers.follow()));
+    let (never, _, _) = tokio::join!(
+        Box::pin(edge.follow()),
+        Box::pin(cloud.follow()),
+        Box::pin(autoscalers.follow())
+    );
     never
 }
 

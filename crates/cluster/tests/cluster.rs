@@ -1,10 +1,14 @@
-//! The cluster watched through a played API server: what is seen, and what becomes of it when the server misbehaves.
+//! The cluster watched through a played API server: what is seen, and what becomes of it when the
+//! server misbehaves.
 
 mod look;
 mod played_api;
 
 use anyhow::Context as _;
-use cluster::{Cluster, ClusterAccess, ClusterConfig, ClusterSnapshot, ClusterState, DeploymentCapacity, HpaState, Pacing};
+use cluster::{
+    Cluster, ClusterAccess, ClusterConfig, ClusterSnapshot, ClusterState, DeploymentCapacity,
+    HpaState, Pacing,
+};
 use played_api::{Ending, Kind, PlayedApi};
 use std::io::Write;
 use std::path::Path;
@@ -39,7 +43,11 @@ impl Watched {
         Ok(Self { capacity: cluster.capacity(), cluster, shutdown, _folder: folder })
     }
 
-    async fn until(&mut self, what: &str, mut is_so: impl FnMut(&ClusterSnapshot) -> bool) -> anyhow::Result<ClusterSnapshot> {
+    async fn until(
+        &mut self,
+        what: &str,
+        mut is_so: impl FnMut(&ClusterSnapshot) -> bool,
+    ) -> anyhow::Result<ClusterSnapshot> {
         let seen = patiently(what, self.capacity.wait_for(|snapshot| is_so(snapshot))).await?;
         Ok(seen?.clone())
     }
@@ -53,7 +61,11 @@ fn config(kubeconfig: &Path, keep: Duration) -> ClusterConfig {
         keep,
         ..Pacing::default()
     };
-    ClusterConfig { access: ClusterAccess::Kubeconfig(Some(kubeconfig.to_owned())), pacing, ..ClusterConfig::default() }
+    ClusterConfig {
+        access: ClusterAccess::Kubeconfig(Some(kubeconfig.to_owned())),
+        pacing,
+        ..ClusterConfig::default()
+    }
 }
 
 /// The namespace comes from the context.
@@ -113,7 +125,8 @@ async fn deployments_and_their_autoscalers_are_seen_as_they_change() -> anyhow::
 }
 
 #[tokio::test]
-async fn without_permission_nothing_is_known_until_it_is_given_and_nothing_after_it_is_taken() -> anyhow::Result<()> {
+async fn without_permission_nothing_is_known_until_it_is_given_and_nothing_after_it_is_taken()
+-> anyhow::Result<()> {
     let api = PlayedApi::start().await?;
     api.change(|world| {
         world.refused.extend([Kind::Deployment, Kind::Autoscaler]);
@@ -122,7 +135,9 @@ async fn without_permission_nothing_is_known_until_it_is_given_and_nothing_after
     });
     let mut watched = Watched::new(&api, LONG)?;
     let is_refused = |state: &ClusterState| matches!(state, ClusterState::Refused { reason } if reason.contains("forbidden"));
-    let both = |snapshot: &ClusterSnapshot| is_refused(&snapshot.state) && is_refused(&snapshot.autoscalers);
+    let both = |snapshot: &ClusterSnapshot| {
+        is_refused(&snapshot.state) && is_refused(&snapshot.autoscalers)
+    };
     let refused = watched.until("the refusal", both).await?;
     assert_eq!((refused.edge, refused.cloud), (None, None));
 
@@ -148,8 +163,10 @@ async fn deployments_are_known_when_only_autoscalers_are_refused() -> anyhow::Re
         world.autoscaler("edge", "edge-inference", 2, 2);
     });
     let mut watched = Watched::new(&api, LONG)?;
-    let refused = |snapshot: &ClusterSnapshot| matches!(snapshot.autoscalers, ClusterState::Refused { .. });
-    let seen = watched.until("half", |snapshot| refused(snapshot) && snapshot.edge.is_some()).await?;
+    let refused =
+        |snapshot: &ClusterSnapshot| matches!(snapshot.autoscalers, ClusterState::Refused { .. });
+    let seen =
+        watched.until("half", |snapshot| refused(snapshot) && snapshot.edge.is_some()).await?;
     assert_eq!((seen.state, seen.edge), (ClusterState::Watching, pods(2, 1)));
     Ok(())
 }
@@ -159,7 +176,8 @@ async fn a_server_that_comes_late_is_found() -> anyhow::Result<()> {
     let mut api = PlayedApi::away().await?;
     api.change(|world| world.deployment("edge-inference", 1, 1));
     let mut watched = Watched::new(&api, LONG)?;
-    let away = watched.until("nobody there", |snapshot| snapshot.state.name() == "unreachable").await?;
+    let away =
+        watched.until("nobody there", |snapshot| snapshot.state.name() == "unreachable").await?;
     assert!(away.state.reason().is_some_and(|reason| reason.contains("refused")), "{away:?}");
     assert_eq!(away.edge, None);
     api.come().await?;
@@ -175,7 +193,9 @@ async fn what_was_known_outlives_a_restart_of_the_server() -> anyhow::Result<()>
     let mut watched = Watched::new(&api, LONG)?;
     watched.until("the deployment", |snapshot| snapshot.edge == pods(3, 3)).await?;
     api.go().await;
-    let away = watched.until("the server is gone", |snapshot| snapshot.state.name() == "unreachable").await?;
+    let away = watched
+        .until("the server is gone", |snapshot| snapshot.state.name() == "unreachable")
+        .await?;
     assert_eq!(away.edge, pods(3, 3));
     // nobody was told of this one
     api.change(|world| world.deployment("edge-inference", 3, 2));
@@ -195,7 +215,9 @@ async fn what_was_known_is_forgotten_when_the_server_stays_away() -> anyhow::Res
     let mut watched = Watched::new(&api, Duration::from_millis(200))?;
     watched.until("both", |snapshot| snapshot.edge.is_some() && snapshot.cloud.is_some()).await?;
     api.go().await;
-    let forgotten = watched.until("nothing", |snapshot| snapshot.edge.is_none() && snapshot.cloud.is_none()).await?;
+    let forgotten = watched
+        .until("nothing", |snapshot| snapshot.edge.is_none() && snapshot.cloud.is_none())
+        .await?;
     assert_eq!(forgotten.state.name(), "unreachable");
     Ok(())
 }
@@ -233,7 +255,9 @@ async fn a_watch_goes_on_after_it_has_ended_or_was_cut() -> anyhow::Result<()> {
             world.end_watches(ending);
             world.deployment("edge-inference", round, round);
         });
-        let seen = watched.until("a change from in between", |snapshot| snapshot.edge == pods(round, round)).await?;
+        let seen = watched
+            .until("a change from in between", |snapshot| snapshot.edge == pods(round, round))
+            .await?;
         assert_eq!(seen.state, ClusterState::Watching);
     }
     Ok(())
@@ -262,13 +286,20 @@ async fn a_kubeconfig_that_is_written_later_is_found() -> anyhow::Result<()> {
     let kubeconfig = folder.path().join("config");
     let cluster = Cluster::watch(config(&kubeconfig, LONG), &CancellationToken::new());
     let mut capacity = cluster.capacity();
-    let absent = patiently("absence", capacity.wait_for(|snapshot| snapshot.state.name() == "absent")).await??.clone();
-    assert!(absent.state.reason().is_some_and(|reason| reason.contains("kubeconfig")), "{absent:?}");
+    let absent =
+        patiently("absence", capacity.wait_for(|snapshot| snapshot.state.name() == "absent"))
+            .await??
+            .clone();
+    assert!(
+        absent.state.reason().is_some_and(|reason| reason.contains("kubeconfig")),
+        "{absent:?}"
+    );
     // all at once, as a mounted file appears
     let elsewhere = folder.path().join("draft");
     write_kubeconfig(&elsewhere, &api)?;
     std::fs::rename(elsewhere, kubeconfig)?;
-    patiently("the deployment", capacity.wait_for(|snapshot| snapshot.edge == pods(1, 1))).await??;
+    patiently("the deployment", capacity.wait_for(|snapshot| snapshot.edge == pods(1, 1)))
+        .await??;
     Ok(())
 }
 
@@ -324,8 +355,11 @@ impl Write for Lines {
 async fn the_log_is_told_of_each_change_once_however_often_it_is_tried() -> anyhow::Result<()> {
     let lines = Lines::default();
     let writer = lines.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(LevelFilter::INFO).with_ansi(false).with_writer(move || writer.clone()).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::INFO)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
     // everything of this test runs on this thread
     let _guard = tracing::subscriber::set_default(subscriber);
 
@@ -333,7 +367,11 @@ async fn the_log_is_told_of_each_change_once_however_often_it_is_tried() -> anyh
     api.change(|world| world.broken = true);
     let mut watched = Watched::new(&api, LONG)?;
     api.wait_for("ten rounds", |world| world.lists >= 30).await?;
-    watched.until("a failure", |snapshot| snapshot.state.reason().is_some_and(|reason| reason.contains("etcd"))).await?;
+    watched
+        .until("a failure", |snapshot| {
+            snapshot.state.reason().is_some_and(|reason| reason.contains("etcd"))
+        })
+        .await?;
     api.change(|world| {
         world.broken = false;
         world.refused.insert(Kind::Autoscaler);
@@ -343,15 +381,21 @@ async fn the_log_is_told_of_each_change_once_however_often_it_is_tried() -> anyh
     let watches = api.count(|world| world.watches);
     api.change(|world| world.end_watches(Ending::Cut));
     api.wait_for("both watches again", |world| world.watches >= watches + 2).await?;
-    let refused = |snapshot: &ClusterSnapshot| matches!(snapshot.autoscalers, ClusterState::Refused { .. });
-    watched.until("a watch", |snapshot| snapshot.state == ClusterState::Watching && refused(snapshot)).await?;
+    let refused =
+        |snapshot: &ClusterSnapshot| matches!(snapshot.autoscalers, ClusterState::Refused { .. });
+    watched
+        .until("a watch", |snapshot| snapshot.state == ClusterState::Watching && refused(snapshot))
+        .await?;
 
     let text = String::from_utf8(lines.0.lock().expect("no writer panics").clone())?;
     let told = |part: &str| text.lines().filter(|line| line.contains(part)).count();
     assert_eq!(told("API server does not answer"), 1, "{text}");
     assert_eq!(told("does not let this process see autoscalers"), 1, "{text}");
     // the deployments may be back a moment before it is known that the autoscalers are refused
-    assert!(text.lines().count() <= 3 && told("watching the deployments") == text.lines().count() - 1, "{text}");
+    assert!(
+        text.lines().count() <= 3 && told("watching the deployments") == text.lines().count() - 1,
+        "{text}"
+    );
     Ok(())
 }
 

@@ -1,7 +1,9 @@
-//! One photo on one thread through YOLOv3-tiny: letterbox, network, and reading the boxes off its outputs.
+//! One photo on one thread through YOLOv3-tiny: letterbox, network, and reading the boxes off its
+//! outputs.
 //!
-//! With `MLVI_REFERENCE_DIR` the photo is Darknet's dog and the weights are the real ones; without it both are made up, which takes the
-//! letterbox and the network as long, and leaves next to nothing to read.
+//! With `MLVI_REFERENCE_DIR` the photo is Darknet's dog and the weights are the real ones; without
+//! it both are made up, which takes the letterbox and the network as long, and leaves next to
+//! nothing to read.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use detector::{Description, Detector, LoadOptions};
@@ -21,8 +23,10 @@ fn models() -> PathBuf {
 
 fn photo() -> RgbImage {
     if let Some(reference) = reference() {
-        let photo = std::fs::read(reference.join("images/dog.jpg")).expect("the reference has this photo");
-        return vision::decode(&photo, &vision::Limits::default()).expect("the photo can be decoded");
+        let photo =
+            std::fs::read(reference.join("images/dog.jpg")).expect("the reference has this photo");
+        return vision::decode(&photo, &vision::Limits::default())
+            .expect("the photo can be decoded");
     }
     let size = ImageSize { width: 768, height: 576 };
     let data = (0..size.width * size.height * 3).map(|index| (index % 251) as u8).collect();
@@ -32,8 +36,12 @@ fn photo() -> RgbImage {
 /// The description and, when the weights are made up, the folder that holds them.
 fn description() -> (Description, Option<TempDir>) {
     if let Some(reference) = reference() {
-        let description = Description::load(&models(), "yolov3-tiny").expect("our own description is sound");
-        return (description.with_weights_at(reference.join("../models/yolov3-tiny.weights")), None);
+        let description =
+            Description::load(&models(), "yolov3-tiny").expect("our own description is sound");
+        return (
+            description.with_weights_at(reference.join("../models/yolov3-tiny.weights")),
+            None,
+        );
     }
     let dir = tempfile::tempdir().expect("a temporary folder");
     for file in ["yolov3-tiny.cfg", "coco.names"] {
@@ -53,7 +61,9 @@ fn description() -> (Description, Option<TempDir>) {
 fn stages(criterion: &mut Criterion) {
     let (description, _dir) = description();
     criterion.bench_function("load", |bencher| {
-        bencher.iter(|| Detector::load(&description, LoadOptions::default()).expect("the model loads"));
+        bencher.iter(|| {
+            Detector::load(&description, LoadOptions::default()).expect("the model loads")
+        });
     });
     let detector = Detector::load(&description, LoadOptions::default()).expect("the model loads");
     let mut session = detector.session().expect("a session starts");
@@ -67,7 +77,9 @@ fn stages(criterion: &mut Criterion) {
     });
     criterion.bench_function("decode and suppress", |bencher| {
         bencher.iter_custom(|rounds| {
-            let once = |_| session.detect(&[black_box(&photo)]).expect("the network runs")[0].postprocess_ms;
+            let once = |_| {
+                session.detect(&[black_box(&photo)]).expect("the network runs")[0].postprocess_ms
+            };
             Duration::from_secs_f64((0..rounds).map(once).sum::<f64>() / 1000.0)
         });
     });

@@ -13,9 +13,11 @@ use weights::Weights;
 pub use origin::{Fork, Resize};
 pub use weights::{DataFile, PypiSource, WeightsFile};
 
-/// The largest input side in pixels: YOLO networks run at up to about 1280, and a typing error must not ask for gigabytes.
+/// The largest input side in pixels: YOLO networks run at up to about 1280, and a typing error must
+/// not ask for gigabytes.
 pub(crate) const MAX_INPUT_SIDE: u32 = 4096;
-/// What white may be in a network's input: 1 and 255 are usual, 16 bits are the most that a picture has.
+/// What white may be in a network's input: 1 and 255 are usual, 16 bits are the most that a picture
+/// has.
 const MIN_SCALE: f32 = 0.001;
 const MAX_SCALE: f32 = 65_535.0;
 /// The most classes: Open Images has 601, and every class costs a row of every head.
@@ -55,9 +57,11 @@ pub(crate) enum Kind {
 /// How the outputs of an ONNX network are read.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum OnnxOutput {
-    /// Raw convolution outputs `[n, anchors·(5+classes), h, w]`, one head per entry, in the order of the network's outputs.
+    /// Raw convolution outputs `[n, anchors·(5+classes), h, w]`, one head per entry, in the order
+    /// of the network's outputs.
     YoloHeads(Vec<HeadEntry>),
-    /// One output `[n, 4+classes, boxes]`: centre x, y, width, height in input pixels, then a probability per class.
+    /// One output `[n, 4+classes, boxes]`: centre x, y, width, height in input pixels, then a
+    /// probability per class.
     Yolov8,
 }
 
@@ -83,7 +87,8 @@ pub(crate) struct Thresholds {
     /// The least confidence, 0 to 1, exclusive.
     #[serde(default = "default_confidence")]
     pub(crate) confidence: f32,
-    /// From which confidence on what is no detection is told all the same, exclusive; below `confidence`.
+    /// From which confidence on what is no detection is told all the same, exclusive; below
+    /// `confidence`.
     pub(crate) weak: Option<f32>,
     /// The largest overlap (intersection over union) of two boxes of a class, 0 to 1.
     #[serde(default = "default_nms_iou")]
@@ -155,23 +160,35 @@ enum OutputKind {
 }
 
 impl Description {
-    /// Reads `models_dir/NAME.toml` and the names file that it points to; the weights need not be there.
+    /// Reads `models_dir/NAME.toml` and the names file that it points to; the weights need not be
+    /// there.
     ///
     /// # Errors
-    /// An unknown name (with the known ones listed), an unreadable file, or a field that is not allowed.
+    /// An unknown name (with the known ones listed), an unreadable file, or a field that is not
+    /// allowed.
     pub fn load(models_dir: &Path, name: &str) -> Result<Self, ModelError> {
         let path = models_dir.join(format!("{name}.toml"));
         // a name is a file's name and never a path that leads out of the folder
-        let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+        let plain = !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
         if !plain || !path.is_file() {
             let available = Self::available(models_dir);
-            return Err(ModelError::UnknownModel { name: name.into(), dir: models_dir.into(), available });
+            return Err(ModelError::UnknownModel {
+                name: name.into(),
+                dir: models_dir.into(),
+                available,
+            });
         }
-        let text = text::read(&path).map_err(|source| ModelError::Unreadable { path: path.clone(), source })?;
+        let text = text::read(&path)
+            .map_err(|source| ModelError::Unreadable { path: path.clone(), source })?;
         let problem = |problem: String| ModelError::Description { path: path.clone(), problem };
-        let file: File = toml::from_str(&text).map_err(|error| problem(error.to_string().trim_end().to_owned()))?;
+        let file: File = toml::from_str(&text)
+            .map_err(|error| problem(error.to_string().trim_end().to_owned()))?;
         if file.name != name {
-            return Err(problem(format!("`name` is '{}'; it must be the file's own name, '{name}'", file.name)));
+            return Err(problem(format!(
+                "`name` is '{}'; it must be the file's own name, '{name}'",
+                file.name
+            )));
         }
         let kind = file.kind(models_dir).map_err(problem)?;
         let input = file.input.as_ref().map(Input::size);
@@ -179,16 +196,28 @@ impl Description {
         let weights = file.weights.checked(models_dir).map_err(problem)?;
         let names_path = models_dir.join(&file.names);
         let names = read_names(&names_path)?;
-        Ok(Self { path, name: file.name, input, thresholds: file.thresholds, names, weights, resize: file.resize, kind })
+        Ok(Self {
+            path,
+            name: file.name,
+            input,
+            thresholds: file.thresholds,
+            names,
+            weights,
+            resize: file.resize,
+            kind,
+        })
     }
 
     /// The names of the models that a folder describes, sorted; none when it cannot be read.
     #[must_use]
     pub fn available(models_dir: &Path) -> Vec<String> {
         let entries = std::fs::read_dir(models_dir).into_iter().flatten().flatten();
-        let toml = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ext| ext == "toml"));
-        let mut names: Vec<String> =
-            toml.filter_map(|path| path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned)).collect();
+        let toml = entries
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|ext| ext == "toml"));
+        let mut names: Vec<String> = toml
+            .filter_map(|path| path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned))
+            .collect();
         names.sort();
         names
     }
@@ -200,12 +229,14 @@ impl Description {
         self
     }
 
-    /// The same model with another least confidence, e.g. a low one to measure its precision over all of them. What is not 0 to 1 is taken
-    /// as the nearer of both. Weak detections end where they would not be below it.
+    /// The same model with another least confidence, e.g. a low one to measure its precision over
+    /// all of them. What is not 0 to 1 is taken as the nearer of both. Weak detections end
+    /// where they would not be below it.
     #[must_use]
     pub fn with_confidence(mut self, confidence: f32) -> Self {
         self.thresholds.confidence = confidence.clamp(0.0, 1.0);
-        self.thresholds.weak = self.thresholds.weak.filter(|weak| *weak < self.thresholds.confidence);
+        self.thresholds.weak =
+            self.thresholds.weak.filter(|weak| *weak < self.thresholds.confidence);
         self
     }
 
@@ -256,7 +287,8 @@ impl Description {
         self.thresholds.confidence
     }
 
-    /// Above which confidence what is no detection is told as a weak one, if it is at all; below [`Description::confidence`].
+    /// Above which confidence what is no detection is told as a weak one, if it is at all; below
+    /// [`Description::confidence`].
     #[must_use]
     pub fn weak(&self) -> Option<f32> {
         self.thresholds.weak
@@ -268,13 +300,15 @@ impl Description {
         self.thresholds.nms_iou
     }
 
-    /// Which boxes compete. Unless the description says so, heads with an objectness compete by it, as in Darknet's Python module, and
-    /// outputs that know only classes compete by class.
+    /// Which boxes compete. Unless the description says so, heads with an objectness compete by it,
+    /// as in Darknet's Python module, and outputs that know only classes compete by class.
     #[must_use]
     pub fn nms(&self) -> Rule {
         let fitting = match self.kind {
             Kind::Onnx { output: OnnxOutput::Yolov8, .. } => Rule::Class,
-            Kind::Darknet { .. } | Kind::Onnx { output: OnnxOutput::YoloHeads(_), .. } => Rule::Objectness,
+            Kind::Darknet { .. } | Kind::Onnx { output: OnnxOutput::YoloHeads(_), .. } => {
+                Rule::Objectness
+            }
         };
         self.thresholds.nms.unwrap_or(fitting)
     }
@@ -291,8 +325,9 @@ impl Description {
         &self.weights
     }
 
-    /// The files with which an ONNX network keeps its numbers apart, by the network itself, which must be there; none of Darknet's has any.
-    /// What the description says of them is with them.
+    /// The files with which an ONNX network keeps its numbers apart, by the network itself, which
+    /// must be there; none of Darknet's has any. What the description says of them is with
+    /// them.
     ///
     /// # Errors
     /// When the network cannot be read, or names a file outside of its own folder.
@@ -303,8 +338,8 @@ impl Description {
         }
     }
 
-    /// How a picture is brought to the network's size, if the description says so; else the network's Darknet decides, and ONNX networks
-    /// are letterboxed.
+    /// How a picture is brought to the network's size, if the description says so; else the
+    /// network's Darknet decides, and ONNX networks are letterboxed.
     #[must_use]
     pub fn resize(&self) -> Option<Resize> {
         self.resize
@@ -325,17 +360,31 @@ impl File {
     fn kind(&self, dir: &Path) -> Result<Kind, String> {
         match (self.format, &self.config, &self.onnx) {
             (Format::Darknet, _, Some(_)) => Err("`onnx` is only for the format \"onnx\"".into()),
-            (Format::Darknet, None, _) => Err("`config` is missing: the format \"darknet\" needs the path of a .cfg".into()),
+            (Format::Darknet, None, _) => {
+                Err("`config` is missing: the format \"darknet\" needs the path of a .cfg".into())
+            }
             (Format::Darknet, Some(_), None) if self.weights.has_data() => {
                 Err("`weights.data` is only for the format \"onnx\"".into())
             }
-            (Format::Darknet, Some(config), None) => Ok(Kind::Darknet { config: dir.join(config), fork: self.darknet }),
+            (Format::Darknet, Some(config), None) => {
+                Ok(Kind::Darknet { config: dir.join(config), fork: self.darknet })
+            }
             (Format::Onnx, Some(_), _) => Err("`config` is only for the format \"darknet\"".into()),
-            (Format::Onnx, None, _) if self.darknet.is_some() => Err("`darknet` is only for the format \"darknet\"".into()),
-            (Format::Onnx, None, None) => Err("`onnx.output` is missing: \"yolo-heads\" or \"yolov8\"".into()),
+            (Format::Onnx, None, _) if self.darknet.is_some() => {
+                Err("`darknet` is only for the format \"darknet\"".into())
+            }
+            (Format::Onnx, None, None) => {
+                Err("`onnx.output` is missing: \"yolo-heads\" or \"yolov8\"".into())
+            }
             (Format::Onnx, None, Some(onnx)) => match &self.input {
-                Some(input) => Ok(Kind::Onnx { input: input.size(), output: onnx.checked()?, input_scale: onnx.scale()? }),
-                None => Err("`input` is missing: the format \"onnx\" needs its width and height".into()),
+                Some(input) => Ok(Kind::Onnx {
+                    input: input.size(),
+                    output: onnx.checked()?,
+                    input_scale: onnx.scale()?,
+                }),
+                None => {
+                    Err("`input` is missing: the format \"onnx\" needs its width and height".into())
+                }
             },
         }
     }
@@ -344,9 +393,9 @@ impl File {
 impl Onnx {
     fn scale(&self) -> Result<Option<f32>, String> {
         match self.input_scale {
-            Some(scale) if !(MIN_SCALE..=MAX_SCALE).contains(&scale) => {
-                Err(format!("`onnx.input_scale` is {scale}; it must be {MIN_SCALE} to {MAX_SCALE}, what white is in the input"))
-            }
+            Some(scale) if !(MIN_SCALE..=MAX_SCALE).contains(&scale) => Err(format!(
+                "`onnx.input_scale` is {scale}; it must be {MIN_SCALE} to {MAX_SCALE}, what white is in the input"
+            )),
             scale => Ok(scale),
         }
     }
@@ -356,16 +405,22 @@ impl Onnx {
         match self.output {
             OutputKind::Yolov8 if self.heads.is_empty() => Ok(OnnxOutput::Yolov8),
             OutputKind::Yolov8 => Err("`onnx.heads` is only for the output \"yolo-heads\"".into()),
-            OutputKind::YoloHeads if self.heads.is_empty() => {
-                Err("`onnx.heads` is missing: the output \"yolo-heads\" needs the anchors of each head".into())
-            }
+            OutputKind::YoloHeads if self.heads.is_empty() => Err(
+                "`onnx.heads` is missing: the output \"yolo-heads\" needs the anchors of each head"
+                    .into(),
+            ),
             OutputKind::YoloHeads => {
                 for head in &self.heads {
-                    if head.anchors.is_empty() || !head.anchors.iter().flatten().all(|side| positive(*side)) {
+                    if head.anchors.is_empty()
+                        || !head.anchors.iter().flatten().all(|side| positive(*side))
+                    {
                         return Err("`onnx.heads.anchors` must be [width, height] pairs in input pixels, above 0".into());
                     }
                     if !positive(head.scale_x_y) {
-                        return Err(format!("`onnx.heads.scale_x_y` is {}; it must be a number above 0", head.scale_x_y));
+                        return Err(format!(
+                            "`onnx.heads.scale_x_y` is {}; it must be a number above 0",
+                            head.scale_x_y
+                        ));
                     }
                 }
                 Ok(OnnxOutput::YoloHeads(self.heads.clone()))
@@ -375,30 +430,41 @@ impl Onnx {
 }
 
 fn check_numbers(input: Option<ImageSize>, thresholds: Thresholds) -> Result<(), String> {
-    for (field, value) in input.iter().flat_map(|input| [("input.width", input.width), ("input.height", input.height)]) {
+    for (field, value) in input
+        .iter()
+        .flat_map(|input| [("input.width", input.width), ("input.height", input.height)])
+    {
         if !(1..=MAX_INPUT_SIDE).contains(&value) {
             return Err(format!("`{field}` is {value}; it must be 1 to {MAX_INPUT_SIDE} pixels"));
         }
     }
-    for (field, value) in [("thresholds.confidence", thresholds.confidence), ("thresholds.nms_iou", thresholds.nms_iou)] {
+    for (field, value) in [
+        ("thresholds.confidence", thresholds.confidence),
+        ("thresholds.nms_iou", thresholds.nms_iou),
+    ] {
         if !(0.0..=1.0).contains(&value) {
             return Err(format!("`{field}` is {value}; it must be 0 to 1"));
         }
     }
     let confidence = thresholds.confidence;
     if let Some(weak) = thresholds.weak.filter(|weak| !(0.0..confidence).contains(weak)) {
-        return Err(format!("`thresholds.weak` is {weak}; it must be 0 or more and below `thresholds.confidence`, {confidence}"));
+        return Err(format!(
+            "`thresholds.weak` is {weak}; it must be 0 or more and below `thresholds.confidence`, {confidence}"
+        ));
     }
     Ok(())
 }
 
 fn read_names(path: &Path) -> Result<Vec<String>, ModelError> {
     // Darknet never looked at the encoding
-    let text = text::read_or_latin1(path).map_err(|source| ModelError::Unreadable { path: path.into(), source })?;
-    let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
+    let text = text::read_or_latin1(path)
+        .map_err(|source| ModelError::Unreadable { path: path.into(), source })?;
+    let names: Vec<String> =
+        text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
     if (1..=MAX_CLASSES).contains(&names.len()) {
         return Ok(names);
     }
-    let problem = format!("has {} class names; 1 to {MAX_CLASSES} are allowed, one a line", names.len());
+    let problem =
+        format!("has {} class names; 1 to {MAX_CLASSES} are allowed, one a line", names.len());
     Err(ModelError::Description { path: path.into(), problem })
 }

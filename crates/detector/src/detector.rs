@@ -13,7 +13,8 @@ use frame::{ImageSize, ModelInfo};
 use std::sync::Arc;
 use tract_onnx::prelude::{TractResult, TypedModel};
 
-/// Digits of the weights' sha256 that make up a model's version: enough to tell files apart, short enough to read.
+/// Digits of the weights' sha256 that make up a model's version: enough to tell files apart, short
+/// enough to read.
 const VERSION_DIGITS: usize = 12;
 
 /// How a model is loaded.
@@ -21,8 +22,9 @@ const VERSION_DIGITS: usize = 12;
 pub struct LoadOptions {
     /// How many images run through the network at once; 0 counts as 1, which is best on a CPU.
     ///
-    /// Above 1 a second plan is prepared, which doubles the memory of the weights and multiplies that of the layers' outputs. With tract
-    /// 0.23 it does not pay: measured per frame, YOLOv3-tiny takes 1.4 to 1.6 times as long in groups of 2 to 8 as one by one.
+    /// Above 1 a second plan is prepared, which doubles the memory of the weights and multiplies
+    /// that of the layers' outputs. With tract 0.23 it does not pay: measured per frame,
+    /// YOLOv3-tiny takes 1.4 to 1.6 times as long in groups of 2 to 8 as one by one.
     pub max_batch: usize,
 }
 
@@ -64,7 +66,8 @@ enum Source {
 }
 
 impl Detector {
-    /// Verifies the weights' size and sha256, reads and optimises the network. Takes a fraction of a second; call it once.
+    /// Verifies the weights' size and sha256, reads and optimises the network. Takes a fraction of
+    /// a second; call it once.
     ///
     /// # Errors
     /// When a file is missing, malformed or not the one expected; see [`ModelError`].
@@ -86,17 +89,27 @@ impl Detector {
         let (version, unverified) = source.version(description, own)?;
         let (input, resize) = (source.input(), description.resize().unwrap_or(source.resize()));
         let plan = |batch: usize| -> Result<Arc<Plan>, String> {
-            let made = guarded(|| -> TractResult<Plan> { Plan::new(source.model(batch)?, batch, input, &outputs) })?;
+            let made = guarded(|| -> TractResult<Plan> {
+                Plan::new(source.model(batch)?, batch, input, &outputs)
+            })?;
             made.map(Arc::new).map_err(|error| format!("{error:#}"))
         };
         let single = plan(1).map_err(|reason| ModelError::network(description, reason))?;
         let batch = match (options.max_batch, &source) {
             (0 | 1, _) => None,
-            (batch, Source::Darknet(_)) => Some(plan(batch).map_err(|reason| ModelError::network(description, reason))?),
-            // exported networks often have a batch of one written into them, and still do their work one by one
+            (batch, Source::Darknet(_)) => {
+                Some(plan(batch).map_err(|reason| ModelError::network(description, reason))?)
+            }
+            // exported networks often have a batch of one written into them, and still do their
+            // work one by one
             (batch, Source::Onnx(..)) => plan(batch)
                 .inspect_err(|reason| {
-                    tracing::warn!(model = description.name(), batch, reason, "network takes no batches, images run one by one");
+                    tracing::warn!(
+                        model = description.name(),
+                        batch,
+                        reason,
+                        "network takes no batches, images run one by one"
+                    );
                 })
                 .ok(),
         };
@@ -126,7 +139,8 @@ impl Detector {
         Ok(Self { model: Arc::new(model) })
     }
 
-    /// Name, version (the first 12 digits of the weights' sha256, of all their files) and input size.
+    /// Name, version (the first 12 digits of the weights' sha256, of all their files) and input
+    /// size.
     #[must_use]
     pub fn info(&self) -> &ModelInfo {
         &self.model.info
@@ -138,13 +152,15 @@ impl Detector {
         self.model.resize
     }
 
-    /// What was assumed about the files and what in them was passed over, a sentence each: for whoever describes a model.
+    /// What was assumed about the files and what in them was passed over, a sentence each: for
+    /// whoever describes a model.
     #[must_use]
     pub fn remarks(&self) -> &[String] {
         &self.model.remarks
     }
 
-    /// A session for one thread. It allocates only the input and tract's state; the weights are shared.
+    /// A session for one thread. It allocates only the input and tract's state; the weights are
+    /// shared.
     ///
     /// # Errors
     /// When tract refuses to set up its state.
@@ -182,8 +198,13 @@ impl Source {
         }
     }
 
-    /// The checksum of all files that hold numbers, of which `own` is the weights file's, and which of them nobody vouches for.
-    fn version(&self, description: &Description, own: String) -> Result<(String, Vec<String>), ModelError> {
+    /// The checksum of all files that hold numbers, of which `own` is the weights file's, and which
+    /// of them nobody vouches for.
+    fn version(
+        &self,
+        description: &Description,
+        own: String,
+    ) -> Result<(String, Vec<String>), ModelError> {
         match self {
             Self::Darknet(_) => Ok((own, Vec::new())),
             Self::Onnx(onnx, _) => checksum::with_data(description, own, onnx.data()),
@@ -230,7 +251,11 @@ fn check_names(description: &Description, outputs: &Outputs) -> Result<(), Model
     match heads.iter().find(|head| head.classes != description.names().len()) {
         Some(head) => Err(ModelError::Description {
             path: description.path().into(),
-            problem: format!("`names` has {} names where the network has {} classes", description.names().len(), head.classes),
+            problem: format!(
+                "`names` has {} names where the network has {} classes",
+                description.names().len(),
+                head.classes
+            ),
         }),
         None => Ok(()),
     }

@@ -45,7 +45,9 @@ pub enum ModelError {
         reason: &'static str,
     },
     /// The weights file has the right size and another content.
-    #[error("the weights {path} have the sha256 {actual} where {expected} is expected; delete the file and get it again")]
+    #[error(
+        "the weights {path} have the sha256 {actual} where {expected} is expected; delete the file and get it again"
+    )]
     WrongChecksum {
         /// Which file.
         path: PathBuf,
@@ -87,7 +89,11 @@ pub enum ModelError {
 impl ModelError {
     /// About the network in the weights file.
     pub(crate) fn network(description: &Description, reason: String) -> Self {
-        Self::Network { model: description.name().into(), path: description.weights().path.clone(), reason }
+        Self::Network {
+            model: description.name().into(),
+            path: description.weights().path.clone(),
+            reason,
+        }
     }
 }
 

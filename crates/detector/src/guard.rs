@@ -1,7 +1,7 @@
 //! Panics of a library as errors.
 //!
-//! tract panics on some damaged files, where it indexes by what the file claims. Such a file is somebody's mistake and no reason to end
-//! a process.
+//! tract panics on some damaged files, where it indexes by what the file claims. Such a file is
+//! somebody's mistake and no reason to end a process.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -13,7 +13,8 @@ thread_local! {
     static CAUGHT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does the work, or tells in words why it panicked; nothing is printed then. What the work has changed must not be used afterwards.
+/// Does the work, or tells in words why it panicked; nothing is printed then. What the work has
+/// changed must not be used afterwards.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -32,7 +33,8 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 
 fn words(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a reason")
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a reason")
 }
 
 #[cfg(test)]
@@ -42,7 +44,10 @@ mod tests {
     #[test]
     fn a_panic_becomes_an_error_with_its_reason() {
         assert_eq!(guarded(|| 7), Ok(7));
-        assert_eq!(guarded(|| -> u8 { panic!("{} apples", 3) }), Err("tract panicked: 3 apples".into()));
+        assert_eq!(
+            guarded(|| -> u8 { panic!("{} apples", 3) }),
+            Err("tract panicked: 3 apples".into())
+        );
         assert_eq!(guarded(|| -> u8 { panic!("none") }), Err("tract panicked: none".into()));
         assert!(!CAUGHT.get(), "what follows is printed again");
     }

@@ -1,5 +1,5 @@
-//! Fitting an image into the network's input: without distorting it, as Darknet's `letterbox_image` does, or side by side, as AlexeyAB's
-//! does with `resize_image` alone.
+//! Fitting an image into the network's input: without distorting it, as Darknet's `letterbox_image`
+//! does, or side by side, as AlexeyAB's does with `resize_image` alone.
 
 use crate::Resize;
 use frame::{BoundingBox, ImageSize, RgbImage};
@@ -9,7 +9,8 @@ const FILL: f32 = 0.5;
 /// Red, green, blue.
 const CHANNELS: usize = 3;
 
-/// Where an image lies in the network's input: all over it, or scaled to fit, in the middle, with bars on two sides.
+/// Where an image lies in the network's input: all over it, or scaled to fit, in the middle, with
+/// bars on two sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Letterbox {
     image: ImageSize,
@@ -26,28 +27,40 @@ impl Letterbox {
         }
     }
 
-    /// Darknet's rule, in whole pixels rounded down; at least one pixel is left of the thinnest image.
+    /// Darknet's rule, in whole pixels rounded down; at least one pixel is left of the thinnest
+    /// image.
     pub(crate) fn new(image: ImageSize, input: ImageSize) -> Self {
         let scaled = |side: u32, target: u32, of: u32| {
             // never above the target's own side, so it fits in 32 bits
             (u64::from(side) * u64::from(target) / u64::from(of)).max(1) as u32
         };
-        let wide = input.width as f32 / (image.width as f32) < input.height as f32 / (image.height as f32);
+        let wide =
+            input.width as f32 / (image.width as f32) < input.height as f32 / (image.height as f32);
         let fitted = if wide {
-            ImageSize { width: input.width, height: scaled(image.height, input.width, image.width).min(input.height) }
+            ImageSize {
+                width: input.width,
+                height: scaled(image.height, input.width, image.width).min(input.height),
+            }
         } else {
-            ImageSize { width: scaled(image.width, input.height, image.height).min(input.width), height: input.height }
+            ImageSize {
+                width: scaled(image.width, input.height, image.height).min(input.width),
+                height: input.height,
+            }
         };
         Self { image, input, fitted }
     }
 
-    /// A box in pixels of the network's input as a box in pixels of the image (Darknet's `correct_yolo_boxes`).
+    /// A box in pixels of the network's input as a box in pixels of the image (Darknet's
+    /// `correct_yolo_boxes`).
     pub(crate) fn to_image(self, in_input: &BoundingBox) -> BoundingBox {
         // Darknet takes half the bar here, where the picture itself was placed at its floor
         let left = (self.input.width - self.fitted.width) as f32 / 2.0;
         let top = (self.input.height - self.fitted.height) as f32 / 2.0;
         let moved = BoundingBox { x: in_input.x - left, y: in_input.y - top, ..*in_input };
-        moved.scaled(self.image.width as f32 / self.fitted.width as f32, self.image.height as f32 / self.fitted.height as f32)
+        moved.scaled(
+            self.image.width as f32 / self.fitted.width as f32,
+            self.image.height as f32 / self.fitted.height as f32,
+        )
     }
 }
 
@@ -57,7 +70,8 @@ pub(crate) struct Letterboxer {
     prepared: Option<Letterbox>,
     columns: Vec<Tap>,
     rows: Vec<Tap>,
-    /// One row of the image, already blended vertically, with one more pixel so that the last column has a right neighbour.
+    /// One row of the image, already blended vertically, with one more pixel so that the last
+    /// column has a right neighbour.
     row: Vec<f32>,
 }
 
@@ -69,7 +83,8 @@ struct Tap {
     second_share: f32,
 }
 
-/// Darknet's `resize_image`: corners stay corners, so the scale is `(from - 1) / (to - 1)`, in single precision.
+/// Darknet's `resize_image`: corners stay corners, so the scale is `(from - 1) / (to - 1)`, in
+/// single precision.
 fn taps(from: usize, to: usize) -> Vec<Tap> {
     let scale = if to > 1 { (from - 1) as f32 / (to - 1) as f32 } else { 0.0 };
     let tap = |index: usize| {
@@ -88,12 +103,19 @@ impl Letterboxer {
         Self { resize, prepared: None, columns: Vec::new(), rows: Vec::new(), row: Vec::new() }
     }
 
-    /// Fills the planes of one image, red, green, blue, each `input.height × input.width` values from 0 to 1.
-    pub(crate) fn fill(&mut self, image: &RgbImage, input: ImageSize, planes: &mut [f32]) -> Letterbox {
+    /// Fills the planes of one image, red, green, blue, each `input.height × input.width` values
+    /// from 0 to 1.
+    pub(crate) fn fill(
+        &mut self,
+        image: &RgbImage,
+        input: ImageSize,
+        planes: &mut [f32],
+    ) -> Letterbox {
         let letterbox = Letterbox::of(self.resize, image.size(), input);
         self.prepare(letterbox);
         let (width, height) = (input.width as usize, input.height as usize);
-        let (fitted_width, fitted_height) = (letterbox.fitted.width as usize, letterbox.fitted.height as usize);
+        let (fitted_width, fitted_height) =
+            (letterbox.fitted.width as usize, letterbox.fitted.height as usize);
         let (left, top) = ((width - fitted_width) / 2, (height - fitted_height) / 2);
         for plane in planes.chunks_exact_mut(width * height) {
             plane[..top * width].fill(FILL);
@@ -107,7 +129,11 @@ impl Letterboxer {
             let below = (tap.first + 1).min(image.height() as usize - 1);
             blend_rows(&mut self.row, row_at(tap.first), row_at(below), tap.second_share);
             let start = (top + index) * width;
-            let lines = [&mut red[start..][..width], &mut green[start..][..width], &mut blue[start..][..width]];
+            let lines = [
+                &mut red[start..][..width],
+                &mut green[start..][..width],
+                &mut blue[start..][..width],
+            ];
             let lines = lines.map(|line| {
                 let (bar, rest) = line.split_at_mut(left);
                 let (picture, other_bar) = rest.split_at_mut(fitted_width);
@@ -132,8 +158,9 @@ impl Letterboxer {
     }
 }
 
-/// The vertical half, on whole rows of bytes, which the compiler turns into vector instructions; Darknet does it second, which gives
-/// the same but for rounding, and would blend twice as many pixels horizontally.
+/// The vertical half, on whole rows of bytes, which the compiler turns into vector instructions;
+/// Darknet does it second, which gives the same but for rounding, and would blend twice as many
+/// pixels horizontally.
 fn blend_rows(out: &mut [f32], upper: &[u8], lower: &[u8], lower_share: f32) {
     const TO_UNIT: f32 = 1.0 / 255.0;
     let (upper_share, lower_share) = ((1.0 - lower_share) * TO_UNIT, lower_share * TO_UNIT);
@@ -178,11 +205,13 @@ mod tests {
     }
 
     fn pattern(image: ImageSize) -> RgbImage {
-        let data = (0..image.width * image.height * 3).map(|index| (index * 37 % 251) as u8).collect();
+        let data =
+            (0..image.width * image.height * 3).map(|index| (index * 37 % 251) as u8).collect();
         RgbImage::new(image, data).unwrap()
     }
 
-    /// Darknet's `letterbox_image`, or `resize_image` alone, written down plainly: horizontal pass, vertical pass, embed.
+    /// Darknet's `letterbox_image`, or `resize_image` alone, written down plainly: horizontal pass,
+    /// vertical pass, embed.
     fn plain(resize: Resize, image: &RgbImage, input: ImageSize) -> Vec<f32> {
         let letterbox = Letterbox::of(resize, image.size(), input);
         let (w, h) = (letterbox.fitted.width as usize, letterbox.fitted.height as usize);
@@ -190,7 +219,8 @@ mod tests {
         let (nw, nh) = (input.width as usize, input.height as usize);
         let mut out = vec![0.5; nw * nh * 3];
         for channel in 0..3 {
-            let pixel = |x: usize, y: usize| f32::from(image.data()[(y * iw + x) * 3 + channel]) / 255.0;
+            let pixel =
+                |x: usize, y: usize| f32::from(image.data()[(y * iw + x) * 3 + channel]) / 255.0;
             let across = |x: usize, y: usize| {
                 if x == w - 1 || iw == 1 {
                     return pixel(iw - 1, y);
@@ -202,11 +232,16 @@ mod tests {
             };
             for y in 0..h {
                 let last = y == h - 1 || ih == 1;
-                let position = if last { (ih - 1) as f32 } else { y as f32 * (ih - 1) as f32 / (h - 1) as f32 };
+                let position = if last {
+                    (ih - 1) as f32
+                } else {
+                    y as f32 * (ih - 1) as f32 / (h - 1) as f32
+                };
                 let upper = position as usize;
                 let share = position - upper as f32;
                 for x in 0..w {
-                    let value = (1.0 - share) * across(x, upper) + if last { 0.0 } else { share * across(x, upper + 1) };
+                    let value = (1.0 - share) * across(x, upper)
+                        + if last { 0.0 } else { share * across(x, upper + 1) };
                     out[channel * nw * nh + ((nh - h) / 2 + y) * nw + (nw - w) / 2 + x] = value;
                 }
             }
@@ -242,7 +277,9 @@ mod tests {
         let stretched = filled(Resize::Stretch, &image, input);
         // corners stay corners
         let corner = |x: usize, y: usize| f32::from(image.data()[(y * 40 + x) * 3]) / 255.0;
-        for (at, wanted) in [(0, corner(0, 0)), (19, corner(39, 0)), (380, corner(0, 9)), (399, corner(39, 9))] {
+        for (at, wanted) in
+            [(0, corner(0, 0)), (19, corner(39, 0)), (380, corner(0, 9)), (399, corner(39, 9))]
+        {
             assert!((stretched[at] - wanted).abs() < 1e-6, "{at}");
         }
         let found = BoundingBox { x: 5.0, y: 5.0, width: 10.0, height: 10.0 };

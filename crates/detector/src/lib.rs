@@ -1,8 +1,9 @@
 //! The only crate that names tract: Darknet or ONNX in, detections out.
 //!
-//! A [`Description`] (`models/NAME.toml`) says which files a model is made of. [`Detector::load`] verifies, reads and optimises it
-//! once per process; each model thread then takes a [`Session`] and gives it images. On the way an image is fitted into the network's
-//! input (`letterbox`), run (`plan`), its boxes are read off the outputs (`yolo`, `yolov8`) and thinned out (`nms`), all as
+//! A [`Description`] (`models/NAME.toml`) says which files a model is made of. [`Detector::load`]
+//! verifies, reads and optimises it once per process; each model thread then takes a [`Session`]
+//! and gives it images. On the way an image is fitted into the network's input (`letterbox`), run
+//! (`plan`), its boxes are read off the outputs (`yolo`, `yolov8`) and thinned out (`nms`), all as
 //! Darknet at commit f6afaab does it.
 
 mod checksum;

@@ -10,7 +10,8 @@ pub(crate) struct Proposal {
     pub(crate) objectness: f32,
     /// In pixels of the image.
     pub(crate) bounding_box: BoundingBox,
-    /// Index and confidence of each class above the threshold; a box without any still suppresses weaker ones, as in Darknet.
+    /// Index and confidence of each class above the threshold; a box without any still suppresses
+    /// weaker ones, as in Darknet.
     pub(crate) classes: Vec<(u32, f32)>,
 }
 
@@ -24,18 +25,21 @@ pub(crate) struct Candidate {
     pub(crate) bounding_box: BoundingBox,
 }
 
-/// Which boxes compete, and what makes one stronger. Darknet has both, and its tools differ in which they take.
+/// Which boxes compete, and what makes one stronger. Darknet has both, and its tools differ in
+/// which they take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
-    /// All boxes, by objectness: `do_nms_obj`, which Darknet's Python module takes. A box goes with all its classes.
+    /// All boxes, by objectness: `do_nms_obj`, which Darknet's Python module takes. A box goes with
+    /// all its classes.
     Objectness,
     /// The boxes of one class, by confidence: `do_nms_sort`, which `darknet detect` takes.
     Class,
 }
 
-/// Greedy suppression: the strongest box stays, every other one that competes and overlaps it by more than `iou` goes, and so on with
-/// what is left. Returns what stays, one entry a box and class, most confident first.
+/// Greedy suppression: the strongest box stays, every other one that competes and overlaps it by
+/// more than `iou` goes, and so on with what is left. Returns what stays, one entry a box and
+/// class, most confident first.
 pub(crate) fn suppress(proposals: Vec<Proposal>, rule: Rule, iou: f32) -> Vec<Candidate> {
     let mut kept = match rule {
         Rule::Objectness => by_objectness(proposals, iou),
@@ -63,7 +67,10 @@ fn by_class(proposals: &[Proposal], iou: f32) -> Vec<Candidate> {
     for class in all.chunk_by(|a, b| a.class == b.class) {
         let first = kept.len();
         for candidate in class {
-            if !kept[first..].iter().any(|stronger| stronger.bounding_box.iou(&candidate.bounding_box) > iou) {
+            if !kept[first..]
+                .iter()
+                .any(|stronger| stronger.bounding_box.iou(&candidate.bounding_box) > iou)
+            {
                 kept.push(*candidate);
             }
         }
@@ -73,7 +80,11 @@ fn by_class(proposals: &[Proposal], iou: f32) -> Vec<Candidate> {
 
 fn candidates(proposal: &Proposal) -> impl Iterator<Item = Candidate> {
     let bounding_box = proposal.bounding_box;
-    proposal.classes.iter().map(move |(class, confidence)| Candidate { class: *class, confidence: *confidence, bounding_box })
+    proposal.classes.iter().map(move |(class, confidence)| Candidate {
+        class: *class,
+        confidence: *confidence,
+        bounding_box,
+    })
 }
 
 #[cfg(test)]
@@ -97,7 +108,8 @@ mod tests {
         prop::collection::vec(any_proposal(), 0..30)
     }
 
-    /// Darknet's loops over one list of (strength, box): whether each is struck out by a stronger one that is not.
+    /// Darknet's loops over one list of (strength, box): whether each is struck out by a stronger
+    /// one that is not.
     fn struck(mut list: Vec<(f32, BoundingBox, Candidate)>, iou: f32) -> Vec<Candidate> {
         list.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut struck = vec![false; list.len()];
@@ -108,7 +120,11 @@ mod tests {
                 }
             }
         }
-        list.into_iter().zip(struck).filter(|(_, struck)| !struck).map(|((_, _, candidate), _)| candidate).collect()
+        list.into_iter()
+            .zip(struck)
+            .filter(|(_, struck)| !struck)
+            .map(|((_, _, candidate), _)| candidate)
+            .collect()
     }
 
     fn sorted(mut list: Vec<Candidate>) -> Vec<Candidate> {
@@ -178,7 +194,10 @@ mod tests {
         let sure = Proposal { objectness: 0.9, bounding_box, classes: vec![(0, 0.5)] };
         let unsure = Proposal { objectness: 0.8, bounding_box, classes: vec![(1, 0.7)] };
         let classes = |rule| -> Vec<u32> {
-            suppress(vec![unsure.clone(), sure.clone()], rule, 0.45).iter().map(|candidate| candidate.class).collect()
+            suppress(vec![unsure.clone(), sure.clone()], rule, 0.45)
+                .iter()
+                .map(|candidate| candidate.class)
+                .collect()
         };
         assert_eq!(classes(Rule::Objectness), [0]);
         assert_eq!(classes(Rule::Class), [1, 0]);
@@ -186,7 +205,8 @@ mod tests {
 
     #[test]
     fn numbers_that_are_none_do_not_panic() {
-        let bounding_box = BoundingBox { x: f32::NAN, y: f32::INFINITY, width: f32::NAN, height: -1.0 };
+        let bounding_box =
+            BoundingBox { x: f32::NAN, y: f32::INFINITY, width: f32::NAN, height: -1.0 };
         let odd = Proposal { objectness: f32::NAN, bounding_box, classes: vec![(0, f32::NAN)] };
         for rule in [Rule::Objectness, Rule::Class] {
             assert!(!suppress(vec![odd.clone(); 30], rule, 0.45).is_empty());

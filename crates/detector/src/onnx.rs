@@ -21,13 +21,22 @@ pub(crate) struct Onnx {
 }
 
 impl Onnx {
-    /// Reads the file, and has it take pictures as `[batch, 3, height, width]` from 0 to 1 whatever it took before; numbers that are kept
-    /// in other files are not read yet.
-    pub(crate) fn read(description: &Description, input_scale: Option<f32>) -> Result<Self, ModelError> {
+    /// Reads the file, and has it take pictures as `[batch, 3, height, width]` from 0 to 1 whatever
+    /// it took before; numbers that are kept in other files are not read yet.
+    pub(crate) fn read(
+        description: &Description,
+        input_scale: Option<f32>,
+    ) -> Result<Self, ModelError> {
         let path = &description.weights().path;
         let (mut proto, data) = proto_and_data(description)?;
-        let remarks = adapt::adapt(&mut proto, input_scale).map_err(|reason| ModelError::network(description, reason))?;
-        Ok(Self { proto, folder: path.parent().map_or_else(PathBuf::new, Path::to_path_buf), data, remarks })
+        let remarks = adapt::adapt(&mut proto, input_scale)
+            .map_err(|reason| ModelError::network(description, reason))?;
+        Ok(Self {
+            proto,
+            folder: path.parent().map_or_else(PathBuf::new, Path::to_path_buf),
+            data,
+            remarks,
+        })
     }
 
     /// The files that the numbers are kept in.
@@ -42,14 +51,18 @@ impl Onnx {
 
     /// The model for `batch` images at once; outputs stay in the file's order.
     pub(crate) fn model(&self, input: ImageSize, batch: usize) -> TractResult<TypedModel> {
-        let folder = self.folder.to_str().ok_or_else(|| format_err!("its folder's name is no text"))?;
+        let folder =
+            self.folder.to_str().ok_or_else(|| format_err!("its folder's name is no text"))?;
         let parsed = tract_onnx::onnx().parse(&self.proto, Some(folder))?;
         if let Some(missing) = parsed.unresolved_inputs.first() {
             return Err(format_err!("nothing in the network puts out '{missing}'"));
         }
         let model = parsed.model;
         if model.input_outlets()?.len() != 1 {
-            return Err(format_err!("the network has {} inputs where one is expected", model.input_outlets()?.len()));
+            return Err(format_err!(
+                "the network has {} inputs where one is expected",
+                model.input_outlets()?.len()
+            ));
         }
         let shape = [batch, 3, input.height as usize, input.width as usize];
         model.with_input_fact(0, InferenceFact::dt_shape(f32::datum_type(), shape))?.into_typed()

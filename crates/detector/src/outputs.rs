@@ -23,17 +23,30 @@ impl Outputs {
     pub(crate) fn check(&self, shapes: &[Vec<usize>], batch: usize) -> Result<(), String> {
         let expected: Vec<(Vec<Option<usize>>, &str)> = match self {
             Self::Heads(heads) => {
-                let shape =
-                    |head: &YoloHead| (vec![Some(batch), Some(head.channels()), None, None], "channels by height by width");
+                let shape = |head: &YoloHead| {
+                    (
+                        vec![Some(batch), Some(head.channels()), None, None],
+                        "channels by height by width",
+                    )
+                };
                 heads.iter().map(shape).collect()
             }
-            Self::Yolov8 { classes } => vec![(vec![Some(batch), Some(yolov8::BOX_ROWS + classes), None], "4 + classes by boxes")],
+            Self::Yolov8 { classes } => vec![(
+                vec![Some(batch), Some(yolov8::BOX_ROWS + classes), None],
+                "4 + classes by boxes",
+            )],
         };
         if shapes.len() != expected.len() {
-            return Err(format!("the network has {} outputs where {} are expected", shapes.len(), expected.len()));
+            return Err(format!(
+                "the network has {} outputs where {} are expected",
+                shapes.len(),
+                expected.len()
+            ));
         }
         for (index, (shape, (wanted, words))) in shapes.iter().zip(expected).enumerate() {
-            let fits = |(found, wanted): (&usize, &Option<usize>)| wanted.is_none_or(|wanted| wanted == *found);
+            let fits = |(found, wanted): (&usize, &Option<usize>)| {
+                wanted.is_none_or(|wanted| wanted == *found)
+            };
             if shape.len() != wanted.len() || !shape.iter().zip(&wanted).all(fits) {
                 return Err(format!(
                     "output {index} has the shape {shape:?}; expected are batch {batch} by {words}, {}",
@@ -45,7 +58,14 @@ impl Outputs {
     }
 
     /// Reads one image's part of output `index`, whose shape without the batch is `shape`.
-    pub(crate) fn read(&self, index: usize, shape: &[usize], values: &[f32], view: &View, found: &mut Vec<Proposal>) {
+    pub(crate) fn read(
+        &self,
+        index: usize,
+        shape: &[usize],
+        values: &[f32],
+        view: &View,
+        found: &mut Vec<Proposal>,
+    ) {
         match (self, shape) {
             (Self::Heads(heads), [_, height, width]) => {
                 let grid = Grid { values, width: *width, height: *height };
@@ -53,7 +73,9 @@ impl Outputs {
                     head.read(grid, view.input, (view.letterbox, view.confidence), found);
                 }
             }
-            (Self::Yolov8 { .. }, [_, boxes]) => yolov8::read(values, *boxes, (view.letterbox, view.confidence), found),
+            (Self::Yolov8 { .. }, [_, boxes]) => {
+                yolov8::read(values, *boxes, (view.letterbox, view.confidence), found)
+            }
             // `check` has refused every other shape when the model was loaded
             _ => {}
         }
@@ -71,6 +93,7 @@ pub(crate) struct View {
 }
 
 fn shown(shape: &[Option<usize>]) -> String {
-    let sides: Vec<String> = shape.iter().map(|side| side.map_or("any".into(), |side| side.to_string())).collect();
+    let sides: Vec<String> =
+        shape.iter().map(|side| side.map_or("any".into(), |side| side.to_string())).collect();
     format!("[{}]", sides.join(", "))
 }

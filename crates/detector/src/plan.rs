@@ -13,8 +13,9 @@ use tract_onnx::tract_core::ops::matmul::optimized::OptMatMul;
 use tract_onnx::tract_core::plan::SimpleState;
 use tract_onnx::tract_core::tract_data::knobs::KnobScope;
 
-/// How tract shall lower convolutions: gather the input's patches once, ahead of the product, unless they take more than 4 MiB (tract's
-/// own limit); by default it gathers every 3 × 3 patch again for each few output channels, which costs more where channels are many.
+/// How tract shall lower convolutions: gather the input's patches once, ahead of the product,
+/// unless they take more than 4 MiB (tract's own limit); by default it gathers every 3 × 3 patch
+/// again for each few output channels, which costs more where channels are many.
 const KNOBS: [(&str, &str); 1] = [("TRACT_LAZY_IM2COL_MIN_KERNEL", "1000")];
 
 /// The most values that one layer may put out per image, 1 GiB of them.
@@ -44,17 +45,30 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Optimises a model that takes `[batch, 3, input.height, input.width]`, and checks that its outputs can be read.
-    pub(crate) fn new(mut model: TypedModel, batch: usize, input: ImageSize, outputs: &Outputs) -> TractResult<Self> {
+    /// Optimises a model that takes `[batch, 3, input.height, input.width]`, and checks that its
+    /// outputs can be read.
+    pub(crate) fn new(
+        mut model: TypedModel,
+        batch: usize,
+        input: ImageSize,
+        outputs: &Outputs,
+    ) -> TractResult<Self> {
         check_sizes(&model, batch)?;
         pool::quicken(&mut model)?;
         let model = KnobScope::new(KNOBS)?.enter(|| model.into_optimized())?;
         let mut shapes = Vec::new();
         for outlet in model.output_outlets()? {
             let fact = model.outlet_fact(*outlet)?;
-            let shape = fact.shape.as_concrete().ok_or_else(|| format_err!("output {} has no fixed shape", shapes.len()))?;
+            let shape = fact
+                .shape
+                .as_concrete()
+                .ok_or_else(|| format_err!("output {} has no fixed shape", shapes.len()))?;
             if fact.datum_type != f32::datum_type() {
-                return Err(format_err!("output {} is of type {:?} where f32 is expected", shapes.len(), fact.datum_type));
+                return Err(format_err!(
+                    "output {} is of type {:?} where f32 is expected",
+                    shapes.len(),
+                    fact.datum_type
+                ));
             }
             shapes.push(shape.to_vec());
         }
@@ -83,7 +97,8 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn new(plan: &Arc<Plan>) -> Result<Self, DetectError> {
         let ImageSize { width, height } = plan.input;
-        let input = Tensor::zero::<f32>(&[plan.batch, 3, height as usize, width as usize]).map_err(failed)?;
+        let input = Tensor::zero::<f32>(&[plan.batch, 3, height as usize, width as usize])
+            .map_err(failed)?;
         let state = SimpleState::new(&plan.runnable).map_err(failed)?;
         Ok(Self { plan: plan.clone(), state, input: Arc::new(input) })
     }
@@ -93,22 +108,35 @@ impl Run {
     }
 
     /// Lets `write` fill the input's values, one image after the other.
-    pub(crate) fn fill<T>(&mut self, write: impl FnOnce(&mut [f32]) -> T) -> Result<T, DetectError> {
+    pub(crate) fn fill<T>(
+        &mut self,
+        write: impl FnOnce(&mut [f32]) -> T,
+    ) -> Result<T, DetectError> {
         let mut view = Arc::make_mut(&mut self.input).try_as_plain_ram_mut().map_err(failed)?;
         view.as_slice_mut().map(write).map_err(failed)
     }
 
-    /// Runs the network on the input and tells how long each operator took; slower than `run` by two clock readings an operator.
+    /// Runs the network on the input and tells how long each operator took; slower than `run` by
+    /// two clock readings an operator.
     pub(crate) fn profile(&mut self) -> Result<Vec<OperatorTime>, DetectError> {
         let mut times = Vec::new();
-        let timed = |context: &EvalContext<'_>, state: Option<&mut (dyn OpState + 'static)>, node: &TypedNode, inputs| {
+        let timed = |context: &EvalContext<'_>,
+                     state: Option<&mut (dyn OpState + 'static)>,
+                     node: &TypedNode,
+                     inputs| {
             let started = Instant::now();
             let outputs = tract_onnx::tract_core::plan::eval(context, state, node, inputs);
             let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
-            times.push(OperatorTime { node: node.name.clone(), operator: described(node), milliseconds });
+            times.push(OperatorTime {
+                node: node.name.clone(),
+                operator: described(node),
+                milliseconds,
+            });
             outputs
         };
-        self.state.run_plan_with_eval(tvec![self.input.clone().into_tvalue()], timed).map_err(failed)?;
+        self.state
+            .run_plan_with_eval(tvec![self.input.clone().into_tvalue()], timed)
+            .map_err(failed)?;
         Ok(times)
     }
 
@@ -123,7 +151,10 @@ impl Run {
         let outputs = outcome.map_err(failed)?;
         for (index, (output, wanted)) in outputs.iter().zip(&self.plan.shapes).enumerate() {
             if output.shape() != wanted.as_slice() || output.datum_type() != f32::datum_type() {
-                return Err(DetectError::Output { index, problem: format!("it is {output:?} where {wanted:?} is expected") });
+                return Err(DetectError::Output {
+                    index,
+                    problem: format!("it is {output:?} where {wanted:?} is expected"),
+                });
             }
         }
         Ok(outputs.into_vec())
@@ -136,7 +167,10 @@ fn check_sizes(model: &TypedModel, batch: usize) -> TractResult<()> {
         for fact in node.outputs.iter().filter_map(|output| output.fact.shape.as_concrete()) {
             let values = fact.iter().try_fold(1usize, |all, side| all.checked_mul(*side));
             if values.is_none_or(|values| values / batch > MAX_VALUES) {
-                return Err(format_err!("the layer {} would put out {fact:?}, too much to hold", node.name));
+                return Err(format_err!(
+                    "the layer {} would put out {fact:?}, too much to hold",
+                    node.name
+                ));
             }
         }
     }
@@ -150,8 +184,13 @@ pub(crate) fn values(output: &Output) -> Result<&[f32], DetectError> {
 
 /// The operator's name, with the kernel where there is one to choose.
 fn described(node: &TypedNode) -> String {
-    let kernel = node.op_as::<OptMatMul>().and_then(|product| product.mmm.first().map(|kernel| kernel.name().to_owned()));
-    kernel.map_or_else(|| node.op.name().into_owned(), |kernel| format!("{} {kernel}", node.op.name()))
+    let kernel = node
+        .op_as::<OptMatMul>()
+        .and_then(|product| product.mmm.first().map(|kernel| kernel.name().to_owned()));
+    kernel.map_or_else(
+        || node.op.name().into_owned(),
+        |kernel| format!("{} {kernel}", node.op.name()),
+    )
 }
 
 fn failed(error: TractError) -> DetectError {

@@ -1,14 +1,15 @@
 //! Max pooling of 2 × 2 cells by steps of 2, quicker than tract's.
 //!
-//! tract walks each output value with four bounds checks; that is an eighth of YOLOv3-tiny's time. Rows are folded here as slices, which
-//! the compiler turns into vector instructions.
+//! tract walks each output value with four bounds checks; that is an eighth of YOLOv3-tiny's time.
+//! Rows are folded here as slices, which the compiler turns into vector instructions.
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::cnn::MaxPool;
 use tract_onnx::tract_core::ops::nn::DataFormat;
 
-/// Every 2 × 2 cells of `[n, c, h, w]` become the largest of them; where a side is odd, the last one has what is left.
+/// Every 2 × 2 cells of `[n, c, h, w]` become the largest of them; where a side is odd, the last
+/// one has what is left.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct HalvingPool;
 
@@ -18,7 +19,8 @@ pub(crate) fn quicken(model: &mut TypedModel) -> TractResult<()> {
         let node = model.node(id);
         let Some(pool) = node.op_as::<MaxPool>() else { continue };
         if halves(pool, model.outlet_fact(node.inputs[0])?) {
-            TypedModelPatch::replace_single_op(model, node, &node.inputs, HalvingPool)?.apply(model)?;
+            TypedModelPatch::replace_single_op(model, node, &node.inputs, HalvingPool)?
+                .apply(model)?;
         }
     }
     Ok(())
@@ -55,7 +57,9 @@ impl EvalOp for HalvingPool {
 
     fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let input = args_1!(inputs);
-        let &[n, c, height, width] = input.shape() else { bail!("four sides are expected, found {:?}", input.shape()) };
+        let &[n, c, height, width] = input.shape() else {
+            bail!("four sides are expected, found {:?}", input.shape())
+        };
         let mut output = Tensor::zero::<f32>(&[n, c, height.div_ceil(2), width.div_ceil(2)])?;
         let from = input.try_as_plain_ram()?;
         let mut to = output.try_as_plain_ram_mut()?;
@@ -80,13 +84,16 @@ fn halve(from: &[f32], (height, width): (usize, usize), to: &mut [f32]) {
     if from.is_empty() {
         return;
     }
-    let planes = from.chunks_exact(height * width).zip(to.chunks_exact_mut(height.div_ceil(2) * width.div_ceil(2)));
+    let planes = from
+        .chunks_exact(height * width)
+        .zip(to.chunks_exact_mut(height.div_ceil(2) * width.div_ceil(2)));
     for (from, to) in planes {
         for (rows, to) in from.chunks(2 * width).zip(to.chunks_exact_mut(width.div_ceil(2))) {
             let (upper, lower) = rows.split_at(width);
             // an odd plane's last row is alone
             let lower = if lower.is_empty() { upper } else { lower };
-            let ((upper, upper_rest), (lower, lower_rest)) = (upper.as_chunks::<2>(), lower.as_chunks::<2>());
+            let ((upper, upper_rest), (lower, lower_rest)) =
+                (upper.as_chunks::<2>(), lower.as_chunks::<2>());
             for ((to, upper), lower) in to.iter_mut().zip(upper).zip(lower) {
                 *to = larger(larger(upper[0], upper[1]), larger(lower[0], lower[1]));
             }
@@ -122,7 +129,11 @@ mod tests {
             with_index_outputs: None,
         };
         let halved = |pool: &MaxPool, side: usize| halves(pool, &f32::fact([1, 1, side, side]));
-        assert!(halved(&pool(2, 2, 1), 8) && halved(&pool(2, 2, 1), 9) && halved(&pool(2, 2, 0), 8));
-        assert!(!halved(&pool(2, 2, 0), 9) && !halved(&pool(2, 1, 1), 8) && !halved(&pool(3, 2, 1), 8));
+        assert!(
+            halved(&pool(2, 2, 1), 8) && halved(&pool(2, 2, 1), 9) && halved(&pool(2, 2, 0), 8)
+        );
+        assert!(
+            !halved(&pool(2, 2, 0), 9) && !halved(&pool(2, 1, 1), 8) && !halved(&pool(3, 2, 1), 8)
+        );
     }
 }

@@ -21,12 +21,15 @@ pub struct Session {
 /// What was found in one image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// Boxes in pixels of the image given, most confident first; one per box and class above the threshold, as Darknet lists them.
+    /// Boxes in pixels of the image given, most confident first; one per box and class above the
+    /// threshold, as Darknet lists them.
     pub detections: Vec<Detection>,
-    /// What was found with less confidence than a detection needs, above the description's `weak`, most confident first; empty when it
-    /// has none. Asking for them changes nothing in `detections`.
+    /// What was found with less confidence than a detection needs, above the description's `weak`,
+    /// most confident first; empty when it has none. Asking for them changes nothing in
+    /// `detections`.
     pub weak: Vec<Detection>,
-    /// Letterbox and network, milliseconds; for images that ran together, the time of the whole run, which each of them waited for.
+    /// Letterbox and network, milliseconds; for images that ran together, the time of the whole
+    /// run, which each of them waited for.
     pub inference_ms: f64,
     /// Reading the boxes off the outputs and suppressing duplicates, milliseconds.
     pub postprocess_ms: f64,
@@ -45,15 +48,22 @@ impl Session {
     pub(crate) fn new(model: &Arc<Model>) -> Result<Self, DetectError> {
         let single = Run::new(&model.single)?;
         let batch = model.batch.as_ref().map(Run::new).transpose()?;
-        Ok(Self { model: model.clone(), letterboxer: Letterboxer::new(model.resize), single, batch })
+        Ok(Self {
+            model: model.clone(),
+            letterboxer: Letterboxer::new(model.resize),
+            single,
+            batch,
+        })
     }
 
     /// Looks at images; the results are in the same order.
     ///
-    /// As many at once as the model was loaded for run together, what remains runs one by one, and so does a group whose run failed.
+    /// As many at once as the model was loaded for run together, what remains runs one by one, and
+    /// so does a group whose run failed.
     ///
     /// # Errors
-    /// When the network fails on an image by itself; then nothing is returned for the others, and the session stays usable.
+    /// When the network fails on an image by itself; then nothing is returned for the others, and
+    /// the session stays usable.
     pub fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, DetectError> {
         let mut found = Vec::with_capacity(images.len());
         let mut rest = images;
@@ -65,7 +75,12 @@ impl Session {
                     Err(error) => {
                         tracing::warn!(%error, images = size, "batch failed, its images run one by one");
                         for image in group {
-                            found.extend(look(&self.model, &mut self.letterboxer, &mut self.single, &[image])?);
+                            found.extend(look(
+                                &self.model,
+                                &mut self.letterboxer,
+                                &mut self.single,
+                                &[image],
+                            )?);
                         }
                     }
                 }
@@ -78,7 +93,8 @@ impl Session {
         Ok(found)
     }
 
-    /// The image as the network sees it: letterboxed or stretched, `[3, height, width]`, red, green, blue, from 0 to 1. For comparing and measuring.
+    /// The image as the network sees it: letterboxed or stretched, `[3, height, width]`, red,
+    /// green, blue, from 0 to 1. For comparing and measuring.
     ///
     /// # Errors
     /// When the tensor cannot be written.
@@ -90,7 +106,8 @@ impl Session {
         })
     }
 
-    /// How long each operator of the network takes on an image, in the order of running. For measuring.
+    /// How long each operator of the network takes on an image, in the order of running. For
+    /// measuring.
     ///
     /// # Errors
     /// When the network fails.
@@ -100,10 +117,12 @@ impl Session {
         self.single.profile()
     }
 
-    /// What the network makes of an input tensor, before any box is read off it. For comparing and measuring.
+    /// What the network makes of an input tensor, before any box is read off it. For comparing and
+    /// measuring.
     ///
     /// # Errors
-    /// When the tensor has another length than [`Session::input_tensor`] gives, or the network fails.
+    /// When the tensor has another length than [`Session::input_tensor`] gives, or the network
+    /// fails.
     pub fn raw_outputs(&mut self, tensor: &[f32]) -> Result<Vec<RawOutput>, DetectError> {
         let wanted = self.single.fill(|values| {
             if values.len() == tensor.len() {
@@ -116,7 +135,10 @@ impl Session {
         }
         let outputs = self.single.run()?;
         let raw = |(index, tensor): (usize, &plan::Output)| {
-            Ok(RawOutput { shape: self.single.plan().shape(index).to_vec(), values: plan::values(tensor)?.to_vec() })
+            Ok(RawOutput {
+                shape: self.single.plan().shape(index).to_vec(),
+                values: plan::values(tensor)?.to_vec(),
+            })
         };
         outputs.iter().enumerate().map(raw).collect()
     }
@@ -129,30 +151,46 @@ impl std::fmt::Debug for Session {
 }
 
 /// One run: as many images as the run's plan takes.
-fn look(model: &Model, letterboxer: &mut Letterboxer, run: &mut Run, images: &[&RgbImage]) -> Result<Vec<Found>, DetectError> {
+fn look(
+    model: &Model,
+    letterboxer: &mut Letterboxer,
+    run: &mut Run,
+    images: &[&RgbImage],
+) -> Result<Vec<Found>, DetectError> {
     let started = Instant::now();
     let letterboxes: Vec<Letterbox> = run.fill(|values| {
         let per_image = values.len() / run_size(images);
         let planes = values.chunks_exact_mut(per_image);
-        images.iter().zip(planes).map(|(image, planes)| letterboxer.fill(image, model.input, planes)).collect()
+        images
+            .iter()
+            .zip(planes)
+            .map(|(image, planes)| letterboxer.fill(image, model.input, planes))
+            .collect()
     })?;
     let outputs = run.run()?;
     let inference_ms = milliseconds_since(started);
     let mut found = Vec::with_capacity(images.len());
     for (index, letterbox) in letterboxes.into_iter().enumerate() {
         let started = Instant::now();
-        let view = View { input: model.input, letterbox, confidence: model.weak.unwrap_or(model.confidence) };
+        let view = View {
+            input: model.input,
+            letterbox,
+            confidence: model.weak.unwrap_or(model.confidence),
+        };
         let mut proposals = Vec::new();
         for (output, tensor) in outputs.iter().enumerate() {
             let shape = run.plan().shape(output);
             let length: usize = shape.iter().product();
-            let values = plan::values(tensor)?.get(index * length..(index + 1) * length).unwrap_or_default();
+            let values =
+                plan::values(tensor)?.get(index * length..(index + 1) * length).unwrap_or_default();
             model.outputs.read(output, shape, values, &view, &mut proposals);
         }
         let kept = nms::suppress(proposals, model.nms, model.nms_iou);
         // the most confident come first, and weaker boxes never suppress stronger ones
-        let (strong, weak) = kept.split_at(kept.partition_point(|found| found.confidence > model.confidence));
-        let all_named = |found: &[Candidate]| found.iter().map(|found| named(model, found)).collect();
+        let (strong, weak) =
+            kept.split_at(kept.partition_point(|found| found.confidence > model.confidence));
+        let all_named =
+            |found: &[Candidate]| found.iter().map(|found| named(model, found)).collect();
         found.push(Found {
             detections: all_named(strong),
             weak: all_named(weak),
@@ -171,7 +209,12 @@ fn run_size(images: &[&RgbImage]) -> usize {
 fn named(model: &Model, found: &Candidate) -> Detection {
     // the number of names was compared with the number of classes when the model was loaded
     let class = model.names.get(found.class as usize).cloned().unwrap_or_default();
-    Detection { class, class_id: found.class, confidence: found.confidence, bounding_box: found.bounding_box }
+    Detection {
+        class,
+        class_id: found.class,
+        confidence: found.confidence,
+        bounding_box: found.bounding_box,
+    }
 }
 
 fn milliseconds_since(started: Instant) -> f64 {
@@ -216,7 +259,13 @@ mod tests {
     impl EvalOp for Faulty {
         not_out_of_plan!();
         fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-            if self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |failures| failures.checked_sub(1)).is_ok() {
+            if self
+                .0
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |failures| {
+                    failures.checked_sub(1)
+                })
+                .is_ok()
+            {
                 bail!("it was told to fail");
             }
             let mut output = Tensor::zero::<f32>(&[inputs[0].shape()[0], 6, SIDE, SIDE])?;
@@ -227,7 +276,12 @@ mod tests {
 
     impl TypedOp for Faulty {
         fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-            Ok(tvec![f32::fact([inputs[0].shape[0].clone(), 6.to_dim(), SIDE.to_dim(), SIDE.to_dim()])])
+            Ok(tvec![f32::fact([
+                inputs[0].shape[0].clone(),
+                6.to_dim(),
+                SIDE.to_dim(),
+                SIDE.to_dim()
+            ])])
         }
         as_op!();
     }
@@ -235,13 +289,19 @@ mod tests {
     fn plan(batch: usize, faults: usize, outputs: &Outputs) -> Arc<Plan> {
         let mut model = TypedModel::default();
         let input = model.add_source("input", f32::fact([batch, 3, SIDE, SIDE])).unwrap();
-        let output = model.wire_node("faulty", Faulty(Arc::new(AtomicUsize::new(faults))), &[input]).unwrap();
+        let output = model
+            .wire_node("faulty", Faulty(Arc::new(AtomicUsize::new(faults))), &[input])
+            .unwrap();
         model.select_output_outlets(&output).unwrap();
         Arc::new(Plan::new(model, batch, INPUT, outputs).unwrap())
     }
 
     fn session(single_faults: usize, batch_faults: usize) -> Session {
-        let outputs = Outputs::Heads(vec![YoloHead { anchors: vec![[1.0, 1.0]], classes: 1, scale_x_y: 1.0 }]);
+        let outputs = Outputs::Heads(vec![YoloHead {
+            anchors: vec![[1.0, 1.0]],
+            classes: 1,
+            scale_x_y: 1.0,
+        }]);
         let model = Model {
             info: ModelInfo { name: "faulty".into(), version: String::new(), input: String::new() },
             input: INPUT,
@@ -268,14 +328,20 @@ mod tests {
         let image = image();
         let found = session(0, 1).detect(&[&image, &image, &image]).unwrap();
         assert_eq!(found.len(), 3);
-        assert!(found.iter().all(|other| other.detections == found[0].detections && !other.detections.is_empty()));
+        assert!(
+            found.iter().all(
+                |other| other.detections == found[0].detections && !other.detections.is_empty()
+            )
+        );
     }
 
     #[test]
     fn a_session_works_again_after_a_failure() {
         let image = image();
         let mut session = session(1, 0);
-        assert!(matches!(session.detect(&[&image]), Err(DetectError::Network(reason)) if reason.contains("told to fail")));
+        assert!(
+            matches!(session.detect(&[&image]), Err(DetectError::Network(reason)) if reason.contains("told to fail"))
+        );
         assert_eq!(session.detect(&[&image]).unwrap().len(), 1);
         assert_eq!(session.detect(&[&image, &image]).unwrap().len(), 2);
     }
@@ -284,7 +350,8 @@ mod tests {
     fn the_inputs_memory_is_used_again() {
         let mut session = session(0, 0);
         let image = image();
-        let address = |session: &mut Session| session.single.fill(|values| values.as_ptr()).unwrap();
+        let address =
+            |session: &mut Session| session.single.fill(|values| values.as_ptr()).unwrap();
         let before = address(&mut session);
         session.detect(&[&image]).unwrap();
         assert_eq!(address(&mut session), before);

@@ -6,7 +6,8 @@ use frame::{BoundingBox, ImageSize};
 
 /// Centre x, centre y, width, height, objectness: what a head has per anchor before its classes.
 const BOX_ROWS: usize = 5;
-/// How much below the threshold a raw objectness may be and still be worth computing exactly; covers all rounding.
+/// How much below the threshold a raw objectness may be and still be worth computing exactly;
+/// covers all rounding.
 const LOGIT_MARGIN: f32 = 0.01;
 
 /// One head: which anchors its cells predict, and what each prediction holds.
@@ -33,15 +34,24 @@ impl YoloHead {
         self.anchors.len() * (BOX_ROWS + self.classes)
     }
 
-    /// Adds every box whose objectness is above the threshold, with the classes whose confidence is; what is no finite number never is.
-    pub(crate) fn read(&self, grid: Grid<'_>, input: ImageSize, view: (Letterbox, f32), found: &mut Vec<Proposal>) {
+    /// Adds every box whose objectness is above the threshold, with the classes whose confidence
+    /// is; what is no finite number never is.
+    pub(crate) fn read(
+        &self,
+        grid: Grid<'_>,
+        input: ImageSize,
+        view: (Letterbox, f32),
+        found: &mut Vec<Proposal>,
+    ) {
         let (letterbox, threshold) = view;
         let cells = grid.width * grid.height;
         if cells == 0 {
             return;
         }
         let least = logit(threshold) - LOGIT_MARGIN;
-        for (anchor, planes) in self.anchors.iter().zip(grid.values.chunks_exact(cells * (BOX_ROWS + self.classes))) {
+        for (anchor, planes) in
+            self.anchors.iter().zip(grid.values.chunks_exact(cells * (BOX_ROWS + self.classes)))
+        {
             let plane = |row: usize| &planes[row * cells..][..cells];
             // nearly all cells end here, without an exponential
             for (cell, _) in plane(4).iter().enumerate().filter(|(_, raw)| **raw > least) {
@@ -51,11 +61,23 @@ impl YoloHead {
                 }
                 let raw = [plane(0)[cell], plane(1)[cell], plane(2)[cell], plane(3)[cell]];
                 let position = (cell % grid.width, cell / grid.width);
-                let Some(in_input) = self.bounding_box(raw, position, *anchor, (grid, input)) else { continue };
+                let Some(in_input) = self.bounding_box(raw, position, *anchor, (grid, input))
+                else {
+                    continue;
+                };
                 // the number of classes is bounded far below 2³²
-                let confidence = |class: usize| (class as u32, objectness * logistic(plane(BOX_ROWS + class)[cell]));
-                let classes = (0..self.classes).map(confidence).filter(|(_, confidence)| *confidence > threshold).collect();
-                found.push(Proposal { objectness, bounding_box: letterbox.to_image(&in_input), classes });
+                let confidence = |class: usize| {
+                    (class as u32, objectness * logistic(plane(BOX_ROWS + class)[cell]))
+                };
+                let classes = (0..self.classes)
+                    .map(confidence)
+                    .filter(|(_, confidence)| *confidence > threshold)
+                    .collect();
+                found.push(Proposal {
+                    objectness,
+                    bounding_box: letterbox.to_image(&in_input),
+                    classes,
+                });
             }
         }
     }
@@ -120,8 +142,14 @@ mod tests {
         assert_eq!(class, 1);
         assert!((confidence - 0.731_058_6).abs() < 1e-5);
         let wanted = BoundingBox::from_center(48.0, 16.0, 60.0, 40.0);
-        assert!((found.bounding_box.x - wanted.x).abs() < 1e-3 && (found.bounding_box.width - wanted.width).abs() < 1e-3);
-        assert!((found.bounding_box.y - wanted.y).abs() < 1e-3 && (found.bounding_box.height - wanted.height).abs() < 1e-3);
+        assert!(
+            (found.bounding_box.x - wanted.x).abs() < 1e-3
+                && (found.bounding_box.width - wanted.width).abs() < 1e-3
+        );
+        assert!(
+            (found.bounding_box.y - wanted.y).abs() < 1e-3
+                && (found.bounding_box.height - wanted.height).abs() < 1e-3
+        );
     }
 
     #[test]

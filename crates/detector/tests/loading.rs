@@ -15,7 +15,8 @@ const CONFIG: &str = "[net]\nwidth=32\nheight=32\n[convolutional]\nfilters=6\nac
 /// A folder with a model of one convolution, which is sure of every cell.
 fn models() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let write = |name: &str, content: &[u8]| std::fs::write(dir.path().join(name), content).unwrap();
+    let write =
+        |name: &str, content: &[u8]| std::fs::write(dir.path().join(name), content).unwrap();
     write("tiny.toml", DESCRIPTION.as_bytes());
     write("tiny.cfg", CONFIG.as_bytes());
     write("tiny.names", b"thing\n");
@@ -50,7 +51,10 @@ fn an_unknown_model_is_answered_with_the_known_ones() {
     let dir = models();
     for name in ["yolov9", "", "../tiny", "tiny.toml", "/etc/passwd"] {
         let error = Description::load(dir.path(), name).unwrap_err();
-        assert!(matches!(&error, ModelError::UnknownModel { available, .. } if *available == ["tiny"]), "{error}");
+        assert!(
+            matches!(&error, ModelError::UnknownModel { available, .. } if *available == ["tiny"]),
+            "{error}"
+        );
     }
     let nowhere = Description::load(&dir.path().join("nowhere"), "tiny").unwrap_err();
     assert!(nowhere.to_string().ends_with("available: none"), "{nowhere}");
@@ -61,7 +65,8 @@ fn every_description_of_ours_is_sound() {
     for name in Description::available(&ours()) {
         let description = Description::load(&ours(), &name).unwrap();
         assert_eq!(description.names().len(), 80, "{name}");
-        // the weights are not part of the repository: without them everything else must already be right
+        // the weights are not part of the repository: without them everything else must already be
+        // right
         match load(&description.clone().with_weights_at(ours().join("not-there"))) {
             Err(ModelError::WeightsMissing { model, .. }) => assert_eq!(model, name),
             other => panic!("{name}: {other:?}"),
@@ -88,13 +93,22 @@ fn a_wrong_field_is_named_with_what_is_allowed() {
         ("\"darknet\"\nconfig = \"tiny.cfg\"", "\"onnx\"", "onnx.output"),
         ("[weights]", "resize = \"crop\"\n[weights]", "letterbox"),
         ("[weights]", "darknet = \"hank\"\n[weights]", "alexeyab"),
-        ("\"darknet\"\nconfig = \"tiny.cfg\"", "\"onnx\"\ndarknet = \"alexeyab\"", "`darknet` is only for"),
+        (
+            "\"darknet\"\nconfig = \"tiny.cfg\"",
+            "\"onnx\"\ndarknet = \"alexeyab\"",
+            "`darknet` is only for",
+        ),
         ("size_bytes = 116", "data = [{ file = \"a.data\" }]", "`weights.data` is only for"),
     ];
     for (from, to, word) in cases {
         let error = rewritten(&dir, from, to).unwrap_err();
         let text = error.to_string();
-        assert!(matches!(error, ModelError::Description { .. }) && text.contains("tiny.toml") && text.contains(word), "{text}");
+        assert!(
+            matches!(error, ModelError::Description { .. })
+                && text.contains("tiny.toml")
+                && text.contains(word),
+            "{text}"
+        );
     }
 }
 
@@ -103,7 +117,9 @@ fn an_onnx_description_is_checked_for_its_heads() {
     let dir = models();
     let onnx = |rest: &str| {
         let to = format!("[input]\nwidth = 32\nheight = 32\n[onnx]\n{rest}\n[weights]");
-        let text = DESCRIPTION.replace("\"darknet\"\nconfig = \"tiny.cfg\"", "\"onnx\"").replace("[weights]", &to);
+        let text = DESCRIPTION
+            .replace("\"darknet\"\nconfig = \"tiny.cfg\"", "\"onnx\"")
+            .replace("[weights]", &to);
         std::fs::write(dir.path().join("tiny.toml"), text).unwrap();
         Description::load(dir.path(), "tiny").map_err(|error| error.to_string())
     };
@@ -126,20 +142,25 @@ fn missing_weights_say_how_to_get_them() {
     let dir = models();
     std::fs::remove_file(dir.path().join("tiny.weights")).unwrap();
     let error = load(&Description::load(dir.path(), "tiny").unwrap()).unwrap_err();
-    assert!(matches!(&error, ModelError::WeightsMissing { path, .. } if path.ends_with("tiny.weights")));
+    assert!(
+        matches!(&error, ModelError::WeightsMissing { path, .. } if path.ends_with("tiny.weights"))
+    );
     assert!(error.to_string().contains("`mlvi models fetch tiny`"), "{error}");
 }
 
 #[test]
 fn weights_of_another_size_or_checksum_are_refused() {
     let dir = models();
-    let version = load(&Description::load(dir.path(), "tiny").unwrap()).unwrap().info().version.clone();
+    let version =
+        load(&Description::load(dir.path(), "tiny").unwrap()).unwrap().info().version.clone();
     let right = rewritten(&dir, "size_bytes = 116", "size_bytes = 117").unwrap();
     assert!(matches!(load(&right), Err(ModelError::WrongSize { expected: 117, actual: 116, .. })));
     let wrong = "0".repeat(64);
     let right = rewritten(&dir, "size_bytes = 116", &format!("sha256 = \"{wrong}\"")).unwrap();
     match load(&right) {
-        Err(ModelError::WrongChecksum { expected, actual, .. }) => assert!(expected == wrong && actual.starts_with(&version)),
+        Err(ModelError::WrongChecksum { expected, actual, .. }) => {
+            assert!(expected == wrong && actual.starts_with(&version))
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -158,16 +179,28 @@ fn a_name_is_needed_for_every_class() {
 fn a_darknet_model_finds_its_boxes_alone_and_in_batches() {
     let dir = models();
     let description = Description::load(dir.path(), "tiny").unwrap();
-    let images = [plain_image(64, 64, [9; 3]), plain_image(32, 64, [0; 3]), plain_image(64, 64, [200; 3])];
+    let images =
+        [plain_image(64, 64, [9; 3]), plain_image(32, 64, [0; 3]), plain_image(64, 64, [200; 3])];
     let images: Vec<&RgbImage> = images.iter().collect();
     let detector = load(&description).unwrap();
     assert_eq!(detector.info().input, "32x32");
     let single = detector.session().unwrap().detect(&images).unwrap();
     // boxes of 8 pixels around each of the input's 32 × 32 cells, thinned out
-    assert!(single[0].detections.iter().all(|found| found.class == "thing" && found.bounding_box.width == 16.0));
+    assert!(
+        single[0]
+            .detections
+            .iter()
+            .all(|found| found.class == "thing" && found.bounding_box.width == 16.0)
+    );
     assert!(single[0].detections.len() > 9);
-    let batched = Detector::load(&description, LoadOptions { max_batch: 2 }).unwrap().session().unwrap().detect(&images).unwrap();
-    let detections = |found: &[Found]| found.iter().map(|found| found.detections.clone()).collect::<Vec<_>>();
+    let batched = Detector::load(&description, LoadOptions { max_batch: 2 })
+        .unwrap()
+        .session()
+        .unwrap()
+        .detect(&images)
+        .unwrap();
+    let detections =
+        |found: &[Found]| found.iter().map(|found| found.detections.clone()).collect::<Vec<_>>();
     assert_eq!(detections(&batched), detections(&single));
     assert!(detector.session().unwrap().detect(&[]).unwrap().is_empty());
 }
@@ -176,9 +209,15 @@ fn a_darknet_model_finds_its_boxes_alone_and_in_batches() {
 fn a_stretched_picture_has_its_boxes_all_over_it() {
     let dir = models();
     let find = |line: &str, net: &str| {
-        std::fs::write(dir.path().join("tiny.cfg"), CONFIG.replacen("[net]", &format!("[net]\n{net}"), 1)).unwrap();
-        let detector = load(&rewritten(&dir, "[weights]", &format!("{line}\n[weights]")).unwrap()).unwrap();
-        let found = detector.session().unwrap().detect(&[&plain_image(32, 64, [9; 3])]).unwrap().remove(0);
+        std::fs::write(
+            dir.path().join("tiny.cfg"),
+            CONFIG.replacen("[net]", &format!("[net]\n{net}"), 1),
+        )
+        .unwrap();
+        let detector =
+            load(&rewritten(&dir, "[weights]", &format!("{line}\n[weights]")).unwrap()).unwrap();
+        let found =
+            detector.session().unwrap().detect(&[&plain_image(32, 64, [9; 3])]).unwrap().remove(0);
         (detector.resize(), detector.remarks().to_vec(), found.detections)
     };
     let (letterbox, stretch) = (detector::Resize::Letterbox, detector::Resize::Stretch);
@@ -200,8 +239,15 @@ fn a_stretched_picture_has_its_boxes_all_over_it() {
             detections.iter().all(|found| found.bounding_box.width == width && found.bounding_box.height == 16.0),
             "{line} {net}"
         );
-        let right = detections.iter().map(|found| found.bounding_box.x + found.bounding_box.width / 2.0).fold(0.0, f32::max);
-        assert_eq!(right > 32.0, resize == letterbox, "cells in the bars are beyond the picture: {right}");
+        let right = detections
+            .iter()
+            .map(|found| found.bounding_box.x + found.bounding_box.width / 2.0)
+            .fold(0.0, f32::max);
+        assert_eq!(
+            right > 32.0,
+            resize == letterbox,
+            "cells in the bars are beyond the picture: {right}"
+        );
     }
 }
 
@@ -209,7 +255,8 @@ fn a_stretched_picture_has_its_boxes_all_over_it() {
 fn marks_and_line_ends_of_windows_are_no_part_of_any_text() {
     let dir = models();
     let sign = |name: &str, text: &str| {
-        std::fs::write(dir.path().join(name), format!("\u{feff}{}", text.replace('\n', "\r\n"))).unwrap()
+        std::fs::write(dir.path().join(name), format!("\u{feff}{}", text.replace('\n', "\r\n")))
+            .unwrap()
     };
     sign("tiny.toml", DESCRIPTION);
     sign("tiny.cfg", CONFIG);
@@ -221,7 +268,10 @@ fn marks_and_line_ends_of_windows_are_no_part_of_any_text() {
     assert_eq!(Description::load(dir.path(), "tiny").unwrap().names(), ["café"]);
     for name in ["tiny.cfg", "tiny.names", "tiny.toml"] {
         std::fs::write(dir.path().join(name), b"\xff\xfe[\0n\0").unwrap();
-        let error = Description::load(dir.path(), "tiny").and_then(|description| load(&description)).unwrap_err().to_string();
+        let error = Description::load(dir.path(), "tiny")
+            .and_then(|description| load(&description))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(name) && error.contains("UTF-16"), "{error}");
     }
 }
@@ -237,7 +287,8 @@ fn sessions_and_detectors_go_to_other_threads() {
 #[test]
 fn a_profile_tells_how_long_each_operator_took() {
     let dir = models();
-    let mut session = load(&Description::load(dir.path(), "tiny").unwrap()).unwrap().session().unwrap();
+    let mut session =
+        load(&Description::load(dir.path(), "tiny").unwrap()).unwrap().session().unwrap();
     let times = session.profile(&plain_image(8, 8, [1; 3])).unwrap();
     assert!(times.iter().any(|time| time.node.starts_with("layer0") && !time.operator.is_empty()));
     assert!(times.iter().all(|time| time.milliseconds >= 0.0));
@@ -246,7 +297,8 @@ fn a_profile_tells_how_long_each_operator_took() {
 #[test]
 fn a_session_refuses_a_tensor_of_another_length() {
     let dir = models();
-    let mut session = load(&Description::load(dir.path(), "tiny").unwrap()).unwrap().session().unwrap();
+    let mut session =
+        load(&Description::load(dir.path(), "tiny").unwrap()).unwrap().session().unwrap();
     assert!(session.raw_outputs(&[0.0; 7]).is_err());
     assert_eq!(session.raw_outputs(&[0.0; 3 * 32 * 32]).unwrap()[0].shape, [6, 32, 32]);
 }
@@ -265,10 +317,14 @@ fn the_output_of_current_yolo_exports_is_read() {
     let (red, blue) = (plain_image(64, 32, [255, 0, 0]), plain_image(64, 32, [0, 0, 255]));
     let found = detector.session().unwrap().detect(&[&red, &blue]).unwrap();
     for (found, class) in found.iter().zip(["red", "blue"]) {
-        // half of the input is the image, half grey: mean 0.75; the box that overlaps the first one is gone
+        // half of the input is the image, half grey: mean 0.75; the box that overlaps the first one
+        // is gone
         let [first, second] = &found.detections[..] else { panic!("{found:?}") };
         assert_eq!((first.class.as_str(), second.class.as_str()), (class, class));
-        assert!((first.confidence - 0.675).abs() < 1e-3 && (second.confidence - 0.375).abs() < 1e-3, "{found:?}");
+        assert!(
+            (first.confidence - 0.675).abs() < 1e-3 && (second.confidence - 0.375).abs() < 1e-3,
+            "{found:?}"
+        );
         assert_eq!(first.bounding_box, BoundingBox { x: 8.0, y: -8.0, width: 16.0, height: 16.0 });
         assert_eq!(second.bounding_box, BoundingBox { x: 44.0, y: 20.0, width: 8.0, height: 8.0 });
     }
@@ -284,13 +340,22 @@ fn weak_detections_are_those_between_both_thresholds() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-yolov8.onnx");
     let description = Description::load(dir.path(), "tiny").unwrap().with_weights_at(fixture);
     let red = plain_image(64, 32, [255, 0, 0]);
-    let look = |description: &Description| load(description).unwrap().session().unwrap().detect(&[&red]).unwrap().remove(0);
-    let confidences =
-        |found: &[frame::Detection]| found.iter().map(|found| (found.confidence * 1000.0).round()).collect::<Vec<_>>();
+    let look = |description: &Description| {
+        load(description).unwrap().session().unwrap().detect(&[&red]).unwrap().remove(0)
+    };
+    let confidences = |found: &[frame::Detection]| {
+        found.iter().map(|found| (found.confidence * 1000.0).round()).collect::<Vec<_>>()
+    };
     let found = look(&description);
-    assert_eq!((confidences(&found.detections), confidences(&found.weak)), (vec![675.0], vec![375.0]));
+    assert_eq!(
+        (confidences(&found.detections), confidences(&found.weak)),
+        (vec![675.0], vec![375.0])
+    );
     let all = look(&description.clone().with_confidence(0.3));
-    assert_eq!((confidences(&all.detections), confidences(&all.weak)), (vec![675.0, 375.0], vec![]));
+    assert_eq!(
+        (confidences(&all.detections), confidences(&all.weak)),
+        (vec![675.0, 375.0], vec![])
+    );
     assert_eq!(description.with_confidence(f32::INFINITY).confidence(), 1.0);
 }
 

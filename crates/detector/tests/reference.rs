@@ -1,7 +1,8 @@
-//! Against Darknet's own answers and ONNX Runtime's tensors, within the tolerances of the reference data's README.
+//! Against Darknet's own answers and ONNX Runtime's tensors, within the tolerances of the reference
+//! data's README.
 //!
-//! The data are found through `MLVI_REFERENCE_DIR`; without it these tests say that they were skipped, with it and incomplete they
-//! fail.
+//! The data are found through `MLVI_REFERENCE_DIR`; without it these tests say that they were
+//! skipped, with it and incomplete they fail.
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic and print as tests do")]
 
@@ -22,13 +23,15 @@ struct Tolerance {
 }
 
 const SAME_PIXELS: Tolerance = Tolerance { confidence: 0.005, pixels: 1.0, from_confidence: 0.25 };
-const OTHER_JPEG_DECODER: Tolerance = Tolerance { confidence: 0.03, pixels: 3.0, from_confidence: 0.3 };
+const OTHER_JPEG_DECODER: Tolerance =
+    Tolerance { confidence: 0.03, pixels: 3.0, from_confidence: 0.3 };
 
 fn reference() -> Option<PathBuf> {
     let dir = std::env::var_os("MLVI_REFERENCE_DIR").map(PathBuf::from);
     if dir.is_none() {
         // what a passing test prints is not shown; standard error itself is
-        writeln!(std::io::stderr(), "skipped: MLVI_REFERENCE_DIR is not set").expect("standard error can be written");
+        writeln!(std::io::stderr(), "skipped: MLVI_REFERENCE_DIR is not set")
+            .expect("standard error can be written");
     }
     dir
 }
@@ -45,16 +48,21 @@ fn load(reference: &Path, model: &str, max_batch: usize) -> Detector {
 fn image(reference: &Path, name: &str) -> RgbImage {
     let path = reference.join("images").join(name);
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    vision::decode(&bytes, &vision::Limits::default()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    vision::decode(&bytes, &vision::Limits::default())
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The values of a float32 array in numpy's format: magic, version, length of the header, header, data.
+/// The values of a float32 array in numpy's format: magic, version, length of the header, header,
+/// data.
 fn tensor(reference: &Path, name: &str) -> Vec<f32> {
     let path = reference.join("tensors").join(name);
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00");
     let data = &bytes[10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]))..];
-    assert!(String::from_utf8_lossy(&bytes[10..bytes.len() - data.len()]).contains("'<f4', 'fortran_order': False"));
+    assert!(
+        String::from_utf8_lossy(&bytes[10..bytes.len() - data.len()])
+            .contains("'<f4', 'fortran_order': False")
+    );
     data.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect()
 }
 
@@ -62,11 +70,13 @@ fn tensor(reference: &Path, name: &str) -> Vec<f32> {
 fn expected(reference: &Path, model: &str, image: &str) -> Vec<Detection> {
     let model = model.strip_suffix("-416-heads").unwrap_or(model);
     let path = reference.join("darknet").join(model).join(format!("{image}.json"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let file: serde_json::Value = serde_json::from_str(&text).unwrap();
     let detection = |entry: &serde_json::Value| {
         let number = |key: &str| entry[key].as_f64().unwrap() as f32;
-        let (x, y, width, height) = (number("center_x"), number("center_y"), number("width"), number("height"));
+        let (x, y, width, height) =
+            (number("center_x"), number("center_y"), number("width"), number("height"));
         Detection {
             class: entry["class"].as_str().unwrap().to_owned(),
             class_id: entry["class_id"].as_u64().unwrap() as u32,
@@ -79,15 +89,27 @@ fn expected(reference: &Path, model: &str, image: &str) -> Vec<Detection> {
 
 fn alike(a: &Detection, b: &Detection, tolerance: Tolerance) -> bool {
     let edges = |of: &BoundingBox| [of.x, of.y, of.x + of.width, of.y + of.height];
-    let close = edges(&a.bounding_box).iter().zip(edges(&b.bounding_box)).all(|(a, b)| (a - b).abs() <= tolerance.pixels);
-    (&a.class, a.class_id) == (&b.class, b.class_id) && (a.confidence - b.confidence).abs() <= tolerance.confidence && close
+    let close = edges(&a.bounding_box)
+        .iter()
+        .zip(edges(&b.bounding_box))
+        .all(|(a, b)| (a - b).abs() <= tolerance.pixels);
+    (&a.class, a.class_id) == (&b.class, b.class_id)
+        && (a.confidence - b.confidence).abs() <= tolerance.confidence
+        && close
 }
 
 /// Whether each of `these` has one of its own among `those`.
-fn all_among(these: &[Detection], those: &[Detection], tolerance: Tolerance) -> Result<(), Detection> {
+fn all_among(
+    these: &[Detection],
+    those: &[Detection],
+    tolerance: Tolerance,
+) -> Result<(), Detection> {
     let mut free: Vec<&Detection> = those.iter().collect();
     for this in these.iter().filter(|this| this.confidence >= tolerance.from_confidence) {
-        let place = free.iter().position(|that| alike(this, that, tolerance)).ok_or_else(|| this.clone())?;
+        let place = free
+            .iter()
+            .position(|that| alike(this, that, tolerance))
+            .ok_or_else(|| this.clone())?;
         free.swap_remove(place);
     }
     Ok(())
@@ -95,9 +117,14 @@ fn all_among(these: &[Detection], those: &[Detection], tolerance: Tolerance) -> 
 
 fn assert_found(found: &[Detection], expected: &[Detection], tolerance: Tolerance, what: &str) {
     assert!(!expected.is_empty(), "{what}: the reference is empty");
-    all_among(expected, found, tolerance).unwrap_or_else(|missed| panic!("{what}: {missed:?} is missed; found were {found:#?}"));
-    all_among(found, expected, tolerance).unwrap_or_else(|extra| panic!("{what}: {extra:?} is no detection of Darknet's"));
-    assert!(found.windows(2).all(|pair| pair[0].confidence >= pair[1].confidence), "{what}: not sorted");
+    all_among(expected, found, tolerance)
+        .unwrap_or_else(|missed| panic!("{what}: {missed:?} is missed; found were {found:#?}"));
+    all_among(found, expected, tolerance)
+        .unwrap_or_else(|extra| panic!("{what}: {extra:?} is no detection of Darknet's"));
+    assert!(
+        found.windows(2).all(|pair| pair[0].confidence >= pair[1].confidence),
+        "{what}: not sorted"
+    );
 }
 
 fn detect(session: &mut Session, image: &RgbImage) -> Vec<Detection> {
@@ -125,7 +152,10 @@ fn heads_are_those_of_onnx_runtime() {
     let input = tensor(&reference, "dog_letterbox_416.npy");
     for model in ["yolov3-tiny", "yolov3-tiny-416-heads"] {
         let outputs = load(&reference, model, 1).session().unwrap().raw_outputs(&input).unwrap();
-        assert_eq!(outputs.iter().map(|output| output.shape.as_slice()).collect::<Vec<_>>(), [[255, 13, 13], [255, 26, 26]]);
+        assert_eq!(
+            outputs.iter().map(|output| output.shape.as_slice()).collect::<Vec<_>>(),
+            [[255, 13, 13], [255, 26, 26]]
+        );
         for (output, name) in outputs.iter().zip(["dog_head_13.npy", "dog_head_26.npy"]) {
             let difference = largest_difference(&output.values, &tensor(&reference, name));
             println!("{model} {name}: largest difference {difference}");
@@ -151,7 +181,12 @@ fn detections_from_the_jpegs_are_darknets() {
         let mut session = load(&reference, model, 1).session().unwrap();
         for name in ["dog", "person", "horses"] {
             let found = detect(&mut session, &image(&reference, &format!("{name}.jpg")));
-            assert_found(&found, &expected(&reference, model, name), OTHER_JPEG_DECODER, &format!("{model} {name}"));
+            assert_found(
+                &found,
+                &expected(&reference, model, name),
+                OTHER_JPEG_DECODER,
+                &format!("{model} {name}"),
+            );
         }
     }
 }
@@ -159,14 +194,17 @@ fn detections_from_the_jpegs_are_darknets() {
 #[test]
 fn a_batch_gives_what_single_runs_give() {
     let Some(reference) = reference() else { return };
-    let images = ["dog.jpg", "person.jpg", "horses.jpg", "dog-decoded.png"].map(|name| image(&reference, name));
+    let images = ["dog.jpg", "person.jpg", "horses.jpg", "dog-decoded.png"]
+        .map(|name| image(&reference, name));
     let images: Vec<&RgbImage> = images.iter().collect();
     for model in MODELS {
         let single = load(&reference, model, 1).session().unwrap().detect(&images).unwrap();
         let batched = load(&reference, model, 3).session().unwrap().detect(&images).unwrap();
         assert_eq!(single.len(), batched.len());
         let rounding = Tolerance { confidence: 1e-3, pixels: 0.1, from_confidence: 0.0 };
-        for (Found { detections: single, .. }, Found { detections: batched, .. }) in single.iter().zip(&batched) {
+        for (Found { detections: single, .. }, Found { detections: batched, .. }) in
+            single.iter().zip(&batched)
+        {
             assert_found(batched, single, rounding, model);
         }
     }
@@ -178,20 +216,30 @@ fn weak_detections_come_beside_the_others_and_change_none() {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
     for rule in [NmsRule::Objectness, NmsRule::Class] {
         let description = Description::load(&ours, "yolov3-tiny").unwrap().with_nms(rule);
-        let description = description.with_weights_at(reference.join("../models/yolov3-tiny.weights"));
+        let description =
+            description.with_weights_at(reference.join("../models/yolov3-tiny.weights"));
         let (confidence, weak) = (description.confidence(), description.weak().unwrap());
-        let session = |description: &Description| Detector::load(description, LoadOptions::default()).unwrap().session().unwrap();
+        let session = |description: &Description| {
+            Detector::load(description, LoadOptions::default()).unwrap().session().unwrap()
+        };
         let mut with_weak = session(&description);
         // a threshold that leaves the weak ones no room, and the model's own
-        let mut without = session(&description.clone().with_confidence(weak).with_confidence(confidence));
+        let mut without =
+            session(&description.clone().with_confidence(weak).with_confidence(confidence));
         let mut all = session(&description.with_confidence(weak));
         for name in ["dog.jpg", "person.jpg", "horses.jpg"] {
             let image = image(&reference, name);
             let look = |session: &mut Session| session.detect(&[&image]).unwrap().remove(0);
-            let (both, strong_only, all) = (look(&mut with_weak), look(&mut without), look(&mut all));
+            let (both, strong_only, all) =
+                (look(&mut with_weak), look(&mut without), look(&mut all));
             assert!(!both.weak.is_empty() && strong_only.weak.is_empty(), "{name}");
             assert_eq!(both.detections, strong_only.detections, "{name}");
-            assert!(both.weak.iter().all(|found| found.confidence > weak && found.confidence <= confidence), "{name}");
+            assert!(
+                both.weak
+                    .iter()
+                    .all(|found| found.confidence > weak && found.confidence <= confidence),
+                "{name}"
+            );
             assert_eq!([both.detections, both.weak].concat(), all.detections, "{name}");
         }
     }
@@ -200,36 +248,52 @@ fn weak_detections_come_beside_the_others_and_change_none() {
 #[test]
 fn the_same_weights_run_at_other_input_sizes() {
     let Some(reference) = reference() else { return };
-    for (model, input) in [("yolov3-tiny-320", "320x320"), ("yolov3-tiny", "416x416"), ("yolov3-tiny-608", "608x608")] {
+    for (model, input) in
+        [("yolov3-tiny-320", "320x320"), ("yolov3-tiny", "416x416"), ("yolov3-tiny-608", "608x608")]
+    {
         let detector = load(&reference, model, 1);
         assert_eq!((detector.info().name.as_str(), detector.info().input.as_str()), (model, input));
         let found = detect(&mut detector.session().unwrap(), &image(&reference, "dog.jpg"));
         let sure = &expected(&reference, "yolov3-tiny", "dog")[0];
-        let close = |found: &Detection| found.class_id == sure.class_id && found.bounding_box.iou(&sure.bounding_box) > 0.5;
+        let close = |found: &Detection| {
+            found.class_id == sure.class_id && found.bounding_box.iou(&sure.bounding_box) > 0.5
+        };
         assert!(found.iter().any(close), "{model} misses {sure:?}: {found:?}");
     }
 }
 
-/// `darknet_yolov3_tiny_416.json` was made with suppression class by class and a threshold of 0.005; a sample of its photos is enough to
-/// hold our form of that rule against Darknet's.
+/// `darknet_yolov3_tiny_416.json` was made with suppression class by class and a threshold of
+/// 0.005; a sample of its photos is enough to hold our form of that rule against Darknet's.
 #[test]
 fn suppression_by_class_finds_what_darknet_finds_in_coco_photos() {
     let Some(reference) = reference() else { return };
     let coco = reference.join("../coco128");
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-    let description = Description::load(&ours, "yolov3-tiny").unwrap().with_confidence(0.005).with_nms(NmsRule::Class);
+    let description = Description::load(&ours, "yolov3-tiny")
+        .unwrap()
+        .with_confidence(0.005)
+        .with_nms(NmsRule::Class);
     let description = description.with_weights_at(reference.join("../models/yolov3-tiny.weights"));
-    let mut session = Detector::load(&description, LoadOptions::default()).unwrap().session().unwrap();
+    let mut session =
+        Detector::load(&description, LoadOptions::default()).unwrap().session().unwrap();
 
-    let json =
-        |name: &str| -> serde_json::Value { serde_json::from_str(&std::fs::read_to_string(coco.join(name)).unwrap()).unwrap() };
+    let json = |name: &str| -> serde_json::Value {
+        serde_json::from_str(&std::fs::read_to_string(coco.join(name)).unwrap()).unwrap()
+    };
     let (photos, all) = (json("annotations.json"), json("darknet_yolov3_tiny_416.json"));
     for photo in photos["images"].as_array().unwrap().iter().step_by(16) {
-        let expected = all.as_array().unwrap().iter().filter(|entry| entry["image_id"] == photo["id"]);
-        let expected: Vec<Detection> = expected.map(|entry| coco_detection(&description, entry)).collect();
+        let expected =
+            all.as_array().unwrap().iter().filter(|entry| entry["image_id"] == photo["id"]);
+        let expected: Vec<Detection> =
+            expected.map(|entry| coco_detection(&description, entry)).collect();
         let name = photo["file_name"].as_str().unwrap();
         let found = detect(&mut session, &image(&coco, name));
-        assert!(found.len().abs_diff(expected.len()) <= 2 + expected.len() / 20, "{name}: {} {}", found.len(), expected.len());
+        assert!(
+            found.len().abs_diff(expected.len()) <= 2 + expected.len() / 20,
+            "{name}: {} {}",
+            found.len(),
+            expected.len()
+        );
         assert_found(&found, &expected, OTHER_JPEG_DECODER, name);
     }
 }

@@ -1,7 +1,7 @@
 //! How fast the broker is under librdkafka's clients: `throughput [directory]`.
 //!
-//! Prints the megabytes per second of 100 KB messages through an idempotent producer and back, and how long one message takes
-//! from its sender to a reader that waits for it.
+//! Prints the megabytes per second of 100 KB messages through an idempotent producer and back, and
+//! how long one message takes from its sender to a reader that waits for it.
 
 use embedded_broker::{Broker, BrokerConfig};
 use rdkafka::ClientConfig;
@@ -49,8 +49,10 @@ async fn main() -> anyhow::Result<()> {
     let dir = std::env::args().nth(1).map_or_else(|| temporary.path().to_owned(), Into::into);
     let broker = Broker::start(BrokerConfig::new(dir)).await?;
     let admin: AdminClient<DefaultClientContext> = client(&broker).create()?;
-    let topics =
-        [NewTopic::new("many", PARTITIONS, TopicReplication::Fixed(1)), NewTopic::new("single", 1, TopicReplication::Fixed(1))];
+    let topics = [
+        NewTopic::new("many", PARTITIONS, TopicReplication::Fixed(1)),
+        NewTopic::new("single", 1, TopicReplication::Fixed(1)),
+    ];
     admin.create_topics(&topics, &AdminOptions::new()).await?;
     let producer: FutureProducer = client(&broker)
         .set("enable.idempotence", "true")
@@ -67,7 +69,8 @@ async fn main() -> anyhow::Result<()> {
     for _ in 0..SINGLES {
         tokio::time::sleep(Duration::from_millis(5)).await;
         let sent = Instant::now();
-        let (acknowledged, received) = tokio::join!(send(&producer, "single", &payload), waiting.recv());
+        let (acknowledged, received) =
+            tokio::join!(send(&producer, "single", &payload), waiting.recv());
         acknowledged?;
         received?;
         times.push(sent.elapsed().as_secs_f64() * 1e3);
@@ -90,7 +93,8 @@ async fn main() -> anyhow::Result<()> {
         }
         sends.spawn(async move {
             let key = index.to_string();
-            let sent = producer.send(FutureRecord::to("many").key(&key).payload(&payload), PATIENCE).await;
+            let sent =
+                producer.send(FutureRecord::to("many").key(&key).payload(&payload), PATIENCE).await;
             sent.map(drop).map_err(|(error, _)| error)
         });
     }

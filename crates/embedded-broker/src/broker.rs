@@ -30,14 +30,15 @@ impl std::fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// Opens the directory, checks what is in it, and listens. From the return on, clients are served.
+    /// Opens the directory, checks what is in it, and listens. From the return on, clients are
+    /// served.
     ///
-    /// The broker lives on the caller's runtime: where that has one thread only, whoever blocks it (as the synchronous calls of a
-    /// Kafka client do) keeps the broker from answering.
+    /// The broker lives on the caller's runtime: where that has one thread only, whoever blocks it
+    /// (as the synchronous calls of a Kafka client do) keeps the broker from answering.
     ///
     /// # Errors
-    /// When the configuration cannot work, the address is taken, another broker uses the directory, or the directory cannot be
-    /// read or written.
+    /// When the configuration cannot work, the address is taken, another broker uses the directory,
+    /// or the directory cannot be read or written.
     pub async fn start(config: BrokerConfig) -> Result<Self, BrokerError> {
         config.check()?;
         let listen_error = |source| BrokerError::Listen { address: config.listen, source };
@@ -45,7 +46,11 @@ impl Broker {
         let address = listener.local_addr().map_err(listen_error)?;
         let opening = config.clone();
         let opened = tokio::task::spawn_blocking(move || Node::open(opening, address.port())).await;
-        let node = Arc::new(opened.map_err(|error| BrokerError::Storage { path: config.dir, source: error.into() })??);
+        let node =
+            Arc::new(opened.map_err(|error| BrokerError::Storage {
+                path: config.dir,
+                source: error.into(),
+            })??);
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(server::serve(listener, Arc::clone(&node), stop.clone()));
@@ -60,25 +65,29 @@ impl Broker {
         self.address
     }
 
-    /// Lets the requests that are being answered finish (for 2 s at most), closes all connections, and writes everything down.
-    /// The directory and the port are free afterwards.
+    /// Lets the requests that are being answered finish (for 2 s at most), closes all connections,
+    /// and writes everything down. The directory and the port are free afterwards.
     ///
     /// # Errors
     /// When data cannot be forced to the disk.
     pub async fn shutdown(self) -> Result<(), BrokerError> {
         let Self { node, mut tasks, stop, address } = self;
         stop.disarm().cancel();
-        let drained = tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await;
+        let drained =
+            tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await;
         if drained.is_err() {
             tasks.shutdown().await;
         }
         node.jobs_done().await;
         let dir = node.config.dir.clone();
         let last_job = tokio::task::spawn_blocking(move || {
-            let flushed = if node.config.fsync == FsyncPolicy::Never { Ok(()) } else { node.flush() };
+            let flushed =
+                if node.config.fsync == FsyncPolicy::Never { Ok(()) } else { node.flush() };
             flushed.and_then(|()| node.close()).and(node.release_dir())
         });
-        let flushed = last_job.await.map_err(|error| BrokerError::Storage { path: dir, source: error.into() })?;
+        let flushed = last_job
+            .await
+            .map_err(|error| BrokerError::Storage { path: dir, source: error.into() })?;
         info!(%address, "embedded broker stopped");
         flushed
     }

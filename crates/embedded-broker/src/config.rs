@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The largest record batch that is taken unless configured otherwise, in bytes: an 8 MiB frame, 64 KiB for its key and headers,
-/// and 4 KiB for the framing of batch and record.
+/// The largest record batch that is taken unless configured otherwise, in bytes: an 8 MiB frame, 64
+/// KiB for its key and headers, and 4 KiB for the framing of batch and record.
 pub const DEFAULT_MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024 + 64 * 1024 + 4 * 1024;
 
 /// Positions inside a segment are 32-bit, and a segment may end one batch above its limit.
@@ -17,8 +17,8 @@ const MAX_MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// When written data is forced from the page cache to the disk.
 ///
-/// A process that is stopped or killed loses nothing under any policy: the page cache belongs to the kernel.
-/// The policy decides what a power cut may take.
+/// A process that is stopped or killed loses nothing under any policy: the page cache belongs to
+/// the kernel. The policy decides what a power cut may take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FsyncPolicy {
     /// The kernel decides.
@@ -34,39 +34,47 @@ pub enum FsyncPolicy {
 pub struct BrokerConfig {
     /// Where to listen; port 0 takes any free port.
     pub listen: SocketAddr,
-    /// Where topics, messages and committed offsets live; created when missing, and owned by one broker at a time.
+    /// Where topics, messages and committed offsets live; created when missing, and owned by one
+    /// broker at a time.
     pub dir: PathBuf,
-    /// The host name that clients are told to connect to; `None` tells each client the address that it has connected to.
+    /// The host name that clients are told to connect to; `None` tells each client the address
+    /// that it has connected to.
     pub advertised_host: Option<String>,
-    /// A segment file is closed when it would grow beyond this, in bytes (1 KiB to 1 GiB). Topics may say `segment.bytes`.
+    /// A segment file is closed when it would grow beyond this, in bytes (1 KiB to 1 GiB). Topics
+    /// may say `segment.bytes`.
     pub segment_bytes: u64,
-    /// Of each partition at least this much is kept, in bytes, and at most two segments more; `None` keeps all.
-    /// Topics may say `retention.bytes`.
+    /// Of each partition at least this much is kept, in bytes, and at most two segments more;
+    /// `None` keeps all. Topics may say `retention.bytes`.
     pub retention_bytes: Option<u64>,
-    /// Segments whose newest record is older than this go; `None` keeps all. Topics may say `retention.ms`.
+    /// Segments whose newest record is older than this go; `None` keeps all. Topics may say
+    /// `retention.ms`.
     pub retention: Option<Duration>,
-    /// All partitions together are kept below this, in bytes, by dropping the oldest segments among the partitions of average size
-    /// or more.
+    /// All partitions together are kept below this, in bytes, by dropping the oldest segments
+    /// among the partitions of average size or more.
     pub total_bytes: u64,
     /// How often retention is looked after.
     pub retention_interval: Duration,
-    /// The largest record batch that is taken, in bytes. Topics may say less with `max.message.bytes`.
+    /// The largest record batch that is taken, in bytes. Topics may say less with
+    /// `max.message.bytes`.
     pub max_message_bytes: usize,
     /// When data is forced to the disk.
     pub fsync: FsyncPolicy,
-    /// How long the first member of an empty group waits for others, so that a group that starts together needs one rebalance.
+    /// How long the first member of an empty group waits for others, so that a group that starts
+    /// together needs one rebalance.
     pub rebalance_delay: Duration,
-    /// More than this is not written into logs, in bytes, as if the disk were of this size; `None`: as much as the disk takes.
+    /// More than this is not written into logs, in bytes, as if the disk were of this size;
+    /// `None`: as much as the disk takes.
     pub disk_bytes: Option<u64>,
-    /// How long a client may stop in the middle of a request, or take nothing of an answer, before its connection is closed.
+    /// How long a client may stop in the middle of a request, or take nothing of an answer, before
+    /// its connection is closed.
     pub request_patience: Duration,
     /// Connections beyond this are closed at once.
     pub max_connections: usize,
 }
 
 impl BrokerConfig {
-    /// The defaults: any free port of 127.0.0.1; 64 MiB segments; 256 MiB and 24 h a partition; 8 GiB in total;
-    /// fsync once a second.
+    /// The defaults: any free port of 127.0.0.1; 64 MiB segments; 256 MiB and 24 h a partition; 8
+    /// GiB in total; fsync once a second.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
@@ -98,7 +106,8 @@ impl BrokerConfig {
         if self.max_connections == 0 {
             return refuse("max_connections must be at least 1");
         }
-        if self.retention_interval.is_zero() || self.fsync == FsyncPolicy::Interval(Duration::ZERO) {
+        if self.retention_interval.is_zero() || self.fsync == FsyncPolicy::Interval(Duration::ZERO)
+        {
             return refuse("intervals must be longer than zero");
         }
         Ok(())

@@ -1,7 +1,8 @@
-//! One connection: reads requests, has them answered one after the other, writes the answers in order.
+//! One connection: reads requests, has them answered one after the other, writes the answers in
+//! order.
 //!
-//! A request is read while the one before it is being answered, so that a peer that goes away is noticed while a fetch or a
-//! rebalance waits.
+//! A request is read while the one before it is being answered, so that a peer that goes away is
+//! noticed while a fetch or a rebalance waits.
 
 use crate::api;
 use crate::node::Node;
@@ -21,13 +22,17 @@ use tracing::{debug, warn};
 const MAX_REQUEST_BYTES: usize = 100 * 1024 * 1024;
 /// The largest other request. Four megabytes name a hundred thousand partitions.
 const MAX_SMALL_REQUEST_BYTES: usize = 4 * 1024 * 1024;
-/// Memory for a request is taken as its bytes arrive, in steps of at most this: a length is only a claim.
+/// Memory for a request is taken as its bytes arrive, in steps of at most this: a length is only a
+/// claim.
 const READ_STEP: usize = 1024 * 1024;
-/// So much of a request is read without asking for room, so that heartbeats and commits need not wait for frames.
+/// So much of a request is read without asking for room, so that heartbeats and commits need not
+/// wait for frames.
 const FREE_BYTES: usize = 16 * 1024;
-/// All requests that are being read or answered hold no more than this beyond [`FREE_BYTES`] each, in KiB; one of the largest size fits.
+/// All requests that are being read or answered hold no more than this beyond [`FREE_BYTES`] each,
+/// in KiB; one of the largest size fits.
 pub(crate) const ROOM_KIB: usize = 128 * 1024;
-/// A request that comes more slowly than this, in bytes per second, is given up some time after it began.
+/// A request that comes more slowly than this, in bytes per second, is given up some time after it
+/// began.
 const SLOWEST: u64 = 16 * 1024;
 /// A request's length, and its key, on which depends how long it may be.
 const HEAD: usize = 6;
@@ -54,14 +59,24 @@ pub(crate) enum Hangup {
 const CUT_OFF: Hangup = Hangup::Malformed("the connection ended within a request");
 
 /// Serves one client until it goes or `stop`.
-pub(crate) async fn serve(socket: TcpStream, peer: SocketAddr, node: Arc<Node>, stop: CancellationToken) {
+pub(crate) async fn serve(
+    socket: TcpStream,
+    peer: SocketAddr,
+    node: Arc<Node>,
+    stop: CancellationToken,
+) {
     match serve_requests(socket, peer, node, stop).await {
         Ok(()) | Err(Hangup::Io(_) | Hangup::Stopping) => debug!(%peer, "connection closed"),
         Err(reason) => warn!(%peer, %reason, "closed a connection"),
     }
 }
 
-async fn serve_requests(socket: TcpStream, peer: SocketAddr, node: Arc<Node>, stop: CancellationToken) -> Result<(), Hangup> {
+async fn serve_requests(
+    socket: TcpStream,
+    peer: SocketAddr,
+    node: Arc<Node>,
+    stop: CancellationToken,
+) -> Result<(), Hangup> {
     // answers are written whole, so there is nothing to wait for
     socket.set_nodelay(true)?;
     let local = socket.local_addr()?;
@@ -70,7 +85,11 @@ async fn serve_requests(socket: TcpStream, peer: SocketAddr, node: Arc<Node>, st
     let gone = stop.child_token();
     let _ends_the_reader = gone.clone().drop_guard();
     let (frames, mut requests) = mpsc::channel(READ_AHEAD);
-    let intake = Intake { socket: reading, room: Arc::clone(&node.room), patience: node.config.request_patience };
+    let intake = Intake {
+        socket: reading,
+        room: Arc::clone(&node.room),
+        patience: node.config.request_patience,
+    };
     let reader = tokio::spawn(read_frames(intake, frames, gone.clone()));
     let peer = api::Peer { host: peer.ip().to_string(), reached: local.ip(), gone: gone.clone() };
     let outcome = loop {
@@ -130,7 +149,11 @@ struct Intake {
 }
 
 /// Reads until the peer or the broker ends the connection.
-async fn read_frames(mut intake: Intake, frames: mpsc::Sender<Request>, gone: CancellationToken) -> Result<(), Hangup> {
+async fn read_frames(
+    mut intake: Intake,
+    frames: mpsc::Sender<Request>,
+    gone: CancellationToken,
+) -> Result<(), Hangup> {
     let result = gone
         .run_until_cancelled(async {
             while let Some(frame) = read_frame(&mut intake).await? {
@@ -146,7 +169,8 @@ async fn read_frames(mut intake: Intake, frames: mpsc::Sender<Request>, gone: Ca
     result
 }
 
-/// The next request without its length; `None` when the peer has closed the connection between two requests.
+/// The next request without its length; `None` when the peer has closed the connection between two
+/// requests.
 async fn read_frame(intake: &mut Intake) -> Result<Option<Request>, Hangup> {
     let Intake { socket, room, patience } = intake;
     let mut head = [0; HEAD];
@@ -164,7 +188,11 @@ async fn read_frame(intake: &mut Intake) -> Result<Option<Request>, Hangup> {
     let [l0, l1, l2, l3, k0, k1] = head;
     let negative = |_| Hangup::Malformed("a request of negative length");
     let len = usize::try_from(i32::from_be_bytes([l0, l1, l2, l3])).map_err(negative)?;
-    let limit = if api::may_be_large(i16::from_be_bytes([k0, k1])) { MAX_REQUEST_BYTES } else { MAX_SMALL_REQUEST_BYTES };
+    let limit = if api::may_be_large(i16::from_be_bytes([k0, k1])) {
+        MAX_REQUEST_BYTES
+    } else {
+        MAX_SMALL_REQUEST_BYTES
+    };
     if len > limit {
         return Err(Hangup::TooLarge(len));
     }
@@ -177,7 +205,10 @@ async fn read_frame(intake: &mut Intake) -> Result<Option<Request>, Hangup> {
     tokio::time::timeout(limit, read).await.map_err(|_| Hangup::TooSlow)?.map(Some)
 }
 
-async fn in_time<T>(patience: Duration, io: impl Future<Output = io::Result<T>>) -> Result<T, Hangup> {
+async fn in_time<T>(
+    patience: Duration,
+    io: impl Future<Output = io::Result<T>>,
+) -> Result<T, Hangup> {
     Ok(tokio::time::timeout(patience, io).await.map_err(|_| Hangup::TooSlow)??)
 }
 
@@ -196,7 +227,10 @@ async fn read_body(
             let step = frame.len().min(READ_STEP).min(len - frame.len());
             let kib = u32::try_from(step.div_ceil(1024)).unwrap_or(u32::MAX);
             let more = Arc::clone(all_room).acquire_many_owned(kib);
-            let more = tokio::time::timeout(patience, more).await.map_err(|_| Hangup::TooSlow)?.map_err(|_| Hangup::Stopping)?;
+            let more = tokio::time::timeout(patience, more)
+                .await
+                .map_err(|_| Hangup::TooSlow)?
+                .map_err(|_| Hangup::Stopping)?;
             match &mut room {
                 Some(room) => room.merge(more),
                 None => room = Some(more),

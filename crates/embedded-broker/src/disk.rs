@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tracing::{error, info};
 
-/// What records leave free, in bytes, for committed offsets and what else is written down beside them.
+/// What records leave free, in bytes, for committed offsets and what else is written down beside
+/// them.
 const SPARED: u64 = 1 << 20;
 
 /// Knows whether the disk is full, and says so once.

@@ -14,8 +14,9 @@ pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     }
 }
 
-/// As [`replace`], and gives the new file, to be appended to. Until its directory is synced a crash may bring the old one back.
-/// After an error the old file is still in place: nothing can fail once the new one has the name.
+/// As [`replace`], and gives the new file, to be appended to. Until its directory is synced a crash
+/// may bring the old one back. After an error the old file is still in place: nothing can fail once
+/// the new one has the name.
 pub(crate) fn replace_and_open(path: &Path, contents: &[u8]) -> io::Result<File> {
     let temporary = path.with_extension("tmp");
     let mut file = File::create(&temporary)?;
@@ -54,7 +55,8 @@ pub(crate) fn unseal(text: &str) -> Option<&str> {
     (last == format!("crc {:08x}\n", crc32c::crc32c(contents.as_bytes()))).then_some(contents)
 }
 
-/// Locks, also after a thread has panicked with the lock held: every holder changes the shared state last, in steps that cannot panic.
+/// Locks, also after a thread has panicked with the lock held: every holder changes the shared
+/// state last, in steps that cannot panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -26,8 +26,8 @@ struct ProducerIds {
 }
 
 impl Identity {
-    /// Reads the identity of `dir`, or makes one up for a new directory. Producer ids up to `used` have been given out, whatever the
-    /// file says. Blocks.
+    /// Reads the identity of `dir`, or makes one up for a new directory. Producer ids up to `used`
+    /// have been given out, whatever the file says. Blocks.
     ///
     /// # Errors
     /// When the file cannot be read or written, or is damaged.
@@ -39,10 +39,15 @@ impl Identity {
         };
         let known = read.map(|parsed| parsed.ok_or_else(|| damaged(&path))).transpose()?;
         let is_new = known.is_none();
-        let (cluster_id, reserved) = known.unwrap_or_else(|| (Uuid::now_v7().simple().to_string(), 0));
+        let (cluster_id, reserved) =
+            known.unwrap_or_else(|| (Uuid::now_v7().simple().to_string(), 0));
         // an id that is given twice makes the batches of one producer look like those of another
         let reserved = reserved.max(used.saturating_add(1));
-        let identity = Self { cluster_id, path, producer_ids: Mutex::new(ProducerIds { next: reserved, reserved }) };
+        let identity = Self {
+            cluster_id,
+            path,
+            producer_ids: Mutex::new(ProducerIds { next: reserved, reserved }),
+        };
         if is_new {
             identity.save(reserved).map_err(BrokerError::storage(&identity.path))?;
         }
@@ -62,7 +67,10 @@ impl Identity {
     }
 
     fn save(&self, reserved: i64) -> io::Result<()> {
-        files::replace(&self.path, files::seal(format!("{FORMAT}\n{}\n{reserved}\n", self.cluster_id)).as_bytes())
+        files::replace(
+            &self.path,
+            files::seal(format!("{FORMAT}\n{}\n{reserved}\n", self.cluster_id)).as_bytes(),
+        )
     }
 }
 
@@ -82,8 +90,11 @@ fn parse(text: &str) -> Option<(String, i64)> {
         None => (FORMAT_1, text),
     };
     let mut lines = contents.lines();
-    let is_id = |id: &&str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    let cluster_id = lines.next().filter(|line| *line == format).and_then(|_| lines.next()).filter(is_id)?;
+    let is_id = |id: &&str| {
+        !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let cluster_id =
+        lines.next().filter(|line| *line == format).and_then(|_| lines.next()).filter(is_id)?;
     let reserved = lines.next()?.parse().ok().filter(|id| *id >= 0)?;
     Some((cluster_id.into(), reserved))
 }
@@ -105,7 +116,10 @@ mod tests {
         assert_eq!(first.cluster_id, second.cluster_id);
         std::fs::remove_file(dir.path().join("identity")).unwrap();
         let third = Identity::open(dir.path(), 1234).unwrap();
-        assert!(third.next_producer_id().unwrap() > 1234, "what is in the logs is not given again, either");
+        assert!(
+            third.next_producer_id().unwrap() > 1234,
+            "what is in the logs is not given again, either"
+        );
     }
 
     #[test]
@@ -123,7 +137,10 @@ mod tests {
             for bad in [&flipped[..], &good[..index]] {
                 std::fs::write(&path, bad).unwrap();
                 let error = Identity::open(dir.path(), 0).err().expect("damaged").to_string();
-                assert!(error.contains(path.to_str().unwrap()) && error.contains("move it away"), "{error}");
+                assert!(
+                    error.contains(path.to_str().unwrap()) && error.contains("move it away"),
+                    "{error}"
+                );
                 assert_eq!(std::fs::read(&path).unwrap(), bad);
             }
         }
@@ -134,6 +151,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("identity"), "identity 1\n0192abc\n3000\n").unwrap();
         let identity = Identity::open(dir.path(), 0).unwrap();
-        assert_eq!((identity.cluster_id.as_str(), identity.next_producer_id().unwrap()), ("0192abc", 3000));
+        assert_eq!(
+            (identity.cluster_id.as_str(), identity.next_producer_id().unwrap()),
+            ("0192abc", 3000)
+        );
     }
 }

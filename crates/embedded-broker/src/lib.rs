@@ -1,8 +1,8 @@
 //! A Kafka-protocol broker inside the process, for one machine and for tests.
 //!
-//! It keeps topics as Kafka does: partitions of record batches in segment files, with checksums, retention by size and age,
-//! idempotent producers, and consumer groups with committed offsets. Clients need no change to use it: they connect to
-//! [`Broker::address`] as to any broker.
+//! It keeps topics as Kafka does: partitions of record batches in segment files, with checksums,
+//! retention by size and age, idempotent producers, and consumer groups with committed offsets.
+//! Clients need no change to use it: they connect to [`Broker::address`] as to any broker.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), embedded_broker::BrokerError> {
@@ -34,27 +34,32 @@
 //!
 //! # What it does not do
 //!
-//! Replication, transactions, compacted topics, the group protocol of KIP-848, topics made by asking for them, TLS, SASL, quotas.
-//! Committed offsets stay until their group or topic is deleted.
+//! Replication, transactions, compacted topics, the group protocol of KIP-848, topics made by
+//! asking for them, TLS, SASL, quotas. Committed offsets stay until their group or topic is
+//! deleted.
 //!
 //! # What survives
 //!
-//! A message is acknowledged once it is in the page cache, so a process that stops or is killed loses none. What a power cut may
-//! take is up to [`FsyncPolicy`]. At the next start every batch is read and checked. What is damaged is lost, what is intact behind
-//! it is kept, and a WARN says which offsets are gone. A control batch stands for them, as transactions leave them behind: clients
-//! pass over it.
+//! A message is acknowledged once it is in the page cache, so a process that stops or is killed
+//! loses none. What a power cut may take is up to [`FsyncPolicy`]. At the next start every batch is
+//! read and checked. What is damaged is lost, what is intact behind it is kept, and a WARN says
+//! which offsets are gone. A control batch stands for them, as transactions leave them behind:
+//! clients pass over it.
 //!
-//! No offset is given twice. Beside each log a checkpoint says where it ended, or which offsets it had not given yet; a log that has
-//! become shorter, or was not closed, goes on above all of them. So new records are before everybody: groups, whose committed offsets
-//! are brought together with the logs at each start, and clients that only remember where they were.
+//! No offset is given twice. Beside each log a checkpoint says where it ended, or which offsets it
+//! had not given yet; a log that has become shorter, or was not closed, goes on above all of them.
+//! So new records are before everybody: groups, whose committed offsets are brought together with
+//! the logs at each start, and clients that only remember where they were.
 //!
-//! Committed offsets know the id of their topic: a topic that is made again begins without any. A damaged list of topics or identity
-//! keeps the broker from starting, with an error that says what to do; logs are left alone.
+//! Committed offsets know the id of their topic: a topic that is made again begins without any. A
+//! damaged list of topics or identity keeps the broker from starting, with an error that says what
+//! to do; logs are left alone.
 //!
 //! # When the disk is full
 //!
-//! Produce is refused at once, with `THROTTLING_QUOTA_EXCEEDED`, and one ERROR names the folder and the free bytes. Segments that every
-//! group with committed offsets has finished are dropped then, whatever their age. It goes on by itself when there is space.
+//! Produce is refused at once, with `THROTTLING_QUOTA_EXCEEDED`, and one ERROR names the folder and
+//! the free bytes. Segments that every group with committed offsets has finished are dropped then,
+//! whatever their age. It goes on by itself when there is space.
 
 mod api;
 mod broker;

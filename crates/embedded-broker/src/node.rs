@@ -40,7 +40,12 @@ impl Node {
         fs::create_dir_all(&config.dir).map_err(BrokerError::storage(&config.dir))?;
         let dir_lock = lock_dir(&config.dir)?;
         let topics = Topics::open(&config)?;
-        let used_ids = topics.partitions().iter().map(|partition| partition.largest_producer_id()).max().unwrap_or(0);
+        let used_ids = topics
+            .partitions()
+            .iter()
+            .map(|partition| partition.largest_producer_id())
+            .max()
+            .unwrap_or(0);
         let node = Self {
             port,
             identity: Identity::open(&config.dir, used_ids)?,
@@ -57,7 +62,8 @@ impl Node {
         Ok(node)
     }
 
-    /// Runs `job`, which touches files, on a thread that may block. The job goes on if the caller is dropped.
+    /// Runs `job`, which touches files, on a thread that may block. The job goes on if the caller
+    /// is dropped.
     pub(crate) async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         job: impl FnOnce(&Self) -> T + Send + 'static,
@@ -82,14 +88,17 @@ impl Node {
         self.dir_lock.unlock().map_err(BrokerError::storage(self.config.dir.join("lock")))
     }
 
-    /// Forces everything to the disk: the logs first, so that committed offsets do not run ahead of them. Blocks. Goes on after an
-    /// error, and gives the first one.
+    /// Forces everything to the disk: the logs first, so that committed offsets do not run ahead of
+    /// them. Blocks. Goes on after an error, and gives the first one.
     pub(crate) fn flush(&self) -> Result<(), BrokerError> {
         let logs = self.each_log(Partition::flush);
-        logs.and(self.offsets.flush().map_err(BrokerError::storage(self.config.dir.join("offsets"))))
+        logs.and(
+            self.offsets.flush().map_err(BrokerError::storage(self.config.dir.join("offsets"))),
+        )
     }
 
-    /// Writes down where the logs end, when nobody writes any more. Blocks. Goes on after an error, and gives the first one.
+    /// Writes down where the logs end, when nobody writes any more. Blocks. Goes on after an error,
+    /// and gives the first one.
     pub(crate) fn close(&self) -> Result<(), BrokerError> {
         self.each_log(Partition::close)
     }
@@ -97,8 +106,10 @@ impl Node {
     fn each_log(&self, act: impl Fn(&Partition) -> io::Result<()>) -> Result<(), BrokerError> {
         let partitions = self.topics.partitions();
         // every one of them, whatever becomes of the first
-        let outcomes: Vec<_> =
-            partitions.iter().map(|partition| act(partition).map_err(BrokerError::storage(partition.dir()))).collect();
+        let outcomes: Vec<_> = partitions
+            .iter()
+            .map(|partition| act(partition).map_err(BrokerError::storage(partition.dir())))
+            .collect();
         outcomes.into_iter().collect()
     }
 }

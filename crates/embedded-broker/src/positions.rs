@@ -11,15 +11,19 @@ use tracing::{info, warn};
 /// A position that is further ahead of its log than this was never reached by reading.
 const FURTHEST_AHEAD: i64 = 1 << 30;
 
-/// Brings committed offsets and logs together. Where a log has become shorter than a group had come, it goes on above that, so that
-/// new records are not behind the group. Positions of topics that are gone, or were made again, are forgotten. Blocks.
+/// Brings committed offsets and logs together. Where a log has become shorter than a group had
+/// come, it goes on above that, so that new records are not behind the group. Positions of topics
+/// that are gone, or were made again, are forgotten. Blocks.
 pub(crate) fn reconcile(node: &Node) -> Result<(), BrokerError> {
     for topic in node.topics.all() {
         for (index, partition) in (0..).zip(&topic.partitions) {
-            advance(node, &topic, index, partition).map_err(BrokerError::storage(partition.dir()))?;
+            advance(node, &topic, index, partition)
+                .map_err(BrokerError::storage(partition.dir()))?;
         }
     }
-    let changed = node.offsets.revise(|group, topic, index, committed| revised(node, (group, topic, index), committed));
+    let changed = node
+        .offsets
+        .revise(|group, topic, index, committed| revised(node, (group, topic, index), committed));
     let changed = changed.map_err(BrokerError::storage(node.config.dir.join("offsets")))?;
     if changed > 0 {
         info!(positions = changed, "committed offsets were brought together with the logs");
@@ -29,7 +33,9 @@ pub(crate) fn reconcile(node: &Node) -> Result<(), BrokerError> {
 
 fn advance(node: &Node, topic: &Topic, index: i32, partition: &Partition) -> std::io::Result<()> {
     let (_, end) = partition.offsets();
-    let Some(furthest) = node.offsets.furthest(&topic.name, topic.id, index).filter(|furthest| *furthest > end) else {
+    let Some(furthest) =
+        node.offsets.furthest(&topic.name, topic.id, index).filter(|furthest| *furthest > end)
+    else {
         return Ok(());
     };
     if furthest - end > FURTHEST_AHEAD {
@@ -42,10 +48,19 @@ fn advance(node: &Node, topic: &Topic, index: i32, partition: &Partition) -> std
 }
 
 /// What a committed offset should be; `None` when it is nobody's.
-fn revised(node: &Node, (group, topic, index): (&str, &str, i32), committed: &Committed) -> Option<Committed> {
+fn revised(
+    node: &Node,
+    (group, topic, index): (&str, &str, i32),
+    committed: &Committed,
+) -> Option<Committed> {
     let (id, partition) = find(node, topic, index)?;
     if !committed.topic_id.is_nil() && committed.topic_id != id {
-        info!(group, topic, partition = index, "forgot an offset of a topic that has been deleted and made again");
+        info!(
+            group,
+            topic,
+            partition = index,
+            "forgot an offset of a topic that has been deleted and made again"
+        );
         return None;
     }
     let (_, end) = partition.offsets();
@@ -70,8 +85,14 @@ fn revised(node: &Node, (group, topic, index): (&str, &str, i32), committed: &Co
             "moved a position over lost records"
         );
     }
-    let leader_epoch = if committed.leader_epoch > partition.leader_epoch() { -1 } else { committed.leader_epoch };
-    Some(Committed { offset: settled, leader_epoch, topic_id: id, metadata: committed.metadata.clone() })
+    let leader_epoch =
+        if committed.leader_epoch > partition.leader_epoch() { -1 } else { committed.leader_epoch };
+    Some(Committed {
+        offset: settled,
+        leader_epoch,
+        topic_id: id,
+        metadata: committed.metadata.clone(),
+    })
 }
 
 fn find(node: &Node, topic: &str, index: i32) -> Option<(uuid::Uuid, Arc<Partition>)> {
@@ -100,7 +121,8 @@ mod tests {
     }
 
     fn open(dir: &Path, fsync: FsyncPolicy) -> Node {
-        Node::open(BrokerConfig { segment_bytes: 1024, fsync, ..BrokerConfig::new(dir) }, 0).unwrap()
+        Node::open(BrokerConfig { segment_bytes: 1024, fsync, ..BrokerConfig::new(dir) }, 0)
+            .unwrap()
     }
 
     fn commit(node: &Node, offset: i64) {
@@ -113,10 +135,13 @@ mod tests {
     fn sizes(dir: &Path) -> BTreeMap<PathBuf, u64> {
         let logs = fs::read_dir(dir.join("logs/t-0")).unwrap().map(|entry| entry.unwrap().path());
         let logs = logs.filter(|path| path.extension().is_some_and(|kind| kind == "log"));
-        logs.chain([dir.join("offsets")]).map(|path| (path.clone(), fs::metadata(path).unwrap().len())).collect()
+        logs.chain([dir.join("offsets")])
+            .map(|path| (path.clone(), fs::metadata(path).unwrap().len()))
+            .collect()
     }
 
-    /// What a power cut leaves: of each file all that was synced, and any part of the rest; the kernel writes files in any order.
+    /// What a power cut leaves: of each file all that was synced, and any part of the rest; the
+    /// kernel writes files in any order.
     fn cut_power(dir: &Path, synced: &BTreeMap<PathBuf, u64>, part: &mut impl FnMut() -> f64) {
         for (path, size) in sizes(dir) {
             let safe = synced.get(&path).copied().unwrap_or(0);
@@ -183,7 +208,12 @@ mod tests {
         let node = open(dir.path(), FsyncPolicy::Never);
         node.topics.create("t", 1, TopicConfig::default()).unwrap();
         commit(&node, i64::MAX - 5);
-        let stranger = Committed { offset: 3, leader_epoch: 0, metadata: String::new(), topic_id: uuid::Uuid::nil() };
+        let stranger = Committed {
+            offset: 3,
+            leader_epoch: 0,
+            metadata: String::new(),
+            topic_id: uuid::Uuid::nil(),
+        };
         node.offsets.commit("g", vec![("gone".into(), 0, stranger)]).unwrap();
         drop(node);
         let node = open(dir.path(), FsyncPolicy::Never);

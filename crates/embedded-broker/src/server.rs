@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-/// After a failed accept (out of file descriptors, for example) trying again at once would only burn a core.
+/// After a failed accept (out of file descriptors, for example) trying again at once would only
+/// burn a core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until `stop`, then lets the connections finish what they are doing.

@@ -51,7 +51,11 @@ impl TopicConfig {
         let Some(value) = value else { return Ok(()) };
         let invalid = |reason| InvalidConfig { name: name.into(), value: value.into(), reason };
         if let Some((_, only)) = FIXED.iter().find(|(fixed, _)| *fixed == name) {
-            return if value == *only { Ok(()) } else { Err(invalid("this broker knows no other value than its default")) };
+            return if value == *only {
+                Ok(())
+            } else {
+                Err(invalid("this broker knows no other value than its default"))
+            };
         }
         let (name, smallest) = match name {
             RETENTION_BYTES => (RETENTION_BYTES, -1),
@@ -73,13 +77,18 @@ impl TopicConfig {
         let get = |name| self.overrides.get(name).copied();
         let limit = broker.max_message_bytes;
         LogOptions {
-            segment_bytes: get(SEGMENT_BYTES).map_or(broker.segment_bytes, |bytes| u64::try_from(bytes).unwrap_or(u64::MAX)),
-            retention_bytes: get(RETENTION_BYTES).map_or(broker.retention_bytes, |bytes| u64::try_from(bytes).ok()),
+            segment_bytes: get(SEGMENT_BYTES)
+                .map_or(broker.segment_bytes, |bytes| u64::try_from(bytes).unwrap_or(u64::MAX)),
+            retention_bytes: get(RETENTION_BYTES)
+                .map_or(broker.retention_bytes, |bytes| u64::try_from(bytes).ok()),
             retention_ms: match get(RETENTION_MS) {
                 Some(ms) => (ms >= 0).then_some(ms),
-                None => broker.retention.map(|time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX)),
+                None => {
+                    broker.retention.map(|time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
+                }
             },
-            max_batch_bytes: get(MAX_MESSAGE_BYTES).map_or(limit, |bytes| usize::try_from(bytes).unwrap_or(limit).min(limit)),
+            max_batch_bytes: get(MAX_MESSAGE_BYTES)
+                .map_or(limit, |bytes| usize::try_from(bytes).unwrap_or(limit).min(limit)),
             sync_each_append: broker.fsync == FsyncPolicy::EveryAppend,
             topic_id,
         }
@@ -89,7 +98,8 @@ impl TopicConfig {
     pub(crate) fn describe(&self, broker: &BrokerConfig) -> Vec<Setting> {
         let options = self.log_options(broker, Uuid::nil());
         let unlimited = |limit: Option<i64>| limit.unwrap_or(-1).to_string();
-        let retention_bytes = options.retention_bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+        let retention_bytes =
+            options.retention_bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
         let numbers = [
             (MAX_MESSAGE_BYTES, options.max_batch_bytes.to_string()),
             (RETENTION_BYTES, unlimited(retention_bytes)),
@@ -102,7 +112,12 @@ impl TopicConfig {
             overridden: self.overrides.contains_key(name),
             numeric: true,
         });
-        let fixed = FIXED.iter().map(|(name, value)| Setting { name, value: (*value).into(), overridden: false, numeric: false });
+        let fixed = FIXED.iter().map(|(name, value)| Setting {
+            name,
+            value: (*value).into(),
+            overridden: false,
+            numeric: false,
+        });
         numbers.chain(fixed).collect()
     }
 
@@ -127,14 +142,21 @@ mod tests {
         let options = config.log_options(&broker, Uuid::nil());
         assert_eq!(options.retention_ms, None);
         assert_eq!(options.retention_bytes, Some(1000));
-        assert_eq!(options.max_batch_bytes, broker.max_message_bytes, "a topic cannot take more than the broker");
+        assert_eq!(
+            options.max_batch_bytes, broker.max_message_bytes,
+            "a topic cannot take more than the broker"
+        );
         assert_eq!(options.segment_bytes, broker.segment_bytes);
     }
 
     #[test]
     fn what_cannot_be_followed_is_refused() {
-        for (name, value) in [("cleanup.policy", "compact"), ("retention.ms", "soon"), ("segment.bytes", "1"), ("flush.ms", "1")]
-        {
+        for (name, value) in [
+            ("cleanup.policy", "compact"),
+            ("retention.ms", "soon"),
+            ("segment.bytes", "1"),
+            ("flush.ms", "1"),
+        ] {
             assert!(TopicConfig::default().set(name, Some(value)).is_err(), "{name}={value}");
         }
     }

@@ -19,8 +19,8 @@ const FORMAT: &str = "topics 2";
 const FORMAT_1: &str = "topics 1";
 /// Each partition has open files and memory: beyond this a request is a mistake.
 pub(crate) const MAX_PARTITIONS: usize = 1000;
-/// All topics together have no more than this: Kafka's own advice for one broker. Each partition is opened when the broker starts, and
-/// retention looks at each of them every time.
+/// All topics together have no more than this: Kafka's own advice for one broker. Each partition is
+/// opened when the broker starts, and retention looks at each of them every time.
 pub(crate) const MAX_ALL_PARTITIONS: usize = 4000;
 /// Kafka's limit.
 const MAX_NAME_LEN: usize = 249;
@@ -61,7 +61,8 @@ pub(crate) struct Topics {
 impl Topics {
     /// Opens what the directory remembers. Blocks.
     pub(crate) fn open(broker: &BrokerConfig) -> Result<Self, BrokerError> {
-        let topics = Self { broker: broker.clone(), by_name: Mutex::default(), changing: Mutex::default() };
+        let topics =
+            Self { broker: broker.clone(), by_name: Mutex::default(), changing: Mutex::default() };
         let path = topics.file();
         let logs = topics.logs_dir();
         fs::create_dir_all(&logs).map_err(BrokerError::storage(&logs))?;
@@ -75,7 +76,9 @@ impl Topics {
         };
         let (sealed, listed) = parse(&text).map_err(|reason| damaged(&path, reason))?;
         for (name, id, partitions, config) in listed {
-            let topic = topics.open_topic(name, id, config, 0..partitions).map_err(BrokerError::storage(&logs))?;
+            let topic = topics
+                .open_topic(name, id, config, 0..partitions)
+                .map_err(BrokerError::storage(&logs))?;
             lock(&topics.by_name).insert(topic.name.clone(), Arc::new(topic));
         }
         // a list without a checksum may have lost topics, whose logs must not be lost for that
@@ -102,8 +105,10 @@ impl Topics {
         let count = found.len();
         for (name, indexes) in found {
             let partitions = indexes.last().map_or(1, |last| last + 1).min(MAX_PARTITIONS);
-            let id =
-                indexes.iter().find_map(|index| topic_id_of(&self.partition_dir(&name, *index))).unwrap_or_else(Uuid::now_v7);
+            let id = indexes
+                .iter()
+                .find_map(|index| topic_id_of(&self.partition_dir(&name, *index)))
+                .unwrap_or_else(Uuid::now_v7);
             let topic = self.open_topic(name.clone(), id, TopicConfig::default(), 0..partitions)?;
             tracing::warn!(topic = name, partitions, %id, "found a topic again by its logs; it has the default settings now");
             lock(&self.by_name).insert(name, Arc::new(topic));
@@ -116,17 +121,23 @@ impl Topics {
         Ok(())
     }
 
-    /// Removes partitions that belong to no topic: of one that was being created or deleted when the broker was interrupted.
+    /// Removes partitions that belong to no topic: of one that was being created or deleted when
+    /// the broker was interrupted.
     fn remove_leftovers(&self) -> io::Result<()> {
-        let known: BTreeSet<_> = self.partitions().iter().map(|partition| partition.dir().to_owned()).collect();
+        let known: BTreeSet<_> =
+            self.partitions().iter().map(|partition| partition.dir().to_owned()).collect();
         for entry in fs::read_dir(self.logs_dir())? {
             let path = entry?.path();
             if known.contains(&path) || partition_of(&path).is_none() {
                 continue;
             }
             match remove_dir_if_there(path.clone()) {
-                Ok(()) => tracing::info!(dir = %path.display(), "removed a partition that belongs to no topic"),
-                Err(error) => tracing::warn!(dir = %path.display(), %error, "cannot remove a partition that belongs to no topic"),
+                Ok(()) => {
+                    tracing::info!(dir = %path.display(), "removed a partition that belongs to no topic")
+                }
+                Err(error) => {
+                    tracing::warn!(dir = %path.display(), %error, "cannot remove a partition that belongs to no topic")
+                }
             }
         }
         Ok(())
@@ -149,9 +160,16 @@ impl Topics {
         self.broker.dir.join("logs")
     }
 
-    fn open_topic(&self, name: String, id: Uuid, config: TopicConfig, range: Range<usize>) -> io::Result<Topic> {
+    fn open_topic(
+        &self,
+        name: String,
+        id: Uuid,
+        config: TopicConfig,
+        range: Range<usize>,
+    ) -> io::Result<Topic> {
         let options = config.log_options(&self.broker, id);
-        let open = |index: usize| Partition::open(self.partition_dir(&name, index), options).map(Arc::new);
+        let open =
+            |index: usize| Partition::open(self.partition_dir(&name, index), options).map(Arc::new);
         let partitions = range.map(open).collect::<io::Result<_>>()?;
         Ok(Topic { name, id, config, partitions })
     }
@@ -203,7 +221,12 @@ impl Topics {
     }
 
     /// Creates a topic; it survives a crash once this has returned. Blocks.
-    pub(crate) fn create(&self, name: &str, partitions: usize, config: TopicConfig) -> Result<Arc<Topic>, TopicError> {
+    pub(crate) fn create(
+        &self,
+        name: &str,
+        partitions: usize,
+        config: TopicConfig,
+    ) -> Result<Arc<Topic>, TopicError> {
         let _changing = lock(&self.changing);
         self.check_new(name, partitions)?;
         self.clear(name, 0..partitions)?;
@@ -211,7 +234,12 @@ impl Topics {
     }
 
     /// Gives a topic more partitions. Blocks.
-    pub(crate) fn grow(&self, name: &str, partitions: usize, validate_only: bool) -> Result<(), TopicError> {
+    pub(crate) fn grow(
+        &self,
+        name: &str,
+        partitions: usize,
+        validate_only: bool,
+    ) -> Result<(), TopicError> {
         let _changing = lock(&self.changing);
         let old = self.get(name).ok_or(TopicError::Unknown)?;
         if partitions <= old.partitions.len() || partitions > MAX_PARTITIONS {
@@ -238,7 +266,8 @@ impl Topics {
         Ok(topic)
     }
 
-    /// Deletes a topic with its messages. Blocks. Files that cannot be removed are an error, but the topic is gone all the same.
+    /// Deletes a topic with its messages. Blocks. Files that cannot be removed are an error, but
+    /// the topic is gone all the same.
     pub(crate) fn delete(&self, name: &str) -> Result<Arc<Topic>, TopicError> {
         let _changing = lock(&self.changing);
         let mut next = lock(&self.by_name).clone();
@@ -247,7 +276,11 @@ impl Topics {
         *lock(&self.by_name) = next;
         topic.partitions.iter().for_each(|partition| partition.close_deleted());
         // every one of them, whatever becomes of the first
-        let removed: Vec<_> = topic.partitions.iter().map(|partition| remove_dir_if_there(partition.dir().to_owned())).collect();
+        let removed: Vec<_> = topic
+            .partitions
+            .iter()
+            .map(|partition| remove_dir_if_there(partition.dir().to_owned()))
+            .collect();
         removed.into_iter().collect::<io::Result<()>>()?;
         Ok(topic)
     }
@@ -267,10 +300,14 @@ impl Topics {
 
 fn is_valid_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=MAX_NAME_LEN).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(allowed)
+    (1..=MAX_NAME_LEN).contains(&name.len())
+        && name != "."
+        && name != ".."
+        && name.bytes().all(allowed)
 }
 
-/// The topic and partition whose directory this is; anything else under the logs is somebody else's.
+/// The topic and partition whose directory this is; anything else under the logs is somebody
+/// else's.
 fn partition_of(path: &Path) -> Option<(String, usize)> {
     let (name, index) = path.file_name()?.to_str()?.rsplit_once('-')?;
     let index = index.parse::<u16>().ok()?;
@@ -281,7 +318,8 @@ fn partition_of(path: &Path) -> Option<(String, usize)> {
 fn has_messages(dir: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
-        if entry.path().extension().is_some_and(|kind| kind == "log") && entry.metadata()?.len() > 0 {
+        if entry.path().extension().is_some_and(|kind| kind == "log") && entry.metadata()?.len() > 0
+        {
             return Ok(true);
         }
     }
@@ -306,8 +344,10 @@ fn parse(text: &str) -> Result<(bool, Vec<Listed>), String> {
             "is damaged, or written by another version: it should begin with '{FORMAT}' and end with its checksum"
         ));
     }
-    let topics: Vec<Listed> =
-        lines.map(parse_line).collect::<Option<_>>().ok_or("is damaged: it has a line that is not a topic")?;
+    let topics: Vec<Listed> = lines
+        .map(parse_line)
+        .collect::<Option<_>>()
+        .ok_or("is damaged: it has a line that is not a topic")?;
     if !sealed && !contents.ends_with('\n') {
         return Err("is damaged: its last line is not whole".into());
     }
@@ -321,7 +361,8 @@ fn parse_line(line: &str) -> Option<Listed> {
     let mut fields = line.split('\t');
     let name = fields.next().filter(|name| is_valid_name(name))?.to_owned();
     let id = fields.next()?.parse().ok()?;
-    let partitions = fields.next()?.parse().ok().filter(|count| (1..=MAX_PARTITIONS).contains(count))?;
+    let partitions =
+        fields.next()?.parse().ok().filter(|count| (1..=MAX_PARTITIONS).contains(count))?;
     let mut config = TopicConfig::default();
     for field in fields {
         let (name, value) = field.split_once('=')?;
@@ -394,8 +435,10 @@ mod tests {
             fs::create_dir(logs.join(name)).unwrap();
         }
         let topics = open(&dir);
-        let mut left: Vec<_> =
-            fs::read_dir(&logs).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut left: Vec<_> = fs::read_dir(&logs)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         left.sort();
         assert_eq!(left, ["a b-0", "notes", "t-0", "t-1"]);
         assert_eq!(topics.get("t").unwrap().partitions[0].offsets(), (0, 1));
@@ -425,10 +468,14 @@ mod tests {
             partitions: vec![Arc::clone(&small.partitions[0]); MAX_PARTITIONS],
         };
         let count = MAX_ALL_PARTITIONS / MAX_PARTITIONS - 1;
-        lock(&topics.by_name).extend((0..count).map(|index| (index.to_string(), Arc::new(large(index)))));
+        lock(&topics.by_name)
+            .extend((0..count).map(|index| (index.to_string(), Arc::new(large(index)))));
         let left = MAX_ALL_PARTITIONS - count * MAX_PARTITIONS - 1;
         topics.check_new("t", left).unwrap();
-        assert!(matches!(topics.create("t", left + 1, TopicConfig::default()), Err(TopicError::TooManyPartitions)));
+        assert!(matches!(
+            topics.create("t", left + 1, TopicConfig::default()),
+            Err(TopicError::TooManyPartitions)
+        ));
         lock(&topics.by_name).insert("last".into(), Arc::new(large(count)));
         assert!(matches!(topics.grow("small", 2, false), Err(TopicError::TooManyPartitions)));
         assert!(matches!(topics.grow("small", 2, true), Err(TopicError::TooManyPartitions)));
@@ -453,7 +500,9 @@ mod tests {
         config.set("retention.bytes", Some("12345")).unwrap();
         let topics = open(&dir);
         for name in ["a", "b", "c"] {
-            topics.create(name, 2, config.clone()).unwrap().partitions[1].append(&one(1, 1)).unwrap();
+            topics.create(name, 2, config.clone()).unwrap().partitions[1]
+                .append(&one(1, 1))
+                .unwrap();
         }
         drop(topics);
         let path = dir.path().join("topics");
@@ -466,13 +515,22 @@ mod tests {
             };
             for bad in [&flipped[..], &good[..index]] {
                 fs::write(&path, bad).unwrap();
-                let error = Topics::open(&BrokerConfig::new(dir.path())).err().expect("damaged").to_string();
-                assert!(error.contains(path.to_str().unwrap()) && error.contains("move it away"), "{error}");
+                let error = Topics::open(&BrokerConfig::new(dir.path()))
+                    .err()
+                    .expect("damaged")
+                    .to_string();
+                assert!(
+                    error.contains(path.to_str().unwrap()) && error.contains("move it away"),
+                    "{error}"
+                );
                 assert_eq!(fs::read(&path).unwrap(), bad);
             }
         }
         fs::write(&path, "something else").unwrap();
-        assert!(matches!(Topics::open(&BrokerConfig::new(dir.path())), Err(BrokerError::Unreadable { .. })));
+        assert!(matches!(
+            Topics::open(&BrokerConfig::new(dir.path())),
+            Err(BrokerError::Unreadable { .. })
+        ));
         assert_eq!(fs::read_dir(dir.path().join("logs")).unwrap().count(), 6);
         fs::write(&path, good).unwrap();
         assert_eq!(open(&dir).partitions().len(), 6);
@@ -489,7 +547,10 @@ mod tests {
         fs::remove_file(dir.path().join("topics")).unwrap();
         for _ in 0..2 {
             let again = open(&dir).get("with-a-dash").expect("found again");
-            assert_eq!((again.id, again.partitions.len(), again.partitions[1].offsets()), (topic.id, 3, (0, 1)));
+            assert_eq!(
+                (again.id, again.partitions.len(), again.partitions[1].offsets()),
+                (topic.id, 3, (0, 1))
+            );
         }
     }
 
@@ -498,7 +559,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let id = Uuid::now_v7();
         fs::create_dir_all(dir.path().join("logs/forgotten-0")).unwrap();
-        fs::write(dir.path().join("topics"), format!("topics 1\nt\t{id}\t2\tretention.bytes=5\n")).unwrap();
+        fs::write(dir.path().join("topics"), format!("topics 1\nt\t{id}\t2\tretention.bytes=5\n"))
+            .unwrap();
         let topics = open(&dir);
         let topic = topics.get("t").unwrap();
         assert_eq!(

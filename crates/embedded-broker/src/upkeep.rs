@@ -43,8 +43,8 @@ async fn repeat(node: &Arc<Node>, interval: Option<Duration>, job: fn(&Node)) {
     }
 }
 
-/// Applies each topic's retention, then the limit on everything together: while that is exceeded, the oldest segment among the
-/// partitions of average size or more goes.
+/// Applies each topic's retention, then the limit on everything together: while that is exceeded,
+/// the oldest segment among the partitions of average size or more goes.
 fn retain(node: &Node) {
     let partitions = node.topics.partitions();
     for partition in &partitions {
@@ -59,10 +59,12 @@ fn retain(node: &Node) {
         if total <= node.config.total_bytes {
             return;
         }
-        // a flood in some partitions must not cost the others what little they hold: only those of average size or more give
+        // a flood in some partitions must not cost the others what little they hold: only those of
+        // average size or more give
         let share = total / sizes.len() as u64;
         let large = partitions.iter().zip(sizes).filter(|(_, bytes)| *bytes >= share);
-        let oldest = large.filter_map(|(partition, bytes)| Some((partition.oldest_ms()?, partition, bytes)));
+        let oldest =
+            large.filter_map(|(partition, bytes)| Some((partition.oldest_ms()?, partition, bytes)));
         let Some((_, partition, before)) = oldest.min_by_key(|(age, ..)| *age) else { return };
         log_failure("retention", partition.dir(), partition.shrink());
         let freed = before.saturating_sub(partition.bytes());
@@ -77,7 +79,10 @@ fn retain(node: &Node) {
 fn make_room(node: &Node) {
     for topic in node.topics.all() {
         for (index, partition) in (0..).zip(&topic.partitions) {
-            let Some(finished) = node.offsets.nearest(&topic.name, index).filter(|finished| *finished > partition.offsets().0)
+            let Some(finished) = node
+                .offsets
+                .nearest(&topic.name, index)
+                .filter(|finished| *finished > partition.offsets().0)
             else {
                 continue;
             };
@@ -108,7 +113,11 @@ mod tests {
     #[test]
     fn everything_together_is_kept_below_its_limit_by_dropping_the_oldest() {
         let dir = tempfile::tempdir().unwrap();
-        let config = BrokerConfig { total_bytes: 5000, segment_bytes: 1024, ..BrokerConfig::new(dir.path()) };
+        let config = BrokerConfig {
+            total_bytes: 5000,
+            segment_bytes: 1024,
+            ..BrokerConfig::new(dir.path())
+        };
         let node = Node::open(config, 0).unwrap();
         let topic = node.topics.create("t", 2, TopicConfig::default()).unwrap();
         let now = now_ms();
@@ -126,7 +135,11 @@ mod tests {
     #[test]
     fn a_flood_takes_nothing_from_a_small_partition_although_that_is_older() {
         let dir = tempfile::tempdir().unwrap();
-        let config = BrokerConfig { total_bytes: 5000, segment_bytes: 1024, ..BrokerConfig::new(dir.path()) };
+        let config = BrokerConfig {
+            total_bytes: 5000,
+            segment_bytes: 1024,
+            ..BrokerConfig::new(dir.path())
+        };
         let node = Node::open(config, 0).unwrap();
         let flood = node.topics.create("frames", 1, TopicConfig::default()).unwrap();
         let small = node.topics.create("dead-letters", 1, TopicConfig::default()).unwrap();

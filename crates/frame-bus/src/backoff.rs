@@ -3,8 +3,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-/// Exponential backoff: each delay is drawn from the upper half of a span that doubles up to a limit, so that many clients
-/// that lost the same broker do not come back all at once.
+/// Exponential backoff: each delay is drawn from the upper half of a span that doubles up to a
+/// limit, so that many clients that lost the same broker do not come back all at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     span: Duration,
@@ -64,7 +64,10 @@ mod tests {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(350));
         for span in [100, 200, 350, 350] {
             let delay = backoff.next();
-            assert!(delay >= Duration::from_millis(span / 2) && delay <= Duration::from_millis(span), "{delay:?}");
+            assert!(
+                delay >= Duration::from_millis(span / 2) && delay <= Duration::from_millis(span),
+                "{delay:?}"
+            );
         }
     }
 

@@ -9,8 +9,8 @@ use crate::read::Place;
 use crate::takes::Followed;
 use crate::topics::Maker;
 use crate::{
-    BusConfig, BusError, Consumer, ConsumerOptions, Lag, Message, Outgoing, SendError, Sent, Tail, TopicSpec, TopicState,
-    dead_letter, inventory, lag,
+    BusConfig, BusError, Consumer, ConsumerOptions, Lag, Message, Outgoing, SendError, Sent, Tail,
+    TopicSpec, TopicState, dead_letter, inventory, lag,
 };
 use frame::ResultMessage;
 use std::sync::Arc;
@@ -26,7 +26,8 @@ const TOPICS_AGAIN: Duration = Duration::from_secs(5);
 /// How long each question for a lag may take.
 const LAG_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The way to the broker: a producer, and everything else that is made from the same configuration. Cheap to clone.
+/// The way to the broker: a producer, and everything else that is made from the same configuration.
+/// Cheap to clone.
 ///
 /// To be used inside a tokio runtime.
 #[derive(Clone)]
@@ -57,40 +58,59 @@ impl Bus {
         config.security.warn_of_open_password();
         let link = Arc::new(Link::new(config.security.clone()));
         let clients = Arc::new(Clients::new(&config, &link)?);
-        let states = monitor::start(&link, &clients, &config.brokers).map_err(|error| BusError::Client(error.to_string()))?;
-        Ok(Self { inner: Arc::new(Inner { config, link, states, persistence: Persistence::default(), clients }) })
+        let states = monitor::start(&link, &clients, &config.brokers)
+            .map_err(|error| BusError::Client(error.to_string()))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config,
+                link,
+                states,
+                persistence: Persistence::default(),
+                clients,
+            }),
+        })
     }
 
-    /// Whether the broker answers and lets us do what this bus is used for: it is asked every two seconds, and at once when a
-    /// client loses it or is refused. `Err` says what is wrong.
+    /// Whether the broker answers and lets us do what this bus is used for: it is asked every two
+    /// seconds, and at once when a client loses it or is refused. `Err` says what is wrong.
     #[must_use]
     pub fn state(&self) -> watch::Receiver<Result<(), String>> {
         self.inner.states.usable.clone()
     }
 
-    /// Whether the topics that [`Bus::topics_in_place`] has found or made are still there: asked every two seconds. `Err` says which one
-    /// is missing. While the broker is away it stays as it was.
+    /// Whether the topics that [`Bus::topics_in_place`] has found or made are still there: asked
+    /// every two seconds. `Err` says which one is missing. While the broker is away it stays as
+    /// it was.
     #[must_use]
     pub fn topics_state(&self) -> watch::Receiver<Result<(), String>> {
         self.inner.states.topics.clone()
     }
 
-    /// Whether each consumer of this bus belongs to its group, so that it has the partitions that it ought to have; with more members
-    /// than partitions that may be none. `Err` says which one does not, and since when.
+    /// Whether each consumer of this bus belongs to its group, so that it has the partitions that
+    /// it ought to have; with more members than partitions that may be none. `Err` says which
+    /// one does not, and since when.
     #[must_use]
     pub fn groups_state(&self) -> watch::Receiver<Result<(), String>> {
         self.inner.states.groups.clone()
     }
 
-    /// Makes the topics that are missing, and waits for the broker as long as it takes. Topics that are there stay as they are; one
-    /// with too few partitions is named in a warning.
+    /// Makes the topics that are missing, and waits for the broker as long as it takes. Topics that
+    /// are there stay as they are; one with too few partitions is named in a warning.
     ///
     /// # Errors
-    /// [`BusError::Topic`] when the broker refuses a topic for good, [`BusError::ShuttingDown`] when shutdown comes first.
-    pub async fn ensure_topics(&self, specs: &[TopicSpec], shutdown: &CancellationToken) -> Result<(), BusError> {
+    /// [`BusError::Topic`] when the broker refuses a topic for good, [`BusError::ShuttingDown`]
+    /// when shutdown comes first.
+    pub async fn ensure_topics(
+        &self,
+        specs: &[TopicSpec],
+        shutdown: &CancellationToken,
+    ) -> Result<(), BusError> {
         let inner = &self.inner;
-        let (config, link, inquirer) = (inner.config.clone(), Arc::clone(&inner.link), Arc::clone(&inner.clients.inquirer));
-        Maker { config, link, inquirer, state: inner.states.reachable.clone() }.ensure(specs, shutdown).await
+        let (config, link, inquirer) =
+            (inner.config.clone(), Arc::clone(&inner.link), Arc::clone(&inner.clients.inquirer));
+        Maker { config, link, inquirer, state: inner.states.reachable.clone() }
+            .ensure(specs, shutdown)
+            .await
     }
 
     /// Those of these topics that are there and that the broker lets us see, by name.
@@ -99,21 +119,25 @@ impl Bus {
     /// [`BusError::BrokerAway`] when the broker does not answer.
     pub async fn topics(&self, names: &[String]) -> Result<Vec<TopicState>, BusError> {
         self.reachable().await?;
-        inventory::find(&self.inner.config, &self.inner.link, &self.inner.clients.inquirer, names).await
+        inventory::find(&self.inner.config, &self.inner.link, &self.inner.clients.inquirer, names)
+            .await
     }
 
-    /// Gives a topic that has fewer partitions than `spec` wants as many. Messages of one key go to another partition from then on.
+    /// Gives a topic that has fewer partitions than `spec` wants as many. Messages of one key go to
+    /// another partition from then on.
     ///
     /// # Errors
-    /// [`BusError::NotAllowed`], [`BusError::Topic`] when the broker refuses, [`BusError::BrokerAway`] when it does not answer.
+    /// [`BusError::NotAllowed`], [`BusError::Topic`] when the broker refuses,
+    /// [`BusError::BrokerAway`] when it does not answer.
     pub async fn grow_topic(&self, spec: &TopicSpec) -> Result<(), BusError> {
         self.reachable().await?;
         inventory::grow(&self.inner.config, &self.inner.link, spec).await
     }
 
-    /// The same as [`Bus::ensure_topics`] until it succeeds: a topic that the broker refuses may be mended while the unit waits. Each outcome is reported.
-    /// `false` when shutdown came first. From then on [`Bus::topics_state`] watches over them, and [`Bus::state`] also says whether the
-    /// producer can send.
+    /// The same as [`Bus::ensure_topics`] until it succeeds: a topic that the broker refuses may be
+    /// mended while the unit waits. Each outcome is reported. `false` when shutdown came first.
+    /// From then on [`Bus::topics_state`] watches over them, and [`Bus::state`] also says whether
+    /// the producer can send.
     pub async fn topics_in_place(
         &self,
         specs: &[TopicSpec],
@@ -150,30 +174,41 @@ impl Bus {
     async fn topics_were_seen(&self, shutdown: &CancellationToken) -> bool {
         let mut seen = self.topics_state();
         let seen = tokio::time::timeout(TOPICS_AGAIN, seen.wait_for(Result::is_ok));
-        shutdown.run_until_cancelled(seen).await.is_some_and(|seen| seen.is_ok_and(|seen| seen.is_ok()))
+        shutdown
+            .run_until_cancelled(seen)
+            .await
+            .is_some_and(|seen| seen.is_ok_and(|seen| seen.is_ok()))
     }
 
     /// Sends once; `Ok` only after the acknowledgement of all in-sync replicas, at the latest after
     /// [`BusConfig::send_timeout`]. Dropping the future does not take the message back.
     ///
     /// # Errors
-    /// Each case of [`SendError`]; after [`SendError::BrokerAway`] the message may have arrived all the same.
+    /// Each case of [`SendError`]; after [`SendError::BrokerAway`] the message may have arrived all
+    /// the same.
     pub async fn send(&self, out: Outgoing) -> Result<Sent, SendError> {
         self.inner.clients.producer.send(&Arc::new(out.into())).await
     }
 
-    /// Sends, and tries again with growing pauses until the broker acknowledges or shutdown comes. A message may arrive more than
-    /// once when an acknowledgement was lost. After shutdown there is still one attempt, unless the broker is known to be away.
+    /// Sends, and tries again with growing pauses until the broker acknowledges or shutdown comes.
+    /// A message may arrive more than once when an acknowledgement was lost. After shutdown
+    /// there is still one attempt, unless the broker is known to be away.
     ///
     /// # Errors
-    /// [`SendError::ShuttingDown`], or what makes every attempt useless: [`SendError::TooLarge`], [`SendError::Fatal`].
-    pub async fn send_persistently(&self, out: Outgoing, shutdown: &CancellationToken) -> Result<Sent, SendError> {
+    /// [`SendError::ShuttingDown`], or what makes every attempt useless: [`SendError::TooLarge`],
+    /// [`SendError::Fatal`].
+    pub async fn send_persistently(
+        &self,
+        out: Outgoing,
+        shutdown: &CancellationToken,
+    ) -> Result<Sent, SendError> {
         self.persist(out.into(), shutdown).await
     }
 
-    /// Sends a message that cannot be processed to a topic of such, persistently: the original key, bytes and headers, plus the
-    /// reason ([`frame::headers::ERROR`]) and where it was read. A foreign message with such large headers that the reason does not
-    /// fit any more is logged and dropped (`None`), because it must not come again for ever.
+    /// Sends a message that cannot be processed to a topic of such, persistently: the original key,
+    /// bytes and headers, plus the reason ([`frame::headers::ERROR`]) and where it was read. A
+    /// foreign message with such large headers that the reason does not fit any more is logged
+    /// and dropped (`None`), because it must not come again for ever.
     ///
     /// # Errors
     /// [`SendError::ShuttingDown`] and [`SendError::Fatal`].
@@ -186,7 +221,8 @@ impl Bus {
     ) -> Result<Option<Sent>, SendError> {
         let Message { key, payload, .. } = message;
         let headers = dead_letter::headers_of(message, reason);
-        let record = Record { topic: topic.to_owned(), key: key.clone(), headers, payload: payload.clone() };
+        let record =
+            Record { topic: topic.to_owned(), key: key.clone(), headers, payload: payload.clone() };
         match self.persist(record, shutdown).await {
             Err(error @ SendError::TooLarge { .. }) => {
                 let Message { topic, partition, offset, .. } = message;
@@ -208,7 +244,11 @@ impl Bus {
         shutdown: &CancellationToken,
     ) -> Result<Sent, SendError> {
         let ResultMessage { key, headers, result } = message;
-        self.send_persistently(Outgoing { topic: topic.into(), key, headers, payload: result.to_json() }, shutdown).await
+        self.send_persistently(
+            Outgoing { topic: topic.into(), key, headers, payload: result.to_json() },
+            shutdown,
+        )
+        .await
     }
 
     /// Joins a consumer group. Never waits for the broker.
@@ -220,12 +260,17 @@ impl Bus {
     }
 
     /// The same, with notes of what was taken up without an end.
-    pub(crate) fn join(&self, options: ConsumerOptions, followed: Followed) -> Result<Consumer, BusError> {
+    pub(crate) fn join(
+        &self,
+        options: ConsumerOptions,
+        followed: Followed,
+    ) -> Result<Consumer, BusError> {
         Consumer::join(&self.inner.config, &self.inner.link, options, followed)
     }
 
-    /// Reads all partitions of a topic from `since` on, by the messages' own timestamps, and follows them; without a group, so
-    /// that every process that does this sees every message. Never waits for the broker.
+    /// Reads all partitions of a topic from `since` on, by the messages' own timestamps, and
+    /// follows them; without a group, so that every process that does this sees every message.
+    /// Never waits for the broker.
     ///
     /// # Errors
     /// When the client refuses its configuration.
@@ -233,11 +278,17 @@ impl Bus {
         Tail::start(&self.inner.config, &self.inner.link, topic, since)
     }
 
-    /// The message at this place, or `None` when there is none there (any more). Reads of one bus come one after the other.
+    /// The message at this place, or `None` when there is none there (any more). Reads of one bus
+    /// come one after the other.
     ///
     /// # Errors
     /// [`BusError::BrokerAway`] when it does not answer within ten seconds.
-    pub async fn read_one(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<Message>, BusError> {
+    pub async fn read_one(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> Result<Option<Message>, BusError> {
         self.reachable().await?;
         let inner = Arc::clone(&self.inner);
         let place = Place { topic: topic.to_owned(), partition, offset };
@@ -247,7 +298,8 @@ impl Bus {
     /// How far a group is behind, from its committed offsets and the partitions' ends.
     ///
     /// # Errors
-    /// [`BusError::Topic`] when the topic is not there, [`BusError::BrokerAway`] when the broker does not answer within five seconds.
+    /// [`BusError::Topic`] when the topic is not there, [`BusError::BrokerAway`] when the broker
+    /// does not answer within five seconds.
     pub async fn lag(&self, group: &str, topic: &str) -> Result<Lag, BusError> {
         self.reachable().await?;
         let inner = Arc::clone(&self.inner);
@@ -259,29 +311,46 @@ impl Bus {
         .await
     }
 
-    /// Waits until everything that was handed to [`Bus::send`] is acknowledged or has failed, at most this long.
+    /// Waits until everything that was handed to [`Bus::send`] is acknowledged or has failed, at
+    /// most this long.
     pub async fn close(&self, timeout: Duration) {
         let inner = Arc::clone(&self.inner);
-        let flushed =
-            blocking(move || inner.clients.producer.flush(timeout).map_err(|error| BusError::Fatal(error.to_string()))).await;
+        let flushed = blocking(move || {
+            inner
+                .clients
+                .producer
+                .flush(timeout)
+                .map_err(|error| BusError::Fatal(error.to_string()))
+        })
+        .await;
         if let Err(error) = flushed {
             warn!(%error, "not every message was acknowledged before the end");
         }
     }
 
-    /// Questions are asked only of a broker that answers, so that no thread is kept waiting for one that does not.
+    /// Questions are asked only of a broker that answers, so that no thread is kept waiting for one
+    /// that does not.
     async fn reachable(&self) -> Result<(), BusError> {
         let mut state = self.inner.states.reachable.clone();
-        let answers = tokio::time::timeout(ASK_PATIENCE, state.wait_for(Result::is_ok)).await.is_ok_and(|answer| answer.is_ok());
+        let answers = tokio::time::timeout(ASK_PATIENCE, state.wait_for(Result::is_ok))
+            .await
+            .is_ok_and(|answer| answer.is_ok());
         match &*state.borrow() {
             Err(reason) if !answers => Err(BusError::BrokerAway { reason: reason.clone() }),
             _ => Ok(()),
         }
     }
 
-    async fn persist(&self, record: Record, shutdown: &CancellationToken) -> Result<Sent, SendError> {
+    async fn persist(
+        &self,
+        record: Record,
+        shutdown: &CancellationToken,
+    ) -> Result<Sent, SendError> {
         let inner = &self.inner;
-        inner.persistence.send(&inner.clients.producer, &Arc::new(record), &inner.states.reachable, shutdown).await
+        inner
+            .persistence
+            .send(&inner.clients.producer, &Arc::new(record), &inner.states.reachable, shutdown)
+            .await
     }
 }
 
@@ -297,5 +366,7 @@ where
     T: Send + 'static,
     F: FnOnce() -> Result<T, BusError> + Send + 'static,
 {
-    tokio::task::spawn_blocking(call).await.unwrap_or_else(|error| Err(BusError::Fatal(error.to_string())))
+    tokio::task::spawn_blocking(call)
+        .await
+        .unwrap_or_else(|error| Err(BusError::Fatal(error.to_string())))
 }

@@ -15,7 +15,8 @@ use std::time::Duration;
 /// How often a client tells how it is, in milliseconds.
 const STATISTICS_MS: &str = "1000";
 
-/// A client that belongs to no group's members: it asks for metadata, watermarks and committed offsets.
+/// A client that belongs to no group's members: it asks for metadata, watermarks and committed
+/// offsets.
 pub(crate) type Inquirer = BaseConsumer<LogContext>;
 
 /// Makes a client.
@@ -24,7 +25,9 @@ where
     C: rdkafka::ClientContext,
     T: FromClientConfigAndContext<C>,
 {
-    properties.create_with_context(context).map_err(|error| BusError::Client(in_our_words(&error.to_string())))
+    properties
+        .create_with_context(context)
+        .map_err(|error| BusError::Client(in_our_words(&error.to_string())))
 }
 
 fn common(config: &BusConfig) -> ClientConfig {
@@ -39,15 +42,16 @@ fn common(config: &BusConfig) -> ClientConfig {
         // small requests must not wait for a full packet
         .set("socket.nagle.disable", "true")
         .set("socket.keepalive.enable", "true")
-        // only there the client says in which state a broker hung up; `LogContext` shows such lines when debugging
+        // only there the client says in which state a broker hung up; `LogContext` shows such lines
+        // when debugging
         .set("log.connection.close", "true")
         .set_log_level(RDKafkaLogLevel::Info);
     config.security.apply(&mut properties);
     properties
 }
 
-/// The producer: everything is acknowledged by all in-sync replicas, in order and once per attempt (`enable.idempotence` implies
-/// `acks=all` and at most five requests in flight).
+/// The producer: everything is acknowledged by all in-sync replicas, in order and once per attempt
+/// (`enable.idempotence` implies `acks=all` and at most five requests in flight).
 pub(crate) fn producer(config: &BusConfig) -> ClientConfig {
     let mut properties = common(config);
     properties
@@ -67,24 +71,28 @@ pub(crate) fn producer(config: &BusConfig) -> ClientConfig {
     properties
 }
 
-/// What every client that fetches frames has in common: frames must not pile up by the hundred in a client.
+/// What every client that fetches frames has in common: frames must not pile up by the hundred in a
+/// client.
 fn fetching(config: &BusConfig, group: &str) -> ClientConfig {
     let mut properties = common(config);
     properties
         .set("group.id", group)
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
-        // a partition is asked for more while fewer than this lie ready; too few, and a fast consumer waits for each fetch
+        // a partition is asked for more while fewer than this lie ready; too few, and a fast
+        // consumer waits for each fetch
         .set("queued.min.messages", "16")
         // all that it keeps ready: one message of the largest size
         .set("queued.max.messages.kbytes", MAX_MESSAGE_BYTES.div_ceil(1024).to_string())
         // how soon it looks again after that was full
         .set("fetch.queue.backoff.ms", "20")
         .set("fetch.error.backoff.ms", "200")
-        // there is one fetch at a time: while it waits for an idle partition, the busy ones get nothing new
+        // there is one fetch at a time: while it waits for an idle partition, the busy ones get
+        // nothing new
         .set("fetch.wait.max.ms", "50")
         .set("fetch.max.bytes", MAX_MESSAGE_BYTES.to_string())
-        // a few frames of each partition at a time; a broker gives the first message whole whatever its size (KIP-74)
+        // a few frames of each partition at a time; a broker gives the first message whole whatever
+        // its size (KIP-74)
         .set("max.partition.fetch.bytes", (256 * 1024).to_string())
         // topics and partitions that appear later are seen within this time
         .set("topic.metadata.refresh.interval.ms", "3000")
@@ -95,13 +103,14 @@ fn fetching(config: &BusConfig, group: &str) -> ClientConfig {
 
 /// A member of a group.
 ///
-/// Offsets are manual although `enable.auto.commit` is on: with `enable.auto.offset.store` off, librdkafka commits only offsets
-/// that we stored, and we store only low-water marks of finished work. What is left to it is the rhythm, and the repetition
-/// when a commit fails.
+/// Offsets are manual although `enable.auto.commit` is on: with `enable.auto.offset.store` off,
+/// librdkafka commits only offsets that we stored, and we store only low-water marks of finished
+/// work. What is left to it is the rhythm, and the repetition when a commit fails.
 pub(crate) fn member(config: &BusConfig, group: &str) -> ClientConfig {
     let session = config.session_timeout;
     let heartbeat = (session / 10).clamp(Duration::from_millis(500), Duration::from_secs(3));
-    // our thread polls all the time, so that this ends the membership of a process that hangs, never of one that is slow
+    // our thread polls all the time, so that this ends the membership of a process that hangs,
+    // never of one that is slow
     let max_poll = (session * 2).max(Duration::from_secs(60));
     let mut properties = fetching(config, group);
     properties
@@ -119,15 +128,17 @@ pub(crate) fn member(config: &BusConfig, group: &str) -> ClientConfig {
     properties
 }
 
-/// A reader of partitions that it names itself. librdkafka wants a group's name of it, which it never joins nor commits to, but asks
-/// the broker about: so it begins as those that a user of ours may use.
+/// A reader of partitions that it names itself. librdkafka wants a group's name of it, which it
+/// never joins nor commits to, but asks the broker about: so it begins as those that a user of ours
+/// may use.
 pub(crate) fn reader(config: &BusConfig) -> ClientConfig {
     let mut properties = fetching(config, &format!("mlvi-{}-reader", config.client_id));
     properties.set("enable.auto.commit", "false").set("enable.partition.eof", "true");
     properties
 }
 
-/// A client that only asks. With a group it can ask for that group's committed offsets, without joining it.
+/// A client that only asks. With a group it can ask for that group's committed offsets, without
+/// joining it.
 pub(crate) fn inquirer(config: &BusConfig, group: Option<&str>) -> ClientConfig {
     let mut properties = common(config);
     properties.set("enable.auto.commit", "false");

@@ -19,9 +19,11 @@ pub struct BusConfig {
     pub client_id: String,
     /// How long one attempt to send may take until the broker's acknowledgement.
     pub send_timeout: Duration,
-    /// How much may wait in the producer's queue, in bytes; what goes beyond is [`SendError::QueueFull`](crate::SendError).
+    /// How much may wait in the producer's queue, in bytes; what goes beyond is
+    /// [`SendError::QueueFull`](crate::SendError).
     pub queue_bytes: usize,
-    /// How many bytes of messages each consumer may have in hand; a message that is larger is in hand alone.
+    /// How many bytes of messages each consumer may have in hand; a message that is larger is in
+    /// hand alone.
     pub in_hand_bytes: usize,
     /// How long the producer waits for company before it sends a message.
     pub linger: Duration,
@@ -46,7 +48,8 @@ impl BusConfig {
             queue_bytes: 64 * 1024 * 1024,
             in_hand_bytes: 1024 * 1024 * 1024,
             linger: Duration::from_millis(1),
-            // longer than a unit drains, so that a restart hands its partitions over instead of losing them
+            // longer than a unit drains, so that a restart hands its partitions over instead of
+            // losing them
             session_timeout: Duration::from_secs(30),
             replication_factor: 1,
         }
@@ -57,7 +60,8 @@ impl BusConfig {
         Self::from_settings_or(settings, Self::new(DEFAULT_BROKERS, client_id))
     }
 
-    /// The same with other defaults, e.g. bounds that fit the memory that there is. [`BusConfig::MIN_QUEUE_BYTES`] is the least that may be set.
+    /// The same with other defaults, e.g. bounds that fit the memory that there is.
+    /// [`BusConfig::MIN_QUEUE_BYTES`] is the least that may be set.
     pub fn from_settings_or(settings: &mut Settings, default: Self) -> Self {
         let seconds = Duration::from_secs;
         let brokers: Brokers = settings.parsed(
@@ -127,7 +131,9 @@ impl FromStr for Brokers {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is_address = |part: &str| {
             let Some((host, port)) = part.trim().rsplit_once(':') else { return false };
-            !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|port| port > 0)
+            !host.is_empty()
+                && !host.contains(char::is_whitespace)
+                && port.parse::<u16>().is_ok_and(|port| port > 0)
         };
         if text.split(',').all(is_address) { Ok(Self(text.into())) } else { Err("not HOST:PORT") }
     }
@@ -157,7 +163,11 @@ mod tests {
 
     #[test]
     fn bad_values_are_named() {
-        let pairs = [("MLVI_BROKERS", "nowhere"), ("MLVI_KAFKA_QUEUE_MIB", "1"), ("MLVI_KAFKA_REPLICATION", "x")];
+        let pairs = [
+            ("MLVI_BROKERS", "nowhere"),
+            ("MLVI_KAFKA_QUEUE_MIB", "1"),
+            ("MLVI_KAFKA_REPLICATION", "x"),
+        ];
         let mut settings = Settings::from_pairs(pairs);
         BusConfig::from_settings(&mut settings, "test");
         let text = settings.finish().unwrap_err().to_string();

@@ -16,7 +16,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::warn;
 
-/// One message is ready while the next is on its way; everything else waits in the client's small fetch queue.
+/// One message is ready while the next is on its way; everything else waits in the client's small
+/// fetch queue.
 const READY: usize = 1;
 /// Leaving takes a round trip or two; with the broker away there is nothing to wait for.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
@@ -34,15 +35,17 @@ pub struct ConsumerOptions {
 
 /// A member of a consumer group.
 ///
-/// A thread of its own keeps the membership alive, whether or not anybody receives. While nobody does, it pauses its partitions
-/// after a second and fetches nothing. Dropping a consumer leaves the group in the background; [`Consumer::close`] waits for it.
+/// A thread of its own keeps the membership alive, whether or not anybody receives. While nobody
+/// does, it pauses its partitions after a second and fetches nothing. Dropping a consumer leaves
+/// the group in the background; [`Consumer::close`] waits for it.
 #[derive(Debug)]
 pub struct Consumer {
     pub(crate) topic: String,
     pub(crate) group: String,
     pub(crate) tracker: SharedTracker,
     pub(crate) takes: SharedTakes,
-    /// The member's thread owns it, exchanges it when the topic was made again, and closes it at the end.
+    /// The member's thread owns it, exchanges it when the topic was made again, and closes it at
+    /// the end.
     pub(crate) client: Client,
     link: Arc<Link>,
     seat: Seat,
@@ -115,11 +118,24 @@ impl Consumer {
             .map_err(|error| BusError::Client(error.to_string()))?;
         let (link, places) = (Arc::clone(link), Arc::new(Semaphore::new(max_in_flight.max(1))));
         let room = Room::of(config.in_hand_bytes);
-        Ok(Self { topic, group, tracker, takes, client, link, seat, handoff, places, room, waiting: None })
+        Ok(Self {
+            topic,
+            group,
+            tracker,
+            takes,
+            client,
+            link,
+            seat,
+            handoff,
+            places,
+            room,
+            waiting: None,
+        })
     }
 
-    /// Waits for a free place among the deliveries in flight, then for a message and for room for its bytes. A broker that is away, a topic that is not
-    /// there yet and a rebalance are waited for. Cancel-safe: a call that is dropped loses nothing.
+    /// Waits for a free place among the deliveries in flight, then for a message and for room for
+    /// its bytes. A broker that is away, a topic that is not there yet and a rebalance are
+    /// waited for. Cancel-safe: a call that is dropped loses nothing.
     ///
     /// # Errors
     /// Only when the client has failed for good.
@@ -127,7 +143,8 @@ impl Consumer {
     /// # Panics
     /// Never: the places are not closed.
     pub async fn recv(&mut self) -> Result<Delivery, BusError> {
-        let place = Arc::clone(&self.places).acquire_owned().await.expect("nobody closes the places");
+        let place =
+            Arc::clone(&self.places).acquire_owned().await.expect("nobody closes the places");
         loop {
             let received = match self.waiting.take() {
                 Some(received) => received,
@@ -155,11 +172,15 @@ impl Consumer {
         }
     }
 
-    /// Commits what is finished and leaves the group. Deliveries that are still out are not finished: drain them before.
+    /// Commits what is finished and leaves the group. Deliveries that are still out are not
+    /// finished: drain them before.
     pub async fn close(self) {
         self.handoff.close();
         if tokio::time::timeout(LEAVE_LIMIT, self.handoff.left()).await.is_err() {
-            warn!(topic = self.topic, "the group could not be left in time: its offsets may be behind the finished work");
+            warn!(
+                topic = self.topic,
+                "the group could not be left in time: its offsets may be behind the finished work"
+            );
         }
     }
 }

@@ -12,8 +12,8 @@ use tracing::{debug, error, info, trace, warn};
 /// The same words of a client are repeated in the log at most this often.
 const REPEAT_AFTER: Duration = Duration::from_secs(30);
 
-/// The context of every client: demotes the dozens of lines that an absent broker causes (the monitor says it once), and
-/// tells the [`Link`] about trouble.
+/// The context of every client: demotes the dozens of lines that an absent broker causes (the
+/// monitor says it once), and tells the [`Link`] about trouble.
 #[derive(Clone, Debug)]
 pub(crate) struct LogContext {
     role: &'static str,
@@ -39,7 +39,8 @@ impl LogContext {
     /// Whether these words were not said a moment ago.
     pub(crate) fn is_news(&self, words: &str) -> bool {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = last.as_ref().is_some_and(|(text, at)| text == words && at.elapsed() < REPEAT_AFTER);
+        let known =
+            last.as_ref().is_some_and(|(text, at)| text == words && at.elapsed() < REPEAT_AFTER);
         if !known {
             *last = Some((words.to_owned(), Instant::now()));
         }
@@ -50,7 +51,8 @@ impl LogContext {
 impl ClientContext for LogContext {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, text: &str) {
         let client = self.role;
-        // connections that fail or time out are reported through `error` as well, and counted by the monitor
+        // connections that fail or time out are reported through `error` as well, and counted by
+        // the monitor
         if fac == "FAIL" {
             self.link.note_hint(text);
         }
@@ -58,10 +60,15 @@ impl ClientContext for LogContext {
         let weather = matches!(fac, "FAIL" | "ERROR" | "REQTMOUT" | "TIMEOUT" | "BROKERDOWN");
         match level {
             _ if weather => debug!(client, fac, text, "kafka client"),
-            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error => {
                 error!(client, fac, text, "kafka client");
             }
-            RDKafkaLogLevel::Warning if self.is_news(text) => warn!(client, fac, text, "kafka client"),
+            RDKafkaLogLevel::Warning if self.is_news(text) => {
+                warn!(client, fac, text, "kafka client")
+            }
             RDKafkaLogLevel::Notice => info!(client, fac, text, "kafka client"),
             // every few seconds a dozen, for `LogWatch`
             RDKafkaLogLevel::Debug => trace!(client, fac, text, "kafka client"),
@@ -77,7 +84,9 @@ impl ClientContext for LogContext {
                 self.link.report_trouble();
             }
             // the monitor tells about it
-            Some(code) if self.link.note_reason(code, reason) => debug!(client, reason, "a broker is away, or refuses us"),
+            Some(code) if self.link.note_reason(code, reason) => {
+                debug!(client, reason, "a broker is away, or refuses us")
+            }
             // whoever asked or sent tells about it, and knows for which topic or group
             Some(code) if is_refused(code) => debug!(client, reason, "not allowed"),
             // no error at all; and what the consumer tells, which knows the topic's name

@@ -1,9 +1,11 @@
-//! Putting aside what could not be processed, with everything that is needed to look at it or to send it again.
+//! Putting aside what could not be processed, with everything that is needed to look at it or to
+//! send it again.
 
 use crate::Message;
 use frame::headers;
 
-/// The original headers, and why and from where the message came here. Headers of an earlier dead letter are replaced.
+/// The original headers, and why and from where the message came here. Headers of an earlier dead
+/// letter are replaced.
 pub(crate) fn headers_of(message: &Message, reason: &str) -> Vec<(String, Vec<u8>)> {
     let added = [
         (headers::ERROR, reason.to_owned()),
@@ -13,7 +15,8 @@ pub(crate) fn headers_of(message: &Message, reason: &str) -> Vec<(String, Vec<u8
     ];
     let is_added = |name: &str| added.iter().any(|(added, _)| *added == name);
     let kept = message.headers.iter().filter(|(name, _)| !is_added(name)).cloned();
-    kept.chain(added.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into_bytes()))).collect()
+    kept.chain(added.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into_bytes())))
+        .collect()
 }
 
 #[cfg(test)]
@@ -38,7 +41,10 @@ mod tests {
             (headers::SOURCE_PARTITION, "3"),
             (headers::SOURCE_OFFSET, "42"),
         ];
-        let expected: Vec<_> = expected.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+            .collect();
         assert_eq!(headers_of(&message, "broken"), expected);
     }
 }

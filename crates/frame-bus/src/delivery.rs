@@ -16,8 +16,9 @@ pub struct Delivery {
 
 /// The duty to finish one message.
 ///
-/// Dropping it without [`Ack::done`] means "not finished": the offset is never committed, and whoever gets the partition next
-/// gets the message again. Either way its place among the messages in flight becomes free.
+/// Dropping it without [`Ack::done`] means "not finished": the offset is never committed, and
+/// whoever gets the partition next gets the message again. Either way its place among the messages
+/// in flight becomes free.
 #[derive(Debug)]
 #[must_use = "a message whose ack is dropped comes again"]
 pub struct Ack {
@@ -32,7 +33,8 @@ pub struct Ack {
 }
 
 impl Ack {
-    /// The message is finished. Its offset is committed as soon as every earlier one of the partition is finished too.
+    /// The message is finished. Its offset is committed as soon as every earlier one of the
+    /// partition is finished too.
     pub fn done(self) {
         self.takes.with(|takes| takes.ended(self.partition, self.offset));
         self.tracker.with(|tracker| tracker.finished(self.partition, self.epoch, self.offset));

@@ -3,10 +3,12 @@
 /// Why a message was not sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// The producer's queue is full: the broker takes less than is sent. Try again later, or refuse new work.
+    /// The producer's queue is full: the broker takes less than is sent. Try again later, or refuse
+    /// new work.
     #[error("the queue towards the broker is full")]
     QueueFull,
-    /// The message is larger than producer, topic and consumers have agreed on; it will never be taken.
+    /// The message is larger than producer, topic and consumers have agreed on; it will never be
+    /// taken.
     #[error("a message of {bytes} bytes is larger than the limit of {limit} bytes")]
     TooLarge {
         /// Its size with key, headers and framing.

@@ -38,7 +38,8 @@ pub(crate) struct Follower {
     since_ms: i64,
     handoff: Arc<Handoff<TailEvent>>,
     assigned: HashSet<i32>,
-    /// Partitions whose old messages are not all read yet, with the offset where that is so; `None` once it was told.
+    /// Partitions whose old messages are not all read yet, with the offset where that is so;
+    /// `None` once it was told.
     behind: Option<HashMap<i32, i64>>,
     /// Whether the broker was asked successfully at least once.
     began: bool,
@@ -115,7 +116,8 @@ impl Follower {
             self.logs.forget(&self.topic);
             self.begin_anew("the topic is gone: waiting until it is made again");
         }
-        let fresh: Vec<i32> = found.into_iter().filter(|partition| !self.assigned.contains(partition)).collect();
+        let fresh: Vec<i32> =
+            found.into_iter().filter(|partition| !self.assigned.contains(partition)).collect();
         if !fresh.is_empty() {
             self.begin(&fresh)?;
         }
@@ -123,8 +125,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Forgets the log that is no more, and the client with it: one that knows the old log's leader epoch takes a new topic's lower one for
-    /// outdated.
+    /// Forgets the log that is no more, and the client with it: one that knows the old log's leader
+    /// epoch takes a new topic's lower one for outdated.
     fn begin_anew(&mut self, why: &str) {
         warn!(topic = self.topic, partitions = self.assigned.len(), "{why}");
         match client_of(&self.config, &self.link, &self.logs) {
@@ -139,11 +141,17 @@ impl Follower {
         }
     }
 
-    /// Goes on in partitions whose log did not hold our position any more; until then the client begins at their first message.
+    /// Goes on in partitions whose log did not hold our position any more; until then the client
+    /// begins at their first message.
     fn mend_positions(&mut self) {
         for (partition, position) in self.logs.take_out_of_range(&self.topic) {
-            let sought = after_cut(&self.consumer, &self.read, &self.topic, (partition, position), PATIENCE)
-                .and_then(|from| self.consumer.seek(&self.topic, partition, Offset::Offset(from), PATIENCE).map_err(unreachable));
+            let sought =
+                after_cut(&self.consumer, &self.read, &self.topic, (partition, position), PATIENCE)
+                    .and_then(|from| {
+                        self.consumer
+                            .seek(&self.topic, partition, Offset::Offset(from), PATIENCE)
+                            .map_err(unreachable)
+                    });
             if let Err(error) = sought {
                 debug!(topic = self.topic, partition, %error, "older messages come again");
             }
@@ -157,7 +165,8 @@ impl Follower {
         let starts = self.starts(partitions)?;
         let mut list = TopicPartitionList::with_capacity(starts.len());
         for start in &starts {
-            list.add_partition_offset(&self.topic, start.partition, Offset::Offset(start.from)).map_err(unreachable)?;
+            list.add_partition_offset(&self.topic, start.partition, Offset::Offset(start.from))
+                .map_err(unreachable)?;
         }
         self.consumer.incremental_assign(&list).map_err(unreachable)?;
         info!(topic = self.topic, ?partitions, "following partitions");
@@ -174,23 +183,34 @@ impl Follower {
         Ok(())
     }
 
-    /// The ends are asked for first: a message that comes between the two questions has an offset at or behind the end, so that a
-    /// partition without a message from `since` on can begin there and miss nothing.
+    /// The ends are asked for first: a message that comes between the two questions has an offset
+    /// at or behind the end, so that a partition without a message from `since` on can begin
+    /// there and miss nothing.
     fn starts(&self, partitions: &[i32]) -> Result<Vec<Start>, BusError> {
         let mut bounds = HashMap::new();
         let mut asked = TopicPartitionList::with_capacity(partitions.len());
         for partition in partitions {
-            let (low, end) = self.consumer.fetch_watermarks(&self.topic, *partition, PATIENCE).map_err(unreachable)?;
+            let (low, end) = self
+                .consumer
+                .fetch_watermarks(&self.topic, *partition, PATIENCE)
+                .map_err(unreachable)?;
             bounds.insert(*partition, (low, end));
-            asked.add_partition_offset(&self.topic, *partition, Offset::Offset(self.since_ms)).map_err(unreachable)?;
+            asked
+                .add_partition_offset(&self.topic, *partition, Offset::Offset(self.since_ms))
+                .map_err(unreachable)?;
         }
         if self.from_the_start {
-            return Ok(bounds.into_iter().map(|(partition, (from, end))| Start { partition, from, end }).collect());
+            return Ok(bounds
+                .into_iter()
+                .map(|(partition, (from, end))| Start { partition, from, end })
+                .collect());
         }
         let found = self.consumer.offsets_for_times(asked, PATIENCE).map_err(unreachable)?;
         let start = |(partition, (_, end)): (i32, (i64, i64))| {
             let element = found.find_partition(&self.topic, partition);
-            let element = element.ok_or_else(|| BusError::BrokerAway { reason: "an answer lacks a partition".into() })?;
+            let element = element.ok_or_else(|| BusError::BrokerAway {
+                reason: "an answer lacks a partition".into(),
+            })?;
             element.error().map_err(unreachable)?;
             let from = match element.offset() {
                 Offset::Offset(offset) => offset,
@@ -226,12 +246,16 @@ impl Follower {
                 let topic = &self.topic;
                 match error.rdkafka_error_code() {
                     Some(code) if is_weather(code) => debug!(topic, %error, "following waits"),
-                    Some(RDKafkaErrorCode::UnknownTopicOrPartition) => debug!(topic, %error, "following waits"),
+                    Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {
+                        debug!(topic, %error, "following waits")
+                    }
                     // librdkafka asks for the coordinator of a group that nobody here joins
                     Some(RDKafkaErrorCode::GroupAuthorizationFailed) => {
                         debug!(topic, %error, "the reader's group is not allowed")
                     }
-                    Some(RDKafkaErrorCode::TopicAuthorizationFailed) => drop(self.link().lacks(Right::Read(topic.clone()))),
+                    Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                        drop(self.link().lacks(Right::Read(topic.clone())))
+                    }
                     _ => self.waits(&unreachable(error)),
                 }
                 None
@@ -243,7 +267,10 @@ impl Follower {
     fn note_position(&mut self, message: &Message) {
         let (partition, offset) = (message.partition, message.offset);
         if let Some(position) = self.read.message(partition, offset, message.timestamp_ms) {
-            warn!(topic = self.topic, partition, position, offset, "the log was cut: going on at what was written since");
+            warn!(
+                topic = self.topic,
+                partition, position, offset, "the log was cut: going on at what was written since"
+            );
         }
     }
 
@@ -262,7 +289,8 @@ impl Follower {
         }
     }
 
-    /// Waits until the event is taken. Nothing else needs this thread: a tail has no group that would miss it.
+    /// Waits until the event is taken. Nothing else needs this thread: a tail has no group that
+    /// would miss it.
     fn hand_over(&self, event: TailEvent) {
         let mut event = event;
         while let Offer::Full(back) = self.handoff.offer(event, Duration::from_secs(60)) {
@@ -291,6 +319,10 @@ impl Follower {
     }
 }
 
-fn client_of(config: &BusConfig, link: &Arc<Link>, logs: &LogWatch) -> Result<BaseConsumer<LogContext>, BusError> {
+fn client_of(
+    config: &BusConfig,
+    link: &Arc<Link>,
+    logs: &LogWatch,
+) -> Result<BaseConsumer<LogContext>, BusError> {
     client::create(&client::reader(config), LogContext::watching("tail", link, logs.clone()))
 }

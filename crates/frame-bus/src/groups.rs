@@ -46,8 +46,9 @@ impl Groups {
 
     /// What the client tells of itself once a second. `true` when that is news.
     ///
-    /// A member whose group has settled has what the group gives it: that may be nothing, where there are more members than
-    /// partitions. One that is still joining, or has lost its seat, ought to have some.
+    /// A member whose group has settled has what the group gives it: that may be nothing, where
+    /// there are more members than partitions. One that is still joining, or has lost its seat,
+    /// ought to have some.
     pub(crate) fn tells(&mut self, seat: &Seat, group: &ConsumerGroup) -> bool {
         let is_member = group.join_state == "steady" || group.assignment_size > 0;
         let Some(membership) = self.0.get_mut(seat) else { return false };

@@ -1,4 +1,5 @@
-//! From a client's own thread to the async side: a small bounded queue on which the thread can wait with a time limit.
+//! From a client's own thread to the async side: a small bounded queue on which the thread can wait
+//! with a time limit.
 
 use crate::BusError;
 use std::collections::VecDeque;
@@ -39,13 +40,22 @@ pub(crate) enum Offer<T> {
 impl<T> Handoff<T> {
     pub(crate) fn new(capacity: usize) -> Self {
         let state = State { items: VecDeque::with_capacity(capacity), closed: false, failed: None };
-        Self { capacity, state: Mutex::new(state), space: Condvar::new(), filled: Notify::new(), left: CancellationToken::new() }
+        Self {
+            capacity,
+            state: Mutex::new(state),
+            space: Condvar::new(),
+            filled: Notify::new(),
+            left: CancellationToken::new(),
+        }
     }
 
     /// Puts an item into the queue; waits for room at most this long.
     pub(crate) fn offer(&self, item: T, limit: Duration) -> Offer<T> {
         let full = |state: &mut State<T>| !state.closed && state.items.len() >= self.capacity;
-        let (mut state, _) = self.space.wait_timeout_while(self.lock(), limit, full).unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _) = self
+            .space
+            .wait_timeout_while(self.lock(), limit, full)
+            .unwrap_or_else(PoisonError::into_inner);
         if state.closed {
             return Offer::Closed;
         }
@@ -140,8 +150,9 @@ mod tests {
     async fn everything_comes_through_in_order() {
         let handoff = Arc::new(Handoff::new(2));
         let offering = Arc::clone(&handoff);
-        let thread =
-            std::thread::spawn(move || (0..500).all(|item| offering.offer(item, Duration::from_secs(10)) == Offer::Taken));
+        let thread = std::thread::spawn(move || {
+            (0..500).all(|item| offering.offer(item, Duration::from_secs(10)) == Offer::Taken)
+        });
         for expected in 0..500 {
             assert_eq!(handoff.take().await, Ok(expected));
         }
@@ -155,7 +166,10 @@ mod tests {
         let (offering, (sender, outcome)) = (Arc::clone(&handoff), mpsc::channel());
         let thread = std::thread::spawn(move || sender.send(offering.offer(2, 2 * LONG)));
         // full, so that it waits; should it not have begun yet, the test is weaker but not wrong
-        assert_eq!(outcome.recv_timeout(Duration::from_millis(50)), Err(mpsc::RecvTimeoutError::Timeout));
+        assert_eq!(
+            outcome.recv_timeout(Duration::from_millis(50)),
+            Err(mpsc::RecvTimeoutError::Timeout)
+        );
         handoff.close();
         assert_eq!(outcome.recv_timeout(LONG), Ok(Offer::Closed), "closing wakes whoever waits");
         thread.join().unwrap().unwrap();

@@ -5,7 +5,9 @@ use crate::context::{LogContext, is_refused};
 use crate::layout::unreachable;
 use crate::link::Link;
 use crate::{BusConfig, BusError, TopicSpec};
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, OwnedResourceSpecifier, ResourceSpecifier};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewPartitions, OwnedResourceSpecifier, ResourceSpecifier,
+};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
 use std::collections::BTreeMap;
@@ -24,7 +26,8 @@ pub struct TopicState {
     pub partitions: usize,
     /// How many brokers keep each partition.
     pub replicas: usize,
-    /// Its settings by Kafka's names, e.g. `max.message.bytes`; none where this user may not see them.
+    /// Its settings by Kafka's names, e.g. `max.message.bytes`; none where this user may not see
+    /// them.
     pub settings: BTreeMap<String, String>,
 }
 
@@ -38,12 +41,20 @@ pub(crate) async fn find(
     let (inquirer, wanted) = (Arc::clone(inquirer), names.to_vec());
     let mut topics: Vec<TopicState> = crate::bus::blocking(move || {
         let metadata = inquirer.fetch_metadata(None, PATIENCE).map_err(unreachable)?;
-        let usable = metadata.topics().iter().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
+        let usable = metadata
+            .topics()
+            .iter()
+            .filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
         let usable = usable.filter(|topic| wanted.iter().any(|name| name == topic.name()));
         let state = |topic: &rdkafka::metadata::MetadataTopic| TopicState {
             name: topic.name().to_owned(),
             partitions: topic.partitions().len(),
-            replicas: topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0),
+            replicas: topic
+                .partitions()
+                .iter()
+                .map(|partition| partition.replicas().len())
+                .min()
+                .unwrap_or(0),
             settings: BTreeMap::new(),
         };
         Ok(usable.map(state).collect())
@@ -55,29 +66,44 @@ pub(crate) async fn find(
     }
     let admin = admin(config, link)?;
     let names: Vec<String> = topics.iter().map(|topic| topic.name.clone()).collect();
-    let asked: Vec<ResourceSpecifier<'_>> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+    let asked: Vec<ResourceSpecifier<'_>> =
+        names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
     let answer = admin.describe_configs(&asked, &options()).await;
     put_away(admin);
     for resource in answer.map_err(unreachable)?.into_iter().flatten() {
-        let topic = topics.iter_mut().find(|topic| resource.specifier == OwnedResourceSpecifier::Topic(topic.name.clone()));
+        let topic = topics
+            .iter_mut()
+            .find(|topic| resource.specifier == OwnedResourceSpecifier::Topic(topic.name.clone()));
         if let Some(topic) = topic {
-            topic.settings = resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect();
+            topic.settings = resource
+                .entries
+                .into_iter()
+                .filter_map(|entry| Some((entry.name, entry.value?)))
+                .collect();
         }
     }
     Ok(topics)
 }
 
 /// Gives a topic as many partitions as are asked for.
-pub(crate) async fn grow(config: &BusConfig, link: &Arc<Link>, spec: &TopicSpec) -> Result<(), BusError> {
+pub(crate) async fn grow(
+    config: &BusConfig,
+    link: &Arc<Link>,
+    spec: &TopicSpec,
+) -> Result<(), BusError> {
     let admin = admin(config, link)?;
     let wanted = usize::try_from(spec.partitions).unwrap_or(0);
-    let answer = admin.create_partitions(&[NewPartitions::new(&spec.name, wanted)], &options()).await;
+    let answer =
+        admin.create_partitions(&[NewPartitions::new(&spec.name, wanted)], &options()).await;
     put_away(admin);
     for result in answer.map_err(unreachable)? {
         match result {
             Ok(_) => {}
             Err((topic, code)) if is_refused(code) => {
-                let what = format!("{} may not add partitions to topic '{topic}' (operation Alter)", link.who());
+                let what = format!(
+                    "{} may not add partitions to topic '{topic}' (operation Alter)",
+                    link.who()
+                );
                 return Err(BusError::NotAllowed { what });
             }
             Err((topic, code @ RDKafkaErrorCode::RequestTimedOut)) => {

@@ -31,7 +31,8 @@ pub struct PartitionLag {
 }
 
 impl PartitionLag {
-    /// How many messages are not finished. A group that never committed starts at the earliest message.
+    /// How many messages are not finished. A group that never committed starts at the earliest
+    /// message.
     #[must_use]
     pub fn messages(&self) -> u64 {
         let from = self.committed.unwrap_or(self.low).max(self.low);
@@ -40,23 +41,32 @@ impl PartitionLag {
 }
 
 /// Asks the broker. Blocks.
-pub(crate) fn measure(inquirer: &Inquirer, group: &str, topic: &str, limit: Duration) -> Result<Lag, BusError> {
+pub(crate) fn measure(
+    inquirer: &Inquirer,
+    group: &str,
+    topic: &str,
+    limit: Duration,
+) -> Result<Lag, BusError> {
     let link = inquirer.client().context().link();
     let partitions = partitions_of(inquirer, topic, limit)?;
     let mut asked = TopicPartitionList::with_capacity(partitions.len());
     for partition in &partitions {
         asked.add_partition(topic, *partition);
     }
-    let committed = inquirer.committed_offsets(asked, limit).map_err(|error| link.explain(error, &Right::Group(group.into())))?;
+    let committed = inquirer
+        .committed_offsets(asked, limit)
+        .map_err(|error| link.explain(error, &Right::Group(group.into())))?;
     link.group_is_open(group);
     let mut lag = Lag::default();
     for partition in partitions {
         let watermarks = inquirer.fetch_watermarks(topic, partition, limit);
-        let (low, high) = watermarks.map_err(|error| link.explain(error, &Right::Read(topic.into())))?;
-        let committed = committed.find_partition(topic, partition).and_then(|element| match element.offset() {
-            Offset::Offset(offset) => Some(offset),
-            _ => None,
-        });
+        let (low, high) =
+            watermarks.map_err(|error| link.explain(error, &Right::Read(topic.into())))?;
+        let committed =
+            committed.find_partition(topic, partition).and_then(|element| match element.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            });
         let partition = PartitionLag { partition, committed, low, high };
         lag.messages += partition.messages();
         lag.partitions.push(partition);
@@ -70,7 +80,11 @@ mod tests {
 
     #[test]
     fn a_partitions_lag_counts_from_the_commit_or_from_the_earliest() {
-        let lag = |committed| PartitionLag { partition: 0, committed, low: 10, high: 30 }.messages();
-        assert_eq!([lag(Some(25)), lag(Some(30)), lag(None), lag(Some(3)), lag(Some(31))], [5, 0, 20, 20, 0]);
+        let lag =
+            |committed| PartitionLag { partition: 0, committed, low: 10, high: 30 }.messages();
+        assert_eq!(
+            [lag(Some(25)), lag(Some(30)), lag(None), lag(Some(3)), lag(Some(31))],
+            [5, 0, 20, 20, 0]
+        );
     }
 }

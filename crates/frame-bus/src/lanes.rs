@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// One lane for each key: whoever enters a lane gets a [`Turn`], and turns of one key come one after the other.
+/// One lane for each key: whoever enters a lane gets a [`Turn`], and turns of one key come one
+/// after the other.
 ///
 /// A key is remembered only while somebody holds a turn of it.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +77,10 @@ impl Turn {
 
     fn is_first(&self) -> bool {
         let lanes = self.lanes.lock();
-        lanes.get(&self.key).and_then(|lane| lane.turns.first_key_value()).is_none_or(|(first, _)| *first == self.ticket)
+        lanes
+            .get(&self.key)
+            .and_then(|lane| lane.turns.first_key_value())
+            .is_none_or(|(first, _)| *first == self.ticket)
     }
 }
 
@@ -86,7 +90,8 @@ impl Drop for Turn {
         let Some(lane) = lanes.get_mut(&self.key) else { return };
         lane.turns.remove(&self.ticket);
         match lane.turns.first_key_value() {
-            // a notification to one that was told before is kept and does no harm: `wait` looks again
+            // a notification to one that was told before is kept and does no harm: `wait` looks
+            // again
             Some((_, come)) => come.notify_one(),
             None => {
                 lanes.remove(&self.key);

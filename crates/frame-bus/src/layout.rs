@@ -25,18 +25,30 @@ pub(crate) fn find_partitions<C: ConsumerContext>(
     limit: Duration,
 ) -> Result<Option<Vec<i32>>, BusError> {
     let metadata = client.fetch_metadata(Some(topic), limit).map_err(unreachable)?;
-    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
+    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+        return Ok(None);
+    };
     match found.error().map(RDKafkaErrorCode::from) {
         None => {}
-        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => return Ok(None),
-        // a topic that is just being made, or a broker that has just started: it is there, but nobody can say yet what is in it
-        Some(code @ RDKafkaErrorCode::LeaderNotAvailable) => return Err(BusError::BrokerAway { reason: code.to_string() }),
-        Some(code) if is_refused(code) => {
-            return Err(BusError::NotAllowed { what: format!("topic '{topic}': the broker does not let this user see it") });
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+            return Ok(None);
         }
-        Some(code) => return Err(BusError::Topic { topic: topic.to_owned(), reason: code.to_string() }),
+        // a topic that is just being made, or a broker that has just started: it is there, but
+        // nobody can say yet what is in it
+        Some(code @ RDKafkaErrorCode::LeaderNotAvailable) => {
+            return Err(BusError::BrokerAway { reason: code.to_string() });
+        }
+        Some(code) if is_refused(code) => {
+            return Err(BusError::NotAllowed {
+                what: format!("topic '{topic}': the broker does not let this user see it"),
+            });
+        }
+        Some(code) => {
+            return Err(BusError::Topic { topic: topic.to_owned(), reason: code.to_string() });
+        }
     }
-    let mut partitions: Vec<i32> = found.partitions().iter().map(rdkafka::metadata::MetadataPartition::id).collect();
+    let mut partitions: Vec<i32> =
+        found.partitions().iter().map(rdkafka::metadata::MetadataPartition::id).collect();
     partitions.sort_unstable();
     Ok(if partitions.is_empty() { None } else { Some(partitions) })
 }

@@ -1,10 +1,14 @@
-//! Kafka for MLVI: send until acknowledged, receive and commit only what is finished, dead letters, lag.
+//! Kafka for MLVI: send until acknowledged, receive and commit only what is finished, dead letters,
+//! lag.
 //!
 //! This is the only crate that names rdkafka. Three promises hold everywhere:
 //!
-//! - **Acknowledged or an error.** [`Bus::send`] is `Ok` only after the broker's acknowledgement (`acks=all`, idempotent).
-//! - **At least once.** A consumer's committed offset never passes a message that was not finished ([`OffsetTracker`]).
-//! - **A broker that is away is weather, not an error.** Everything waits and goes on by itself; [`Bus::state`] says how it is.
+//! - **Acknowledged or an error.** [`Bus::send`] is `Ok` only after the broker's acknowledgement
+//!   (`acks=all`, idempotent).
+//! - **At least once.** A consumer's committed offset never passes a message that was not finished
+//!   ([`OffsetTracker`]).
+//! - **A broker that is away is weather, not an error.** Everything waits and goes on by itself;
+//!   [`Bus::state`] says how it is.
 //!
 //! Blocking client calls run on threads of their own, never on those of the async runtime.
 

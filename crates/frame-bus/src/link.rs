@@ -68,7 +68,8 @@ impl Link {
         Self { security, ..Self::default() }
     }
 
-    /// Remembers what a client says about a failed connection, for error messages. `false` when it means nothing of that kind.
+    /// Remembers what a client says about a failed connection, for error messages. `false` when it
+    /// means nothing of that kind.
     pub(crate) fn note_reason(&self, code: RDKafkaErrorCode, reason: &str) -> bool {
         let refusal = Refusal::of(&self.security, code, reason);
         let weather = is_weather(code);
@@ -80,7 +81,8 @@ impl Link {
         // whoever refuses us also hangs up; only one that is not there any more refuses nothing
         let gone = code == RDKafkaErrorCode::Resolve || reason.contains("Connect to ");
         if weather && (gone || state.refusal.is_none()) {
-            // librdkafka adds times and counts that change with every attempt: "... (after 3ms in state CONNECT)"
+            // librdkafka adds times and counts that change with every attempt: "... (after 3ms in
+            // state CONNECT)"
             let lasting = reason.split(" (after ").next().unwrap_or(reason);
             state.last_reason = Some(lasting.to_owned());
             state.refusal = None;
@@ -88,10 +90,13 @@ impl Link {
         weather
     }
 
-    /// That a broker hangs up stands only in the client's log; the state in which it did tells something.
+    /// That a broker hangs up stands only in the client's log; the state in which it did tells
+    /// something.
     pub(crate) fn note_hint(&self, line: &str) {
         let words = line.split_once("]: ").map_or(line, |(_, words)| words);
-        if let Some(refusal) = Refusal::of(&self.security, RDKafkaErrorCode::BrokerTransportFailure, words) {
+        if let Some(refusal) =
+            Refusal::of(&self.security, RDKafkaErrorCode::BrokerTransportFailure, words)
+        {
             self.lock().refused(refusal);
         }
     }
@@ -137,7 +142,8 @@ impl Link {
         text
     }
 
-    /// The broker does not say where this group is. It says so once; the question itself gets no answer.
+    /// The broker does not say where this group is. It says so once; the question itself gets no
+    /// answer.
     pub(crate) fn group_is_closed(&self, group: &str) {
         self.lock().closed_groups.insert(group.to_owned());
     }
@@ -149,10 +155,15 @@ impl Link {
 
     /// Why a question was not answered, when it needs this right.
     pub(crate) fn explain(&self, error: KafkaError, right: &Right) -> BusError {
-        let closed = matches!(&right, Right::Group(group) if self.lock().closed_groups.contains(group));
+        let closed =
+            matches!(&right, Right::Group(group) if self.lock().closed_groups.contains(group));
         match unreachable(error) {
-            BusError::BrokerAway { .. } if closed => BusError::NotAllowed { what: right.is_missing(&self.security) },
-            BusError::NotAllowed { .. } => BusError::NotAllowed { what: right.is_missing(&self.security) },
+            BusError::BrokerAway { .. } if closed => {
+                BusError::NotAllowed { what: right.is_missing(&self.security) }
+            }
+            BusError::NotAllowed { .. } => {
+                BusError::NotAllowed { what: right.is_missing(&self.security) }
+            }
             error => error,
         }
     }
@@ -188,9 +199,13 @@ impl Link {
         }
     }
 
-    /// Whether the broker could not write a moment ago, in words. Whoever asks again after that moment may try.
+    /// Whether the broker could not write a moment ago, in words. Whoever asks again after that
+    /// moment may try.
     pub(crate) fn missing_space(&self) -> Option<String> {
-        self.lock().no_space.filter(|since| since.elapsed() < NO_SPACE_FOR).map(|_| NO_SPACE.to_owned())
+        self.lock()
+            .no_space
+            .filter(|since| since.elapsed() < NO_SPACE_FOR)
+            .map(|_| NO_SPACE.to_owned())
     }
 
     /// A group was joined.
@@ -280,7 +295,10 @@ impl Link {
     /// Waits until the time is over or something happens.
     pub(crate) fn wait(&self, limit: Duration) -> Woken {
         let quiet = |state: &mut State| !state.stopped && !state.trouble;
-        let (mut state, _) = self.changed.wait_timeout_while(self.lock(), limit, quiet).unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _) = self
+            .changed
+            .wait_timeout_while(self.lock(), limit, quiet)
+            .unwrap_or_else(PoisonError::into_inner);
         let trouble = std::mem::take(&mut state.trouble);
         match (state.stopped, trouble) {
             (true, _) => Woken::Stopped,
@@ -301,7 +319,10 @@ mod tests {
     #[test]
     fn a_reason_stays_the_same_while_attempts_go_on() {
         let link = Link::default();
-        for reason in ["a:1: refused (after 0ms in state CONNECT)", "a:1: refused (after 3ms in state CONNECT, 2 suppressed)"] {
+        for reason in [
+            "a:1: refused (after 0ms in state CONNECT)",
+            "a:1: refused (after 3ms in state CONNECT, 2 suppressed)",
+        ] {
             assert!(link.note_reason(RDKafkaErrorCode::BrokerTransportFailure, reason));
             assert_eq!(link.last_reason().as_deref(), Some("a:1: refused"));
         }
@@ -312,11 +333,18 @@ mod tests {
     #[test]
     fn a_refusal_outlasts_the_hanging_up_but_not_the_broker() {
         let link = Link::default();
-        assert!(link.note_reason(RDKafkaErrorCode::Authentication, "sasl_ssl://a:1/bootstrap: no such user"));
+        assert!(link.note_reason(
+            RDKafkaErrorCode::Authentication,
+            "sasl_ssl://a:1/bootstrap: no such user"
+        ));
         let refusal = link.refusal().unwrap();
-        assert!(link.note_reason(RDKafkaErrorCode::BrokerTransportFailure, "sasl_ssl://a:1/bootstrap: Disconnected"));
+        assert!(link.note_reason(
+            RDKafkaErrorCode::BrokerTransportFailure,
+            "sasl_ssl://a:1/bootstrap: Disconnected"
+        ));
         assert_eq!(link.last_reason(), Some(refusal.text));
-        let gone = "sasl_ssl://a:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused";
+        let gone =
+            "sasl_ssl://a:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused";
         assert!(link.note_reason(RDKafkaErrorCode::BrokerTransportFailure, gone));
         assert_eq!((link.refusal(), link.last_reason().as_deref()), (None, Some(gone)));
     }
@@ -337,8 +365,14 @@ mod tests {
     #[test]
     fn a_guess_is_no_reason_until_it_has_turned_out_to_be_right() {
         let link = Link::default();
-        assert!(link.note_reason(RDKafkaErrorCode::BrokerTransportFailure, "a:1: weather (after 9000ms in state UP)"));
-        assert!(link.note_reason(RDKafkaErrorCode::BrokerTransportFailure, "a:1/1: Disconnected (after 3ms in state UP)"));
+        assert!(link.note_reason(
+            RDKafkaErrorCode::BrokerTransportFailure,
+            "a:1: weather (after 9000ms in state UP)"
+        ));
+        assert!(link.note_reason(
+            RDKafkaErrorCode::BrokerTransportFailure,
+            "a:1/1: Disconnected (after 3ms in state UP)"
+        ));
         assert_eq!(link.last_reason().as_deref(), Some("a:1: weather"));
         let refusal = link.refusal().unwrap();
         assert!(!refusal.certain);

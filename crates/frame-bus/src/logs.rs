@@ -1,17 +1,20 @@
 //! What the client's own log lines tell about the logs of topics.
 //!
-//! A topic that was deleted and made again has another id, but rdkafka shows ids nowhere else, and librdkafka goes on at the old offset
-//! in the new log. Likewise only a line says that a position was not in the log any more.
+//! A topic that was deleted and made again has another id, but rdkafka shows ids nowhere else, and
+//! librdkafka goes on at the old offset in the new log. Likewise only a line says that a position
+//! was not in the log any more.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a client is asked to tell in its log, so that [`LogWatch`] learns topics' ids.
 pub(crate) const NEEDED_LINES: &str = "metadata";
-/// How librdkafka writes the id of a topic that it does not know yet, or that a broker before 2.8 does not tell.
+/// How librdkafka writes the id of a topic that it does not know yet, or that a broker before 2.8
+/// does not tell.
 const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
-/// What was seen of the topics of one receiver; it outlives the receiver's client, and clones share it.
+/// What was seen of the topics of one receiver; it outlives the receiver's client, and clones share
+/// it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LogWatch(Arc<Mutex<Seen>>);
 
@@ -26,7 +29,10 @@ struct Seen {
 impl LogWatch {
     /// Looks at a line; most tell nothing.
     pub(crate) fn note(&self, facility: &str, line: &str) {
-        let words = line.split_once("]: ").filter(|_| line.starts_with('[')).map_or(line, |(_, words)| words);
+        let words = line
+            .split_once("]: ")
+            .filter(|_| line.starts_with('['))
+            .map_or(line, |(_, words)| words);
         match facility {
             "METADATA" => {
                 if let Some((topic, id)) = changed_id(words) {
@@ -54,7 +60,11 @@ impl LogWatch {
 
     /// Partitions of the topic, each with the position that was not in its log; says so once.
     pub(crate) fn take_out_of_range(&self, topic: &str) -> Vec<(i32, i64)> {
-        let found = self.lock().out_of_range.extract_if(.., |(name, _), _| name == topic).collect::<Vec<_>>();
+        let found = self
+            .lock()
+            .out_of_range
+            .extract_if(.., |(name, _), _| name == topic)
+            .collect::<Vec<_>>();
         found.into_iter().map(|((_, partition), position)| (partition, position)).collect()
     }
 
@@ -104,7 +114,9 @@ mod tests {
     #[test]
     fn another_id_is_another_log() {
         let watch = LogWatch::default();
-        let line = |from: &str, to: &str| watch.note("METADATA", &format!("[thrd:main]: Topic t changed id from {from} to {to}"));
+        let line = |from: &str, to: &str| {
+            watch.note("METADATA", &format!("[thrd:main]: Topic t changed id from {from} to {to}"))
+        };
         line(NO_ID, "one");
         assert!(!watch.take_made_again("t"), "the first id that is seen");
         // a fresh client knows none

@@ -23,11 +23,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
-/// How long one poll waits: finished offsets are stored, and the end is noticed, at least this often.
+/// How long one poll waits: finished offsets are stored, and the end is noticed, at least this
+/// often.
 const POLL: Duration = Duration::from_millis(100);
 /// How long the end waits for a note that is being committed.
 const LAST_NOTE: Duration = Duration::from_secs(3);
-/// Pausing throws away what was prefetched: only back-pressure that lasts is worth it. Rebalances wait as long.
+/// Pausing throws away what was prefetched: only back-pressure that lasts is worth it. Rebalances
+/// wait as long.
 const BACK_PRESSURE: Duration = Duration::from_secs(1);
 
 /// A message with the assignment that it belongs to.
@@ -37,7 +39,8 @@ pub(crate) struct Received {
     pub(crate) epoch: Epoch,
 }
 
-/// The client that is a member now. Whoever borrows it gives it back at once, so that the member's thread is the one that closes it.
+/// The client that is a member now. Whoever borrows it gives it back at once, so that the member's
+/// thread is the one that closes it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Client(Arc<Mutex<Weak<BaseConsumer<MemberContext>>>>);
 
@@ -65,7 +68,10 @@ pub(crate) struct Seating {
 
 impl Seating {
     /// Makes a client that joins the group.
-    pub(crate) fn join(&self, (group, topic): &Seat) -> Result<Arc<BaseConsumer<MemberContext>>, BusError> {
+    pub(crate) fn join(
+        &self,
+        (group, topic): &Seat,
+    ) -> Result<Arc<BaseConsumer<MemberContext>>, BusError> {
         let context = MemberContext {
             log: LogContext::watching("consumer", &self.link, self.logs.clone()),
             group: group.clone(),
@@ -74,7 +80,8 @@ impl Seating {
             takes: self.takes.clone(),
             lowered: self.lowered.clone(),
         };
-        let consumer: BaseConsumer<MemberContext> = client::create(&client::member(&self.config, group), context)?;
+        let consumer: BaseConsumer<MemberContext> =
+            client::create(&client::member(&self.config, group), context)?;
         consumer.subscribe(&[topic]).map_err(|error| BusError::Client(error.to_string()))?;
         let consumer = Arc::new(consumer);
         self.client.is_now(&consumer);
@@ -98,7 +105,8 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Runs until the receiving side wants no more; then commits what is finished and leaves the group.
+    /// Runs until the receiving side wants no more; then commits what is finished and leaves the
+    /// group.
     pub(crate) fn run(mut self) {
         while !self.handoff.is_closed() {
             self.look_after_logs();
@@ -109,7 +117,8 @@ impl Member {
         }
         self.store_marks();
         let handoff = Arc::clone(&self.handoff);
-        // a note that is being committed ends first: the last one that lets go of the client would close it, and nobody waited for that
+        // a note that is being committed ends first: the last one that lets go of the client would
+        // close it, and nobody waited for that
         let began = Instant::now();
         while Arc::strong_count(&self.consumer) > 1 && began.elapsed() < LAST_NOTE {
             std::thread::sleep(Duration::from_millis(5));
@@ -122,15 +131,21 @@ impl Member {
     /// Tells the client what is finished.
     fn store_marks(&mut self) {
         let marks = self.seating.tracker.with(crate::OffsetTracker::take_marks);
-        let noted: Vec<Mark> = marks.into_iter().map(|(partition, mark)| self.noted(partition, mark)).collect();
+        let noted: Vec<Mark> =
+            marks.into_iter().map(|(partition, mark)| self.noted(partition, mark)).collect();
         store(&self.consumer, &self.topic, &noted);
         self.commit_lowered();
     }
 
     /// An offset to commit, with the note that is to stand beside it.
     fn noted(&self, partition: i32, mark: i64) -> Mark {
-        let next = self.seating.tracker.with(|tracker| tracker.span(partition)).map(|(_, next)| next);
-        Mark { partition, mark, note: self.seating.takes.with(|takes| takes.open_note(partition, next)) }
+        let next =
+            self.seating.tracker.with(|tracker| tracker.span(partition)).map(|(_, next)| next);
+        Mark {
+            partition,
+            mark,
+            note: self.seating.takes.with(|takes| takes.open_note(partition, next)),
+        }
     }
 
     fn poll(&mut self, limit: Duration) -> Option<Received> {
@@ -139,7 +154,10 @@ impl Member {
                 let message = Message::copy_of(&borrowed);
                 drop(borrowed);
                 self.note_position(&message);
-                let epoch = self.seating.tracker.with(|tracker| tracker.delivered(message.partition, message.offset));
+                let epoch = self
+                    .seating
+                    .tracker
+                    .with(|tracker| tracker.delivered(message.partition, message.offset));
                 self.link().has_read(&self.topic);
                 self.unknown_topic.is_over();
                 self.trouble.is_over();
@@ -170,8 +188,12 @@ impl Member {
                     info!(group, topic, "waiting for the topic to be made");
                 }
             }
-            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => drop(self.link().lacks(Right::Read(topic.clone()))),
-            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => drop(self.link().lacks(Right::Group(group.clone()))),
+            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                drop(self.link().lacks(Right::Read(topic.clone())))
+            }
+            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => {
+                drop(self.link().lacks(Right::Group(group.clone())))
+            }
             // the monitor tells about the broker
             Some(code) if is_weather(code) => debug!(group, topic, %error, "receiving waits"),
             _ => {
@@ -182,8 +204,8 @@ impl Member {
         }
     }
 
-    /// Waits until the receiving side takes the message. When that lasts, pauses every partition and polls on, so that the group
-    /// goes on without a stir.
+    /// Waits until the receiving side takes the message. When that lasts, pauses every partition
+    /// and polls on, so that the group goes on without a stir.
     fn hand_over(&mut self, received: Received) {
         let began = Instant::now();
         let mut in_hand = VecDeque::from([received]);
@@ -221,7 +243,10 @@ impl Member {
 
     fn with_assignment(
         &self,
-        act: impl Fn(&BaseConsumer<MemberContext>, &TopicPartitionList) -> rdkafka::error::KafkaResult<()>,
+        act: impl Fn(
+            &BaseConsumer<MemberContext>,
+            &TopicPartitionList,
+        ) -> rdkafka::error::KafkaResult<()>,
     ) {
         let outcome = self.consumer.assignment().and_then(|assigned| {
             debug!(partitions = ?partitions_of(&assigned), "all partitions of this member");

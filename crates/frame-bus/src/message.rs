@@ -50,13 +50,18 @@ impl Message {
     /// # Errors
     /// When a header is missing or unreadable.
     pub fn envelope(&self) -> Result<frame::Envelope, frame::HeaderError> {
-        frame::Envelope::from_headers(self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())))
+        frame::Envelope::from_headers(
+            self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())),
+        )
     }
 
     /// Copies a message out of the client's memory, so that the client may free its fetch buffer.
     pub(crate) fn copy_of(message: &BorrowedMessage<'_>) -> Self {
         let headers = message.headers().map_or_else(Vec::new, |headers| {
-            headers.iter().map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec())).collect()
+            headers
+                .iter()
+                .map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec()))
+                .collect()
         });
         Self {
             topic: message.topic().to_owned(),

@@ -24,7 +24,8 @@ const BREATH: Duration = Duration::from_millis(200);
 /// Whether the broker answers; `Err` says why not.
 pub(crate) type Reachable = Result<(), String>;
 
-/// What the monitor tells: to the bus itself whether the broker answers, to everyone also whether it allows what we need.
+/// What the monitor tells: to the bus itself whether the broker answers, to everyone also whether
+/// it allows what we need.
 pub(crate) struct States {
     pub(crate) reachable: watch::Receiver<Reachable>,
     pub(crate) usable: watch::Receiver<Reachable>,
@@ -32,9 +33,13 @@ pub(crate) struct States {
     pub(crate) groups: watch::Receiver<Reachable>,
 }
 
-/// Starts the thread that asks. It ends when the link is stopped, and then waits to be the last that holds the clients: dropping
-/// them blocks, which must not happen to whoever drops a bus.
-pub(crate) fn start(link: &Arc<Link>, clients: &Arc<Clients>, brokers: &str) -> std::io::Result<States> {
+/// Starts the thread that asks. It ends when the link is stopped, and then waits to be the last
+/// that holds the clients: dropping them blocks, which must not happen to whoever drops a bus.
+pub(crate) fn start(
+    link: &Arc<Link>,
+    clients: &Arc<Clients>,
+    brokers: &str,
+) -> std::io::Result<States> {
     let unknown = || watch::Sender::new(Err("the broker has not answered yet".to_owned()));
     let (reachable, usable, topics, groups) = (unknown(), unknown(), unknown(), unknown());
     let states = States {
@@ -44,8 +49,17 @@ pub(crate) fn start(link: &Arc<Link>, clients: &Arc<Clients>, brokers: &str) -> 
         groups: groups.subscribe(),
     };
     let (link, brokers) = (Arc::clone(link), brokers.to_owned());
-    let monitor =
-        Monitor { link, brokers, reachable, usable, topics, groups, answered: None, doubts: None, told: HashSet::new() };
+    let monitor = Monitor {
+        link,
+        brokers,
+        reachable,
+        usable,
+        topics,
+        groups,
+        answered: None,
+        doubts: None,
+        told: HashSet::new(),
+    };
     let mut clients = Arc::clone(clients);
     std::thread::Builder::new().name("bus-monitor".into()).spawn(move || {
         monitor.run(&clients);
@@ -79,7 +93,11 @@ impl Monitor {
             let answer = self.probe(&clients.inquirer, &needs, patience);
             clients.discard_events();
             // a bus that needs no topic is that of a person who asks, and need not be able to send
-            let producer = if answer.is_ok() && !needs.is_empty() { clients.producer.look_after() } else { Ok(()) };
+            let producer = if answer.is_ok() && !needs.is_empty() {
+                clients.producer.look_after()
+            } else {
+                Ok(())
+            };
             clients.producer.drop_retired();
             let reachable = answer.is_ok();
             tell(&self.groups, self.link.groups());
@@ -100,7 +118,12 @@ impl Monitor {
     }
 
     /// Whether the broker answers, and if so, whether the topics that are needed are there.
-    fn probe(&mut self, inquirer: &Inquirer, needs: &[String], patience: Duration) -> Result<Reachable, String> {
+    fn probe(
+        &mut self,
+        inquirer: &Inquirer,
+        needs: &[String],
+        patience: Duration,
+    ) -> Result<Reachable, String> {
         match ask(inquirer, needs, patience) {
             Ok(topics) => {
                 match self.link.refusal() {
@@ -173,8 +196,9 @@ fn tell(sender: &watch::Sender<Reachable>, value: Reachable) {
     });
 }
 
-/// Asks for each topic that is needed: those, this user may see, and a broker's log is not filled with denials. Nothing is made by
-/// that: consumers do not ask for it. While none is needed, it asks for all that this user may see.
+/// Asks for each topic that is needed: those, this user may see, and a broker's log is not filled
+/// with denials. Nothing is made by that: consumers do not ask for it. While none is needed, it
+/// asks for all that this user may see.
 fn ask(inquirer: &Inquirer, needs: &[String], patience: Duration) -> Result<Reachable, KafkaError> {
     if needs.is_empty() {
         return inquirer.fetch_metadata(None, patience).map(|_| Ok(()));
@@ -189,12 +213,18 @@ fn ask(inquirer: &Inquirer, needs: &[String], patience: Duration) -> Result<Reac
 /// Why nobody can use this topic, in words.
 fn is_missing(metadata: &Metadata, topic: &str) -> Option<String> {
     let found = metadata.topics().iter().find(|found| found.name() == topic);
-    match found.map(|found| (found.error().map(RDKafkaErrorCode::from), found.partitions().is_empty())) {
+    match found
+        .map(|found| (found.error().map(RDKafkaErrorCode::from), found.partitions().is_empty()))
+    {
         Some((None, false)) => None,
-        None | Some((None | Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic), _)) => {
-            Some(format!("topic '{topic}' is not there: make it with `mlvi topics create`"))
+        None
+        | Some((
+            None | Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic),
+            _,
+        )) => Some(format!("topic '{topic}' is not there: make it with `mlvi topics create`")),
+        Some((Some(code), _)) if is_refused(code) => {
+            Some(format!("topic '{topic}': the broker does not let this user see it"))
         }
-        Some((Some(code), _)) if is_refused(code) => Some(format!("topic '{topic}': the broker does not let this user see it")),
         Some((Some(code), _)) => Some(format!("topic '{topic}': {code}")),
     }
 }

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-/// One assignment of a partition to this member; a later assignment of the same partition has another epoch.
+/// One assignment of a partition to this member; a later assignment of the same partition has
+/// another epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Epoch(u64);
 
 /// Keeps, for each assigned partition, what was delivered and is not finished.
 ///
-/// The *mark* of a partition is the lowest offset that was delivered and is not finished, or the offset after the last
-/// delivered one when everything is finished. It is the offset to commit: it never passes an unfinished message, whatever
-/// the order in which work ends, and offsets that do not exist (compacted, or control records) do not hold it up.
+/// The *mark* of a partition is the lowest offset that was delivered and is not finished, or the
+/// offset after the last delivered one when everything is finished. It is the offset to commit: it
+/// never passes an unfinished message, whatever the order in which work ends, and offsets that do
+/// not exist (compacted, or control records) do not hold it up.
 ///
 /// Memory: one number for each unfinished message.
 #[derive(Debug, Default)]
@@ -25,7 +27,8 @@ struct Partition {
     unfinished: BTreeSet<i64>,
     /// The offset after the last delivered one.
     next: Option<i64>,
-    /// The mark that was handed out last; at first where delivery began, because the broker would begin there anyway.
+    /// The mark that was handed out last; at first where delivery began, because the broker would
+    /// begin there anyway.
     taken: Option<i64>,
 }
 
@@ -42,11 +45,15 @@ impl OffsetTracker {
         Self::default()
     }
 
-    /// The partition was assigned (again): what an earlier assignment left open is forgotten, the broker sends it again.
+    /// The partition was assigned (again): what an earlier assignment left open is forgotten, the
+    /// broker sends it again.
     pub fn assign(&mut self, partition: i32) -> Epoch {
         let epoch = Epoch(self.next_epoch);
         self.next_epoch += 1;
-        self.partitions.insert(partition, Partition { epoch, unfinished: BTreeSet::new(), next: None, taken: None });
+        self.partitions.insert(
+            partition,
+            Partition { epoch, unfinished: BTreeSet::new(), next: None, taken: None },
+        );
         epoch
     }
 
@@ -55,8 +62,9 @@ impl OffsetTracker {
         self.partitions.remove(&partition);
     }
 
-    /// A message was delivered; assigns the partition if nobody did. Offsets of a partition come in ascending order; one that
-    /// comes a second time (after a seek) is unfinished again unless the mark has passed it.
+    /// A message was delivered; assigns the partition if nobody did. Offsets of a partition come in
+    /// ascending order; one that comes a second time (after a seek) is unfinished again unless
+    /// the mark has passed it.
     pub fn delivered(&mut self, partition: i32, offset: i64) -> Epoch {
         if !self.partitions.contains_key(&partition) {
             self.assign(partition);
@@ -70,9 +78,12 @@ impl OffsetTracker {
         entry.epoch
     }
 
-    /// A message is finished. One of an earlier assignment, or one that was finished before, changes nothing.
+    /// A message is finished. One of an earlier assignment, or one that was finished before,
+    /// changes nothing.
     pub fn finished(&mut self, partition: i32, epoch: Epoch, offset: i64) {
-        if let Some(entry) = self.partitions.get_mut(&partition).filter(|entry| entry.epoch == epoch) {
+        if let Some(entry) =
+            self.partitions.get_mut(&partition).filter(|entry| entry.epoch == epoch)
+        {
             entry.unfinished.remove(&offset);
         }
     }
@@ -95,7 +106,8 @@ impl OffsetTracker {
         self.partitions.values().map(|entry| entry.unfinished.len()).sum()
     }
 
-    /// The offset that may be committed for a partition, and the one after the last delivered message; `None` when nothing was delivered.
+    /// The offset that may be committed for a partition, and the one after the last delivered
+    /// message; `None` when nothing was delivered.
     #[must_use]
     pub fn span(&self, partition: i32) -> Option<(i64, i64)> {
         let entry = self.partitions.get(&partition)?;
@@ -104,7 +116,10 @@ impl OffsetTracker {
 
     /// `(partition, mark)` of every partition whose mark has moved since it was last taken.
     pub fn take_marks(&mut self) -> Vec<(i32, i64)> {
-        self.partitions.iter_mut().filter_map(|(partition, entry)| Self::take(*partition, entry)).collect()
+        self.partitions
+            .iter_mut()
+            .filter_map(|(partition, entry)| Self::take(*partition, entry))
+            .collect()
     }
 
     /// The same, for one partition.

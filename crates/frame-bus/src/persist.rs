@@ -21,9 +21,10 @@ pub(crate) struct Persistence {
 }
 
 impl Persistence {
-    /// Tries until the broker acknowledges, the message turns out to be one that can never be sent, or shutdown comes. There is
-    /// always one attempt: work that is drained during a shutdown must still get out. A running attempt is given up only when
-    /// shutdown has come and the broker is known to be away.
+    /// Tries until the broker acknowledges, the message turns out to be one that can never be sent,
+    /// or shutdown comes. There is always one attempt: work that is drained during a shutdown
+    /// must still get out. A running attempt is given up only when shutdown has come and the
+    /// broker is known to be away.
     pub(crate) async fn send(
         &self,
         producer: &Arc<Producer>,
@@ -43,7 +44,11 @@ impl Persistence {
                     self.goes_through(&record.topic);
                     return Ok(sent);
                 }
-                Err(error @ (SendError::TooLarge { .. } | SendError::Fatal(_) | SendError::ShuttingDown)) => return Err(error),
+                Err(
+                    error @ (SendError::TooLarge { .. }
+                    | SendError::Fatal(_)
+                    | SendError::ShuttingDown),
+                ) => return Err(error),
                 Err(error) => self.waits(&record.topic, &error),
             }
             tokio::select! {
@@ -71,7 +76,8 @@ impl Persistence {
 /// Comes to its end when the process shuts down while the broker is away.
 async fn hopeless(mut state: watch::Receiver<Result<(), String>>, shutdown: &CancellationToken) {
     shutdown.cancelled().await;
-    // a monitor that has ended will not say any more that the broker is away: then the attempt's own time limit counts
+    // a monitor that has ended will not say any more that the broker is away: then the attempt's
+    // own time limit counts
     if state.wait_for(Result::is_err).await.is_err() {
         std::future::pending::<()>().await;
     }

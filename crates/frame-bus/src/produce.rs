@@ -16,13 +16,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tracing::error;
 
-/// What the wire format adds to key, value and headers at most: the batch's header (61 bytes), a record's fixed fields and
-/// lengths (36), and for each header two lengths (10). The sum is rounded up for the former.
+/// What the wire format adds to key, value and headers at most: the batch's header (61 bytes), a
+/// record's fixed fields and lengths (36), and for each header two lengths (10). The sum is rounded
+/// up for the former.
 const FRAMING_BYTES: usize = 128;
 const FRAMING_BYTES_PER_HEADER: usize = 10;
 
-/// The client copies a payload when it takes it. From this size on that takes longer (a millisecond and more, with the pages
-/// that are touched for the first time) than a thread of the async runtime should be away.
+/// The client copies a payload when it takes it. From this size on that takes longer (a millisecond
+/// and more, with the pages that are touched for the first time) than a thread of the async runtime
+/// should be away.
 const LARGE_PAYLOAD: usize = 2 << 20;
 /// A producer that is refused at once, over and over, is replaced not more often than this.
 const REPLACE_EVERY: Duration = Duration::from_secs(4);
@@ -40,19 +42,30 @@ pub(crate) struct Record {
 
 impl From<Outgoing> for Record {
     fn from(out: Outgoing) -> Self {
-        Self { topic: out.topic, key: Some(out.key.into_bytes()), headers: out.headers, payload: out.payload }
+        Self {
+            topic: out.topic,
+            key: Some(out.key.into_bytes()),
+            headers: out.headers,
+            payload: out.payload,
+        }
     }
 }
 
 impl Record {
     fn wire_bytes(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + FRAMING_BYTES_PER_HEADER).sum();
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + FRAMING_BYTES_PER_HEADER)
+            .sum();
         FRAMING_BYTES + self.key.as_ref().map_or(0, Vec::len) + self.payload.len() + headers
     }
 
     fn owned_headers(&self) -> OwnedHeaders {
         let empty = OwnedHeaders::new_with_capacity(self.headers.len());
-        self.headers.iter().fold(empty, |all, (name, value)| all.insert(Header { key: name, value: Some(value) }))
+        self.headers
+            .iter()
+            .fold(empty, |all, (name, value)| all.insert(Header { key: name, value: Some(value) }))
     }
 }
 
@@ -60,13 +73,14 @@ type Answer = Result<Sent, RDKafkaErrorCode>;
 type Enqueued = Result<oneshot::Receiver<Answer>, RDKafkaErrorCode>;
 type Native = ThreadedProducer<DeliveryContext>;
 
-/// The producer of a bus. Should librdkafka's one fail for good (idempotence can, when a broker forgets what it had
-/// acknowledged), a fresh one takes its place.
+/// The producer of a bus. Should librdkafka's one fail for good (idempotence can, when a broker
+/// forgets what it had acknowledged), a fresh one takes its place.
 pub(crate) struct Producer {
     config: BusConfig,
     link: Arc<Link>,
     native: RwLock<Arc<Native>>,
-    /// Those that were replaced and may still be in use. Locked while a replacement is made, so that there is only one.
+    /// Those that were replaced and may still be in use. Locked while a replacement is made, so
+    /// that there is only one.
     retired: Mutex<Vec<Arc<Native>>>,
     /// When the monitor replaced one last.
     replaced_at: Mutex<Option<Instant>>,
@@ -88,7 +102,8 @@ impl Producer {
         client::create(&client::producer(config), DeliveryContext::new(link))
     }
 
-    /// Sends once and waits for the acknowledgement. Dropping the future does not take the message back.
+    /// Sends once and waits for the acknowledgement. Dropping the future does not take the message
+    /// back.
     pub(crate) async fn send(self: &Arc<Self>, record: &Arc<Record>) -> Result<Sent, SendError> {
         let bytes = record.wire_bytes();
         if bytes > MAX_MESSAGE_BYTES {
@@ -104,7 +119,11 @@ impl Producer {
         })
     }
 
-    async fn send_once(self: &Arc<Self>, record: &Arc<Record>, bytes: usize) -> Result<Sent, Failure> {
+    async fn send_once(
+        self: &Arc<Self>,
+        record: &Arc<Record>,
+        bytes: usize,
+    ) -> Result<Sent, Failure> {
         let native = self.current();
         let code = match hand_over(&native, record).await {
             Ok(answer) => match answer.await {
@@ -125,11 +144,14 @@ impl Producer {
         }
         if let Some((fatal, _)) = native.client().fatal_error() {
             let not_allowed = fatal == RDKafkaErrorCode::ClusterAuthorizationFailed;
-            // a broker gives the number that an idempotent producer needs to whoever may write to any topic
-            let not_allowed = not_allowed.then(|| self.link.lacks(Right::Write(record.topic.clone())));
+            // a broker gives the number that an idempotent producer needs to whoever may write to
+            // any topic
+            let not_allowed =
+                not_allowed.then(|| self.link.lacks(Right::Write(record.topic.clone())));
             // making a client starts threads
             let producer = Arc::clone(self);
-            let replaced = tokio::task::spawn_blocking(move || producer.replace(&native, not_allowed)).await;
+            let replaced =
+                tokio::task::spawn_blocking(move || producer.replace(&native, not_allowed)).await;
             return Err(match replaced {
                 Ok(error) => Failure::Replaced(error),
                 Err(error) => Failure::Other(SendError::Fatal(error.to_string())),
@@ -138,15 +160,20 @@ impl Producer {
         Err(Failure::Other(self.explain(code, &record.topic, bytes)))
     }
 
-    /// Whether a message would go out now. Replaces a producer that has failed for good, so that no message need find out. Blocks.
+    /// Whether a message would go out now. Replaces a producer that has failed for good, so that no
+    /// message need find out. Blocks.
     ///
-    /// A producer can send when the broker has given it the number by which it knows repetitions. Who may not write to any topic gets
-    /// none, and for librdkafka that is final: what is allowed later helps only a fresh one.
+    /// A producer can send when the broker has given it the number by which it knows repetitions.
+    /// Who may not write to any topic gets none, and for librdkafka that is final: what is
+    /// allowed later helps only a fresh one.
     pub(crate) fn look_after(&self) -> Result<(), String> {
         let native = self.current();
         if let Some((code, text)) = native.client().fatal_error() {
-            let not_allowed = (code == RDKafkaErrorCode::ClusterAuthorizationFailed).then(|| self.link.lacks(Right::Produce));
-            let reason = not_allowed.clone().unwrap_or_else(|| format!("the producer has failed and is replaced: {text}"));
+            let not_allowed = (code == RDKafkaErrorCode::ClusterAuthorizationFailed)
+                .then(|| self.link.lacks(Right::Produce));
+            let reason = not_allowed
+                .clone()
+                .unwrap_or_else(|| format!("the producer has failed and is replaced: {text}"));
             let mut replaced_at = self.replaced_at.lock().unwrap_or_else(PoisonError::into_inner);
             if replaced_at.is_none_or(|at| at.elapsed() >= REPLACE_EVERY) {
                 *replaced_at = Some(Instant::now());
@@ -170,10 +197,12 @@ impl Producer {
         Arc::clone(&self.native.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Drops the replaced producers that nobody uses any more. Blocks: that waits for their threads and queues.
+    /// Drops the replaced producers that nobody uses any more. Blocks: that waits for their threads
+    /// and queues.
     pub(crate) fn drop_retired(&self) {
         // nobody can get hold of a retired one any more: a count of one stays
-        let unused: Vec<_> = self.retired().extract_if(.., |native| Arc::strong_count(native) == 1).collect();
+        let unused: Vec<_> =
+            self.retired().extract_if(.., |native| Arc::strong_count(native) == 1).collect();
         drop(unused);
     }
 
@@ -181,10 +210,13 @@ impl Producer {
         self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a fresh producer into the place of one that has failed for good, unless somebody did already. Blocks.
+    /// Puts a fresh producer into the place of one that has failed for good, unless somebody did
+    /// already. Blocks.
     fn replace(&self, failed: &Arc<Native>, not_allowed: Option<String>) -> SendError {
         let told = not_allowed.is_some();
-        let reason = not_allowed.or_else(|| failed.client().fatal_error().map(|(_, text)| text)).unwrap_or_default();
+        let reason = not_allowed
+            .or_else(|| failed.client().fatal_error().map(|(_, text)| text))
+            .unwrap_or_default();
         let mut retired = self.retired();
         if Arc::ptr_eq(&self.current(), failed) {
             if !told {
@@ -207,21 +239,30 @@ impl Producer {
             RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge => {
                 SendError::TooLarge { bytes, limit: MAX_MESSAGE_BYTES }
             }
-            RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight => SendError::ShuttingDown,
+            RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight => {
+                SendError::ShuttingDown
+            }
             RDKafkaErrorCode::InvalidTopic
             | RDKafkaErrorCode::InvalidArgument
             | RDKafkaErrorCode::InvalidMessage
             | RDKafkaErrorCode::InvalidTimestamp
             | RDKafkaErrorCode::PolicyViolation
-            | RDKafkaErrorCode::UnsupportedVersion => SendError::Fatal(format!("topic '{topic}': {code}")),
-            // what the embedded broker says; others say KafkaStorageError, which librdkafka repeats until the time is over
+            | RDKafkaErrorCode::UnsupportedVersion => {
+                SendError::Fatal(format!("topic '{topic}': {code}"))
+            }
+            // what the embedded broker says; others say KafkaStorageError, which librdkafka repeats
+            // until the time is over
             RDKafkaErrorCode::ThrottlingQuotaExceeded | RDKafkaErrorCode::KafkaStorageError => {
                 SendError::BrokerAway { reason: self.link.lacks_space() }
             }
-            RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopicOrPartition => {
+            RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition
+            | RDKafkaErrorCode::UnknownTopicOrPartition => {
                 SendError::BrokerAway { reason: format!("topic '{topic}' is not there") }
             }
-            _ => SendError::BrokerAway { reason: self.link.last_reason().unwrap_or_else(|| code.to_string()) },
+            _ => SendError::BrokerAway {
+                reason: self.link.last_reason().unwrap_or_else(|| code.to_string()),
+            },
         }
     }
 }
@@ -233,19 +274,24 @@ async fn hand_over(native: &Arc<Native>, record: &Arc<Record>) -> Enqueued {
     }
     let (native, record) = (Arc::clone(native), Arc::clone(record));
     // a runtime that shuts down runs no more of these
-    tokio::task::spawn_blocking(move || enqueue(&native, &record)).await.unwrap_or(Err(RDKafkaErrorCode::PurgeQueue))
+    tokio::task::spawn_blocking(move || enqueue(&native, &record))
+        .await
+        .unwrap_or(Err(RDKafkaErrorCode::PurgeQueue))
 }
 
 fn enqueue(native: &Native, record: &Record) -> Enqueued {
     let (answer, receiver) = oneshot::channel();
-    let mut base = BaseRecord::<[u8], [u8], _>::with_opaque_to(&record.topic, Box::new(answer)).payload(&record.payload);
+    let mut base = BaseRecord::<[u8], [u8], _>::with_opaque_to(&record.topic, Box::new(answer))
+        .payload(&record.payload);
     base = base.headers(record.owned_headers());
     if let Some(key) = &record.key {
         base = base.key(key);
     }
     match native.send(base) {
         Ok(()) => Ok(receiver),
-        Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::InvalidArgument)),
+        Err((error, _)) => {
+            Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::InvalidArgument))
+        }
     }
 }
 
@@ -309,7 +355,11 @@ mod tests {
 
     fn nobody() -> BusConfig {
         // port 1 is never a broker
-        BusConfig { send_timeout: Duration::from_secs(1), queue_bytes: 1 << 20, ..BusConfig::new("127.0.0.1:1", "test") }
+        BusConfig {
+            send_timeout: Duration::from_secs(1),
+            queue_bytes: 1 << 20,
+            ..BusConfig::new("127.0.0.1:1", "test")
+        }
     }
 
     fn producer() -> Arc<Producer> {
@@ -317,14 +367,22 @@ mod tests {
     }
 
     fn record(payload: &[u8]) -> Arc<Record> {
-        Arc::new(Record { topic: "t".into(), key: Some(b"k".to_vec()), headers: vec![], payload: payload.to_vec() })
+        Arc::new(Record {
+            topic: "t".into(),
+            key: Some(b"k".to_vec()),
+            headers: vec![],
+            payload: payload.to_vec(),
+        })
     }
 
     #[tokio::test]
     async fn an_absent_broker_is_a_value_that_says_why() {
         let producer = producer();
         let error = producer.send(&record(b"x")).await.unwrap_err();
-        assert!(matches!(&error, SendError::BrokerAway { reason } if !reason.is_empty()), "{error:?}");
+        assert!(
+            matches!(&error, SendError::BrokerAway { reason } if !reason.is_empty()),
+            "{error:?}"
+        );
     }
 
     #[tokio::test]
@@ -349,7 +407,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_large_message_is_handed_over_as_well() {
-        let producer = Arc::new(Producer::new(&BusConfig { queue_bytes: 64 << 20, ..nobody() }, &Arc::default()).unwrap());
+        let producer = Arc::new(
+            Producer::new(&BusConfig { queue_bytes: 64 << 20, ..nobody() }, &Arc::default())
+                .unwrap(),
+        );
         // refused by nobody but the broker that is not there
         let error = producer.send(&record(&vec![0; LARGE_PAYLOAD])).await.unwrap_err();
         assert!(matches!(error, SendError::BrokerAway { .. }), "{error:?}");

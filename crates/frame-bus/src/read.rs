@@ -31,7 +31,12 @@ pub(crate) struct Place {
 
 impl Reader {
     /// The message at this place, or `None` when there is none (any more). Blocks.
-    pub(crate) fn read(&self, config: &BusConfig, link: &Arc<Link>, place: &Place) -> Result<Option<Message>, BusError> {
+    pub(crate) fn read(
+        &self,
+        config: &BusConfig,
+        link: &Arc<Link>,
+        place: &Place,
+    ) -> Result<Option<Message>, BusError> {
         let mut kept = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         let client = match kept.take() {
             Some(client) => client,
@@ -46,10 +51,15 @@ impl Reader {
     }
 }
 
-fn read_with(client: &BaseConsumer<LogContext>, place: &Place) -> Result<Option<Message>, BusError> {
+fn read_with(
+    client: &BaseConsumer<LogContext>,
+    place: &Place,
+) -> Result<Option<Message>, BusError> {
     let Place { topic, partition, offset } = place;
     let deadline = Instant::now() + PATIENCE;
-    if !find_partitions(client, topic, PATIENCE)?.is_some_and(|partitions| partitions.contains(partition)) {
+    if !find_partitions(client, topic, PATIENCE)?
+        .is_some_and(|partitions| partitions.contains(partition))
+    {
         return Ok(None);
     }
     let (low, high) = client.fetch_watermarks(topic, *partition, PATIENCE).map_err(unreachable)?;
@@ -64,14 +74,24 @@ fn read_with(client: &BaseConsumer<LogContext>, place: &Place) -> Result<Option<
     found
 }
 
-fn poll_for(client: &BaseConsumer<LogContext>, place: &Place, deadline: Instant) -> Result<Option<Message>, BusError> {
+fn poll_for(
+    client: &BaseConsumer<LogContext>,
+    place: &Place,
+    deadline: Instant,
+) -> Result<Option<Message>, BusError> {
     while Instant::now() < deadline {
         match client.poll(POLL) {
             // what an earlier assignment had prefetched may come first
-            Some(Ok(message)) if (message.topic(), message.partition()) != (place.topic.as_str(), place.partition) => {}
+            Some(Ok(message))
+                if (message.topic(), message.partition())
+                    != (place.topic.as_str(), place.partition) => {}
             Some(Ok(message)) if message.offset() < place.offset => {}
-            Some(Ok(message)) => return Ok((message.offset() == place.offset).then(|| Message::copy_of(&message))),
-            Some(Err(KafkaError::PartitionEOF(partition))) if partition == place.partition => return Ok(None),
+            Some(Ok(message)) => {
+                return Ok((message.offset() == place.offset).then(|| Message::copy_of(&message)));
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) if partition == place.partition => {
+                return Ok(None);
+            }
             Some(Err(_)) | None => {}
         }
     }

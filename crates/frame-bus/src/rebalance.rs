@@ -21,8 +21,8 @@ pub(crate) struct MemberContext {
     pub(crate) lowered: Lowered,
 }
 
-/// Partitions whose committed offset must go down, because their log is another one or was cut, with the offset that was asked for last.
-/// librdkafka commits by itself only what goes up.
+/// Partitions whose committed offset must go down, because their log is another one or was cut,
+/// with the offset that was asked for last. librdkafka commits by itself only what goes up.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lowered(Arc<Mutex<BTreeMap<i32, i64>>>);
 
@@ -35,7 +35,9 @@ impl Lowered {
         let mut lowered = self.lock();
         for element in offsets.elements() {
             let asked = lowered.get(&element.partition()).copied();
-            if asked.is_some_and(|asked| element.offset() == rdkafka::Offset::Offset(asked)) && element.error().is_ok() {
+            if asked.is_some_and(|asked| element.offset() == rdkafka::Offset::Offset(asked))
+                && element.error().is_ok()
+            {
                 lowered.remove(&element.partition());
             }
         }
@@ -46,18 +48,24 @@ impl MemberContext {
     fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = partitions_of(list);
         let lost = consumer.assignment_lost();
-        // in one step, so that no work which ends meanwhile is taken for finished and then forgotten
+        // in one step, so that no work which ends meanwhile is taken for finished and then
+        // forgotten
         let (marks, last) = self.tracker.with(|tracker| {
-            let marks: Vec<(i32, i64)> = partitions.iter().filter_map(|partition| tracker.take_mark(*partition)).collect();
-            let last: Vec<_> =
-                partitions.iter().filter_map(|partition| Some((*partition, tracker.span(*partition)?.0))).collect();
+            let marks: Vec<(i32, i64)> =
+                partitions.iter().filter_map(|partition| tracker.take_mark(*partition)).collect();
+            let last: Vec<_> = partitions
+                .iter()
+                .filter_map(|partition| Some((*partition, tracker.span(*partition)?.0)))
+                .collect();
             partitions.iter().for_each(|partition| tracker.revoke(*partition));
             (marks, last)
         });
         let closed = self.takes.with(|takes| {
             let closed: Vec<Mark> = last
                 .into_iter()
-                .filter_map(|(partition, mark)| Some(Mark { partition, mark, note: Some(takes.closed_note(partition)?) }))
+                .filter_map(|(partition, mark)| {
+                    Some(Mark { partition, mark, note: Some(takes.closed_note(partition)?) })
+                })
                 .collect();
             partitions.iter().for_each(|partition| takes.forget(*partition));
             closed
@@ -72,18 +80,22 @@ impl MemberContext {
         info!(group, topic, ?partitions, "partitions revoked");
         let noted = |partition: &i32| closed.iter().any(|mark| mark.partition == *partition);
         let plain = marks.into_iter().filter(|(partition, _)| !noted(partition));
-        let plain: Vec<Mark> = plain.map(|(partition, mark)| Mark { partition, mark, note: None }).collect();
+        let plain: Vec<Mark> =
+            plain.map(|(partition, mark)| Mark { partition, mark, note: None }).collect();
         store(consumer, topic, &plain);
         store(consumer, topic, &closed);
         let outcome = if closed.is_empty() {
             consumer.commit_consumer_state(CommitMode::Sync)
         } else {
             // also where the offset is what was committed last: the note is another one
-            list_of(topic, plain.iter().chain(&closed)).and_then(|list| consumer.commit(&list, CommitMode::Sync))
+            list_of(topic, plain.iter().chain(&closed))
+                .and_then(|list| consumer.commit(&list, CommitMode::Sync))
         };
         match outcome {
             Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
-            Err(error) => warn!(group, topic, ?partitions, %error, "finished offsets not committed, their messages come again"),
+            Err(error) => {
+                warn!(group, topic, ?partitions, %error, "finished offsets not committed, their messages come again")
+            }
         }
     }
 }
@@ -98,7 +110,10 @@ pub(crate) struct Mark {
 }
 
 /// Marks as librdkafka wants them.
-pub(crate) fn list_of<'a>(topic: &str, marks: impl IntoIterator<Item = &'a Mark>) -> KafkaResult<TopicPartitionList> {
+pub(crate) fn list_of<'a>(
+    topic: &str,
+    marks: impl IntoIterator<Item = &'a Mark>,
+) -> KafkaResult<TopicPartitionList> {
     let mut list = TopicPartitionList::new();
     for Mark { partition, mark, note } in marks {
         list.add_partition_offset(topic, *partition, rdkafka::Offset::Offset(*mark))?;
@@ -112,7 +127,8 @@ pub(crate) fn list_of<'a>(topic: &str, marks: impl IntoIterator<Item = &'a Mark>
 /// Hands marks to librdkafka, which commits them at its next interval.
 pub(crate) fn store(consumer: &BaseConsumer<MemberContext>, topic: &str, marks: &[Mark]) {
     for mark in marks {
-        // rdkafka's `store_offset` takes the next offset to read, as commits do; one at a time, since one that fails fails all
+        // rdkafka's `store_offset` takes the next offset to read, as commits do; one at a time,
+        // since one that fails fails all
         if let Err(error) = list_of(topic, [mark]).and_then(|list| consumer.store_offsets(&list)) {
             // the partition is on its way to somebody else
             debug!(topic, partition = mark.partition, mark = mark.mark, %error, "offset not stored");
@@ -121,7 +137,10 @@ pub(crate) fn store(consumer: &BaseConsumer<MemberContext>, topic: &str, marks: 
 }
 
 pub(crate) fn partitions_of(list: &TopicPartitionList) -> Vec<i32> {
-    list.elements().iter().map(rdkafka::topic_partition_list::TopicPartitionListElem::partition).collect()
+    list.elements()
+        .iter()
+        .map(rdkafka::topic_partition_list::TopicPartitionListElem::partition)
+        .collect()
 }
 
 impl ClientContext for MemberContext {
@@ -147,7 +166,9 @@ impl ConsumerContext for MemberContext {
             self.log.link().has_joined(group);
         }
         match rebalance {
-            Rebalance::Assign(list) if list.count() == 0 => debug!(group, topic, "no new partitions"),
+            Rebalance::Assign(list) if list.count() == 0 => {
+                debug!(group, topic, "no new partitions")
+            }
             Rebalance::Assign(list) => {
                 // whether it may also read them shows soon; that is told again
                 self.log.link().has_read(topic);
@@ -157,7 +178,8 @@ impl ConsumerContext for MemberContext {
                         tracker.assign(*partition);
                     }
                 });
-                self.takes.with(|takes| partitions.iter().for_each(|partition| takes.forget(*partition)));
+                self.takes
+                    .with(|takes| partitions.iter().for_each(|partition| takes.forget(*partition)));
                 info!(group, topic, ?partitions, "partitions assigned");
             }
             Rebalance::Revoke(list) if list.count() == 0 => {}
@@ -167,8 +189,9 @@ impl ConsumerContext for MemberContext {
     }
 
     fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        // librdkafka keeps a pause beyond the assignment that it was asked for in: a partition that left while this member was held up,
-        // and comes back when it no longer is, would stay silent for ever. Should it still be held up, it pauses again.
+        // librdkafka keeps a pause beyond the assignment that it was asked for in: a partition that
+        // left while this member was held up, and comes back when it no longer is, would
+        // stay silent for ever. Should it still be held up, it pauses again.
         if let Rebalance::Assign(list) = rebalance
             && list.count() > 0
             && let Err(error) = consumer.resume(list)

@@ -24,8 +24,9 @@ impl Refusal {
     pub(crate) fn of(security: &Security, code: RDKafkaErrorCode, reason: &str) -> Option<Self> {
         let Reason { listener, words, state, reached_ms } = Reason::read(reason);
         let (protocol, who) = (security.protocol(), security.who());
-        let refusal =
-            |certain, text: String| Some(Self { certain, text: format!("the listener {listener} ({protocol}) {text}") });
+        let refusal = |certain, text: String| {
+            Some(Self { certain, text: format!("the listener {listener} ({protocol}) {text}") })
+        };
         let has = |hint: &str| words.contains(hint);
         match code {
             RDKafkaErrorCode::Authentication if has("mechanism handshake failed") && has("Unsupported SASL mechanism") => {
@@ -85,7 +86,8 @@ impl Refusal {
     }
 }
 
-/// A client says `protocol://HOST:PORT/ID: words (after 3ms in state UP)`, without the protocol when that is plaintext.
+/// A client says `protocol://HOST:PORT/ID: words (after 3ms in state UP)`, without the protocol
+/// when that is plaintext.
 struct Reason<'a> {
     listener: &'a str,
     words: &'a str,
@@ -104,8 +106,11 @@ impl<'a> Reason<'a> {
         let (place, words) = rest.split_once(": ").unwrap_or((rest, ""));
         let place = place.split('/').next().unwrap_or(place);
         // the coordinator of a group has a name; its address follows
-        let (listener, words) =
-            if place.contains(':') { (place, words) } else { words.split_once(": ").unwrap_or((place, words)) };
+        let (listener, words) = if place.contains(':') {
+            (place, words)
+        } else {
+            words.split_once(": ").unwrap_or((place, words))
+        };
         Self { listener, words, state, reached_ms: ms.parse().unwrap_or(u64::MAX) }
     }
 }
@@ -116,7 +121,11 @@ mod tests {
     use crate::security::{Login, Mechanism, Password, Tls};
 
     fn security() -> Security {
-        let login = Login { mechanism: Mechanism::ScramSha512, username: "cloud".into(), password: Password::new("x") };
+        let login = Login {
+            mechanism: Mechanism::ScramSha512,
+            username: "cloud".into(),
+            password: Password::new("x"),
+        };
         Security { tls: Some(Tls::default()), login: Some(login) }
     }
 
@@ -150,32 +159,56 @@ mod tests {
             ),
         ] {
             let refusal = Refusal::of(&security(), code, &format!("{at}{words}")).unwrap();
-            assert!(refusal.text.contains("broker.site:9094 (sasl_ssl)") && refusal.certain == certain, "{refusal:?}");
-            assert!(parts.iter().all(|part| refusal.text.contains(part)) && !refusal.text.contains("(after"), "{refusal:?}");
+            assert!(
+                refusal.text.contains("broker.site:9094 (sasl_ssl)") && refusal.certain == certain,
+                "{refusal:?}"
+            );
+            assert!(
+                parts.iter().all(|part| refusal.text.contains(part))
+                    && !refusal.text.contains("(after"),
+                "{refusal:?}"
+            );
         }
     }
 
     #[test]
     fn one_that_hangs_up_early_may_speak_something_else() {
-        let of = |reason: &str| Refusal::of(&Security::default(), RDKafkaErrorCode::BrokerTransportFailure, reason);
+        let of = |reason: &str| {
+            Refusal::of(&Security::default(), RDKafkaErrorCode::BrokerTransportFailure, reason)
+        };
         let tls = of("a:1/bootstrap: Disconnected: connection closed by peer (after 0ms in state APIVERSION_QUERY)").unwrap();
-        assert!(tls.text.contains("a:1 (plaintext)") && tls.text.contains("ssl or sasl_ssl") && !tls.certain, "{tls:?}");
-        let login = of("a:1/1: Disconnected: connection closed by peer (after 12ms in state UP)").unwrap();
+        assert!(
+            tls.text.contains("a:1 (plaintext)")
+                && tls.text.contains("ssl or sasl_ssl")
+                && !tls.certain,
+            "{tls:?}"
+        );
+        let login =
+            of("a:1/1: Disconnected: connection closed by peer (after 12ms in state UP)").unwrap();
         assert!(login.text.contains("wants a login"), "{login:?}");
-        assert_eq!(of("a:1/1: Disconnected: connection closed by peer (after 90000ms in state UP)"), None);
+        assert_eq!(
+            of("a:1/1: Disconnected: connection closed by peer (after 90000ms in state UP)"),
+            None
+        );
     }
 
     #[test]
     fn weather_is_no_refusal() {
         let reason = "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)";
-        assert_eq!(Refusal::of(&security(), RDKafkaErrorCode::BrokerTransportFailure, reason), None);
+        assert_eq!(
+            Refusal::of(&security(), RDKafkaErrorCode::BrokerTransportFailure, reason),
+            None
+        );
     }
 
     #[test]
     fn a_coordinator_is_named_by_its_address() {
         let reason = "sasl_ssl://GroupCoordinator: 127.0.0.1:9094: SASL authentication error: no (after 1ms in state AUTH_REQ)";
         let Reason { listener, words, state, reached_ms } = Reason::read(reason);
-        assert_eq!((listener, words, state, reached_ms), ("127.0.0.1:9094", "SASL authentication error: no", "AUTH_REQ", 1));
+        assert_eq!(
+            (listener, words, state, reached_ms),
+            ("127.0.0.1:9094", "SASL authentication error: no", "AUTH_REQ", 1)
+        );
         assert_eq!(Reason::read("[::1]:1/bootstrap: Disconnected: why").listener, "[::1]:1");
     }
 }

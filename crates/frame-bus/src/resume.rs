@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tracing::warn;
 
-/// Messages carry their senders' times: so far apart are clocks, and so long may a message be under way.
+/// Messages carry their senders' times: so far apart are clocks, and so long may a message be under
+/// way.
 const MARGIN_MS: i64 = 60_000;
 
 /// How far each partition was read.
@@ -27,9 +28,14 @@ struct Reached {
 }
 
 impl Read {
-    /// A message was read. `Some` with the position that we were at before when that lies behind this message: then the log was cut,
-    /// and the client has gone back by itself.
-    pub(crate) fn message(&mut self, partition: i32, offset: i64, time_ms: Option<i64>) -> Option<i64> {
+    /// A message was read. `Some` with the position that we were at before when that lies behind
+    /// this message: then the log was cut, and the client has gone back by itself.
+    pub(crate) fn message(
+        &mut self,
+        partition: i32,
+        offset: i64,
+        time_ms: Option<i64>,
+    ) -> Option<i64> {
         let before = self.partitions.get(&partition).copied();
         let latest_ms = before.and_then(|before| before.latest_ms).max(time_ms);
         self.partitions.insert(partition, Reached { next: offset + 1, latest_ms });
@@ -53,11 +59,12 @@ impl Read {
     }
 }
 
-/// Finds where to go on in a partition that does not hold `position`, and says what happened, with numbers. Blocks.
+/// Finds where to go on in a partition that does not hold `position`, and says what happened, with
+/// numbers. Blocks.
 ///
-/// What lies before the place that this gives was read before, or is lost: without leader epochs a client cannot tell what a cut log
-/// held and what was written since, so that the times of messages must do. Whoever has read nothing goes back to the beginning; some
-/// messages come twice.
+/// What lies before the place that this gives was read before, or is lost: without leader epochs a
+/// client cannot tell what a cut log held and what was written since, so that the times of messages
+/// must do. Whoever has read nothing goes back to the beginning; some messages come twice.
 pub(crate) fn after_cut<C: ConsumerContext>(
     client: &BaseConsumer<C>,
     read: &Read,
@@ -70,12 +77,19 @@ pub(crate) fn after_cut<C: ConsumerContext>(
         let lost = low - position;
         warn!(
             topic,
-            partition, position, low, high, lost, "messages were deleted before they were read: going on at the first one"
+            partition,
+            position,
+            low,
+            high,
+            lost,
+            "messages were deleted before they were read: going on at the first one"
         );
         return Ok(low);
     }
     let from = match read.latest_ms(partition) {
-        Some(latest) => first_since(client, topic, partition, latest - MARGIN_MS, limit)?.unwrap_or(high).clamp(low, high),
+        Some(latest) => first_since(client, topic, partition, latest - MARGIN_MS, limit)?
+            .unwrap_or(high)
+            .clamp(low, high),
         None => low,
     };
     let missing = (position - high).max(0);
@@ -101,10 +115,13 @@ fn first_since<C: ConsumerContext>(
     limit: Duration,
 ) -> Result<Option<i64>, BusError> {
     let mut asked = TopicPartitionList::with_capacity(1);
-    asked.add_partition_offset(topic, partition, Offset::Offset(since_ms.max(0))).map_err(unreachable)?;
+    asked
+        .add_partition_offset(topic, partition, Offset::Offset(since_ms.max(0)))
+        .map_err(unreachable)?;
     let found = client.offsets_for_times(asked, limit).map_err(unreachable)?;
     let element = found.find_partition(topic, partition);
-    let element = element.ok_or_else(|| BusError::BrokerAway { reason: "an answer lacks a partition".into() })?;
+    let element = element
+        .ok_or_else(|| BusError::BrokerAway { reason: "an answer lacks a partition".into() })?;
     element.error().map_err(unreachable)?;
     Ok(match element.offset() {
         Offset::Offset(offset) => Some(offset),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// After this time it is worth another try to write. Who reads tries all the time; who writes may be asked to only while all is well, and
-/// would never find out that it is allowed now.
+/// After this time it is worth another try to write. Who reads tries all the time; who writes may
+/// be asked to only while all is well, and would never find out that it is allowed now.
 const WRITE_AGAIN: Duration = Duration::from_secs(10);
 
 /// Something that a broker may allow or not.
@@ -16,7 +16,8 @@ pub(crate) enum Right {
     Read(String),
     /// To write to a topic.
     Write(String),
-    /// To write to any topic at all: only who may gets the number that an idempotent producer needs.
+    /// To write to any topic at all: only who may gets the number that an idempotent producer
+    /// needs.
     Produce,
     /// To be a member of a group, or to ask for its offsets.
     Group(String),
@@ -63,8 +64,14 @@ impl Rights {
 
     /// All that are missing, in words; but those to write only for a while.
     pub(crate) fn missing(&self, now: Instant) -> Option<String> {
-        let stands = |right: &Right, seen: Instant| !matches!(right, Right::Write(_)) || now.duration_since(seen) < WRITE_AGAIN;
-        let texts = self.missing.iter().filter(|(right, (_, seen))| stands(right, *seen)).map(|(_, (text, _))| text.as_str());
+        let stands = |right: &Right, seen: Instant| {
+            !matches!(right, Right::Write(_)) || now.duration_since(seen) < WRITE_AGAIN
+        };
+        let texts = self
+            .missing
+            .iter()
+            .filter(|(right, (_, seen))| stands(right, *seen))
+            .map(|(_, (text, _))| text.as_str());
         let texts: Vec<&str> = texts.collect();
         if texts.is_empty() { None } else { Some(texts.join("; ")) }
     }
@@ -85,6 +92,8 @@ mod tests {
         assert_eq!(rights.missing(later).as_deref(), Some("no reading"));
         assert!(!rights.lacks(write(), "no writing", later));
         assert_eq!(rights.missing(later).as_deref(), Some("no reading; no writing"));
-        assert!(rights.has(&write()) && rights.has(&Right::Read("t".into())) && rights.are_complete());
+        assert!(
+            rights.has(&write()) && rights.has(&Right::Read("t".into())) && rights.are_complete()
+        );
     }
 }

@@ -22,7 +22,8 @@ pub struct Security {
 /// What TLS needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// The authority that signed the broker's certificate (PEM); the system's authorities if `None`.
+    /// The authority that signed the broker's certificate (PEM); the system's authorities if
+    /// `None`.
     pub ca_file: Option<PathBuf>,
     /// What this client shows, for a listener that wants to see it (mutual TLS).
     pub identity: Option<Identity>,
@@ -111,9 +112,14 @@ impl Security {
 
     /// Says at the start that a password travels so that anybody on the way can read it.
     pub(crate) fn warn_of_open_password(&self) {
-        if let (None, Some(Login { mechanism: Mechanism::Plain, username, .. })) = (&self.tls, &self.login) {
+        if let (None, Some(Login { mechanism: Mechanism::Plain, username, .. })) =
+            (&self.tls, &self.login)
+        {
             let mend = "set MLVI_KAFKA_SECURITY to sasl_ssl, or MLVI_KAFKA_SASL_MECHANISM to SCRAM-SHA-512";
-            warn!(username, mend, "PLAIN over sasl_plaintext: the password goes to the broker as readable text");
+            warn!(
+                username,
+                mend, "PLAIN over sasl_plaintext: the password goes to the broker as readable text"
+            );
         }
     }
 
@@ -127,9 +133,11 @@ impl Security {
                 .set("sasl.password", &login.password.0);
         }
         let Some(tls) = &self.tls else { return };
-        // librdkafka's defaults since 2.0, said here since everything hangs on them: a certificate must be trusted, and made for the
-        // name by which the broker is called
-        properties.set("enable.ssl.certificate.verification", "true").set("ssl.endpoint.identification.algorithm", "https");
+        // librdkafka's defaults since 2.0, said here since everything hangs on them: a certificate
+        // must be trusted, and made for the name by which the broker is called
+        properties
+            .set("enable.ssl.certificate.verification", "true")
+            .set("ssl.endpoint.identification.algorithm", "https");
         if let Some(file) = &tls.ca_file {
             properties.set("ssl.ca.location", file.to_string_lossy());
         }

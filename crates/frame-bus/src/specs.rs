@@ -28,7 +28,8 @@ pub fn partitions_from_settings(settings: &mut Settings) -> i32 {
     )
 }
 
-/// How each topic is made when it is not there yet. Retention is by time and by size, so that no disk fills.
+/// How each topic is made when it is not there yet. Retention is by time and by size, so that no
+/// disk fills.
 #[must_use]
 pub fn topic_specs(topics: &Topics, partitions: i32) -> Vec<TopicSpec> {
     let spec = |name: &str, retention: Duration, retention_mib: u64| TopicSpec {
@@ -62,7 +63,8 @@ mod tests {
     #[test]
     fn every_topic_has_a_spec() {
         let topics = Topics::default();
-        let names: Vec<String> = topic_specs(&topics, 3).into_iter().map(|spec| spec.name).collect();
+        let names: Vec<String> =
+            topic_specs(&topics, 3).into_iter().map(|spec| spec.name).collect();
         assert_eq!(names, topics.all());
     }
 

@@ -19,17 +19,24 @@ pub enum TailEvent {
     CaughtUp,
 }
 
-/// Reads a topic from some moment on and then follows it for ever, through outages, and through partitions that are added.
+/// Reads a topic from some moment on and then follows it for ever, through outages, and through
+/// partitions that are added.
 ///
-/// "Was there when the tail began" means: when it first reached the broker. A topic that was not there then has nothing to catch
-/// up with. Messages of one partition come in order. Dropping a tail ends it.
+/// "Was there when the tail began" means: when it first reached the broker. A topic that was not
+/// there then has nothing to catch up with. Messages of one partition come in order. Dropping a
+/// tail ends it.
 #[derive(Debug)]
 pub struct Tail {
     handoff: Arc<Handoff<TailEvent>>,
 }
 
 impl Tail {
-    pub(crate) fn start(config: &BusConfig, link: &Arc<Link>, topic: &str, since: Timestamp) -> Result<Self, BusError> {
+    pub(crate) fn start(
+        config: &BusConfig,
+        link: &Arc<Link>,
+        topic: &str,
+        since: Timestamp,
+    ) -> Result<Self, BusError> {
         let handoff = Arc::new(Handoff::new(READY));
         let follower = Follower::new(config, link, topic, since, Arc::clone(&handoff))?;
         std::thread::Builder::new()
@@ -39,7 +46,8 @@ impl Tail {
         Ok(Self { handoff })
     }
 
-    /// The next event. A broker that is away and a topic that is not there yet are waited for. Cancel-safe.
+    /// The next event. A broker that is away and a topic that is not there yet are waited for.
+    /// Cancel-safe.
     ///
     /// # Errors
     /// Only when the client has failed for good.

@@ -16,8 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait before a question or a note that failed is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Held by everyone who has a message in hand in this process, and by one alone who has a suspect: should the process end, it is clear whose
-/// fault that was. One for all units of the process, because they end together.
+/// Held by everyone who has a message in hand in this process, and by one alone who has a suspect:
+/// should the process end, it is clear whose fault that was. One for all units of the process,
+/// because they end together.
 pub(crate) static IN_HAND: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
 
 /// What is known of a partition from the broker.
@@ -30,14 +31,17 @@ struct Past {
 }
 
 impl Consumer {
-    /// Reads the note of the message's partition unless that is known; tries until it can be read. `false` when the partition has left.
+    /// Reads the note of the message's partition unless that is known; tries until it can be read.
+    /// `false` when the partition has left.
     pub(crate) async fn learn(&self, ack: &Ack) -> bool {
         while self.takes.with(|takes| takes.wants_note(ack.partition)) {
             let (topic, group, partition) = (self.topic.clone(), self.group.clone(), ack.partition);
             match self.asks(move |client| read_past(client, &group, &topic, partition)).await {
                 Ok(past) if ack.is_current() => self.begins(ack, past),
                 Ok(_) => return false,
-                Err(error) => debug!(self.topic, partition, %error, "what was in hand is not known yet"),
+                Err(error) => {
+                    debug!(self.topic, partition, %error, "what was in hand is not known yet")
+                }
             }
             if self.takes.with(|takes| takes.wants_note(partition)) {
                 tokio::time::sleep(AGAIN).await;
@@ -60,12 +64,17 @@ impl Consumer {
             let (group, topic) = (&self.group, &self.topic);
             warn!(
                 group,
-                topic, partition, offset, suspects, "a process has ended with messages in hand: they are taken up one by one"
+                topic,
+                partition,
+                offset,
+                suspects,
+                "a process has ended with messages in hand: they are taken up one by one"
             );
         }
     }
 
-    /// Lets the broker know that the message may be in hand, if it does not yet. When that fails, the next message tries again.
+    /// Lets the broker know that the message may be in hand, if it does not yet. When that fails,
+    /// the next message tries again.
     pub(crate) async fn announce(&self, ack: &Ack) {
         if self.takes.with(|takes| takes.must_announce(ack.partition, ack.offset))
             && let Err(error) = self.commit_note(ack).await
@@ -74,13 +83,16 @@ impl Consumer {
         }
     }
 
-    /// Notes that the message is taken up alone; tries until that is committed. `false` when the partition has left.
+    /// Notes that the message is taken up alone; tries until that is committed. `false` when the
+    /// partition has left.
     pub(crate) async fn note_alone(&self, ack: &Ack) -> bool {
         self.takes.with(|takes| takes.alone(ack.partition, ack.offset));
         while ack.is_current() {
             match self.commit_note(ack).await {
                 Ok(()) => return true,
-                Err(error) => debug!(self.topic, ack.partition, ack.offset, %error, "not noted yet, the message waits"),
+                Err(error) => {
+                    debug!(self.topic, ack.partition, ack.offset, %error, "not noted yet, the message waits")
+                }
             }
             tokio::time::sleep(AGAIN).await;
         }
@@ -89,7 +101,9 @@ impl Consumer {
 
     async fn commit_note(&self, ack: &Ack) -> Result<(), BusError> {
         let (topic, partition) = (self.topic.clone(), ack.partition);
-        let Some((mark, next)) = self.tracker.with(|tracker| tracker.span(partition)) else { return Ok(()) };
+        let Some((mark, next)) = self.tracker.with(|tracker| tracker.span(partition)) else {
+            return Ok(());
+        };
         let note = self.takes.with(|takes| takes.open_note(partition, Some(next)));
         let mark = Mark { partition, mark, note };
         let takes = self.takes.clone();
@@ -111,12 +125,20 @@ impl Consumer {
         ask: impl FnOnce(&BaseConsumer<MemberContext>) -> KafkaResult<T> + Send + 'static,
     ) -> Result<T, BusError> {
         let client = self.client.borrow().ok_or(BusError::ShuttingDown)?;
-        crate::bus::blocking(move || ask(&client).map_err(|error| BusError::BrokerAway { reason: error.to_string() })).await
+        crate::bus::blocking(move || {
+            ask(&client).map_err(|error| BusError::BrokerAway { reason: error.to_string() })
+        })
+        .await
     }
 }
 
 /// Blocks.
-fn read_past(client: &BaseConsumer<MemberContext>, group: &str, topic: &str, partition: i32) -> KafkaResult<Past> {
+fn read_past(
+    client: &BaseConsumer<MemberContext>,
+    group: &str,
+    topic: &str,
+    partition: i32,
+) -> KafkaResult<Past> {
     let mut asked = TopicPartitionList::with_capacity(1);
     asked.add_partition(topic, partition);
     let answer = client.committed_offsets(asked, PATIENCE)?;
@@ -127,13 +149,16 @@ fn read_past(client: &BaseConsumer<MemberContext>, group: &str, topic: &str, par
         _ => None,
     });
     let note = element.map(|element| Note::parse(element.metadata())).unwrap_or_default();
-    let Some(holder) = note.holder() else { return Ok(Past { committed, note, end: None, holder_lives: false }) };
+    let Some(holder) = note.holder() else {
+        return Ok(Past { committed, note, end: None, holder_lives: false });
+    };
     let holder_lives = holder == this_process() || is_member(client, group, holder);
     let end = client.fetch_watermarks(topic, partition, PATIENCE).ok().map(|(_, high)| high);
     Ok(Past { committed, note, end, holder_lives })
 }
 
-/// Whether the process is still a member of the group. One that has ended is none any more when its partitions go to others.
+/// Whether the process is still a member of the group. One that has ended is none any more when its
+/// partitions go to others.
 fn is_member(client: &BaseConsumer<MemberContext>, group: &str, process: u64) -> bool {
     let ending = client_id_ending(process);
     let groups = client.fetch_group_list(Some(group), PATIENCE);
@@ -143,7 +168,8 @@ fn is_member(client: &BaseConsumer<MemberContext>, group: &str, process: u64) ->
     })
 }
 
-/// How the client id of a group's member ends, so that others can tell whether its process still runs.
+/// How the client id of a group's member ends, so that others can tell whether its process still
+/// runs.
 pub(crate) fn client_id_ending(process: u64) -> String {
     format!("-{process:016x}")
 }

@@ -1,9 +1,11 @@
 //! How often a message was taken up without an end.
 //!
-//! Beside each committed offset a group keeps a short note, in the metadata that Kafka stores with it: whether somebody has the partition
-//! *open*, up to which offset messages may be in hand, which messages are *suspects* since a process ended without closing, and how often
-//! one was taken up alone. So the count survives processes, pods and nodes, and whoever gets the partition next goes on with it. Normal
-//! operation costs no commit more than the regular ones: a note announces some messages ahead.
+//! Beside each committed offset a group keeps a short note, in the metadata that Kafka stores with
+//! it: whether somebody has the partition *open*, up to which offset messages may be in hand, which
+//! messages are *suspects* since a process ended without closing, and how often one was taken up
+//! alone. So the count survives processes, pods and nodes, and whoever gets the partition next goes
+//! on with it. Normal operation costs no commit more than the regular ones: a note announces some
+//! messages ahead.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -12,11 +14,13 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// The first word of every note; another one is somebody else's and says nothing.
 const MARK: &str = "mlvi1";
-/// How far ahead a note announces at least; a process that ends without closing makes as many suspects too many.
+/// How far ahead a note announces at least; a process that ends without closing makes as many
+/// suspects too many.
 const LEAST_AHEAD: i64 = 4;
 /// And at most: at more messages between two regular commits, one for each so many is added.
 const MOST_AHEAD: i64 = 256;
-/// A note must stay far below the 4096 bytes that Kafka keeps. Panics are noted for the message that has them, and each ends the process.
+/// A note must stay far below the 4096 bytes that Kafka keeps. Panics are noted for the message
+/// that has them, and each ends the process.
 const MOST_COUNTS: usize = 32;
 
 /// What is followed.
@@ -74,7 +78,10 @@ impl Note {
             match name {
                 "open" => {
                     let (until, by) = value.split_once('@')?;
-                    note.open = Some(Open { until: until.parse().ok()?, by: u64::from_str_radix(by, 16).ok()? });
+                    note.open = Some(Open {
+                        until: until.parse().ok()?,
+                        by: u64::from_str_radix(by, 16).ok()?,
+                    });
                 }
                 "suspects" => note.suspect_until = value.parse().ok()?,
                 "takes" => {
@@ -158,9 +165,17 @@ impl Takes {
         self.followed != Followed::Nothing && !self.partitions.contains_key(&partition)
     }
 
-    /// The partition begins at `committed`, beside which `note` stands. `end` is the offset after its last message, if that is known;
-    /// `holder_lives` tells that the process which has it open still runs, so that losing the partition was not its end.
-    pub(crate) fn begin(&mut self, partition: i32, committed: i64, end: Option<i64>, note: Note, holder_lives: bool) {
+    /// The partition begins at `committed`, beside which `note` stands. `end` is the offset after
+    /// its last message, if that is known; `holder_lives` tells that the process which has it
+    /// open still runs, so that losing the partition was not its end.
+    pub(crate) fn begin(
+        &mut self,
+        partition: i32,
+        committed: i64,
+        end: Option<i64>,
+        note: Note,
+        holder_lives: bool,
+    ) {
         let Note { open, mut suspect_until, mut takes } = note;
         takes.retain(|offset, _| *offset >= committed);
         if let Some(Open { until, .. }) = open.filter(|_| self.followed == Followed::UncleanEnds) {
@@ -192,7 +207,8 @@ impl Takes {
         self.partitions.insert(partition, state);
     }
 
-    /// The partition's log is another one or was cut: no note of it counts, and reading goes on at `offset`.
+    /// The partition's log is another one or was cut: no note of it counts, and reading goes on at
+    /// `offset`.
     pub(crate) fn begin_anew(&mut self, partition: i32, offset: i64) {
         if self.followed != Followed::Nothing {
             self.begin(partition, offset, None, Note::default(), false);
@@ -206,17 +222,22 @@ impl Takes {
 
     /// How many messages from `offset` on are suspects.
     pub(crate) fn suspects(&self, partition: i32, offset: i64) -> u64 {
-        self.partitions.get(&partition).map_or(0, |state| u64::try_from(state.suspect_until - offset).unwrap_or(0))
+        self.partitions
+            .get(&partition)
+            .map_or(0, |state| u64::try_from(state.suspect_until - offset).unwrap_or(0))
     }
 
     /// How the message is to be taken up.
     pub(crate) fn take(&self, partition: i32, offset: i64) -> Take {
-        let Some(state) = self.partitions.get(&partition) else { return Take { alone: false, earlier: 0 } };
+        let Some(state) = self.partitions.get(&partition) else {
+            return Take { alone: false, earlier: 0 };
+        };
         let alone = self.followed == Followed::UncleanEnds && offset < state.suspect_until;
         Take { alone, earlier: state.takes.get(&offset).copied().unwrap_or(0) }
     }
 
-    /// The message is about to be taken up alone, which counts until it has ended. The note is to be committed before.
+    /// The message is about to be taken up alone, which counts until it has ended. The note is to
+    /// be committed before.
     pub(crate) fn alone(&mut self, partition: i32, offset: i64) {
         if let Some(state) = self.partitions.get_mut(&partition) {
             *state.takes.entry(offset).or_insert(0) += 1;
@@ -243,18 +264,24 @@ impl Takes {
         state.alone = None;
     }
 
-    /// Whether the broker does not know yet that the message may be in hand; then a note is to be committed before it is.
+    /// Whether the broker does not know yet that the message may be in hand; then a note is to be
+    /// committed before it is.
     pub(crate) fn must_announce(&mut self, partition: i32, offset: i64) -> bool {
         if self.followed != Followed::UncleanEnds {
             return false;
         }
-        let Some(state) = self.partitions.get_mut(&partition).filter(|state| offset >= state.announced) else { return false };
+        let Some(state) =
+            self.partitions.get_mut(&partition).filter(|state| offset >= state.announced)
+        else {
+            return false;
+        };
         state.ahead = (state.ahead * 2).min(MOST_AHEAD);
         state.wanted = state.wanted.max(offset + state.ahead);
         true
     }
 
-    /// What is to stand beside the next commit, while the partition is ours and `next` is the offset after the last delivered message.
+    /// What is to stand beside the next commit, while the partition is ours and `next` is the
+    /// offset after the last delivered message.
     pub(crate) fn open_note(&mut self, partition: i32, next: Option<i64>) -> Option<String> {
         let (followed, by) = (self.followed, self.me);
         let state = self.partitions.get_mut(&partition)?;
@@ -269,22 +296,30 @@ impl Takes {
             }
         }
         let open = (followed == Followed::UncleanEnds).then_some(Open { until: state.wanted, by });
-        Some(Note { open, suspect_until: state.suspect_until, takes: state.takes.clone() }.to_string())
+        Some(
+            Note { open, suspect_until: state.suspect_until, takes: state.takes.clone() }
+                .to_string(),
+        )
     }
 
-    /// What is to stand beside the last commit: nothing is in hand any more. What was taken up alone and has not ended was let go by a
-    /// process that lives on, so that it does not count.
+    /// What is to stand beside the last commit: nothing is in hand any more. What was taken up
+    /// alone and has not ended was let go by a process that lives on, so that it does not
+    /// count.
     pub(crate) fn closed_note(&mut self, partition: i32) -> Option<String> {
         let state = self.partitions.get_mut(&partition)?;
         if let Some(offset) = state.alone.take() {
             state.lower(offset);
         }
-        Some(Note { open: None, suspect_until: state.suspect_until, takes: state.takes.clone() }.to_string())
+        Some(
+            Note { open: None, suspect_until: state.suspect_until, takes: state.takes.clone() }
+                .to_string(),
+        )
     }
 
     /// The broker has this note.
     pub(crate) fn committed(&mut self, partition: i32, note: &str) {
-        if let (Some(state), Some(open)) = (self.partitions.get_mut(&partition), Note::parse(note).open)
+        if let (Some(state), Some(open)) =
+            (self.partitions.get_mut(&partition), Note::parse(note).open)
             && open.by == self.me
         {
             state.announced = state.announced.max(open.until);

@@ -32,7 +32,8 @@ pub struct TopicSpec {
     pub partitions: i32,
     /// After this time the broker may delete a message.
     pub retention: Duration,
-    /// When a partition is larger than this, in bytes, the broker may delete its oldest messages; `None` leaves it to the broker.
+    /// When a partition is larger than this, in bytes, the broker may delete its oldest messages;
+    /// `None` leaves it to the broker.
     pub retention_bytes: Option<u64>,
 }
 
@@ -54,7 +55,11 @@ enum Round {
 
 impl Maker {
     /// Goes on until every topic is there, something cannot be had at all, or shutdown comes.
-    pub(crate) async fn ensure(self, specs: &[TopicSpec], shutdown: &CancellationToken) -> Result<(), BusError> {
+    pub(crate) async fn ensure(
+        self,
+        specs: &[TopicSpec],
+        shutdown: &CancellationToken,
+    ) -> Result<(), BusError> {
         let maker = Arc::new(self);
         let mut backoff = Backoff::new(FIRST_DELAY, LONGEST_DELAY);
         let mut outage = Outage::default();
@@ -69,7 +74,12 @@ impl Maker {
                 Err(BusError::BrokerAway { reason }) => {
                     if let Some(since) = outage.goes_on() {
                         let brokers = &maker.config.brokers;
-                        warn!(brokers, reason, seconds = since.as_secs(), "waiting for the broker to have the topics");
+                        warn!(
+                            brokers,
+                            reason,
+                            seconds = since.as_secs(),
+                            "waiting for the broker to have the topics"
+                        );
                     }
                 }
                 Err(error) => return Err(error),
@@ -90,7 +100,8 @@ impl Maker {
             return Err(BusError::BrokerAway { reason: reason.clone() });
         }
         let existing = self.existing().await?;
-        let missing: Vec<&TopicSpec> = specs.iter().filter(|spec| !existing.contains_key(&spec.name)).collect();
+        let missing: Vec<&TopicSpec> =
+            specs.iter().filter(|spec| !existing.contains_key(&spec.name)).collect();
         if !missing.is_empty() {
             self.make(&missing).await?;
             return Ok(Round::Made);
@@ -106,7 +117,10 @@ impl Maker {
         let inquirer = Arc::clone(&self.inquirer);
         crate::bus::blocking(move || {
             let metadata = inquirer.fetch_metadata(None, PATIENCE).map_err(unreachable)?;
-            let usable = metadata.topics().iter().filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
+            let usable = metadata
+                .topics()
+                .iter()
+                .filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
             Ok(usable.map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect())
         })
         .await
@@ -116,9 +130,13 @@ impl Maker {
         let context = LogContext::new("admin", &self.link);
         let admin: AdminClient<LogContext> = client::create(&client::admin(&self.config), context)?;
         let settings: Vec<[String; 3]> = missing.iter().map(|spec| settings_of(spec)).collect();
-        let topics: Vec<NewTopic<'_>> =
-            missing.iter().zip(&settings).map(|(spec, settings)| self.new_topic(spec, settings)).collect();
-        let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
+        let topics: Vec<NewTopic<'_>> = missing
+            .iter()
+            .zip(&settings)
+            .map(|(spec, settings)| self.new_topic(spec, settings))
+            .collect();
+        let options =
+            AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
         let answer = admin.create_topics(&topics, &options).await;
         // dropping it waits for its thread
         tokio::task::spawn_blocking(move || drop(admin));
@@ -131,10 +149,15 @@ impl Maker {
         Ok(())
     }
 
-    fn new_topic<'a>(&self, spec: &'a TopicSpec, [size, time, bytes]: &'a [String; 3]) -> NewTopic<'a> {
+    fn new_topic<'a>(
+        &self,
+        spec: &'a TopicSpec,
+        [size, time, bytes]: &'a [String; 3],
+    ) -> NewTopic<'a> {
         let replication = TopicReplication::Fixed(i32::from(self.config.replication_factor));
-        let topic =
-            NewTopic::new(&spec.name, spec.partitions, replication).set("max.message.bytes", size).set("retention.ms", time);
+        let topic = NewTopic::new(&spec.name, spec.partitions, replication)
+            .set("max.message.bytes", size)
+            .set("retention.ms", time);
         if spec.retention_bytes.is_some() { topic.set("retention.bytes", bytes) } else { topic }
     }
 
@@ -146,7 +169,9 @@ impl Maker {
             | RDKafkaErrorCode::InvalidPartitions
             | RDKafkaErrorCode::InvalidConfig
             | RDKafkaErrorCode::PolicyViolation
-            | RDKafkaErrorCode::UnsupportedVersion => Err(BusError::Topic { topic, reason: code.to_string() }),
+            | RDKafkaErrorCode::UnsupportedVersion => {
+                Err(BusError::Topic { topic, reason: code.to_string() })
+            }
             // a topic that a user may not see looks to it like one that is not there
             _ if is_refused(code) => {
                 let who = self.link.who();
@@ -157,7 +182,9 @@ impl Maker {
             }
             _ if is_weather(code) => Err(BusError::BrokerAway { reason: code.to_string() }),
             // e.g. a replication factor for which not enough brokers have started yet
-            _ => Err(BusError::BrokerAway { reason: format!("topic '{topic}' cannot be made yet: {code}") }),
+            _ => Err(BusError::BrokerAway {
+                reason: format!("topic '{topic}' cannot be made yet: {code}"),
+            }),
         }
     }
 }
@@ -173,6 +200,12 @@ fn warn_if_small(spec: &TopicSpec, partitions: usize) {
         let topic = &spec.name;
         // adding partitions moves keys to others: that is for a person to decide
         let mend = "mlvi topics create --grow";
-        warn!(topic, partitions, wanted, mend, "a topic has fewer partitions than the configuration asks for");
+        warn!(
+            topic,
+            partitions,
+            wanted,
+            mend,
+            "a topic has fewer partitions than the configuration asks for"
+        );
     }
 }

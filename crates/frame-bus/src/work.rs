@@ -2,7 +2,9 @@
 
 use crate::take_up::IN_HAND;
 use crate::takes::Followed;
-use crate::{Ack, Bus, BusError, Consumer, ConsumerOptions, Delivery, Lanes, Message, SendError, Turn};
+use crate::{
+    Ack, Bus, BusError, Consumer, ConsumerOptions, Delivery, Lanes, Message, SendError, Turn,
+};
 use settings::Settings;
 use std::pin::pin;
 use std::sync::Arc;
@@ -33,15 +35,26 @@ pub fn max_takes_from_settings(settings: &mut Settings) -> u32 {
 
 /// What a unit does with a message.
 pub trait Handle: Send + Sync + 'static {
-    /// Sees one message through. `Ok` means that everything that follows from it is acknowledged by the broker; only then its
-    /// offset may be committed. `turn` is its place among the messages of its key.
-    fn handle(&self, message: Message, turn: Turn) -> impl Future<Output = Result<(), SendError>> + Send;
+    /// Sees one message through. `Ok` means that everything that follows from it is acknowledged by
+    /// the broker; only then its offset may be committed. `turn` is its place among the
+    /// messages of its key.
+    fn handle(
+        &self,
+        message: Message,
+        turn: Turn,
+    ) -> impl Future<Output = Result<(), SendError>> + Send;
 
-    /// Sees a message through without looking into its bytes: the process has ended with it in hand `takes` times, the last time with nothing
-    /// else. `Ok` as for [`Handle::handle`].
-    fn give_up(&self, message: Message, turn: Turn, takes: u32) -> impl Future<Output = Result<(), SendError>> + Send;
+    /// Sees a message through without looking into its bytes: the process has ended with it in hand
+    /// `takes` times, the last time with nothing else. `Ok` as for [`Handle::handle`].
+    fn give_up(
+        &self,
+        message: Message,
+        turn: Turn,
+        takes: u32,
+    ) -> impl Future<Output = Result<(), SendError>> + Send;
 
-    /// A message is taken up alone, since a process has ended that may have had it in hand: for a metric.
+    /// A message is taken up alone, since a process has ended that may have had it in hand: for a
+    /// metric.
     fn taken_alone(&self) {}
 }
 
@@ -52,15 +65,16 @@ pub struct WorkControl {
     pub shutdown: CancellationToken,
     /// The unit cannot go on. The handler may cancel this too.
     pub halt: CancellationToken,
-    /// The drain time is over: whoever still tries to send gives up, and handlers that have not ended are dropped. Cancelled by
-    /// the loop.
+    /// The drain time is over: whoever still tries to send gives up, and handlers that have not
+    /// ended are dropped. Cancelled by the loop.
     pub give_up: CancellationToken,
     /// How long messages in flight may take to finish.
     pub drain: Duration,
-    /// A message that was taken up so often without an end is given up ([`Handle::give_up`]); at least 1.
+    /// A message that was taken up so often without an end is given up ([`Handle::give_up`]); at
+    /// least 1.
     pub max_takes: u32,
-    /// The handler only holds messages and looks into none: no process ends by that, and it may have many in hand for long. Only a panic
-    /// counts then.
+    /// The handler only holds messages and looks into none: no process ends by that, and it may
+    /// have many in hand for long. Only a panic counts then.
     pub only_holds: bool,
 }
 
@@ -89,12 +103,14 @@ pub enum WorkError {
 }
 
 impl Bus {
-    /// Handles messages in parallel, up to [`ConsumerOptions::max_in_flight`], until `shutdown` or `halt`; then drains, leaves the
-    /// group and closes the bus. What is not finished by then is not committed and comes again. `beat` is called about once a
-    /// second while the loop is alive.
+    /// Handles messages in parallel, up to [`ConsumerOptions::max_in_flight`], until `shutdown` or
+    /// `halt`; then drains, leaves the group and closes the bus. What is not finished by then
+    /// is not committed and comes again. `beat` is called about once a second while the loop is
+    /// alive.
     ///
-    /// After a process has ended without leaving (a signal, no memory, an abort), what may have been in hand is taken up one by one, each
-    /// noted before, and nothing else is in hand in this process meanwhile. So the count of a message that ends its process survives
+    /// After a process has ended without leaving (a signal, no memory, an abort), what may have
+    /// been in hand is taken up one by one, each noted before, and nothing else is in hand in
+    /// this process meanwhile. So the count of a message that ends its process survives
     /// that, wherever it comes again, and at [`WorkControl::max_takes`] it is given up.
     ///
     /// # Errors
@@ -117,9 +133,15 @@ impl Bus {
         let left = || control.drain.saturating_sub(told.elapsed()).max(LAST_FLUSH);
         tasks.close();
         if tokio::time::timeout(control.drain, tasks.wait()).await.is_err() {
-            warn!(topic, frames = tasks.len(), drain_ms = control.drain.as_millis(), "not finished in time, will come again");
+            warn!(
+                topic,
+                frames = tasks.len(),
+                drain_ms = control.drain.as_millis(),
+                "not finished in time, will come again"
+            );
             control.give_up.cancel();
-            // a handler that is dropped lets go of its message at once; one that blocks its thread is not waited for
+            // a handler that is dropped lets go of its message at once; one that blocks its thread
+            // is not waited for
             drop(tokio::time::timeout(LAST_FLUSH, tasks.wait()).await);
         }
         consumer.close().await;
@@ -129,7 +151,8 @@ impl Bus {
     }
 }
 
-/// A handler that panics has left its message unfinished, and nobody would ever finish it: the unit stops, so that it comes again.
+/// A handler that panics has left its message unfinished, and nobody would ever finish it: the unit
+/// stops, so that it comes again.
 struct StopsOnPanic<'a>(&'a CancellationToken, &'a Ack);
 
 impl Drop for StopsOnPanic<'_> {
@@ -158,7 +181,11 @@ enum InHand {
 }
 
 impl<H: Handle> Taking<'_, H> {
-    async fn until_told(&self, consumer: &mut Consumer, mut beat: impl FnMut()) -> Result<(), BusError> {
+    async fn until_told(
+        &self,
+        consumer: &mut Consumer,
+        mut beat: impl FnMut(),
+    ) -> Result<(), BusError> {
         let mut ticks = tokio::time::interval(BEAT_EVERY);
         loop {
             let delivery = tokio::select! {
@@ -212,7 +239,8 @@ impl<H: Handle> Taking<'_, H> {
                 "taken up alone, since a process ended that may have had it in hand"
             );
             self.handler.taken_alone();
-            // nothing of this loop is to be in hand until it has ended; the drain waits for it, should the loop be told to stop
+            // nothing of this loop is to be in hand until it has ended; the drain waits for it,
+            // should the loop be told to stop
             drop(self.begin(message, ack, alone, None).await);
         } else {
             let in_hand = if self.control.only_holds {
@@ -226,7 +254,13 @@ impl<H: Handle> Taking<'_, H> {
     }
 
     /// Handles a message in a task of its own, or gives it up after so many takes.
-    fn begin(&self, message: Message, ack: Ack, in_hand: InHand, given_up: Option<u32>) -> JoinHandle<()> {
+    fn begin(
+        &self,
+        message: Message,
+        ack: Ack,
+        in_hand: InHand,
+        given_up: Option<u32>,
+    ) -> JoinHandle<()> {
         let key = String::from_utf8_lossy(message.key.as_deref().unwrap_or_default());
         let turn = self.lanes.enter(&key);
         let (handler, control) = (Arc::clone(&self.handler), self.control.clone());
@@ -237,7 +271,13 @@ impl<H: Handle> Taking<'_, H> {
                 None => control.give_up.run_until_cancelled(handler.handle(message, turn)).await,
                 Some(takes) => {
                     let Message { topic, partition, offset, .. } = &message;
-                    error!(topic, partition, offset, takes, "given up: each time that it was taken up, the process ended");
+                    error!(
+                        topic,
+                        partition,
+                        offset,
+                        takes,
+                        "given up: each time that it was taken up, the process ended"
+                    );
                     control.give_up.run_until_cancelled(handler.give_up(message, turn, takes)).await
                 }
             };

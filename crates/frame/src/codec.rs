@@ -1,15 +1,18 @@
 //! The envelope as Kafka headers, and back.
 
 use crate::{
-    CameraId, Decision, Envelope, FrameId, ImageFormat, ImageSize, Origin, Predicted, Prepared, Timestamp, TraceParent,
-    UploadTimings,
+    CameraId, Decision, Envelope, FrameId, ImageFormat, ImageSize, Origin, Predicted, Prepared,
+    Timestamp, TraceParent, UploadTimings,
 };
 use std::fmt::Display;
 use std::str::FromStr;
 
 /// The names of the headers.
 pub mod headers {
-    #![allow(missing_docs, reason = "each constant is its own description; ARCHITECTURE.md has the table")]
+    #![allow(
+        missing_docs,
+        reason = "each constant is its own description; ARCHITECTURE.md has the table"
+    )]
     pub const FRAME_ID: &str = "mlvi-frame-id";
     pub const CAMERA: &str = "mlvi-camera";
     pub const SEQUENCE: &str = "mlvi-sequence";
@@ -63,7 +66,9 @@ impl Envelope {
     #[must_use]
     pub fn to_headers(&self) -> Vec<(String, Vec<u8>)> {
         let mut list = Vec::with_capacity(20);
-        let mut put = |name: &str, value: &dyn Display| list.push((name.to_owned(), value.to_string().into_bytes()));
+        let mut put = |name: &str, value: &dyn Display| {
+            list.push((name.to_owned(), value.to_string().into_bytes()))
+        };
         put(headers::FRAME_ID, &self.frame_id);
         put(headers::CAMERA, &self.camera);
         put(headers::SEQUENCE, &self.sequence);
@@ -115,16 +120,25 @@ impl Envelope {
     #[must_use]
     pub fn result_headers(&self) -> Vec<(String, Vec<u8>)> {
         let mut list = Self { traceparent: self.traceparent.child(), ..self.clone() }.to_headers();
-        let kept = [headers::FRAME_ID, headers::CAMERA, headers::TRACEPARENT, headers::ORIGIN_PARTITION, headers::ORIGIN_OFFSET];
+        let kept = [
+            headers::FRAME_ID,
+            headers::CAMERA,
+            headers::TRACEPARENT,
+            headers::ORIGIN_PARTITION,
+            headers::ORIGIN_OFFSET,
+        ];
         list.retain(|(name, _)| kept.contains(&name.as_str()));
         list
     }
 
-    /// Reads the envelope off a message's headers; headers that are not ours are passed over, of repeated ones the last counts.
+    /// Reads the envelope off a message's headers; headers that are not ours are passed over, of
+    /// repeated ones the last counts.
     ///
     /// # Errors
     /// Names the first header that is missing or unreadable.
-    pub fn from_headers<'a>(list: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Self, HeaderError> {
+    pub fn from_headers<'a>(
+        list: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Self, HeaderError> {
         let fields = Fields(list.into_iter().collect());
         Ok(Self {
             frame_id: fields.required::<FrameId>(headers::FRAME_ID)?,
@@ -165,7 +179,9 @@ impl<'a> Fields<'a> {
 
     fn optional_milliseconds(&self, name: &'static str) -> Result<Option<f64>, HeaderError> {
         match self.optional::<f64>(name)? {
-            Some(value) if !(value.is_finite() && value >= 0.0) => Err(Self::unreadable(name, value.to_string().as_bytes())),
+            Some(value) if !(value.is_finite() && value >= 0.0) => {
+                Err(Self::unreadable(name, value.to_string().as_bytes()))
+            }
             value => Ok(value),
         }
     }
@@ -179,12 +195,18 @@ impl<'a> Fields<'a> {
     /// A frame is prepared when it says where it goes; then the rest must be there too.
     fn prepared(&self) -> Result<Option<Prepared>, HeaderError> {
         let Some(destination) = self.optional(headers::DESTINATION)? else { return Ok(None) };
-        let origin = match (self.optional(headers::ORIGIN_PARTITION)?, self.optional(headers::ORIGIN_OFFSET)?) {
+        let origin = match (
+            self.optional(headers::ORIGIN_PARTITION)?,
+            self.optional(headers::ORIGIN_OFFSET)?,
+        ) {
             (Some(partition), Some(offset)) => Some(Origin { partition, offset }),
             _ => None,
         };
         Ok(Some(Prepared {
-            image: ImageSize { width: self.required(headers::WIDTH)?, height: self.required(headers::HEIGHT)? },
+            image: ImageSize {
+                width: self.required(headers::WIDTH)?,
+                height: self.required(headers::HEIGHT)?,
+            },
             decision: Decision {
                 destination,
                 reason: self.required(headers::REASON)?,
@@ -299,6 +321,9 @@ mod tests {
         let id = FrameId::fresh().to_string();
         let list = [("mlvi-frame-id", id.as_bytes()), ("mlvi-camera", b"not a camera")];
         let error = Envelope::from_headers(list).unwrap_err();
-        assert_eq!(error.to_string(), "header 'mlvi-camera' has the unreadable value 'not a camera'");
+        assert_eq!(
+            error.to_string(),
+            "header 'mlvi-camera' has the unreadable value 'not a camera'"
+        );
     }
 }

@@ -37,7 +37,10 @@ impl fmt::Display for Destination {
 impl FromStr for Destination {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|tier| tier.as_str() == text).ok_or_else(|| format!("'{text}' is neither edge nor cloud"))
+        Self::ALL
+            .into_iter()
+            .find(|tier| tier.as_str() == text)
+            .ok_or_else(|| format!("'{text}' is neither edge nor cloud"))
     }
 }
 
@@ -46,15 +49,16 @@ impl FromStr for Destination {
 pub struct Decision {
     /// Where the frame goes.
     pub destination: Destination,
-    /// A short code for why, e.g. `every-second-frame`; few distinct values, so that it can label a metric.
+    /// A short code for why, e.g. `every-second-frame`; few distinct values, so that it can label
+    /// a metric.
     pub reason: String,
     /// The policy that decided, e.g. `alternate`.
     pub policy: String,
     /// In how many milliseconds each tier was expected to answer.
     #[serde(default, skip_serializing_if = "Predicted::is_unknown")]
     pub predicted_ms: Predicted,
-    /// How many milliseconds really went by from the decision to this result; absent until there is one. Compares the clocks of two
-    /// machines.
+    /// How many milliseconds really went by from the decision to this result; absent until there
+    /// is one. Compares the clocks of two machines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_ms: Option<f64>,
 }
@@ -62,13 +66,18 @@ pub struct Decision {
 impl Decision {
     /// A decision without predictions.
     #[must_use]
-    pub fn new(destination: Destination, reason: impl Into<String>, policy: impl Into<String>) -> Self {
+    pub fn new(
+        destination: Destination,
+        reason: impl Into<String>,
+        policy: impl Into<String>,
+    ) -> Self {
         let (reason, policy) = (reason.into(), policy.into());
         Self { destination, reason, policy, predicted_ms: Predicted::default(), took_ms: None }
     }
 }
 
-/// In how many milliseconds each tier was expected to answer, from the decision on; `None` where that was not known.
+/// In how many milliseconds each tier was expected to answer, from the decision on; `None` where
+/// that was not known.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Predicted {
     /// The edge.

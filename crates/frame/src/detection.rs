@@ -11,7 +11,8 @@ pub struct ImageSize {
     pub height: u32,
 }
 
-/// An axis-aligned box in pixels of the uploaded image (after its EXIF orientation is applied); `x`, `y` is the top left corner.
+/// An axis-aligned box in pixels of the uploaded image (after its EXIF orientation is applied);
+/// `x`, `y` is the top left corner.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct BoundingBox {
     /// Left edge, pixels; may be negative when the object is cut off.
@@ -37,8 +38,8 @@ impl BoundingBox {
         let overlap = |start_a: f32, len_a: f32, start_b: f32, len_b: f32| {
             ((start_a + len_a).min(start_b + len_b) - start_a.max(start_b)).max(0.0)
         };
-        let intersection =
-            overlap(self.x, self.width, other.x, other.width) * overlap(self.y, self.height, other.y, other.height);
+        let intersection = overlap(self.x, self.width, other.x, other.width)
+            * overlap(self.y, self.height, other.y, other.height);
         let union = self.width * self.height + other.width * other.height - intersection;
         if union > 0.0 { intersection / union } else { 0.0 }
     }
@@ -46,7 +47,12 @@ impl BoundingBox {
     /// The same box with every coordinate multiplied, horizontally and vertically.
     #[must_use]
     pub fn scaled(&self, horizontal: f32, vertical: f32) -> Self {
-        Self { x: self.x * horizontal, y: self.y * vertical, width: self.width * horizontal, height: self.height * vertical }
+        Self {
+            x: self.x * horizontal,
+            y: self.y * vertical,
+            width: self.width * horizontal,
+            height: self.height * vertical,
+        }
     }
 }
 

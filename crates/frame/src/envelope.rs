@@ -1,11 +1,13 @@
 //! Everything that travels with a frame's bytes.
 
 use crate::{
-    CameraId, Decision, FrameId, FrameResult, ImageFormat, ImageSize, ServedBy, Status, Timestamp, TimingsMs, TraceParent,
+    CameraId, Decision, FrameId, FrameResult, ImageFormat, ImageSize, ServedBy, Status, Timestamp,
+    TimingsMs, TraceParent,
 };
 use crate::{ModelInfo, Problem};
 
-/// The facts about a frame that are not pixels; on Kafka they are message headers ([`Envelope::to_headers`]).
+/// The facts about a frame that are not pixels; on Kafka they are message headers
+/// ([`Envelope::to_headers`]).
 #[derive(Clone, PartialEq, Debug)]
 pub struct Envelope {
     /// Which frame.
@@ -50,9 +52,11 @@ pub struct Prepared {
     pub decided_at: Timestamp,
     /// 1 for the first time that the frame is sent to a tier.
     pub attempt: u32,
-    /// After this moment another tier looks at the frame: whoever has not begun by then need not begin.
+    /// After this moment another tier looks at the frame: whoever has not begun by then need not
+    /// begin.
     pub answer_by: Option<Timestamp>,
-    /// By which measure of hardness the edge sends the frame on to the cloud after looking at it, as text.
+    /// By which measure of hardness the edge sends the frame on to the cloud after looking at it,
+    /// as text.
     pub escalation: Option<String>,
     /// Whether a provisional result stands on the results topic.
     pub provisional: bool,
@@ -93,7 +97,8 @@ pub struct Origin {
 }
 
 impl Envelope {
-    /// Of a frame whose first byte comes in now and that starts a trace of its own; what else is known of it is set on its fields.
+    /// Of a frame whose first byte comes in now and that starts a trace of its own; what else is
+    /// known of it is set on its fields.
     #[must_use]
     pub fn received_now(camera: CameraId, sequence: u64, format: ImageFormat) -> Self {
         let now = Timestamp::now();
@@ -112,7 +117,8 @@ impl Envelope {
         }
     }
 
-    /// The Kafka key: the camera, so that its frames stay in order; frames without a camera spread by their id.
+    /// The Kafka key: the camera, so that its frames stay in order; frames without a camera spread
+    /// by their id.
     #[must_use]
     pub fn key(&self) -> String {
         self.camera.key_of(self.frame_id)
@@ -121,7 +127,10 @@ impl Envelope {
     /// Whether another tier was to look at the frame by `now`.
     #[must_use]
     pub fn is_superseded(&self, now: Timestamp) -> bool {
-        self.prepared.as_ref().and_then(|prepared| prepared.answer_by).is_some_and(|answer_by| now > answer_by)
+        self.prepared
+            .as_ref()
+            .and_then(|prepared| prepared.answer_by)
+            .is_some_and(|answer_by| now > answer_by)
     }
 
     /// Whether the deadline lies behind `now`.
@@ -141,8 +150,8 @@ impl Envelope {
         }
     }
 
-    /// The result of a frame that a model looked at. `timings` as from [`Self::timings`], with the caller's stages added;
-    /// `end_to_end` is filled in here.
+    /// The result of a frame that a model looked at. `timings` as from [`Self::timings`], with the
+    /// caller's stages added; `end_to_end` is filled in here.
     #[must_use]
     pub fn done(
         &self,
@@ -151,7 +160,11 @@ impl Envelope {
         served_by: ServedBy,
         timings: TimingsMs,
     ) -> FrameResult {
-        FrameResult { detections, model: Some(model), ..self.ended(Status::Done, served_by, timings) }
+        FrameResult {
+            detections,
+            model: Some(model),
+            ..self.ended(Status::Done, served_by, timings)
+        }
     }
 
     /// The result of a frame that could not be processed.
@@ -164,21 +177,31 @@ impl Envelope {
     #[must_use]
     pub fn expired(&self, stage: &str, served_by: ServedBy, timings: TimingsMs) -> FrameResult {
         let late_ms = self.deadline.map_or(0.0, |deadline| Timestamp::now().ms_since(deadline));
-        let problem = Problem::expired(format!("the deadline had gone by for {late_ms:.0} ms when the frame came to {stage}"));
+        let problem = Problem::expired(format!(
+            "the deadline had gone by for {late_ms:.0} ms when the frame came to {stage}"
+        ));
         FrameResult { error: Some(problem), ..self.ended(Status::Expired, served_by, timings) }
     }
 
     /// The result of a frame that equals an earlier one, so that nobody looks at it.
     #[must_use]
-    pub fn skipped(&self, same_as: FrameId, decision: Decision, served_by: ServedBy, timings: TimingsMs) -> FrameResult {
+    pub fn skipped(
+        &self,
+        same_as: FrameId,
+        decision: Decision,
+        served_by: ServedBy,
+        timings: TimingsMs,
+    ) -> FrameResult {
         let (same_as, decision) = (Some(same_as), Some(decision));
         FrameResult { same_as, decision, ..self.ended(Status::Skipped, served_by, timings) }
     }
 
     fn ended(&self, status: Status, served_by: ServedBy, timings: TimingsMs) -> FrameResult {
         let now = Timestamp::now();
-        let decision =
-            |prepared: &Prepared| Decision { took_ms: Some(now.ms_since(prepared.decided_at)), ..prepared.decision.clone() };
+        let decision = |prepared: &Prepared| Decision {
+            took_ms: Some(now.ms_since(prepared.decided_at)),
+            ..prepared.decision.clone()
+        };
         FrameResult {
             frame_id: self.frame_id,
             camera: self.camera.clone(),

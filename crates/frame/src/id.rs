@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 /// The name of one frame: a UUIDv7, so that ids sort by the time at which the frame was received.
 ///
-/// To clients it is the job's UUID. Sixteen of its random bits are a check value that [`JobIds`] reads.
+/// To clients it is the job's UUID. Sixteen of its random bits are a check value that [`JobIds`]
+/// reads.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FrameId(Uuid);
@@ -53,9 +54,10 @@ impl FromStr for FrameId {
 
 /// Tells the ids that some web-server replica gave out from any other UUID, without shared state.
 ///
-/// A client may ask any replica for its job, also one that never saw the upload, or one that was restarted since.
-/// The last 16 bits of an id are a hash of the rest, so a replica can answer *pending* to an id of ours and
-/// *unknown* to a made-up one (of which one in 65,536 is mistaken for ours). This is a courtesy, not a secret.
+/// A client may ask any replica for its job, also one that never saw the upload, or one that was
+/// restarted since. The last 16 bits of an id are a hash of the rest, so a replica can answer
+/// *pending* to an id of ours and *unknown* to a made-up one (of which one in 65,536 is mistaken
+/// for ours). This is a courtesy, not a secret.
 pub struct JobIds;
 
 impl JobIds {
@@ -75,7 +77,9 @@ impl JobIds {
 
 /// FNV-1a (64 bits, folded to 16): <http://www.isthe.com/chongo/tech/comp/fnv/>.
 fn fnv1a(bytes: &[u8]) -> u16 {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    });
     ((hash >> 48) ^ (hash >> 32) ^ (hash >> 16) ^ hash) as u16
 }
 
@@ -108,8 +112,8 @@ impl CameraId {
         &self.0
     }
 
-    /// The Kafka key of a frame of this camera: the camera, so that its frames stay in order; frames that name no camera spread
-    /// by their id.
+    /// The Kafka key of a frame of this camera: the camera, so that its frames stay in order;
+    /// frames that name no camera spread by their id.
     #[must_use]
     pub fn key_of(&self, frame_id: FrameId) -> String {
         if self.is_unnamed() { frame_id.to_string() } else { self.to_string() }
@@ -126,7 +130,11 @@ impl TryFrom<String> for CameraId {
     type Error = InvalidCameraId;
     fn try_from(name: String) -> Result<Self, Self::Error> {
         let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
-        if (1..=64).contains(&name.len()) && name.bytes().all(allowed) { Ok(Self(name)) } else { Err(InvalidCameraId(name)) }
+        if (1..=64).contains(&name.len()) && name.bytes().all(allowed) {
+            Ok(Self(name))
+        } else {
+            Err(InvalidCameraId(name))
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::ImageSize;
 
-/// 8-bit RGB pixels, interleaved, row by row from the top, without padding: `width × height × 3` bytes.
+/// 8-bit RGB pixels, interleaved, row by row from the top, without padding: `width × height × 3`
+/// bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RgbImage {
     size: ImageSize,

@@ -21,7 +21,12 @@ impl Problem {
     /// `kind` is the last part of the type URI, e.g. `undecodable-frame`.
     #[must_use]
     pub fn new(status: u16, kind: &str, title: &str, detail: impl Into<String>) -> Self {
-        Self { kind: format!("/problems/{kind}"), title: title.into(), status, detail: detail.into() }
+        Self {
+            kind: format!("/problems/{kind}"),
+            title: title.into(),
+            status,
+            detail: detail.into(),
+        }
     }
 
     /// The frame's bytes are no image that can be decoded (422).
@@ -45,8 +50,9 @@ impl Problem {
     /// Whoever took the frame up ended before it had (500).
     #[must_use]
     pub fn given_up(unit: &str, takes: u32) -> Self {
-        let detail =
-            format!("{unit} took it up {takes} times, and each time its process ended before it was done with the frame");
+        let detail = format!(
+            "{unit} took it up {takes} times, and each time its process ended before it was done with the frame"
+        );
         Self::new(500, "frame-given-up", "The frame was given up", detail)
     }
 

@@ -15,7 +15,8 @@ pub enum Status {
     Expired,
     /// Nobody looked: the frame equals the camera's last one (see `same_as`).
     Skipped,
-    /// The edge has looked, and the cloud still does: not the end of the journey, another result follows.
+    /// The edge has looked, and the cloud still does: not the end of the journey, another result
+    /// follows.
     Provisional,
 }
 
@@ -65,7 +66,8 @@ pub struct FrameResult {
     /// The earlier frame of this camera that this one equals; present when skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_as: Option<FrameId>,
-    /// Which sending to a tier this result comes from: 1, or more when a tier did not answer in time or the cloud looked again.
+    /// Which sending to a tier this result comes from: 1, or more when a tier did not answer in
+    /// time or the cloud looked again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
     /// Which model looked; absent when none did.
@@ -81,7 +83,8 @@ impl FrameResult {
     /// As it travels: JSON.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("a result has text keys and finite structure, which JSON always takes")
+        serde_json::to_vec(self)
+            .expect("a result has text keys and finite structure, which JSON always takes")
     }
 }
 

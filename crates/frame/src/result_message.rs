@@ -1,6 +1,8 @@
 //! A result as it travels on the results topic.
 
-use crate::{CameraId, Envelope, FrameId, FrameResult, Problem, ServedBy, Status, TimingsMs, headers};
+use crate::{
+    CameraId, Envelope, FrameId, FrameResult, Problem, ServedBy, Status, TimingsMs, headers,
+};
 
 /// A result with its message's key and headers.
 #[derive(Clone, PartialEq, Debug)]
@@ -20,17 +22,24 @@ impl ResultMessage {
         Self { key: envelope.key(), headers: envelope.result_headers(), result }
     }
 
-    /// The `failed` result of a message whose headers do not make an envelope; `None` when they do not even tell which frame it
-    /// is, because then nobody can be waiting for it.
+    /// The `failed` result of a message whose headers do not make an envelope; `None` when they do
+    /// not even tell which frame it is, because then nobody can be waiting for it.
     #[must_use]
-    pub fn of_unreadable(list: &[(String, Vec<u8>)], reason: &str, served_by: ServedBy) -> Option<Self> {
+    pub fn of_unreadable(
+        list: &[(String, Vec<u8>)],
+        reason: &str,
+        served_by: ServedBy,
+    ) -> Option<Self> {
         let text = |wanted: &str| {
             let found = list.iter().rev().find(|(name, _)| name == wanted);
             found.and_then(|(_, value)| std::str::from_utf8(value).ok())
         };
         let frame_id: FrameId = text(headers::FRAME_ID)?.parse().ok()?;
-        let camera: CameraId = text(headers::CAMERA).and_then(|name| name.parse().ok()).unwrap_or_else(CameraId::unnamed);
-        let own_headers = [(headers::FRAME_ID, frame_id.to_string()), (headers::CAMERA, camera.to_string())];
+        let camera: CameraId = text(headers::CAMERA)
+            .and_then(|name| name.parse().ok())
+            .unwrap_or_else(CameraId::unnamed);
+        let own_headers =
+            [(headers::FRAME_ID, frame_id.to_string()), (headers::CAMERA, camera.to_string())];
         let result = FrameResult {
             frame_id,
             sequence: text(headers::SEQUENCE).and_then(|number| number.parse().ok()).unwrap_or(0),
@@ -48,7 +57,9 @@ impl ResultMessage {
         };
         Some(Self {
             key: camera.key_of(frame_id),
-            headers: own_headers.map(|(name, value)| (name.to_owned(), value.into_bytes())).to_vec(),
+            headers: own_headers
+                .map(|(name, value)| (name.to_owned(), value.into_bytes()))
+                .to_vec(),
             result,
         })
     }
@@ -61,10 +72,17 @@ mod tests {
     #[test]
     fn a_message_that_tells_its_frame_gets_a_failed_result_and_any_other_none() {
         let id = FrameId::fresh();
-        let list =
-            vec![(headers::FRAME_ID.to_owned(), id.to_string().into_bytes()), ("mlvi-camera".to_owned(), b"gate".to_vec())];
-        let message = ResultMessage::of_unreadable(&list, "header 'x' is missing", ServedBy::default()).unwrap();
-        assert_eq!((message.key.as_str(), message.result.frame_id, message.result.status), ("gate", id, Status::Failed));
+        let list = vec![
+            (headers::FRAME_ID.to_owned(), id.to_string().into_bytes()),
+            ("mlvi-camera".to_owned(), b"gate".to_vec()),
+        ];
+        let message =
+            ResultMessage::of_unreadable(&list, "header 'x' is missing", ServedBy::default())
+                .unwrap();
+        assert_eq!(
+            (message.key.as_str(), message.result.frame_id, message.result.status),
+            ("gate", id, Status::Failed)
+        );
         assert!(message.result.error.unwrap().detail.contains("header 'x'"));
         assert_eq!(ResultMessage::of_unreadable(&list[1..], "", ServedBy::default()), None);
     }

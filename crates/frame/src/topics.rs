@@ -25,7 +25,9 @@ impl Default for Topics {
 
 /// A text that cannot name a topic.
 #[derive(Debug, thiserror::Error)]
-#[error("'{0}' cannot name a topic: use 1 to 200 characters out of A-Z a-z 0-9 . _ -, and neither '.' nor '..'")]
+#[error(
+    "'{0}' cannot name a topic: use 1 to 200 characters out of A-Z a-z 0-9 . _ -, and neither '.' nor '..'"
+)]
 pub struct InvalidTopicName(pub String);
 
 impl Topics {
@@ -44,13 +46,17 @@ impl Topics {
         })
     }
 
-    /// Whether Kafka takes this as a topic's name (it allows 249 characters; we leave room for suffixes).
+    /// Whether Kafka takes this as a topic's name (it allows 249 characters; we leave room for
+    /// suffixes).
     ///
     /// # Errors
     /// When it does not.
     pub fn check(name: &str) -> Result<(), InvalidTopicName> {
         let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
-        let ok = (1..=200).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(allowed);
+        let ok = (1..=200).contains(&name.len())
+            && name != "."
+            && name != ".."
+            && name.bytes().all(allowed);
         if ok { Ok(()) } else { Err(InvalidTopicName(name.into())) }
     }
 

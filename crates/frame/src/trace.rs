@@ -53,11 +53,13 @@ impl fmt::Display for TraceParent {
 impl FromStr for TraceParent {
     type Err = InvalidTraceParent;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let lower_hex =
-            |part: &str, digits: usize| part.len() == digits && part.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
+        let lower_hex = |part: &str, digits: usize| {
+            part.len() == digits && part.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
+        };
         let parts: Vec<&str> = text.split('-').collect();
         let [version, trace, span, flags, ..] = parts[..] else { return Err(InvalidTraceParent) };
-        // version 00 has exactly four parts; a later one may have more and is read as far as we know it
+        // version 00 has exactly four parts; a later one may have more and is read as far as we
+        // know it
         let well_formed = lower_hex(version, 2)
             && version != "ff"
             && (version != "00" || parts.len() == 4)
@@ -72,7 +74,11 @@ impl FromStr for TraceParent {
             span_id: u64::from_str_radix(span, 16).map_err(|_| InvalidTraceParent)?,
             flags: u8::from_str_radix(flags, 16).map_err(|_| InvalidTraceParent)?,
         };
-        if parsed.trace_id == 0 || parsed.span_id == 0 { Err(InvalidTraceParent) } else { Ok(parsed) }
+        if parsed.trace_id == 0 || parsed.span_id == 0 {
+            Err(InvalidTraceParent)
+        } else {
+            Ok(parsed)
+        }
     }
 }
 

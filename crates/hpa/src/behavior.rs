@@ -11,7 +11,13 @@ pub(crate) struct Change {
 }
 
 /// The most replicas that may be had now (`calculateScaleUpLimitWithScalingRules`).
-pub(crate) fn up_limit(rules: &Rules, current: u32, up: &[Change], down: &[Change], now: Duration) -> u32 {
+pub(crate) fn up_limit(
+    rules: &Rules,
+    current: u32,
+    up: &[Change],
+    down: &[Change],
+    now: Duration,
+) -> u32 {
     let allowed = |policy: &ChangePolicy| {
         let start = at_period_start(policy, current, up, down, now);
         match policy.kind {
@@ -30,7 +36,13 @@ pub(crate) fn up_limit(rules: &Rules, current: u32, up: &[Change], down: &[Chang
 }
 
 /// The fewest replicas that may be had now (`calculateScaleDownLimitWithBehaviors`).
-pub(crate) fn down_limit(rules: &Rules, current: u32, up: &[Change], down: &[Change], now: Duration) -> u32 {
+pub(crate) fn down_limit(
+    rules: &Rules,
+    current: u32,
+    up: &[Change],
+    down: &[Change],
+    now: Duration,
+) -> u32 {
     let allowed = |policy: &ChangePolicy| {
         let start = at_period_start(policy, current, up, down, now);
         match policy.kind {
@@ -49,7 +61,13 @@ pub(crate) fn down_limit(rules: &Rules, current: u32, up: &[Change], down: &[Cha
 }
 
 /// How many replicas there were when the policy's period began.
-fn at_period_start(policy: &ChangePolicy, current: u32, up: &[Change], down: &[Change], now: Duration) -> f64 {
+fn at_period_start(
+    policy: &ChangePolicy,
+    current: u32,
+    up: &[Change],
+    down: &[Change],
+    now: Duration,
+) -> f64 {
     let within = |changes: &[Change]| -> f64 {
         let recent = changes.iter().filter(|change| change.at + policy.period > now);
         recent.map(|change| f64::from(change.replicas)).sum()
@@ -66,8 +84,15 @@ impl Past {
         Self(Vec::new())
     }
 
-    /// The most cautious number between the windows' bounds (`stabilizeRecommendationWithBehaviors`), and remembers `wanted`.
-    pub(crate) fn stabilise(&mut self, current: u32, wanted: u32, windows: (Duration, Duration), now: Duration) -> u32 {
+    /// The most cautious number between the windows' bounds
+    /// (`stabilizeRecommendationWithBehaviors`), and remembers `wanted`.
+    pub(crate) fn stabilise(
+        &mut self,
+        current: u32,
+        wanted: u32,
+        windows: (Duration, Duration),
+        now: Duration,
+    ) -> u32 {
         let (up, down) = windows;
         let (mut lowest, mut highest) = (wanted, wanted);
         for (at, recommended) in &self.0 {
@@ -84,7 +109,8 @@ impl Past {
         current.max(lowest).min(highest)
     }
 
-    /// The highest recommendation of the window (`stabilizeRecommendation`, for autoscalers without a `behavior`).
+    /// The highest recommendation of the window (`stabilizeRecommendation`, for autoscalers without
+    /// a `behavior`).
     pub(crate) fn highest(&mut self, wanted: u32, window: Duration, now: Duration) -> u32 {
         self.0.retain(|(at, _)| *at + window >= now);
         self.0.push((now, wanted));

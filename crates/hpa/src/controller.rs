@@ -18,7 +18,8 @@ pub struct Observed<'a> {
     pub current: u32,
     /// The pods that are not being deleted.
     pub pods: &'a [PodSeen],
-    /// What a pod (or the container that is looked at) requests, in thousandths of a core; 0 when it requests nothing.
+    /// What a pod (or the container that is looked at) requests, in thousandths of a core; 0 when
+    /// it requests nothing.
     pub request_millicores: u64,
     /// Messages that wait for the group; `None` when not known.
     pub lag: Option<u64>,
@@ -97,8 +98,10 @@ impl Controller {
 
     fn by_metrics(&mut self, observed: &Observed<'_>) -> Verdict {
         let tolerances = self.spec.tolerances();
-        let known = self.spec.metrics.iter().filter(|metric| !matches!(metric, Metric::Other { .. }));
-        let asked: Vec<Option<Proposal>> = known.map(|metric| propose(metric, observed, tolerances)).collect();
+        let known =
+            self.spec.metrics.iter().filter(|metric| !matches!(metric, Metric::Other { .. }));
+        let asked: Vec<Option<Proposal>> =
+            known.map(|metric| propose(metric, observed, tolerances)).collect();
         let highest = asked.iter().flatten().copied().max_by_key(|proposal| proposal.replicas);
         let stay = Verdict { desired: observed.current, proposal: highest, limit: None };
         match highest {
@@ -114,7 +117,12 @@ impl Controller {
         let wanted = proposal.replicas;
         let (stable, lowest, highest) = match &self.spec.behavior {
             Some(Behavior { up, down }) => {
-                let stable = self.past.stabilise(current, wanted, (up.stabilisation, down.stabilisation), now);
+                let stable = self.past.stabilise(
+                    current,
+                    wanted,
+                    (up.stabilisation, down.stabilisation),
+                    now,
+                );
                 let lowest = down_limit(down, current, &self.up, &self.down, now);
                 (stable, lowest, up_limit(up, current, &self.up, &self.down, now))
             }
@@ -131,7 +139,11 @@ impl Controller {
             Some(Limit::Minimum)
         } else if within_rate != stable {
             // a rate that the maximum would have cut off anyway is not what limits
-            if stable > highest && highest >= self.spec.max { Some(Limit::Maximum) } else { Some(Limit::Rate) }
+            if stable > highest && highest >= self.spec.max {
+                Some(Limit::Maximum)
+            } else {
+                Some(Limit::Rate)
+            }
         } else if stable != wanted {
             Some(Limit::Stabilisation)
         } else {
@@ -147,7 +159,13 @@ impl Controller {
             self.down.clear();
             return;
         };
-        let longest = up.policies.iter().chain(&down.policies).map(|policy| policy.period).max().unwrap_or_default();
+        let longest = up
+            .policies
+            .iter()
+            .chain(&down.policies)
+            .map(|policy| policy.period)
+            .max()
+            .unwrap_or_default();
         for changes in [&mut self.up, &mut self.down] {
             changes.retain(|change| change.at + longest > now);
         }

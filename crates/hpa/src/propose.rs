@@ -11,16 +11,26 @@ pub struct Proposal {
     pub measured: u64,
 }
 
-/// How many replicas `metric` asks for, or `None` when nothing can be said. `tolerances` are those downwards and upwards.
+/// How many replicas `metric` asks for, or `None` when nothing can be said. `tolerances` are those
+/// downwards and upwards.
 #[must_use]
-pub fn propose(metric: &Metric, observed: &Observed<'_>, tolerances: (f64, f64)) -> Option<Proposal> {
+pub fn propose(
+    metric: &Metric,
+    observed: &Observed<'_>,
+    tolerances: (f64, f64),
+) -> Option<Proposal> {
     match metric {
         Metric::CpuUtilisation { percent, .. } => {
             let (percent, request) = (u64::from(*percent), observed.request_millicores);
             let fallback = request * percent.max(100) / 100;
             // whole per cents, as the controller calculates with
-            let measure = |usage: &[u64]| 100 * usage.iter().sum::<u64>() / (request * usage.len() as u64);
-            if request == 0 { None } else { by_pods(observed, percent, fallback, tolerances, measure) }
+            let measure =
+                |usage: &[u64]| 100 * usage.iter().sum::<u64>() / (request * usage.len() as u64);
+            if request == 0 {
+                None
+            } else {
+                by_pods(observed, percent, fallback, tolerances, measure)
+            }
         }
         Metric::CpuUsage { millicores, .. } => {
             let measure = |usage: &[u64]| usage.iter().sum::<u64>() / usage.len() as u64;
@@ -29,15 +39,19 @@ pub fn propose(metric: &Metric, observed: &Observed<'_>, tolerances: (f64, f64))
         Metric::Lag { per_replica } => {
             let lag = observed.lag?;
             let ratio = lag as f64 / (*per_replica as f64 * f64::from(observed.current));
-            let replicas = if within(ratio, tolerances) { observed.current } else { ceil(lag as f64 / *per_replica as f64) };
+            let replicas = if within(ratio, tolerances) {
+                observed.current
+            } else {
+                ceil(lag as f64 / *per_replica as f64)
+            };
             Some(Proposal { replicas, measured: lag })
         }
         Metric::Other { .. } => None,
     }
 }
 
-/// `GetResourceReplicas` and `calcPlainMetricReplicas`, which differ in what they compare and in what a pod without measurements
-/// counts on the way down (`fallback`).
+/// `GetResourceReplicas` and `calcPlainMetricReplicas`, which differ in what they compare and in
+/// what a pod without measurements counts on the way down (`fallback`).
 fn by_pods(
     observed: &Observed<'_>,
     target: u64,
@@ -48,7 +62,9 @@ fn by_pods(
     let current = observed.current;
     let count = |which: PodSeen| observed.pods.iter().filter(|pod| **pod == which).count();
     let (missing, unready) = (count(PodSeen::Missing), count(PodSeen::Unready));
-    let usage = |pod: &PodSeen| if let PodSeen::Measured { millicores } = pod { Some(*millicores) } else { None };
+    let usage = |pod: &PodSeen| {
+        if let PodSeen::Measured { millicores } = pod { Some(*millicores) } else { None }
+    };
     let mut usage: Vec<u64> = observed.pods.iter().filter_map(usage).collect();
     if usage.is_empty() || target == 0 {
         return None;
@@ -58,7 +74,8 @@ fn by_pods(
     let stay = Some(Proposal { replicas: current, measured });
     let up_with_unready = unready > 0 && ratio > 1.0;
     if !up_with_unready && missing == 0 {
-        let replicas = if within(ratio, tolerances) { current } else { ceil(ratio * usage.len() as f64) };
+        let replicas =
+            if within(ratio, tolerances) { current } else { ceil(ratio * usage.len() as f64) };
         return Some(Proposal { replicas, measured });
     }
     if ratio < 1.0 {

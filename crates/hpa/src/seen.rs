@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-/// For so long after its start a pod's CPU usage is read with care (`--horizontal-pod-autoscaler-cpu-initialization-period`).
+/// For so long after its start a pod's CPU usage is read with care
+/// (`--horizontal-pod-autoscaler-cpu-initialization-period`).
 const CPU_INITIALISATION: Duration = Duration::from_secs(300);
-/// A pod that was never ready for so long after its start is not counted (`--horizontal-pod-autoscaler-initial-readiness-delay`).
+/// A pod that was never ready for so long after its start is not counted
+/// (`--horizontal-pod-autoscaler-initial-readiness-delay`).
 const INITIAL_READINESS_DELAY: Duration = Duration::from_secs(30);
 
 /// A pod as the controller counts it. Pods that are being deleted are left out before.
@@ -80,9 +82,19 @@ mod tests {
             ("pending", pending, 110, PodSeen::Unready),
             ("running without a measurement", pod(true, 110, None), 120, PodSeen::Missing),
             ("not ready yet", pod(false, 100, Some(115)), 120, PodSeen::Unready),
-            ("measured before it had been ready for a window", pod(true, 110, Some(124)), 130, PodSeen::Unready),
+            (
+                "measured before it had been ready for a window",
+                pod(true, 110, Some(124)),
+                130,
+                PodSeen::Unready,
+            ),
             ("measured after a window", pod(true, 110, Some(125)), 130, busy),
-            ("never ready, long after its start", pod(false, 100, Some(500)), 500, PodSeen::Unready),
+            (
+                "never ready, long after its start",
+                pod(false, 100, Some(500)),
+                500,
+                PodSeen::Unready,
+            ),
             ("was ready once, long after its start", pod(false, 450, Some(500)), 500, busy),
         ] {
             assert_eq!(pod_seen(&pod, s(now)), expected, "{what}");

@@ -13,7 +13,8 @@ pub struct Spec {
     pub max: u32,
     /// What is looked at; the metric that asks for the most replicas decides.
     pub metrics: Vec<Metric>,
-    /// How fast it may go; left out, the controller's older rules hold: up to twice as many (or 4), down after 300 s.
+    /// How fast it may go; left out, the controller's older rules hold: up to twice as many (or
+    /// 4), down after 300 s.
     pub behavior: Option<Behavior>,
 }
 
@@ -122,8 +123,17 @@ impl Rules {
     /// Down by any number once nothing more was wanted for 300 s.
     #[must_use]
     pub fn down() -> Self {
-        let policies = vec![ChangePolicy { kind: PolicyKind::Percent, value: 100, period: Duration::from_secs(15) }];
-        Self { stabilisation: DOWN_STABILISATION, policies, select: Select::Max, tolerance: TOLERANCE }
+        let policies = vec![ChangePolicy {
+            kind: PolicyKind::Percent,
+            value: 100,
+            period: Duration::from_secs(15),
+        }];
+        Self {
+            stabilisation: DOWN_STABILISATION,
+            policies,
+            select: Select::Max,
+            tolerance: TOLERANCE,
+        }
     }
 }
 
@@ -137,8 +147,11 @@ impl Spec {
         })
     }
 
-    /// While usage is off its target by no more than this share nothing changes: downwards and upwards.
+    /// While usage is off its target by no more than this share nothing changes: downwards and
+    /// upwards.
     pub(crate) fn tolerances(&self) -> (f64, f64) {
-        self.behavior.as_ref().map_or((TOLERANCE, TOLERANCE), |behavior| (behavior.down.tolerance, behavior.up.tolerance))
+        self.behavior.as_ref().map_or((TOLERANCE, TOLERANCE), |behavior| {
+            (behavior.down.tolerance, behavior.up.tolerance)
+        })
     }
 }

@@ -1,4 +1,5 @@
-//! The controller against numbers worked out by hand, those of Kubernetes' documentation and of its own tests.
+//! The controller against numbers worked out by hand, those of Kubernetes' documentation and of its
+//! own tests.
 
 use crate::*;
 use proptest::prelude::*;
@@ -50,7 +51,11 @@ fn proposals_are_those_of_the_controllers_own_tests() {
     ];
     for (name, percent, pods, measured, replicas) in cases {
         let observed = seen(0, pods.len() as u32, &pods);
-        assert_eq!(propose(&cpu(percent), &observed, (0.1, 0.1)), Some(Proposal { replicas, measured }), "{name}");
+        assert_eq!(
+            propose(&cpu(percent), &observed, (0.1, 0.1)),
+            Some(Proposal { replicas, measured }),
+            "{name}"
+        );
     }
 }
 
@@ -65,11 +70,16 @@ fn without_measurements_or_requests_nothing_is_proposed() {
 
 #[test]
 fn twice_the_target_asks_for_twice_as_many_and_half_of_it_for_half() {
-    // "if the current metric value is 200m, and the desired value is 100m, the number of replicas will be doubled […] 50m […] halved"
+    // "if the current metric value is 200m, and the desired value is 100m, the number of replicas
+    // will be doubled […] 50m […] halved"
     let metric = Metric::CpuUsage { container: None, millicores: 100 };
     for (usage, replicas) in [(200, 8), (50, 2), (110, 4), (111, 5), (90, 4), (89, 4), (75, 3)] {
         let pods = busy(&[usage; 4]);
-        assert_eq!(propose(&metric, &seen(0, 4, &pods), (0.1, 0.1)).unwrap().replicas, replicas, "{usage}m");
+        assert_eq!(
+            propose(&metric, &seen(0, 4, &pods), (0.1, 0.1)).unwrap().replicas,
+            replicas,
+            "{usage}m"
+        );
     }
 }
 
@@ -77,18 +87,31 @@ fn twice_the_target_asks_for_twice_as_many_and_half_of_it_for_half() {
 fn lag_asks_for_a_pod_for_each_so_many_messages() {
     let metric = Metric::Lag { per_replica: 10 };
     let with = |lag, current| Observed { lag: Some(lag), ..seen(0, current, &[]) };
-    for (lag, current, replicas) in [(95, 2, 10), (21, 2, 2), (22, 2, 2), (23, 2, 3), (0, 5, 0), (5, 3, 1)] {
-        assert_eq!(propose(&metric, &with(lag, current), (0.1, 0.1)).unwrap().replicas, replicas, "{lag} waiting for {current}");
+    for (lag, current, replicas) in
+        [(95, 2, 10), (21, 2, 2), (22, 2, 2), (23, 2, 3), (0, 5, 0), (5, 3, 1)]
+    {
+        assert_eq!(
+            propose(&metric, &with(lag, current), (0.1, 0.1)).unwrap().replicas,
+            replicas,
+            "{lag} waiting for {current}"
+        );
     }
     assert_eq!(propose(&metric, &seen(0, 2, &[]), (0.1, 0.1)), None);
 }
 
 #[test]
 fn each_direction_has_its_own_tolerance() {
-    let rules = Behavior { up: Rules { tolerance: 0.0, ..Rules::up() }, down: Rules { tolerance: 0.5, ..Rules::down() } };
+    let rules = Behavior {
+        up: Rules { tolerance: 0.0, ..Rules::up() },
+        down: Rules { tolerance: 0.5, ..Rules::down() },
+    };
     let look = |millicores: u64| {
         let pods = busy(&[millicores; 10]);
-        Controller::new(spec(1, 50, cpu(50), Some(rules.clone()))).evaluate(&seen(0, 10, &pods)).proposal.unwrap().replicas
+        Controller::new(spec(1, 50, cpu(50), Some(rules.clone())))
+            .evaluate(&seen(0, 10, &pods))
+            .proposal
+            .unwrap()
+            .replicas
     };
     assert_eq!([look(250), look(240), look(500), look(510)], [10, 5, 10, 11]);
 }
@@ -107,9 +130,11 @@ fn follow(spec: Spec, start: u32, usage: impl Fn(u64) -> u64, looks: u64) -> Vec
 
 #[test]
 fn the_example_of_the_documentation_goes_down_by_a_tenth_and_then_by_four() {
-    // "If the number of replicas is 80 and the target has to be scaled down to 10 replicas then during the first step 8 replicas will
-    // be reduced. In the next iteration when the number of replicas is 72, 10% of the pods is 7.2 but the number is rounded up to 8 […]
-    // When the number of replicas falls below 40 the first policy will be applied and 4 replicas will be reduced at a time"
+    // "If the number of replicas is 80 and the target has to be scaled down to 10 replicas then
+    // during the first step 8 replicas will be reduced. In the next iteration when the number
+    // of replicas is 72, 10% of the pods is 7.2 but the number is rounded up to 8 […]
+    // When the number of replicas falls below 40 the first policy will be applied and 4 replicas
+    // will be reduced at a time"
     let minute = s(60);
     let policies = vec![
         ChangePolicy { kind: PolicyKind::Pods, value: 4, period: minute },
@@ -120,7 +145,10 @@ fn the_example_of_the_documentation_goes_down_by_a_tenth_and_then_by_four() {
     let looks = follow(spec(1, 100, cpu(50), Some(behavior)), 80, |_| 10, 4 * 14);
     let minutes: Vec<u32> = looks.chunks(4).map(|minute| minute[0]).collect();
     assert_eq!(minutes, [72, 64, 57, 51, 45, 40, 36, 32, 28, 24, 20, 16, 12, 8]);
-    assert!(looks.chunks(4).all(|minute| minute.iter().all(|replicas| *replicas == minute[0])), "once a minute: {looks:?}");
+    assert!(
+        looks.chunks(4).all(|minute| minute.iter().all(|replicas| *replicas == minute[0])),
+        "once a minute: {looks:?}"
+    );
 }
 
 #[test]
@@ -164,7 +192,12 @@ fn a_period_longer_than_a_look_is_counted_over_several_looks() {
 fn it_goes_down_when_the_window_has_passed_and_not_before() {
     for behavior in [Some(Behavior::default()), None] {
         // at 75 s the last look that wants four
-        let looks = follow(spec(1, 10, cpu(50), behavior.clone()), 4, |t| if t <= 75 { 500 } else { 100 }, 30);
+        let looks = follow(
+            spec(1, 10, cpu(50), behavior.clone()),
+            4,
+            |t| if t <= 75 { 500 } else { 100 },
+            30,
+        );
         let first_down = looks.iter().position(|replicas| *replicas < 4).unwrap() as u64 * 15;
         // an autoscaler with a behaviour forgets at the window's end, one without just after it
         assert_eq!(first_down, if behavior.is_some() { 375 } else { 390 });
@@ -183,7 +216,8 @@ fn a_window_upwards_waits_for_the_lowest_recommendation() {
 fn bounds_hold_and_are_named() {
     let limit = |min, max, current: u32, usage: u64| {
         let pods = busy(&vec![usage; current as usize]);
-        let verdict = Controller::new(spec(min, max, cpu(50), None)).evaluate(&seen(0, current, &pods));
+        let verdict =
+            Controller::new(spec(min, max, cpu(50), None)).evaluate(&seen(0, current, &pods));
         (verdict.desired, verdict.limit)
     };
     assert_eq!(limit(1, 3, 2, 1000), (3, Some(Limit::Maximum)));
@@ -199,12 +233,16 @@ fn bounds_hold_and_are_named() {
 fn a_metric_that_cannot_be_read_forbids_going_down_but_not_up() {
     let metrics = vec![cpu(50), Metric::Lag { per_replica: 10 }];
     let down = Rules { stabilisation: Duration::ZERO, ..Rules::down() };
-    let two = Spec { min: 1, max: 10, metrics, behavior: Some(Behavior { down, ..Behavior::default() }) };
+    let two =
+        Spec { min: 1, max: 10, metrics, behavior: Some(Behavior { down, ..Behavior::default() }) };
     let look = |usage, lag| {
         let pods = busy(&[usage; 4]);
         Controller::new(two.clone()).evaluate(&Observed { lag, ..seen(0, 4, &pods) }).desired
     };
-    assert_eq!([look(100, None), look(1000, None), look(100, Some(0)), look(100, Some(60))], [4, 8, 1, 6]);
+    assert_eq!(
+        [look(100, None), look(1000, None), look(100, Some(0)), look(100, Some(60))],
+        [4, 8, 1, 6]
+    );
 }
 
 prop_compose! {

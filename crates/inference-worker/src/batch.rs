@@ -5,8 +5,14 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-/// Hands batches on until the senders of `jobs` are gone. Both channels are bounded, so a busy model holds the frames back.
-pub(crate) async fn gather(mut jobs: mpsc::Receiver<Job>, batches: mpsc::Sender<Vec<Job>>, max: usize, wait: Duration) {
+/// Hands batches on until the senders of `jobs` are gone. Both channels are bounded, so a busy
+/// model holds the frames back.
+pub(crate) async fn gather(
+    mut jobs: mpsc::Receiver<Job>,
+    batches: mpsc::Sender<Vec<Job>>,
+    max: usize,
+    wait: Duration,
+) {
     while let Some(first) = jobs.recv().await {
         let deadline = Instant::now() + wait;
         let mut batch = vec![first];
@@ -55,11 +61,13 @@ mod tests {
         for sequence in 0..4 {
             jobs.send(job(sequence).0).await.unwrap_or_else(|_| panic!("the gatherer has ended"));
         }
-        let numbers = |batch: Vec<Job>| batch.iter().map(|job| job.envelope.sequence).collect::<Vec<_>>();
+        let numbers =
+            |batch: Vec<Job>| batch.iter().map(|job| job.envelope.sequence).collect::<Vec<_>>();
         assert_eq!(numbers(batches.recv().await.unwrap()), [0, 1, 2]);
         let full_at = Instant::now();
         assert_eq!(numbers(batches.recv().await.unwrap()), [3]);
-        // the wait began when the fourth job was taken up, at the latest when the full batch was received
+        // the wait began when the fourth job was taken up, at the latest when the full batch was
+        // received
         assert!(full_at.elapsed() >= wait / 2, "it waited for others: {:?}", full_at.elapsed());
         drop(jobs);
         assert!(batches.recv().await.is_none());

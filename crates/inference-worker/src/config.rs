@@ -41,8 +41,8 @@ pub struct Config {
     pub max_pixels: u64,
     /// Where decoded pictures have room.
     pub room: PixelRoom,
-    /// The unit stops when the model has failed on so many frames in a row: a broken release must not turn a whole topic into
-    /// dead letters.
+    /// The unit stops when the model has failed on so many frames in a row: a broken release must
+    /// not turn a whole topic into dead letters.
     pub max_model_failures: u32,
 }
 
@@ -60,8 +60,12 @@ impl Config {
     pub fn from_settings(settings: &mut Settings, tier: Destination) -> Self {
         let unit = format!("{tier}-inference");
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let threads =
-            settings.number("MLVI_MODEL_THREADS", cores, 1..=256, "how many frames are looked at at a time, a thread each");
+        let threads = settings.number(
+            "MLVI_MODEL_THREADS",
+            cores,
+            1..=256,
+            "how many frames are looked at at a time, a thread each",
+        );
         let max_batch = settings.number(
             "MLVI_MAX_BATCH",
             1,
@@ -74,7 +78,8 @@ impl Config {
             Duration::ZERO..=Duration::from_secs(10),
             "how long the first frame of a batch waits for others, when MLVI_MAX_BATCH is above 1",
         );
-        // one batch at work and one waiting per thread keep the model busy; more would only take frames away from other replicas
+        // one batch at work and one waiting per thread keep the model busy; more would only take
+        // frames away from other replicas
         let max_in_flight = settings.number(
             "MLVI_MAX_IN_FLIGHT",
             2 * threads * max_batch,
@@ -126,10 +131,19 @@ fn bytes(of: u64) -> usize {
 }
 
 impl ModelConfig {
-    /// Reads `MLVI_MODELS_DIR` and `MLVI_MODEL`, and refuses a name that the folder does not describe.
+    /// Reads `MLVI_MODELS_DIR` and `MLVI_MODEL`, and refuses a name that the folder does not
+    /// describe.
     pub fn from_settings(settings: &mut Settings) -> Self {
-        let dir = PathBuf::from(settings.text("MLVI_MODELS_DIR", "models", "the folder of model descriptions (*.toml)"));
-        let name = settings.text("MLVI_MODEL", "yolov3-tiny", "the model, by the name of its description in MLVI_MODELS_DIR");
+        let dir = PathBuf::from(settings.text(
+            "MLVI_MODELS_DIR",
+            "models",
+            "the folder of model descriptions (*.toml)",
+        ));
+        let name = settings.text(
+            "MLVI_MODEL",
+            "yolov3-tiny",
+            "the model, by the name of its description in MLVI_MODELS_DIR",
+        );
         if let Err(ModelError::UnknownModel { available, .. }) = Description::load(&dir, &name) {
             let allowed = if available.is_empty() {
                 format!("a model of MLVI_MODELS_DIR='{}', which holds none", dir.display())
@@ -150,7 +164,8 @@ mod tests {
     fn an_unknown_model_is_refused_with_the_known_ones() {
         let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
         let read = |name: &str| {
-            let mut settings = Settings::from_pairs([("MLVI_MODELS_DIR", models), ("MLVI_MODEL", name)]);
+            let mut settings =
+                Settings::from_pairs([("MLVI_MODELS_DIR", models), ("MLVI_MODEL", name)]);
             Config::from_settings(&mut settings, Destination::Edge);
             settings.finish()
         };

@@ -34,8 +34,14 @@ impl Verdict {
     }
 }
 
-/// Measures the hardness of a frame, of this size, in which the edge has found this; `None` when it is to be looked at only once.
-pub(crate) fn judge(envelope: &Envelope, image: ImageSize, found: &Found, now: Timestamp) -> Option<Verdict> {
+/// Measures the hardness of a frame, of this size, in which the edge has found this; `None` when it
+/// is to be looked at only once.
+pub(crate) fn judge(
+    envelope: &Envelope,
+    image: ImageSize,
+    found: &Found,
+    now: Timestamp,
+) -> Option<Verdict> {
     let escalation = envelope.prepared.as_ref()?.escalation.as_deref()?;
     let seen = Seen { confident: &found.detections, weak: &found.weak, image };
     Some(match escalation.parse::<Hardness>() {
@@ -52,14 +58,23 @@ pub(crate) fn judge(envelope: &Envelope, image: ImageSize, found: &Found, now: T
 /// The envelope with which a hard frame goes on. The cloud has as long to begin as the edge had.
 pub(crate) fn to_the_cloud(envelope: &Envelope, now: Timestamp) -> Envelope {
     let prepared = envelope.prepared.as_ref().map(|prepared| Prepared {
-        decision: Decision { destination: Destination::Cloud, reason: REASON.into(), ..prepared.decision.clone() },
+        decision: Decision {
+            destination: Destination::Cloud,
+            reason: REASON.into(),
+            ..prepared.decision.clone()
+        },
         attempt: prepared.attempt.saturating_add(1),
         answer_by: prepared.answer_by.map(|answer_by| now + span(envelope.sent_at, answer_by)),
         escalation: None,
         provisional: true,
         ..prepared.clone()
     });
-    Envelope { traceparent: envelope.traceparent.child(), sent_at: now, prepared, ..envelope.clone() }
+    Envelope {
+        traceparent: envelope.traceparent.child(),
+        sent_at: now,
+        prepared,
+        ..envelope.clone()
+    }
 }
 
 fn span(from: Timestamp, to: Timestamp) -> Duration {
@@ -91,7 +106,8 @@ mod tests {
 
     fn found(confidence: f32) -> Found {
         let bounding_box = BoundingBox { x: 0.0, y: 0.0, width: 1.0, height: 1.0 };
-        let detections = vec![Detection { class: "dog".into(), class_id: 16, confidence, bounding_box }];
+        let detections =
+            vec![Detection { class: "dog".into(), class_id: 16, confidence, bounding_box }];
         Found { detections, weak: vec![], inference_ms: 1.0, postprocess_ms: 0.0 }
     }
 
@@ -102,10 +118,17 @@ mod tests {
         assert_eq!(judge(&envelope(Some(BELOW_HALF)), SIZE, &found(0.3), now), Some(Verdict::Hard));
         assert_eq!(judge(&envelope(Some(BELOW_HALF)), SIZE, &found(0.9), now), Some(Verdict::Easy));
         for text in ["", "difficult", "max-confidence", "max-confidence<0.5,empty=easy,"] {
-            assert_eq!(judge(&envelope(Some(text)), SIZE, &found(0.3), now), Some(Verdict::Unreadable), "{text}");
+            assert_eq!(
+                judge(&envelope(Some(text)), SIZE, &found(0.3), now),
+                Some(Verdict::Unreadable),
+                "{text}"
+            );
         }
         let late = |confidence| {
-            let envelope = Envelope { deadline: Some(Timestamp::from_micros(1)), ..envelope(Some(BELOW_HALF)) };
+            let envelope = Envelope {
+                deadline: Some(Timestamp::from_micros(1)),
+                ..envelope(Some(BELOW_HALF))
+            };
             judge(&envelope, SIZE, &found(confidence), now)
         };
         assert_eq!((late(0.3), late(0.9)), (Some(Verdict::Late), Some(Verdict::Easy)));
@@ -133,7 +156,12 @@ mod tests {
         assert_eq!(after, expected);
         assert_eq!(cloud.traceparent.trace_id(), edge.traceparent.trace_id());
         assert_ne!(cloud.traceparent, edge.traceparent);
-        let rest = Envelope { traceparent: edge.traceparent, sent_at: now, prepared: edge.prepared.clone(), ..cloud };
+        let rest = Envelope {
+            traceparent: edge.traceparent,
+            sent_at: now,
+            prepared: edge.prepared.clone(),
+            ..cloud
+        };
         assert_eq!(rest, Envelope { sent_at: now, ..edge });
     }
 

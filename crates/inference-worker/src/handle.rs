@@ -5,7 +5,8 @@ use crate::job::{Job, Outcome, Seen};
 use crate::publish::Publisher;
 use detector::Found;
 use frame::{
-    Destination, Envelope, FrameResult, ImageSize, ModelInfo, Problem, ResultMessage, ServedBy, Status, Timestamp, TimingsMs,
+    Destination, Envelope, FrameResult, ImageSize, ModelInfo, Problem, ResultMessage, ServedBy,
+    Status, Timestamp, TimingsMs,
 };
 use frame_bus::{Handle, Message, SendError, Turn};
 use std::sync::Arc;
@@ -16,8 +17,8 @@ use tracing::{Instrument, debug, debug_span, error, info, warn};
 use unit::PixelRoom;
 use vision::Limits;
 
-/// What a pixel takes while a frame is looked at, in bytes: the picture (3), and some for its decoder; what the preprocessor sends is a
-/// baseline JPEG.
+/// What a pixel takes while a frame is looked at, in bytes: the picture (3), and some for its
+/// decoder; what the preprocessor sends is a baseline JPEG.
 const BYTES_PER_PIXEL: u64 = 5;
 
 /// What all deliveries of a worker share.
@@ -53,7 +54,9 @@ impl Handle for Handler {
 
     async fn give_up(&self, message: Message, mut turn: Turn, takes: u32) -> Result<(), SendError> {
         let problem = Problem::given_up(&self.served_by.unit, takes);
-        let Ok(envelope) = message.envelope() else { return self.put_aside(&message, &problem.to_string(), turn).await };
+        let Ok(envelope) = message.envelope() else {
+            return self.put_aside(&message, &problem.to_string(), turn).await;
+        };
         turn.wait().await;
         warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, %problem, "frame failed");
         self.publisher.dead_letter(&message, &problem.to_string()).await?;
@@ -71,7 +74,12 @@ impl Handle for Handler {
 }
 
 impl Handler {
-    async fn see_through(&self, envelope: Arc<Envelope>, message: Arc<Message>, mut turn: Turn) -> Result<(), SendError> {
+    async fn see_through(
+        &self,
+        envelope: Arc<Envelope>,
+        message: Arc<Message>,
+        mut turn: Turn,
+    ) -> Result<(), SendError> {
         let room = self.room.take(memory_for(&message.payload, &self.limits)).await;
         let (reply, outcome) = oneshot::channel();
         let job = Job { envelope: Arc::clone(&envelope), message: Arc::clone(&message), reply };
@@ -80,7 +88,9 @@ impl Handler {
         drop(room);
         turn.wait().await;
         // the thread has died with the frame: the unit stops, and another process gets it
-        let Some(outcome) = outcome else { return Err(SendError::Fatal("no model thread answers".into())) };
+        let Some(outcome) = outcome else {
+            return Err(SendError::Fatal("no model thread answers".into()));
+        };
         let Some(result) = self.result(&envelope, outcome) else {
             self.publisher.metrics.superseded();
             debug!("frame passed over, another tier looks at it");
@@ -100,13 +110,21 @@ impl Handler {
         if sent_on {
             // only now: should the cloud never answer, the edge's answer stands
             let jpeg = Arc::unwrap_or_clone(message).payload;
-            self.publisher.to_the_cloud(&escalate::to_the_cloud(&envelope, Timestamp::now()), jpeg).await?;
+            self.publisher
+                .to_the_cloud(&escalate::to_the_cloud(&envelope, Timestamp::now()), jpeg)
+                .await?;
         }
         Ok(())
     }
 
-    /// A message without a readable envelope: a dead letter, and a result if it can be told which frame it is.
-    async fn put_aside(&self, message: &Message, reason: &str, mut turn: Turn) -> Result<(), SendError> {
+    /// A message without a readable envelope: a dead letter, and a result if it can be told which
+    /// frame it is.
+    async fn put_aside(
+        &self,
+        message: &Message,
+        reason: &str,
+        mut turn: Turn,
+    ) -> Result<(), SendError> {
         turn.wait().await;
         let Message { topic, partition, offset, .. } = message;
         warn!(topic, partition, offset, reason, "message is no frame");
@@ -119,16 +137,26 @@ impl Handler {
 
     /// `None` when the frame gets no result from here.
     fn result(&self, envelope: &Envelope, outcome: Outcome) -> Option<FrameResult> {
-        let timings = TimingsMs { queue_inference: Some(outcome.queue_ms), decode: outcome.decode_ms, ..envelope.timings() };
+        let timings = TimingsMs {
+            queue_inference: Some(outcome.queue_ms),
+            decode: outcome.decode_ms,
+            ..envelope.timings()
+        };
         let served_by = self.served_by.clone();
         Some(match outcome.seen {
             Seen::Found(size, found) => {
                 self.model_failures.store(0, Ordering::Relaxed);
                 let status = self.status(envelope, size, &found);
-                let timings =
-                    TimingsMs { inference: Some(found.inference_ms), postprocess: Some(found.postprocess_ms), ..timings };
+                let timings = TimingsMs {
+                    inference: Some(found.inference_ms),
+                    postprocess: Some(found.postprocess_ms),
+                    ..timings
+                };
                 let detections = in_uploaded_pixels(envelope, size, found);
-                FrameResult { status, ..envelope.done(detections, self.model.clone(), served_by, timings) }
+                FrameResult {
+                    status,
+                    ..envelope.done(detections, self.model.clone(), served_by, timings)
+                }
             }
             Seen::Undecodable(problem) => envelope.failed(problem, served_by, timings),
             Seen::ModelFailed(problem) => {
@@ -140,7 +168,8 @@ impl Handler {
         })
     }
 
-    /// Whether the result of a frame that was looked at is the last word: it is not when the frame was hard for the edge.
+    /// Whether the result of a frame that was looked at is the last word: it is not when the frame
+    /// was hard for the edge.
     fn status(&self, envelope: &Envelope, image: ImageSize, found: &Found) -> Status {
         let verdict = match self.tier {
             Destination::Edge => escalate::judge(envelope, image, found, Timestamp::now()),
@@ -161,17 +190,28 @@ impl Handler {
     }
 }
 
-/// How much memory it takes to look at the frame, in bytes; 0 for what is refused before pixels are decoded.
+/// How much memory it takes to look at the frame, in bytes; 0 for what is refused before pixels are
+/// decoded.
 fn memory_for(bytes: &[u8], limits: &Limits) -> u64 {
-    vision::probe(bytes, limits)
-        .map_or(0, |probed| u64::from(probed.size.width) * u64::from(probed.size.height) * BYTES_PER_PIXEL)
+    vision::probe(bytes, limits).map_or(0, |probed| {
+        u64::from(probed.size.width) * u64::from(probed.size.height) * BYTES_PER_PIXEL
+    })
 }
 
-/// The preprocessor may send a smaller image than was uploaded; boxes are given in the pixels of the upload.
+/// The preprocessor may send a smaller image than was uploaded; boxes are given in the pixels of
+/// the upload.
 fn in_uploaded_pixels(envelope: &Envelope, seen: ImageSize, found: Found) -> Vec<frame::Detection> {
     let mut detections = found.detections;
-    if let Some(uploaded) = envelope.prepared.as_ref().map(|prepared| prepared.image).filter(|uploaded| *uploaded != seen) {
-        let (horizontal, vertical) = (uploaded.width as f32 / seen.width as f32, uploaded.height as f32 / seen.height as f32);
+    if let Some(uploaded) = envelope
+        .prepared
+        .as_ref()
+        .map(|prepared| prepared.image)
+        .filter(|uploaded| *uploaded != seen)
+    {
+        let (horizontal, vertical) = (
+            uploaded.width as f32 / seen.width as f32,
+            uploaded.height as f32 / seen.height as f32,
+        );
         for detection in &mut detections {
             detection.bounding_box = detection.bounding_box.scaled(horizontal, vertical);
         }

@@ -48,19 +48,37 @@ impl WorkerMetrics {
             taken_alone: Counter::default(),
             in_flight: Gauge::default(),
         };
-        metrics.register("inference_frames", "frames by the status of their result, or passed over", own.frames.clone());
+        metrics.register(
+            "inference_frames",
+            "frames by the status of their result, or passed over",
+            own.frames.clone(),
+        );
         metrics.register(
             "inference_escalations",
             "frames that the edge may send on to the cloud, by how it found them",
             own.escalations.clone(),
         );
-        metrics.register("inference_stage_seconds", "time that frames spent in each stage, in seconds", own.stages.clone());
-        metrics.register("inference_dead_letters", "messages sent to the dead-letter topic", own.dead_letters.clone());
-        let given_up = "frames given up, because the process had ended each time that they were taken up";
+        metrics.register(
+            "inference_stage_seconds",
+            "time that frames spent in each stage, in seconds",
+            own.stages.clone(),
+        );
+        metrics.register(
+            "inference_dead_letters",
+            "messages sent to the dead-letter topic",
+            own.dead_letters.clone(),
+        );
+        let given_up =
+            "frames given up, because the process had ended each time that they were taken up";
         metrics.register("inference_given_up_frames", given_up, own.given_up.clone());
-        let alone = "frames taken up alone, because a process had ended that may have had them in hand";
+        let alone =
+            "frames taken up alone, because a process had ended that may have had them in hand";
         metrics.register("inference_taken_alone_frames", alone, own.taken_alone.clone());
-        metrics.register("inference_in_flight_frames", "frames in the process", own.in_flight.clone());
+        metrics.register(
+            "inference_in_flight_frames",
+            "frames in the process",
+            own.in_flight.clone(),
+        );
         own
     }
 

@@ -8,7 +8,8 @@ pub trait Model: Send + Sync {
     /// Name, version and input size.
     fn info(&self) -> &ModelInfo;
 
-    /// A session for one thread; also asked for after a panic, because the old one may be left in any state.
+    /// A session for one thread; also asked for after a panic, because the old one may be left in
+    /// any state.
     ///
     /// # Errors
     /// When the model has no resources left.

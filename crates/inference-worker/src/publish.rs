@@ -1,5 +1,5 @@
-//! Sends what comes of a frame: its result, its dead letter when it has one, the frame itself when the cloud looks again. The offset is
-//! free to be committed only after all of them.
+//! Sends what comes of a frame: its result, its dead letter when it has one, the frame itself when
+//! the cloud looks again. The offset is free to be committed only after all of them.
 
 use crate::metrics::WorkerMetrics;
 use frame::{Envelope, ResultMessage, Topics};
@@ -23,14 +23,28 @@ impl Publisher {
     }
 
     /// Sends a frame on to the cloud.
-    pub(crate) async fn to_the_cloud(&self, envelope: &Envelope, jpeg: Vec<u8>) -> Result<(), SendError> {
+    pub(crate) async fn to_the_cloud(
+        &self,
+        envelope: &Envelope,
+        jpeg: Vec<u8>,
+    ) -> Result<(), SendError> {
         let topic = self.topics.frames_cloud.clone();
-        let out = Outgoing { topic, key: envelope.key(), headers: envelope.to_headers(), payload: jpeg };
+        let out =
+            Outgoing { topic, key: envelope.key(), headers: envelope.to_headers(), payload: jpeg };
         self.bus.send_persistently(out, &self.give_up).await.map(drop)
     }
 
-    pub(crate) async fn dead_letter(&self, message: &Message, reason: &str) -> Result<(), SendError> {
-        if self.bus.dead_letter(&self.topics.dead_letter, message, reason, &self.give_up).await?.is_some() {
+    pub(crate) async fn dead_letter(
+        &self,
+        message: &Message,
+        reason: &str,
+    ) -> Result<(), SendError> {
+        if self
+            .bus
+            .dead_letter(&self.topics.dead_letter, message, reason, &self.give_up)
+            .await?
+            .is_some()
+        {
             self.metrics.dead_letter();
         }
         Ok(())

@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use unit::Shell;
 use vision::Limits;
 
-/// A model that is at one batch for so long hangs: a slow board needs a second or two for a frame, and a batch has 64 at most.
+/// A model that is at one batch for so long hangs: a slow board needs a second or two for a frame,
+/// and a batch has 64 at most.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
 /// The loop only hands frames to tasks: half a minute without a beat means that it hangs.
 const BEAT_LIMIT: Duration = Duration::from_secs(30);
@@ -27,7 +28,8 @@ const BEAT_LIMIT: Duration = Duration::from_secs(30);
 /// Runs an inference unit with the model that the configuration names, until `shutdown`.
 ///
 /// # Errors
-/// When the model cannot be loaded, a port cannot be bound, or the client cannot be made. A broker that is away is none of these.
+/// When the model cannot be loaded, a port cannot be bound, or the client cannot be made. A broker
+/// that is away is none of these.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let (model_config, max_batch) = (config.model.clone(), config.max_batch);
     let load = move || -> anyhow::Result<Arc<dyn Model>> {
@@ -36,7 +38,13 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         let detector = Detector::load(&description, LoadOptions { max_batch })?;
         let info = detector.info();
         let load_ms = started.elapsed().as_millis();
-        tracing::info!(model = info.name, version = info.version, input = info.input, load_ms, "model loaded");
+        tracing::info!(
+            model = info.name,
+            version = info.version,
+            input = info.input,
+            load_ms,
+            "model loaded"
+        );
         Ok(Arc::new(detector))
     };
     start(config, load, shutdown).await
@@ -46,14 +54,19 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_with(config: Config, model: Arc<dyn Model>, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn run_with(
+    config: Config,
+    model: Arc<dyn Model>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     start(config, move || Ok(model), shutdown).await
 }
 
 /// Whether the worker of this tier reads or writes the topic; the edge sends hard frames on.
 fn uses(topics: &Topics, tier: Destination, name: &str) -> bool {
     let escalates = tier == Destination::Edge && name == topics.frames_cloud;
-    escalates || [topics.for_destination(tier), &topics.results, &topics.dead_letter].contains(&name)
+    escalates
+        || [topics.for_destination(tier), &topics.results, &topics.dead_letter].contains(&name)
 }
 
 async fn start(
@@ -61,8 +74,23 @@ async fn start(
     load: impl FnOnce() -> anyhow::Result<Arc<dyn Model>> + Send + 'static,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let Config { shell, bus, topics, partitions, group, tier, threads, max_batch, batch_wait, max_in_flight, .. } = config;
-    let control = WorkControl { max_takes: config.max_takes, ..WorkControl::new(shutdown.clone(), shell.drain) };
+    let Config {
+        shell,
+        bus,
+        topics,
+        partitions,
+        group,
+        tier,
+        threads,
+        max_batch,
+        batch_wait,
+        max_in_flight,
+        ..
+    } = config;
+    let control = WorkControl {
+        max_takes: config.max_takes,
+        ..WorkControl::new(shutdown.clone(), shell.drain)
+    };
     let shell = Shell::start(shell, &shutdown).await?;
     let (loaded, in_place) = (shell.health.condition("model"), shell.health.condition("topics"));
     let bus = Bus::open(bus)?;
@@ -70,9 +98,12 @@ async fn start(
     shell.health.follow("partitions", bus.groups_state());
     shell.conditions_added();
 
-    let model = tokio::task::spawn_blocking(move || load().and_then(warmed_up)).await.context("loading the model panicked")??;
+    let model = tokio::task::spawn_blocking(move || load().and_then(warmed_up))
+        .await
+        .context("loading the model panicked")??;
     let (batch_sender, batches) = mpsc::channel(threads);
-    let model_threads = Threads::start(&model, threads, config.max_pixels, batches).map_err(anyhow::Error::msg)?;
+    let model_threads =
+        Threads::start(&model, threads, config.max_pixels, batches).map_err(anyhow::Error::msg)?;
     let (jobs, job_receiver) = mpsc::channel(max_batch);
     tokio::spawn(gather(job_receiver, batch_sender, max_batch, batch_wait));
     loaded.ready();
@@ -84,10 +115,16 @@ async fn start(
         return Ok(());
     }
     in_place.follow(bus.topics_state());
-    let options = ConsumerOptions { group, topic: topics.for_destination(tier).to_owned(), max_in_flight };
+    let options =
+        ConsumerOptions { group, topic: topics.for_destination(tier).to_owned(), max_in_flight };
     let metrics = WorkerMetrics::register(&shell.metrics);
     let handler = Handler {
-        publisher: Publisher { bus: bus.clone(), topics, metrics, give_up: control.give_up.clone() },
+        publisher: Publisher {
+            bus: bus.clone(),
+            topics,
+            metrics,
+            give_up: control.give_up.clone(),
+        },
         jobs,
         room: config.room,
         limits: Limits { max_pixels: config.max_pixels },
@@ -112,6 +149,8 @@ fn warmed_up(model: Arc<dyn Model>) -> anyhow::Result<Arc<dyn Model>> {
     let size = ImageSize { width: 64, height: 64 };
     let grey = RgbImage::new(size, vec![128; 64 * 64 * 3]).context("a grey image")?;
     let look = || model.session()?.look(&[&grey]);
-    look().map_err(|error| anyhow::anyhow!("the model {} fails on a grey image: {error}", model.info().name))?;
+    look().map_err(|error| {
+        anyhow::anyhow!("the model {} fails on a grey image: {error}", model.info().name)
+    })?;
     Ok(model)
 }

@@ -15,7 +15,8 @@ use vision::Limits;
 #[derive(Clone)]
 pub(crate) struct Threads {
     started: Instant,
-    /// Per thread: since when it has been at its batch, in milliseconds after `started` plus 1; 0 when idle.
+    /// Per thread: since when it has been at its batch, in milliseconds after `started` plus 1; 0
+    /// when idle.
     busy_since: Arc<[AtomicU64]>,
 }
 
@@ -36,14 +37,23 @@ impl Threads {
         max_pixels: u64,
         batches: mpsc::Receiver<Vec<Job>>,
     ) -> Result<Self, String> {
-        let threads = Self { started: Instant::now(), busy_since: (0..count).map(|_| AtomicU64::new(0)).collect() };
+        let threads = Self {
+            started: Instant::now(),
+            busy_since: (0..count).map(|_| AtomicU64::new(0)).collect(),
+        };
         let batches = Arc::new(Mutex::new(batches));
         for index in 0..count {
-            let mut worker = Worker { model: Arc::clone(model), limits: Limits { max_pixels }, session: model.session()? };
+            let mut worker = Worker {
+                model: Arc::clone(model),
+                limits: Limits { max_pixels },
+                session: model.session()?,
+            };
             let (batches, threads) = (Arc::clone(&batches), threads.clone());
             let run = move || {
                 // the lock is held while waiting, so the other idle threads queue up behind it
-                while let Some(batch) = { batches.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv() } {
+                while let Some(batch) =
+                    { batches.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv() }
+                {
                     threads.busy_since[index].store(threads.now_ms(), Ordering::Relaxed);
                     worker.serve(batch);
                     threads.busy_since[index].store(0, Ordering::Relaxed);
@@ -66,7 +76,8 @@ impl Threads {
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).map_or(u64::MAX, |ms| ms.saturating_add(1))
+        u64::try_from(self.started.elapsed().as_millis())
+            .map_or(u64::MAX, |ms| ms.saturating_add(1))
     }
 }
 
@@ -83,19 +94,26 @@ impl Worker {
         let decoded: Vec<Decoded> = batch.into_iter().filter_map(|job| self.decode(job)).collect();
         let images: Vec<&RgbImage> = decoded.iter().map(|decoded| &decoded.image).collect();
         let seen: Vec<Seen> = match self.look(&images) {
-            Ok(found) if found.len() == images.len() => {
-                found.into_iter().zip(&images).map(|(found, image)| Seen::Found(image.size(), found)).collect()
-            }
+            Ok(found) if found.len() == images.len() => found
+                .into_iter()
+                .zip(&images)
+                .map(|(found, image)| Seen::Found(image.size(), found))
+                .collect(),
             Ok(found) => {
                 let detail = format!("it gave {} answers to {} images", found.len(), images.len());
                 images.iter().map(|_| Seen::ModelFailed(Problem::model_failed(&detail))).collect()
             }
-            Err(detail) if images.len() == 1 => vec![Seen::ModelFailed(Problem::model_failed(detail))],
+            Err(detail) if images.len() == 1 => {
+                vec![Seen::ModelFailed(Problem::model_failed(detail))]
+            }
             // one of them is to blame: each alone tells which
             Err(_) => images.iter().map(|image| self.look_alone(image)).collect(),
         };
         for (decoded, seen) in decoded.into_iter().zip(seen) {
-            reply(decoded.job, Outcome { queue_ms: decoded.queue_ms, decode_ms: Some(decoded.decode_ms), seen });
+            reply(
+                decoded.job,
+                Outcome { queue_ms: decoded.queue_ms, decode_ms: Some(decoded.decode_ms), seen },
+            );
         }
     }
 
@@ -115,14 +133,21 @@ impl Worker {
             return None;
         }
         let started = Instant::now();
-        let decoded = catch_unwind(AssertUnwindSafe(|| vision::decode(&job.message.payload, &self.limits)));
+        let decoded =
+            catch_unwind(AssertUnwindSafe(|| vision::decode(&job.message.payload, &self.limits)));
         let decode_ms = milliseconds(started.elapsed());
         let problem = match decoded {
             Ok(Ok(image)) => return Some(Decoded { job, queue_ms, decode_ms, image }),
             Ok(Err(error)) => error.problem(),
-            Err(panic) => Problem::undecodable(format!("the decoder panicked: {}", unit::panic_text(panic.as_ref()))),
+            Err(panic) => Problem::undecodable(format!(
+                "the decoder panicked: {}",
+                unit::panic_text(panic.as_ref())
+            )),
         };
-        reply(job, Outcome { queue_ms, decode_ms: Some(decode_ms), seen: Seen::Undecodable(problem) });
+        reply(
+            job,
+            Outcome { queue_ms, decode_ms: Some(decode_ms), seen: Seen::Undecodable(problem) },
+        );
         None
     }
 
@@ -144,7 +169,9 @@ impl Worker {
                 // scratch buffers may be left half-written: start afresh
                 match self.model.session() {
                     Ok(session) => self.session = session,
-                    Err(error) => tracing::error!(%error, "no new session after a panic, going on with the old one"),
+                    Err(error) => {
+                        tracing::error!(%error, "no new session after a panic, going on with the old one")
+                    }
                 }
                 Err(format!("the model panicked: {}", unit::panic_text(panic.as_ref())))
             }
@@ -153,7 +180,8 @@ impl Worker {
 }
 
 fn reply(job: Job, outcome: Outcome) {
-    // nobody waits any more when the unit is being torn down; the frame is not committed then and comes again
+    // nobody waits any more when the unit is being torn down; the frame is not committed then and
+    // comes again
     let _ = job.reply.send(outcome);
 }
 

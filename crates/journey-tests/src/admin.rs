@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// How long a unit may take to change: loading a model, or finding a broker again, on a busy machine.
+/// How long a unit may take to change: loading a model, or finding a broker again, on a busy
+/// machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A unit's admin port.
@@ -27,7 +28,10 @@ impl Admin {
             match answer {
                 Some((now, text)) if now == status && text.contains(part) => return text,
                 answer => {
-                    assert!(started.elapsed() < PATIENCE, "{self:?} does not become {status} with '{part}': {answer:?}");
+                    assert!(
+                        started.elapsed() < PATIENCE,
+                        "{self:?} does not become {status} with '{part}': {answer:?}"
+                    );
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
@@ -45,8 +49,10 @@ impl Admin {
     /// When the unit does not answer.
     pub async fn metric(self, name: &str) -> f64 {
         let (_, text) = self.get("/metrics").await.expect("the unit's metrics");
-        let is_sample = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
-        let value = |line: &str| line.rsplit_once(' ').and_then(|(_, value)| value.parse::<f64>().ok());
+        let is_sample =
+            |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        let value =
+            |line: &str| line.rsplit_once(' ').and_then(|(_, value)| value.parse::<f64>().ok());
         text.lines().filter(is_sample).filter_map(value).sum()
     }
 
@@ -66,7 +72,9 @@ impl Admin {
     async fn get(self, path: &str) -> Option<(u16, String)> {
         let url = format!("http://{}{path}", self.0);
         let ask = move || {
-            let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(5)));
+            let config = ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .timeout_global(Some(Duration::from_secs(5)));
             let mut response = ureq::Agent::new_with_config(config.build()).get(url).call().ok()?;
             Some((response.status().as_u16(), response.body_mut().read_to_string().ok()?))
         };

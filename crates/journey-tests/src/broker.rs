@@ -11,7 +11,8 @@ pub fn kafka() -> Option<String> {
     std::env::var("MLVI_KAFKA").ok().filter(|address| !address.is_empty())
 }
 
-/// The same for a journey that stops it: only one that `.ci/kafka` has started can be. Says why there is none.
+/// The same for a journey that stops it: only one that `.ci/kafka` has started can be. Says why
+/// there is none.
 #[must_use]
 pub fn kafka_to_stop() -> Option<String> {
     let Some(address) = kafka() else {
@@ -20,7 +21,9 @@ pub fn kafka_to_stop() -> Option<String> {
     };
     // not its pid: another journey may have stopped it for a moment
     if !node(&address).join("server.properties").is_file() {
-        skipped(&format!("the broker at {address} was not started by .ci/kafka, so it cannot be stopped"));
+        skipped(&format!(
+            "the broker at {address} was not started by .ci/kafka, so it cannot be stopped"
+        ));
         return None;
     }
     Some(address)
@@ -40,11 +43,19 @@ pub(crate) fn node(address: &str) -> PathBuf {
 }
 
 fn script(action: &str, address: &str) {
-    let output = Command::new(top().join(".ci/kafka")).args([action, port(address)]).output().expect(".ci/kafka runs");
-    assert!(output.status.success(), ".ci/kafka {action}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(top().join(".ci/kafka"))
+        .args([action, port(address)])
+        .output()
+        .expect(".ci/kafka runs");
+    assert!(
+        output.status.success(),
+        ".ci/kafka {action}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
-/// A Kafka that was stopped. Dropping it starts the node again: the next journey wants it, also when this one has failed.
+/// A Kafka that was stopped. Dropping it starts the node again: the next journey wants it, also
+/// when this one has failed.
 #[derive(Debug)]
 pub struct StoppedKafka(String);
 
@@ -77,15 +88,16 @@ impl Drop for StoppedKafka {
     }
 }
 
-/// Ports on which nobody listens, for a broker or for processes that come later; a smaller number gives the first of the same ports.
-/// They are not those that the system gives to outgoing connections: a client that asks for a broker on such a one may be connected
-/// to itself.
+/// Ports on which nobody listens, for a broker or for processes that come later; a smaller number
+/// gives the first of the same ports. They are not those that the system gives to outgoing
+/// connections: a client that asks for a broker on such a one may be connected to itself.
 ///
 /// # Panics
 /// When there are not so many.
 #[must_use]
 pub fn free_ports<const N: usize>() -> [u16; N] {
     let first = 21_000 + u16::try_from(std::process::id() % 5_000).expect("it is below 5000");
-    let mut free = (first..32_000).filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+    let mut free =
+        (first..32_000).filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
     std::array::from_fn(|_| free.next().expect("a free port"))
 }

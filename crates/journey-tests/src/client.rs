@@ -7,7 +7,8 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Speaks HTTP with a suite. Blocking: call it from a thread of its own ([`tokio::task::spawn_blocking`]).
+/// Speaks HTTP with a suite. Blocking: call it from a thread of its own
+/// ([`tokio::task::spawn_blocking`]).
 #[derive(Clone)]
 pub struct Client {
     base: String,
@@ -46,7 +47,9 @@ impl Client {
     /// Of the web-server at this address.
     #[must_use]
     pub fn new(http: SocketAddr) -> Self {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(120)));
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(120)));
         Self { base: format!("http://{http}"), agent: ureq::Agent::new_with_config(config.build()) }
     }
 
@@ -73,7 +76,12 @@ impl Client {
 
     fn send(&self, path: &str, content_type: &str, body: &[u8]) -> anyhow::Result<Answer> {
         let url = format!("{}{path}", self.base);
-        let mut response = self.agent.post(&url).content_type(content_type).send(body).with_context(|| url.clone())?;
+        let mut response = self
+            .agent
+            .post(&url)
+            .content_type(content_type)
+            .send(body)
+            .with_context(|| url.clone())?;
         let (status, text) = (response.status().as_u16(), response.body_mut().read_to_string()?);
         Ok(Answer { status, body: serde_json::from_str(&text).unwrap_or_default() })
     }
@@ -100,18 +108,28 @@ impl Client {
         Ok(response.body_mut().read_to_vec()?)
     }
 
-    /// Uploads until the frame is accepted: a camera that keeps a frame while the suite is not able to take it.
+    /// Uploads until the frame is accepted: a camera that keeps a frame while the suite is not able
+    /// to take it.
     ///
     /// # Errors
     /// When it is not accepted within `patience`, or refused for good.
-    pub fn post_until_accepted(&self, path: &str, image: &[u8], patience: Duration) -> anyhow::Result<FrameId> {
+    pub fn post_until_accepted(
+        &self,
+        path: &str,
+        image: &[u8],
+        patience: Duration,
+    ) -> anyhow::Result<FrameId> {
         let started = Instant::now();
         loop {
             let answer = self.post(path, image);
             match answer {
                 Ok(answer) if answer.status == 202 => return answer.accepted(),
-                Ok(answer) if !matches!(answer.status, 429 | 503) => anyhow::bail!("refused for good: {answer:?}"),
-                answer if started.elapsed() > patience => anyhow::bail!("not accepted in time: {answer:?}"),
+                Ok(answer) if !matches!(answer.status, 429 | 503) => {
+                    anyhow::bail!("refused for good: {answer:?}")
+                }
+                answer if started.elapsed() > patience => {
+                    anyhow::bail!("not accepted in time: {answer:?}")
+                }
                 _ => std::thread::sleep(Duration::from_millis(50)),
             }
         }
@@ -127,8 +145,12 @@ impl Client {
             let answer = self.get(&format!("/jobs/{id}?wait=1s"));
             match answer {
                 Ok(answer) if answer.status == 200 => return answer.result(),
-                Ok(answer) if !matches!(answer.status, 202 | 503) => anyhow::bail!("job {id}: {answer:?}"),
-                answer if started.elapsed() > patience => anyhow::bail!("job {id} has not ended: {answer:?}"),
+                Ok(answer) if !matches!(answer.status, 202 | 503) => {
+                    anyhow::bail!("job {id}: {answer:?}")
+                }
+                answer if started.elapsed() > patience => {
+                    anyhow::bail!("job {id} has not ended: {answer:?}")
+                }
                 _ => std::thread::sleep(Duration::from_millis(20)),
             }
         }

@@ -68,7 +68,8 @@ impl Groups {
         };
         let group = self.names[kind as usize].as_ref().expect("a journey names every group");
         let lag = self.bus.lag(group, topic).await.expect("the broker tells the lag");
-        let messages: u64 = lag.partitions.iter().map(|partition| u64::try_from(partition.high).unwrap_or(0)).sum();
+        let messages: u64 =
+            lag.partitions.iter().map(|partition| u64::try_from(partition.high).unwrap_or(0)).sum();
         Progress { committed: messages - lag.messages, left: lag.messages }
     }
 
@@ -77,7 +78,11 @@ impl Groups {
     /// # Panics
     /// When the broker does not say.
     pub async fn results(&self) -> u64 {
-        let lag = self.bus.lag("nobody", &self.topics.results).await.expect("the broker tells the topic's end");
+        let lag = self
+            .bus
+            .lag("nobody", &self.topics.results)
+            .await
+            .expect("the broker tells the topic's end");
         lag.messages
     }
 
@@ -92,7 +97,10 @@ impl Groups {
             if progress.left == 0 {
                 return;
             }
-            assert!(started.elapsed() < PATIENCE, "{kind} has not committed everything: {progress:?}");
+            assert!(
+                started.elapsed() < PATIENCE,
+                "{kind} has not committed everything: {progress:?}"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

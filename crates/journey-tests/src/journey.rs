@@ -12,7 +12,8 @@ use tokio::sync::{Mutex, MutexGuard};
 static TURN: Mutex<()> = Mutex::const_new(());
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// Loading the models on a busy machine takes some seconds; a broken suite should not hold up the others for long.
+/// Loading the models on a busy machine takes some seconds; a broken suite should not hold up the
+/// others for long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The turn to use the machine.
@@ -54,7 +55,8 @@ pub fn suite_config(kafka: Option<&str>, dir: &Path) -> SuiteConfig {
 }
 
 impl Journey {
-    /// Starts a suite with one model thread a tier on the embedded broker and waits until it is ready.
+    /// Starts a suite with one model thread a tier on the embedded broker and waits until it is
+    /// ready.
     ///
     /// # Panics
     /// When it does not come up.
@@ -66,7 +68,10 @@ impl Journey {
     ///
     /// # Panics
     /// When it does not come up.
-    pub async fn start_on(kafka: Option<String>, configure: impl FnOnce(SuiteConfig) -> SuiteConfig) -> Self {
+    pub async fn start_on(
+        kafka: Option<String>,
+        configure: impl FnOnce(SuiteConfig) -> SuiteConfig,
+    ) -> Self {
         let turn = Turn::come().await;
         let dir = tempfile::tempdir().expect("a temporary folder");
         let config = configure(suite_config(kafka.as_deref(), dir.path()));
@@ -85,7 +90,10 @@ impl Journey {
     ///
     /// # Panics
     /// When the work does.
-    pub async fn client_does<T: Send + 'static>(&self, work: impl FnOnce(Client) -> T + Send + 'static) -> T {
+    pub async fn client_does<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Client) -> T + Send + 'static,
+    ) -> T {
         let client = self.client();
         tokio::task::spawn_blocking(move || work(client)).await.expect("the client does not panic")
     }

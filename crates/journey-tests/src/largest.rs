@@ -10,18 +10,22 @@ const MOST_FOR_A_COMMENT: usize = 60_000;
 /// A comment's marker and its length.
 const COMMENT_HEADER: usize = 4;
 
-/// A JPEG of exactly this many bytes, from one of the project's photos: enlarged, with noise that no encoder can save, at the highest
-/// quality that fits; the rest is comments. Gives that quality too: whoever encodes the image with it again gets about as many bytes.
+/// A JPEG of exactly this many bytes, from one of the project's photos: enlarged, with noise that
+/// no encoder can save, at the highest quality that fits; the rest is comments. Gives that quality
+/// too: whoever encodes the image with it again gets about as many bytes.
 ///
 /// # Panics
 /// When it cannot be made so small.
 #[must_use]
 pub fn jpeg_of_size(name: &str, bytes: usize) -> (Vec<u8>, u8) {
-    let image = vision::decode(&photo(name), &vision::Limits::default()).expect("the photo can be decoded");
+    let image =
+        vision::decode(&photo(name), &vision::Limits::default()).expect("the photo can be decoded");
     let image = noisy(&enlarged(&image));
-    let encoded = |quality| (vision::encode_jpeg(&image, quality).expect("it can be encoded"), quality);
+    let encoded =
+        |quality| (vision::encode_jpeg(&image, quality).expect("it can be encoded"), quality);
     let fits = |(jpeg, _): &(Vec<u8>, u8)| jpeg.len() + COMMENT_HEADER <= bytes;
-    let (jpeg, quality) = (50..=100).rev().map(encoded).find(fits).expect("a quality at which it fits");
+    let (jpeg, quality) =
+        (50..=100).rev().map(encoded).find(fits).expect("a quality at which it fits");
     (commented(&jpeg, bytes), quality)
 }
 
@@ -31,7 +35,9 @@ fn enlarged(image: &RgbImage) -> RgbImage {
         let at = 3 * (y / ENLARGED * image.width() + x / ENLARGED) as usize;
         &image.data()[at..at + 3]
     };
-    let data = (0..size.height).flat_map(|y| (0..size.width).flat_map(move |x| of(x, y).iter().copied())).collect();
+    let data = (0..size.height)
+        .flat_map(|y| (0..size.width).flat_map(move |x| of(x, y).iter().copied()))
+        .collect();
     RgbImage::new(size, data).expect("as many bytes as the size asks for")
 }
 
@@ -42,7 +48,8 @@ fn noisy(image: &RgbImage) -> RgbImage {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 24) as u8 % 24
     };
-    let data = image.data().iter().map(|value| value.saturating_add(noise()).saturating_sub(12)).collect();
+    let data =
+        image.data().iter().map(|value| value.saturating_add(noise()).saturating_sub(12)).collect();
     RgbImage::new(image.size(), data).expect("as many bytes as before")
 }
 
@@ -53,7 +60,11 @@ fn commented(jpeg: &[u8], bytes: usize) -> Vec<u8> {
     let mut left = bytes - jpeg.len();
     while left > 0 {
         // what remains after it must be nothing, or enough for a comment
-        let size = if left <= MOST_FOR_A_COMMENT { left } else { MOST_FOR_A_COMMENT.min(left - COMMENT_HEADER) };
+        let size = if left <= MOST_FOR_A_COMMENT {
+            left
+        } else {
+            MOST_FOR_A_COMMENT.min(left - COMMENT_HEADER)
+        };
         let length = u16::try_from(size - 2).expect("it is below 65,536");
         out.extend_from_slice(&[0xFF, 0xFE]);
         out.extend_from_slice(&length.to_be_bytes());

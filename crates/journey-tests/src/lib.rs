@@ -1,7 +1,8 @@
 //! Whole journeys: a suite with the real model, and clients that see it from outside.
 //!
-//! The journeys run on the embedded broker, and on a real Apache Kafka when `MLVI_KAFKA` names one (`HOST:PORT`). Those that stop
-//! the broker need one that `.ci/kafka` of this checkout has started.
+//! The journeys run on the embedded broker, and on a real Apache Kafka when `MLVI_KAFKA` names one
+//! (`HOST:PORT`). Those that stop the broker need one that `.ci/kafka` of this checkout has
+//! started.
 
 mod admin;
 mod broker;
@@ -30,7 +31,8 @@ pub use secure::SecureKafka;
 pub use traffic::{Ended, Traffic, in_order_per_camera};
 pub use watch::Watch;
 
-/// Says that a test does not run. Straight to standard error: what a passing test prints is not shown.
+/// Says that a test does not run. Straight to standard error: what a passing test prints is not
+/// shown.
 pub fn skipped(reason: &str) {
     use std::io::Write;
     // a test that cannot even say so has still been skipped

@@ -27,7 +27,8 @@ impl Journey {
         let settings = Settings::from_pairs(self.suite.settings_of(kind)).with_overrides([own]);
         let (listen, admin) = Listen::loopback().expect("a free port");
         let shutdown = CancellationToken::new();
-        let unit = set_up(kind, settings, Some(listen), shutdown.clone()).expect("the suite's settings are valid");
+        let unit = set_up(kind, settings, Some(listen), shutdown.clone())
+            .expect("the suite's settings are valid");
         let member = Member { admin: Admin(admin), shutdown, task: tokio::spawn(unit) };
         member.admin.becomes(200, "").await;
         member
@@ -41,7 +42,10 @@ impl Member {
     /// When it ends with an error.
     pub async fn leave(mut self) {
         self.shutdown.cancel();
-        (&mut self.task).await.expect("the unit does not panic").expect("the unit ends without an error");
+        (&mut self.task)
+            .await
+            .expect("the unit does not panic")
+            .expect("the unit ends without an error");
     }
 }
 

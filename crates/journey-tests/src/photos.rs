@@ -17,7 +17,8 @@ pub fn photo(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// One of the reference photos; `None`, with a line that says so, when `MLVI_REFERENCE_DIR` is not set.
+/// One of the reference photos; `None`, with a line that says so, when `MLVI_REFERENCE_DIR` is not
+/// set.
 ///
 /// # Panics
 /// When it is set and the photo is missing.
@@ -35,15 +36,16 @@ fn reference_dir() -> Option<PathBuf> {
     std::env::var_os("MLVI_REFERENCE_DIR").map(PathBuf::from)
 }
 
-/// The folder of models, with the weights of tiny-YOLOv3 in place: copied from the reference data where that is at hand,
-/// else fetched as a user would.
+/// The folder of models, with the weights of tiny-YOLOv3 in place: copied from the reference data
+/// where that is at hand, else fetched as a user would.
 ///
 /// # Panics
 /// When the weights cannot be had.
 #[must_use]
 pub fn models_dir() -> PathBuf {
     let dir = top().join("models");
-    let description = detector::Description::load(&dir, "yolov3-tiny").unwrap_or_else(|error| panic!("{error}"));
+    let description =
+        detector::Description::load(&dir, "yolov3-tiny").unwrap_or_else(|error| panic!("{error}"));
     if !description.weights().path.is_file() {
         let source = match reference_dir() {
             Some(reference) => Source::File(reference.join("../models/yolov3-tiny.weights")),

@@ -14,7 +14,8 @@ use unit::{Telemetry, cancel_on_signal};
 /// Tells the child process which unit it is.
 const UNIT: &str = "MLVI_TEST_UNIT";
 
-/// The full name of the ignored test that calls [`be_the_unit`]: a process of a unit is this test binary, told to run that one.
+/// The full name of the ignored test that calls [`be_the_unit`]: a process of a unit is this test
+/// binary, told to run that one.
 pub const UNIT_ENTRY: &str = "a_unit_in_a_process_of_its_own";
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,7 +32,8 @@ pub struct UnitProcess {
 }
 
 impl UnitProcess {
-    /// Starts one with these settings, to which `MLVI_ADMIN_LISTEN` belongs, and does not wait for it.
+    /// Starts one with these settings, to which `MLVI_ADMIN_LISTEN` belongs, and does not wait for
+    /// it.
     ///
     /// # Panics
     /// When it does not start.
@@ -47,7 +49,10 @@ impl UnitProcess {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the unit starts");
-        let (lines, log) = (BufReader::new(child.stderr.take().expect("it is piped")).lines(), Arc::<Mutex<Vec<_>>>::default());
+        let (lines, log) = (
+            BufReader::new(child.stderr.take().expect("it is piped")).lines(),
+            Arc::<Mutex<Vec<_>>>::default(),
+        );
         let kept = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
@@ -64,10 +69,11 @@ impl UnitProcess {
     pub async fn logs(&self, parts: &[&str]) -> String {
         let started = Instant::now();
         loop {
-            let found = self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().find_map(|line| {
-                let found = parts.iter().all(|part| line.contains(part));
-                found.then(|| line.clone())
-            });
+            let found =
+                self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().find_map(|line| {
+                    let found = parts.iter().all(|part| line.contains(part));
+                    found.then(|| line.clone())
+                });
             if let Some(line) = found {
                 return line;
             }
@@ -93,7 +99,10 @@ impl UnitProcess {
     pub async fn terminate(mut self) -> ExitStatus {
         assert!(self.child.try_wait().expect("its state").is_none(), "the unit ended by itself");
         // the shell has a kill of its own
-        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status().expect("a shell");
+        let told = Command::new("sh")
+            .args(["-c", &format!("kill -TERM {}", self.child.id())])
+            .status()
+            .expect("a shell");
         assert!(told.success(), "the signal was not sent: {told}");
         let started = Instant::now();
         loop {
@@ -107,7 +116,10 @@ impl UnitProcess {
 }
 
 impl Drop for UnitProcess {
-    #[expect(clippy::print_stdout, reason = "a failed test's output is shown, and the unit's log tells why")]
+    #[expect(
+        clippy::print_stdout,
+        reason = "a failed test's output is shown, and the unit's log tells why"
+    )]
     fn drop(&mut self) {
         // after `kill` there is nothing left to end; after a panic there is
         let _ = self.child.kill();
@@ -121,11 +133,16 @@ impl Drop for UnitProcess {
 }
 
 impl Journey {
-    /// Replaces a unit of the suite by a process of its own, with further settings, and waits until that is ready.
+    /// Replaces a unit of the suite by a process of its own, with further settings, and waits until
+    /// that is ready.
     ///
     /// # Panics
     /// When the process does not come up.
-    pub async fn instead_as_process(&mut self, kind: UnitKind, further: &[(&str, &str)]) -> UnitProcess {
+    pub async fn instead_as_process(
+        &mut self,
+        kind: UnitKind,
+        further: &[(&str, &str)],
+    ) -> UnitProcess {
         let process = self.replaced_by_process(kind, further).await;
         process.admin.becomes(200, "").await;
         process
@@ -135,10 +152,15 @@ impl Journey {
     ///
     /// # Panics
     /// When the unit does not stop, or the process does not start.
-    pub async fn replaced_by_process(&mut self, kind: UnitKind, further: &[(&str, &str)]) -> UnitProcess {
+    pub async fn replaced_by_process(
+        &mut self,
+        kind: UnitKind,
+        further: &[(&str, &str)],
+    ) -> UnitProcess {
         self.suite.stop_unit(kind).await.expect("the unit stops");
         let mut settings = self.suite.settings_of(kind);
-        settings.extend(further.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        settings
+            .extend(further.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         UnitProcess::start(kind, Admin(self.suite.admin(kind)), settings)
     }
 }
@@ -149,7 +171,8 @@ impl Journey {
 /// When the environment names none, or has settings that are not allowed.
 pub fn be_the_unit() -> ! {
     let name = std::env::var(UNIT).expect("started by a journey");
-    let kind = UnitKind::ALL.into_iter().find(|kind| kind.name() == name).expect("the name of a unit");
+    let kind =
+        UnitKind::ALL.into_iter().find(|kind| kind.name() == name).expect("the name of a unit");
     let mut settings = Settings::from_environment().expect("the environment is readable");
     Telemetry::from_settings(&mut settings).install();
     let token = CancellationToken::new();

@@ -15,8 +15,8 @@ pub struct SecureKafka {
 }
 
 impl SecureKafka {
-    /// `None`, with a line that says so, when there is none. `MLVI_KAFKA_SECRETS` names the folder with `ca.pem` and the passwords,
-    /// when it is not that of `.ci/kafka`.
+    /// `None`, with a line that says so, when there is none. `MLVI_KAFKA_SECRETS` names the folder
+    /// with `ca.pem` and the passwords, when it is not that of `.ci/kafka`.
     ///
     /// # Panics
     /// When `MLVI_KAFKA` is no address.
@@ -26,9 +26,13 @@ impl SecureKafka {
             skipped("MLVI_KAFKA is not set");
             return None;
         };
-        let secrets = std::env::var_os("MLVI_KAFKA_SECRETS").map_or_else(|| node(&open).join("secrets"), PathBuf::from);
+        let secrets = std::env::var_os("MLVI_KAFKA_SECRETS")
+            .map_or_else(|| node(&open).join("secrets"), PathBuf::from);
         if !secrets.join("ca.pem").is_file() {
-            skipped(&format!("{} is not there: no login at the broker at {open}", secrets.join("ca.pem").display()));
+            skipped(&format!(
+                "{} is not there: no login at the broker at {open}",
+                secrets.join("ca.pem").display()
+            ));
             return None;
         }
         let (host, port) = open.rsplit_once(':').expect("MLVI_KAFKA is HOST:PORT");
@@ -54,7 +58,8 @@ impl SecureKafka {
     /// When the login's settings are not valid.
     #[must_use]
     pub fn as_user(&self, user: &str) -> BusConfig {
-        let mut settings = Settings::from_pairs(self.login(user)).with_overrides([("MLVI_BROKERS", &self.address)]);
+        let mut settings = Settings::from_pairs(self.login(user))
+            .with_overrides([("MLVI_BROKERS", &self.address)]);
         let config = BusConfig::from_settings(&mut settings, "journey");
         settings.finish().expect("the login's settings are valid");
         config

@@ -28,7 +28,8 @@ struct State {
 pub struct Ended {
     /// Every frame that was accepted.
     pub accepted: HashSet<FrameId>,
-    /// Every final result in the order in which it was seen; also of frames that were sent, not acknowledged, and there all the same.
+    /// Every final result in the order in which it was seen; also of frames that were sent, not
+    /// acknowledged, and there all the same.
     pub seen: Vec<FrameResult>,
 }
 
@@ -47,15 +48,18 @@ impl State {
 }
 
 impl Traffic {
-    /// Lets so many cameras send, each its frames in order, while fewer than `on_their_way` frames wait for their results. A frame
-    /// that is not accepted is sent again.
+    /// Lets so many cameras send, each its frames in order, while fewer than `on_their_way` frames
+    /// wait for their results. A frame that is not accepted is sent again.
     ///
     /// # Panics
     /// When the results cannot be watched.
     pub async fn start(client: Client, cameras: usize, on_their_way: usize) -> Self {
         let state = Arc::new(State::default());
         let opened = client.clone();
-        let watch = tokio::task::spawn_blocking(move || opened.watch()).await.expect("no panic").expect("the results' stream");
+        let watch = tokio::task::spawn_blocking(move || opened.watch())
+            .await
+            .expect("no panic")
+            .expect("the results' stream");
         let weak = Arc::downgrade(&state);
         std::thread::spawn(move || collect(&watch, &weak));
         let start = |camera| {
@@ -89,7 +93,10 @@ impl Traffic {
         let started = Instant::now();
         while !shows(&self.state.seen.lock().unwrap_or_else(PoisonError::into_inner)) {
             let (accepted, seen) = (self.state.accepted.load(Ordering::Relaxed), self.state.seen());
-            assert!(started.elapsed() < PATIENCE, "waiting for {what}: {accepted} frames accepted, {seen} results seen");
+            assert!(
+                started.elapsed() < PATIENCE,
+                "waiting for {what}: {accepted} frames accepted, {seen} results seen"
+            );
             tokio::time::sleep(MOMENT).await;
         }
     }
@@ -104,12 +111,16 @@ impl Traffic {
     /// Stops the cameras and waits until every accepted frame has its result.
     ///
     /// # Panics
-    /// When a frame has no result, more than one, or another one than `done`; when a camera has failed.
+    /// When a frame has no result, more than one, or another one than `done`; when a camera has
+    /// failed.
     pub async fn end(mut self) -> Ended {
         self.state.stop.store(true, Ordering::Relaxed);
         let cameras = std::mem::take(&mut self.cameras);
-        let join = move || cameras.into_iter().flat_map(|camera| camera.join().expect("no camera fails")).collect();
-        let accepted: HashSet<FrameId> = tokio::task::spawn_blocking(join).await.expect("no camera fails");
+        let join = move || {
+            cameras.into_iter().flat_map(|camera| camera.join().expect("no camera fails")).collect()
+        };
+        let accepted: HashSet<FrameId> =
+            tokio::task::spawn_blocking(join).await.expect("no camera fails");
         let missing = |seen: &[FrameResult]| {
             let seen: HashSet<FrameId> = seen.iter().map(|result| result.frame_id).collect();
             accepted.difference(&seen).count()
@@ -152,7 +163,9 @@ fn send(client: &Client, state: &State, camera: usize, on_their_way: usize) -> H
             break;
         }
         let path = format!("/cameras/cam-{camera}/frames?sequence={sequence}");
-        accepted.insert(client.post_until_accepted(&path, &image, PATIENCE).expect("the frame is accepted"));
+        accepted.insert(
+            client.post_until_accepted(&path, &image, PATIENCE).expect("the frame is accepted"),
+        );
         state.accepted.fetch_add(1, Ordering::Relaxed);
     }
     accepted
@@ -166,7 +179,12 @@ pub fn in_order_per_camera(ended: &Ended) {
     let mut last: HashMap<&str, u64> = HashMap::new();
     for result in ended.seen.iter().filter(|result| ended.accepted.contains(&result.frame_id)) {
         if let Some(before) = last.insert(result.camera.as_str(), result.sequence) {
-            assert!(before < result.sequence, "{}: {before} came before {}", result.camera, result.sequence);
+            assert!(
+                before < result.sequence,
+                "{}: {before} came before {}",
+                result.camera,
+                result.sequence
+            );
         }
     }
 }

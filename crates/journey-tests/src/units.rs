@@ -27,9 +27,17 @@ pub(crate) fn set_up(
         }};
     }
     Ok(match kind {
-        UnitKind::WebServer => running!(web_server::Config::from_settings(&mut settings), web_server::run),
-        UnitKind::Preprocessor => running!(preprocessor::Config::from_settings(&mut settings), preprocessor::run),
-        UnitKind::EdgeInference => running!(edge_inference::config(&mut settings), edge_inference::run),
-        UnitKind::CloudInference => running!(cloud_inference::config(&mut settings), cloud_inference::run),
+        UnitKind::WebServer => {
+            running!(web_server::Config::from_settings(&mut settings), web_server::run)
+        }
+        UnitKind::Preprocessor => {
+            running!(preprocessor::Config::from_settings(&mut settings), preprocessor::run)
+        }
+        UnitKind::EdgeInference => {
+            running!(edge_inference::config(&mut settings), edge_inference::run)
+        }
+        UnitKind::CloudInference => {
+            running!(cloud_inference::config(&mut settings), cloud_inference::run)
+        }
     })
 }

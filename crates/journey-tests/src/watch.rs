@@ -13,7 +13,8 @@ pub struct Watch {
 
 impl Watch {
     pub(crate) fn open(url: &str) -> anyhow::Result<Self> {
-        let response = ureq::Agent::new_with_defaults().get(url).call().with_context(|| url.to_owned())?;
+        let response =
+            ureq::Agent::new_with_defaults().get(url).call().with_context(|| url.to_owned())?;
         let lines = BufReader::new(response.into_body().into_reader()).lines();
         let (sender, results) = channel();
         std::thread::spawn(move || {
@@ -38,7 +39,10 @@ impl Watch {
         while taken.len() < count {
             let left = deadline.saturating_duration_since(Instant::now());
             let result = self.results.recv_timeout(left);
-            taken.push(result.with_context(|| format!("{} of {count} results came in time", taken.len()))?);
+            taken.push(
+                result
+                    .with_context(|| format!("{} of {count} results came in time", taken.len()))?,
+            );
         }
         Ok(taken)
     }

@@ -44,8 +44,15 @@ pub(crate) struct Listener {
 impl<'a> Broker<'a> {
     /// Every broker among the objects.
     pub(crate) fn all(world: &World<'a>) -> Vec<Self> {
-        let own = world.workloads.iter().enumerate().filter_map(|(place, workload)| Self::of_workload(world, place, workload));
-        let operated = world.objects.iter().filter(|object| object.kind == "Kafka" && object.group() == "kafka.strimzi.io");
+        let own = world
+            .workloads
+            .iter()
+            .enumerate()
+            .filter_map(|(place, workload)| Self::of_workload(world, place, workload));
+        let operated = world
+            .objects
+            .iter()
+            .filter(|object| object.kind == "Kafka" && object.group() == "kafka.strimzi.io");
         own.chain(operated.map(strimzi::broker)).collect()
     }
 
@@ -59,11 +66,14 @@ impl<'a> Broker<'a> {
         Some(Self { title, pods: Pods::Workload(place), listeners, properties })
     }
 
-    /// Whether clients from outside come to it by this name: it advertises the name, or has it in its environment for that. What an
-    /// operator's broker advertises is not known.
+    /// Whether clients from outside come to it by this name: it advertises the name, or has it in
+    /// its environment for that. What an operator's broker advertises is not known.
     pub(crate) fn is_known_as(&self, host: &str, world: &World<'_>) -> bool {
         let Pods::Workload(place) = self.pods else { return false };
-        let names_it = |text: &str| text.split(|c: char| !(c.is_alphanumeric() || ".-_".contains(c))).any(|name| name == host);
+        let names_it = |text: &str| {
+            text.split(|c: char| !(c.is_alphanumeric() || ".-_".contains(c)))
+                .any(|name| name == host)
+        };
         let containers = &world.workloads[place].containers;
         let mut environment = containers.iter().flat_map(|container| container.environment.iter());
         self.properties.get("advertised.listeners").is_some_and(|(value, _)| names_it(value))

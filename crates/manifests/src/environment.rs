@@ -20,7 +20,8 @@ pub(crate) struct Variable<'a> {
 }
 
 impl<'a> Environment<'a> {
-    /// First what comes from whole ConfigMaps and Secrets, later ones over earlier ones, then the variables by themselves.
+    /// First what comes from whole ConfigMaps and Secrets, later ones over earlier ones, then the
+    /// variables by themselves.
     pub(crate) fn of(world: &World<'a>, container: &Field<'a>) -> Self {
         let mut environment = Self::default();
         for from in container.get("envFrom").items() {
@@ -56,11 +57,18 @@ impl<'a> Environment<'a> {
         }
         if let Some(name) = from.at("secretRef.name").text() {
             let expected = world.knowledge.secrets.iter().find(|secret| secret.name == name);
-            let keys = expected.into_iter().flat_map(|secret| secret.keys.iter().map(|key| (*key).to_owned()));
+            let keys = expected
+                .into_iter()
+                .flat_map(|secret| secret.keys.iter().map(|key| (*key).to_owned()));
             let known = world.find("Secret", name, namespace).into_iter();
-            let known = known.flat_map(|secret| ["data", "stringData"].map(|part| secret.at(part).entries())).flatten();
+            let known = known
+                .flat_map(|secret| ["data", "stringData"].map(|part| secret.at(part).entries()))
+                .flatten();
             for key in keys.chain(known.map(|(key, _)| key.to_owned())) {
-                self.variables.insert(format!("{prefix}{key}"), Variable { value: None, field: from.clone() });
+                self.variables.insert(
+                    format!("{prefix}{key}"),
+                    Variable { value: None, field: from.clone() },
+                );
             }
         }
     }

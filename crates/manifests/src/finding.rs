@@ -66,7 +66,12 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(crate) fn at(field: &Field<'_>, severity: Severity, rule: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn at(
+        field: &Field<'_>,
+        severity: Severity,
+        rule: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             severity,
             rule,
@@ -103,7 +108,8 @@ impl Finding {
     }
 }
 
-/// As a compiler says it: `file:line: error[rule]: object field: message`, and what helps on a second line.
+/// As a compiler says it: `file:line: error[rule]: object field: message`, and what helps on a
+/// second line.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(place) = &self.place {

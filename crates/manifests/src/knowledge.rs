@@ -1,4 +1,5 @@
-//! What the programs know about themselves, as a plain table: the crates of the units fill it in, and this one needs none of them.
+//! What the programs know about themselves, as a plain table: the crates of the units fill it in,
+//! and this one needs none of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -60,7 +61,8 @@ pub struct Input {
 pub struct Given {
     /// Its variables.
     pub variables: BTreeMap<String, String>,
-    /// Its files of ConfigMaps and Secrets by their absolute path. What is in a Secret is not known, and there is some text in its place.
+    /// Its files of ConfigMaps and Secrets by their absolute path. What is in a Secret is not
+    /// known, and there is some text in its place.
     pub files: BTreeMap<String, String>,
     /// Its arguments.
     pub arguments: Vec<String>,
@@ -87,7 +89,8 @@ pub struct ExpectedSecret {
 }
 
 impl Program {
-    /// What a variable is when nothing sets it; `None` when the program does not know it, or it has no default.
+    /// What a variable is when nothing sets it; `None` when the program does not know it, or it has
+    /// no default.
     #[must_use]
     pub fn default_of(&self, variable: &str) -> Option<&str> {
         let known = self.variables.iter().find(|known| known.name == variable)?;

@@ -8,7 +8,11 @@ pub(crate) type Labels = BTreeMap<String, String>;
 
 /// The labels that stand in a map.
 pub(crate) fn of(field: &Field<'_>) -> Labels {
-    field.entries().into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.scalar()?))).collect()
+    field
+        .entries()
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value.scalar()?)))
+        .collect()
 }
 
 /// A selector, read once to be held against many labels.
@@ -63,7 +67,10 @@ mod tests {
 
     #[test]
     fn selectors_fit_as_kubernetes_says() {
-        let labels = Labels::from([("app".to_owned(), "a".to_owned()), ("tier".to_owned(), "edge".to_owned())]);
+        let labels = Labels::from([
+            ("app".to_owned(), "a".to_owned()),
+            ("tier".to_owned(), "edge".to_owned()),
+        ]);
         let expression = |key: &str, operator: &str, values: &[&str]| json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]});
         let cases = [
             (json!({}), true),

@@ -1,7 +1,7 @@
 //! What Kubernetes manifests say, and where they do not fit each other or the units.
 //!
-//! [`Set`] reads objects, from files or from a cluster, and remembers where each field is set. [`check`] looks at them through
-//! [`RULES`]: pure functions, each of which finds one kind of mistake. What the programs know about themselves comes in as a table,
+//! [`Set`] reads objects, from files or from a cluster, and remembers where each field is set.
+//! [`check`] looks at them through [`RULES`]: pure functions, each of which finds one kind of mistake. What the programs know about themselves comes in as a table,
 //! [`Knowledge`].
 
 mod broker;
@@ -22,7 +22,9 @@ mod world;
 mod yaml;
 
 pub use finding::{Finding, Place, Severity};
-pub use knowledge::{ExpectedSecret, Given, Input, Knowledge, KnownVariable, Program, Refusal, Refuse};
+pub use knowledge::{
+    ExpectedSecret, Given, Input, Knowledge, KnownVariable, Program, Refusal, Refuse,
+};
 pub use read::{ReadError, Set, Tools};
 pub use report::Report;
 pub use rules::{RULES, Rule};
@@ -30,8 +32,8 @@ pub use rules::{RULES, Rule};
 use std::collections::HashMap;
 use world::World;
 
-/// Looks at a set through every rule. One that was read from a cluster, where Secrets are not looked at, comes with the plural names of the
-/// kinds that the cluster did not show.
+/// Looks at a set through every rule. One that was read from a cluster, where Secrets are not
+/// looked at, comes with the plural names of the kinds that the cluster did not show.
 #[must_use]
 pub fn check(set: &Set, knowledge: &Knowledge, refused: Option<&[String]>) -> Report {
     let world = World::of(&set.objects, knowledge, refused);
@@ -46,7 +48,9 @@ pub fn check(set: &Set, knowledge: &Knowledge, refused: Option<&[String]>) -> Re
     for finding in &mut findings {
         if finding.place.is_none() {
             let object = titled.get(&(finding.object.clone(), finding.source));
-            finding.place = object.and_then(|object| set.sources.locate(&object.value, &finding.path, finding.source));
+            finding.place = object.and_then(|object| {
+                set.sources.locate(&object.value, &finding.path, finding.source)
+            });
         }
     }
     Report::of(set.len(), findings)

@@ -19,8 +19,12 @@ pub(crate) struct Object {
 
 impl Object {
     pub(crate) fn of(value: Value, source: Option<usize>) -> Self {
-        let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let name = Some(text("/metadata/name")).filter(|name| !name.is_empty()).unwrap_or_else(|| text("/metadata/generateName"));
+        let text = |pointer: &str| {
+            value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let name = Some(text("/metadata/name"))
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| text("/metadata/generateName"));
         Self {
             api_version: text("/apiVersion"),
             kind: text("/kind"),
@@ -62,7 +66,11 @@ pub(crate) struct Field<'a> {
 impl<'a> Field<'a> {
     /// The field of this name below.
     pub(crate) fn get(&self, key: &str) -> Self {
-        Self { object: self.object, path: self.path.key(key), value: self.value.and_then(|value| value.get(key)) }
+        Self {
+            object: self.object,
+            path: self.path.key(key),
+            value: self.value.and_then(|value| value.get(key)),
+        }
     }
 
     /// The field at a dotted path below.
@@ -73,23 +81,36 @@ impl<'a> Field<'a> {
     /// The elements of a list; none when it is not one.
     pub(crate) fn items(&self) -> Vec<Self> {
         let items = self.value.and_then(Value::as_array).into_iter().flatten().enumerate();
-        items.map(|(index, value)| Self { object: self.object, path: self.path.index(index), value: Some(value) }).collect()
+        items
+            .map(|(index, value)| Self {
+                object: self.object,
+                path: self.path.index(index),
+                value: Some(value),
+            })
+            .collect()
     }
 
     /// The fields of a map; none when it is not one.
     pub(crate) fn entries(&self) -> Vec<(&'a str, Self)> {
         let entries = self.value.and_then(Value::as_object).into_iter().flatten();
-        let field = |key: &str, value| Self { object: self.object, path: self.path.key(key), value: Some(value) };
+        let field = |key: &str, value| Self {
+            object: self.object,
+            path: self.path.key(key),
+            value: Some(value),
+        };
         entries.map(|(key, value)| (key.as_str(), field(key, value))).collect()
     }
 
-    /// Every field at a pattern below: `*` is each field of a map, and `[]` behind a name each element of a list. A place where
-    /// something stands, and a last step that is missing, are among them.
+    /// Every field at a pattern below: `*` is each field of a map, and `[]` behind a name each
+    /// element of a list. A place where something stands, and a last step that is missing, are
+    /// among them.
     pub(crate) fn each(&self, pattern: &str) -> Vec<Self> {
         pattern.split('.').fold(vec![self.clone()], |fields, step| {
             let next = |field: &Self| match step.strip_suffix("[]") {
                 Some(key) => field.get(key).items(),
-                None if step == "*" => field.entries().into_iter().map(|(_, field)| field).collect(),
+                None if step == "*" => {
+                    field.entries().into_iter().map(|(_, field)| field).collect()
+                }
                 None => vec![field.get(step)],
             };
             fields.iter().filter(|field| field.exists()).flat_map(next).collect()
@@ -143,9 +164,13 @@ mod tests {
 
     #[test]
     fn a_pattern_finds_every_place() {
-        let object = Object::of(json!({"kind": "A", "spec": {"list": [{"x": 1}, {"y": {"p": 1, "q": 2}}]}}), None);
-        let places =
-            |pattern: &str| -> Vec<String> { object.root().each(pattern).iter().map(|field| field.path.to_string()).collect() };
+        let object = Object::of(
+            json!({"kind": "A", "spec": {"list": [{"x": 1}, {"y": {"p": 1, "q": 2}}]}}),
+            None,
+        );
+        let places = |pattern: &str| -> Vec<String> {
+            object.root().each(pattern).iter().map(|field| field.path.to_string()).collect()
+        };
         assert_eq!(places("spec.list[].x"), ["spec.list[0].x", "spec.list[1].x"]);
         assert_eq!(places("spec.list[].y.*"), ["spec.list[1].y.p", "spec.list[1].y.q"]);
         assert!(places("spec.none[].x").is_empty());

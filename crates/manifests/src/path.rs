@@ -45,6 +45,9 @@ mod tests {
     fn a_path_reads_as_people_write_it() {
         let path = Path::default().key("data").key("server.properties");
         assert_eq!(path.to_string(), "data[\"server.properties\"]");
-        assert_eq!(Path::default().key("spec").key("ports").index(0).key("name").to_string(), "spec.ports[0].name");
+        assert_eq!(
+            Path::default().key("spec").key("ports").index(0).key("name").to_string(),
+            "spec.ports[0].name"
+        );
     }
 }

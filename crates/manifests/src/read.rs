@@ -47,20 +47,24 @@ pub enum ReadError {
         fields: Vec<String>,
     },
     /// No objects at all.
-    #[error("there are no manifests in {0}: no *.yml, *.yaml or *.json with an apiVersion and a kind")]
+    #[error(
+        "there are no manifests in {0}: no *.yml, *.yaml or *.json with an apiVersion and a kind"
+    )]
     Empty(String),
 }
 
 impl Set {
-    /// Reads files and folders. A folder with a kustomization is built, any other is read file by file, with all below it.
+    /// Reads files and folders. A folder with a kustomization is built, any other is read file by
+    /// file, with all below it.
     ///
     /// # Errors
-    /// When a path cannot be read, there are no objects, or a kustomization needs a program that is not there. What is wrong with
-    /// the text of a file is a finding.
+    /// When a path cannot be read, there are no objects, or a kustomization needs a program that is
+    /// not there. What is wrong with the text of a file is a finding.
     pub fn read(paths: &[PathBuf], tools: &Tools) -> Result<Self, ReadError> {
         let mut set = Self::default();
         for path in paths {
-            let about = std::fs::metadata(path).map_err(|source| ReadError::Unreadable { path: path.clone(), source })?;
+            let about = std::fs::metadata(path)
+                .map_err(|source| ReadError::Unreadable { path: path.clone(), source })?;
             if about.is_dir() {
                 set.read_folder(path, tools)?;
             } else {
@@ -81,13 +85,20 @@ impl Set {
     pub fn of_text(text: &str, name: &str) -> Result<Self, ReadError> {
         let mut set = Self::default();
         set.take_text(text, Path::new(name));
-        if set.objects.is_empty() && set.findings.is_empty() { Err(ReadError::Empty(name.into())) } else { Ok(set) }
+        if set.objects.is_empty() && set.findings.is_empty() {
+            Err(ReadError::Empty(name.into()))
+        } else {
+            Ok(set)
+        }
     }
 
     /// Takes objects as a cluster gives them. They have no files.
     #[must_use]
     pub fn of_objects(objects: Vec<Value>) -> Self {
-        Self { objects: objects.into_iter().map(|value| Object::of(value, None)).collect(), ..Self::default() }
+        Self {
+            objects: objects.into_iter().map(|value| Object::of(value, None)).collect(),
+            ..Self::default()
+        }
     }
 
     /// How many objects there are.
@@ -126,13 +137,21 @@ impl Set {
         if !is_object {
             // beside manifests there may be other JSON, e.g. dashboards
             if file.extension().is_none_or(|extension| extension != "json") {
-                let message = "this document is not an object of Kubernetes: it has no apiVersion and kind";
+                let message =
+                    "this document is not an object of Kubernetes: it has no apiVersion and kind";
                 self.findings.push(Finding::of_file("not-an-object", place, message));
             }
             return;
         }
         let value = root.to_json();
-        let source = Source { file: file.to_owned(), document, lines_before: 0, distance: 0, form: Form::Object, root };
+        let source = Source {
+            file: file.to_owned(),
+            document,
+            lines_before: 0,
+            distance: 0,
+            form: Form::Object,
+            root,
+        };
         let source = self.sources.add(source);
         self.objects.push(Object::of(value, Some(source)));
     }
@@ -143,16 +162,27 @@ impl Set {
             Ok(documents) => {
                 for document in &documents {
                     for (path, line) in &document.duplicates {
-                        let place = Place { file: file.to_owned(), document: document.number, line: lines_before + line };
-                        let message = format!("the key {path} stands twice in its map; only one of the two counts");
+                        let place = Place {
+                            file: file.to_owned(),
+                            document: document.number,
+                            line: lines_before + line,
+                        };
+                        let message = format!(
+                            "the key {path} stands twice in its map; only one of the two counts"
+                        );
                         self.findings.push(Finding::of_file("duplicate-key", place, message));
                     }
                 }
                 documents
             }
             Err(error) => {
-                let place = Place { file: file.to_owned(), document: 1, line: lines_before + error.line };
-                self.findings.push(Finding::of_file("yaml", place, format!("this is not YAML: {}", error.reason)));
+                let place =
+                    Place { file: file.to_owned(), document: 1, line: lines_before + error.line };
+                self.findings.push(Finding::of_file(
+                    "yaml",
+                    place,
+                    format!("this is not YAML: {}", error.reason),
+                ));
                 Vec::new()
             }
         }

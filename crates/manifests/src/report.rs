@@ -23,13 +23,17 @@ pub struct Report {
 impl Report {
     pub(crate) fn of(objects: usize, mut findings: Vec<Finding>) -> Self {
         findings.sort_by(|one, other| {
-            let key = |finding: &Finding| (finding.place.clone(), finding.object.clone(), finding.severity, finding.rule);
+            let key = |finding: &Finding| {
+                (finding.place.clone(), finding.object.clone(), finding.severity, finding.rule)
+            };
             key(one).cmp(&key(other)).then_with(|| one.field.cmp(&other.field))
         });
         // two containers of one ConfigMap find the same fault in it
         findings.dedup();
-        let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-        let (errors, warnings, notes) = (count(Severity::Error), count(Severity::Warning), count(Severity::Note));
+        let count =
+            |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+        let (errors, warnings, notes) =
+            (count(Severity::Error), count(Severity::Warning), count(Severity::Note));
         Self { objects, rules: RULES.len(), errors, warnings, notes, findings }
     }
 
@@ -42,7 +46,9 @@ impl Report {
     /// One line: how many objects, rules and findings.
     #[must_use]
     pub fn summary(&self) -> String {
-        let of = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+        let of = |count: usize, word: &str| {
+            format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+        };
         format!(
             "{}, {}: {}, {}, {}",
             of(self.objects, "object"),

@@ -48,15 +48,20 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Whether it means an object of this name. Targets are regular expressions: alternatives are told apart here, and what is more
-    /// than that is taken to fit.
+    /// Whether it means an object of this name. Targets are regular expressions: alternatives are
+    /// told apart here, and what is more than that is taken to fit.
     fn names(&self, name: &str) -> bool {
-        let fits = |own: &str| own.is_empty() || own.contains(['*', '[', '.', '+', '?', '(']) || is_made_from(name, own);
+        let fits = |own: &str| {
+            own.is_empty()
+                || own.contains(['*', '[', '.', '+', '?', '('])
+                || is_made_from(name, own)
+        };
         self.name.split('|').any(fits)
     }
 }
 
-/// How well a source explains a field: how many steps of the path it has, whether that is all of them, and the line.
+/// How well a source explains a field: how many steps of the path it has, whether that is all of
+/// them, and the line.
 struct Match {
     steps: usize,
     whole: bool,
@@ -69,10 +74,15 @@ impl Sources {
         self.documents.len() - 1
     }
 
-    /// Where a field of an object is set: in the document that it was read from, or else in the one that has most of the way to
-    /// the field. Of those that set it, the nearest to the kustomization; of those that do not, the farthest, which is the object's
-    /// own file.
-    pub(crate) fn locate(&self, object: &Value, path: &Path, read_from: Option<usize>) -> Option<Place> {
+    /// Where a field of an object is set: in the document that it was read from, or else in the one
+    /// that has most of the way to the field. Of those that set it, the nearest to the
+    /// kustomization; of those that do not, the farthest, which is the object's own file.
+    pub(crate) fn locate(
+        &self,
+        object: &Value,
+        path: &Path,
+        read_from: Option<usize>,
+    ) -> Option<Place> {
         let candidates: Vec<&Source> = match read_from {
             Some(own) => self.documents.get(own).into_iter().collect(),
             None => self.documents.iter().filter(|source| source.fits(object)).collect(),
@@ -83,23 +93,34 @@ impl Sources {
             (found.steps, if found.whole { -distance } else { distance })
         };
         let (source, found) = matches.max_by_key(|(source, found)| rank(source, found))?;
-        Some(Place { file: source.file.clone(), document: source.document, line: found.line + source.lines_before })
+        Some(Place {
+            file: source.file.clone(),
+            document: source.document,
+            line: found.line + source.lines_before,
+        })
     }
 }
 
 impl Source {
     fn fits(&self, object: &Value) -> bool {
-        let of = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let of =
+            |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let (kind, name) = (of("/kind"), of("/metadata/name"));
         match &self.form {
             Form::Object => {
                 self.root.text(&["kind"]) == Some(kind)
-                    && self.root.text(&["metadata", "name"]).is_some_and(|own| is_made_from(name, own))
+                    && self
+                        .root
+                        .text(&["metadata", "name"])
+                        .is_some_and(|own| is_made_from(name, own))
             }
             Form::Patch(target) | Form::Operations(target) => {
                 (target.kind.is_empty() || target.kind == kind) && target.names(name)
             }
-            Form::Generator(made) => *made == kind && self.root.text(&["name"]).is_some_and(|own| is_made_from(name, own)),
+            Form::Generator(made) => {
+                *made == kind
+                    && self.root.text(&["name"]).is_some_and(|own| is_made_from(name, own))
+            }
         }
     }
 
@@ -114,7 +135,11 @@ impl Source {
     fn find_operation(&self, path: &Path) -> Match {
         let best = self.root.items(&[]).iter().filter_map(|operation| {
             let pointer = operation.text(&["path"])?;
-            let steps: Vec<String> = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
+            let steps: Vec<String> = pointer
+                .split('/')
+                .skip(1)
+                .map(|step| step.replace("~1", "/").replace("~0", "~"))
+                .collect();
             let same = |(step, own): (&String, &Step)| match own {
                 Step::Key(key) => step == key,
                 Step::Index(index) => step == "-" || *step == index.to_string(),
@@ -122,7 +147,11 @@ impl Source {
             let covers = steps.len() <= path.0.len() && steps.iter().zip(&path.0).all(same);
             covers.then_some(Match { steps: steps.len(), whole: true, line: operation.line })
         });
-        best.max_by_key(|found| found.steps).unwrap_or(Match { steps: 0, whole: false, line: self.root.line })
+        best.max_by_key(|found| found.steps).unwrap_or(Match {
+            steps: 0,
+            whole: false,
+            line: self.root.line,
+        })
     }
 
     fn find_field(&self, object: &Value, path: &Path) -> Match {
@@ -150,18 +179,21 @@ impl Source {
 /// Whether the built name is that of the source, with the hash that a generator appends.
 fn is_made_from(built: &str, own: &str) -> bool {
     let hash = |rest: &str| {
-        rest.strip_prefix('-').is_some_and(|hash| hash.len() == 10 && hash.bytes().all(|b| b.is_ascii_alphanumeric()))
+        rest.strip_prefix('-')
+            .is_some_and(|hash| hash.len() == 10 && hash.bytes().all(|b| b.is_ascii_alphanumeric()))
     };
     built.strip_prefix(own).is_some_and(|rest| rest.is_empty() || hash(rest))
 }
 
-/// The element of a source's list that became this one: lists are merged by what names their elements, so that places differ.
+/// The element of a source's list that became this one: lists are merged by what names their
+/// elements, so that places differ.
 fn element<'a>(list: &'a Node, built: Option<&Value>, index: usize) -> Option<&'a Node> {
     const NAMES: [&str; 6] = ["name", "mountPath", "containerPort", "port", "key", "topologyKey"];
     let Content::List(items) = &list.content else { return None };
     let Some(built) = built else { return items.get(index) };
     if let Some(name) = NAMES.iter().find(|name| built.get(name).is_some()) {
-        let same = |item: &&Node| item.at(&[name]).is_some_and(|node| node.to_json() == built[*name]);
+        let same =
+            |item: &&Node| item.at(&[name]).is_some_and(|node| node.to_json() == built[*name]);
         return items.iter().find(same);
     }
     items.iter().find(|item| item.to_json() == *built).or_else(|| items.get(index))

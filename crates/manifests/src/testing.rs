@@ -18,7 +18,13 @@ fn found_in(text: &str, rule: &str, refused: Option<&[String]>) -> Vec<String> {
     let report = check(&set, &knowledge(), refused);
     let findings = report.findings.into_iter().filter(|finding| finding.rule == rule);
     let line = |finding: crate::Finding| {
-        format!("{} {}: {}; {}", finding.severity, finding.field, finding.message, finding.help.unwrap_or_default())
+        format!(
+            "{} {}: {}; {}",
+            finding.severity,
+            finding.field,
+            finding.message,
+            finding.help.unwrap_or_default()
+        )
     };
     findings.map(line).collect()
 }
@@ -30,7 +36,8 @@ pub(crate) fn found_in_container(fields: &str, rule: &str) -> Vec<String> {
 
 /// A Deployment with the fields of its container, and those of its pod.
 pub(crate) fn deployment(name: &str, container: &str, pod: &str) -> String {
-    let image = if container.contains("image: ") { String::new() } else { format!("image: '{name}:1', ") };
+    let image =
+        if container.contains("image: ") { String::new() } else { format!("image: '{name}:1', ") };
     let pod = if pod.is_empty() { String::new() } else { format!(", {pod}") };
     format!(
         "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\n\
@@ -81,11 +88,16 @@ fn knowledge() -> Knowledge {
         ("MLVI_ADMIN_LISTEN", "0.0.0.0:9600"),
         ("MLVI_DRAIN", "8s"),
     ];
-    let variables = variables.map(|(name, default)| KnownVariable { name: name.into(), default: default.into() });
+    let variables = variables
+        .map(|(name, default)| KnownVariable { name: name.into(), default: default.into() });
     let refuse = |given: &Given| {
-        let value = given.variables.get("MLVI_PARTITIONS").filter(|value| value.parse::<u32>().is_err());
-        let refusal =
-            |value: &String| Refusal { variable: "MLVI_PARTITIONS".into(), value: value.clone(), allowed: "a number".into() };
+        let value =
+            given.variables.get("MLVI_PARTITIONS").filter(|value| value.parse::<u32>().is_err());
+        let refusal = |value: &String| Refusal {
+            variable: "MLVI_PARTITIONS".into(),
+            value: value.clone(),
+            allowed: "a number".into(),
+        };
         value.map(refusal).into_iter().collect()
     };
     Knowledge {

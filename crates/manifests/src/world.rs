@@ -22,7 +22,8 @@ pub(crate) struct World<'a> {
     refused: Option<&'a [String]>,
 }
 
-/// Where things are, by what rules ask for: a cluster's export has thousands of objects, and each may name some of the others.
+/// Where things are, by what rules ask for: a cluster's export has thousands of objects, and each
+/// may name some of the others.
 #[derive(Debug, Default)]
 struct Index<'a> {
     /// Objects by kind,
@@ -81,7 +82,11 @@ pub(crate) struct Scaler<'a> {
 }
 
 impl<'a> World<'a> {
-    pub(crate) fn of(objects: &'a [Object], knowledge: &'a Knowledge, refused: Option<&'a [String]>) -> Self {
+    pub(crate) fn of(
+        objects: &'a [Object],
+        knowledge: &'a Knowledge,
+        refused: Option<&'a [String]>,
+    ) -> Self {
         let (workloads, scalers, index) = (Vec::new(), Vec::new(), Index::default());
         let mut world = Self { objects, knowledge, workloads, scalers, index, refused };
         for object in objects {
@@ -99,7 +104,12 @@ impl<'a> World<'a> {
             }
         }
         for (place, scaler) in world.scalers.iter().enumerate() {
-            world.index.scalers.entry(scaler.target.text().unwrap_or_default()).or_default().push(place);
+            world
+                .index
+                .scalers
+                .entry(scaler.target.text().unwrap_or_default())
+                .or_default()
+                .push(place);
         }
         world
     }
@@ -116,28 +126,51 @@ impl<'a> World<'a> {
 
     fn workload_of(&self, object: &'a Object, template: Field<'a>) -> Workload<'a> {
         let pod = template.get("spec");
-        let list = |key: &str, is_init| pod.get(key).items().into_iter().map(move |field| (field, is_init)).collect::<Vec<_>>();
+        let list = |key: &str, is_init| {
+            pod.get(key).items().into_iter().map(move |field| (field, is_init)).collect::<Vec<_>>()
+        };
         let fields = [list("initContainers", true), list("containers", false)].concat();
         let containers = fields.into_iter().map(|(field, is_init)| {
             let environment = Environment::of(self, &field);
             let files = Files::of(self, &pod, &field);
             let program = self.program_of(&field);
-            Container { name: field.get("name").text().unwrap_or_default(), field, is_init, program, environment, files }
+            Container {
+                name: field.get("name").text().unwrap_or_default(),
+                field,
+                is_init,
+                program,
+                environment,
+                files,
+            }
         });
         let containers = containers.collect();
-        Workload { object, labels: labels::of(&template.at("metadata.labels")), template, pod, containers }
+        Workload {
+            object,
+            labels: labels::of(&template.at("metadata.labels")),
+            template,
+            pod,
+            containers,
+        }
     }
 
-    /// By the command, or else the image, or else the container's name: images may be renamed, and one image has all programs.
+    /// By the command, or else the image, or else the container's name: images may be renamed, and
+    /// one image has all programs.
     fn program_of(&self, container: &Field<'a>) -> Option<&'a Program> {
         let image = container.get("image").text().unwrap_or_default();
-        let image = image.split(['@']).next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        let image =
+            image.split(['@']).next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
         let image = image.split(':').next().unwrap_or_default();
-        let command = container.get("command").items().first().and_then(Field::text).unwrap_or_default();
+        let command =
+            container.get("command").items().first().and_then(Field::text).unwrap_or_default();
         let command = command.rsplit('/').next().unwrap_or_default();
-        let names =
-            if command.is_empty() { vec![image, container.get("name").text().unwrap_or_default()] } else { vec![command] };
-        names.iter().find_map(|name| self.knowledge.programs.iter().find(|program| program.name == *name))
+        let names = if command.is_empty() {
+            vec![image, container.get("name").text().unwrap_or_default()]
+        } else {
+            vec![command]
+        };
+        names
+            .iter()
+            .find_map(|name| self.knowledge.programs.iter().find(|program| program.name == *name))
     }
 
     /// Whether the objects are those of a running cluster, where Secrets were not read.
@@ -163,20 +196,29 @@ impl<'a> World<'a> {
 
     /// Every container with its workload.
     pub(crate) fn containers(&self) -> impl Iterator<Item = (&Workload<'a>, &Container<'a>)> {
-        self.workloads.iter().flat_map(|workload| workload.containers.iter().map(move |container| (workload, container)))
+        self.workloads.iter().flat_map(|workload| {
+            workload.containers.iter().map(move |container| (workload, container))
+        })
     }
 
     /// Every container in which one of our units runs.
-    pub(crate) fn units(&self) -> impl Iterator<Item = (&Workload<'a>, &Container<'a>, &'a Program)> {
+    pub(crate) fn units(
+        &self,
+    ) -> impl Iterator<Item = (&Workload<'a>, &Container<'a>, &'a Program)> {
         let unit = |program: &&Program| program.is_unit;
-        self.containers().filter_map(move |(workload, container)| Some((workload, container, container.program.filter(unit)?)))
+        self.containers().filter_map(move |(workload, container)| {
+            Some((workload, container, container.program.filter(unit)?))
+        })
     }
 
     /// Every container in which one of our programs reads the settings of the bus.
-    pub(crate) fn on_the_bus(&self) -> impl Iterator<Item = (&Workload<'a>, &Container<'a>, &'a Program)> {
+    pub(crate) fn on_the_bus(
+        &self,
+    ) -> impl Iterator<Item = (&Workload<'a>, &Container<'a>, &'a Program)> {
         self.containers().filter_map(|(workload, container)| {
             let program = container.program?;
-            (program.is_unit || container.runs(&["topics"])).then_some((workload, container, program))
+            (program.is_unit || container.runs(&["topics"]))
+                .then_some((workload, container, program))
         })
     }
 
@@ -195,7 +237,12 @@ impl<'a> World<'a> {
             // only those that have one of the labels can have all of them
             Some((key, value)) => {
                 let places = self.index.labelled.get(key).and_then(|values| values.get(value));
-                places.into_iter().flatten().map(|place| &self.workloads[*place]).filter(fits).collect()
+                places
+                    .into_iter()
+                    .flatten()
+                    .map(|place| &self.workloads[*place])
+                    .filter(fits)
+                    .collect()
             }
             None => self.workloads.iter().filter(fits).collect(),
         }
@@ -227,11 +274,15 @@ impl Workload<'_> {
     /// Whether a pod of a StatefulSet has this name.
     pub(crate) fn has_pod(&self, name: &str) -> bool {
         let ordinal = name.strip_prefix(&self.object.name).and_then(|rest| rest.strip_prefix('-'));
-        let ordinal = ordinal.filter(|text| *text == "0" || !text.starts_with('0')).and_then(|text| text.parse::<u32>().ok());
-        self.object.kind == "StatefulSet" && ordinal.is_some_and(|ordinal| i64::from(ordinal) < self.replicas())
+        let ordinal = ordinal
+            .filter(|text| *text == "0" || !text.starts_with('0'))
+            .and_then(|text| text.parse::<u32>().ok());
+        self.object.kind == "StatefulSet"
+            && ordinal.is_some_and(|ordinal| i64::from(ordinal) < self.replicas())
     }
 
-    /// Its pods' labels. A StatefulSet's pods also have their own name as one: that of `pod`, if it is one of them.
+    /// Its pods' labels. A StatefulSet's pods also have their own name as one: that of `pod`, if it
+    /// is one of them.
     fn labels_with(&self, pod: &str) -> Labels {
         let mut labels = self.labels.clone();
         if self.has_pod(pod) {
@@ -242,11 +293,13 @@ impl Workload<'_> {
 }
 
 impl<'a> Container<'a> {
-    /// A setting of the program: as the container sets it, or its default. `None` when it is not set and has no default, or comes
-    /// from where nobody can look.
+    /// A setting of the program: as the container sets it, or its default. `None` when it is not
+    /// set and has no default, or comes from where nobody can look.
     pub(crate) fn setting(&self, name: &str) -> Option<Setting<'a>> {
         match self.environment.get(name) {
-            Some(variable) => variable.value.clone().map(|value| Setting { value, field: variable.field.clone() }),
+            Some(variable) => {
+                variable.value.clone().map(|value| Setting { value, field: variable.field.clone() })
+            }
             None => self.default(name),
         }
     }
@@ -257,20 +310,30 @@ impl<'a> Container<'a> {
     }
 
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let list = |key: &str| self.field.get(key).items().into_iter().filter_map(|item| item.scalar());
+        let list =
+            |key: &str| self.field.get(key).items().into_iter().filter_map(|item| item.scalar());
         list("command").skip(1).chain(list("args")).collect()
     }
 
     /// Whether the first arguments that are no options are these.
     pub(crate) fn runs(&self, words: &[&str]) -> bool {
         let arguments = self.arguments();
-        arguments.iter().filter(|argument| !argument.starts_with('-')).take(words.len()).eq(words.iter())
+        arguments
+            .iter()
+            .filter(|argument| !argument.starts_with('-'))
+            .take(words.len())
+            .eq(words.iter())
     }
 
     /// The ports that it declares, by name and number.
     pub(crate) fn ports(&self) -> Vec<(Option<&'a str>, i64)> {
         let ports = self.field.get("ports").items();
-        ports.iter().filter_map(|port| Some((port.get("name").text(), port.get("containerPort").integer()?))).collect()
+        ports
+            .iter()
+            .filter_map(|port| {
+                Some((port.get("name").text(), port.get("containerPort").integer()?))
+            })
+            .collect()
     }
 
     /// The port that a variable with an `ADDRESS:PORT` makes the program listen on.
@@ -284,13 +347,22 @@ impl<'a> Container<'a> {
 impl<'a> Scaler<'a> {
     fn of(object: &'a Object) -> Option<Self> {
         let (min, max, kind) = match (object.kind.as_str(), object.group()) {
-            ("HorizontalPodAutoscaler", _) => (object.at("spec.minReplicas"), object.at("spec.maxReplicas"), ""),
+            ("HorizontalPodAutoscaler", _) => {
+                (object.at("spec.minReplicas"), object.at("spec.maxReplicas"), "")
+            }
             // KEDA's default for the kind is a Deployment
-            ("ScaledObject", "keda.sh") => (object.at("spec.minReplicaCount"), object.at("spec.maxReplicaCount"), "Deployment"),
+            ("ScaledObject", "keda.sh") => {
+                (object.at("spec.minReplicaCount"), object.at("spec.maxReplicaCount"), "Deployment")
+            }
             _ => return None,
         };
         // KEDA makes an autoscaler of its own for each ScaledObject
-        if object.root().each("metadata.ownerReferences[].kind").iter().any(|kind| kind.text() == Some("ScaledObject")) {
+        if object
+            .root()
+            .each("metadata.ownerReferences[].kind")
+            .iter()
+            .any(|kind| kind.text() == Some("ScaledObject"))
+        {
             return None;
         }
         let is_hpa = kind.is_empty();
@@ -320,8 +392,8 @@ pub(crate) fn together(one: &str, other: &str) -> bool {
 mod tests {
     use crate::testing::{deployment, found, hpa};
 
-    /// As many objects as a large cluster's export has, each with what belongs to it. A rule that compares each with each takes
-    /// minutes here.
+    /// As many objects as a large cluster's export has, each with what belongs to it. A rule that
+    /// compares each with each takes minutes here.
     #[test]
     fn among_thousands_each_object_finds_its_own() {
         let with = "resources: {requests: {cpu: 1}}";
@@ -340,7 +412,10 @@ mod tests {
             assert_eq!(found(&set, rule), Vec::<String>::new(), "{rule}");
         }
         let astray = found(&set, "selector");
-        assert!(astray.len() == 1 && astray[0].contains("no pods among these objects"), "{astray:?}");
+        assert!(
+            astray.len() == 1 && astray[0].contains("no pods among these objects"),
+            "{astray:?}"
+        );
         let twice = found(&(set + &of(77)), "duplicate-object");
         assert_eq!(twice.len(), 3, "{twice:?}");
     }

@@ -1,6 +1,10 @@
 //! The command line of MLVI, and the whole suite in one process that it runs.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to the person at the terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line speaks to the person at the terminal"
+)]
 
 pub mod autoscale;
 pub mod bench;

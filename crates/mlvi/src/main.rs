@@ -19,13 +19,19 @@ use settings::ConfigError;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// MLVI decides frame by frame whether the edge or the cloud looks at a video frame, runs tiny-YOLOv3 there and returns the
-/// detections.
+/// MLVI decides frame by frame whether the edge or the cloud looks at a video frame, runs
+/// tiny-YOLOv3 there and returns the detections.
 #[derive(Parser)]
 #[command(name = "mlvi", version)]
 struct Cli {
     /// The folder of model descriptions (*.toml)
-    #[arg(long, global = true, value_name = "DIR", env = "MLVI_MODELS_DIR", default_value = "models")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "MLVI_MODELS_DIR",
+        default_value = "models"
+    )]
     models_dir: PathBuf,
     #[command(subcommand)]
     command: Command,
@@ -48,7 +54,8 @@ enum Command {
     Bench(BenchCommand),
     /// Read manifests, or what a cluster runs, and find what does not fit together
     Check(CheckArgs),
-    /// Simulate the autoscalers of autoscale.yml over a load, and recommend targets for a latency goal
+    /// Simulate the autoscalers of autoscale.yml over a load, and recommend targets for a latency
+    /// goal
     Autoscale(Box<AutoscaleArgs>),
     /// Show the units in a cluster: replicas, autoscalers, lag, the share of edge and cloud
     Status(StatusArgs),
@@ -83,7 +90,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("mlvi: {error:#}");
-            let unknown_model = matches!(error.downcast_ref(), Some(ModelError::UnknownModel { .. }));
+            let unknown_model =
+                matches!(error.downcast_ref(), Some(ModelError::UnknownModel { .. }));
             let usage = error.is::<ConfigError>() || error.is::<UsageError>() || unknown_model;
             if usage { ExitCode::from(unit::EXIT_USAGE) } else { ExitCode::FAILURE }
         }

@@ -16,7 +16,10 @@ pub(crate) struct OutputArgs {
 
 impl OutputArgs {
     /// Has plots written if they are wanted; `write` gives how many.
-    pub(crate) fn plots(&self, write: impl FnOnce(&Path) -> anyhow::Result<usize>) -> anyhow::Result<()> {
+    pub(crate) fn plots(
+        &self,
+        write: impl FnOnce(&Path) -> anyhow::Result<usize>,
+    ) -> anyhow::Result<()> {
         let Some(dir) = &self.out else { return Ok(()) };
         let written = write(dir)?;
         eprintln!("{written} plots are in {}", dir.display());

@@ -50,8 +50,17 @@ pub fn run(args: &PushArgs) -> anyhow::Result<()> {
 
 fn send(agent: &ureq::Agent, args: &PushArgs, path: &Path) -> anyhow::Result<String> {
     let bytes = std::fs::read(path)?;
-    let url = format!("{}/cameras/{}/frames?wait={}s", args.server.trim_end_matches('/'), args.camera, args.wait);
-    let mut response = agent.post(&url).content_type("application/octet-stream").send(&bytes[..]).with_context(|| url.clone())?;
+    let url = format!(
+        "{}/cameras/{}/frames?wait={}s",
+        args.server.trim_end_matches('/'),
+        args.camera,
+        args.wait
+    );
+    let mut response = agent
+        .post(&url)
+        .content_type("application/octet-stream")
+        .send(&bytes[..])
+        .with_context(|| url.clone())?;
     let status = response.status();
     let text = response.body_mut().read_to_string()?;
     match status.as_u16() {
@@ -62,10 +71,15 @@ fn send(agent: &ureq::Agent, args: &PushArgs, path: &Path) -> anyhow::Result<Str
 }
 
 fn print_result(path: &Path, result: &FrameResult) {
-    let decision =
-        result.decision.as_ref().map_or(String::new(), |decision| format!("{} ({})", decision.destination, decision.reason));
+    let decision = result.decision.as_ref().map_or(String::new(), |decision| {
+        format!("{} ({})", decision.destination, decision.reason)
+    });
     let total_ms = result.timings_ms.end_to_end.unwrap_or_default();
-    println!("{}: {} found in {total_ms:.0} ms, looked at by {decision}", path.display(), result.detections.len());
+    println!(
+        "{}: {} found in {total_ms:.0} ms, looked at by {decision}",
+        path.display(),
+        result.detections.len()
+    );
     for detection in &result.detections {
         let place = &detection.bounding_box;
         println!(

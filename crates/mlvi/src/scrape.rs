@@ -18,7 +18,13 @@ struct Sample {
 impl Scrape {
     /// Reads a text; lines that are no samples are passed over.
     pub(crate) fn read(text: &str) -> Self {
-        Self { samples: text.lines().filter(|line| !line.starts_with('#')).filter_map(sample).collect() }
+        Self {
+            samples: text
+                .lines()
+                .filter(|line| !line.starts_with('#'))
+                .filter_map(sample)
+                .collect(),
+        }
     }
 
     /// Whether there is anything in it.
@@ -26,10 +32,11 @@ impl Scrape {
         self.samples.is_empty()
     }
 
-    /// The sum of all samples of this name whose labels include `labels`; `None` when there are none. What is not a number is not
-    /// counted.
+    /// The sum of all samples of this name whose labels include `labels`; `None` when there are
+    /// none. What is not a number is not counted.
     pub(crate) fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
-        let values = self.samples.iter().filter(|sample| sample.is(name, labels) && !sample.value.is_nan());
+        let values =
+            self.samples.iter().filter(|sample| sample.is(name, labels) && !sample.value.is_nan());
         values.map(|sample| sample.value).reduce(|a, b| a + b)
     }
 
@@ -42,7 +49,10 @@ impl Scrape {
 
 impl Sample {
     fn is(&self, name: &str, labels: &[(&str, &str)]) -> bool {
-        self.name == name && labels.iter().all(|(label, value)| self.labels.get(*label).map(String::as_str) == Some(*value))
+        self.name == name
+            && labels
+                .iter()
+                .all(|(label, value)| self.labels.get(*label).map(String::as_str) == Some(*value))
     }
 }
 
@@ -99,12 +109,22 @@ mod tests {
     fn samples_are_read_with_their_labels() {
         let scrape = Scrape::read(TEXT);
         assert_eq!(scrape.sum("mlvi_decisions_total", &[("destination", "edge")]), Some(7.0));
-        assert_eq!(scrape.sum("mlvi_decisions_total", &[("reason", "a \"b\" {c}, d=\\")]), Some(3.0));
+        assert_eq!(
+            scrape.sum("mlvi_decisions_total", &[("reason", "a \"b\" {c}, d=\\")]),
+            Some(3.0)
+        );
         assert_eq!(scrape.sum("mlvi_decisions_total", &[]), Some(12.0));
         assert_eq!(scrape.sum("mlvi_plain", &[]), Some(1500.0));
-        assert_eq!(scrape.sum("mlvi_unknown", &[]), None, "NaN is how a gauge says that it does not know");
+        assert_eq!(
+            scrape.sum("mlvi_unknown", &[]),
+            None,
+            "NaN is how a gauge says that it does not know"
+        );
         assert_eq!(scrape.sum("mlvi_nothing", &[]), None);
-        assert_eq!(scrape.mean("mlvi_inference_stage_seconds", &[("stage", "inference")]), Some(0.125));
+        assert_eq!(
+            scrape.mean("mlvi_inference_stage_seconds", &[("stage", "inference")]),
+            Some(0.125)
+        );
         assert!(Scrape::read("<html>no metrics</html>").is_empty());
     }
 }

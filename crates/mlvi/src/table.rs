@@ -20,13 +20,20 @@ impl Table {
     /// With a line break after each row.
     #[must_use]
     pub(crate) fn text(&self) -> String {
-        let width = |column: usize| self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+        let width = |column: usize| {
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+        };
         let widths: Vec<usize> = (0..self.rows[0].len()).filter_map(width).collect();
         let line = |row: &Vec<String>| {
-            let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
-                0 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            });
+            let cells =
+                row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
+                    0 => format!("{cell:<width$}"),
+                    _ => format!("{cell:>width$}"),
+                });
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
         };
         self.rows.iter().map(line).collect()
@@ -59,6 +66,9 @@ mod tests {
 
     #[test]
     fn numbers_keep_what_tells_them_apart() {
-        assert_eq!([0.0, 0.00412, 0.5, 12.34, 1234.5].map(number), ["0", "0.0041", "0.50", "12.3", "1234"]);
+        assert_eq!(
+            [0.0, 0.00412, 0.5, 12.34, 1234.5].map(number),
+            ["0", "0.0041", "0.50", "12.3", "1234"]
+        );
     }
 }

@@ -13,8 +13,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use unit::{Telemetry, cancel_on_signal};
 
-/// What `mlvi topics` is told. The broker, the names and the partitions are settings, as for the units: see e.g. `preprocessor --help` for
-/// MLVI_BROKERS, MLVI_KAFKA_SECURITY and what goes with it, MLVI_TOPIC_PREFIX, MLVI_PARTITIONS and MLVI_KAFKA_REPLICATION.
+/// What `mlvi topics` is told. The broker, the names and the partitions are settings, as for the
+/// units: see e.g. `preprocessor --help` for MLVI_BROKERS, MLVI_KAFKA_SECURITY and what goes with
+/// it, MLVI_TOPIC_PREFIX, MLVI_PARTITIONS and MLVI_KAFKA_REPLICATION.
 #[derive(Args, Debug)]
 pub struct TopicsArgs {
     #[command(subcommand)]
@@ -28,8 +29,9 @@ pub struct TopicsArgs {
 enum TopicsCommand {
     /// Make the topics that are missing; those that are there stay as they are
     Create {
-        /// Also add partitions to those that have fewer than MLVI_PARTITIONS. A camera's frames then go to other partitions: those that
-        /// are under way meanwhile may overtake each other
+        /// Also add partitions to those that have fewer than MLVI_PARTITIONS. A camera's frames
+        /// then go to other partitions: those that are under way meanwhile may overtake
+        /// each other
         #[arg(long)]
         grow: bool,
         /// Look again so often, e.g. 5m, until it is stopped, and make those that have gone
@@ -63,24 +65,31 @@ impl Wanted {
 /// Runs it.
 ///
 /// # Errors
-/// Settings that are not allowed; a broker that does not come in time or does not allow it; for `list` nothing else: what is not as
-/// it should be is shown.
+/// Settings that are not allowed; a broker that does not come in time or does not allow it; for
+/// `list` nothing else: what is not as it should be is shown.
 pub fn run(args: &TopicsArgs) -> anyhow::Result<()> {
     let mut settings = Settings::from_environment()?;
     let telemetry = Telemetry::from_settings(&mut settings);
     let wanted = Wanted::from_settings(&mut settings);
     settings.finish()?;
     telemetry.install();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().context("the async runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("the async runtime")?;
     let outcome = runtime.block_on(async {
         let shutdown = CancellationToken::new();
         cancel_on_signal(shutdown.clone())?;
         let bus = Bus::open(wanted.bus.clone())?;
         arrive(&bus, &wanted.bus.brokers, args.timeout, &shutdown).await?;
         match args.command {
-            TopicsCommand::Create { grow, every: None } => create::run(&bus, &wanted.specs, grow, &shutdown).await,
-            TopicsCommand::Create { grow, every: Some(every) } => create::keep(&bus, &wanted.specs, grow, every, &shutdown).await,
+            TopicsCommand::Create { grow, every: None } => {
+                create::run(&bus, &wanted.specs, grow, &shutdown).await
+            }
+            TopicsCommand::Create { grow, every: Some(every) } => {
+                create::keep(&bus, &wanted.specs, grow, every, &shutdown).await
+            }
             TopicsCommand::List { json } => list::run(&bus, &wanted.specs, json).await,
         }
     });
@@ -89,7 +98,12 @@ pub fn run(args: &TopicsArgs) -> anyhow::Result<()> {
 }
 
 /// Waits for the broker.
-async fn arrive(bus: &Bus, brokers: &str, timeout: Duration, shutdown: &CancellationToken) -> anyhow::Result<()> {
+async fn arrive(
+    bus: &Bus,
+    brokers: &str,
+    timeout: Duration,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
     let mut state = bus.state();
     let limit = if timeout.is_zero() { Duration::MAX } else { timeout };
     let there = tokio::select! {
@@ -97,7 +111,10 @@ async fn arrive(bus: &Bus, brokers: &str, timeout: Duration, shutdown: &Cancella
         () = shutdown.cancelled() => anyhow::bail!("interrupted while waiting for the broker at {brokers}"),
     };
     if !there && let Err(reason) = &*bus.state().borrow() {
-        anyhow::bail!("no broker at {brokers} within {}: {reason}", humantime::format_duration(timeout));
+        anyhow::bail!(
+            "no broker at {brokers} within {}: {reason}",
+            humantime::format_duration(timeout)
+        );
     }
     Ok(())
 }

@@ -11,14 +11,14 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use unit::{Telemetry, cancel_on_signal, frugal_allocator, raise_descriptor_limit};
 
-/// How long the units may take to become ready on the embedded broker: loading a model on a small board takes several seconds.
-/// A broker elsewhere is waited for without limit; the log says so.
+/// How long the units may take to become ready on the embedded broker: loading a model on a small
+/// board takes several seconds. A broker elsewhere is waited for without limit; the log says so.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// An interactive command ends soon after Ctrl-C.
 const DRAIN: &str = "5s";
 
-/// What `mlvi up` can be told. The units' settings can be given as environment variables too (see e.g. `preprocessor --help`), but for
-/// their ports and consumer groups, which are the suite's.
+/// What `mlvi up` can be told. The units' settings can be given as environment variables too (see
+/// e.g. `preprocessor --help`), but for their ports and consumer groups, which are the suite's.
 #[derive(Debug, Args)]
 pub struct UpArgs {
     /// Use this Kafka broker instead of the embedded one
@@ -27,11 +27,13 @@ pub struct UpArgs {
     /// Where the embedded broker keeps its data; frames that were accepted survive a restart
     #[arg(long, value_name = "DIR", default_value = ".mlvi/broker")]
     data_dir: PathBuf,
-    /// The address of the HTTP port; 0.0.0.0 lets other machines in. Nobody has to log in: whoever reaches the port may send frames,
-    /// and GET /results shows every job's result to anybody. The admin ports and the embedded broker are not opened by it
+    /// The address of the HTTP port; 0.0.0.0 lets other machines in. Nobody has to log in: whoever
+    /// reaches the port may send frames, and GET /results shows every job's result to anybody.
+    /// The admin ports and the embedded broker are not opened by it
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
-    /// The address of the four units' admin ports (health and metrics), which are on this machine alone by default
+    /// The address of the four units' admin ports (health and metrics), which are on this machine
+    /// alone by default
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     admin_host: IpAddr,
     /// The HTTP port; 0 takes any free port
@@ -43,11 +45,12 @@ pub struct UpArgs {
     /// The model of the cloud, when it is another one
     #[arg(long, value_name = "NAME")]
     cloud_model: Option<String>,
-    /// How many model threads there are in total, half of them for each tier (at least one each) [default: one per core]
+    /// How many model threads there are in total, half of them for each tier (at least one each)
+    /// [default: one per core]
     #[arg(long, value_name = "N", env = "MLVI_MODEL_THREADS")]
     model_threads: Option<usize>,
-    /// How it is decided where a frame is looked at: edge-only, cloud-only, alternate, ratio, deadline, cascade, bandit or expression
-    /// [default: alternate]
+    /// How it is decided where a frame is looked at: edge-only, cloud-only, alternate, ratio,
+    /// deadline, cascade, bandit or expression [default: alternate]
     #[arg(long, value_name = "POLICY")]
     policy: Option<String>,
     /// A policy with everything that tunes it (TOML); read again whenever it changes
@@ -66,10 +69,14 @@ impl UpArgs {
         let admin = SocketAddr::from((self.admin_host, 0));
         let broker = match &self.broker {
             Some(brokers) => BrokerChoice::External(brokers.clone()),
-            None => BrokerChoice::Embedded { dir: self.data_dir.clone(), listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) },
+            None => BrokerChoice::Embedded {
+                dir: self.data_dir.clone(),
+                listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            },
         };
-        let threads =
-            self.model_threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
+        let threads = self.model_threads.unwrap_or_else(|| {
+            std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+        });
         let (edge_threads, cloud_threads) = (threads.div_ceil(2).max(1), (threads / 2).max(1));
         let cloud_model = self.cloud_model.as_ref().unwrap_or(&self.model);
         let mut config = SuiteConfig {
@@ -113,7 +120,8 @@ impl UpArgs {
 /// Runs the suite until Ctrl-C or SIGTERM.
 ///
 /// # Errors
-/// When the model cannot be had, a setting is not allowed, a port cannot be bound, or a unit ends by itself.
+/// When the model cannot be had, a setting is not allowed, a port cannot be bound, or a unit ends
+/// by itself.
 pub fn run(args: UpArgs, models_dir: &Path) -> anyhow::Result<()> {
     frugal_allocator();
     let mut settings = Settings::from_environment()?;
@@ -127,7 +135,10 @@ pub fn run(args: UpArgs, models_dir: &Path) -> anyhow::Result<()> {
     if let Some(cloud_model) = &args.cloud_model {
         models::ensure(models_dir, cloud_model)?;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the async runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the async runtime")?;
     let outcome = runtime.block_on(serve(config));
     runtime.shutdown_background();
     outcome
@@ -159,7 +170,9 @@ fn announce(suite: &Suite) {
     let http = suite.http();
     print!("{}", exposure(http.ip(), suite.admin(UnitKind::WebServer).ip()));
     println!("\nMLVI is up at http://{http}");
-    println!("  a photo in, boxes out:  curl -F image=@images/coffee.jpg 'http://{http}/inference?wait=10s'");
+    println!(
+        "  a photo in, boxes out:  curl -F image=@images/coffee.jpg 'http://{http}/inference?wait=10s'"
+    );
     println!("  results as they come:   curl -N http://{http}/results");
     for kind in UnitKind::ALL {
         println!("  {:<22}  http://{}/metrics", kind.name(), suite.admin(kind));
@@ -178,8 +191,9 @@ fn exposure(http: IpAddr, admin: IpAddr) -> String {
         );
     }
     if !admin.is_loopback() {
-        text +=
-            &format!("\nThe admin ports are open to other machines (--admin-host {admin}): health and metrics, for anybody.\n");
+        text += &format!(
+            "\nThe admin ports are open to other machines (--admin-host {admin}): health and metrics, for anybody.\n"
+        );
     }
     text
 }
@@ -204,7 +218,9 @@ mod tests {
         let config = suite(&["--host", "0.0.0.0", "--port", "0"]);
         assert_eq!(config.http.ip(), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         assert!(config.admin.iter().all(|admin| admin.ip().is_loopback()));
-        assert!(matches!(config.broker, BrokerChoice::Embedded { listen, .. } if listen.ip().is_loopback()));
+        assert!(
+            matches!(config.broker, BrokerChoice::Embedded { listen, .. } if listen.ip().is_loopback())
+        );
         let config = suite(&["--admin-host", "0.0.0.0"]);
         assert!(config.http.ip().is_loopback());
         assert!(config.admin.iter().all(|admin| admin.ip() == IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
@@ -214,9 +230,15 @@ mod tests {
     fn what_is_open_is_said() {
         let (here, anywhere) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         assert_eq!(exposure(here, here), "");
-        assert!(exposure(anywhere, here).contains("GET /results shows every job") && !exposure(anywhere, here).contains("admin"));
+        assert!(
+            exposure(anywhere, here).contains("GET /results shows every job")
+                && !exposure(anywhere, here).contains("admin")
+        );
         assert!(exposure(here, anywhere).contains("--admin-host 0.0.0.0"));
-        let help = <Up as clap::CommandFactory>::command().render_long_help().to_string().replace('\n', " ");
+        let help = <Up as clap::CommandFactory>::command()
+            .render_long_help()
+            .to_string()
+            .replace('\n', " ");
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(help.contains("GET /results shows every job's result to anybody"), "{help}");
     }

@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 
-/// Bad input: an option, or a file that it names, cannot be used. The process ends with the code for that.
+/// Bad input: an option, or a file that it names, cannot be used. The process ends with the code
+/// for that.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(String);

@@ -1,4 +1,5 @@
-//! `mlvi check` on the real manifests: they are clean, and every fault that is planted in them is found where it was planted.
+//! `mlvi check` on the real manifests: they are clean, and every fault that is planted in them is
+//! found where it was planted.
 
 use anyhow::{Context, ensure};
 use manifests::{Report, Set, Severity, Tools};
@@ -39,13 +40,25 @@ fn the_manifests_are_clean() -> anyhow::Result<()> {
     ensure!(report.objects > 30, "only {} objects", report.objects);
     // the Secrets that are made beside the manifests are told, and nothing else
     let mut notes = report.findings.iter();
-    ensure!(report.notes > 0 && notes.all(|note| note.message.contains("Secret")), "{}", listed(&report));
+    ensure!(
+        report.notes > 0 && notes.all(|note| note.message.contains("Secret")),
+        "{}",
+        listed(&report)
+    );
     Ok(())
 }
 
 #[test]
 fn every_overlay_is_clean() -> anyhow::Result<()> {
-    let overlays = ["k3s-single-node", "edge-cloud/edge", "edge-cloud/cloud", "three-brokers", "keda", "monitoring", "strimzi"];
+    let overlays = [
+        "k3s-single-node",
+        "edge-cloud/edge",
+        "edge-cloud/cloud",
+        "three-brokers",
+        "keda",
+        "monitoring",
+        "strimzi",
+    ];
     let mut wrong = Vec::new();
     for overlay in overlays {
         match check(&repository().join("deploy/overlays").join(overlay), &Tools::default()) {
@@ -73,7 +86,13 @@ struct Fault {
     field: &'static str,
 }
 
-const fn fault(file: &'static str, from: &'static str, to: &'static str, rule: &'static str, field: &'static str) -> Fault {
+const fn fault(
+    file: &'static str,
+    from: &'static str,
+    to: &'static str,
+    rule: &'static str,
+    field: &'static str,
+) -> Fault {
     Fault { file, from, to, rule, field }
 }
 
@@ -91,8 +110,20 @@ const BROKER: &str = "edge-broker/configuration.yml";
 
 /// What the original left to luck.
 const BETWEEN_UNITS: &[Fault] = &[
-    fault(WEB_CONFIG, "MLVI_DRAIN:", "MLVI_TOPIC_PREFIX: other\n  MLVI_DRAIN:", "topic", "data.MLVI_TOPIC_PREFIX"),
-    fault(EDGE_CONFIG, "MLVI_DRAIN:", "MLVI_GROUP: mine\n  MLVI_DRAIN:", "group", "data.MLVI_GROUP"),
+    fault(
+        WEB_CONFIG,
+        "MLVI_DRAIN:",
+        "MLVI_TOPIC_PREFIX: other\n  MLVI_DRAIN:",
+        "topic",
+        "data.MLVI_TOPIC_PREFIX",
+    ),
+    fault(
+        EDGE_CONFIG,
+        "MLVI_DRAIN:",
+        "MLVI_GROUP: mine\n  MLVI_DRAIN:",
+        "group",
+        "data.MLVI_GROUP",
+    ),
     fault(BUS, "edge-broker:9092", "edge-brokr:9092", "broker-address", "data.MLVI_BROKERS"),
     fault(BUS, "edge-broker:9092", "edge-broker:9095", "broker-address", "data.MLVI_BROKERS"),
     fault(BUS, "edge-broker:9092", "localhost:9092", "broker-address", "data.MLVI_BROKERS"),
@@ -105,7 +136,13 @@ const BETWEEN_UNITS: &[Fault] = &[
     ),
     fault(BUS, "sasl_plaintext", "plaintext", "broker-security", "data.MLVI_KAFKA_SECURITY"),
     fault(BROKER, "CLOUD:SASL_SSL", "CLOUD:SSL", "broker-security", "data.MLVI_KAFKA_SECURITY"),
-    fault(BROKER, "cloud.sasl.enabled.mechanisms=SCRAM-SHA-512", "cloud.sasl.enabled.mechanisms=PLAIN", "broker-security", "env"),
+    fault(
+        BROKER,
+        "cloud.sasl.enabled.mechanisms=SCRAM-SHA-512",
+        "cloud.sasl.enabled.mechanisms=PLAIN",
+        "broker-security",
+        "env",
+    ),
     fault(
         BROKER,
         "    message.max.bytes=8454144",
@@ -113,9 +150,27 @@ const BETWEEN_UNITS: &[Fault] = &[
         "message-size",
         "data[\"server.properties\"]",
     ),
-    fault(BROKER, "    replica.fetch.max.bytes=8454144\n", "", "message-size", "data[\"server.properties\"]"),
-    fault(BUS, "MLVI_PARTITIONS: \"12\"", "MLVI_PARTITIONS: \"3\"", "partitions", "spec.maxReplicas"),
-    fault(WEB_CONFIG, "MLVI_DRAIN:", "MLVI_PARTITIONS: \"13\"\n  MLVI_DRAIN:", "partitions", "data.MLVI_PARTITIONS"),
+    fault(
+        BROKER,
+        "    replica.fetch.max.bytes=8454144\n",
+        "",
+        "message-size",
+        "data[\"server.properties\"]",
+    ),
+    fault(
+        BUS,
+        "MLVI_PARTITIONS: \"12\"",
+        "MLVI_PARTITIONS: \"3\"",
+        "partitions",
+        "spec.maxReplicas",
+    ),
+    fault(
+        WEB_CONFIG,
+        "MLVI_DRAIN:",
+        "MLVI_PARTITIONS: \"13\"\n  MLVI_DRAIN:",
+        "partitions",
+        "data.MLVI_PARTITIONS",
+    ),
     fault(
         "edge-broker/network.yml",
         "values: [web-server, preprocessor,",
@@ -123,17 +178,53 @@ const BETWEEN_UNITS: &[Fault] = &[
         "network-policy",
         "spec.ingress",
     ),
-    fault("preprocessor/network.yml", "- port: 9092", "- port: 9094", "network-policy", "spec.egress"),
-    fault(BROKER, "    ssl.enabled.protocols=TLSv1.3,TLSv1.2\n", "", "broker-tls", "data[\"server.properties\"]"),
-    fault(BROKER, "=TLSv1.3,TLSv1.2", "=TLSv1.2,TLSv1.1", "broker-tls", "data[\"server.properties\"]"),
-    fault("edge-broker/broker.yml", "0@edge-broker-0:", "0@edge-broker-1:", "broker-quorum", "value"),
-    fault("edge-broker/broker.yml", "0@edge-broker-0:", "0@edge-broker-0.edge-broker-nodes.mlvi.svc:", "broker-quorum", "value"),
+    fault(
+        "preprocessor/network.yml",
+        "- port: 9092",
+        "- port: 9094",
+        "network-policy",
+        "spec.egress",
+    ),
+    fault(
+        BROKER,
+        "    ssl.enabled.protocols=TLSv1.3,TLSv1.2\n",
+        "",
+        "broker-tls",
+        "data[\"server.properties\"]",
+    ),
+    fault(
+        BROKER,
+        "=TLSv1.3,TLSv1.2",
+        "=TLSv1.2,TLSv1.1",
+        "broker-tls",
+        "data[\"server.properties\"]",
+    ),
+    fault(
+        "edge-broker/broker.yml",
+        "0@edge-broker-0:",
+        "0@edge-broker-1:",
+        "broker-quorum",
+        "value",
+    ),
+    fault(
+        "edge-broker/broker.yml",
+        "0@edge-broker-0:",
+        "0@edge-broker-0.edge-broker-nodes.mlvi.svc:",
+        "broker-quorum",
+        "value",
+    ),
     fault("edge-broker/broker.yml", "  replicas: 1\n", "  replicas: 3\n", "broker-quorum", "value"),
 ];
 
 /// What scales what.
 const SCALING: &[Fault] = &[
-    fault(SCALE, "    name: edge-inference\n", "    name: edge-infrence\n", "scale-target", "spec.scaleTargetRef.name"),
+    fault(
+        SCALE,
+        "    name: edge-inference\n",
+        "    name: edge-infrence\n",
+        "scale-target",
+        "spec.scaleTargetRef.name",
+    ),
     fault(
         SCALE,
         "kind: Deployment\n    name: preprocessor",
@@ -141,11 +232,29 @@ const SCALING: &[Fault] = &[
         "scale-target",
         "spec.scaleTargetRef.name",
     ),
-    fault(SCALE, "container: edge-inference", "container: inference", "scale-metric", "containerResource.container"),
+    fault(
+        SCALE,
+        "container: edge-inference",
+        "container: inference",
+        "scale-metric",
+        "containerResource.container",
+    ),
     fault(SCALE, "minReplicas: 2", "minReplicas: 20", "scale-range", "spec.maxReplicas"),
-    fault(SCALE, "apiVersion: autoscaling/v2\n", "apiVersion: autoscaling/v2beta2\n", "api-version", "apiVersion"),
+    fault(
+        SCALE,
+        "apiVersion: autoscaling/v2\n",
+        "apiVersion: autoscaling/v2beta2\n",
+        "api-version",
+        "apiVersion",
+    ),
     fault(SCALE, "type: Percent", "type: Percents", "enum", "policies[0].type"),
-    fault(EDGE, "  revisionHistoryLimit: 5", "  revisionHistoryLimit: 5\n  replicas: 2", "replicas", "spec.replicas"),
+    fault(
+        EDGE,
+        "  revisionHistoryLimit: 5",
+        "  revisionHistoryLimit: 5\n  replicas: 2",
+        "replicas",
+        "spec.replicas",
+    ),
     fault(WEB, "cpu: 100m", "ephemeral-storage: 1Gi", "scale-metric", "resources.requests.cpu"),
 ];
 
@@ -153,13 +262,43 @@ const SCALING: &[Fault] = &[
 const SETTINGS: &[Fault] = &[
     fault(PRE_CONFIG, "MLVI_WORKERS:", "MLVI_WORKRES:", "unknown-variable", "data.MLVI_WORKRES"),
     fault(PRE_CONFIG, "MLVI_WORKERS: \"2\"", "MLVI_WORKERS: \"0\"", "setting", "data.MLVI_WORKERS"),
-    fault("preprocessor/policy.yml", "policy = \"deadline\"", "policy = \"coin\"", "setting", "data.MLVI_POLICY_FILE"),
-    fault(PRE_CONFIG, "MLVI_CLUSTER: auto", "MLVI_EDGE_DEPLOYMENT: edge", "watched-deployment", "data.MLVI_EDGE_DEPLOYMENT"),
-    fault(EDGE_CONFIG, "MLVI_MODEL: yolov3-tiny", "MLVI_MODEL: yolov9000", "setting", "data.MLVI_MODEL"),
+    fault(
+        "preprocessor/policy.yml",
+        "policy = \"deadline\"",
+        "policy = \"coin\"",
+        "setting",
+        "data.MLVI_POLICY_FILE",
+    ),
+    fault(
+        PRE_CONFIG,
+        "MLVI_CLUSTER: auto",
+        "MLVI_EDGE_DEPLOYMENT: edge",
+        "watched-deployment",
+        "data.MLVI_EDGE_DEPLOYMENT",
+    ),
+    fault(
+        EDGE_CONFIG,
+        "MLVI_MODEL: yolov3-tiny",
+        "MLVI_MODEL: yolov9000",
+        "setting",
+        "data.MLVI_MODEL",
+    ),
     fault(EDGE, "$(MLVI_MODEL)", "yolov3-tiny-320", "model", "data.MLVI_MODEL"),
     fault(EDGE, "value: /models\n", "value: /model\n", "model", "env[4].value"),
-    fault(PRE, "GracePeriodSeconds: 30", "GracePeriodSeconds: 10", "grace-period", "terminationGracePeriodSeconds"),
-    fault(PRE, "name: MLVI_KAFKA_USERNAME", "name: MLVI_KAFKA_USER", "unknown-variable", "valueFrom"),
+    fault(
+        PRE,
+        "GracePeriodSeconds: 30",
+        "GracePeriodSeconds: 10",
+        "grace-period",
+        "terminationGracePeriodSeconds",
+    ),
+    fault(
+        PRE,
+        "name: MLVI_KAFKA_USERNAME",
+        "name: MLVI_KAFKA_USER",
+        "unknown-variable",
+        "valueFrom",
+    ),
 ];
 
 /// What does not fit among the objects.
@@ -187,13 +326,55 @@ const REFERENCES: &[Fault] = &[
         "selector",
         "spec.selector",
     ),
-    fault(EDGE_BUDGET, "maxUnavailable: 1", "maxUnavailable: 0", "disruption-budget", "spec.maxUnavailable"),
-    fault(PRE, "name: preprocessor-policy", "name: preprocessor-policies", "missing-object", "configMap.name"),
-    fault(PRE, "serviceAccountName: preprocessor", "serviceAccountName: preprocessing", "missing-object", "serviceAccountName"),
-    fault(WEB, "priorityClassName: mlvi-frames", "priorityClassName: mlvi-frame", "missing-object", "priorityClassName"),
-    fault("suite/namespace.yml", "name: mlvi-broker\n", "name: mlvi-brokers\n", "missing-object", "priorityClassName"),
-    fault("edge-broker/services.yml", "pod-name: edge-broker-0", "pod-name: edge-broker-1", "selector", "spec.selector"),
-    fault(PRE, "secretName: broker-login-site", "secretName: broker-login-sight", "missing-object", "secretName"),
+    fault(
+        EDGE_BUDGET,
+        "maxUnavailable: 1",
+        "maxUnavailable: 0",
+        "disruption-budget",
+        "spec.maxUnavailable",
+    ),
+    fault(
+        PRE,
+        "name: preprocessor-policy",
+        "name: preprocessor-policies",
+        "missing-object",
+        "configMap.name",
+    ),
+    fault(
+        PRE,
+        "serviceAccountName: preprocessor",
+        "serviceAccountName: preprocessing",
+        "missing-object",
+        "serviceAccountName",
+    ),
+    fault(
+        WEB,
+        "priorityClassName: mlvi-frames",
+        "priorityClassName: mlvi-frame",
+        "missing-object",
+        "priorityClassName",
+    ),
+    fault(
+        "suite/namespace.yml",
+        "name: mlvi-broker\n",
+        "name: mlvi-brokers\n",
+        "missing-object",
+        "priorityClassName",
+    ),
+    fault(
+        "edge-broker/services.yml",
+        "pod-name: edge-broker-0",
+        "pod-name: edge-broker-1",
+        "selector",
+        "spec.selector",
+    ),
+    fault(
+        PRE,
+        "secretName: broker-login-site",
+        "secretName: broker-login-sight",
+        "missing-object",
+        "secretName",
+    ),
     fault(
         "edge-broker/broker.yml",
         "serviceName: edge-broker-nodes",
@@ -209,8 +390,20 @@ const REFERENCES: &[Fault] = &[
         "mount",
         "volumeMounts[1].name",
     ),
-    fault(PRE_ACCOUNT, "resourceNames: [edge-inference, cloud-inference]", "resourceNames: [edge-inference]", "rights", "rules"),
-    fault(PRE_ACCOUNT, "verbs: [get, list, watch]\n  #", "verbs: [get, list]\n  #", "rights", "rules"),
+    fault(
+        PRE_ACCOUNT,
+        "resourceNames: [edge-inference, cloud-inference]",
+        "resourceNames: [edge-inference]",
+        "rights",
+        "rules",
+    ),
+    fault(
+        PRE_ACCOUNT,
+        "verbs: [get, list, watch]\n  #",
+        "verbs: [get, list]\n  #",
+        "rights",
+        "rules",
+    ),
     fault(
         PRE_ACCOUNT,
         "name: preprocessor\n    namespace: mlvi",
@@ -224,13 +417,25 @@ const REFERENCES: &[Fault] = &[
 const FIELDS: &[Fault] = &[
     fault(WEB, "imagePullPolicy:", "imagePullPolcy:", "unknown-field", "imagePullPolcy"),
     fault(WEB, "containerPort: 9600", "containerPort: \"9600\"", "wrong-type", "containerPort"),
-    fault(WEB, "imagePullPolicy: IfNotPresent", "imagePullPolicy: Sometimes", "enum", "imagePullPolicy"),
+    fault(
+        WEB,
+        "imagePullPolicy: IfNotPresent",
+        "imagePullPolicy: Sometimes",
+        "enum",
+        "imagePullPolicy",
+    ),
     fault(EDGE_BUDGET, "AlwaysAllow", "Always", "enum", "unhealthyPodEvictionPolicy"),
     fault(WEB, "memory: 64Mi", "memory: 64MB", "quantity", "requests.memory"),
     fault(WEB, "memory: 64Mi", "memory: 64Gi", "quantity", "requests.memory"),
     fault(WEB, "path: /livez", "path: /healthz", "probe", "httpGet.path"),
     fault(WEB, "port: admin", "port: amdin", "probe", "httpGet.port"),
-    fault(WEB, "allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true", "pod-security", "allowPrivilegeEscalation"),
+    fault(
+        WEB,
+        "allowPrivilegeEscalation: false",
+        "allowPrivilegeEscalation: true",
+        "pod-security",
+        "allowPrivilegeEscalation",
+    ),
     fault(WEB, "drop: [ALL]", "drop: [NET_RAW]", "pod-security", "capabilities.drop"),
     fault(WEB, "runAsNonRoot: true", "runAsNonRoot: false", "pod-security", "runAsNonRoot"),
     fault(WEB, "image: mlvi/web-server:0.1.0", "image: mlvi/web-server:latest", "image", "image"),
@@ -241,26 +446,86 @@ const FIELDS: &[Fault] = &[
         "required-field",
         "spec.selector",
     ),
-    fault(WEB_CONFIG, "  MLVI_DRAIN: 8s", "  MLVI_DRAIN: 8s\n  MLVI_DRAIN: 9s", "duplicate-key", ""),
+    fault(
+        WEB_CONFIG,
+        "  MLVI_DRAIN: 8s",
+        "  MLVI_DRAIN: 8s\n  MLVI_DRAIN: 9s",
+        "duplicate-key",
+        "",
+    ),
 ];
 
 /// What only an overlay has: its folder, and a fault in one of the files that it reaches.
 const OVERLAYS: &[(&str, Fault)] = &[
-    ("keda", fault("components/keda/preprocessor.yml", "        version: 4.1.0\n", "", "keda", "metadata.version")),
-    ("keda", fault("components/keda/preprocessor.yml", "topic: mlvi.frames", "topic: mlvi.frame", "keda", "metadata.topic")),
-    ("keda", fault("components/keda/edge-inference.yml", "Group: mlvi-edge", "Group: edge", "keda", "metadata.consumerGroup")),
-    ("keda", fault("components/keda/edge-inference.yml", "mlvi.svc:9092", "mlvi.svc:9099", "keda", "metadata.bootstrapServers")),
     (
         "keda",
-        fault("components/keda/edge-inference.yml", "edge-broker.mlvi.svc:", "edge-broker:", "keda", "metadata.bootstrapServers"),
+        fault(
+            "components/keda/preprocessor.yml",
+            "        version: 4.1.0\n",
+            "",
+            "keda",
+            "metadata.version",
+        ),
     ),
     (
         "keda",
-        fault("components/keda/edge-inference.yml", "lagThreshold: \"5\"", "lagThreshold: 5", "keda", "metadata.lagThreshold"),
+        fault(
+            "components/keda/preprocessor.yml",
+            "topic: mlvi.frames",
+            "topic: mlvi.frame",
+            "keda",
+            "metadata.topic",
+        ),
     ),
     (
         "keda",
-        fault("components/keda/preprocessor.yml", "ReplicaCount: 6", "ReplicaCount: 60", "partitions", "spec.maxReplicaCount"),
+        fault(
+            "components/keda/edge-inference.yml",
+            "Group: mlvi-edge",
+            "Group: edge",
+            "keda",
+            "metadata.consumerGroup",
+        ),
+    ),
+    (
+        "keda",
+        fault(
+            "components/keda/edge-inference.yml",
+            "mlvi.svc:9092",
+            "mlvi.svc:9099",
+            "keda",
+            "metadata.bootstrapServers",
+        ),
+    ),
+    (
+        "keda",
+        fault(
+            "components/keda/edge-inference.yml",
+            "edge-broker.mlvi.svc:",
+            "edge-broker:",
+            "keda",
+            "metadata.bootstrapServers",
+        ),
+    ),
+    (
+        "keda",
+        fault(
+            "components/keda/edge-inference.yml",
+            "lagThreshold: \"5\"",
+            "lagThreshold: 5",
+            "keda",
+            "metadata.lagThreshold",
+        ),
+    ),
+    (
+        "keda",
+        fault(
+            "components/keda/preprocessor.yml",
+            "ReplicaCount: 6",
+            "ReplicaCount: 60",
+            "partitions",
+            "spec.maxReplicaCount",
+        ),
     ),
     (
         "keda",
@@ -272,7 +537,16 @@ const OVERLAYS: &[(&str, Fault)] = &[
             "authenticationRef.name",
         ),
     ),
-    ("keda", fault("components/keda/login.yml", "key: password", "key: pass", "missing-key", "spec.secretTargetRef[1].key")),
+    (
+        "keda",
+        fault(
+            "components/keda/login.yml",
+            "key: password",
+            "key: pass",
+            "missing-key",
+            "spec.secretTargetRef[1].key",
+        ),
+    ),
     (
         "keda",
         fault(
@@ -285,9 +559,24 @@ const OVERLAYS: &[(&str, Fault)] = &[
     ),
     (
         "strimzi",
-        fault("overlays/strimzi/topics.yml", "name: mlvi.frames.edge", "name: mlvi.frames.edges", "topic", "metadata.name"),
+        fault(
+            "overlays/strimzi/topics.yml",
+            "name: mlvi.frames.edge",
+            "name: mlvi.frames.edges",
+            "topic",
+            "metadata.name",
+        ),
     ),
-    ("strimzi", fault("overlays/strimzi/topics.yml", "partitions: 12", "partitions: 2", "partitions", "spec.maxReplicas")),
+    (
+        "strimzi",
+        fault(
+            "overlays/strimzi/topics.yml",
+            "partitions: 12",
+            "partitions: 2",
+            "partitions",
+            "spec.maxReplicas",
+        ),
+    ),
     (
         "strimzi",
         fault(
@@ -300,9 +589,24 @@ const OVERLAYS: &[(&str, Fault)] = &[
     ),
     (
         "strimzi",
-        fault("overlays/strimzi/kafka.yml", "kafka.strimzi.io/v1\n", "kafka.strimzi.io/v1beta2\n", "api-version", "apiVersion"),
+        fault(
+            "overlays/strimzi/kafka.yml",
+            "kafka.strimzi.io/v1\n",
+            "kafka.strimzi.io/v1beta2\n",
+            "api-version",
+            "apiVersion",
+        ),
     ),
-    ("strimzi", fault("overlays/strimzi/kafka.yml", "tls: true", "tls: false", "broker-security", "data.MLVI_KAFKA_SECURITY")),
+    (
+        "strimzi",
+        fault(
+            "overlays/strimzi/kafka.yml",
+            "tls: true",
+            "tls: false",
+            "broker-security",
+            "data.MLVI_KAFKA_SECURITY",
+        ),
+    ),
     (
         "strimzi",
         fault(
@@ -315,9 +619,24 @@ const OVERLAYS: &[(&str, Fault)] = &[
     ),
     (
         "strimzi",
-        fault("overlays/strimzi/kafka.yml", "ClassName: mlvi-broker", "ClassName: mlvi", "missing-object", "priorityClassName"),
+        fault(
+            "overlays/strimzi/kafka.yml",
+            "ClassName: mlvi-broker",
+            "ClassName: mlvi",
+            "missing-object",
+            "priorityClassName",
+        ),
     ),
-    ("strimzi", fault("overlays/strimzi/kafka.yml", "TLSv1.3,TLSv1.2", "TLSv1.2,TLSv1", "broker-tls", "enabled.protocols\"]")),
+    (
+        "strimzi",
+        fault(
+            "overlays/strimzi/kafka.yml",
+            "TLSv1.3,TLSv1.2",
+            "TLSv1.2,TLSv1",
+            "broker-tls",
+            "enabled.protocols\"]",
+        ),
+    ),
     (
         "three-brokers",
         fault(
@@ -338,14 +657,35 @@ const OVERLAYS: &[(&str, Fault)] = &[
             "value",
         ),
     ),
-    ("three-brokers", fault("components/three-brokers/broker.yml", "replicas: 3", "replicas: 2", "broker-quorum", "value")),
     (
-        "k3s-single-node",
-        fault("overlays/k3s-single-node/Kustomization", "value: 3", "value: 30", "partitions", "spec.maxReplicas"),
+        "three-brokers",
+        fault(
+            "components/three-brokers/broker.yml",
+            "replicas: 3",
+            "replicas: 2",
+            "broker-quorum",
+            "value",
+        ),
     ),
     (
         "k3s-single-node",
-        fault("overlays/k3s-single-node/edge-inference.yml", "cpu: 500m", "cpu: 500mm", "quantity", "requests.cpu"),
+        fault(
+            "overlays/k3s-single-node/Kustomization",
+            "value: 3",
+            "value: 30",
+            "partitions",
+            "spec.maxReplicas",
+        ),
+    ),
+    (
+        "k3s-single-node",
+        fault(
+            "overlays/k3s-single-node/edge-inference.yml",
+            "cpu: 500m",
+            "cpu: 500mm",
+            "quantity",
+            "requests.cpu",
+        ),
     ),
     (
         "k3s-single-node",
@@ -359,7 +699,13 @@ const OVERLAYS: &[(&str, Fault)] = &[
     ),
     (
         "edge-cloud/cloud",
-        fault("overlays/edge-cloud/cloud/outside.yml", "site.example:9094", "site.example", "setting", "data.MLVI_BROKERS"),
+        fault(
+            "overlays/edge-cloud/cloud/outside.yml",
+            "site.example:9094",
+            "site.example",
+            "setting",
+            "data.MLVI_BROKERS",
+        ),
     ),
 ];
 
@@ -370,7 +716,12 @@ fn a_fault_in_an_overlay_is_found_in_the_file_that_brings_it_in() -> anyhow::Res
     copy(&repository().join("deploy"), &deploy)?;
     let mut missed = Vec::new();
     for (overlay, fault) in OVERLAYS {
-        let report = match report_with(fault, &deploy, &deploy.join("overlays").join(overlay), &Tools::default()) {
+        let report = match report_with(
+            fault,
+            &deploy,
+            &deploy.join("overlays").join(overlay),
+            &Tools::default(),
+        ) {
             Err(error) if error.to_string().contains("neither 'kubectl' nor 'kustomize'") => {
                 println!("skipped: {error}");
                 return Ok(());
@@ -378,17 +729,32 @@ fn a_fault_in_an_overlay_is_found_in_the_file_that_brings_it_in() -> anyhow::Res
             other => other?,
         };
         // some are seen where something else no longer fits
-        let elsewhere =
-            ["broker-security", "broker-quorum", "scale-target"].contains(&fault.rule) || fault.field == "spec.maxReplicas";
+        let elsewhere = ["broker-security", "broker-quorum", "scale-target"].contains(&fault.rule)
+            || fault.field == "spec.maxReplicas";
         let found = report.findings.iter().any(|finding| {
-            let placed = finding.place.as_ref().is_some_and(|place| elsewhere || place.file == deploy.join(fault.file));
+            let placed = finding
+                .place
+                .as_ref()
+                .is_some_and(|place| elsewhere || place.file == deploy.join(fault.file));
             finding.rule == fault.rule && finding.field.ends_with(fault.field) && placed
         });
         if !found {
-            missed.push(format!("{overlay} {:?}: no {} at {}; found:\n{}", fault.to, fault.rule, fault.field, listed(&report)));
+            missed.push(format!(
+                "{overlay} {:?}: no {} at {}; found:\n{}",
+                fault.to,
+                fault.rule,
+                fault.field,
+                listed(&report)
+            ));
         }
     }
-    ensure!(missed.is_empty(), "{} of {} were missed:\n{}", missed.len(), OVERLAYS.len(), missed.join("\n"));
+    ensure!(
+        missed.is_empty(),
+        "{} of {} were missed:\n{}",
+        missed.len(),
+        OVERLAYS.len(),
+        missed.join("\n")
+    );
     Ok(())
 }
 
@@ -413,8 +779,14 @@ fn every_planted_fault_is_found_where_it_was_planted() -> anyhow::Result<()> {
     for fault in &faults {
         let report = report_with(fault, &deploy, &deploy, &Tools::none())?;
         let found = report.findings.iter().any(|finding| {
-            let placed = finding.place.as_ref().is_some_and(|place| place.line > 0 && place.file.starts_with(&deploy));
-            finding.rule == fault.rule && finding.field.ends_with(fault.field) && finding.severity != Severity::Note && placed
+            let placed = finding
+                .place
+                .as_ref()
+                .is_some_and(|place| place.line > 0 && place.file.starts_with(&deploy));
+            finding.rule == fault.rule
+                && finding.field.ends_with(fault.field)
+                && finding.severity != Severity::Note
+                && placed
         });
         if !found || report.is_clean(true) {
             missed.push(format!(
@@ -427,6 +799,12 @@ fn every_planted_fault_is_found_where_it_was_planted() -> anyhow::Result<()> {
             ));
         }
     }
-    ensure!(missed.is_empty(), "{} of {} were missed:\n{}", missed.len(), faults.len(), missed.join("\n"));
+    ensure!(
+        missed.is_empty(),
+        "{} of {} were missed:\n{}",
+        missed.len(),
+        faults.len(),
+        missed.join("\n")
+    );
     Ok(())
 }

@@ -1,5 +1,6 @@
-//! The proof of `mlvi credentials` and `mlvi topics`: an Apache Kafka that shows the certificate and knows the passwords, and clients
-//! that log in with what is theirs. `MLVI_KAFKA_SCRIPT` names `.ci/kafka`; unset, this says that it was skipped.
+//! The proof of `mlvi credentials` and `mlvi topics`: an Apache Kafka that shows the certificate
+//! and knows the passwords, and clients that log in with what is theirs. `MLVI_KAFKA_SCRIPT` names
+//! `.ci/kafka`; unset, this says that it was skipped.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,15 +27,20 @@ struct Node(OsString);
 
 impl Node {
     fn start(script: OsString, secrets: &Path) -> Result<Self> {
-        let status = Command::new(&script).args(["start", PORT]).env("KAFKA_SECRETS", secrets).status()?;
-        ensure!(status.success(), "the broker did not start with the certificate of mlvi credentials");
+        let status =
+            Command::new(&script).args(["start", PORT]).env("KAFKA_SECRETS", secrets).status()?;
+        ensure!(
+            status.success(),
+            "the broker did not start with the certificate of mlvi credentials"
+        );
         Ok(Self(script))
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if !Command::new(&self.0).args(["stop", PORT]).status().is_ok_and(|status| status.success()) {
+        if !Command::new(&self.0).args(["stop", PORT]).status().is_ok_and(|status| status.success())
+        {
             eprintln!("the node on port {PORT} was not stopped");
         }
     }
@@ -73,7 +79,13 @@ impl Client {
         command.env("MLVI_KAFKA_PASSWORD_FILE", self.mounted.join("password"));
         command.env("MLVI_KAFKA_CA_FILE", self.mounted.join("ca.crt"));
         let output = command.output()?;
-        println!("{arguments:?} as {}: {}\n{}{}", self.user, output.status, text(&output.stdout), text(&output.stderr));
+        println!(
+            "{arguments:?} as {}: {}\n{}{}",
+            self.user,
+            output.status,
+            text(&output.stdout),
+            text(&output.stderr)
+        );
         Ok(output)
     }
 }
@@ -84,13 +96,19 @@ fn text(bytes: &[u8]) -> String {
 
 fn make_secrets(dir: &Path) -> Result<(PathBuf, Client, Client)> {
     let made = dir.join("made");
-    let status = Command::new(env!("CARGO_BIN_EXE_mlvi")).args(["credentials", "--out"]).arg(&made).status()?;
+    let status = Command::new(env!("CARGO_BIN_EXE_mlvi"))
+        .args(["credentials", "--out"])
+        .arg(&made)
+        .status()?;
     ensure!(status.success(), "mlvi credentials: {status}");
     let broker = entries(&made.join("edge-broker.yml"))?;
     let server = dir.join("broker");
     fs::create_dir(&server)?;
     fs::write(server.join("ca.pem"), &broker["edge-broker-tls/ca.crt"])?;
-    fs::write(server.join("server.pem"), broker["edge-broker-tls/tls.key"].clone() + &broker["edge-broker-tls/tls.crt"])?;
+    fs::write(
+        server.join("server.pem"),
+        broker["edge-broker-tls/tls.key"].clone() + &broker["edge-broker-tls/tls.crt"],
+    )?;
     for user in ["admin", "site", "cloud"] {
         fs::write(server.join(user), &broker[&format!("edge-broker-users/{user}-password")])?;
     }
@@ -99,7 +117,8 @@ fn make_secrets(dir: &Path) -> Result<(PathBuf, Client, Client)> {
     let client = |user: &'static str, file: &str| -> Result<Client> {
         let mounted = dir.join(user);
         fs::create_dir(&mounted)?;
-        // the site's Secret has no authority: inside it comes without TLS; here it borrows the broker's
+        // the site's Secret has no authority: inside it comes without TLS; here it borrows the
+        // broker's
         fs::write(mounted.join("ca.crt"), &broker["edge-broker-tls/ca.crt"])?;
         for (name, value) in entries(&made.join(file))? {
             fs::write(mounted.join(name.rsplit('/').next().unwrap_or_default()), value)?;
@@ -122,19 +141,34 @@ fn a_broker_takes_what_credentials_makes_and_topics_are_made_by_whoever_may() ->
 
     let refused = cloud.mlvi("2", &["topics", "create"])?;
     let why = text(&refused.stderr);
-    assert!(!refused.status.success() && why.contains("user 'cloud'") && why.contains("topic 'mlvi.frames'"), "{why}");
+    assert!(
+        !refused.status.success()
+            && why.contains("user 'cloud'")
+            && why.contains("topic 'mlvi.frames'"),
+        "{why}"
+    );
 
     let made = site.mlvi("2", &["topics", "create"])?;
-    assert!(made.status.success() && text(&made.stdout).contains("mlvi.frames.cloud: made with 2 partitions"));
+    assert!(
+        made.status.success()
+            && text(&made.stdout).contains("mlvi.frames.cloud: made with 2 partitions")
+    );
     let again = site.mlvi("3", &["topics", "create"])?;
-    assert!(again.status.success() && text(&again.stdout).contains("`mlvi topics create --grow` adds them"));
+    assert!(
+        again.status.success()
+            && text(&again.stdout).contains("`mlvi topics create --grow` adds them")
+    );
     let grown = site.mlvi("3", &["topics", "create", "--grow"])?;
-    assert!(grown.status.success() && text(&grown.stdout).contains("mlvi.results: from 2 to 3 partitions"));
+    assert!(
+        grown.status.success()
+            && text(&grown.stdout).contains("mlvi.results: from 2 to 3 partitions")
+    );
 
     // the cloud sees what is its own
     let listed = cloud.mlvi("3", &["topics", "list", "--json"])?;
     let rows: Vec<Value> = serde_json::from_slice(&listed.stdout)?;
-    let partitions: Vec<(&str, &Value)> = rows.iter().map(|row| (row["name"].as_str().unwrap(), &row["partitions"])).collect();
+    let partitions: Vec<(&str, &Value)> =
+        rows.iter().map(|row| (row["name"].as_str().unwrap(), &row["partitions"])).collect();
     let (three, unseen) = (Value::from(3), Value::Null);
     let expected = [
         ("mlvi.frames", &unseen),
@@ -148,7 +182,10 @@ fn a_broker_takes_what_credentials_makes_and_topics_are_made_by_whoever_may() ->
     fs::write(site.mounted.join("password"), "not it\n")?;
     let wrong = site.mlvi("3", &["topics", "list", "--timeout", "10s"])?;
     let why = text(&wrong.stderr);
-    assert!(!wrong.status.success() && why.contains("(sasl_ssl) refuses the login of user 'site'"), "{why}");
+    assert!(
+        !wrong.status.success() && why.contains("(sasl_ssl) refuses the login of user 'site'"),
+        "{why}"
+    );
     assert!(!why.contains("not it"), "{why}");
     fs::write(site.mounted.join("password"), "\n")?;
     let empty = site.mlvi("3", &["topics", "list"])?;

@@ -1,11 +1,15 @@
-//! What a decision costs: the whole of it, guards and bookkeeping included, with a hundred frames on their way.
+//! What a decision costs: the whole of it, guards and bookkeeping included, with a hundred frames
+//! on their way.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use frame::{Destination, ImageSize, Timestamp};
-use offload::{Action, Decider, End, FrameFacts, PolicyConfig, TierResult, estimate_to_cloud, policies};
+use offload::{
+    Action, Decider, End, FrameFacts, PolicyConfig, TierResult, estimate_to_cloud, policies,
+};
 use std::hint::black_box;
 
-const RULE: &str = "edge.backlog * edge.service_ms > cloud.rtt_ms + cloud.service_ms && frame.bytes < 200000";
+const RULE: &str =
+    "edge.backlog * edge.service_ms > cloud.rtt_ms + cloud.service_ms && frame.bytes < 200000";
 const ON_THEIR_WAY: u64 = 100;
 
 fn facts(ordinal: u64) -> FrameFacts {
@@ -34,7 +38,11 @@ fn step(decider: &mut Decider<u64>, n: u64) {
     black_box(&decided);
     if let Some(before) = n.checked_sub(ON_THEIR_WAY) {
         let tier = if before.is_multiple_of(2) { Destination::Edge } else { Destination::Cloud };
-        decider.result(before, &TierResult { tier, end: End::Done, service_ms: Some(50.0), provisional: false }, now);
+        decider.result(
+            before,
+            &TierResult { tier, end: End::Done, service_ms: Some(50.0), provisional: false },
+            now,
+        );
     }
 }
 
@@ -55,7 +63,10 @@ fn decide(criterion: &mut Criterion) {
         let policy = policies::build(&config(name)).expect("it builds");
         let load = decider.snapshot(40_000, Timestamp::from_micros(3_600_000_000 + n * 20_000));
         criterion.bench_function(&format!("estimate_to_cloud/{name}"), |bencher| {
-            bencher.iter(|| estimate_to_cloud(black_box(&facts(7)), black_box(&load), policy.as_ref()).action != Action::Expire);
+            bencher.iter(|| {
+                estimate_to_cloud(black_box(&facts(7)), black_box(&load), policy.as_ref()).action
+                    != Action::Expire
+            });
         });
     }
 }

@@ -21,10 +21,12 @@ pub enum Action {
 pub struct Choice {
     /// What shall be done.
     pub action: Action,
-    /// A short code such as `share-due`; it comes back in the result and labels a metric, so there must be few distinct ones.
+    /// A short code such as `share-due`; it comes back in the result and labels a metric, so there
+    /// must be few distinct ones.
     pub reason: &'static str,
-    /// How much the cloud is preferred, from -1 (by all means the edge) over 0 (all the same) to 1 (by all means the cloud); `None` when
-    /// the policy does not weigh. Hysteresis looks at it.
+    /// How much the cloud is preferred, from -1 (by all means the edge) over 0 (all the same) to 1
+    /// (by all means the cloud); `None` when the policy does not weigh. Hysteresis looks at
+    /// it.
     pub lean: Option<f64>,
 }
 

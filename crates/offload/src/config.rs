@@ -94,18 +94,21 @@ pub struct Ratio {
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Deadline {
-    /// What frames without a deadline of their own are held to, in milliseconds; such frames never expire.
+    /// What frames without a deadline of their own are held to, in milliseconds; such frames never
+    /// expire.
     pub target_ms: f64,
-    /// Up to this share of the time that is left, the cheaper tier is taken; above, the one that answers sooner. 0: always the sooner,
-    /// 1: the cheaper as long as it is in time.
+    /// Up to this share of the time that is left, the cheaper tier is taken; above, the one that
+    /// answers sooner. 0: always the sooner, 1: the cheaper as long as it is in time.
     pub comfort: f64,
-    /// What is done, in this order, when no tier is expected to answer in time: the first that is possible. After the last, `late`.
+    /// What is done, in this order, when no tier is expected to answer in time: the first that is
+    /// possible. After the last, `late`.
     pub degrade: Vec<Degrade>,
     /// `edge` is possible up to this backlog of the edge, in frames.
     pub edge_backlog_up_to: u64,
     /// `late` is possible up to this lateness, in milliseconds.
     pub late_up_to_ms: f64,
-    /// When no result of the cloud was seen for this time, one frame is sent there to see how it is, in milliseconds; 0: never.
+    /// When no result of the cloud was seen for this time, one frame is sent there to see how it
+    /// is, in milliseconds; 0: never.
     pub refresh_ms: f64,
 }
 
@@ -113,7 +116,8 @@ pub struct Deadline {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Degrade {
-    /// The edge looks, however late; the cloud, when the edge has more than a second of work and the cloud answers sooner.
+    /// The edge looks, however late; the cloud, when the edge has more than a second of work and
+    /// the cloud answers sooner.
     Edge,
     /// It gets an `expired` result at once and costs nobody's time.
     Expire,
@@ -134,7 +138,8 @@ pub struct Cascade {
 #[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bandit {
-    /// What frames without a deadline of their own are held to, in milliseconds; such frames never expire.
+    /// What frames without a deadline of their own are held to, in milliseconds; such frames never
+    /// expire.
     pub target_ms: f64,
 }
 
@@ -142,10 +147,12 @@ pub struct Bandit {
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Expression {
-    /// A rule in CEL over `frame`, `edge` and `cloud`. True, a number above 0, or `"cloud"` sends a frame to the cloud; false, any other
-    /// number, or `"edge"` to the edge; `"expire"` to nobody.
+    /// A rule in CEL over `frame`, `edge` and `cloud`. True, a number above 0, or `"cloud"` sends
+    /// a frame to the cloud; false, any other number, or `"edge"` to the edge; `"expire"` to
+    /// nobody.
     pub rule: String,
-    /// Which policy decides when the rule gives no answer, e.g. because it asks for what is not known.
+    /// Which policy decides when the rule gives no answer, e.g. because it asks for what is not
+    /// known.
     pub fallback: String,
 }
 
@@ -155,7 +162,8 @@ pub struct Expression {
 pub struct Budget {
     /// What is counted.
     pub unit: BudgetUnit,
-    /// How much of it comes in, for each replica of the preprocessor: bytes per second, money per hour, or frames per frame (the share, 0 to 1).
+    /// How much of it comes in, for each replica of the preprocessor: bytes per second, money per
+    /// hour, or frames per frame (the share, 0 to 1).
     pub rate: f64,
     /// How much can be saved up: bytes, money, or frames.
     pub burst: f64,
@@ -205,13 +213,13 @@ pub struct Hysteresis {
 pub struct Breaker {
     /// Whether there is one.
     pub enabled: bool,
-    /// It opens when frames wait for this time and no result comes, in milliseconds (or twice the time that the frame was expected to
-    /// take, if that is longer).
+    /// It opens when frames wait for this time and no result comes, in milliseconds (or twice the
+    /// time that the frame was expected to take, if that is longer).
     pub silence_ms: f64,
     /// The same before a tier has given its first result: models are loaded, groups are joined.
     pub first_silence_ms: f64,
-    /// How long after opening a first frame tries again, in milliseconds; a quarter more or less by chance, and half as much again from try
-    /// to try.
+    /// How long after opening a first frame tries again, in milliseconds; a quarter more or less
+    /// by chance, and half as much again from try to try.
     pub probe_after_ms: f64,
     /// The longest such time.
     pub probe_at_most_ms: f64,
@@ -221,7 +229,8 @@ pub struct Breaker {
 #[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Motion {
-    /// A frame is skipped when less than this differs from the camera's last frame that was looked at, 0 to 1.
+    /// A frame is skipped when less than this differs from the camera's last frame that was looked
+    /// at, 0 to 1.
     pub skip_below: f64,
     /// A camera's frame is looked at after this time even if nothing moves, in milliseconds.
     pub look_every_ms: f64,
@@ -233,8 +242,9 @@ pub struct Motion {
 pub struct Redispatch {
     /// Whether frames are taken back from the cloud.
     pub enabled: bool,
-    /// After this time without an answer, in milliseconds; earlier for a frame whose deadline the edge could still meet, and later
-    /// when the tiers have that much work (up to three times, when the cloud answers nobody). A cloud that answers others, sooner than the
+    /// After this time without an answer, in milliseconds; earlier for a frame whose deadline the
+    /// edge could still meet, and later when the tiers have that much work (up to three times,
+    /// when the cloud answers nobody). A cloud that answers others, sooner than the
     /// edge would, gets it again.
     pub after_ms: f64,
 }
@@ -267,7 +277,8 @@ pub struct Prior {
 pub struct TierPrior {
     /// How long a worker takes for a frame, in milliseconds.
     pub service_ms: Option<f64>,
-    /// How many frames one replica works on at a time. Without a cluster to ask, one replica is assumed.
+    /// How many frames one replica works on at a time. Without a cluster to ask, one replica is
+    /// assumed.
     pub workers: Option<u32>,
     /// The way there and back, in milliseconds.
     pub rtt_ms: Option<f64>,
@@ -314,7 +325,13 @@ impl Default for Hysteresis {
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { enabled: true, silence_ms: 1000.0, first_silence_ms: 10_000.0, probe_after_ms: 250.0, probe_at_most_ms: 2000.0 }
+        Self {
+            enabled: true,
+            silence_ms: 1000.0,
+            first_silence_ms: 10_000.0,
+            probe_after_ms: 250.0,
+            probe_at_most_ms: 2000.0,
+        }
     }
 }
 
@@ -342,15 +359,25 @@ impl Price {
     pub fn of(&self, tier: frame::Destination, bytes: usize) -> f64 {
         match tier {
             frame::Destination::Edge => self.edge_per_frame,
-            frame::Destination::Cloud => self.cloud_per_frame + self.cloud_per_gigabyte * bytes as f64 / 1e9,
+            frame::Destination::Cloud => {
+                self.cloud_per_frame + self.cloud_per_gigabyte * bytes as f64 / 1e9
+            }
         }
     }
 }
 
 impl PolicyConfig {
     /// The policies that there are.
-    pub const NAMES: [&'static str; 8] =
-        ["edge-only", "cloud-only", "alternate", "ratio", "deadline", "cascade", "bandit", "expression"];
+    pub const NAMES: [&'static str; 8] = [
+        "edge-only",
+        "cloud-only",
+        "alternate",
+        "ratio",
+        "deadline",
+        "cascade",
+        "bandit",
+        "expression",
+    ];
 
     /// A policy as it is when nothing tunes it.
     ///
@@ -382,7 +409,8 @@ impl PolicyConfig {
     /// # Errors
     /// When it is no TOML of this form (the text says where), or a value is out of its range.
     pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
-        let config: Self = toml::from_str(text).map_err(|error| PolicyError::Form(error.to_string().trim_end().to_owned()))?;
+        let config: Self = toml::from_str(text)
+            .map_err(|error| PolicyError::Form(error.to_string().trim_end().to_owned()))?;
         config.check()?;
         Ok(config)
     }
@@ -401,8 +429,14 @@ impl PolicyConfig {
     }
 
     fn shares_and_times(&self) -> Vec<Row> {
-        let (deadline, hysteresis, breaker, motion) = (&self.deadline, &self.hysteresis, &self.breaker, &self.motion);
-        let lean = |field, value| Row { field, value, ok: (-1.0..=1.0).contains(&value), allowed: "from -1 to 1" };
+        let (deadline, hysteresis, breaker, motion) =
+            (&self.deadline, &self.hysteresis, &self.breaker, &self.motion);
+        let lean = |field, value| Row {
+            field,
+            value,
+            ok: (-1.0..=1.0).contains(&value),
+            allowed: "from -1 to 1",
+        };
         let (below, above) = (hysteresis.to_edge_below, hysteresis.to_cloud_above);
         let (probe, most) = (breaker.probe_after_ms, breaker.probe_at_most_ms);
         vec![
@@ -415,12 +449,22 @@ impl PolicyConfig {
             Row::time_or_none("[hysteresis] dwell_ms", hysteresis.dwell_ms),
             lean("[hysteresis] to_cloud_above", above),
             lean("[hysteresis] to_edge_below", below),
-            Row { field: "[hysteresis] to_edge_below", value: below, ok: below <= above, allowed: "at most to_cloud_above" },
+            Row {
+                field: "[hysteresis] to_edge_below",
+                value: below,
+                ok: below <= above,
+                allowed: "at most to_cloud_above",
+            },
             Row::time("[breaker] silence_ms", breaker.silence_ms),
             Row::time("[breaker] first_silence_ms", breaker.first_silence_ms),
             Row::time("[breaker] probe_after_ms", probe),
             Row::time("[breaker] probe_at_most_ms", most),
-            Row { field: "[breaker] probe_at_most_ms", value: most, ok: most >= probe, allowed: "at least probe_after_ms" },
+            Row {
+                field: "[breaker] probe_at_most_ms",
+                value: most,
+                ok: most >= probe,
+                allowed: "at least probe_after_ms",
+            },
             Row::share("[motion] skip_below", motion.skip_below),
             Row::time("[motion] look_every_ms", motion.look_every_ms),
             Row::time("[redispatch] after_ms", self.redispatch.after_ms),
@@ -436,7 +480,10 @@ impl PolicyConfig {
         ];
         if let Some(Budget { unit, rate, burst, .. }) = self.budget {
             rows.push(match unit {
-                BudgetUnit::Share => Row { allowed: "from 0 to 1 when the unit is share", ..Row::share("[budget] rate", rate) },
+                BudgetUnit::Share => Row {
+                    allowed: "from 0 to 1 when the unit is share",
+                    ..Row::share("[budget] rate", rate)
+                },
                 BudgetUnit::Bytes | BudgetUnit::Money => Row::amount("[budget] rate", rate),
             });
             rows.push(Row {
@@ -477,7 +524,8 @@ struct Row {
 
 /// A day, milliseconds: longer than anybody waits for a frame.
 const DAY_MS: f64 = 86_400_000.0;
-/// Of money, bytes and frames: sums of it are still exact to a thousandth, and no arithmetic overflows.
+/// Of money, bytes and frames: sums of it are still exact to a thousandth, and no arithmetic
+/// overflows.
 const MOST: f64 = 1e15;
 
 impl Row {
@@ -487,17 +535,32 @@ impl Row {
 
     /// In milliseconds.
     fn time(field: &'static str, value: f64) -> Self {
-        Self { field, value, ok: (1.0..=DAY_MS).contains(&value), allowed: "from 1 to 86400000 (a day)" }
+        Self {
+            field,
+            value,
+            ok: (1.0..=DAY_MS).contains(&value),
+            allowed: "from 1 to 86400000 (a day)",
+        }
     }
 
     /// In milliseconds; 0 means that there is none.
     fn time_or_none(field: &'static str, value: f64) -> Self {
-        Self { field, value, ok: (0.0..=DAY_MS).contains(&value), allowed: "from 0 to 86400000 (a day)" }
+        Self {
+            field,
+            value,
+            ok: (0.0..=DAY_MS).contains(&value),
+            allowed: "from 0 to 86400000 (a day)",
+        }
     }
 
     /// What is believed, in milliseconds: shorter times than one there are.
     fn believed_ms(field: &'static str, value: f64) -> Self {
-        Self { field, value, ok: (0.001..=DAY_MS).contains(&value), allowed: "from 0.001 to 86400000 (a day)" }
+        Self {
+            field,
+            value,
+            ok: (0.001..=DAY_MS).contains(&value),
+            allowed: "from 0.001 to 86400000 (a day)",
+        }
     }
 
     fn amount(field: &'static str, value: f64) -> Self {
@@ -505,7 +568,9 @@ impl Row {
     }
 }
 
-fn from_text<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: fmt::Display>>(deserializer: D) -> Result<T, D::Error> {
+fn from_text<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: fmt::Display>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
 }
 

@@ -1,10 +1,11 @@
-//! Everything together: what was seen of the tiers, the policy, its guards, and the frames on their way.
+//! Everything together: what was seen of the tiers, the policy, its guards, and the frames on their
+//! way.
 
 use crate::guards::{Admission, BreakerState, CircuitBreaker, Dwell, MotionGate, TokenBucket};
 use crate::learn::{Capacity, Tier, TierResult};
 use crate::{
-    Action, Choice, End, FrameFacts, Outcome, Policy, PolicyConfig, PolicyError, Snapshot, TierSnapshot, estimate_to_cloud,
-    policies,
+    Action, Choice, End, FrameFacts, Outcome, Policy, PolicyConfig, PolicyError, Snapshot,
+    TierSnapshot, estimate_to_cloud, policies,
 };
 use frame::Destination::{self, Cloud, Edge};
 use frame::{Predicted, Timestamp};
@@ -14,9 +15,11 @@ use std::time::Duration;
 
 /// Frames that a tier never answers are forgotten beyond this number, oldest first.
 const MOST_ON_THEIR_WAY: usize = 65_536;
-/// A cloud that is slow but steady gets this many times the expected time before frames are taken back from it.
+/// A cloud that is slow but steady gets this many times the expected time before frames are taken
+/// back from it.
 const SLOW_BUT_STEADY: f64 = 2.0;
-/// But not more than so many times the configured time when it answers nobody: what is expected of a silent cloud has no bound.
+/// But not more than so many times the configured time when it answers nobody: what is expected of
+/// a silent cloud has no bound.
 const MOST_PATIENCE: f64 = 3.0;
 /// Of the configured time: clocks of several machines differ a little.
 const NEARLY: f64 = 0.9;
@@ -90,7 +93,10 @@ fn ms(time: Timestamp) -> f64 {
 
 /// What is known, but of the edge's queue.
 fn without_edge(load: Snapshot) -> Snapshot {
-    Snapshot { edge: TierSnapshot { predicted_ms: None, predicted_high_ms: None, ..load.edge }, ..load }
+    Snapshot {
+        edge: TierSnapshot { predicted_ms: None, predicted_high_ms: None, ..load.edge },
+        ..load
+    }
 }
 
 /// Never panics: what is no number is no time, and nothing is waited for longer than a day.
@@ -129,14 +135,20 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         }
     }
 
-    /// Exchanges policy and guards. What was seen of the tiers stays, and so does what the policy has learned if it is the same one.
+    /// Exchanges policy and guards. What was seen of the tiers stays, and so does what the policy
+    /// has learned if it is the same one.
     ///
     /// # Errors
     /// When the configuration cannot be used; then nothing has changed.
-    pub fn reconfigure(&mut self, config: &PolicyConfig, now: Timestamp) -> Result<(), PolicyError> {
+    pub fn reconfigure(
+        &mut self,
+        config: &PolicyConfig,
+        now: Timestamp,
+    ) -> Result<(), PolicyError> {
         config.check()?;
         let tuned = |config: &PolicyConfig| {
-            let PolicyConfig { policy, ratio, deadline, cascade, bandit, expression, .. } = config.clone();
+            let PolicyConfig { policy, ratio, deadline, cascade, bandit, expression, .. } =
+                config.clone();
             (policy, ratio, deadline, cascade, bandit, expression)
         };
         if !self.own && tuned(config) != tuned(&self.config) {
@@ -147,7 +159,8 @@ impl<K: Copy + Eq + Hash> Decider<K> {
                 breaker.reconfigure(config.breaker);
             } else {
                 // another policy may never go there, and then nothing would ever close it
-                *breaker = CircuitBreaker::new(config.breaker, now.as_micros().wrapping_add(tier as u64));
+                *breaker =
+                    CircuitBreaker::new(config.breaker, now.as_micros().wrapping_add(tier as u64));
             }
         }
         self.edge.believe(&config.prior.edge);
@@ -185,11 +198,18 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         let mut load = self.snapshot(frame.bytes, now);
         load.edge.shut = self.edge_breaker.admits(at) == Admission::Refused;
         load.cloud.shut = self.cloud_breaker.admits(at) == Admission::Refused;
-        let predicted_ms = Predicted { edge: load.edge.predicted_ms, cloud: load.cloud.predicted_ms };
+        let predicted_ms =
+            Predicted { edge: load.edge.predicted_ms, cloud: load.cloud.predicted_ms };
         let policy = self.policy.name().to_owned();
         if let Some(same_as) = self.motion.equal_to(&frame.camera, frame.change, at) {
             let choice = Choice::new(Action::Skip, "no-motion");
-            return Decided { choice, policy, predicted_ms, answer_by: None, same_as: Some(same_as) };
+            return Decided {
+                choice,
+                policy,
+                predicted_ms,
+                answer_by: None,
+                same_as: Some(same_as),
+            };
         }
         if let Some(budget) = &mut self.budget {
             budget.frame(&frame.camera, at);
@@ -209,11 +229,17 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         Decided { choice, policy, predicted_ms, answer_by, same_as: None }
     }
 
-    /// A result was seen. When the frame goes on to the cloud after a provisional one, gives the moment at which it is to be taken back.
+    /// A result was seen. When the frame goes on to the cloud after a provisional one, gives the
+    /// moment at which it is to be taken back.
     pub fn result(&mut self, key: K, result: &TierResult, now: Timestamp) -> Option<Timestamp> {
         let at = ms(now);
-        if self.on_their_way.get(&key).is_some_and(|pending| pending.provisional && result.tier == Edge) {
-            // the edge's answer again, made final by whoever did not want to wait for the cloud: nothing new of the edge
+        if self
+            .on_their_way
+            .get(&key)
+            .is_some_and(|pending| pending.provisional && result.tier == Edge)
+        {
+            // the edge's answer again, made final by whoever did not want to wait for the cloud:
+            // nothing new of the edge
             if !result.provisional {
                 self.late(key, now);
             }
@@ -223,7 +249,8 @@ impl<K: Copy + Eq + Hash> Decider<K> {
             Edge => pending.edge,
             Cloud => pending.cloud,
         });
-        // of a frame that is not known here (another process sent it), how long it took is still worth knowing
+        // of a frame that is not known here (another process sent it), how long it took is still
+        // worth knowing
         let serial = flight.unwrap_or(u64::MAX);
         self.tier(result.tier).answered(serial, at, result.end, result.service_ms);
         if matches!(result.end, End::Done | End::Failed) {
@@ -285,11 +312,19 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         self.patience_ms(&without_edge(self.snapshot(bytes, now))).map(duration)
     }
 
-    /// A frame of `bytes` got no answer of the cloud for `waited`. When the cloud answers others, and this one sooner than the edge
-    /// would, it goes there again: gives the moment at which it is to be taken back then. `None`: it is to be taken back now.
+    /// A frame of `bytes` got no answer of the cloud for `waited`. When the cloud answers others,
+    /// and this one sooner than the edge would, it goes there again: gives the moment at which
+    /// it is to be taken back then. `None`: it is to be taken back now.
     ///
-    /// A tier that is cut off answers nobody; one that has too much to do must not get rid of it at one that has more.
-    pub fn again(&mut self, key: K, bytes: usize, waited: Duration, now: Timestamp) -> Option<Timestamp> {
+    /// A tier that is cut off answers nobody; one that has too much to do must not get rid of it at
+    /// one that has more.
+    pub fn again(
+        &mut self,
+        key: K,
+        bytes: usize,
+        waited: Duration,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         let at = ms(now);
         let load = self.snapshot(bytes, now);
         let has_waited = waited >= duration(self.config.redispatch.after_ms * NEARLY);
@@ -325,13 +360,14 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         // taken back, it would wait there
         let edge_ms = load.edge.predicted_high_ms.unwrap_or(0.0);
         let configured_ms = self.config.redispatch.after_ms;
-        let most_ms = if self.cloud_answers(load) { f64::INFINITY } else { MOST_PATIENCE * configured_ms };
+        let most_ms =
+            if self.cloud_answers(load) { f64::INFINITY } else { MOST_PATIENCE * configured_ms };
         let patience_ms = configured_ms.max(high_ms.max(edge_ms).min(most_ms));
         self.config.redispatch.enabled.then_some(patience_ms)
     }
 
-    /// The cloud did not answer in time: the frame is looked at on the edge, or its provisional answer counts. It is `None` when the frame
-    /// is known to have been answered.
+    /// The cloud did not answer in time: the frame is looked at on the edge, or its provisional
+    /// answer counts. It is `None` when the frame is known to have been answered.
     pub fn late(&mut self, key: K, now: Timestamp) -> Option<TakenTo> {
         let at = ms(now);
         let pending = self.on_their_way.get_mut(&key)?;
@@ -390,7 +426,8 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         self.breaker_of(tier).state(ms(now))
     }
 
-    /// What is left of the budget, in its unit; of the camera that has the least, where each has its own. `None` without a budget.
+    /// What is left of the budget, in its unit; of the camera that has the least, where each has
+    /// its own. `None` without a budget.
     pub fn budget_left(&mut self, now: Timestamp) -> Option<f64> {
         self.budget.as_mut().map(|budget| budget.left(ms(now)))
     }
@@ -413,14 +450,19 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     fn settled(&mut self, frame: &FrameFacts, choice: Choice, at: f64) -> Choice {
         let Action::Send(wanted) = choice.action else { return choice };
         let tier = self.dwell.settle(&frame.camera, wanted, choice.lean, at);
-        if tier == wanted { choice } else { Choice { action: Action::Send(tier), reason: "dwell", ..choice } }
+        if tier == wanted {
+            choice
+        } else {
+            Choice { action: Action::Send(tier), reason: "dwell", ..choice }
+        }
     }
 
     /// Circuit breakers.
     fn admitted(&mut self, frame: &FrameFacts, load: &Snapshot, choice: Choice, at: f64) -> Choice {
         let (edge, cloud) = (self.edge_breaker.admits(at), self.cloud_breaker.admits(at));
         // a tier that the policy does not want and that never answered may not even exist
-        let wants_cloud = matches!(choice.action, Action::Send(Cloud) | Action::Cascade(_)) || self.cloud_breaker.ever_answered();
+        let wants_cloud = matches!(choice.action, Action::Send(Cloud) | Action::Cascade(_))
+            || self.cloud_breaker.ever_answered();
         let wants_edge = choice.destination() == Some(Edge) || self.edge_breaker.ever_answered();
         if cloud == Admission::Probe && wants_cloud && self.affordable(frame, load, at) {
             return Choice { action: Action::Send(Cloud), reason: "probe-cloud", ..choice };
@@ -433,10 +475,18 @@ impl<K: Copy + Eq + Hash> Decider<K> {
             Action::Send(Cloud) if !cloud && edge => {
                 Choice { action: Action::Send(Edge), reason: "cloud-breaker-open", ..choice }
             }
-            Action::Send(Edge) if !edge && cloud => Choice { action: Action::Send(Cloud), reason: "edge-breaker-open", ..choice },
-            Action::Send(_) if !edge && !cloud => Choice { action: Action::Send(Edge), reason: "both-breakers-open", ..choice },
-            Action::Cascade(_) if !cloud => Choice { action: Action::Send(Edge), reason: "cloud-breaker-open", ..choice },
-            Action::Cascade(_) if !edge => Choice { action: Action::Send(Cloud), reason: "edge-breaker-open", ..choice },
+            Action::Send(Edge) if !edge && cloud => {
+                Choice { action: Action::Send(Cloud), reason: "edge-breaker-open", ..choice }
+            }
+            Action::Send(_) if !edge && !cloud => {
+                Choice { action: Action::Send(Edge), reason: "both-breakers-open", ..choice }
+            }
+            Action::Cascade(_) if !cloud => {
+                Choice { action: Action::Send(Edge), reason: "cloud-breaker-open", ..choice }
+            }
+            Action::Cascade(_) if !edge => {
+                Choice { action: Action::Send(Cloud), reason: "edge-breaker-open", ..choice }
+            }
             _ => choice,
         }
     }
@@ -453,7 +503,13 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     }
 
     /// Budget: what goes to the cloud is paid for, what may go there is reserved.
-    fn afforded(&mut self, frame: &FrameFacts, load: &Snapshot, choice: Choice, at: f64) -> (Choice, Option<f64>) {
+    fn afforded(
+        &mut self,
+        frame: &FrameFacts,
+        load: &Snapshot,
+        choice: Choice,
+        at: f64,
+    ) -> (Choice, Option<f64>) {
         let Some(budget) = &mut self.budget else { return (choice, None) };
         if !matches!(choice.action, Action::Send(Cloud) | Action::Cascade(_)) {
             return (choice, None);
@@ -465,8 +521,9 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         (Choice { action: Action::Send(Edge), reason: "budget-spent", ..choice }, None)
     }
 
-    /// When a frame in the cloud is to be taken back: early enough for the edge to meet its deadline, if that is not before the cloud is
-    /// expected to answer; else when its deadline goes by; or after the configured time.
+    /// When a frame in the cloud is to be taken back: early enough for the edge to meet its
+    /// deadline, if that is not before the cloud is expected to answer; else when its deadline
+    /// goes by; or after the configured time.
     fn answer_by(&self, frame: &FrameFacts, load: &Snapshot, now: Timestamp) -> Option<Timestamp> {
         let high_ms = load.cloud.predicted_high_ms.unwrap_or(0.0);
         let configured_ms = self.patience_ms(load)?;
@@ -474,7 +531,11 @@ impl<K: Copy + Eq + Hash> Decider<K> {
             None => configured_ms,
             Some(left_ms) => {
                 let rescue_ms = left_ms - load.edge.predicted_high_ms.unwrap_or(f64::INFINITY);
-                configured_ms.min(if rescue_ms >= high_ms && rescue_ms > 0.0 { rescue_ms } else { left_ms })
+                configured_ms.min(if rescue_ms >= high_ms && rescue_ms > 0.0 {
+                    rescue_ms
+                } else {
+                    left_ms
+                })
             }
         };
         Some(now + duration(after_ms))
@@ -537,13 +598,16 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         let load = self.snapshot(bytes, now);
         self.cloud.sent(serial, at, bytes, load.cloud.predicted_ms);
         self.cloud_breaker.sent(at, load.cloud.predicted_high_ms);
-        let without_deadline = FrameFacts { deadline_left_ms: None, ..self.on_their_way.get(&key)?.frame.clone() };
+        let without_deadline =
+            FrameFacts { deadline_left_ms: None, ..self.on_their_way.get(&key)?.frame.clone() };
         self.answer_by(&without_deadline, &without_edge(load), now)
     }
 
     /// What was reserved for the cloud and not spent there.
     fn refund(&mut self, pending: &Pending, at: f64) {
-        if let (Some(cost), Some(budget), None) = (pending.reserved, &mut self.budget, pending.cloud) {
+        if let (Some(cost), Some(budget), None) =
+            (pending.reserved, &mut self.budget, pending.cloud)
+        {
             budget.give_back(&pending.frame.camera, cost, at);
         }
     }
@@ -581,7 +645,10 @@ fn outcome_of(pending: &Pending, end: End, at: f64) -> Outcome {
 
 impl<K> std::fmt::Debug for Decider<K> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Decider").field("policy", &self.policy.name()).field("on_their_way", &self.on_their_way.len()).finish()
+        f.debug_struct("Decider")
+            .field("policy", &self.policy.name())
+            .field("on_their_way", &self.on_their_way.len())
+            .finish()
     }
 }
 

@@ -9,7 +9,8 @@ pub struct FrameFacts {
     pub camera: CameraId,
     /// The frame's number at its camera.
     pub sequence: u64,
-    /// How many frames this process decided on before this one, from all cameras, since it was started.
+    /// How many frames this process decided on before this one, from all cameras, since it was
+    /// started.
     pub ordinal: u64,
     /// What would be sent to the tier: the size of the prepared JPEG.
     pub bytes: usize,
@@ -19,8 +20,8 @@ pub struct FrameFacts {
     pub age_ms: f64,
     /// How long its result is still wanted, in milliseconds; `None` when it has no deadline.
     pub deadline_left_ms: Option<f64>,
-    /// How much differs from the camera's last frame that was looked at, from 0 (nothing) to 1 (everything); `None` when there is
-    /// no such frame or it was not measured.
+    /// How much differs from the camera's last frame that was looked at, from 0 (nothing) to 1
+    /// (everything); `None` when there is no such frame or it was not measured.
     pub change: Option<f64>,
 }
 
@@ -45,14 +46,17 @@ impl Snapshot {
 }
 
 impl TierSnapshot {
-    /// Whether a frame may be sent there to find out how it is, when nothing is known of it: one at a time, or one every quarter of a second
-    /// where answers have stopped that came before. The way may be open again long before the last frame is given up.
+    /// Whether a frame may be sent there to find out how it is, when nothing is known of it: one at
+    /// a time, or one every quarter of a second where answers have stopped that came before.
+    /// The way may be open again long before the last frame is given up.
     #[must_use]
     pub fn may_be_tried(&self) -> bool {
         const AGAIN_AFTER_MS: f64 = 250.0;
         let nothing_waits = self.backlog_frames == Some(0);
         let answered_before = self.last_result_ms.is_some();
-        !self.shut && (nothing_waits || answered_before && self.last_sent_ms.is_some_and(|ms| ms > AGAIN_AFTER_MS))
+        !self.shut
+            && (nothing_waits
+                || answered_before && self.last_sent_ms.is_some_and(|ms| ms > AGAIN_AFTER_MS))
     }
 
     /// Whether it has a worker with nothing to do.
@@ -69,7 +73,8 @@ pub struct TierSnapshot {
     pub backlog_frames: Option<u64>,
     /// How many bytes these have.
     pub backlog_bytes: Option<u64>,
-    /// How long one worker takes for a frame, in milliseconds: an average in which recent frames count more.
+    /// How long one worker takes for a frame, in milliseconds: an average in which recent frames
+    /// count more.
     pub service_ms: Option<f64>,
     /// The same at its 95th percentile.
     pub service_p95_ms: Option<f64>,
@@ -79,7 +84,8 @@ pub struct TierSnapshot {
     pub at_maximum: Option<bool>,
     /// The way there and back of an answer when nothing is in the way, in milliseconds.
     pub rtt_ms: Option<f64>,
-    /// How fast bytes get there, in bytes per second; `None` also for a tier that no slow link leads to.
+    /// How fast bytes get there, in bytes per second; `None` also for a tier that no slow link
+    /// leads to.
     pub throughput_bytes_per_s: Option<f64>,
     /// How long ago the last result of this tier was seen, in milliseconds.
     pub last_result_ms: Option<f64>,

@@ -1,7 +1,8 @@
 //! How hard a frame was for the edge, read off what the edge found in it.
 //!
 //! Three measures are those of KubeEdge Sedna's joint inference (<https://github.com/kubeedge/sedna>, `hard_example_mining`), with the
-//! cases mended in which the originals fail: no detections at all, a probability of 0, a single class.
+//! cases mended in which the originals fail: no detections at all, a probability of 0, a single
+//! class.
 
 mod features;
 mod fit;
@@ -51,18 +52,20 @@ pub enum Empty {
 pub enum Measure {
     /// The mean confidence of the detections: Sedna's *threshold*.
     MeanConfidence,
-    /// `1 + Σ p·ln p / ln n` over the confidences of the n detections: Sedna's *cross-entropy*. A single detection is taken for the
-    /// question whether it is one, with the answers p and 1 - p.
+    /// `1 + Σ p·ln p / ln n` over the confidences of the n detections: Sedna's *cross-entropy*. A
+    /// single detection is taken for the question whether it is one, with the answers p and 1 -
+    /// p.
     CrossEntropy,
-    /// The share of detections whose confidence is at most `box_threshold`: Sedna's *IBT*, image by box thresholds. Sedna's second
-    /// threshold `t` is a share of `1 - t` here.
+    /// The share of detections whose confidence is at most `box_threshold`: Sedna's *IBT*, image by
+    /// box thresholds. Sedna's second threshold `t` is a share of `1 - t` here.
     Ibt {
         /// From 0 to 1.
         box_threshold: f64,
     },
     /// The confidence of the surest detection, weak ones included.
     MaxConfidence,
-    /// How much better the cloud's answer is expected to be, by a linear model of all that was seen, weak detections included.
+    /// How much better the cloud's answer is expected to be, by a linear model of all that was
+    /// seen, weak detections included.
     Regression(Regression),
 }
 
@@ -76,8 +79,9 @@ pub enum Hard {
 }
 
 impl Hardness {
-    /// How hard the frame was: the higher, the harder. Measures that fall where frames are harder count from 1 downwards. Infinite, up or
-    /// down, for a frame in which there is nothing to measure.
+    /// How hard the frame was: the higher, the harder. Measures that fall where frames are harder
+    /// count from 1 downwards. Infinite, up or down, for a frame in which there is nothing to
+    /// measure.
     #[must_use]
     pub fn score(&self, seen: &Seen<'_>) -> f64 {
         match (self.measure.value(seen), self.measure.hard(), self.empty) {
@@ -100,8 +104,9 @@ impl Hardness {
 }
 
 impl Default for Hardness {
-    /// The best of the measures that need no fitting, by `mlvi simulate cascade` on 128 photos: detections of less than even confidence on
-    /// average. An empty frame is hard, because what is overlooked is what the other model is for.
+    /// The best of the measures that need no fitting, by `mlvi simulate cascade` on 128 photos:
+    /// detections of less than even confidence on average. An empty frame is hard, because what
+    /// is overlooked is what the other model is for.
     fn default() -> Self {
         Self { measure: Measure::MeanConfidence, threshold: 0.5, empty: Empty::Hard }
     }
@@ -117,17 +122,25 @@ impl Measure {
             Self::MeanConfidence => (count > 0).then(|| confidences().sum::<f64>() / count as f64),
             Self::CrossEntropy => match count {
                 0 => None,
-                1 => confidences().next().map(|p| 1.0 - (entropy(p) + entropy(1.0 - p)) / std::f64::consts::LN_2),
+                1 => confidences()
+                    .next()
+                    .map(|p| 1.0 - (entropy(p) + entropy(1.0 - p)) / std::f64::consts::LN_2),
                 _ => Some(1.0 - confidences().map(entropy).sum::<f64>() / (count as f64).ln()),
             },
-            Self::Ibt { box_threshold } => {
-                (count > 0).then(|| confidences().filter(|p| p <= box_threshold).count() as f64 / count as f64)
-            }
+            Self::Ibt { box_threshold } => (count > 0).then(|| {
+                confidences().filter(|p| p <= box_threshold).count() as f64 / count as f64
+            }),
             Self::MaxConfidence => {
-                let all = seen.confident.iter().chain(seen.weak).map(|found| probability(found.confidence));
+                let all = seen
+                    .confident
+                    .iter()
+                    .chain(seen.weak)
+                    .map(|found| probability(found.confidence));
                 all.max_by(f64::total_cmp)
             }
-            Self::Regression(regression) => (count + seen.weak.len() > 0).then(|| regression.predict(seen)),
+            Self::Regression(regression) => {
+                (count + seen.weak.len() > 0).then(|| regression.predict(seen))
+            }
         }
     }
 

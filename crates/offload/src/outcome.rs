@@ -34,7 +34,8 @@ pub enum End {
 }
 
 impl Outcome {
-    /// Whether an answer came before the frame's deadline; any answer will do for a frame without one.
+    /// Whether an answer came before the frame's deadline; any answer will do for a frame without
+    /// one.
     #[must_use]
     pub fn in_time(&self) -> bool {
         self.end == End::Done && self.frame.deadline_left_ms.is_none_or(|left| self.took_ms <= left)

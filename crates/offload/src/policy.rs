@@ -4,13 +4,15 @@ use crate::{Choice, FrameFacts, Outcome, Snapshot};
 
 /// How it is decided where a frame is looked at.
 ///
-/// A policy of your own is a type with this trait; `examples/own_policy.rs` of the preprocessor runs one.
+/// A policy of your own is a type with this trait; `examples/own_policy.rs` of the preprocessor
+/// runs one.
 pub trait Policy: Send + Sync {
     /// The name that results carry.
     fn name(&self) -> &str;
 
-    /// Decides. Pure: the same frame, snapshot and history of [`Policy::learn`] give the same choice. It never calls out and never
-    /// waits, so that it can be replayed over a recorded trace; it is called for each frame, so it should take microseconds. It always
+    /// Decides. Pure: the same frame, snapshot and history of [`Policy::learn`] give the same
+    /// choice. It never calls out and never waits, so that it can be replayed over a recorded
+    /// trace; it is called for each frame, so it should take microseconds. It always
     /// answers: what is not known is `None`, and the reason says so.
     fn choose(&self, frame: &FrameFacts, load: &Snapshot) -> Choice;
 
@@ -18,7 +20,8 @@ pub trait Policy: Send + Sync {
     fn learn(&mut self, _outcome: &Outcome) {}
 }
 
-/// Decides what becomes of a frame: the policy's choice, as a pure function of the frame's facts and a snapshot of the tiers.
+/// Decides what becomes of a frame: the policy's choice, as a pure function of the frame's facts
+/// and a snapshot of the tiers.
 #[must_use]
 pub fn estimate_to_cloud(frame: &FrameFacts, load: &Snapshot, policy: &dyn Policy) -> Choice {
     policy.choose(frame, load)

@@ -1,11 +1,13 @@
-//! A policy of your own, in one file: a preprocessor that sends large frames to the cloud while the edge has something to do.
+//! A policy of your own, in one file: a preprocessor that sends large frames to the cloud while the
+//! edge has something to do.
 //!
 //! ```sh
 //! cargo run --release -p preprocessor --example own_policy -- --help
 //! ```
 //!
-//! It takes the place of the preprocessor: the same settings, topics, guards and metrics; only the decision is yours. What a policy can
-//! see is described at `offload::FrameFacts` and `offload::Snapshot`.
+//! It takes the place of the preprocessor: the same settings, topics, guards and metrics; only the
+//! decision is yours. What a policy can see is described at `offload::FrameFacts` and
+//! `offload::Snapshot`.
 
 use frame::Destination::{Cloud, Edge};
 use offload::{Choice, FrameFacts, Outcome, Policy, Snapshot};
@@ -31,15 +33,20 @@ impl Policy for LargeToCloud {
         match load.edge.backlog_frames {
             None => Choice::send(Edge, "edge-load-unknown"),
             Some(0) => Choice::send(Edge, "edge-idle"),
-            Some(_) if pixels > LARGE_PIXELS && self.disappointments < 5 => Choice::send(Cloud, "large"),
+            Some(_) if pixels > LARGE_PIXELS && self.disappointments < 5 => {
+                Choice::send(Cloud, "large")
+            }
             Some(_) => Choice::send(Edge, "small"),
         }
     }
 
     fn learn(&mut self, outcome: &Outcome) {
         if outcome.tier == Cloud {
-            self.disappointments =
-                if outcome.in_time() { self.disappointments.saturating_sub(1) } else { self.disappointments.saturating_add(1) };
+            self.disappointments = if outcome.in_time() {
+                self.disappointments.saturating_sub(1)
+            } else {
+                self.disappointments.saturating_add(1)
+            };
         }
     }
 }

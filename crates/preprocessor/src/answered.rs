@@ -113,17 +113,24 @@ mod tests {
 
     fn result(envelope: &Envelope, status: Status) -> FrameResult {
         let model = frame::ModelInfo { name: "m".into(), version: "v".into(), input: "1x1".into() };
-        FrameResult { status, ..envelope.done(vec![], model, ServedBy::default(), TimingsMs::default()) }
+        FrameResult {
+            status,
+            ..envelope.done(vec![], model, ServedBy::default(), TimingsMs::default())
+        }
     }
 
     #[tokio::test]
     async fn a_final_answer_ends_the_wait_and_a_provisional_one_does_not() {
-        let (answered, envelope) = (Answered::default(), Envelope::received_now(CameraId::unnamed(), 1, ImageFormat::Jpeg));
+        let (answered, envelope) = (
+            Answered::default(),
+            Envelope::received_now(CameraId::unnamed(), 1, ImageFormat::Jpeg),
+        );
         let id = envelope.frame_id;
         let mut waiting = answered.wait_for(id).unwrap();
         answered.take_in(result(&envelope, Status::Provisional));
         assert_eq!(answered.provisional(id).unwrap().frame_id, id);
-        let early = tokio::time::timeout(std::time::Duration::from_millis(20), waiting.answered()).await;
+        let early =
+            tokio::time::timeout(std::time::Duration::from_millis(20), waiting.answered()).await;
         assert!(early.is_err(), "a provisional answer is not the end");
         answered.take_in(result(&envelope, Status::Done));
         waiting.answered().await;
@@ -135,8 +142,9 @@ mod tests {
     #[test]
     fn what_is_held_is_bounded_and_who_gives_up_is_forgotten() {
         let answered = Answered::default();
-        let envelopes: Vec<Envelope> =
-            (0..=MOST).map(|_| Envelope::received_now(CameraId::unnamed(), 1, ImageFormat::Jpeg)).collect();
+        let envelopes: Vec<Envelope> = (0..=MOST)
+            .map(|_| Envelope::received_now(CameraId::unnamed(), 1, ImageFormat::Jpeg))
+            .collect();
         for envelope in &envelopes {
             answered.take_in(result(envelope, Status::Provisional));
         }

@@ -78,8 +78,14 @@ impl Config {
     pub fn from_settings(settings: &mut Settings) -> Self {
         let unit = "preprocessor";
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let workers = settings.number("MLVI_WORKERS", cores, 1..=256, "how many frames are decoded and encoded at a time");
-        // one at work and one being fetched or published per worker; more would only take frames away from other replicas
+        let workers = settings.number(
+            "MLVI_WORKERS",
+            cores,
+            1..=256,
+            "how many frames are decoded and encoded at a time",
+        );
+        // one at work and one being fetched or published per worker; more would only take frames
+        // away from other replicas
         let max_in_flight = settings.number(
             "MLVI_MAX_IN_FLIGHT",
             2 * workers,
@@ -89,7 +95,8 @@ impl Config {
         let memory = Memory::from_settings(settings);
         let bus = BusConfig {
             queue_bytes: bytes(memory.share(8, BusConfig::MIN_QUEUE_BYTES as u64, 64 * MIB)),
-            // of two consumers: frames to be prepared, and frames that are held while the cloud has them
+            // of two consumers: frames to be prepared, and frames that are held while the cloud has
+            // them
             in_hand_bytes: bytes(memory.share(8, 8 * MIB, 2048 * MIB)),
             ..BusConfig::new(DEFAULT_BROKERS, unit)
         };
@@ -98,7 +105,11 @@ impl Config {
             bus: BusConfig::from_settings_or(settings, bus),
             topics: frame_bus::topics_from_settings(settings),
             partitions: frame_bus::partitions_from_settings(settings),
-            group: settings.text("MLVI_GROUP", "mlvi-preprocessor", "the consumer group that all replicas of this unit share"),
+            group: settings.text(
+                "MLVI_GROUP",
+                "mlvi-preprocessor",
+                "the consumer group that all replicas of this unit share",
+            ),
             tiers: TierGroups::from_settings(settings),
             workers,
             max_in_flight,
@@ -117,8 +128,12 @@ fn bytes(of: u64) -> usize {
 }
 
 fn policy_from_settings(settings: &mut Settings) -> PolicySource {
-    let cloud_share =
-        settings.number("MLVI_CLOUD_SHARE", 0.5, 0.0..=1.0, "the share of frames that the policy 'ratio' sends to the cloud");
+    let cloud_share = settings.number(
+        "MLVI_CLOUD_SHARE",
+        0.5,
+        0.0..=1.0,
+        "the share of frames that the policy 'ratio' sends to the cloud",
+    );
     let rule = settings.optional_text("MLVI_RULE", "the rule of the policy 'expression', in CEL");
     let name = settings.choice(
         "MLVI_POLICY",
@@ -136,10 +151,18 @@ fn policy_from_settings(settings: &mut Settings) -> PolicySource {
         Duration::from_millis(10)..=Duration::from_secs(3600),
         "how often the policy file is looked at",
     );
-    let mut workers = |name, help| Some(settings.number(name, 0, 0..=10_000, help)).filter(|workers| *workers > 0);
+    let mut workers = |name, help| {
+        Some(settings.number(name, 0, 0..=10_000, help)).filter(|workers| *workers > 0)
+    };
     let workers = [
-        workers("MLVI_EDGE_WORKERS", "how many frames a replica of edge-inference works on at a time; 0: not known"),
-        workers("MLVI_CLOUD_WORKERS", "how many frames a replica of cloud-inference works on at a time; 0: not known"),
+        workers(
+            "MLVI_EDGE_WORKERS",
+            "how many frames a replica of edge-inference works on at a time; 0: not known",
+        ),
+        workers(
+            "MLVI_CLOUD_WORKERS",
+            "how many frames a replica of cloud-inference works on at a time; 0: not known",
+        ),
     ];
     let mut config = PolicyConfig::named(name).expect("the choices are the names that there are");
     config.ratio = Ratio { cloud_share };
@@ -158,7 +181,11 @@ fn policy_from_settings(settings: &mut Settings) -> PolicySource {
             }
         }
     } else if let Err(error) = config.check() {
-        settings.refuse("MLVI_RULE", rule.unwrap_or_default(), format!("a rule that compiles: {error}"));
+        settings.refuse(
+            "MLVI_RULE",
+            rule.unwrap_or_default(),
+            format!("a rule that compiles: {error}"),
+        );
     }
     PolicySource { config, file, text, reload, workers }
 }
@@ -176,7 +203,10 @@ mod tests {
     fn the_defaults_are_allowed_and_do_what_the_original_did() {
         let (config, settings) = read(&[]);
         settings.finish().unwrap();
-        assert_eq!((config.policy.config.policy.as_str(), config.pixels.sharpness), ("alternate", 1.2));
+        assert_eq!(
+            (config.policy.config.policy.as_str(), config.pixels.sharpness),
+            ("alternate", 1.2)
+        );
         assert_eq!(config.max_in_flight, 2 * config.workers);
     }
 
@@ -184,16 +214,24 @@ mod tests {
     fn a_ratio_comes_with_its_share() {
         let (config, settings) = read(&[("MLVI_POLICY", "ratio"), ("MLVI_CLOUD_SHARE", "0.3")]);
         settings.finish().unwrap();
-        assert_eq!((config.policy.config.policy.as_str(), config.policy.config.ratio.cloud_share), ("ratio", 0.3));
+        assert_eq!(
+            (config.policy.config.policy.as_str(), config.policy.config.ratio.cloud_share),
+            ("ratio", 0.3)
+        );
     }
 
     #[test]
     fn a_rule_comes_with_its_policy_and_must_compile() {
-        let (config, settings) = read(&[("MLVI_POLICY", "expression"), ("MLVI_RULE", "edge.backlog > 3")]);
+        let (config, settings) =
+            read(&[("MLVI_POLICY", "expression"), ("MLVI_RULE", "edge.backlog > 3")]);
         settings.finish().unwrap();
         assert_eq!(config.policy.config.expression.rule, "edge.backlog > 3");
         for rule in ["edge.backlog >", ""] {
-            let text = read(&[("MLVI_POLICY", "expression"), ("MLVI_RULE", rule)]).1.finish().unwrap_err().to_string();
+            let text = read(&[("MLVI_POLICY", "expression"), ("MLVI_RULE", rule)])
+                .1
+                .finish()
+                .unwrap_err()
+                .to_string();
             assert!(text.contains("MLVI_RULE") && text.contains("column"), "{text}");
         }
     }

@@ -3,7 +3,10 @@
 use crate::metrics::Metrics;
 use crate::redispatch::CLOUD_LATE;
 use frame::{Decision, Destination, FrameId, FrameResult, Status, Timestamp};
-use offload::{Capacity, Decided, Decider, End, FrameFacts, Policy, PolicyConfig, PolicyError, TakenTo, TierResult};
+use offload::{
+    Capacity, Decided, Decider, End, FrameFacts, Policy, PolicyConfig, PolicyError, TakenTo,
+    TierResult,
+};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,27 +21,37 @@ pub(crate) struct Decisions {
 
 impl Decisions {
     /// With the configured policy, or with one of the caller's own.
-    pub(crate) fn new(config: &PolicyConfig, own: Option<Box<dyn Policy>>, metrics: Metrics) -> Result<Self, PolicyError> {
+    pub(crate) fn new(
+        config: &PolicyConfig,
+        own: Option<Box<dyn Policy>>,
+        metrics: Metrics,
+    ) -> Result<Self, PolicyError> {
         // jitter shall differ between replicas, and nothing else does
         let seed = Timestamp::now().as_micros() ^ u64::from(std::process::id());
         let decider = match own {
             Some(policy) => Decider::with_policy(policy, config, seed),
             None => Decider::new(config, seed)?,
         };
-        Ok(Self { decider: Arc::new(Mutex::new(decider)), metrics, began: (Timestamp::now(), Instant::now()) })
+        Ok(Self {
+            decider: Arc::new(Mutex::new(decider)),
+            metrics,
+            began: (Timestamp::now(), Instant::now()),
+        })
     }
 
     pub(crate) fn decide(&self, id: FrameId, frame: &FrameFacts) -> Decided<FrameId> {
         let now = self.now();
         let mut decided = self.lock().decide(id, frame, now);
         // what travels is read by others' system clocks
-        let left = |answer_by: Timestamp| Duration::from_micros(answer_by.as_micros().saturating_sub(now.as_micros()));
+        let left = |answer_by: Timestamp| {
+            Duration::from_micros(answer_by.as_micros().saturating_sub(now.as_micros()))
+        };
         decided.answer_by = decided.answer_by.map(|answer_by| Timestamp::now() + left(answer_by));
         decided
     }
 
-    /// The time by a clock that never jumps: an edge box that gets the right time from the network an hour after it was switched on must
-    /// not keep a breaker open for that hour.
+    /// The time by a clock that never jumps: an edge box that gets the right time from the network
+    /// an hour after it was switched on must not keep a breaker open for that hour.
     fn now(&self) -> Timestamp {
         self.began.0 + self.began.1.elapsed()
     }
@@ -53,7 +66,8 @@ impl Decisions {
         self.lock().config().motion.skip_below > 0.0
     }
 
-    /// A result was read. `own_unit` names this unit: what it answered itself says nothing about the tiers.
+    /// A result was read. `own_unit` names this unit: what it answered itself says nothing about
+    /// the tiers.
     pub(crate) fn result(&self, result: &FrameResult, own_unit: &str) {
         let now = self.now();
         let by_us = result.served_by.unit == own_unit;
@@ -62,9 +76,13 @@ impl Decisions {
             self.lock().late_and_expired(result.frame_id, now);
             return;
         }
-        let promoted = |decision: &&Decision| decision.reason == CLOUD_LATE && result.attempt == Some(1);
-        let Some(decision) = result.decision.as_ref().filter(|decision| !by_us && !promoted(decision)) else {
-            // answered before it came to a tier, by somebody who saw it expire, or with what the edge had said before
+        let promoted =
+            |decision: &&Decision| decision.reason == CLOUD_LATE && result.attempt == Some(1);
+        let Some(decision) =
+            result.decision.as_ref().filter(|decision| !by_us && !promoted(decision))
+        else {
+            // answered before it came to a tier, by somebody who saw it expire, or with what the
+            // edge had said before
             self.lock().ended_elsewhere(result.frame_id, now);
             return;
         };
@@ -103,19 +121,27 @@ impl Decisions {
         self.lock().provisional_patience(bytes, self.now())
     }
 
-    /// Whether a frame that the cloud has not answered for `waited` goes there again, because the edge would answer it later; until when,
-    /// by the system's clock.
+    /// Whether a frame that the cloud has not answered for `waited` goes there again, because the
+    /// edge would answer it later; until when, by the system's clock.
     pub(crate) fn again(&self, id: FrameId, bytes: usize, waited: Duration) -> Option<Timestamp> {
         let now = self.now();
         let answer_by = self.lock().again(id, bytes, waited, now)?;
-        Some(Timestamp::now() + Duration::from_micros(answer_by.as_micros().saturating_sub(now.as_micros())))
+        Some(
+            Timestamp::now()
+                + Duration::from_micros(answer_by.as_micros().saturating_sub(now.as_micros())),
+        )
     }
 
     pub(crate) fn lag(&self, tier: Destination, frames: Option<u64>) {
         self.lock().lag(tier, frames);
     }
 
-    pub(crate) fn capacity(&self, tier: Destination, replicas: Option<u32>, at_maximum: Option<bool>) {
+    pub(crate) fn capacity(
+        &self,
+        tier: Destination,
+        replicas: Option<u32>,
+        at_maximum: Option<bool>,
+    ) {
         let mut decider = self.lock();
         let prior = &decider.config().prior;
         let of_a_replica = match tier {

@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio_util::sync::CancellationToken;
 
-/// So many frames in a row are not bad luck but a bad release: the unit then stops, before the whole topic becomes dead letters.
+/// So many frames in a row are not bad luck but a bad release: the unit then stops, before the
+/// whole topic becomes dead letters.
 const MOST_PANICS_IN_A_ROW: u32 = 100;
 
 /// Runs what may panic, and stops the unit when it does nothing else.
@@ -26,7 +27,8 @@ impl Guard {
         self.in_a_row.store(0, Ordering::Relaxed);
     }
 
-    /// The value, or the problem that a client gets when `work` panics. What `work` leaves behind must not be used after that.
+    /// The value, or the problem that a client gets when `work` panics. What `work` leaves behind
+    /// must not be used after that.
     pub(crate) fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, Problem> {
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(value) => Ok(value),
@@ -37,7 +39,12 @@ impl Guard {
                     self.halt.cancel();
                 }
                 let detail = format!("it panicked: {}", unit::panic_text(panic.as_ref()));
-                Err(Problem::new(500, "preprocessing-failed", "The preprocessor failed on this frame", detail))
+                Err(Problem::new(
+                    500,
+                    "preprocessing-failed",
+                    "The preprocessor failed on this frame",
+                    detail,
+                ))
             }
         }
     }
@@ -60,7 +67,8 @@ mod tests {
     fn only_an_unbroken_row_of_panics_stops_the_unit() {
         let halt = CancellationToken::new();
         let guard = Guard::new(halt.clone());
-        let panic_times = |times: u32| (0..times).for_each(|_| drop(guard.run(|| -> () { panic!("again") })));
+        let panic_times =
+            |times: u32| (0..times).for_each(|_| drop(guard.run(|| -> () { panic!("again") })));
         panic_times(MOST_PANICS_IN_A_ROW - 1);
         guard.got_through();
         panic_times(MOST_PANICS_IN_A_ROW - 1);

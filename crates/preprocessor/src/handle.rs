@@ -7,8 +7,8 @@ use crate::pixels::{PixelConfig, PreparedImage, memory_for, prepare};
 use crate::publish::Publisher;
 use crate::remembered::{Moving, Remembered};
 use frame::{
-    CameraId, Decision, Destination, Envelope, FrameId, ImageFormat, ImageSize, Origin, Prepared, Problem, ResultMessage,
-    ServedBy, Timestamp, TimingsMs,
+    CameraId, Decision, Destination, Envelope, FrameId, ImageFormat, ImageSize, Origin, Prepared,
+    Problem, ResultMessage, ServedBy, Timestamp, TimingsMs,
 };
 use frame_bus::{Handle, Message, SendError, Turn};
 use offload::{Action, Decided, FrameFacts};
@@ -76,7 +76,9 @@ impl Handle for Handler {
 
     async fn give_up(&self, message: Message, mut turn: Turn, takes: u32) -> Result<(), SendError> {
         let problem = Problem::given_up(&self.served_by.unit, takes);
-        let Ok(envelope) = message.envelope() else { return self.put_aside(&message, &problem.to_string(), turn).await };
+        let Ok(envelope) = message.envelope() else {
+            return self.put_aside(&message, &problem.to_string(), turn).await;
+        };
         turn.wait().await;
         let queue_ms = Timestamp::now().ms_since(envelope.sent_at);
         let work = Work { envelope, message, queue_ms, taken_up: Instant::now() };
@@ -91,8 +93,14 @@ impl Handle for Handler {
 }
 
 impl Handler {
-    async fn see_through(&self, envelope: Envelope, message: Message, mut turn: Turn) -> Result<(), SendError> {
-        let permit = Arc::clone(&self.workers).acquire_owned().await.expect("nobody closes the semaphore");
+    async fn see_through(
+        &self,
+        envelope: Envelope,
+        message: Message,
+        mut turn: Turn,
+    ) -> Result<(), SendError> {
+        let permit =
+            Arc::clone(&self.workers).acquire_owned().await.expect("nobody closes the semaphore");
         let queue_ms = Timestamp::now().ms_since(envelope.sent_at);
         let room = self.room.take(memory_for(&message.payload, &self.pixels)).await;
         let work = Work { envelope, message, queue_ms, taken_up: Instant::now() };
@@ -115,7 +123,8 @@ impl Handler {
 
     /// On a thread that may be blocked.
     async fn work_on_pixels(&self, work: Work) -> (Work, Result<PreparedImage, End>) {
-        let (guard, pixels, wants_thumbnail) = (Arc::clone(&self.guard), self.pixels, self.decisions.wants_change());
+        let (guard, pixels, wants_thumbnail) =
+            (Arc::clone(&self.guard), self.pixels, self.decisions.wants_change());
         let task = tokio::task::spawn_blocking(move || {
             if work.envelope.is_expired(Timestamp::now()) {
                 return (work, Err(End::Expired));
@@ -124,7 +133,8 @@ impl Handler {
             let prepared = prepared.and_then(|image| image.map_err(|error| error.problem()));
             (work, prepared.map_err(End::Failed))
         });
-        let (work, prepared) = task.await.expect("a panic is kept by the guard, and nobody aborts the task");
+        let (work, prepared) =
+            task.await.expect("a panic is kept by the guard, and nobody aborts the task");
         if let Ok(image) = &prepared {
             self.metrics.worked(&image.times);
         }
@@ -157,7 +167,10 @@ impl Handler {
                 .filter(|_| envelope.camera != CameraId::unnamed())
                 .and_then(|thumbnail| self.moving.change(&envelope.camera, thumbnail)),
         };
-        let decided = self.guard.run(|| self.decisions.decide(envelope.frame_id, &facts)).map_err(End::Failed)?;
+        let decided = self
+            .guard
+            .run(|| self.decisions.decide(envelope.frame_id, &facts))
+            .map_err(End::Failed)?;
         if let (Some(_), Some(thumbnail)) = (decided.choice.destination(), &image.thumbnail) {
             self.moving.looked_at(&envelope.camera, thumbnail.clone());
         }
@@ -206,8 +219,11 @@ impl Handler {
 
     async fn end(&self, work: &Work, end: End) -> Result<(), SendError> {
         let Work { envelope, message, queue_ms, taken_up } = work;
-        let timings =
-            TimingsMs { queue_frames: Some(*queue_ms), preprocess: Some(milliseconds(*taken_up)), ..envelope.timings() };
+        let timings = TimingsMs {
+            queue_frames: Some(*queue_ms),
+            preprocess: Some(milliseconds(*taken_up)),
+            ..envelope.timings()
+        };
         let served_by = self.served_by.clone();
         let (outcome, result) = match end {
             End::Expired => {
@@ -215,13 +231,22 @@ impl Handler {
                 (Outcome::Expired, envelope.expired(&self.served_by.unit, served_by, timings))
             }
             End::NotLookedAt(decided, image) => {
-                let (same_as, decision) = (decided.same_as, decision_of(Destination::Edge, *decided));
+                let (same_as, decision) =
+                    (decided.same_as, decision_of(Destination::Edge, *decided));
                 self.metrics.decided(&decision);
                 debug!(reason = decision.reason, "nobody looks at the frame");
-                let envelope = Envelope { prepared: Some(Prepared::now(image, decision.clone())), ..envelope.clone() };
+                let envelope = Envelope {
+                    prepared: Some(Prepared::now(image, decision.clone())),
+                    ..envelope.clone()
+                };
                 match same_as {
-                    Some(same_as) => (Outcome::Skipped, envelope.skipped(same_as, decision, served_by, timings)),
-                    None => (Outcome::Expired, envelope.expired("any tier that could meet it", served_by, timings)),
+                    Some(same_as) => {
+                        (Outcome::Skipped, envelope.skipped(same_as, decision, served_by, timings))
+                    }
+                    None => (
+                        Outcome::Expired,
+                        envelope.expired("any tier that could meet it", served_by, timings),
+                    ),
                 }
             }
             End::Failed(problem) => {
@@ -235,13 +260,21 @@ impl Handler {
         Ok(())
     }
 
-    /// A message without a readable envelope: a dead letter, and a result if it can be told which frame it is.
-    async fn put_aside(&self, message: &Message, reason: &str, mut turn: Turn) -> Result<(), SendError> {
+    /// A message without a readable envelope: a dead letter, and a result if it can be told which
+    /// frame it is.
+    async fn put_aside(
+        &self,
+        message: &Message,
+        reason: &str,
+        mut turn: Turn,
+    ) -> Result<(), SendError> {
         turn.wait().await;
         let Message { topic, partition, offset, .. } = message;
         warn!(topic, partition, offset, reason, "message is no frame");
         self.publisher.dead_letter(message, reason).await?;
-        if let Some(result) = ResultMessage::of_unreadable(&message.headers, reason, self.served_by.clone()) {
+        if let Some(result) =
+            ResultMessage::of_unreadable(&message.headers, reason, self.served_by.clone())
+        {
             self.publisher.result(result).await?;
         }
         self.metrics.ended(Outcome::Malformed);

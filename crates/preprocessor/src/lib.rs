@@ -1,9 +1,10 @@
 //! The unit that sharpens frames and decides where they are looked at.
 //!
-//! Each frame of the frames topic is decoded under limits, sharpened and encoded again on a thread for pixels; then
-//! [`estimate_to_cloud`] says whether the edge or the cloud shall look at it, and it goes to that tier's topic.
-//! Frames are worked on in parallel and published in the order of their camera. Results are read to learn from them, and a frame that the
-//! cloud does not answer in time is taken back.
+//! Each frame of the frames topic is decoded under limits, sharpened and encoded again on a thread
+//! for pixels; then [`estimate_to_cloud`] says whether the edge or the cloud shall look at it, and
+//! it goes to that tier's topic. Frames are worked on in parallel and published in the order of
+//! their camera. Results are read to learn from them, and a frame that the cloud does not answer in
+//! time is taken back.
 
 mod answered;
 mod config;

@@ -1,4 +1,5 @@
-//! Watching how much work there is, here and at the tiers: the broker's lag, and the cluster's ready pods.
+//! Watching how much work there is, here and at the tiers: the broker's lag, and the cluster's
+//! ready pods.
 
 use crate::decisions::Decisions;
 use crate::metrics::Metrics;
@@ -10,7 +11,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-/// Old enough to be cheap, fresh enough for a queue that holds seconds of work; in between, what was sent and answered is counted.
+/// Old enough to be cheap, fresh enough for a queue that holds seconds of work; in between, what
+/// was sent and answered is counted.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The consumer groups of the tiers: their committed offsets tell the backlog.
@@ -56,8 +58,14 @@ pub(crate) struct Backlog {
 }
 
 impl Backlog {
-    /// Tells the decisions and the metrics what it sees, until shutdown. What cannot be read is not known.
-    pub(crate) async fn watch(self, decisions: Decisions, metrics: Metrics, shutdown: CancellationToken) {
+    /// Tells the decisions and the metrics what it sees, until shutdown. What cannot be read is not
+    /// known.
+    pub(crate) async fn watch(
+        self,
+        decisions: Decisions,
+        metrics: Metrics,
+        shutdown: CancellationToken,
+    ) {
         loop {
             self.look(&decisions, &metrics).await;
             decisions.report();
@@ -96,14 +104,21 @@ impl Backlog {
 }
 
 /// Tells the decisions how many pods are ready, until shutdown.
-pub(crate) async fn watch_cluster(config: ClusterConfig, decisions: Decisions, shutdown: CancellationToken) {
+pub(crate) async fn watch_cluster(
+    config: ClusterConfig,
+    decisions: Decisions,
+    shutdown: CancellationToken,
+) {
     let cluster = Cluster::watch(config, &shutdown);
     let mut capacity = cluster.capacity();
     loop {
         let seen = capacity.borrow_and_update().clone();
-        for (tier, deployment) in [(Destination::Edge, seen.edge), (Destination::Cloud, seen.cloud)] {
-            let at_maximum =
-                deployment.as_ref().and_then(|deployment: &DeploymentCapacity| deployment.hpa).map(|hpa| hpa.at_maximum);
+        for (tier, deployment) in [(Destination::Edge, seen.edge), (Destination::Cloud, seen.cloud)]
+        {
+            let at_maximum = deployment
+                .as_ref()
+                .and_then(|deployment: &DeploymentCapacity| deployment.hpa)
+                .map(|hpa| hpa.at_maximum);
             decisions.capacity(tier, deployment.map(|deployment| deployment.ready), at_maximum);
         }
         tokio::select! {
@@ -122,26 +137,38 @@ mod tests {
     use std::time::Instant;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn frames_that_wait_for_this_unit_are_counted_and_those_of_a_broker_that_is_gone_are_not_known() {
+    async fn frames_that_wait_for_this_unit_are_counted_and_those_of_a_broker_that_is_gone_are_not_known()
+     {
         let dir = tempfile::tempdir().unwrap();
         let broker = Broker::start(BrokerConfig::new(dir.path())).await.unwrap();
         let bus = Bus::open(BusConfig::new(broker.address().to_string(), "test")).unwrap();
         let (topics, shutdown) = (Topics::default(), CancellationToken::new());
         bus.ensure_topics(&frame_bus::topic_specs(&topics, 2), &shutdown).await.unwrap();
         for number in 0..3 {
-            let out = Outgoing { topic: topics.frames.clone(), key: number.to_string(), headers: Vec::new(), payload: vec![0] };
+            let out = Outgoing {
+                topic: topics.frames.clone(),
+                key: number.to_string(),
+                headers: Vec::new(),
+                payload: vec![0],
+            };
             bus.send(out).await.unwrap();
         }
         let exported = unit::Metrics::default();
         let metrics = Metrics::register(&exported);
-        let decisions = Decisions::new(&PolicyConfig::named("edge-only").unwrap(), None, metrics.clone()).unwrap();
+        let decisions =
+            Decisions::new(&PolicyConfig::named("edge-only").unwrap(), None, metrics.clone())
+                .unwrap();
         let groups = TierGroups { edge: "edge".into(), cloud: "cloud".into() };
         let backlog = Backlog { bus, topics, groups, own_group: "own".into() };
         let watching = tokio::spawn(backlog.watch(decisions, metrics, shutdown.clone()));
         let shows = async |line: &str| {
             let started = Instant::now();
             while !exported.encode().contains(line) {
-                assert!(started.elapsed() < Duration::from_secs(60), "{line} is not in {}", exported.encode());
+                assert!(
+                    started.elapsed() < Duration::from_secs(60),
+                    "{line} is not in {}",
+                    exported.encode()
+                );
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };

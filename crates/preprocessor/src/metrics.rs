@@ -105,7 +105,8 @@ struct TierLabel {
 impl Metrics {
     pub(crate) fn register(metrics: &unit::Metrics) -> Self {
         // 0.25 ms to 4 s: from sharpening a thumbnail to decoding 25 megapixels on a small box
-        let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.000_25, 2.0, 15));
+        let histogram: fn() -> Histogram =
+            || Histogram::new(exponential_buckets(0.000_25, 2.0, 15));
         let own = Self {
             frames: Family::default(),
             decisions: Family::default(),
@@ -116,32 +117,60 @@ impl Metrics {
             backlog: Gauge::default(),
             tiers: TierGauges::default(),
             sent_bytes: Family::default(),
-            answered: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.0, 14))),
+            answered: Family::new_with_constructor(|| {
+                Histogram::new(exponential_buckets(0.005, 2.0, 14))
+            }),
             // what really went by as a multiple of what was predicted: 1 is a perfect prediction
-            prediction_ratio: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.125, 1.414, 16))),
+            prediction_ratio: Family::new_with_constructor(|| {
+                Histogram::new(exponential_buckets(0.125, 1.414, 16))
+            }),
             retaken: Family::default(),
             budget_left: Gauge::default(),
             policy_reloads: Family::default(),
             in_flight: Gauge::default(),
         };
-        metrics.register("preprocessor_frames", "messages of the frames topic, by what became of them", own.frames.clone());
-        metrics.register("preprocessor_decisions", "frames sent on, by destination and reason", own.decisions.clone());
-        metrics.register("preprocessor_stage_seconds", "time that a frame spent in each stage, in seconds", own.stages.clone());
-        metrics.register("preprocessor_dead_letters", "messages sent to the dead-letter topic", own.dead_letters.clone());
-        let given_up = "frames given up, because the process had ended each time that they were taken up";
+        metrics.register(
+            "preprocessor_frames",
+            "messages of the frames topic, by what became of them",
+            own.frames.clone(),
+        );
+        metrics.register(
+            "preprocessor_decisions",
+            "frames sent on, by destination and reason",
+            own.decisions.clone(),
+        );
+        metrics.register(
+            "preprocessor_stage_seconds",
+            "time that a frame spent in each stage, in seconds",
+            own.stages.clone(),
+        );
+        metrics.register(
+            "preprocessor_dead_letters",
+            "messages sent to the dead-letter topic",
+            own.dead_letters.clone(),
+        );
+        let given_up =
+            "frames given up, because the process had ended each time that they were taken up";
         metrics.register("preprocessor_given_up_frames", given_up, own.given_up.clone());
-        let alone = "frames taken up alone, because a process had ended that may have had them in hand";
+        let alone =
+            "frames taken up alone, because a process had ended that may have had them in hand";
         metrics.register("preprocessor_taken_alone_frames", alone, own.taken_alone.clone());
-        let backlog = "frames that this unit's replicas together have not finished; NaN when not known";
+        let backlog =
+            "frames that this unit's replicas together have not finished; NaN when not known";
         metrics.register("preprocessor_backlog_frames", backlog, own.backlog.clone());
         own.backlog(None);
         own.tiers.register(metrics);
-        metrics.register("preprocessor_sent_bytes", "bytes of frames sent to a tier", own.sent_bytes.clone());
+        metrics.register(
+            "preprocessor_sent_bytes",
+            "bytes of frames sent to a tier",
+            own.sent_bytes.clone(),
+        );
         let answered = "time from the decision to the tier's answer, in seconds";
         metrics.register("preprocessor_answer_seconds", answered, own.answered.clone());
         let ratio = "time to the tier's answer as a multiple of what was predicted";
         metrics.register("preprocessor_prediction_ratio", ratio, own.prediction_ratio.clone());
-        let retaken = "frames taken back from a cloud that did not answer in time, by what became of them";
+        let retaken =
+            "frames taken back from a cloud that did not answer in time, by what became of them";
         metrics.register("preprocessor_redispatches", retaken, own.retaken.clone());
         let budget = "what is left of the budget, in its unit; of the camera that has the least where each has its own";
         metrics.register("preprocessor_budget_left", budget, own.budget_left.clone());
@@ -151,7 +180,11 @@ impl Metrics {
         for outcome in ["used", "refused"] {
             drop(own.policy_reloads.get_or_create(&ReloadLabel { outcome }));
         }
-        metrics.register("preprocessor_in_flight_frames", "frames in the process", own.in_flight.clone());
+        metrics.register(
+            "preprocessor_in_flight_frames",
+            "frames in the process",
+            own.in_flight.clone(),
+        );
         own
     }
 
@@ -173,7 +206,9 @@ impl Metrics {
     }
 
     pub(crate) fn worked(&self, times: &StageTimes) {
-        for (stage, time) in [("decode", times.decode), ("sharpen", times.sharpen), ("encode", times.encode)] {
+        for (stage, time) in
+            [("decode", times.decode), ("sharpen", times.sharpen), ("encode", times.encode)]
+        {
             self.stages.get_or_create(&StageLabel { stage }).observe(time.as_secs_f64());
         }
     }
@@ -201,7 +236,9 @@ impl Metrics {
         let Some(took_ms) = decision.took_ms else { return };
         let label = TierLabel::of(decision.destination);
         self.answered.get_or_create(&label).observe(took_ms / 1000.0);
-        if let Some(predicted_ms) = decision.predicted_ms.of(decision.destination).filter(|ms| *ms > 0.0) {
+        if let Some(predicted_ms) =
+            decision.predicted_ms.of(decision.destination).filter(|ms| *ms > 0.0)
+        {
             self.prediction_ratio.get_or_create(&label).observe(took_ms / predicted_ms);
         }
     }
@@ -263,16 +300,32 @@ impl TierLabel {
 impl TierGauges {
     fn register(&self, metrics: &unit::Metrics) {
         let rows = [
-            ("preprocessor_tier_backlog_frames", "frames that a tier has not finished, as seen from here", &self.backlog),
+            (
+                "preprocessor_tier_backlog_frames",
+                "frames that a tier has not finished, as seen from here",
+                &self.backlog,
+            ),
             ("preprocessor_tier_backlog_bytes", "their bytes", &self.backlog_bytes),
             (
                 "preprocessor_tier_service_seconds",
                 "how long a worker takes for a frame, average; NaN when not known",
                 &self.service,
             ),
-            ("preprocessor_tier_workers", "frames that a tier works on at a time; NaN when not known", &self.workers),
-            ("preprocessor_tier_rtt_seconds", "the way there and back; NaN when not known", &self.rtt),
-            ("preprocessor_tier_throughput_bytes_per_second", "how fast bytes get there; NaN when not known", &self.throughput),
+            (
+                "preprocessor_tier_workers",
+                "frames that a tier works on at a time; NaN when not known",
+                &self.workers,
+            ),
+            (
+                "preprocessor_tier_rtt_seconds",
+                "the way there and back; NaN when not known",
+                &self.rtt,
+            ),
+            (
+                "preprocessor_tier_throughput_bytes_per_second",
+                "how fast bytes get there; NaN when not known",
+                &self.throughput,
+            ),
             ("preprocessor_tier_breaker_state", "0 closed, 0.5 half-open, 1 open", &self.breaker),
         ];
         for (name, help, gauge) in rows {

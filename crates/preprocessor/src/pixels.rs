@@ -29,7 +29,12 @@ impl PixelConfig {
                 "images with more pixels are refused",
             ),
             sharpness: settings.number("MLVI_SHARPNESS", 1.2, 0.0..=10.0, help),
-            quality: settings.number("MLVI_JPEG_QUALITY", 90, 1..=100, "the quality of the JPEG that the tiers get"),
+            quality: settings.number(
+                "MLVI_JPEG_QUALITY",
+                90,
+                1..=100,
+                "the quality of the JPEG that the tiers get",
+            ),
         }
     }
 }
@@ -53,25 +58,38 @@ pub(crate) struct StageTimes {
     pub(crate) encode: Duration,
 }
 
-/// How much memory it takes to prepare the frame, in bytes; 0 for what is refused before pixels are decoded.
+/// How much memory it takes to prepare the frame, in bytes; 0 for what is refused before pixels are
+/// decoded.
 pub(crate) fn memory_for(bytes: &[u8], config: &PixelConfig) -> u64 {
-    vision::probe(bytes, &Limits { max_pixels: config.max_pixels })
-        .map_or(0, |probed| u64::from(probed.size.width) * u64::from(probed.size.height) * PixelRoom::BYTES_PER_PIXEL)
+    vision::probe(bytes, &Limits { max_pixels: config.max_pixels }).map_or(0, |probed| {
+        u64::from(probed.size.width) * u64::from(probed.size.height) * PixelRoom::BYTES_PER_PIXEL
+    })
 }
 
-/// Decodes under limits, sharpens and encodes. Takes milliseconds: not to be called from async code.
+/// Decodes under limits, sharpens and encodes. Takes milliseconds: not to be called from async
+/// code.
 ///
 /// # Errors
-/// When the bytes are no image that can be decoded, or the result is too large to be sent at any quality.
-pub(crate) fn prepare(bytes: &[u8], config: &PixelConfig, wants_thumbnail: bool) -> Result<PreparedImage, VisionError> {
+/// When the bytes are no image that can be decoded, or the result is too large to be sent at any
+/// quality.
+pub(crate) fn prepare(
+    bytes: &[u8],
+    config: &PixelConfig,
+    wants_thumbnail: bool,
+) -> Result<PreparedImage, VisionError> {
     let start = Instant::now();
     let image = vision::decode(bytes, &Limits { max_pixels: config.max_pixels })?;
     let decoded = Instant::now();
     let thumbnail = wants_thumbnail.then(|| Thumbnail::of(&image));
-    let image = if config.sharpness == 1.0 { image } else { vision::sharpen(&image, config.sharpness) };
+    let image =
+        if config.sharpness == 1.0 { image } else { vision::sharpen(&image, config.sharpness) };
     let sharpened = Instant::now();
     let jpeg = encode_within(&image, config.quality, MAX_FRAME_BYTES)?;
-    let times = StageTimes { decode: decoded - start, sharpen: sharpened - decoded, encode: sharpened.elapsed() };
+    let times = StageTimes {
+        decode: decoded - start,
+        sharpen: sharpened - decoded,
+        encode: sharpened.elapsed(),
+    };
     Ok(PreparedImage { size: image.size(), jpeg, thumbnail, times })
 }
 
@@ -90,7 +108,9 @@ fn encode_within(image: &RgbImage, quality: u8, limit: usize) -> Result<Vec<u8>,
             return Ok(jpeg);
         }
     }
-    Err(VisionError::Encode(format!("it takes more than {limit} bytes at any quality from {LOWEST} up")))
+    Err(VisionError::Encode(format!(
+        "it takes more than {limit} bytes at any quality from {LOWEST} up"
+    )))
 }
 
 #[cfg(test)]
@@ -135,6 +155,9 @@ mod tests {
     fn the_pixel_limit_holds() {
         let uploaded = vision::encode_jpeg(&noise(40, 30), 90).unwrap();
         let config = PixelConfig { max_pixels: 1199, sharpness: 1.2, quality: 90 };
-        assert!(matches!(prepare(&uploaded, &config, false), Err(VisionError::TooManyPixels { .. })));
+        assert!(matches!(
+            prepare(&uploaded, &config, false),
+            Err(VisionError::TooManyPixels { .. })
+        ));
     }
 }

@@ -44,16 +44,24 @@ impl PolicySource {
     /// A configuration with what is believed of the tiers filled in.
     pub(crate) fn filled_in(&self, mut config: PolicyConfig) -> PolicyConfig {
         let [edge, cloud] = self.workers;
-        let fill = |prior: &mut TierPrior, workers: Option<u32>| prior.workers = prior.workers.or(workers);
+        let fill =
+            |prior: &mut TierPrior, workers: Option<u32>| prior.workers = prior.workers.or(workers);
         fill(&mut config.prior.edge, edge);
         fill(&mut config.prior.cloud, cloud);
         config
     }
 
-    /// Looks at the file again and again until shutdown. A file that cannot be used changes nothing and is named in the log once.
+    /// Looks at the file again and again until shutdown. A file that cannot be used changes nothing
+    /// and is named in the log once.
     ///
-    /// Its contents are compared, not its time: a mounted ConfigMap is exchanged by a symbolic link.
-    pub(crate) async fn watch(self, decisions: Decisions, metrics: Metrics, shutdown: CancellationToken) {
+    /// Its contents are compared, not its time: a mounted ConfigMap is exchanged by a symbolic
+    /// link.
+    pub(crate) async fn watch(
+        self,
+        decisions: Decisions,
+        metrics: Metrics,
+        shutdown: CancellationToken,
+    ) {
         let Some(path) = self.file.clone() else { return };
         let mut seen = self.text.clone().ok_or_else(String::new);
         loop {
@@ -62,19 +70,26 @@ impl PolicySource {
                 () = shutdown.cancelled() => return,
             }
             let of = path.clone();
-            let read = tokio::task::spawn_blocking(move || read(&of)).await.unwrap_or_else(|error| Err(error.to_string()));
+            let read = tokio::task::spawn_blocking(move || read(&of))
+                .await
+                .unwrap_or_else(|error| Err(error.to_string()));
             let now = read.as_ref().map(|(text, _)| text.clone()).map_err(Clone::clone);
             if now == seen {
                 continue;
             }
             seen = now;
-            let applied =
-                read.and_then(|(_, config)| decisions.reconfigure(&self.filled_in(config)).map_err(|error| error.to_string()));
+            let applied = read.and_then(|(_, config)| {
+                decisions.reconfigure(&self.filled_in(config)).map_err(|error| error.to_string())
+            });
             metrics.policy_reloaded(applied.is_ok());
             let (policy, path) = (decisions.policy(), path.display());
             match applied {
-                Ok(()) => info!(%path, policy, "policy file has changed, its policy holds from now on"),
-                Err(problem) => error!(%path, problem, policy, "policy file cannot be used, the policy before it still holds"),
+                Ok(()) => {
+                    info!(%path, policy, "policy file has changed, its policy holds from now on")
+                }
+                Err(problem) => {
+                    error!(%path, problem, policy, "policy file cannot be used, the policy before it still holds")
+                }
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Sending what comes of a frame; its offset is free to be committed only after the broker has acknowledged all of it.
+//! Sending what comes of a frame; its offset is free to be committed only after the broker has
+//! acknowledged all of it.
 
 use crate::metrics::Metrics;
 use frame::{Destination, Envelope, ResultMessage, Topics};
@@ -17,8 +18,14 @@ pub(crate) struct Publisher {
 
 impl Publisher {
     /// Sends a prepared frame to the tier that was decided on.
-    pub(crate) async fn frame(&self, tier: Destination, envelope: &Envelope, jpeg: Vec<u8>) -> Result<(), SendError> {
-        let (topic, headers) = (self.topics.for_destination(tier).to_owned(), envelope.to_headers());
+    pub(crate) async fn frame(
+        &self,
+        tier: Destination,
+        envelope: &Envelope,
+        jpeg: Vec<u8>,
+    ) -> Result<(), SendError> {
+        let (topic, headers) =
+            (self.topics.for_destination(tier).to_owned(), envelope.to_headers());
         self.metrics.sent(tier, jpeg.len());
         let out = Outgoing { topic, key: envelope.key(), headers, payload: jpeg };
         self.bus.send_persistently(out, &self.give_up).await.map(drop)
@@ -30,8 +37,17 @@ impl Publisher {
     }
 
     /// Puts a message aside that cannot be processed.
-    pub(crate) async fn dead_letter(&self, message: &Message, reason: &str) -> Result<(), SendError> {
-        if self.bus.dead_letter(&self.topics.dead_letter, message, reason, &self.give_up).await?.is_some() {
+    pub(crate) async fn dead_letter(
+        &self,
+        message: &Message,
+        reason: &str,
+    ) -> Result<(), SendError> {
+        if self
+            .bus
+            .dead_letter(&self.topics.dead_letter, message, reason, &self.give_up)
+            .await?
+            .is_some()
+        {
             self.metrics.dead_letter();
         }
         Ok(())

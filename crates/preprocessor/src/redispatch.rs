@@ -1,14 +1,18 @@
 //! Taking frames back from a cloud that does not answer.
 //!
-//! All replicas read the cloud's topic as one group of their own. A frame is held until its result is seen; if none comes in time, it is
-//! sent to the edge, or its provisional answer is made final. Only then its offset is committed, so this survives restarts, and a cut
-//! uplink costs latency, never frames.
+//! All replicas read the cloud's topic as one group of their own. A frame is held until its result
+//! is seen; if none comes in time, it is sent to the edge, or its provisional answer is made final.
+//! Only then its offset is committed, so this survives restarts, and a cut uplink costs latency,
+//! never frames.
 
 use crate::answered::Answered;
 use crate::decisions::Decisions;
 use crate::metrics::{Metrics, Retaken};
 use crate::publish::Publisher;
-use frame::{Decision, Destination, Envelope, FrameResult, Prepared, ResultMessage, ServedBy, Status, Timestamp, TimingsMs};
+use frame::{
+    Decision, Destination, Envelope, FrameResult, Prepared, ResultMessage, ServedBy, Status,
+    Timestamp, TimingsMs,
+};
 use frame_bus::{Handle, Message, SendError, Turn};
 use offload::TakenTo;
 use std::sync::Arc;
@@ -42,9 +46,13 @@ impl Handle for Redispatcher {
         let Some(prepared) = envelope.prepared.clone() else { return Ok(()) };
         let due = match prepared.answer_by {
             Some(answer_by) => answer_by,
-            // sent on by the edge, by its clock; its answer is there, so the deadline is the end of waiting
+            // sent on by the edge, by its clock; its answer is there, so the deadline is the end of
+            // waiting
             None if prepared.provisional => {
-                let Some(patience) = self.decisions.provisional_patience(message.payload.len()) else { return Ok(()) };
+                let Some(patience) = self.decisions.provisional_patience(message.payload.len())
+                else {
+                    return Ok(());
+                };
                 let due = envelope.sent_at.min(Timestamp::now()) + patience;
                 envelope.deadline.map_or(due, |deadline| due.min(deadline))
             }
@@ -66,7 +74,8 @@ impl Redispatcher {
     /// Waits for the answer until `due`.
     async fn is_late(&self, envelope: &Envelope, due: Timestamp) -> Result<bool, SendError> {
         let Some(mut waiting) = self.answered.wait_for(envelope.frame_id) else { return Ok(false) };
-        let left = Duration::from_micros(due.as_micros().saturating_sub(Timestamp::now().as_micros()));
+        let left =
+            Duration::from_micros(due.as_micros().saturating_sub(Timestamp::now().as_micros()));
         let late = async {
             self.caught_up.cancelled().await;
             tokio::time::sleep(left).await;
@@ -79,7 +88,12 @@ impl Redispatcher {
         }
     }
 
-    async fn take_back(&self, envelope: Envelope, prepared: Prepared, message: Message) -> Result<(), SendError> {
+    async fn take_back(
+        &self,
+        envelope: Envelope,
+        prepared: Prepared,
+        message: Message,
+    ) -> Result<(), SendError> {
         let (id, now) = (envelope.frame_id, Timestamp::now());
         if prepared.provisional
             && let Some(provisional) = self.answered.provisional(id)
@@ -97,8 +111,10 @@ impl Redispatcher {
             let result = envelope.expired("the cloud", self.served_by.clone(), envelope.timings());
             return self.publisher.result(ResultMessage::of(&envelope, result)).await;
         }
-        let (bytes, waited) =
-            (message.payload.len(), Duration::from_micros(now.as_micros().saturating_sub(envelope.sent_at.as_micros())));
+        let (bytes, waited) = (
+            message.payload.len(),
+            Duration::from_micros(now.as_micros().saturating_sub(envelope.sent_at.as_micros())),
+        );
         if !prepared.provisional
             && prepared.attempt + 1 < MOST_ATTEMPTS
             && let Some(answer_by) = self.decisions.again(id, bytes, waited)
@@ -119,26 +135,54 @@ impl Redispatcher {
 }
 
 /// The same frame for the same tier, which may have passed it over by now.
-fn for_the_cloud(envelope: Envelope, prepared: Prepared, answer_by: Timestamp, now: Timestamp) -> Envelope {
-    let prepared = Prepared { attempt: prepared.attempt.saturating_add(1), answer_by: Some(answer_by), ..prepared };
-    Envelope { traceparent: envelope.traceparent.child(), sent_at: now, prepared: Some(prepared), ..envelope }
+fn for_the_cloud(
+    envelope: Envelope,
+    prepared: Prepared,
+    answer_by: Timestamp,
+    now: Timestamp,
+) -> Envelope {
+    let prepared = Prepared {
+        attempt: prepared.attempt.saturating_add(1),
+        answer_by: Some(answer_by),
+        ..prepared
+    };
+    Envelope {
+        traceparent: envelope.traceparent.child(),
+        sent_at: now,
+        prepared: Some(prepared),
+        ..envelope
+    }
 }
 
 /// The same frame for the other tier.
 fn for_the_edge(envelope: Envelope, prepared: Prepared, now: Timestamp) -> Envelope {
     let prepared = Prepared {
-        decision: Decision { destination: Destination::Edge, reason: CLOUD_LATE.into(), ..prepared.decision },
+        decision: Decision {
+            destination: Destination::Edge,
+            reason: CLOUD_LATE.into(),
+            ..prepared.decision
+        },
         attempt: prepared.attempt.saturating_add(1),
         answer_by: None,
         escalation: None,
         provisional: false,
         ..prepared
     };
-    Envelope { traceparent: envelope.traceparent.child(), sent_at: now, prepared: Some(prepared), ..envelope }
+    Envelope {
+        traceparent: envelope.traceparent.child(),
+        sent_at: now,
+        prepared: Some(prepared),
+        ..envelope
+    }
 }
 
 /// The edge's answer as the frame's result.
-fn made_final(provisional: FrameResult, envelope: &Envelope, prepared: &Prepared, now: Timestamp) -> FrameResult {
+fn made_final(
+    provisional: FrameResult,
+    envelope: &Envelope,
+    prepared: &Prepared,
+    now: Timestamp,
+) -> FrameResult {
     let decision = provisional.decision.map(|decision| Decision {
         reason: CLOUD_LATE.into(),
         took_ms: Some(now.ms_since(prepared.decided_at)),

@@ -1,7 +1,9 @@
-//! What was decided on the latest frames, so that a frame that comes again goes where it went before.
+//! What was decided on the latest frames, so that a frame that comes again goes where it went
+//! before.
 //!
-//! A frame comes again when its offset was not committed: after a rebalance, or when a broker restarts. Were it decided on anew,
-//! both tiers might look at it, and results of a camera could overtake each other on one tier.
+//! A frame comes again when its offset was not committed: after a rebalance, or when a broker
+//! restarts. Were it decided on anew, both tiers might look at it, and results of a camera could
+//! overtake each other on one tier.
 
 use crate::motion::Thumbnail;
 use frame::{CameraId, FrameId};

@@ -1,4 +1,5 @@
-//! Reads every result, so that decisions learn from them and frames that are waited for are known to be answered.
+//! Reads every result, so that decisions learn from them and frames that are waited for are known
+//! to be answered.
 
 use crate::answered::Answered;
 use crate::decisions::Decisions;
@@ -26,7 +27,9 @@ impl Results {
     pub(crate) async fn follow(self, caught_up: CancellationToken, shutdown: CancellationToken) {
         loop {
             let since = Timestamp::from_micros(
-                Timestamp::now().as_micros().saturating_sub(u64::try_from(SINCE.as_micros()).unwrap_or(u64::MAX)),
+                Timestamp::now()
+                    .as_micros()
+                    .saturating_sub(u64::try_from(SINCE.as_micros()).unwrap_or(u64::MAX)),
             );
             let error = match self.bus.tail(&self.topic, since) {
                 Ok(mut tail) => tokio::select! {
@@ -48,16 +51,21 @@ impl Results {
         let mut live = false;
         loop {
             match tail.recv().await {
-                Ok(TailEvent::Message(message)) => match serde_json::from_slice::<FrameResult>(&message.payload) {
-                    Ok(result) => {
-                        // what is from before says nothing of how the tiers are now, but for frames that were sent since
-                        if live || self.decisions.knows(result.frame_id) {
-                            self.decisions.result(&result, &self.own_unit);
+                Ok(TailEvent::Message(message)) => {
+                    match serde_json::from_slice::<FrameResult>(&message.payload) {
+                        Ok(result) => {
+                            // what is from before says nothing of how the tiers are now, but for
+                            // frames that were sent since
+                            if live || self.decisions.knows(result.frame_id) {
+                                self.decisions.result(&result, &self.own_unit);
+                            }
+                            self.answered.take_in(result);
                         }
-                        self.answered.take_in(result);
+                        Err(error) => {
+                            tracing::debug!(%error, "passed over a message that is no result")
+                        }
                     }
-                    Err(error) => tracing::debug!(%error, "passed over a message that is no result"),
-                },
+                }
                 Ok(TailEvent::CaughtUp) => {
                     live = true;
                     caught_up.cancel();

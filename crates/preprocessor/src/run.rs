@@ -26,7 +26,8 @@ const BEAT_LIMIT: Duration = Duration::from_secs(30);
 /// Runs the unit until `shutdown`, with the configured policy.
 ///
 /// # Errors
-/// When a port cannot be bound or a topic cannot be had, or when the unit cannot go on. A broker that is away is waited for.
+/// When a port cannot be bound or a topic cannot be had, or when the unit cannot go on. A broker
+/// that is away is waited for.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     start(config, None, shutdown).await
 }
@@ -35,11 +36,19 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_with(config: Config, policy: Box<dyn Policy>, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn run_with(
+    config: Config,
+    policy: Box<dyn Policy>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     start(config, Some(policy), shutdown).await
 }
 
-async fn start(config: Config, own: Option<Box<dyn Policy>>, shutdown: CancellationToken) -> anyhow::Result<()> {
+async fn start(
+    config: Config,
+    own: Option<Box<dyn Policy>>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let Config {
         shell,
         bus,
@@ -76,7 +85,12 @@ async fn start(config: Config, own: Option<Box<dyn Policy>>, shutdown: Cancellat
     let _until_the_end = watching.clone().drop_guard();
     let decisions = Decisions::new(&policy.filled_in(policy.config.clone()), own, metrics.clone())?;
     tokio::spawn(policy.watch(decisions.clone(), metrics.clone(), watching.clone()));
-    let backlog = Backlog { bus: bus.clone(), topics: topics.clone(), groups: tiers, own_group: group.clone() };
+    let backlog = Backlog {
+        bus: bus.clone(),
+        topics: topics.clone(),
+        groups: tiers,
+        own_group: group.clone(),
+    };
     // what was left behind by whoever ran before is known before the first frame is decided on
     backlog.look(&decisions, &metrics).await;
     tokio::spawn(backlog.watch(decisions.clone(), metrics.clone(), watching.clone()));
@@ -120,8 +134,11 @@ async fn start(config: Config, own: Option<Box<dyn Policy>>, shutdown: Cancellat
         served_by: shell.identity.clone(),
     };
     let frames_options = ConsumerOptions { group, topic: topics.frames.clone(), max_in_flight };
-    let held_options =
-        ConsumerOptions { group: redispatch.group, topic: topics.frames_cloud.clone(), max_in_flight: redispatch.max_held };
+    let held_options = ConsumerOptions {
+        group: redispatch.group,
+        topic: topics.frames_cloud.clone(),
+        max_in_flight: redispatch.max_held,
+    };
     let beats = [
         shell.health.heartbeat("the consuming loop", BEAT_LIMIT),
         shell.health.heartbeat("the loop that watches over the cloud's frames", BEAT_LIMIT),
@@ -130,10 +147,14 @@ async fn start(config: Config, own: Option<Box<dyn Policy>>, shutdown: Cancellat
         stop.cancel();
         outcome
     };
-    let (of_frames, of_held) =
-        tokio::join!(async { ended(bus.work(frames_options, Arc::new(handler), &frames, || beats[0].beat()).await) }, async {
+    let (of_frames, of_held) = tokio::join!(
+        async {
+            ended(bus.work(frames_options, Arc::new(handler), &frames, || beats[0].beat()).await)
+        },
+        async {
             ended(bus.work(held_options, Arc::new(redispatcher), &held, || beats[1].beat()).await)
-        },);
+        },
+    );
     of_frames?;
     Ok(of_held?)
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-/// Settings that a unit cannot start with; its process exits with code 64 (`EX_USAGE` of `sysexits.h`).
+/// Settings that a unit cannot start with; its process exits with code 64 (`EX_USAGE` of
+/// `sysexits.h`).
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// Values that are not allowed, all of them.
@@ -30,7 +31,9 @@ pub struct Problem {
 }
 
 fn list(problems: &[Problem]) -> String {
-    let lines: Vec<String> =
-        problems.iter().map(|p| format!("{}='{}' is not allowed; it must be {}", p.name, p.value, p.allowed)).collect();
+    let lines: Vec<String> = problems
+        .iter()
+        .map(|p| format!("{}='{}' is not allowed; it must be {}", p.name, p.value, p.allowed))
+        .collect();
     lines.join("\n")
 }

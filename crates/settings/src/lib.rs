@@ -1,7 +1,8 @@
 //! Typed settings from named variables, every problem reported at once.
 //!
-//! A unit reads its settings once, at the edge, into a struct that it owns. A value with a problem gets its default for the
-//! moment, and [`Settings::finish`] then names every problem together, so that a user mends a file once, not line by line.
+//! A unit reads its settings once, at the edge, into a struct that it owns. A value with a problem
+//! gets its default for the moment, and [`Settings::finish`] then names every problem together, so
+//! that a user mends a file once, not line by line.
 
 mod error;
 mod source;
@@ -26,7 +27,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The process's environment; what it does not set is looked up in the file that `MLVI_CONFIG` names, if any.
+    /// The process's environment; what it does not set is looked up in the file that `MLVI_CONFIG`
+    /// names, if any.
     ///
     /// # Errors
     /// When that file cannot be read or is not TOML of the form `VARIABLE = value`.
@@ -35,13 +37,18 @@ impl Settings {
     }
 
     /// Exactly these variables: for tests, and for running several units in one process.
-    pub fn from_pairs<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+    pub fn from_pairs<K: Into<String>, V: Into<String>>(
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
         Self::over(Source::pairs(pairs))
     }
 
     /// The same source with further pairs, which win over it.
     #[must_use]
-    pub fn with_overrides<K: Into<String>, V: Into<String>>(mut self, pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+    pub fn with_overrides<K: Into<String>, V: Into<String>>(
+        mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
         self.source.override_with(pairs);
         self
     }
@@ -62,7 +69,13 @@ impl Settings {
     }
 
     /// A number within a range.
-    pub fn number<T>(&mut self, name: &'static str, default: T, range: RangeInclusive<T>, help: &'static str) -> T
+    pub fn number<T>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        range: RangeInclusive<T>,
+        help: &'static str,
+    ) -> T
     where
         T: FromStr + PartialOrd + Display + Copy,
     {
@@ -79,9 +92,16 @@ impl Settings {
         range: RangeInclusive<Duration>,
         help: &'static str,
     ) -> Duration {
-        let text = |duration: &Duration| humantime::format_duration(*duration).to_string().replace(' ', "");
-        let allowed = format!("a duration from {} to {}, e.g. 250ms, 5s, 2m", text(range.start()), text(range.end()));
-        let parse = |text: &str| humantime::parse_duration(text).ok().filter(|value| range.contains(value));
+        let text = |duration: &Duration| {
+            humantime::format_duration(*duration).to_string().replace(' ', "")
+        };
+        let allowed = format!(
+            "a duration from {} to {}, e.g. 250ms, 5s, 2m",
+            text(range.start()),
+            text(range.end())
+        );
+        let parse =
+            |text: &str| humantime::parse_duration(text).ok().filter(|value| range.contains(value));
         self.read(Variable::new(name, text(&default), allowed, help), parse).unwrap_or(default)
     }
 
@@ -89,7 +109,13 @@ impl Settings {
     ///
     /// # Panics
     /// When `default` itself cannot be parsed: a mistake in the program, found by its first test.
-    pub fn parsed<T: FromStr>(&mut self, name: &'static str, default: &str, allowed: &str, help: &'static str) -> T
+    pub fn parsed<T: FromStr>(
+        &mut self,
+        name: &'static str,
+        default: &str,
+        allowed: &str,
+        help: &'static str,
+    ) -> T
     where
         T::Err: Display,
     {
@@ -97,7 +123,8 @@ impl Settings {
             Ok(value) => value,
             Err(error) => panic!("the default of {name} is invalid: {error}"),
         };
-        self.read(Variable::new(name, default, allowed, help), |text| text.parse().ok()).unwrap_or_else(fallback)
+        self.read(Variable::new(name, default, allowed, help), |text| text.parse().ok())
+            .unwrap_or_else(fallback)
     }
 
     /// One of a few names.
@@ -111,18 +138,28 @@ impl Settings {
         choices: &[(&'static str, T)],
         help: &'static str,
     ) -> T {
-        let find = |text: &str| choices.iter().find(|(choice, _)| *choice == text).map(|(_, value)| value.clone());
+        let find = |text: &str| {
+            choices.iter().find(|(choice, _)| *choice == text).map(|(_, value)| value.clone())
+        };
         let names: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
         let variable = Variable::new(name, default, format!("one of: {}", names.join(", ")), help);
-        self.read(variable, find).unwrap_or_else(|| find(default).unwrap_or_else(|| panic!("{name} has no choice '{default}'")))
+        self.read(variable, find).unwrap_or_else(|| {
+            find(default).unwrap_or_else(|| panic!("{name} has no choice '{default}'"))
+        })
     }
 
     /// Adds a problem that only the caller can see, e.g. a file that is not there.
-    pub fn refuse(&mut self, name: &'static str, value: impl Into<String>, allowed: impl Into<String>) {
+    pub fn refuse(
+        &mut self,
+        name: &'static str,
+        value: impl Into<String>,
+        allowed: impl Into<String>,
+    ) {
         self.problems.push(Problem { name, value: value.into(), allowed: allowed.into() });
     }
 
-    /// Every variable that was read so far, with its default and what it means: the text of `--help`.
+    /// Every variable that was read so far, with its default and what it means: the text of
+    /// `--help`.
     #[must_use]
     pub fn variables(&self) -> &[Variable] {
         &self.variables
@@ -136,7 +173,8 @@ impl Settings {
         if self.problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(self.problems)) }
     }
 
-    /// `None` when the variable is unset, or set to something that `parse` refuses (then a problem is noted).
+    /// `None` when the variable is unset, or set to something that `parse` refuses (then a problem
+    /// is noted).
     fn read<T>(&mut self, variable: Variable, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let value = self.source.get(variable.name);
         let parsed = value.as_deref().and_then(|text| parse(text.trim()));
@@ -154,10 +192,20 @@ mod tests {
 
     #[test]
     fn values_are_read_and_defaults_fill_in() {
-        let mut settings = Settings::from_pairs([("PORT", "8080"), ("WAIT", "250ms"), ("MODE", "fast"), ("NAME", "x")]);
+        let mut settings = Settings::from_pairs([
+            ("PORT", "8080"),
+            ("WAIT", "250ms"),
+            ("MODE", "fast"),
+            ("NAME", "x"),
+        ]);
         assert_eq!(settings.number("PORT", 5000u16, 0..=65535, "port"), 8080);
         assert_eq!(settings.number("MISSING", 7u8, 1..=9, "seven"), 7);
-        let wait = settings.duration("WAIT", Duration::from_secs(1), Duration::ZERO..=Duration::from_secs(5), "wait");
+        let wait = settings.duration(
+            "WAIT",
+            Duration::from_secs(1),
+            Duration::ZERO..=Duration::from_secs(5),
+            "wait",
+        );
         assert_eq!(wait, Duration::from_millis(250));
         assert_eq!(settings.choice("MODE", "slow", &[("slow", 1), ("fast", 2)], "mode"), 2);
         assert_eq!(settings.text("NAME", "nobody", "name"), "x");
@@ -168,19 +216,39 @@ mod tests {
 
     #[test]
     fn every_problem_is_named_with_what_is_allowed() {
-        let mut settings = Settings::from_pairs([("PORT", "99999"), ("WAIT", "soon"), ("MODE", "warp")]);
+        let mut settings =
+            Settings::from_pairs([("PORT", "99999"), ("WAIT", "soon"), ("MODE", "warp")]);
         assert_eq!(settings.number("PORT", 5000u32, 0..=65535, "port"), 5000);
-        settings.duration("WAIT", Duration::from_secs(1), Duration::ZERO..=Duration::from_secs(5), "wait");
+        settings.duration(
+            "WAIT",
+            Duration::from_secs(1),
+            Duration::ZERO..=Duration::from_secs(5),
+            "wait",
+        );
         settings.choice("MODE", "slow", &[("slow", 1), ("fast", 2)], "mode");
         let text = settings.finish().unwrap_err().to_string();
-        for part in ["PORT", "99999", "0 to 65535", "WAIT", "soon", "0s to 5s", "MODE", "warp", "slow, fast"] {
+        for part in [
+            "PORT",
+            "99999",
+            "0 to 65535",
+            "WAIT",
+            "soon",
+            "0s to 5s",
+            "MODE",
+            "warp",
+            "slow, fast",
+        ] {
             assert!(text.contains(part), "{part} is not in: {text}");
         }
     }
 
     #[test]
     fn overrides_win() {
-        let mut settings = Settings::from_pairs([("A", "1"), ("B", "2")]).with_overrides([("B", "3")]);
-        assert_eq!((settings.number("A", 0, 0..=9, ""), settings.number("B", 0, 0..=9, "")), (1, 3));
+        let mut settings =
+            Settings::from_pairs([("A", "1"), ("B", "2")]).with_overrides([("B", "3")]);
+        assert_eq!(
+            (settings.number("A", 0, 0..=9, ""), settings.number("B", 0, 0..=9, "")),
+            (1, 3)
+        );
     }
 }

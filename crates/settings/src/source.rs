@@ -21,9 +21,11 @@ impl std::fmt::Debug for Source {
 
 impl Source {
     pub(crate) fn environment() -> Result<Self, ConfigError> {
-        // bytes that are no UTF-8 are replaced: where a value matters, it is refused then, and shown
+        // bytes that are no UTF-8 are replaced: where a value matters, it is refused then, and
+        // shown
         let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-        let environment = Self::pairs(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))));
+        let environment =
+            Self::pairs(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))));
         let mut source = match environment.get(CONFIG_FILE_VARIABLE) {
             Some(path) => Self::file(path.into())?,
             None => Self::default(),
@@ -33,7 +35,9 @@ impl Source {
     }
 
     /// An empty value counts as unset: manifests often cannot remove a variable.
-    pub(crate) fn pairs<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+    pub(crate) fn pairs<K: Into<String>, V: Into<String>>(
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
         let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value.into()));
         Self { values: pairs.filter(|(_, value): &(String, String)| !value.is_empty()).collect() }
     }
@@ -41,7 +45,8 @@ impl Source {
     fn file(path: PathBuf) -> Result<Self, ConfigError> {
         let refuse = |reason: String| ConfigError::File { path: path.clone(), reason };
         let text = text::read(&path).map_err(|error| refuse(error.to_string()))?;
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
+        let table: toml::Table =
+            text.parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
         let mut values = BTreeMap::new();
         for (name, value) in table {
             let text = match value {
@@ -56,7 +61,10 @@ impl Source {
         Ok(Self { values })
     }
 
-    pub(crate) fn override_with<K: Into<String>, V: Into<String>>(&mut self, pairs: impl IntoIterator<Item = (K, V)>) {
+    pub(crate) fn override_with<K: Into<String>, V: Into<String>>(
+        &mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) {
         self.values.extend(Self::pairs(pairs).values);
     }
 
@@ -86,7 +94,10 @@ mod tests {
         let mut source = Source::pairs([("A", "from the file"), ("B", "from the file")]);
         source.override_with([("A", ""), ("B", "from the environment"), ("C", "")]);
         let values = ["A", "B", "C"].map(|name| source.get(name));
-        assert_eq!(values, [Some("from the file".into()), Some("from the environment".into()), None]);
+        assert_eq!(
+            values,
+            [Some("from the file".into()), Some("from the environment".into()), None]
+        );
     }
 
     #[test]

@@ -14,7 +14,12 @@ pub struct Variable {
 }
 
 impl Variable {
-    pub(crate) fn new(name: &'static str, default: impl Into<String>, allowed: impl Into<String>, help: &'static str) -> Self {
+    pub(crate) fn new(
+        name: &'static str,
+        default: impl Into<String>,
+        allowed: impl Into<String>,
+        help: &'static str,
+    ) -> Self {
         Self { name, default: default.into(), allowed: allowed.into(), help }
     }
 }

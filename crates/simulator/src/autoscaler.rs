@@ -9,8 +9,8 @@ pub(crate) const EVERY: Micros = hpa::SYNC_PERIOD.as_micros() as Micros;
 /// What a worker requests, in thousandths of a core: what it can use.
 const REQUEST: u64 = 1000;
 
-/// Kubernetes' own algorithm with a worker in the place of a pod: all workers of a tier are measured alike, and those that are
-/// starting are not ready.
+/// Kubernetes' own algorithm with a worker in the place of a pod: all workers of a tier are
+/// measured alike, and those that are starting are not ready.
 #[derive(Clone, Debug)]
 pub(crate) struct Autoscaler {
     setup: Autoscale,
@@ -22,14 +22,21 @@ pub(crate) struct Autoscaler {
 impl Autoscaler {
     pub(crate) fn new(setup: &Autoscale, workers: u32) -> Self {
         let percent = (setup.target * 100.0).round().max(1.0) as u32;
-        let down = Rules { stabilisation: Duration::from_secs_f64(setup.stabilisation_s), ..Rules::down() };
+        let down = Rules {
+            stabilisation: Duration::from_secs_f64(setup.stabilisation_s),
+            ..Rules::down()
+        };
         let spec = Spec {
             min: setup.min,
             max: setup.max,
             metrics: vec![Metric::CpuUtilisation { container: None, percent }],
             behavior: Some(Behavior { down, ..Behavior::default() }),
         };
-        Self { setup: setup.clone(), controller: Controller::new(spec), desired: workers.clamp(setup.min, setup.max) }
+        Self {
+            setup: setup.clone(),
+            controller: Controller::new(spec),
+            desired: workers.clamp(setup.min, setup.max),
+        }
     }
 
     pub(crate) const fn desired(&self) -> u32 {
@@ -45,7 +52,8 @@ impl Autoscaler {
         (self.setup.start_s * 1e6) as Micros
     }
 
-    /// Looks at the mean utilisation (0 to 1) of the `ready` workers since it looked last, and says how many it wants now.
+    /// Looks at the mean utilisation (0 to 1) of the `ready` workers since it looked last, and says
+    /// how many it wants now.
     pub(crate) fn evaluate(&mut self, now: Micros, utilisation: f64, ready: u32) -> u32 {
         let millicores = (utilisation * REQUEST as f64).round() as u64;
         let mut pods = vec![PodSeen::Measured { millicores }; ready as usize];
@@ -76,7 +84,8 @@ mod tests {
         assert_eq!(scaler.evaluate(0, 1.0, 1), 2);
         assert_eq!(scaler.evaluate(EVERY, 1.0, 2), 3);
         let shrunk = (2..40).find(|i| scaler.evaluate(i * EVERY, 0.1, 3) < 3).unwrap();
-        // the last look that wanted three workers was at one step; the controller forgets it when its 300 s, 20 steps, are over
+        // the last look that wanted three workers was at one step; the controller forgets it when
+        // its 300 s, 20 steps, are over
         assert_eq!(shrunk, 21);
     }
 

@@ -2,10 +2,14 @@
 
 use crate::Micros;
 use frame::{Destination, Timestamp};
-use offload::{Action, BreakerState, Capacity, Decider, FrameFacts, PolicyConfig, PolicyError, TakenTo, TierResult};
+use offload::{
+    Action, BreakerState, Capacity, Decider, FrameFacts, PolicyConfig, PolicyError, TakenTo,
+    TierResult,
+};
 use std::time::Duration;
 
-/// Where the preprocessor's clock stands when a simulation begins, so that ages of what was before it do not underflow: an hour.
+/// Where the preprocessor's clock stands when a simulation begins, so that ages of what was before
+/// it do not underflow: an hour.
 const EPOCH: Micros = 3_600_000_000;
 
 /// What was decided on a frame.
@@ -21,20 +25,30 @@ pub struct Routed {
     pub predicted_ms: Option<f64>,
 }
 
-/// Decides on frames and hears what the preprocessor hears. Frames are numbered in the order in which they came in.
+/// Decides on frames and hears what the preprocessor hears. Frames are numbered in the order in
+/// which they came in.
 pub trait Dispatcher {
     /// Decides on a frame, and takes it as sent.
     fn decide(&mut self, frame: usize, facts: &FrameFacts, now: Micros) -> Routed;
 
-    /// A result is seen. After a provisional one: until when the cloud's is waited for; `None`: until the frame's deadline.
+    /// A result is seen. After a provisional one: until when the cloud's is waited for; `None`:
+    /// until the frame's deadline.
     fn result(&mut self, frame: usize, result: &TierResult, now: Micros) -> Option<Micros>;
 
-    /// A frame's time for an answer is up, `waited` after it was sent to the cloud: whether it goes there again, and until when.
-    fn again(&mut self, _frame: usize, _bytes: usize, _waited: Micros, _now: Micros) -> Option<Micros> {
+    /// A frame's time for an answer is up, `waited` after it was sent to the cloud: whether it goes
+    /// there again, and until when.
+    fn again(
+        &mut self,
+        _frame: usize,
+        _bytes: usize,
+        _waited: Micros,
+        _now: Micros,
+    ) -> Option<Micros> {
         None
     }
 
-    /// A frame's time for an answer is up, and it does not go to the cloud again: what becomes of it. `None`: it is waited for as before.
+    /// A frame's time for an answer is up, and it does not go to the cloud again: what becomes of
+    /// it. `None`: it is waited for as before.
     fn late(&mut self, frame: usize, now: Micros) -> Option<TakenTo>;
 
     /// So many frames were sent to a tier and are not finished.
@@ -79,7 +93,10 @@ impl Dispatcher for Deciding {
     fn decide(&mut self, frame: usize, facts: &FrameFacts, now: Micros) -> Routed {
         let decided = self.0.decide(frame, facts, timestamp(now));
         Routed {
-            predicted_ms: decided.choice.destination().and_then(|tier| decided.predicted_ms.of(tier)),
+            predicted_ms: decided
+                .choice
+                .destination()
+                .and_then(|tier| decided.predicted_ms.of(tier)),
             answer_by: decided.answer_by.map(moment),
             reason: decided.choice.reason,
             action: decided.choice.action,

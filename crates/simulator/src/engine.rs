@@ -31,8 +31,13 @@ pub struct World<'a> {
     pub judge: Judge<'a>,
 }
 
-/// Sends every frame where `dispatcher` says, until each has its answer; `progress` hears of each frame that has come in.
-pub fn simulate(world: World<'_>, dispatcher: &mut dyn Dispatcher, progress: &mut dyn FnMut()) -> History {
+/// Sends every frame where `dispatcher` says, until each has its answer; `progress` hears of each
+/// frame that has come in.
+pub fn simulate(
+    world: World<'_>,
+    dispatcher: &mut dyn Dispatcher,
+    progress: &mut dyn FnMut(),
+) -> History {
     let mut engine = Engine::new(world, dispatcher);
     engine.open();
     for (frame, job) in world.jobs.iter().enumerate() {
@@ -68,7 +73,10 @@ struct Engine<'a> {
 impl<'a> Engine<'a> {
     fn new(world: World<'a>, dispatcher: &'a mut dyn Dispatcher) -> Self {
         let scenario = world.scenario;
-        let camera = |number| CameraId::try_from(format!("camera-{number}")).expect("letters, a dash and digits name a camera");
+        let camera = |number| {
+            CameraId::try_from(format!("camera-{number}"))
+                .expect("letters, a dash and digits name a camera")
+        };
         Self {
             world,
             dispatcher,
@@ -91,7 +99,8 @@ impl<'a> Engine<'a> {
     fn open(&mut self) {
         for tier in Destination::ALL {
             self.tell_capacity(tier);
-            let (workers, scaled) = (self.tier(tier).ready(), self.tier(tier).at_maximum().is_some());
+            let (workers, scaled) =
+                (self.tier(tier).ready(), self.tier(tier).at_maximum().is_some());
             if scaled {
                 self.history.scalings.push(Scaling { at: 0, tier, workers });
             }
@@ -130,7 +139,9 @@ impl<'a> Engine<'a> {
                 self.history.frames[frame].looks[tier as usize] += 1;
                 match tier {
                     Edge => self.seen(Edge, frame, true, now),
-                    Cloud => self.events.at(self.uplink.seen(now), Event::Seen { tier, frame, worked: true }),
+                    Cloud => self
+                        .events
+                        .at(self.uplink.seen(now), Event::Seen { tier, frame, worked: true }),
                 }
                 self.take_up(tier, now);
             }
@@ -213,7 +224,9 @@ impl<'a> Engine<'a> {
     /// Free workers take up what waits.
     fn take_up(&mut self, tier: Destination, now: Micros) {
         while self.tier(tier).has_free_worker() {
-            let Some(Waiting { frame, answer_by }) = self.tier(tier).queue.pop_front() else { return };
+            let Some(Waiting { frame, answer_by }) = self.tier(tier).queue.pop_front() else {
+                return;
+            };
             let job = &self.world.jobs[frame];
             if answer_by.is_some_and(|answer_by| answer_by < now) {
                 match tier {
@@ -223,7 +236,9 @@ impl<'a> Engine<'a> {
             } else if job.deadline.is_some_and(|deadline| deadline < now) {
                 match tier {
                     Edge => self.seen(Edge, frame, false, now),
-                    Cloud => self.events.at(self.uplink.seen(now), Event::Seen { tier, frame, worked: false }),
+                    Cloud => self
+                        .events
+                        .at(self.uplink.seen(now), Event::Seen { tier, frame, worked: false }),
                 }
             } else {
                 self.tier(tier).begins(now);
@@ -237,8 +252,13 @@ impl<'a> Engine<'a> {
         self.tier(tier).lag -= 1;
         let job = &self.world.jobs[frame];
         let provisional = worked && tier == Edge && self.is_hard(frame);
-        let (end, service_ms) = if worked { (End::Done, Some(job.service(tier) as f64 / 1000.0)) } else { (End::Expired, None) };
-        let answer_by = self.dispatcher.result(frame, &TierResult { tier, end, service_ms, provisional }, now);
+        let (end, service_ms) = if worked {
+            (End::Done, Some(job.service(tier) as f64 / 1000.0))
+        } else {
+            (End::Expired, None)
+        };
+        let answer_by =
+            self.dispatcher.result(frame, &TierResult { tier, end, service_ms, provisional }, now);
         self.watch_breakers(now);
         if provisional {
             self.escalate(frame, answer_by, now);
@@ -304,16 +324,23 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Whether a frame that the cloud has not answered in time goes there once more, as the preprocessor lets it.
+    /// Whether a frame that the cloud has not answered in time goes there once more, as the
+    /// preprocessor lets it.
     fn goes_again(&mut self, frame: usize, now: Micros) -> bool {
         const MOST_TIMES: u8 = 2;
-        let (times, sent) = self.again.get(&frame).copied().unwrap_or((0, self.world.jobs[frame].decided));
+        let (times, sent) =
+            self.again.get(&frame).copied().unwrap_or((0, self.world.jobs[frame].decided));
         let (job, record) = (&self.world.jobs[frame], &self.history.frames[frame]);
-        let is_over = record.escalated || record.redispatched || job.deadline.is_some_and(|deadline| deadline < now);
+        let is_over = record.escalated
+            || record.redispatched
+            || job.deadline.is_some_and(|deadline| deadline < now);
         if is_over || times >= MOST_TIMES {
             return false;
         }
-        let Some(answer_by) = self.dispatcher.again(frame, job.bytes as usize, now - sent, now) else { return false };
+        let Some(answer_by) = self.dispatcher.again(frame, job.bytes as usize, now - sent, now)
+        else {
+            return false;
+        };
         self.again.insert(frame, (times + 1, now));
         self.send_up(frame, Some(answer_by), now);
         self.events.at(answer_by, Event::AnswerBy { frame });
@@ -340,7 +367,8 @@ impl<'a> Engine<'a> {
         for tier in Destination::ALL {
             let Some(scaled) = self.tier(tier).evaluate(now) else { continue };
             if scaled.after > 0 {
-                self.events.at(now + scaled.after, Event::Started { tier, workers: scaled.desired });
+                self.events
+                    .at(now + scaled.after, Event::Started { tier, workers: scaled.desired });
             } else {
                 self.tier(tier).scale(scaled.desired);
             }

@@ -5,14 +5,14 @@ use frame::Destination::{self, Cloud, Edge};
 
 /// Where the search began, or was settled last.
 const ROOT: u32 = u32::MAX;
-/// What a frame's worth of waiting work is held to be worth, in missed deadlines, when states have to be left out: nobody knows whether
-/// the servers will be needed, so each answer has its say.
+/// What a frame's worth of waiting work is held to be worth, in missed deadlines, when states have
+/// to be left out: nobody knows whether the servers will be needed, so each answer has its say.
 const WORTHS: [f64; 3] = [1.0, 0.6, 0.25];
 
 /// A set of states.
 ///
-/// Each has a row: from when on each of the edge's workers, the uplink and each of the cloud's workers are free. Workers of a tier
-/// are alike, so their moments are sorted.
+/// Each has a row: from when on each of the edge's workers, the uplink and each of the cloud's
+/// workers are free. Workers of a tier are alike, so their moments are sorted.
 pub(crate) struct Front {
     edges: usize,
     width: usize,
@@ -86,8 +86,9 @@ impl Front {
         }
     }
 
-    /// Every state is followed by those in which a frame of `bytes` goes where `possible` says that it could, and by one in which it
-    /// goes nowhere. `possible` is given when the first edge worker, the uplink and the first cloud worker are free.
+    /// Every state is followed by those in which a frame of `bytes` goes where `possible` says that
+    /// it could, and by one in which it goes nowhere. `possible` is given when the first edge
+    /// worker, the uplink and the first cloud worker are free.
     pub(crate) fn extend(&mut self, bytes: u64, possible: impl Fn([Micros; 3]) -> Possible) {
         self.next.clear();
         self.next_frees.clear();
@@ -117,7 +118,8 @@ impl Front {
         }
     }
 
-    /// Leaves out every state that cannot be better than another one, and the least promising of more than `beam`.
+    /// Leaves out every state that cannot be better than another one, and the least promising of
+    /// more than `beam`.
     pub(crate) fn prune(&mut self, beam: usize, limits: &Limits<'_>) {
         let width = self.width;
         self.next.sort_unstable_by_key(|state| (state.misses, state.sum, state.bytes));
@@ -151,10 +153,18 @@ impl Front {
         }
     }
 
-    /// Whether whoever is free as in the first row does as well as from the second row on, if it may miss so many deadlines more.
+    /// Whether whoever is free as in the first row does as well as from the second row on, if it
+    /// may miss so many deadlines more.
     ///
-    /// It could do what the other does, less the frames that the other begins somewhere before the same place is free here.
-    fn covers(&self, better: &[Micros], row: &[Micros], mut misses: u64, limits: &Limits<'_>) -> bool {
+    /// It could do what the other does, less the frames that the other begins somewhere before the
+    /// same place is free here.
+    fn covers(
+        &self,
+        better: &[Micros],
+        row: &[Micros],
+        mut misses: u64,
+        limits: &Limits<'_>,
+    ) -> bool {
         for (i, (later, earlier)) in better.iter().zip(row).enumerate() {
             if later <= earlier {
                 continue;
@@ -184,13 +194,15 @@ impl Front {
             first.iter_mut().zip(row(state)).for_each(|(first, free)| *first = (*first).min(*free));
         }
         let waiting = |state: &State| {
-            let spans: Vec<f64> = row(state).iter().zip(&first).map(|(free, first)| (free - first) as f64).collect();
+            let spans: Vec<f64> =
+                row(state).iter().zip(&first).map(|(free, first)| (free - first) as f64).collect();
             let edge = spans[..self.edges].iter().sum::<f64>() / limits.edge as f64;
             let cloud = spans[self.edges + 1..].iter().sum::<f64>() / limits.cloud as f64;
             let uplink = (limits.uplink)(first[self.edges], row(state)[self.edges]) as f64;
             edge + cloud.max(uplink)
         };
-        let weighed: Vec<(f64, f64)> = states.iter().map(|state| (state.misses as f64, waiting(state))).collect();
+        let weighed: Vec<(f64, f64)> =
+            states.iter().map(|state| (state.misses as f64, waiting(state))).collect();
         let orders = WORTHS.map(|worth| {
             let mut order: Vec<usize> = (0..states.len()).collect();
             order.sort_by(|a, b| {

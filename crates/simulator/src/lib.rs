@@ -1,32 +1,42 @@
-//! Edge and cloud in virtual time: a workload over an uplink trace through the same policies that decide in the preprocessor.
+//! Edge and cloud in virtual time: a workload over an uplink trace through the same policies that
+//! decide in the preprocessor.
 //!
 //! # The world
 //!
-//! Times are whole microseconds from the start ([`Micros`]); nothing happens between two events. All random numbers come from the
-//! scenario's seed, each kind from a sequence of its own, so that every policy meets the same frames: the same scenario, trace and
-//! policy give the same history to the last bit.
+//! Times are whole microseconds from the start ([`Micros`]); nothing happens between two events.
+//! All random numbers come from the scenario's seed, each kind from a sequence of its own, so that
+//! every policy meets the same frames: the same scenario, trace and policy give the same history to
+//! the last bit.
 //!
-//! - **Frames** ([`Load`], [`workload`]) come from cameras that share a rate (frames/s), which is higher in bursts; each has a size
-//!   (bytes, log-normal), a deadline after its arrival (ms) and its own service time on each tier (ms, log-normal).
+//! - **Frames** ([`Load`], [`workload`]) come from cameras that share a rate (frames/s), which is
+//!   higher in bursts; each has a size (bytes, log-normal), a deadline after its arrival (ms) and
+//!   its own service time on each tier (ms, log-normal).
 //! - **Preprocessing** takes a fixed time (ms); then the frame is decided on.
-//! - **The edge** ([`TierSetup`]) has workers that take frames in the order in which they were sent there. A worker that takes up a
-//!   frame whose deadline has gone by answers `expired` at once. Its results are seen as soon as they are there.
-//! - **The uplink** ([`UplinkSetup`], [`Trace`]) carries the bytes of one frame after the other as fast as the trace says; the trace
-//!   begins anew at its end. Then half a round trip (ms) goes by. In a cut ([`Cut`]) nothing is carried in either direction: what waits
-//!   goes on waiting. Results are small and take half a round trip back.
-//! - **The cloud** is like the edge, but passes over frames that it takes up after the time by which they were to be answered: the
-//!   edge looks at them by then. The first result of a frame counts.
-//! - **A cascade** lets the edge look first; what it finds in the frame's image decides whether the cloud looks again. Meanwhile there is
-//!   a provisional answer, which becomes the answer at the deadline or when the cloud cannot give a better one.
-//! - **Autoscaling** ([`Autoscale`]) follows a tier's utilisation every 15 s; new workers need a time to start (s).
-//! - **What the policy hears** is what the preprocessor hears: its own decisions, results when they are seen at the edge, every 2 s how
-//!   much was sent to a tier and is not finished as far as the edge knows, and the number of ready workers.
+//! - **The edge** ([`TierSetup`]) has workers that take frames in the order in which they were sent
+//!   there. A worker that takes up a frame whose deadline has gone by answers `expired` at once.
+//!   Its results are seen as soon as they are there.
+//! - **The uplink** ([`UplinkSetup`], [`Trace`]) carries the bytes of one frame after the other as
+//!   fast as the trace says; the trace begins anew at its end. Then half a round trip (ms) goes by.
+//!   In a cut ([`Cut`]) nothing is carried in either direction: what waits goes on waiting. Results
+//!   are small and take half a round trip back.
+//! - **The cloud** is like the edge, but passes over frames that it takes up after the time by
+//!   which they were to be answered: the edge looks at them by then. The first result of a frame
+//!   counts.
+//! - **A cascade** lets the edge look first; what it finds in the frame's image decides whether the
+//!   cloud looks again. Meanwhile there is a provisional answer, which becomes the answer at the
+//!   deadline or when the cloud cannot give a better one.
+//! - **Autoscaling** ([`Autoscale`]) follows a tier's utilisation every 15 s; new workers need a
+//!   time to start (s).
+//! - **What the policy hears** is what the preprocessor hears: its own decisions, results when they
+//!   are seen at the edge, every 2 s how much was sent to a tier and is not finished as far as the
+//!   edge knows, and the number of ready workers.
 //!
 //! Not in it: pixels, retransmissions, brokers that fail, clocks that disagree, batches.
 //!
 //! # The oracle
 //!
-//! [`foresee`] knows all of this in advance and misses the fewest deadlines; its [`Schedule`] is run like any policy.
+//! [`foresee`] knows all of this in advance and misses the fewest deadlines; its [`Schedule`] is
+//! run like any policy.
 
 mod autoscaler;
 mod dispatcher;
@@ -47,13 +57,16 @@ mod workload;
 pub use dispatcher::{Deciding, Dispatcher, Routed};
 pub use engine::{Judge, World, simulate};
 pub use fleet::{
-    Candidate, FleetReport, FleetRow, FleetRun, FleetSetup, Goal, GoalError, LoadError, LoadShape, Outcome, Recommendation,
-    Search, Steps, recommend, saturation_percent, simulate_fleet, usable_percent,
+    Candidate, FleetReport, FleetRow, FleetRun, FleetSetup, Goal, GoalError, LoadError, LoadShape,
+    Outcome, Recommendation, Search, Steps, recommend, saturation_percent, simulate_fleet,
+    usable_percent,
 };
 pub use oracle::{Beam, Schedule, at_full_capacity, foresee};
 pub use record::{Answer, History, Record, Scaling, Transition};
 pub use report::{BreakerChange, CutReport, Latency, Report, WorkersChange};
-pub use scenario::{Arrivals, Autoscale, Load, Prices, Scenario, ScenarioError, TierSetup, UplinkSetup};
+pub use scenario::{
+    Arrivals, Autoscale, Load, Prices, Scenario, ScenarioError, TierSetup, UplinkSetup,
+};
 pub use trace::{Columns, PACKET_BYTES, Trace, TraceError, TraceFormat};
 pub use uplink::{Cut, InvalidCut};
 pub use workload::{Job, workload};

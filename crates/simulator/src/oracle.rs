@@ -1,12 +1,15 @@
 //! The best that could be done by somebody who knows the future.
 //!
-//! An oracle knows every arrival, size and service time and what the uplink will carry, and sends each frame to the edge, to the cloud or
-//! to nobody so that the fewest deadlines are missed. It takes the frames in the order in which they come in and keeps the set of states
-//! that could still be the beginning of a best schedule: how many deadlines were missed, and from when on each edge worker, the uplink
-//! and each cloud worker are free. All deadlines are equally long, so frames are served in the order in which they came in and a later
-//! moment of freedom is never better (Kiefer and Wolfowitz 1955); therefore a state can be left out when another one has missed so
-//! many fewer deadlines that it can afford to drop every frame that the first one begins earlier. Where this leaves more states than the
-//! beam allows, the least promising are left out as well; then the result is good but not proven to be the best, and says so.
+//! An oracle knows every arrival, size and service time and what the uplink will carry, and sends
+//! each frame to the edge, to the cloud or to nobody so that the fewest deadlines are missed. It
+//! takes the frames in the order in which they come in and keeps the set of states that could still
+//! be the beginning of a best schedule: how many deadlines were missed, and from when on each edge
+//! worker, the uplink and each cloud worker are free. All deadlines are equally long, so frames are
+//! served in the order in which they came in and a later moment of freedom is never better (Kiefer
+//! and Wolfowitz 1955); therefore a state can be left out when another one has missed so many fewer
+//! deadlines that it can afford to drop every frame that the first one begins earlier. Where this
+//! leaves more states than the beam allows, the least promising are left out as well; then the
+//! result is good but not proven to be the best, and says so.
 
 use crate::front::{Front, Limits, Possible};
 use crate::uplink::Uplink;
@@ -21,7 +24,8 @@ pub struct Schedule {
     pub routes: Vec<Option<Destination>>,
     /// How many deadlines are missed.
     pub misses: u64,
-    /// Whether no schedule misses fewer. With autoscaled tiers: whether none would if all workers were there all the time.
+    /// Whether no schedule misses fewer. With autoscaled tiers: whether none would if all workers
+    /// were there all the time.
     pub exact: bool,
 }
 
@@ -30,7 +34,8 @@ pub struct Schedule {
 pub struct Beam(pub usize);
 
 impl Default for Beam {
-    /// On the default scenario this comes within one to three per cent of the misses that several times as many states find.
+    /// On the default scenario this comes within one to three per cent of the misses that several
+    /// times as many states find.
     fn default() -> Self {
         Self(100)
     }
@@ -48,10 +53,17 @@ pub fn at_full_capacity(scenario: &Scenario) -> Scenario {
     full
 }
 
-/// Finds a schedule with the fewest missed deadlines, and among those that it still has in the end one with the fewest bytes.
+/// Finds a schedule with the fewest missed deadlines, and among those that it still has in the end
+/// one with the fewest bytes.
 ///
 /// `progress` hears of each frame that it has gone through.
-pub fn foresee(scenario: &Scenario, trace: &Trace, jobs: &[Job], beam: Beam, progress: &mut dyn FnMut()) -> Schedule {
+pub fn foresee(
+    scenario: &Scenario,
+    trace: &Trace,
+    jobs: &[Job],
+    beam: Beam,
+    progress: &mut dyn FnMut(),
+) -> Schedule {
     if jobs.iter().all(|job| job.deadline.is_none()) {
         // nothing can be missed, and the edge costs no bytes
         jobs.iter().for_each(|_| progress());
@@ -64,7 +76,8 @@ pub fn foresee(scenario: &Scenario, trace: &Trace, jobs: &[Job], beam: Beam, pro
     for (i, job) in jobs.iter().enumerate() {
         front.advance(job.decided, job.decided + uplink.one_way());
         front.extend(job.bytes, |[edge_free, uplink_free, cloud_free]| {
-            let in_time = |answered: Micros| job.deadline.is_none_or(|deadline| answered <= deadline);
+            let in_time =
+                |answered: Micros| job.deadline.is_none_or(|deadline| answered <= deadline);
             let on_edge = edge_free + job.service(Edge);
             let sent = uplink.sent(uplink_free, job.bytes);
             let in_cloud = uplink.arrives(sent).max(cloud_free) + job.service(Cloud);
@@ -74,13 +87,17 @@ pub fn foresee(scenario: &Scenario, trace: &Trace, jobs: &[Job], beam: Beam, pro
             }
         });
         let [edge, cloud, bytes] = smallest.0[i];
-        front.prune(beam.0, &Limits { edge, cloud, uplink: &|from, to| uplink.frames_between(from, to, bytes) });
+        front.prune(
+            beam.0,
+            &Limits { edge, cloud, uplink: &|from, to| uplink.frames_between(from, to, bytes) },
+        );
         progress();
     }
     front.finish()
 }
 
-/// For each frame the shortest service times and the smallest size among it and all that come in before its deadline.
+/// For each frame the shortest service times and the smallest size among it and all that come in
+/// before its deadline.
 struct Smallest(Vec<[u64; 3]>);
 
 impl Smallest {
@@ -94,7 +111,11 @@ impl Smallest {
             }
             let ahead = &jobs[i..=last];
             let least = |of: &dyn Fn(&Job) -> u64| ahead.iter().map(of).min().unwrap_or(1).max(1);
-            [least(&|job| job.service(Edge)), least(&|job| job.service(Cloud)), least(&|job| job.bytes)]
+            [
+                least(&|job| job.service(Edge)),
+                least(&|job| job.service(Cloud)),
+                least(&|job| job.bytes),
+            ]
         });
         Self(each.collect())
     }

@@ -1,4 +1,5 @@
-//! A small random number generator whose numbers are the same on every machine and with every version of every dependency.
+//! A small random number generator whose numbers are the same on every machine and with every
+//! version of every dependency.
 
 use std::f64::consts::TAU;
 
@@ -9,12 +10,15 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    /// The generator of one purpose: the same seed and purpose give the same numbers, and purposes do not disturb each other.
+    /// The generator of one purpose: the same seed and purpose give the same numbers, and purposes
+    /// do not disturb each other.
     pub(crate) fn new(seed: u64, purpose: &str) -> Self {
         // FNV-1a over the purpose's name: <http://www.isthe.com/chongo/tech/comp/fnv/>
-        let mixed = purpose.bytes().fold(0xcbf2_9ce4_8422_2325 ^ seed.rotate_left(32), |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-        });
+        let mixed = purpose
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325 ^ seed.rotate_left(32), |hash: u64, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+            });
         let mut split = mixed ^ seed;
         let state = std::array::from_fn(|_| split_mix(&mut split));
         Self { state }
@@ -75,7 +79,10 @@ mod tests {
         // the first outputs for the seed 1234567, as published with the algorithm
         let mut state = 1_234_567;
         let first: Vec<u64> = (0..3).map(|_| split_mix(&mut state)).collect();
-        assert_eq!(first, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+        assert_eq!(
+            first,
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
+        );
     }
 
     #[test]

@@ -52,7 +52,8 @@ impl Record {
         }
     }
 
-    /// Whether its deadline was missed: it was answered later, expired, or never answered. A frame without a deadline never is.
+    /// Whether its deadline was missed: it was answered later, expired, or never answered. A frame
+    /// without a deadline never is.
     #[must_use]
     pub fn missed(&self) -> bool {
         let Some(deadline) = self.deadline else { return false };
@@ -91,6 +92,7 @@ pub struct History {
     pub transitions: Vec<Transition>,
     /// What the autoscalers did.
     pub scalings: Vec<Scaling>,
-    /// How many frames should have been judged hard or easy and could not, because their detections are not known.
+    /// How many frames should have been judged hard or easy and could not, because their
+    /// detections are not known.
     pub unjudged: u64,
 }

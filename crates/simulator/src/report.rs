@@ -36,7 +36,8 @@ pub struct Report {
     pub uplink_mb: f64,
     /// What all of it cost.
     pub money: f64,
-    /// How far the predictions for frames on their first tier were off, as the median of |predicted − actual|, in milliseconds.
+    /// How far the predictions for frames on their first tier were off, as the median of
+    /// |predicted − actual|, in milliseconds.
     pub prediction_error_ms: Option<f64>,
     /// Decisions by their reason.
     pub reasons: BTreeMap<&'static str, u64>,
@@ -46,7 +47,8 @@ pub struct Report {
     pub scalings: Vec<WorkersChange>,
     /// What happened around each cut of the uplink.
     pub cuts: Vec<CutReport>,
-    /// Frames of a cascade that could not be judged hard or easy because their detections are not known.
+    /// Frames of a cascade that could not be judged hard or easy because their detections are not
+    /// known.
     pub unjudged: u64,
 }
 
@@ -92,15 +94,19 @@ pub struct WorkersChange {
 pub struct CutReport {
     /// Which.
     pub cut: Cut,
-    /// The latencies of frames that came in while it lasted, in the 10 s before it or in the 10 s after it.
+    /// The latencies of frames that came in while it lasted, in the 10 s before it or in the 10 s
+    /// after it.
     pub latency_ms: Latency,
     /// Frames that came in while it lasted and were never answered.
     pub lost: u64,
-    /// How long after its beginning the cloud's circuit breaker opened, in seconds; `None`: not while it lasted.
+    /// How long after its beginning the cloud's circuit breaker opened, in seconds; `None`: not
+    /// while it lasted.
     pub opened_after_s: Option<f64>,
-    /// The same after the first frame that was sent to the cloud while it lasted: before that nobody could know of the cut.
+    /// The same after the first frame that was sent to the cloud while it lasted: before that
+    /// nobody could know of the cut.
     pub opened_after_first_frame_s: Option<f64>,
-    /// How long after its end it was closed for good, in seconds (0: it was closed); `None`: never, or not before the next cut.
+    /// How long after its end it was closed for good, in seconds (0: it was closed); `None`:
+    /// never, or not before the next cut.
     pub closed_after_s: Option<f64>,
 }
 
@@ -113,7 +119,9 @@ impl Latency {
         }
         values.sort_by(f64::total_cmp);
         // the nearest rank: the smallest value that at least this share does not exceed
-        let quantile = |share: f64| values[((share * values.len() as f64).ceil() as usize).clamp(1, values.len()) - 1];
+        let quantile = |share: f64| {
+            values[((share * values.len() as f64).ceil() as usize).clamp(1, values.len()) - 1]
+        };
         Self {
             mean: values.iter().sum::<f64>() / values.len() as f64,
             p50: quantile(0.5),
@@ -138,17 +146,26 @@ impl Report {
     #[must_use]
     pub fn of(history: &History, scenario: &Scenario) -> Self {
         let frames = &history.frames;
-        let count = |which: &dyn Fn(&Record) -> bool| frames.iter().filter(|record| which(record)).count() as u64;
-        let ended = |answer: Answer| count(&|record: &Record| record.answer.is_some_and(|(given, _)| given == answer));
+        let count = |which: &dyn Fn(&Record) -> bool| {
+            frames.iter().filter(|record| which(record)).count() as u64
+        };
+        let ended = |answer: Answer| {
+            count(&|record: &Record| record.answer.is_some_and(|(given, _)| given == answer))
+        };
         let by_cloud = ended(Answer::Done(Cloud));
         let answered = by_cloud + ended(Answer::Done(Edge));
-        let percent = |part: u64, whole: u64| if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 };
+        let percent = |part: u64, whole: u64| {
+            if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 }
+        };
         let misses = count(&Record::missed);
         let mut reasons = BTreeMap::new();
         frames.iter().for_each(|record| *reasons.entry(record.reason).or_default() += 1);
         let seconds = |micros| micros as f64 / 1e6;
-        let change =
-            |change: &crate::Transition| BreakerChange { at_s: seconds(change.at), tier: change.tier, to: change.to.as_str() };
+        let change = |change: &crate::Transition| BreakerChange {
+            at_s: seconds(change.at),
+            tier: change.tier,
+            to: change.to.as_str(),
+        };
         Self {
             frames: frames.len() as u64,
             answered,
@@ -167,7 +184,11 @@ impl Report {
             reasons,
             breakers: history.transitions.iter().map(change).collect(),
             scalings: (history.scalings.iter())
-                .map(|scaling| WorkersChange { at_s: seconds(scaling.at), tier: scaling.tier, workers: scaling.workers })
+                .map(|scaling| WorkersChange {
+                    at_s: seconds(scaling.at),
+                    tier: scaling.tier,
+                    workers: scaling.workers,
+                })
                 .collect(),
             cuts: scenario.uplink.cuts.iter().map(|cut| CutReport::of(*cut, history)).collect(),
             unjudged: history.unjudged,
@@ -177,8 +198,11 @@ impl Report {
 
 fn prediction_error_ms(history: &History, scenario: &Scenario) -> Option<f64> {
     let errors = history.frames.iter().filter_map(|record| {
-        let first = record.destination.filter(|tier| record.answer.is_some_and(|(answer, _)| answer == Answer::Done(*tier)))?;
-        // an edge answer after an escalation, or one that was taken back and came all the same, was not what was predicted
+        let first = record.destination.filter(|tier| {
+            record.answer.is_some_and(|(answer, _)| answer == Answer::Done(*tier))
+        })?;
+        // an edge answer after an escalation, or one that was taken back and came all the same, was
+        // not what was predicted
         let as_planned = !(record.escalated || record.redispatched && first == Cloud);
         let predicted = record.predicted_ms.filter(|_| as_planned)?;
         Some((record.latency_ms()? - scenario.preprocess_ms - predicted).abs())
@@ -190,13 +214,20 @@ fn prediction_error_ms(history: &History, scenario: &Scenario) -> Option<f64> {
 impl CutReport {
     fn of(cut: Cut, history: &History) -> Self {
         let (from, until) = (cut.from(), cut.until());
-        let during = || history.frames.iter().filter(move |record| (from..until).contains(&record.arrival));
-        let around = (history.frames.iter())
-            .filter(|record| (from.saturating_sub(10_000_000)..until + 10_000_000).contains(&record.arrival));
+        let during =
+            || history.frames.iter().filter(move |record| (from..until).contains(&record.arrival));
+        let around = (history.frames.iter()).filter(|record| {
+            (from.saturating_sub(10_000_000)..until + 10_000_000).contains(&record.arrival)
+        });
         let cloud = || history.transitions.iter().filter(|change| change.tier == Cloud);
-        let opened = cloud().find(|change| change.to == BreakerState::Open && (from..until).contains(&change.at));
-        let first_sent = during().find(|record| record.destination == Some(Cloud)).map(|record| record.arrival);
-        let standing = cloud().take_while(|change| change.at < until).last().map_or(BreakerState::Closed, |change| change.to);
+        let opened = cloud()
+            .find(|change| change.to == BreakerState::Open && (from..until).contains(&change.at));
+        let first_sent =
+            during().find(|record| record.destination == Some(Cloud)).map(|record| record.arrival);
+        let standing = cloud()
+            .take_while(|change| change.at < until)
+            .last()
+            .map_or(BreakerState::Closed, |change| change.to);
         let closed = cloud().find(|change| change.to == BreakerState::Closed && change.at >= until);
         let closed_after_s = match (standing, closed) {
             (BreakerState::Closed, _) => Some(0.0),
@@ -206,7 +237,9 @@ impl CutReport {
             cut,
             latency_ms: Latency::of(around.filter_map(Record::latency_ms).collect()),
             lost: during().filter(|record| record.answer.is_none()).count() as u64,
-            opened_after_first_frame_s: opened.zip(first_sent).map(|(change, sent)| (change.at as f64 - sent as f64) / 1e6),
+            opened_after_first_frame_s: opened
+                .zip(first_sent)
+                .map(|(change, sent)| (change.at as f64 - sent as f64) / 1e6),
             opened_after_s: opened.map(|change| (change.at - from) as f64 / 1e6),
             closed_after_s,
         }
@@ -220,7 +253,10 @@ mod tests {
     #[test]
     fn quantiles_are_by_nearest_rank() {
         let latency = Latency::of((1..=200).rev().map(f64::from).collect());
-        assert_eq!((latency.p50, latency.p95, latency.p99, latency.max), (100.0, 190.0, 198.0, 200.0));
+        assert_eq!(
+            (latency.p50, latency.p95, latency.p99, latency.max),
+            (100.0, 190.0, 198.0, 200.0)
+        );
         assert!((latency.mean - 100.5).abs() < 1e-9);
         assert_eq!(Latency::of(vec![]), Latency::default());
         assert_eq!(Latency::of(vec![7.0]).p99, 7.0);

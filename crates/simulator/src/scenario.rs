@@ -3,13 +3,16 @@
 use crate::{Cut, TraceFormat};
 use serde::{Deserialize, Deserializer, Serialize};
 
-const EDGE: TierSetup = TierSetup { workers: 2, service_ms: 120.0, service_sigma: 0.05, autoscale: None };
-const CLOUD: TierSetup = TierSetup { workers: 1, service_ms: 50.0, service_sigma: 0.05, autoscale: None };
+const EDGE: TierSetup =
+    TierSetup { workers: 2, service_ms: 120.0, service_sigma: 0.05, autoscale: None };
+const CLOUD: TierSetup =
+    TierSetup { workers: 1, service_ms: 50.0, service_sigma: 0.05, autoscale: None };
 
 /// The whole of it, as a scenario file (TOML) tells it. What is left out has the default.
 ///
-/// The default is an edge box and a small share of a cloud behind a mobile uplink: at the base rate the edge alone is enough; in a burst
-/// neither the edge nor the cloud behind its link is, and often not even both together.
+/// The default is an edge box and a small share of a cloud behind a mobile uplink: at the base rate
+/// the edge alone is enough; in a burst neither the edge nor the cloud behind its link is, and
+/// often not even both together.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Scenario {
@@ -17,7 +20,8 @@ pub struct Scenario {
     pub seed: u64,
     /// For how long frames come in, in minutes.
     pub minutes: f64,
-    /// How long a frame is worked on before it is decided on (decoding, sharpening, encoding), in milliseconds. Its age then.
+    /// How long a frame is worked on before it is decided on (decoding, sharpening, encoding), in
+    /// milliseconds. Its age then.
     pub preprocess_ms: f64,
     /// How often the policy hears how much waits in each tier, in milliseconds.
     pub lag_every_ms: f64,
@@ -61,7 +65,8 @@ pub struct Load {
     pub base_fps: f64,
     /// Frames per second of all cameras together in a burst.
     pub burst_fps: f64,
-    /// How long a burst lasts, in seconds; it stands at the end of each period. 0: there are no bursts.
+    /// How long a burst lasts, in seconds; it stands at the end of each period. 0: there are no
+    /// bursts.
     pub burst_s: f64,
     /// From one burst's beginning to the next one's, in seconds.
     pub period_s: f64,
@@ -155,7 +160,8 @@ pub struct Autoscale {
     pub target: f64,
     /// How long a new worker takes until it is ready, in seconds.
     pub start_s: f64,
-    /// For how long a recommendation to have more workers keeps them from being taken away, in seconds.
+    /// For how long a recommendation to have more workers keeps them from being taken away, in
+    /// seconds.
     pub stabilisation_s: f64,
 }
 
@@ -263,12 +269,21 @@ impl Scenario {
             ("prices.cloud_per_frame", self.prices.cloud_per_frame, 1e12),
             ("prices.cloud_per_gigabyte", self.prices.cloud_per_gigabyte, 1e12),
         ];
-        let wrong = |(name, value, _): (&'static str, f64, f64), allowed| Err(ScenarioError::Value { name, value, allowed });
-        if let Some(bad) = above_zero.into_iter().find(|(_, value, max)| !(*value > 0.0 && value <= max)) {
+        let wrong = |(name, value, _): (&'static str, f64, f64), allowed| {
+            Err(ScenarioError::Value { name, value, allowed })
+        };
+        if let Some(bad) =
+            above_zero.into_iter().find(|(_, value, max)| !(*value > 0.0 && value <= max))
+        {
             return wrong(bad, "above 0 and not absurdly large");
         }
-        if let Some(bad) = from_zero.into_iter().find(|(_, value, max)| !(*value >= 0.0 && value <= max)) {
-            return wrong(bad, "0 or more, and not absurdly large (a burst: not longer than its period)");
+        if let Some(bad) =
+            from_zero.into_iter().find(|(_, value, max)| !(*value >= 0.0 && value <= max))
+        {
+            return wrong(
+                bad,
+                "0 or more, and not absurdly large (a burst: not longer than its period)",
+            );
         }
         self.edge.autoscale.iter().chain(&self.cloud.autoscale).try_for_each(Autoscale::check)
     }
@@ -286,7 +301,10 @@ impl Autoscale {
         if !(self.target > 0.0 && self.target <= 1.0) {
             return wrong("autoscale.target", self.target, "above 0 and at most 1");
         }
-        for (name, seconds) in [("autoscale.start_s", self.start_s), ("autoscale.stabilisation_s", self.stabilisation_s)] {
+        for (name, seconds) in [
+            ("autoscale.start_s", self.start_s),
+            ("autoscale.stabilisation_s", self.stabilisation_s),
+        ] {
             if !(0.0..=1e6).contains(&seconds) {
                 return wrong(name, seconds, "0 or more");
             }

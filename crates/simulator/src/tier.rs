@@ -37,7 +37,8 @@ pub(crate) struct Scaled {
 
 impl Tier {
     pub(crate) fn new(setup: &TierSetup) -> Self {
-        let scaler = setup.autoscale.as_ref().map(|autoscale| Autoscaler::new(autoscale, setup.workers));
+        let scaler =
+            setup.autoscale.as_ref().map(|autoscale| Autoscaler::new(autoscale, setup.workers));
         let ready = scaler.as_ref().map_or(setup.workers, Autoscaler::desired);
         Self { queue: VecDeque::new(), lag: 0, ready, busy: 0, worked: 0, counted: 0, scaler }
     }
@@ -73,7 +74,8 @@ impl Tier {
     pub(crate) fn evaluate(&mut self, now: Micros) -> Option<Scaled> {
         self.count(now);
         let scaler = self.scaler.as_mut()?;
-        // workers that go away finish their frame: they may have worked more than all that are left could
+        // workers that go away finish their frame: they may have worked more than all that are left
+        // could
         let utilisation = self.worked as f64 / (EVERY * u64::from(self.ready.max(1))) as f64;
         self.worked = 0;
         let desired = scaler.evaluate(now, utilisation.min(1.0), self.ready);
@@ -81,10 +83,15 @@ impl Tier {
         Some(Scaled { desired, after })
     }
 
-    /// New workers have started, or some are taken away. What was wanted then may not be wanted any more.
+    /// New workers have started, or some are taken away. What was wanted then may not be wanted any
+    /// more.
     pub(crate) fn scale(&mut self, started: u32) {
         let desired = self.scaler.as_ref().map_or(started, Autoscaler::desired);
-        self.ready = if started > self.ready { started.min(desired).max(self.ready) } else { self.ready.min(desired) };
+        self.ready = if started > self.ready {
+            started.min(desired).max(self.ready)
+        } else {
+            self.ready.min(desired)
+        };
     }
 }
 
@@ -95,8 +102,14 @@ mod tests {
 
     #[test]
     fn workers_come_after_their_start_and_go_at_once() {
-        let autoscale = Autoscale { min: 1, max: 4, target: 0.5, start_s: 20.0, stabilisation_s: 0.0 };
-        let mut tier = Tier::new(&TierSetup { workers: 1, service_ms: 10.0, service_sigma: 0.0, autoscale: Some(autoscale) });
+        let autoscale =
+            Autoscale { min: 1, max: 4, target: 0.5, start_s: 20.0, stabilisation_s: 0.0 };
+        let mut tier = Tier::new(&TierSetup {
+            workers: 1,
+            service_ms: 10.0,
+            service_sigma: 0.0,
+            autoscale: Some(autoscale),
+        });
         tier.begins(0);
         assert!(!tier.has_free_worker());
         assert_eq!(tier.evaluate(EVERY), Some(Scaled { desired: 2, after: 20_000_000 }));

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// A span in which nothing gets through, in either direction. Written `300s+60s`: from second 300 on for 60 seconds.
+/// A span in which nothing gets through, in either direction. Written `300s+60s`: from second 300
+/// on for 60 seconds.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Cut {
@@ -42,9 +43,15 @@ impl FromStr for Cut {
         let seconds = |part: &str| {
             let part = part.trim();
             // a year at most: microseconds must not overflow
-            part.strip_suffix('s').unwrap_or(part).parse().ok().filter(|seconds| (0.0..=31_536_000.0).contains(seconds))
+            part.strip_suffix('s')
+                .unwrap_or(part)
+                .parse()
+                .ok()
+                .filter(|seconds| (0.0..=31_536_000.0).contains(seconds))
         };
-        let parts = text.split_once('+').and_then(|(from, length)| Some((seconds(from)?, seconds(length)?)));
+        let parts = text
+            .split_once('+')
+            .and_then(|(from, length)| Some((seconds(from)?, seconds(length)?)));
         match parts {
             Some((from_s, for_s)) if for_s > 0.0 => Ok(Self { from_s, for_s }),
             _ => Err(InvalidCut(text.into())),
@@ -76,7 +83,8 @@ pub(crate) struct Uplink<'a> {
 
 impl<'a> Uplink<'a> {
     pub(crate) fn new(trace: &'a Trace, cuts: &[Cut], rtt_ms: f64) -> Self {
-        let mut spans: Vec<(Micros, Micros)> = cuts.iter().map(|cut| (cut.from(), cut.until())).collect();
+        let mut spans: Vec<(Micros, Micros)> =
+            cuts.iter().map(|cut| (cut.from(), cut.until())).collect();
         spans.sort_unstable();
         let mut cuts: Vec<(Micros, Micros)> = Vec::new();
         for (from, until) in spans {
@@ -99,7 +107,8 @@ impl<'a> Uplink<'a> {
         cut.map_or(moment, |(_, until)| *until)
     }
 
-    /// When the last byte has left, if the first one waits from `start` on. Never earlier for a later `start`.
+    /// When the last byte has left, if the first one waits from `start` on. Never earlier for a
+    /// later `start`.
     pub(crate) fn sent(&self, start: Micros, bytes: u64) -> Micros {
         let mut start = self.uncut(start);
         let mut rest = self.trace.units(bytes);
@@ -126,7 +135,8 @@ impl<'a> Uplink<'a> {
         sent + self.one_way
     }
 
-    /// When a result that leaves the cloud at `done` is seen at the edge. Results are small: only cuts and distance hold them up.
+    /// When a result that leaves the cloud at `done` is seen at the edge. Results are small: only
+    /// cuts and distance hold them up.
     pub(crate) fn seen(&self, done: Micros) -> Micros {
         self.uncut(done) + self.one_way
     }
@@ -184,7 +194,10 @@ mod tests {
         assert_eq!(uplink.sent(SECOND / 2, 600_000), 2 * SECOND + SECOND / 10);
         assert_eq!(uplink.sent(SECOND, 1), 2 * SECOND + 1);
         assert_eq!(uplink.sent(0, 2_500_000), 4 * SECOND + SECOND / 2);
-        assert_eq!((uplink.seen(SECOND - 1), uplink.seen(SECOND), uplink.seen(2 * SECOND)), (SECOND - 1, 2 * SECOND, 2 * SECOND));
+        assert_eq!(
+            (uplink.seen(SECOND - 1), uplink.seen(SECOND), uplink.seen(2 * SECOND)),
+            (SECOND - 1, 2 * SECOND, 2 * SECOND)
+        );
     }
 
     fn any_trace() -> impl Strategy<Value = Trace> {
@@ -201,7 +214,10 @@ mod tests {
     }
 
     fn any_cuts() -> impl Strategy<Value = Vec<Cut>> {
-        prop::collection::vec((0.0..20.0f64, 0.1..5.0f64).prop_map(|(from_s, for_s)| Cut { from_s, for_s }), 0..3)
+        prop::collection::vec(
+            (0.0..20.0f64, 0.1..5.0f64).prop_map(|(from_s, for_s)| Cut { from_s, for_s }),
+            0..3,
+        )
     }
 
     proptest! {

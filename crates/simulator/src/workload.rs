@@ -36,19 +36,27 @@ impl Job {
     }
 }
 
-/// All frames of a scenario, in the order in which they come in. The same scenario gives the same frames.
+/// All frames of a scenario, in the order in which they come in. The same scenario gives the same
+/// frames.
 ///
-/// `images` is how many images the detections file has; frames show them in shuffled order, each equally often. 0 and 1 are alike.
+/// `images` is how many images the detections file has; frames show them in shuffled order, each
+/// equally often. 0 and 1 are alike.
 #[must_use]
 pub fn workload(scenario: &Scenario, images: u32) -> Vec<Job> {
     let mut sizes = Random::new(scenario.seed, "sizes");
     let mut edge = Random::new(scenario.seed, "edge service");
     let mut cloud = Random::new(scenario.seed, "cloud service");
     let mut which_camera = Random::new(scenario.seed, "cameras");
-    let mut shown = Deck { cards: (0..images.max(1)).collect(), left: 0, random: Random::new(scenario.seed, "images") };
+    let mut shown = Deck {
+        cards: (0..images.max(1)).collect(),
+        left: 0,
+        random: Random::new(scenario.seed, "images"),
+    };
     let mut sequences = vec![0; scenario.load.cameras as usize];
     let (load, preprocess) = (&scenario.load, (scenario.preprocess_ms * 1000.0) as Micros);
-    let draw = |random: &mut Random, mean: f64, sigma| random.log_normal(mean, sigma).round().max(1.0) as u64;
+    let draw = |random: &mut Random, mean: f64, sigma| {
+        random.log_normal(mean, sigma).round().max(1.0) as u64
+    };
     arrivals(scenario)
         .into_iter()
         .enumerate()
@@ -62,20 +70,30 @@ pub fn workload(scenario: &Scenario, images: u32) -> Vec<Job> {
             Job {
                 arrival,
                 decided: arrival + preprocess,
-                deadline: (load.deadline_ms > 0.0).then(|| arrival + (load.deadline_ms * 1000.0) as Micros),
+                deadline: (load.deadline_ms > 0.0)
+                    .then(|| arrival + (load.deadline_ms * 1000.0) as Micros),
                 camera,
                 sequence,
                 bytes: draw(&mut sizes, load.frame_bytes, load.frame_sigma),
                 image: shown.draw(),
-                edge_service: draw(&mut edge, scenario.edge.service_ms * 1000.0, scenario.edge.service_sigma),
-                cloud_service: draw(&mut cloud, scenario.cloud.service_ms * 1000.0, scenario.cloud.service_sigma),
+                edge_service: draw(
+                    &mut edge,
+                    scenario.edge.service_ms * 1000.0,
+                    scenario.edge.service_sigma,
+                ),
+                cloud_service: draw(
+                    &mut cloud,
+                    scenario.cloud.service_ms * 1000.0,
+                    scenario.cloud.service_sigma,
+                ),
             }
         })
         .collect()
 }
 
-/// When the frames come in: the inverse of the expected number so far, at steps of 1 or at exponential ones
-/// (a Poisson process by time rescaling: Cinlar 1975, Introduction to Stochastic Processes, 4.7).
+/// When the frames come in: the inverse of the expected number so far, at steps of 1 or at
+/// exponential ones (a Poisson process by time rescaling: Cinlar 1975, Introduction to Stochastic
+/// Processes, 4.7).
 fn arrivals(scenario: &Scenario) -> Vec<Micros> {
     let mut random = Random::new(scenario.seed, "arrivals");
     let end = scenario.minutes * 60.0;
@@ -102,7 +120,11 @@ impl Load {
         let whole = calm + self.burst_s * self.burst_fps;
         let periods = (frames / whole).floor();
         let rest = frames - periods * whole;
-        let into = if rest <= calm { rest / self.base_fps } else { calm_s + (rest - calm) / self.burst_fps };
+        let into = if rest <= calm {
+            rest / self.base_fps
+        } else {
+            calm_s + (rest - calm) / self.burst_fps
+        };
         periods * self.period_s + into
     }
 
@@ -143,7 +165,11 @@ mod tests {
     use super::*;
 
     fn hour(arrivals: Arrivals) -> Scenario {
-        Scenario { minutes: 60.0, load: Load { arrivals, ..Load::default() }, ..Scenario::default() }
+        Scenario {
+            minutes: 60.0,
+            load: Load { arrivals, ..Load::default() },
+            ..Scenario::default()
+        }
     }
 
     #[test]
@@ -157,7 +183,9 @@ mod tests {
     #[test]
     fn bursts_come_at_the_end_of_each_period() {
         let frames = workload(&hour(Arrivals::Regular), 0);
-        let within = |from: u64, to: u64| frames.iter().filter(|job| (from..to).contains(&(job.arrival / 1_000_000))).count();
+        let within = |from: u64, to: u64| {
+            frames.iter().filter(|job| (from..to).contains(&(job.arrival / 1_000_000))).count()
+        };
         assert_eq!((within(1, 2), within(88, 89)), (5, 5));
         assert_eq!((within(95, 96), within(118, 119)), (50, 50));
         assert_eq!(within(3480, 3485), 25);
@@ -169,12 +197,16 @@ mod tests {
         let frames = workload(&Scenario::default(), 7);
         assert!(frames.windows(2).all(|pair| pair[0].arrival <= pair[1].arrival));
         for camera in 0..5 {
-            let numbers: Vec<u64> = frames.iter().filter(|job| job.camera == camera).map(|job| job.sequence).collect();
+            let numbers: Vec<u64> =
+                frames.iter().filter(|job| job.camera == camera).map(|job| job.sequence).collect();
             assert!(numbers.len() > 1000);
             assert!(numbers.iter().copied().eq(0..numbers.len() as u64));
         }
         let first = &frames[..7];
-        assert!((0..7).all(|image| first.iter().any(|job| job.image == image)), "each image once before any comes again");
+        assert!(
+            (0..7).all(|image| first.iter().any(|job| job.image == image)),
+            "each image once before any comes again"
+        );
         assert_eq!(frames, workload(&Scenario::default(), 7));
         assert_ne!(frames, workload(&Scenario { seed: 2, ..Scenario::default() }, 7));
     }

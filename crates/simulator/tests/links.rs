@@ -25,11 +25,16 @@ fn the_mean_speed_of_each_format_is_right() {
     assert!((steps.mbit_s(3_000_000, 4_000_000) - 16.0).abs() < 1e-9, "it begins anew");
     let csv = "time_s,site,mbit_s\n10,a,8\n11.5,a,0\n12,a,16\n";
     let csv = parse(csv, &TraceFormat::Csv(Columns::default())).unwrap();
-    // 1.5 s of 8, half a second of nothing, and half a second of 16, as the last row holds as long as the one before
+    // 1.5 s of 8, half a second of nothing, and half a second of 16, as the last row holds as long
+    // as the one before
     assert_eq!(csv.period(), 2_500_000);
     assert!((csv.mean_mbit_s() - (1.5 * 8.0 + 0.5 * 16.0) / 2.5).abs() < 1e-9);
     let named = Columns { time_s: "t".into(), mbit_s: "up".into() };
-    assert!((parse("\"t\", \"up\"\n0, 3\n", &TraceFormat::Csv(named)).unwrap().mean_mbit_s() - 3.0).abs() < 1e-9);
+    assert!(
+        (parse("\"t\", \"up\"\n0, 3\n", &TraceFormat::Csv(named)).unwrap().mean_mbit_s() - 3.0)
+            .abs()
+            < 1e-9
+    );
 }
 
 #[test]
@@ -38,8 +43,16 @@ fn what_is_wrong_is_named_with_its_line() {
     let cases = [
         ("1\n2\nx\n", &TraceFormat::Mahimahi, "line 3: 'x' is not a whole number of milliseconds"),
         ("5\n\n4\n", &TraceFormat::Mahimahi, "line 3: 4 ms comes after a later time"),
-        ("1.5\n-1\n", &TraceFormat::MbitPerSecond, "line 2: '-1' is not a speed in Mbit/s from 0 to 1,000,000"),
-        ("NaN\n", &TraceFormat::MbitPerSecond, "line 1: 'NaN' is not a speed in Mbit/s from 0 to 1,000,000"),
+        (
+            "1.5\n-1\n",
+            &TraceFormat::MbitPerSecond,
+            "line 2: '-1' is not a speed in Mbit/s from 0 to 1,000,000",
+        ),
+        (
+            "NaN\n",
+            &TraceFormat::MbitPerSecond,
+            "line 1: 'NaN' is not a speed in Mbit/s from 0 to 1,000,000",
+        ),
         ("time_s,rate\n", &csv, "line 1: there is no column 'mbit_s' among time_s, rate"),
         ("time_s,mbit_s\n1,2\n1,2\n", &csv, "line 3: 1 s is not later than the row before"),
         ("time_s,mbit_s\n1\n", &csv, "line 2: it has 1 columns, the header 2"),

@@ -2,7 +2,10 @@
 
 use frame::Destination::{Cloud, Edge};
 use proptest::prelude::*;
-use simulator::{Beam, Cut, Job, Load, Report, Scenario, Schedule, TierSetup, Trace, TraceFormat, UplinkSetup, World};
+use simulator::{
+    Beam, Cut, Job, Load, Report, Scenario, Schedule, TierSetup, Trace, TraceFormat, UplinkSetup,
+    World,
+};
 use simulator::{foresee, simulate, workload};
 
 const ROUTES: [Option<frame::Destination>; 3] = [Some(Edge), Some(Cloud), None];
@@ -16,7 +19,8 @@ fn play(scenario: &Scenario, trace: &Trace, jobs: &[Job], schedule: &Schedule) -
 fn brute_force(scenario: &Scenario, trace: &Trace, jobs: &[Job]) -> u64 {
     let schedules = 3_usize.pow(jobs.len() as u32);
     let misses = (0..schedules).map(|number| {
-        let routes = (0..jobs.len()).map(|frame| ROUTES[number / 3_usize.pow(frame as u32) % 3]).collect();
+        let routes =
+            (0..jobs.len()).map(|frame| ROUTES[number / 3_usize.pow(frame as u32) % 3]).collect();
         play(scenario, trace, jobs, &Schedule { routes, misses: 0, exact: false }).misses
     });
     misses.min().expect("there is always a schedule")
@@ -94,7 +98,11 @@ proptest! {
 
 #[test]
 fn without_deadlines_everything_stays_on_the_edge() {
-    let scenario = Scenario { minutes: 3.0, load: Load { deadline_ms: 0.0, ..Load::default() }, ..Scenario::default() };
+    let scenario = Scenario {
+        minutes: 3.0,
+        load: Load { deadline_ms: 0.0, ..Load::default() },
+        ..Scenario::default()
+    };
     let trace = Trace::constant("steady", 5.0).unwrap();
     let jobs = workload(&scenario, 0);
     let schedule = foresee(&scenario, &trace, &jobs, Beam::default(), &mut || {});

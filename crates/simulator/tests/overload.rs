@@ -1,4 +1,5 @@
-//! More work than can be done in time: what counts is that no tier idles while the other one has a queue.
+//! More work than can be done in time: what counts is that no tier idles while the other one has a
+//! queue.
 
 use frame::Destination::{Cloud, Edge};
 use offload::PolicyConfig;
@@ -10,8 +11,10 @@ const DEPLOYED: &str = include_str!("../../../deploy/preprocessor/policy.yml");
 
 /// The policy file that stands in the ConfigMap.
 fn deployed() -> PolicyConfig {
-    let (_, block) = DEPLOYED.split_once("policy.toml: |\n").expect("a policy file in the ConfigMap");
-    let text: Vec<&str> = block.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
+    let (_, block) =
+        DEPLOYED.split_once("policy.toml: |\n").expect("a policy file in the ConfigMap");
+    let text: Vec<&str> =
+        block.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
     PolicyConfig::from_toml(&text.join("\n")).expect("a policy that can be used")
 }
 
@@ -31,8 +34,19 @@ fn run(scenario: &Scenario, name: &str, policy: &PolicyConfig) -> Outcome {
     let history = simulate(world, &mut deciding, &mut || {});
     let report = Report::of(&history, scenario);
     assert_eq!((report.lost, report.expired), (0, 0), "{name}");
-    let last = history.frames.iter().filter_map(|record| record.answer).map(|(_, at)| at).max().unwrap_or(0);
-    Outcome { name: name.to_owned(), mean_s: report.latency_ms.mean / 1000.0, last_s: last as f64 / 1e6, history }
+    let last = history
+        .frames
+        .iter()
+        .filter_map(|record| record.answer)
+        .map(|(_, at)| at)
+        .max()
+        .unwrap_or(0);
+    Outcome {
+        name: name.to_owned(),
+        mean_s: report.latency_ms.mean / 1000.0,
+        last_s: last as f64 / 1e6,
+        history,
+    }
 }
 
 fn others(scenario: &Scenario) -> Vec<Outcome> {
@@ -47,18 +61,38 @@ fn wins(text: &str) {
     let scenario = Scenario::from_toml(text).expect("a scenario");
     let ours = run(&scenario, "deployed", &deployed());
     for other in others(&scenario) {
-        assert!(ours.mean_s <= other.mean_s, "{}: {:.2} s on average, ours {:.2} s", other.name, other.mean_s, ours.mean_s);
-        assert!(ours.last_s <= other.last_s * 1.02, "{}: all after {:.1} s, ours {:.1} s", other.name, other.last_s, ours.last_s);
+        assert!(
+            ours.mean_s <= other.mean_s,
+            "{}: {:.2} s on average, ours {:.2} s",
+            other.name,
+            other.mean_s,
+            ours.mean_s
+        );
+        assert!(
+            ours.last_s <= other.last_s * 1.02,
+            "{}: all after {:.1} s, ours {:.1} s",
+            other.name,
+            other.last_s,
+            ours.last_s
+        );
     }
-    // the guess of what both queues take is off by a little, which shows when the last of hundreds of seconds of work are done
+    // the guess of what both queues take is off by a little, which shows when the last of hundreds
+    // of seconds of work are done
     let within_s = (ours.last_s / 100.0).max(5.0);
     let longest_s = longest_imbalance_s(&ours.history);
     assert!(longest_s < within_s, "{longest_s:.1} s, all is answered after {:.1} s", ours.last_s);
 }
 
-/// For how many seconds one tier was empty while more than a hundred frames waited for the other one.
+/// For how many seconds one tier was empty while more than a hundred frames waited for the other
+/// one.
 fn longest_imbalance_s(history: &History) -> f64 {
-    let end = history.frames.iter().filter_map(|record| record.answer).map(|(_, at)| at).max().unwrap_or(0);
+    let end = history
+        .frames
+        .iter()
+        .filter_map(|record| record.answer)
+        .map(|(_, at)| at)
+        .max()
+        .unwrap_or(0);
     let waiting = |tier, at: Micros| {
         let is_waiting = |record: &&Record| {
             let by = record.answer.map_or(Micros::MAX, |(_, at)| at);
@@ -95,7 +129,8 @@ fn a_cloud_that_answers_keeps_its_frames_when_the_edge_has_the_longer_queue() {
     let scenario = Scenario::from_toml(STARVED).expect("a scenario");
     let outcome = run(&scenario, "alternate", &PolicyConfig::named("alternate").expect("a policy"));
     let taken_back = outcome.history.frames.iter().filter(|record| record.redispatched).count();
-    let in_the_cloud = outcome.history.frames.iter().filter(|record| record.destination == Some(Cloud)).count();
+    let in_the_cloud =
+        outcome.history.frames.iter().filter(|record| record.destination == Some(Cloud)).count();
     assert!(taken_back * 50 < in_the_cloud, "{taken_back} of {in_the_cloud} were taken back");
 }
 
@@ -104,7 +139,14 @@ fn a_cut_cloud_loses_no_frame_although_the_edge_has_the_longer_queue() {
     let mut scenario = Scenario::from_toml(STARVED).expect("a scenario");
     scenario.uplink.cuts = vec!["90s+60s".parse().expect("a cut")];
     for name in ["alternate", "cloud-only", "deadline"] {
-        run(&scenario, name, &PolicyConfig { deadline: deployed().deadline, ..PolicyConfig::named(name).expect("a policy") });
+        run(
+            &scenario,
+            name,
+            &PolicyConfig {
+                deadline: deployed().deadline,
+                ..PolicyConfig::named(name).expect("a policy")
+            },
+        );
     }
     run(&scenario, "deployed", &deployed());
 }

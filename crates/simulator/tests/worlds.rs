@@ -1,7 +1,9 @@
 //! What happens to frames, seen from outside.
 
 use frame::Destination::{self, Cloud, Edge};
-use offload::{Action, BreakerState, Capacity, End, FrameFacts, Hardness, PolicyConfig, TakenTo, TierResult};
+use offload::{
+    Action, BreakerState, Capacity, End, FrameFacts, Hardness, PolicyConfig, TakenTo, TierResult,
+};
 use simulator::*;
 use std::collections::BTreeMap;
 
@@ -108,7 +110,10 @@ fn without_a_queue_a_frame_takes_the_sum_of_its_parts() {
     assert_eq!(in_cloud.frames[0].bytes_up, 10_000);
     assert_eq!((in_cloud.frames[0].looks, on_edge.frames[0].looks), ([0, 1], [1, 0]));
     let (frame, result, _) = scripted.heard[3];
-    assert_eq!((frame, result.end, result.service_ms, result.provisional), (3, End::Done, Some(20.0), false));
+    assert_eq!(
+        (frame, result.end, result.service_ms, result.provisional),
+        (3, End::Done, Some(20.0), false)
+    );
 }
 
 #[test]
@@ -129,7 +134,11 @@ fn a_frame_taken_up_after_its_deadline_expires_without_work() {
     // one frame every 100 ms, 150 ms each: the wait grows by 50 until it is beyond the deadline
     assert_eq!(history.frames[0].answer, Some((Answer::Done(Edge), 255_000)));
     assert!(history.frames.iter().any(|record| record.answer.unwrap().0 == Answer::Expired));
-    let late = history.frames.iter().filter(|record| record.latency_ms().is_some_and(|ms| ms > 200.0)).count() as u64;
+    let late = history
+        .frames
+        .iter()
+        .filter(|record| record.latency_ms().is_some_and(|ms| ms > 200.0))
+        .count() as u64;
     assert!(late > 0 && report.expired > 0);
     assert_eq!((report.misses, report.lost), (late + report.expired, 0));
     let worked: u8 = history.frames.iter().map(|record| record.looks[0]).sum();
@@ -144,7 +153,12 @@ fn a_frame_taken_back_is_answered_by_the_edge_and_passed_over_by_the_cloud() {
     (scripted.answer_after, scripted.late) = (Some(400_000), Some(TakenTo::Edge));
     let history = run(&scenario, &mut scripted);
     assert!(latencies(&history).iter().all(|ms| *ms == 455.0), "{:?}", latencies(&history));
-    assert!(history.frames.iter().all(|record| record.redispatched && record.answer.unwrap().0 == Answer::Done(Edge)));
+    assert!(
+        history
+            .frames
+            .iter()
+            .all(|record| record.redispatched && record.answer.unwrap().0 == Answer::Done(Edge))
+    );
     let looks: u8 = history.frames.iter().map(|record| record.looks[1]).sum();
     assert_eq!(looks, 1, "the cloud looks at what it took up in time only");
     // its late answer is heard all the same
@@ -161,7 +175,8 @@ fn a_cut_delays_and_loses_nothing() {
     let history = run(&scenario, &mut scripted);
     assert_eq!(Report::of(&history, &scenario).lost, 0);
     let first = history.frames[0].answer.unwrap().1;
-    // the first frame leaves at its turn right after the cut, one has 10 ms each, and the cloud 20 ms
+    // the first frame leaves at its turn right after the cut, one has 10 ms each, and the cloud 20
+    // ms
     assert_eq!(first, 2_100_000 + 10_000 + 15_000 + 20_000 + 15_000);
     assert_eq!(history.frames[1].answer.unwrap().1, first + 20_000);
 }
@@ -172,16 +187,27 @@ fn a_cascade_asks_the_cloud_about_hard_frames_only() {
     let scenario = simple();
     let jobs = workload(&scenario, 2);
     let trace = Trace::constant("8 Mbit/s", 8.0).unwrap();
-    let world = World { scenario: &scenario, trace: &trace, jobs: &jobs, judge: &|image, _| Some(image == 1) };
+    let world = World {
+        scenario: &scenario,
+        trace: &trace,
+        jobs: &jobs,
+        judge: &|image, _| Some(image == 1),
+    };
     let history = simulate(world, &mut scripted, &mut || {});
     for record in &history.frames {
         let (by, latency) = if record.image == 1 { (Cloud, 115.0) } else { (Edge, 55.0) };
-        assert_eq!((record.answer.unwrap().0, record.latency_ms()), (Answer::Done(by), Some(latency)));
+        assert_eq!(
+            (record.answer.unwrap().0, record.latency_ms()),
+            (Answer::Done(by), Some(latency))
+        );
     }
     assert_eq!(history.frames.iter().filter(|record| record.escalated).count(), 5);
     assert_eq!(scripted.heard.iter().filter(|(_, result, _)| result.provisional).count(), 5);
     assert_eq!(history.unjudged, 0);
-    assert_eq!(run(&simple(), &mut Scripted::new(Action::Cascade(Hardness::default()))).unjudged, 10);
+    assert_eq!(
+        run(&simple(), &mut Scripted::new(Action::Cascade(Hardness::default()))).unjudged,
+        10
+    );
 }
 
 #[test]
@@ -189,10 +215,17 @@ fn a_provisional_answer_becomes_the_answer_when_the_better_one_does_not_come() {
     let hard = |_: u32, _: &Hardness| Some(true);
     let uplink = UplinkSetup { cuts: vec!["0s+10s".parse().unwrap()], ..simple().uplink };
     let cut = Scenario { uplink, ..simple() };
-    let with_deadline = Scenario { load: Load { deadline_ms: 300.0, ..cut.load.clone() }, ..cut.clone() };
-    let history = run_with(&with_deadline, &mut Scripted::new(Action::Cascade(Hardness::default())), &hard);
+    let with_deadline =
+        Scenario { load: Load { deadline_ms: 300.0, ..cut.load.clone() }, ..cut.clone() };
+    let history =
+        run_with(&with_deadline, &mut Scripted::new(Action::Cascade(Hardness::default())), &hard);
     assert_eq!(latencies(&history), vec![300.0; 10]);
-    assert!(history.frames.iter().all(|record| record.answer.unwrap().0 == Answer::Done(Edge) && !record.missed()));
+    assert!(
+        history
+            .frames
+            .iter()
+            .all(|record| record.answer.unwrap().0 == Answer::Done(Edge) && !record.missed())
+    );
     let mut scripted = Scripted::new(Action::Cascade(Hardness::default()));
     (scripted.provisional_after, scripted.late) = (Some(100_000), Some(TakenTo::Provisional));
     assert_eq!(latencies(&run_with(&cut, &mut scripted, &hard)), vec![155.0; 10]);
@@ -201,20 +234,30 @@ fn a_provisional_answer_becomes_the_answer_when_the_better_one_does_not_come() {
 #[test]
 fn autoscaling_is_told_and_helps() {
     let autoscale = Autoscale { min: 1, max: 3, target: 0.5, start_s: 10.0, stabilisation_s: 60.0 };
-    let scenario = Scenario { minutes: 2.0, edge: TierSetup { autoscale: Some(autoscale), ..tier(1, 150.0) }, ..simple() };
+    let scenario = Scenario {
+        minutes: 2.0,
+        edge: TierSetup { autoscale: Some(autoscale), ..tier(1, 150.0) },
+        ..simple()
+    };
     let mut scripted = Scripted::new(Action::Send(Edge));
     let history = run(&scenario, &mut scripted);
-    let scalings: Vec<(Micros, u32)> = history.scalings.iter().map(|scaling| (scaling.at / 1_000_000, scaling.workers)).collect();
+    let scalings: Vec<(Micros, u32)> =
+        history.scalings.iter().map(|scaling| (scaling.at / 1_000_000, scaling.workers)).collect();
     assert_eq!(scalings[..2], [(0, 1), (25, 2)]);
     assert!(scalings.iter().any(|(_, workers)| *workers == 3));
-    let mut at_most = scripted.capacities.iter().filter(|(tier, _)| *tier == Edge).map(|(_, capacity)| capacity.at_maximum);
+    let mut at_most = scripted
+        .capacities
+        .iter()
+        .filter(|(tier, _)| *tier == Edge)
+        .map(|(_, capacity)| capacity.at_maximum);
     assert_eq!(at_most.next_back(), Some(Some(true)));
     assert_eq!(scripted.capacities[1].1, Capacity { workers: Some(1), at_maximum: None });
     assert!(history.frames.last().unwrap().latency_ms().unwrap() < 200.0);
 }
 
 fn with_policy(name: &str, scenario: &Scenario) -> (History, Report) {
-    let mut deciding = Deciding::new(&PolicyConfig::named(name).expect("a policy"), scenario.seed).expect("a usable policy");
+    let mut deciding = Deciding::new(&PolicyConfig::named(name).expect("a policy"), scenario.seed)
+        .expect("a usable policy");
     let history = run(scenario, &mut deciding);
     let report = Report::of(&history, scenario);
     (history, report)
@@ -229,7 +272,11 @@ fn the_same_seed_gives_the_same_history_with_every_policy() {
         assert_eq!(report.reasons.values().sum::<u64>(), report.frames, "{name}");
         let (again, _) = with_policy(name, &scenario);
         assert_eq!(history, again, "{name}");
-        assert_ne!(history, with_policy(name, &Scenario { seed: 2, ..scenario.clone() }).0, "{name}");
+        assert_ne!(
+            history,
+            with_policy(name, &Scenario { seed: 2, ..scenario.clone() }).0,
+            "{name}"
+        );
     }
 }
 
@@ -238,16 +285,21 @@ fn a_cut_uplink_loses_no_frame_with_any_policy() {
     let uplink = UplinkSetup { cuts: vec!["60s+60s".parse().unwrap()], ..UplinkSetup::default() };
     let scenario = Scenario { minutes: 5.0, uplink, ..Scenario::default() };
     let names = ["edge-only", "cloud-only", "alternate", "ratio", "deadline", "bandit"];
-    let lost: BTreeMap<&str, u64> = names.iter().map(|name| (*name, with_policy(name, &scenario).1.lost)).collect();
+    let lost: BTreeMap<&str, u64> =
+        names.iter().map(|name| (*name, with_policy(name, &scenario).1.lost)).collect();
     assert!(lost.values().all(|lost| *lost == 0), "{lost:?}");
 }
 
 #[test]
 fn scenario_files_are_read_and_their_mistakes_named() {
-    let scenario =
-        Scenario::from_toml("minutes = 5\n[load]\nburst_fps = 80\n[uplink]\ncuts = [\"30s+5s\"]\n[cloud.autoscale]\nmax = 9\n");
+    let scenario = Scenario::from_toml(
+        "minutes = 5\n[load]\nburst_fps = 80\n[uplink]\ncuts = [\"30s+5s\"]\n[cloud.autoscale]\nmax = 9\n",
+    );
     let scenario = scenario.unwrap();
-    assert_eq!((scenario.minutes, scenario.load.burst_fps, scenario.load.base_fps), (5.0, 80.0, 5.0));
+    assert_eq!(
+        (scenario.minutes, scenario.load.burst_fps, scenario.load.base_fps),
+        (5.0, 80.0, 5.0)
+    );
     let cloud = Scenario::default().cloud;
     assert_eq!(
         (scenario.cloud.workers, scenario.cloud.service_ms),

@@ -1,7 +1,8 @@
 //! One way to read the text files that people give us: UTF-8, with or without a byte order mark.
 //!
-//! Editors and spreadsheets on Windows put U+FEFF before the text, where it would become part of the first word; PowerShell writes
-//! UTF-16. The mark is passed over, and any other encoding is an error that says so.
+//! Editors and spreadsheets on Windows put U+FEFF before the text, where it would become part of
+//! the first word; PowerShell writes UTF-16. The mark is passed over, and any other encoding is an
+//! error that says so.
 
 use std::io;
 use std::path::Path;
@@ -34,7 +35,8 @@ pub fn read(path: impl AsRef<Path>) -> io::Result<String> {
     decode(std::fs::read(path)?).map_err(invalid)
 }
 
-/// As [`read`], but bytes that are no UTF-8 are taken as Latin-1: for files whose old readers never looked at the encoding.
+/// As [`read`], but bytes that are no UTF-8 are taken as Latin-1: for files whose old readers never
+/// looked at the encoding.
 ///
 /// # Errors
 /// The system's, or one of the kind [`io::ErrorKind::InvalidData`] about UTF-16 or UTF-32.
@@ -56,7 +58,9 @@ pub fn decode(bytes: Vec<u8>) -> Result<String, TextError> {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => return Err(TextError::Utf32),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Err(TextError::Utf16),
         // a letter of ASCII and a zero: UTF-16 without its mark, which would pass for UTF-8
-        [1..0x80, 0, 1..0x80, 0, ..] | [0, 1..0x80, 0, 1..0x80, ..] => return Err(TextError::Utf16),
+        [1..0x80, 0, 1..0x80, 0, ..] | [0, 1..0x80, 0, 1..0x80, ..] => {
+            return Err(TextError::Utf16);
+        }
         _ => {}
     }
     let text = String::from_utf8(bytes).map_err(|error| {
@@ -70,7 +74,8 @@ pub fn decode(bytes: Vec<u8>) -> Result<String, TextError> {
     }
 }
 
-/// Text that came as such, e.g. a line of a file that is read line by line, without a byte order mark.
+/// Text that came as such, e.g. a line of a file that is read line by line, without a byte order
+/// mark.
 #[must_use]
 pub fn without_mark(text: &str) -> &str {
     text.strip_prefix(MARK).unwrap_or(text)
@@ -88,9 +93,16 @@ mod tests {
     #[test]
     fn a_mark_is_passed_over_once() {
         assert_eq!(decode(b"\xef\xbb\xbfcar\r\n".to_vec()).unwrap(), "car\r\n");
-        assert_eq!(decode(b"\xef\xbb\xbf\xef\xbb\xbfcar".to_vec()).unwrap(), "\u{feff}car", "a second one is a character");
+        assert_eq!(
+            decode(b"\xef\xbb\xbf\xef\xbb\xbfcar".to_vec()).unwrap(),
+            "\u{feff}car",
+            "a second one is a character"
+        );
         assert_eq!(decode(b"car \xef\xbb\xbf".to_vec()).unwrap(), "car \u{feff}");
-        assert_eq!((decode(b"\xef\xbb\xbf".to_vec()).unwrap(), decode(vec![]).unwrap()), (String::new(), String::new()));
+        assert_eq!(
+            (decode(b"\xef\xbb\xbf".to_vec()).unwrap(), decode(vec![]).unwrap()),
+            (String::new(), String::new())
+        );
         assert_eq!((without_mark("\u{feff}a"), without_mark("a")), ("a", "a"));
     }
 
@@ -117,10 +129,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.txt");
         std::fs::write(&path, b"\xef\xbb\xbfa\n").unwrap();
-        assert_eq!((read(&path).unwrap(), read_or_latin1(&path).unwrap()), ("a\n".into(), "a\n".into()));
+        assert_eq!(
+            (read(&path).unwrap(), read_or_latin1(&path).unwrap()),
+            ("a\n".into(), "a\n".into())
+        );
         std::fs::write(&path, b"tama\xf1o").unwrap();
         let error = read(&path).unwrap_err();
-        assert!(error.kind() == io::ErrorKind::InvalidData && error.to_string().contains("line 1"), "{error}");
+        assert!(
+            error.kind() == io::ErrorKind::InvalidData && error.to_string().contains("line 1"),
+            "{error}"
+        );
         assert_eq!(read_or_latin1(&path).unwrap(), "tamaño");
         std::fs::write(&path, b"\xff\xfea\0").unwrap();
         assert!(read_or_latin1(&path).unwrap_err().to_string().contains("UTF-16"));

@@ -8,7 +8,8 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 
 pub(crate) fn router(health: Health, metrics: Metrics) -> Router {
-    let health_routes = Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).with_state(health);
+    let health_routes =
+        Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).with_state(health);
     health_routes.merge(Router::new().route("/metrics", get(scrape)).with_state(metrics))
 }
 

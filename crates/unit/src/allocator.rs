@@ -9,13 +9,18 @@ use std::process::Command;
 const SMALL: u64 = 2 << 30;
 /// Whoever has set one of these has chosen.
 const CHOSEN: [&str; 2] = ["MALLOC_ARENA_MAX", "GLIBC_TUNABLES"];
-/// glibc gives threads arenas of their own, eight for each core, and keeps in each what was freed: with frames of 5 MB that was 200 MB of 440. Two
-/// arenas, and whatever is larger than 256 KiB goes back to the system at once.
-const FRUGAL: [(&str, &str); 3] =
-    [("MALLOC_ARENA_MAX", "2"), ("MALLOC_MMAP_THRESHOLD_", "262144"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
+/// glibc gives threads arenas of their own, eight for each core, and keeps in each what was freed:
+/// with frames of 5 MB that was 200 MB of 440. Two arenas, and whatever is larger than 256 KiB goes
+/// back to the system at once.
+const FRUGAL: [(&str, &str); 3] = [
+    ("MALLOC_ARENA_MAX", "2"),
+    ("MALLOC_MMAP_THRESHOLD_", "262144"),
+    ("MALLOC_TRIM_THRESHOLD_", "131072"),
+];
 
-/// Where there is little memory, has the C library keep less of it. It reads that from the environment before the program begins, so the program
-/// starts itself once more, as the same process; to be called first in `main`. When that cannot be done, nothing changes.
+/// Where there is little memory, has the C library keep less of it. It reads that from the
+/// environment before the program begins, so the program starts itself once more, as the same
+/// process; to be called first in `main`. When that cannot be done, nothing changes.
 pub fn frugal_allocator() {
     if !is_due(Memory::of_this_process(), |name| std::env::var_os(name).is_some()) {
         return;
@@ -23,7 +28,10 @@ pub fn frugal_allocator() {
     let Ok(program) = std::env::current_exe() else { return };
     let mut arguments = std::env::args_os();
     let mut again = Command::new(&program);
-    again.arg0(arguments.next().as_deref().unwrap_or(OsStr::new("mlvi"))).args(arguments).envs(FRUGAL);
+    again
+        .arg0(arguments.next().as_deref().unwrap_or(OsStr::new("mlvi")))
+        .args(arguments)
+        .envs(FRUGAL);
     // returns only when it fails, e.g. where the program's file is gone: then it goes on as it is
     drop(again.exec());
 }
@@ -45,6 +53,9 @@ mod tests {
         for chosen in CHOSEN {
             assert!(!is_due(of(1 << 28), |name| name == chosen), "{chosen}");
         }
-        assert!(!is_due(of(1 << 28), |name| FRUGAL.into_iter().any(|(set, _)| set == name)), "not for ever");
+        assert!(
+            !is_due(of(1 << 28), |name| FRUGAL.into_iter().any(|(set, _)| set == name)),
+            "not for ever"
+        );
     }
 }

@@ -75,8 +75,9 @@ impl Health {
         Condition { health: self.clone(), index }
     }
 
-    /// From now on the unit stays ready once every condition has held, until its shutdown: for a unit that has an answer for its
-    /// clients without them, too. What does not hold is still told.
+    /// From now on the unit stays ready once every condition has held, until its shutdown: for a
+    /// unit that has an answer for its clients without them, too. What does not hold is still
+    /// told.
     pub fn stay_ready(&self) {
         self.conditions_now().stays = true;
     }
@@ -85,8 +86,8 @@ impl Health {
         self.inner.conditions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a condition that follows a channel: it holds while the value is `Ok`. When the sender is gone, which is so at the end of
-    /// the unit, it stays as it is.
+    /// Adds a condition that follows a channel: it holds while the value is `Ok`. When the sender
+    /// is gone, which is so at the end of the unit, it stays as it is.
     pub fn follow(&self, name: &'static str, state: watch::Receiver<Result<(), String>>) {
         self.condition(name).follow(state);
     }
@@ -95,7 +96,11 @@ impl Health {
     #[must_use]
     pub fn heartbeat(&self, name: &'static str, limit: Duration) -> Heartbeat {
         let heartbeat = Heartbeat::new(name, limit);
-        self.inner.heartbeats.lock().unwrap_or_else(PoisonError::into_inner).push(heartbeat.clone());
+        self.inner
+            .heartbeats
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(heartbeat.clone());
         heartbeat
     }
 
@@ -132,7 +137,9 @@ impl Health {
             (Some(reason), None) if was_ready => {
                 tracing::warn!(unit, condition = name, %reason, "condition does not hold any more")
             }
-            (Some(reason), _) => tracing::info!(unit, condition = name, %reason, "condition does not hold yet"),
+            (Some(reason), _) => {
+                tracing::info!(unit, condition = name, %reason, "condition does not hold yet")
+            }
         }
         *old = reason;
         conditions.was_ready |= conditions.all_hold();

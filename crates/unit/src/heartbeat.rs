@@ -24,8 +24,11 @@ impl Heartbeat {
     }
 
     pub(crate) fn overdue(&self) -> Option<String> {
-        let silent = Duration::from_millis(self.now_ms().saturating_sub(self.last_ms.load(Ordering::Relaxed)));
-        (silent > self.limit).then(|| format!("{} gave no sign of life for {} s", self.name, silent.as_secs()))
+        let silent = Duration::from_millis(
+            self.now_ms().saturating_sub(self.last_ms.load(Ordering::Relaxed)),
+        );
+        (silent > self.limit)
+            .then(|| format!("{} gave no sign of life for {} s", self.name, silent.as_secs()))
     }
 
     fn now_ms(&self) -> u64 {

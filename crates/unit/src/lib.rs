@@ -1,7 +1,7 @@
 //! The process shell of a unit: settings, tracing, the admin port, readiness, shutdown.
 //!
-//! A unit's `main` is one call of [`main_with`]; its library entry is `run(config, shutdown)`, which starts a [`Shell`] and
-//! then does the unit's work. Tests and `mlvi up` call `run` directly.
+//! A unit's `main` is one call of [`main_with`]; its library entry is `run(config, shutdown)`,
+//! which starts a [`Shell`] and then does the unit's work. Tests and `mlvi up` call `run` directly.
 
 mod admin;
 mod allocator;

@@ -35,7 +35,8 @@ impl Listen {
     /// Binds the address now, so that its errors come early and its port is known.
     ///
     /// # Errors
-    /// When the address cannot be bound; `purpose` is part of the message, e.g. `HTTP (MLVI_HTTP_LISTEN)`.
+    /// When the address cannot be bound; `purpose` is part of the message, e.g. `HTTP
+    /// (MLVI_HTTP_LISTEN)`.
     pub fn bind_now(self, purpose: &str) -> Result<(Self, SocketAddr), ListenError> {
         let placeholder = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let (listener, address) = match self {
@@ -54,8 +55,12 @@ impl Listen {
     /// When the address cannot be bound.
     pub fn into_tokio(self, purpose: &str) -> Result<tokio::net::TcpListener, ListenError> {
         let (bound, address) = self.bind_now(purpose)?;
-        let Self::Bound(listener) = bound else { unreachable!("bind_now always gives a bound socket") };
-        let listener = listener.set_nonblocking(true).and_then(|()| tokio::net::TcpListener::from_std(listener));
+        let Self::Bound(listener) = bound else {
+            unreachable!("bind_now always gives a bound socket")
+        };
+        let listener = listener
+            .set_nonblocking(true)
+            .and_then(|()| tokio::net::TcpListener::from_std(listener));
         listener.map_err(|source| ListenError { address, purpose: purpose.into(), source })
     }
 }

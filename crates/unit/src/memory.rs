@@ -10,7 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const MIB: u64 = 1 << 20;
 /// Where no limit can be read: what every machine has.
 const UNKNOWN: u64 = 1024 * MIB;
-/// What a process has before its first frame: code, runtime, clients of the broker, and the weights of a small model.
+/// What a process has before its first frame: code, runtime, clients of the broker, and the weights
+/// of a small model.
 const BASE: u64 = 160 * MIB;
 /// The least that pixels get: a frame of 4 megapixels at a time.
 const LEAST_FOR_PIXELS: u64 = 48 * MIB;
@@ -45,7 +46,8 @@ impl Memory {
     /// Of this process, read once: limits that change later are not seen.
     #[must_use]
     pub fn of_this_process() -> Self {
-        static MEMORY: LazyLock<Memory> = LazyLock::new(|| Memory::read(Path::new("/proc"), Path::new("/sys/fs/cgroup")));
+        static MEMORY: LazyLock<Memory> =
+            LazyLock::new(|| Memory::read(Path::new("/proc"), Path::new("/sys/fs/cgroup")));
         *MEMORY
     }
 
@@ -59,7 +61,11 @@ impl Memory {
             "how much memory this unit may use, in MiB, from which bounds on frames follow; the default is the limit of the control group or \
              what the machine has",
         );
-        if mib == own.bytes / MIB { own } else { Self { bytes: mib * MIB, source: MemorySource::Setting } }
+        if mib == own.bytes / MIB {
+            own
+        } else {
+            Self { bytes: mib * MIB, source: MemorySource::Setting }
+        }
     }
 
     /// What is left for frames in all their forms, in bytes, after what a process needs anyway.
@@ -68,7 +74,8 @@ impl Memory {
         self.bytes.saturating_sub(BASE).max(self.bytes / 4)
     }
 
-    /// How many bytes decoded pictures may have together, the copies that are made of them included.
+    /// How many bytes decoded pictures may have together, the copies that are made of them
+    /// included.
     #[must_use]
     pub fn for_pixels(self) -> u64 {
         (self.for_frames() / 2).max(LEAST_FOR_PIXELS)
@@ -86,8 +93,11 @@ impl Memory {
             (address_space(proc), MemorySource::AddressSpace),
             (machine(proc), MemorySource::Machine),
         ];
-        let limits = limits.into_iter().filter_map(|(bytes, source)| Some(Self { bytes: bytes?, source }));
-        limits.min_by_key(|memory| memory.bytes).unwrap_or(Self { bytes: UNKNOWN, source: MemorySource::Unknown })
+        let limits =
+            limits.into_iter().filter_map(|(bytes, source)| Some(Self { bytes: bytes?, source }));
+        limits
+            .min_by_key(|memory| memory.bytes)
+            .unwrap_or(Self { bytes: UNKNOWN, source: MemorySource::Unknown })
     }
 }
 
@@ -113,7 +123,8 @@ fn machine(proc: &Path) -> Option<u64> {
 fn address_space(proc: &Path) -> Option<u64> {
     let text = fs::read_to_string(proc.join("self/limits")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Max address space"))?;
-    // threads' stacks, mapped files and the allocator's reserves count there as well: a third is what can be used
+    // threads' stacks, mapped files and the allocator's reserves count there as well: a third is
+    // what can be used
     line.split_whitespace().next()?.parse::<u64>().ok().map(|bytes| bytes / 3)
 }
 
@@ -123,7 +134,10 @@ fn control_group(proc: &Path, groups: &Path) -> Option<u64> {
     let mut lowest = None;
     for line in text.lines() {
         let mut parts = line.splitn(3, ':');
-        let (Some(_), Some(controllers), Some(path)) = (parts.next(), parts.next(), parts.next()) else { continue };
+        let (Some(_), Some(controllers), Some(path)) = (parts.next(), parts.next(), parts.next())
+        else {
+            continue;
+        };
         let (root, file) = if controllers.is_empty() {
             (groups.to_owned(), "memory.max")
         } else if controllers.split(',').any(|controller| controller == "memory") {
@@ -137,14 +151,17 @@ fn control_group(proc: &Path, groups: &Path) -> Option<u64> {
     lowest
 }
 
-/// The group's folder and those around it. In a container the path may be that of the host: then only the root is there.
+/// The group's folder and those around it. In a container the path may be that of the host: then
+/// only the root is there.
 fn up_to(root: &Path, path: &str) -> impl Iterator<Item = PathBuf> {
     let full = root.join(path.trim_start_matches('/'));
-    let around: Vec<PathBuf> = full.ancestors().take_while(|dir| dir.starts_with(root)).map(Path::to_owned).collect();
+    let around: Vec<PathBuf> =
+        full.ancestors().take_while(|dir| dir.starts_with(root)).map(Path::to_owned).collect();
     around.into_iter()
 }
 
-/// `None` for a file that is not there or says `max`. Version 1 says "none" by the largest number of pages.
+/// `None` for a file that is not there or says `max`. Version 1 says "none" by the largest number
+/// of pages.
 fn limit(file: &Path) -> Option<u64> {
     const NONE: u64 = 1 << 60;
     fs::read_to_string(file).ok()?.trim().parse().ok().filter(|bytes| *bytes < NONE)
@@ -158,8 +175,9 @@ pub struct PixelRoom {
 }
 
 impl PixelRoom {
-    /// What a pixel takes at most while a frame is prepared, in bytes: a progressive JPEG's coefficients (6) or 16 bits of four channels (8), the
-    /// picture (3), and a sharpened copy (3), of which one is gone before the other comes.
+    /// What a pixel takes at most while a frame is prepared, in bytes: a progressive JPEG's
+    /// coefficients (6) or 16 bits of four channels (8), the picture (3), and a sharpened copy
+    /// (3), of which one is gone before the other comes.
     pub const BYTES_PER_PIXEL: u64 = 12;
 
     /// Reads `MLVI_PIXELS_MIB`. Units of one process share one room: that of the first one.
@@ -188,14 +206,18 @@ impl PixelRoom {
         bytes / Self::BYTES_PER_PIXEL
     }
 
-    /// Waits for room of `bytes`, given back when the permit is dropped. Whoever wants more than all of it gets all of it: such a picture is
-    /// decoded alone.
+    /// Waits for room of `bytes`, given back when the permit is dropped. Whoever wants more than
+    /// all of it gets all of it: such a picture is decoded alone.
     ///
     /// # Panics
     /// Never: nobody closes the semaphore.
     pub async fn take(&self, bytes: u64) -> OwnedSemaphorePermit {
-        let permits = u32::try_from(bytes.div_ceil(PERMIT)).unwrap_or(u32::MAX).clamp(1, self.permits);
-        Arc::clone(&self.room).acquire_many_owned(permits).await.expect("nobody closes the semaphore")
+        let permits =
+            u32::try_from(bytes.div_ceil(PERMIT)).unwrap_or(u32::MAX).clamp(1, self.permits);
+        Arc::clone(&self.room)
+            .acquire_many_owned(permits)
+            .await
+            .expect("nobody closes the semaphore")
     }
 }
 

@@ -17,7 +17,8 @@ impl Default for Metrics {
 
 impl Metrics {
     /// The media type of [`Self::encode`]'s text.
-    pub const CONTENT_TYPE: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    pub const CONTENT_TYPE: &'static str =
+        "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
     /// Adds a metric as `mlvi_{name}`; name it with its unit, e.g. `decode_duration_seconds`.
     pub fn register<M: Metric>(&self, name: &str, help: &str, metric: M) {
@@ -29,7 +30,8 @@ impl Metrics {
     pub fn encode(&self) -> String {
         let mut text = String::new();
         let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
-        prometheus_client::encoding::text::encode(&mut text, &registry).expect("writing to a String never fails");
+        prometheus_client::encoding::text::encode(&mut text, &registry)
+            .expect("writing to a String never fails");
         text
     }
 }

@@ -1,4 +1,5 @@
-//! A unit asks the process of the same unit how it is: a health check for images that have no shell and no HTTP client.
+//! A unit asks the process of the same unit how it is: a health check for images that have no shell
+//! and no HTTP client.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -45,7 +46,11 @@ pub(crate) struct NoAnswer {
 
 impl fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the admin port {} (MLVI_ADMIN_LISTEN) does not answer: {}", self.address, self.source)
+        write!(
+            f,
+            "the admin port {} (MLVI_ADMIN_LISTEN) does not answer: {}",
+            self.address, self.source
+        )
     }
 }
 
@@ -69,13 +74,21 @@ fn exchange(address: SocketAddr, question: Question) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n", question.path())?;
+    write!(
+        stream,
+        "GET {} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n",
+        question.path()
+    )?;
     let mut bytes = Vec::new();
     stream.take(LONGEST_ANSWER_BYTES).read_to_end(&mut bytes)?;
     let answer = String::from_utf8_lossy(&bytes);
-    let unexpected = || io::Error::new(io::ErrorKind::InvalidData, "what came is not an HTTP answer");
+    let unexpected =
+        || io::Error::new(io::ErrorKind::InvalidData, "what came is not an HTTP answer");
     let (head, text) = answer.split_once("\r\n\r\n").ok_or_else(unexpected)?;
-    let status = head.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).ok_or_else(unexpected)?;
+    let status = head
+        .strip_prefix("HTTP/1.")
+        .and_then(|rest| rest.split(' ').nth(1))
+        .ok_or_else(unexpected)?;
     Ok(Answer { yes: status == "200", text: text.trim_end().to_owned() })
 }
 
@@ -105,7 +118,10 @@ mod tests {
         let _stalled = shell.health.heartbeat("loop", Duration::ZERO);
         // overdue as soon as the clock has moved
         while asked(address, Question::Live).await.unwrap().yes {}
-        assert!(asked(address, Question::Ready).await.unwrap().yes, "to be ready is another question");
+        assert!(
+            asked(address, Question::Ready).await.unwrap().yes,
+            "to be ready is another question"
+        );
     }
 
     #[test]
@@ -113,6 +129,9 @@ mod tests {
         let (listen, address) = Listen::loopback().unwrap();
         drop(listen);
         let error = ask(address, Question::Live).unwrap_err().to_string();
-        assert!(error.contains(&address.to_string()) && error.contains("MLVI_ADMIN_LISTEN"), "{error}");
+        assert!(
+            error.contains(&address.to_string()) && error.contains("MLVI_ADMIN_LISTEN"),
+            "{error}"
+        );
     }
 }

@@ -1,8 +1,15 @@
 //! The whole `main` of a unit binary.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "help and configuration errors are for the person at the terminal")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "help and configuration errors are for the person at the terminal"
+)]
 
 use crate::probe::{self, Question};
-use crate::{Listen, Memory, ShellConfig, Telemetry, cancel_on_signal, frugal_allocator, raise_descriptor_limit};
+use crate::{
+    Listen, Memory, ShellConfig, Telemetry, cancel_on_signal, frugal_allocator,
+    raise_descriptor_limit,
+};
 use settings::{CONFIG_FILE_VARIABLE, ConfigError, Settings};
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
@@ -10,11 +17,13 @@ use tokio_util::sync::CancellationToken;
 /// The exit code for a configuration that a unit cannot start with: `EX_USAGE` of `sysexits.h`.
 pub const EXIT_USAGE: u8 = 64;
 
-/// Reads the settings, installs tracing, raises the limit of open files, runs the unit until it ends or a signal comes.
+/// Reads the settings, installs tracing, raises the limit of open files, runs the unit until it
+/// ends or a signal comes.
 ///
-/// Answers `--help` with every variable that `parse` reads, and `--ready` and `--live` with what a process of the same settings that runs
-/// already says of itself (exit code 0 or 1). Exits 64 when a setting is not allowed, naming it, and 1 when `run`
-/// fails. `about` is one sentence on what the unit does.
+/// Answers `--help` with every variable that `parse` reads, and `--ready` and `--live` with what a
+/// process of the same settings that runs already says of itself (exit code 0 or 1). Exits 64 when
+/// a setting is not allowed, naming it, and 1 when `run` fails. `about` is one sentence on what the
+/// unit does.
 pub fn main_with<C, E, F>(
     unit: &'static str,
     about: &str,
@@ -38,7 +47,9 @@ where
         Some("--ready") => return ask(unit, Question::Ready),
         Some("--live") => return ask(unit, Question::Live),
         Some(other) => {
-            eprintln!("{unit}: unknown argument '{other}': settings come from environment variables, see {unit} --help");
+            eprintln!(
+                "{unit}: unknown argument '{other}': settings come from environment variables, see {unit} --help"
+            );
             return ExitCode::from(EXIT_USAGE);
         }
     }
@@ -64,7 +75,8 @@ where
         tracing::info!(unit, version = env!("CARGO_PKG_VERSION"), memory = %Memory::of_this_process(), "starting");
         run(config, shutdown).await
     });
-    // whatever still runs belongs to frames that were not finished within the drain time: they are not committed
+    // whatever still runs belongs to frames that were not finished within the drain time: they are
+    // not committed
     runtime.shutdown_background();
     match outcome {
         Ok(()) => {
@@ -80,7 +92,8 @@ where
 
 /// The answer goes to standard output, and says why when it is no.
 fn ask(unit: &'static str, question: Question) -> ExitCode {
-    let address = Settings::from_environment().map(|mut settings| ShellConfig::from_settings(&mut settings, unit).admin);
+    let address = Settings::from_environment()
+        .map(|mut settings| ShellConfig::from_settings(&mut settings, unit).admin);
     let answer = match address {
         Ok(Listen::Address(admin)) => probe::ask(admin, question),
         Ok(Listen::Bound(_)) => unreachable!("settings give addresses"),
@@ -121,8 +134,15 @@ fn help<C>(unit: &str, about: &str, parse: fn(&mut Settings) -> C) -> String {
          (environment variables, or lines VARIABLE = value in the TOML file that {CONFIG_FILE_VARIABLE} names):\n"
     );
     for variable in settings.variables() {
-        let default = if variable.default.is_empty() { String::new() } else { format!(" [default: {}]", variable.default) };
-        text += &format!("\n  {}{default}\n      {}\n      ({})\n", variable.name, variable.help, variable.allowed);
+        let default = if variable.default.is_empty() {
+            String::new()
+        } else {
+            format!(" [default: {}]", variable.default)
+        };
+        text += &format!(
+            "\n  {}{default}\n      {}\n      ({})\n",
+            variable.name, variable.help, variable.allowed
+        );
     }
     text
 }
@@ -133,9 +153,17 @@ mod tests {
 
     #[test]
     fn help_lists_every_variable_with_its_default_and_what_is_allowed() {
-        let text = help("unit", "does its work", |settings| settings.number("MLVI_THREADS", 2u8, 1..=64, "how many threads"));
-        for part in ["does its work", "MLVI_THREADS [default: 2]", "how many threads", "from 1 to 64", "MLVI_LOG", "MLVI_CONFIG"]
-        {
+        let text = help("unit", "does its work", |settings| {
+            settings.number("MLVI_THREADS", 2u8, 1..=64, "how many threads")
+        });
+        for part in [
+            "does its work",
+            "MLVI_THREADS [default: 2]",
+            "how many threads",
+            "from 1 to 64",
+            "MLVI_LOG",
+            "MLVI_CONFIG",
+        ] {
             assert!(text.contains(part), "{part} is not in: {text}");
         }
     }

@@ -36,13 +36,19 @@ impl Telemetry {
             "a level (error, warn, info, debug, trace) or a list such as info,frame_bus=debug",
             "which events are logged",
         );
-        let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
-        let format =
-            settings.choice("MLVI_LOG_FORMAT", "auto", &formats, "how log lines look; auto is text on a terminal, else JSON");
+        let formats =
+            [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
+        let format = settings.choice(
+            "MLVI_LOG_FORMAT",
+            "auto",
+            &formats,
+            "how log lines look; auto is text on a terminal, else JSON",
+        );
         Self { filter, format }
     }
 
-    /// Sends this process's events to standard error. A second call in the same process changes nothing.
+    /// Sends this process's events to standard error. A second call in the same process changes
+    /// nothing.
     pub fn install(self) {
         let json = match self.format {
             LogFormat::Auto => !std::io::stderr().is_terminal(),

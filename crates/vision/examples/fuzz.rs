@@ -1,6 +1,8 @@
-//! Decodes damaged copies of files until the time is up: `fuzz SECONDS FILE...`. `.ci/fuzz` runs it under a sanitizer.
+//! Decodes damaged copies of files until the time is up: `fuzz SECONDS FILE...`. `.ci/fuzz` runs it
+//! under a sanitizer.
 //!
-//! What it looks for shows outside of it: a panic, a crash, an access to memory that is not its own.
+//! What it looks for shows outside of it: a panic, a crash, an access to memory that is not its
+//! own.
 
 #![allow(clippy::print_stdout, reason = "a program for the command line")]
 
@@ -22,7 +24,8 @@ impl Dice {
     }
 }
 
-/// A few changes of the kinds that a decoder stumbles over: bits, lengths, markers, pieces missing or doubled, an early end.
+/// A few changes of the kinds that a decoder stumbles over: bits, lengths, markers, pieces missing
+/// or doubled, an early end.
 fn damage(bytes: &[u8], others: &[u8], dice: &mut Dice) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..=dice.below(6) {
@@ -49,8 +52,12 @@ fn damage(bytes: &[u8], others: &[u8], dice: &mut Dice) -> Vec<u8> {
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let seconds = arguments.next().and_then(|text| text.parse().ok()).context("usage: fuzz SECONDS FILE...")?;
-    let files = arguments.map(|path| std::fs::read(&path).context(path)).collect::<Result<Vec<_>>>()?;
+    let seconds = arguments
+        .next()
+        .and_then(|text| text.parse().ok())
+        .context("usage: fuzz SECONDS FILE...")?;
+    let files =
+        arguments.map(|path| std::fs::read(&path).context(path)).collect::<Result<Vec<_>>>()?;
     let whole = files.iter().filter(|bytes| decode(bytes, &LIMITS).is_ok()).count();
     println!("{} files, {whole} of them can be decoded", files.len());
     let (mut dice, mut decoded, mut refused) = (Dice(0x9E37_79B9_7F4A_7C15), 0u64, 0u64);

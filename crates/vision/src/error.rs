@@ -34,13 +34,21 @@ impl VisionError {
         Self::Corrupt(detail.to_string())
     }
 
-    /// The problem document that a client gets: 415 for what is no image of ours, 422 for everything else.
+    /// The problem document that a client gets: 415 for what is no image of ours, 422 for
+    /// everything else.
     #[must_use]
     pub fn problem(&self) -> Problem {
         match self {
-            Self::UnknownFormat => Problem::new(415, "not-an-image", "The body is not an image that is read", self.to_string()),
+            Self::UnknownFormat => Problem::new(
+                415,
+                "not-an-image",
+                "The body is not an image that is read",
+                self.to_string(),
+            ),
             Self::TooManyPixels { .. } => Problem::too_many_pixels(self.to_string()),
-            Self::Truncated | Self::Corrupt(_) | Self::Encode(_) => Problem::undecodable(self.to_string()),
+            Self::Truncated | Self::Corrupt(_) | Self::Encode(_) => {
+                Problem::undecodable(self.to_string())
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The orientation of a picture, as Pillow's `ImageOps.exif_transpose` finds it: in EXIF, or else in XMP.
+//! The orientation of a picture, as Pillow's `ImageOps.exif_transpose` finds it: in EXIF, or else
+//! in XMP.
 
 use crate::outline::Metadata;
 use image::metadata::Orientation;
@@ -34,7 +35,8 @@ fn tag(mut exif: &[u8]) -> Option<Tag> {
     let entries = directory.get(2..)?.chunks_exact(12).take(order.u16(directory)?.into());
     let mut claimed = 0u64;
     for entry in entries {
-        let (number, kind, count) = (order.u16(entry)?, order.u16(&entry[2..])?, order.u32(&entry[4..])?);
+        let (number, kind, count) =
+            (order.u16(entry)?, order.u16(&entry[2..])?, order.u32(&entry[4..])?);
         let Some(unit) = unit_bytes(kind) else { continue };
         let length = u64::from(count) * unit;
         let data = if length > 4 {
@@ -89,7 +91,8 @@ impl Order {
         self.bytes(data).map(u32::from_be_bytes)
     }
 
-    /// The first value of numeric data, when it is a whole number that an orientation can be. Bytes and text are no numbers.
+    /// The first value of numeric data, when it is a whole number that an orientation can be. Bytes
+    /// and text are no numbers.
     fn whole(self, kind: u16, data: &[u8]) -> Option<u8> {
         let value = match kind {
             3 | 8 => f64::from(self.u16(data)?),
@@ -127,7 +130,8 @@ mod tests {
 
     /// A big-endian directory with one entry, whose value field these four bytes are.
     fn one(kind: u16, count: u32, value: [u8; 4], behind: &[u8]) -> Vec<u8> {
-        let entry = [&274u16.to_be_bytes()[..], &kind.to_be_bytes(), &count.to_be_bytes(), &value].concat();
+        let entry =
+            [&274u16.to_be_bytes()[..], &kind.to_be_bytes(), &count.to_be_bytes(), &value].concat();
         [&b"MM\0*\0\0\0\x08\0\x01"[..], &entry, &[0; 4], behind].concat()
     }
 

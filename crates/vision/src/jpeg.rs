@@ -8,11 +8,12 @@ use frame::ImageSize;
 use markers::Markers;
 use std::borrow::Cow;
 
-/// More scans than any encoder writes (about ten for a progressive JPEG), few enough to be decoded in bounded time: each of them
-/// may touch every pixel, and costs a file a few bytes.
+/// More scans than any encoder writes (about ten for a progressive JPEG), few enough to be decoded
+/// in bounded time: each of them may touch every pixel, and costs a file a few bytes.
 const MAX_SCANS: usize = 100;
 
-/// `JPEG_MAX_DIMENSION` of libjpeg, in pixels: a little less than the 65,535 that the format can express.
+/// `JPEG_MAX_DIMENSION` of libjpeg, in pixels: a little less than the 65,535 that the format can
+/// express.
 pub(crate) const MAX_SIDE: u16 = 65_500;
 
 /// The outside of a JPEG.
@@ -23,21 +24,30 @@ pub(crate) struct Jpeg<'a> {
     pub(crate) components: u8,
 }
 
-/// Walks from marker to marker up to the end of the image. Behind it, phones append other things: they are no part of it.
+/// Walks from marker to marker up to the end of the image. Behind it, phones append other things:
+/// they are no part of it.
 pub(crate) fn outline<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Jpeg<'a>, VisionError> {
     walk(bytes, limits, &mut |_| ())
 }
 
-/// The same, and the file again with nothing in it but the picture: application segments, comments and stray bytes between
-/// segments are left out, colour transforms that nobody has defined are the ones that libjpeg takes instead, and a sequential
-/// scan says that it has all frequencies. So no bytes but the picture's reach the decoder, and its warnings are all about them.
-pub(crate) fn tidied<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(Jpeg<'a>, Vec<u8>), VisionError> {
+/// The same, and the file again with nothing in it but the picture: application segments, comments
+/// and stray bytes between segments are left out, colour transforms that nobody has defined are the
+/// ones that libjpeg takes instead, and a sequential scan says that it has all frequencies. So no
+/// bytes but the picture's reach the decoder, and its warnings are all about them.
+pub(crate) fn tidied<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+) -> Result<(Jpeg<'a>, Vec<u8>), VisionError> {
     let mut tidy = Vec::with_capacity(bytes.len());
     let jpeg = walk(bytes, limits, &mut |piece| tidy.extend_from_slice(piece))?;
     Ok((jpeg, tidy))
 }
 
-fn walk<'a>(bytes: &'a [u8], limits: &Limits, keep: &mut dyn FnMut(&[u8])) -> Result<Jpeg<'a>, VisionError> {
+fn walk<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+    keep: &mut dyn FnMut(&[u8]),
+) -> Result<Jpeg<'a>, VisionError> {
     let mut markers = Markers::new(bytes);
     let mut header = Header::default();
     let mut frame: Option<Frame> = None;
@@ -47,7 +57,9 @@ fn walk<'a>(bytes: &'a [u8], limits: &Limits, keep: &mut dyn FnMut(&[u8])) -> Re
         let marker = markers.next()?;
         match marker {
             EOI => {
-                let frame = frame.filter(|_| scans > 0).ok_or_else(|| VisionError::corrupt("it ends before its pixels"))?;
+                let frame = frame
+                    .filter(|_| scans > 0)
+                    .ok_or_else(|| VisionError::corrupt("it ends before its pixels"))?;
                 keep(b"\xFF\xD9");
                 let outline = Outline { size: frame.size, metadata: header.metadata };
                 return Ok(Jpeg { outline, components: frame.components });
@@ -72,7 +84,9 @@ fn walk<'a>(bytes: &'a [u8], limits: &Limits, keep: &mut dyn FnMut(&[u8])) -> Re
                 }
                 scans += 1;
                 if scans > MAX_SCANS {
-                    return Err(VisionError::Corrupt(format!("it has more than {MAX_SCANS} scans")));
+                    return Err(VisionError::Corrupt(format!(
+                        "it has more than {MAX_SCANS} scans"
+                    )));
                 }
                 keep_segment(marker, &frame.scan_header(markers.segment()?), keep);
                 keep(markers.entropy_coded()?);
@@ -127,7 +141,9 @@ impl<'a> Header<'a> {
         match marker {
             0xE0 => self.jfif |= segment.len() >= 14 && segment.starts_with(b"JFIF\0"),
             0xE1 => self.metadata(segment),
-            0xEE if segment.len() >= 12 && segment.starts_with(b"Adobe") => self.adobe = Some(segment[11]),
+            0xEE if segment.len() >= 12 && segment.starts_with(b"Adobe") => {
+                self.adobe = Some(segment[11])
+            }
             _ => (),
         }
     }
@@ -155,7 +171,11 @@ impl<'a> Header<'a> {
                 (4, _) => 2,
                 (_, _) => 1,
             };
-            keep_segment(0xEE, &[b'A', b'd', b'o', b'b', b'e', 0, 100, 0, 0, 0, 0, transform], keep);
+            keep_segment(
+                0xEE,
+                &[b'A', b'd', b'o', b'b', b'e', 0, 100, 0, 0, 0, 0, transform],
+                keep,
+            );
         }
     }
 }
@@ -169,14 +189,20 @@ struct Frame {
 
 impl Frame {
     fn read(marker: u8, segment: &[u8]) -> Result<Self, VisionError> {
-        let [precision, y1, y0, x1, x0, components, ..] = *segment else { return Err(misplaced(marker)) };
+        let [precision, y1, y0, x1, x0, components, ..] = *segment else {
+            return Err(misplaced(marker));
+        };
         let (width, height) = (u16::from_be_bytes([x1, x0]), u16::from_be_bytes([y1, y0]));
         if width.max(height) > MAX_SIDE {
-            return Err(VisionError::Corrupt(format!("it is wider or higher than the {MAX_SIDE} pixels that are read")));
+            return Err(VisionError::Corrupt(format!(
+                "it is wider or higher than the {MAX_SIDE} pixels that are read"
+            )));
         }
         let size = ImageSize { width: width.into(), height: height.into() };
         if precision != 8 {
-            return Err(VisionError::Corrupt(format!("it has {precision} bits a colour component")));
+            return Err(VisionError::Corrupt(format!(
+                "it has {precision} bits a colour component"
+            )));
         }
         // two components have no agreed meaning
         if !matches!(components, 1 | 3 | 4) {
@@ -185,7 +211,8 @@ impl Frame {
         Ok(Self { size, components, sequential: matches!(marker, 0xC0 | 0xC1 | 0xC9) })
     }
 
-    /// Some encoders leave the range of frequencies of a sequential scan at zero; it has no choice, and decoders pass over it.
+    /// Some encoders leave the range of frequencies of a sequential scan at zero; it has no choice,
+    /// and decoders pass over it.
     fn scan_header<'a>(&self, segment: &'a [u8]) -> Cow<'a, [u8]> {
         let components = segment.first().map_or(0, |count| usize::from(*count));
         let range = 1 + 2 * components..4 + 2 * components;

@@ -1,7 +1,8 @@
 //! The only crate that names image codecs: decode under limits, sharpen, encode.
 //!
-//! Everything here is synchronous and pure: bytes in, pixels out. A 640×480 frame takes milliseconds, so call it from a
-//! thread of its own, never from async code; [`probe`] alone is cheap enough for that.
+//! Everything here is synchronous and pure: bytes in, pixels out. A 640×480 frame takes
+//! milliseconds, so call it from a thread of its own, never from async code; [`probe`] alone is
+//! cheap enough for that.
 
 mod decode;
 mod encode;

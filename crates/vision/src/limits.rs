@@ -6,8 +6,9 @@ use frame::{DEFAULT_MAX_PIXELS, ImageSize};
 /// What an image may cost at most.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// The most pixels, width × height. Decoding takes about 3 bytes for each, about 9 for a JPEG that is progressive
-    /// or has its colours in scans apart, and at most 15 (such a JPEG in four colours).
+    /// The most pixels, width × height. Decoding takes about 3 bytes for each, about 9 for a JPEG
+    /// that is progressive or has its colours in scans apart, and at most 15 (such a JPEG in
+    /// four colours).
     pub max_pixels: u64,
 }
 

@@ -11,7 +11,9 @@ pub(crate) fn upright(image: RgbImage, orientation: Orientation) -> RgbImage {
     }
     let ImageSize { width, height } = image.size();
     let buffer = image::RgbImage::from_raw(width, height, image.into_data());
-    let mut image = DynamicImage::ImageRgb8(buffer.expect("an RgbImage has exactly the bytes that its size says"));
+    let mut image = DynamicImage::ImageRgb8(
+        buffer.expect("an RgbImage has exactly the bytes that its size says"),
+    );
     image.apply_orientation(orientation);
     own(image)
 }
@@ -20,5 +22,6 @@ pub(crate) fn upright(image: RgbImage, orientation: Orientation) -> RgbImage {
 pub(crate) fn own(image: DynamicImage) -> RgbImage {
     let rgb = image.into_rgb8();
     let size = ImageSize { width: rgb.width(), height: rgb.height() };
-    RgbImage::new(size, rgb.into_raw()).expect("a decoded image has pixels, and three bytes for each")
+    RgbImage::new(size, rgb.into_raw())
+        .expect("a decoded image has pixels, and three bytes for each")
 }

@@ -3,7 +3,8 @@
 use frame::ImageSize;
 use std::borrow::Cow;
 
-/// Size and orientation as they stand in the file; nothing in it was taken on trust: every length was held against the file's own.
+/// Size and orientation as they stand in the file; nothing in it was taken on trust: every length
+/// was held against the file's own.
 #[derive(Debug)]
 pub(crate) struct Outline<'a> {
     /// As stored.

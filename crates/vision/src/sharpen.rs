@@ -2,15 +2,18 @@
 
 use frame::RgbImage;
 
-/// Sharpens by `factor`: 1.0 changes nothing, above sharpens, below blurs, 0.0 is the smoothed image.
+/// Sharpens by `factor`: 1.0 changes nothing, above sharpens, below blurs, 0.0 is the smoothed
+/// image.
 ///
-/// The algorithm is that of Pillow's `ImageEnhance.Sharpness(image).enhance(factor)`: the image is smoothed by the 3×3 kernel
-/// `(1,1,1, 1,5,1, 1,1,1) / 13`, rounded to nearest, with the outermost pixels left as they are; then
-/// `smooth + factor · (image − smooth)` is computed in single precision, clipped to 0–255 and cut off to an integer.
-/// Sources: Pillow's `ImageFilter.SMOOTH`, `Filter.c` and `Blend.c`.
+/// The algorithm is that of Pillow's `ImageEnhance.Sharpness(image).enhance(factor)`: the image is
+/// smoothed by the 3×3 kernel `(1,1,1, 1,5,1, 1,1,1) / 13`, rounded to nearest, with the outermost
+/// pixels left as they are; then `smooth + factor · (image − smooth)` is computed in single
+/// precision, clipped to 0–255 and cut off to an integer. Sources: Pillow's `ImageFilter.SMOOTH`,
+/// `Filter.c` and `Blend.c`.
 ///
-/// About 1 ms for 640×480 pixels. The loops are laid out for the compiler's vectoriser; sums of nine bytes by weights that add
-/// up to 13 cannot overflow 16 bits, and wrapping additions spare the checks that would keep it from vectorising.
+/// About 1 ms for 640×480 pixels. The loops are laid out for the compiler's vectoriser; sums of
+/// nine bytes by weights that add up to 13 cannot overflow 16 bits, and wrapping additions spare
+/// the checks that would keep it from vectorising.
 #[must_use]
 pub fn sharpen(image: &RgbImage, factor: f32) -> RgbImage {
     let (row_bytes, rows) = (image.width() as usize * 3, image.height() as usize);
@@ -28,16 +31,20 @@ pub fn sharpen(image: &RgbImage, factor: f32) -> RgbImage {
             }
             let inner = 3..row_bytes - 3;
             let out = &mut sharpened[row * row_bytes..][inner.clone()];
-            // the nine neighbours are three column sums: one pixel to the left, here, one to the right
+            // the nine neighbours are three column sums: one pixel to the left, here, one to the
+            // right
             let (left, middle, right) = (&sums[..row_bytes - 6], &sums[inner.clone()], &sums[6..]);
-            for ((((out, pixel), l), m), r) in out.iter_mut().zip(&here[inner]).zip(left).zip(middle).zip(right) {
+            for ((((out, pixel), l), m), r) in
+                out.iter_mut().zip(&here[inner]).zip(left).zip(middle).zip(right)
+            {
                 let pixel = u16::from(*pixel);
                 let sum = l.wrapping_add(*m).wrapping_add(*r).wrapping_add(4 * pixel);
                 *out = blend(over_13(sum), pixel, factor);
             }
         }
     }
-    RgbImage::new(image.size(), sharpened).expect("as many bytes as the image that it was made from")
+    RgbImage::new(image.size(), sharpened)
+        .expect("as many bytes as the image that it was made from")
 }
 
 /// `sum / 13`, rounded to nearest; exact for every sum of nine weights that add up to 13 (tested).
@@ -70,7 +77,9 @@ mod tests {
         let (width, height) = (image.width() as usize, image.height() as usize);
         let at = |x: usize, y: usize, c: usize| f64::from(image.data()[(y * width + x) * 3 + c]);
         let mut out = Vec::new();
-        for (y, x, c) in (0..height).flat_map(|y| (0..width).flat_map(move |x| (0..3).map(move |c| (y, x, c)))) {
+        for (y, x, c) in
+            (0..height).flat_map(|y| (0..width).flat_map(move |x| (0..3).map(move |c| (y, x, c))))
+        {
             let border = x == 0 || y == 0 || x + 1 >= width || y + 1 >= height;
             let smooth = if border {
                 at(x, y, c)

@@ -47,8 +47,16 @@ fn a_file_cut_anywhere_is_refused() {
     for (index, bytes) in specimens().iter().enumerate() {
         for length in (12..bytes.len()).step_by(97).chain(bytes.len() - 12..bytes.len()) {
             let cut = &bytes[..length];
-            assert!(probe(cut, &LIMITS).is_err(), "probe, specimen {index} cut to {length} of {}", bytes.len());
-            assert!(decode(cut, &LIMITS).is_err(), "decode, specimen {index} cut to {length} of {}", bytes.len());
+            assert!(
+                probe(cut, &LIMITS).is_err(),
+                "probe, specimen {index} cut to {length} of {}",
+                bytes.len()
+            );
+            assert!(
+                decode(cut, &LIMITS).is_err(),
+                "decode, specimen {index} cut to {length} of {}",
+                bytes.len()
+            );
         }
     }
 }
@@ -67,7 +75,8 @@ fn a_jpeg_cut_off_in_its_scan_is_called_truncated() {
 fn a_missing_part_is_noticed_even_when_the_end_marker_is_there() {
     let bytes = baseline();
     let start = scan_start(&bytes);
-    // what fits into the decoder's bit buffer is not noticed: 8 bytes, and up to 8 more that were read ahead
+    // what fits into the decoder's bit buffer is not noticed: 8 bytes, and up to 8 more that were
+    // read ahead
     for length in (start..bytes.len() - 20).step_by(61) {
         let closed = [&bytes[..length], b"\xFF\xD9"].concat();
         assert!(decode(&closed, &LIMITS).is_err(), "cut to {length} of {}", bytes.len());
@@ -105,7 +114,8 @@ fn padding_before_the_end_marker_does_not_matter() {
     }
 }
 
-/// A segment that is not known as one is passed over; what is missing then is an error, unless the picture does without.
+/// A segment that is not known as one is passed over; what is missing then is an error, unless the
+/// picture does without.
 #[test]
 fn damaged_markers_never_make_another_picture() {
     let bytes = baseline();
@@ -114,7 +124,9 @@ fn damaged_markers_never_make_another_picture() {
     // every marker of the header, from the one behind the start marker
     let mut at = 2;
     while at < scan_start(&bytes) {
-        for change in [[0x00, bytes[at + 1]], [0xFF, 0xD8], [0xFF, 0xD9], [0xFF, 0xD0], [0xFF, 0x05]] {
+        for change in
+            [[0x00, bytes[at + 1]], [0xFF, 0xD8], [0xFF, 0xD9], [0xFF, 0xD0], [0xFF, 0x05]]
+        {
             let mut damaged = bytes.clone();
             damaged[at..at + 2].copy_from_slice(&change);
             match decode(&damaged, &LIMITS) {

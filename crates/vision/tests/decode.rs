@@ -20,7 +20,12 @@ fn difference(a: &RgbImage, b: &RgbImage) -> f64 {
 }
 
 /// JPEG at quality 90 with these settings.
-fn jpeg(pixels: &[u8], size: (u16, u16), color: ColorType, change: impl Fn(&mut Encoder<&mut Vec<u8>>)) -> Vec<u8> {
+fn jpeg(
+    pixels: &[u8],
+    size: (u16, u16),
+    color: ColorType,
+    change: impl Fn(&mut Encoder<&mut Vec<u8>>),
+) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, 90);
     change(&mut encoder);
@@ -43,12 +48,27 @@ fn lossless_formats_come_back_exactly() {
 fn every_kind_of_png_becomes_rgb() {
     let image = picture(16, 9);
     let rgb = dynamic(&image);
-    for same in [DynamicImage::ImageRgba8(rgb.to_rgba8()), rgb.to_rgb16().into(), rgb.to_rgba16().into()] {
-        assert_eq!(decode(&encoded(&same, ImageFormat::Png), &LIMITS).unwrap(), image, "{:?}", same.color());
+    for same in
+        [DynamicImage::ImageRgba8(rgb.to_rgba8()), rgb.to_rgb16().into(), rgb.to_rgba16().into()]
+    {
+        assert_eq!(
+            decode(&encoded(&same, ImageFormat::Png), &LIMITS).unwrap(),
+            image,
+            "{:?}",
+            same.color()
+        );
     }
-    for grey in [DynamicImage::ImageLuma8(rgb.to_luma8()), rgb.to_luma16().into(), rgb.to_luma_alpha8().into()] {
+    for grey in [
+        DynamicImage::ImageLuma8(rgb.to_luma8()),
+        rgb.to_luma16().into(),
+        rgb.to_luma_alpha8().into(),
+    ] {
         let decoded = decode(&encoded(&grey, ImageFormat::Png), &LIMITS).unwrap();
-        assert!(decoded.data().chunks(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]), "{:?}", grey.color());
+        assert!(
+            decoded.data().chunks(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]),
+            "{:?}",
+            grey.color()
+        );
     }
 }
 
@@ -63,8 +83,11 @@ fn transparent_pixels_show_their_stored_colour() {
 fn every_kind_of_jpeg_becomes_rgb() {
     let image = picture(61, 47);
     let size = (61, 47);
-    let color = |change: &dyn Fn(&mut Encoder<&mut Vec<u8>>)| jpeg(image.data(), size, ColorType::Rgb, change);
-    let cmyk: Vec<u8> = image.data().chunks(3).flat_map(|p| [255 - p[0], 255 - p[1], 255 - p[2], 0]).collect();
+    let color = |change: &dyn Fn(&mut Encoder<&mut Vec<u8>>)| {
+        jpeg(image.data(), size, ColorType::Rgb, change)
+    };
+    let cmyk: Vec<u8> =
+        image.data().chunks(3).flat_map(|p| [255 - p[0], 255 - p[1], 255 - p[2], 0]).collect();
     let kinds = [
         ("4:4:4", color(&|encoder| encoder.set_sampling_factor(SamplingFactor::R_4_4_4))),
         ("4:2:2", color(&|encoder| encoder.set_sampling_factor(SamplingFactor::R_4_2_2))),
@@ -77,7 +100,11 @@ fn every_kind_of_jpeg_becomes_rgb() {
     ];
     for (kind, bytes) in kinds {
         let decoded = decode(&bytes, &LIMITS).unwrap_or_else(|error| panic!("{kind}: {error}"));
-        assert!(difference(&decoded, &image) < 6.0, "{kind} is {} levels off", difference(&decoded, &image));
+        assert!(
+            difference(&decoded, &image) < 6.0,
+            "{kind} is {} levels off",
+            difference(&decoded, &image)
+        );
         assert_eq!(probe(&bytes, &LIMITS).unwrap().size, image.size(), "{kind}");
     }
     let grey: Vec<u8> = image.data().chunks(3).map(|pixel| pixel[0]).collect();
@@ -134,15 +161,22 @@ fn exif(orientation: u8) -> Vec<u8> {
 fn every_orientation_is_turned_upright() {
     let upright = picture(48, 32);
     for value in 1..=8 {
-        // the opposite of an orientation is itself, except for the two quarter turns, which undo each other
+        // the opposite of an orientation is itself, except for the two quarter turns, which undo
+        // each other
         let undo = [0, 1, 2, 3, 4, 5, 8, 7, 6][usize::from(value)];
         let mut stored = dynamic(&upright);
         stored.apply_orientation(image::metadata::Orientation::from_exif(undo).unwrap());
         let (width, height) = (stored.width(), stored.height());
 
-        let with_exif = |encoder: &mut Encoder<&mut Vec<u8>>| encoder.add_exif_metadata(&exif(value)).unwrap();
-        let bytes = jpeg(stored.as_bytes(), (width as u16, height as u16), ColorType::Rgb, with_exif);
-        assert_eq!(probe(&bytes, &LIMITS).unwrap().size, ImageSize { width, height }, "the size is as stored");
+        let with_exif =
+            |encoder: &mut Encoder<&mut Vec<u8>>| encoder.add_exif_metadata(&exif(value)).unwrap();
+        let bytes =
+            jpeg(stored.as_bytes(), (width as u16, height as u16), ColorType::Rgb, with_exif);
+        assert_eq!(
+            probe(&bytes, &LIMITS).unwrap().size,
+            ImageSize { width, height },
+            "the size is as stored"
+        );
         let decoded = decode(&bytes, &LIMITS).unwrap();
         assert!(difference(&decoded, &upright) < 6.0, "orientation {value}");
     }
@@ -165,7 +199,9 @@ fn a_png_is_turned_upright_too() {
 /// PNG's checksum, bit by bit.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 })
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 }
+        })
     })
 }
 
@@ -180,7 +216,10 @@ fn bombs_are_refused_before_they_are_unpacked() {
     let webp = encoded(&dynamic(&picture(1200, 1200)), ImageFormat::WebP);
     for bytes in [png, jpeg, webp] {
         for error in [probe(&bytes, &LIMITS).unwrap_err(), decode(&bytes, &LIMITS).unwrap_err()] {
-            assert!(matches!(error, VisionError::TooManyPixels { limit: 1_000_000, .. }), "{error}");
+            assert!(
+                matches!(error, VisionError::TooManyPixels { limit: 1_000_000, .. }),
+                "{error}"
+            );
             assert_eq!(error.problem().status, 422);
         }
     }
@@ -223,14 +262,25 @@ fn stray_bytes_before_markers_change_nothing() {
         for stray in [&[0; 3][..], &[0; 8], &mixed[..16], &mixed] {
             let bytes = [&whole[..at], stray, &whole[at..]].concat();
             assert!(probe(&bytes, &LIMITS).is_ok());
-            assert_eq!(decode(&bytes, &LIMITS).unwrap(), image, "{} bytes at {at} of {}", stray.len(), whole.len());
+            assert_eq!(
+                decode(&bytes, &LIMITS).unwrap(),
+                image,
+                "{} bytes at {at} of {}",
+                stray.len(),
+                whole.len()
+            );
         }
     }
 }
 
 #[test]
 fn a_scan_a_colour_shows_what_one_scan_shows() {
-    for factor in [SamplingFactor::R_4_4_4, SamplingFactor::R_4_2_2, SamplingFactor::R_4_2_0, SamplingFactor::R_4_4_0] {
+    for factor in [
+        SamplingFactor::R_4_4_4,
+        SamplingFactor::R_4_2_2,
+        SamplingFactor::R_4_2_0,
+        SamplingFactor::R_4_4_0,
+    ] {
         for size in [(61, 47), (64, 48), (1, 1), (17, 33)] {
             let image = picture(size.0.into(), size.1.into());
             let coded = |apart: bool| {
@@ -239,9 +289,11 @@ fn a_scan_a_colour_shows_what_one_scan_shows() {
                     encoder.set_optimized_huffman_tables(apart);
                 })
             };
-            let scans = |bytes: &[u8]| bytes.windows(2).filter(|pair| *pair == [0xFF, 0xDA]).count();
+            let scans =
+                |bytes: &[u8]| bytes.windows(2).filter(|pair| *pair == [0xFF, 0xDA]).count();
             assert_eq!((scans(&coded(false)), scans(&coded(true))), (1, 3));
-            let [together, apart] = [false, true].map(|apart| decode(&coded(apart), &LIMITS).unwrap());
+            let [together, apart] =
+                [false, true].map(|apart| decode(&coded(apart), &LIMITS).unwrap());
             assert!(together == apart, "{factor:?}, {size:?}");
         }
     }
@@ -259,7 +311,9 @@ fn extended_webp(image: &DynamicImage, kind: &[u8; 4], content: &[u8]) -> Vec<u8
     let simple = encoded(image, ImageFormat::WebP);
     let [w, h] = [image.width() - 1, image.height() - 1].map(u32::to_le_bytes);
     let header = [b"VP8X\x0A\0\0\0\x08\0\0\0", &w[..3], &h[..3]].concat();
-    let chunk = [&kind[..], &(content.len() as u32).to_le_bytes(), content, &[0][..content.len() % 2]].concat();
+    let chunk =
+        [&kind[..], &(content.len() as u32).to_le_bytes(), content, &[0][..content.len() % 2]]
+            .concat();
     let form = [b"WEBP", &header[..], &simple[12..], &chunk].concat();
     [&b"RIFF"[..], &(form.len() as u32).to_le_bytes(), &form].concat()
 }
@@ -268,7 +322,8 @@ fn extended_webp(image: &DynamicImage, kind: &[u8; 4], content: &[u8]) -> Vec<u8
 fn an_orientation_may_be_long() {
     let upright = picture(48, 32);
     let stored = dynamic(&upright).rotate270();
-    let with_exif = |encoder: &mut Encoder<&mut Vec<u8>>| encoder.add_exif_metadata(&exif_long(6)).unwrap();
+    let with_exif =
+        |encoder: &mut Encoder<&mut Vec<u8>>| encoder.add_exif_metadata(&exif_long(6)).unwrap();
     let bytes = jpeg(stored.as_bytes(), (32, 48), ColorType::Rgb, with_exif);
     assert!(difference(&decode(&bytes, &LIMITS).unwrap(), &upright) < 6.0);
     for exif in [exif_long(6), [b"Exif\0\0", &exif_long(6)[..]].concat(), exif(6)] {

@@ -1,6 +1,8 @@
-//! JPEGs of every coding and every orientation, made by a script, against what Pillow shows of them.
+//! JPEGs of every coding and every orientation, made by a script, against what Pillow shows of
+//! them.
 //!
-//! Needs a Python that can import Pillow and numpy (`MLVI_PYTHON`); without, it says that it is skipped.
+//! Needs a Python that can import Pillow and numpy (`MLVI_PYTHON`); without, it says that it is
+//! skipped.
 
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
@@ -33,25 +35,48 @@ struct Specimen<'a> {
 impl<'a> Specimen<'a> {
     fn parse(line: &'a str) -> Option<Self> {
         let mut fields = line.split('\t');
-        let [kind, state, name, pillow] = [fields.next()?, fields.next()?, fields.next()?, fields.next()?];
+        let [kind, state, name, pillow] =
+            [fields.next()?, fields.next()?, fields.next()?, fields.next()?];
         let size = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
         Some(Self { kind, whole: state == "whole", name, pillow, size })
     }
 
-    /// Whether it was refused; an error when it shows another picture than Pillow, or is refused although it is whole.
+    /// Whether it was refused; an error when it shows another picture than Pillow, or is refused
+    /// although it is whole.
     fn judge(&self, folder: &Path) -> Result<bool> {
         let bytes = std::fs::read(folder.join(format!("{}.jpg", self.name)))?;
         match decode(&bytes, &Limits::default()) {
             Ok(image) => {
-                ensure!(self.pillow != "nothing", "Pillow shows nothing, ours is {:?}", image.size());
-                ensure!((image.width(), image.height()) == self.size, "{:?} instead of {:?}", image.size(), self.size);
+                ensure!(
+                    self.pillow != "nothing",
+                    "Pillow shows nothing, ours is {:?}",
+                    image.size()
+                );
+                ensure!(
+                    (image.width(), image.height()) == self.size,
+                    "{:?} instead of {:?}",
+                    image.size(),
+                    self.size
+                );
                 let theirs = std::fs::read(folder.join(format!("{}.rgb", self.name)))?;
-                let different = image.data().iter().zip(&theirs).filter(|(ours, theirs)| ours != theirs).count();
+                let different = image
+                    .data()
+                    .iter()
+                    .zip(&theirs)
+                    .filter(|(ours, theirs)| ours != theirs)
+                    .count();
                 ensure!(different == 0, "{different} of {} values differ", theirs.len());
-                ensure!(probe(&bytes, &Limits::default()).is_ok(), "the door refuses what can be decoded");
+                ensure!(
+                    probe(&bytes, &Limits::default()).is_ok(),
+                    "the door refuses what can be decoded"
+                );
                 Ok(false)
             }
-            Err(error @ (VisionError::Truncated | VisionError::Corrupt(_) | VisionError::TooManyPixels { .. })) => {
+            Err(
+                error @ (VisionError::Truncated
+                | VisionError::Corrupt(_)
+                | VisionError::TooManyPixels { .. }),
+            ) => {
                 ensure!(!(self.whole && self.pillow == "pixels"), "refused: {error}");
                 Ok(true)
             }
@@ -62,7 +87,12 @@ impl<'a> Specimen<'a> {
 
 fn corpus(python: &Path, folder: &Path) -> Result<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/corpus.py");
-    let output = Command::new(python).arg("-B").arg(script).arg(folder).output().context("MLVI_PYTHON cannot be run")?;
+    let output = Command::new(python)
+        .arg("-B")
+        .arg(script)
+        .arg(folder)
+        .output()
+        .context("MLVI_PYTHON cannot be run")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(std::fs::read_to_string(folder.join("index"))?)
 }
@@ -89,7 +119,12 @@ fn every_picture_is_pillows_or_an_error() -> Result<()> {
     for (kind, Tally { equal, refused }) in &tallies {
         say(&format!("{kind}: {equal} equal to Pillow, {refused} refused"));
     }
-    ensure!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
+    ensure!(
+        wrong.is_empty(),
+        "{} are wrong:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(40)].join("\n")
+    );
     for kind in KINDS {
         let equal = tallies.get(kind).map_or(0, |tally| tally.equal);
         ensure!(equal > 0, "no file of the kind {kind:?} was compared");
@@ -99,7 +134,8 @@ fn every_picture_is_pillows_or_an_error() -> Result<()> {
     Ok(())
 }
 
-/// Of each of these at least one file must have been compared: a script that leaves out a kind would pass otherwise.
+/// Of each of these at least one file must have been compared: a script that leaves out a kind
+/// would pass otherwise.
 const KINDS: [&str; 20] = [
     "pillow",
     "pillow-optimize",

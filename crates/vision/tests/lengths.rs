@@ -1,6 +1,8 @@
-//! Lengths that a file claims, in a process that cannot have more memory than its small pictures need.
+//! Lengths that a file claims, in a process that cannot have more memory than its small pictures
+//! need.
 //!
-//! A decoder that believes a length and asks for it ends the process there, as it does on any machine with less memory.
+//! A decoder that believes a length and asks for it ends the process there, as it does on any
+//! machine with less memory.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
@@ -30,7 +32,12 @@ fn is_limited(test: &str) -> bool {
     command.args(["-c", &limited, "sh"]).arg(binary).args(["--exact", test, "--nocapture"]);
     let output = command.env(MARK, "1").output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{:?}\n{said}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{:?}\n{said}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(said.contains("1 passed"), "{said}");
     false
 }
@@ -52,7 +59,8 @@ const HEIGHT: u32 = 32;
 
 /// An extended header of these flags for pictures of this size.
 fn vp8x(flags: u8) -> Vec<u8> {
-    [&[flags, 0, 0, 0][..], &(WIDTH - 1).to_le_bytes()[..3], &(HEIGHT - 1).to_le_bytes()[..3]].concat()
+    [&[flags, 0, 0, 0][..], &(WIDTH - 1).to_le_bytes()[..3], &(HEIGHT - 1).to_le_bytes()[..3]]
+        .concat()
 }
 
 /// One of each kind, with everything in it that has a length.
@@ -61,7 +69,9 @@ fn specimens() -> Vec<Vec<u8>> {
     let jpeg = |change: &dyn Fn(&mut Encoder<&mut Vec<u8>>)| {
         let mut bytes = Vec::new();
         let mut encoder = Encoder::new(&mut bytes, 90);
-        encoder.add_exif_metadata(b"II*\0\x08\0\0\0\x01\0\x12\x01\x04\0\x01\0\0\0\x06\0\0\0\0\0\0\0").unwrap();
+        encoder
+            .add_exif_metadata(b"II*\0\x08\0\0\0\x01\0\x12\x01\x04\0\x01\0\0\0\x06\0\0\0\0\0\0\0")
+            .unwrap();
         encoder.add_icc_profile(&[7; 300]).unwrap();
         change(&mut encoder);
         encoder.encode(pixels.data(), WIDTH as u16, HEIGHT as u16, ColorType::Rgb).unwrap();
@@ -77,7 +87,8 @@ fn specimens() -> Vec<Vec<u8>> {
         (b"EXIF", b"II*\0\x08\0\0\0\0\0"),
         (b"XMP ", b"<x/>"),
     ];
-    let animated = [(b"VP8X", &vp8x(0x12)[..]), (b"ANIM", &[0; 6]), (b"ANMF", &frame), (b"ANMF", &frame)];
+    let animated =
+        [(b"VP8X", &vp8x(0x12)[..]), (b"ANIM", &[0; 6]), (b"ANMF", &frame), (b"ANMF", &frame)];
     let specimens = vec![
         jpeg(&|_| ()),
         jpeg(&|encoder| encoder.set_progressive(true)),
@@ -125,7 +136,8 @@ fn no_length_is_believed_wherever_it_stands() {
     if !is_limited("no_length_is_believed_wherever_it_stands") {
         return;
     }
-    let claims = [0xFFFF_FFFFu32, 0xFFFF_FFF0, 0x8000_0000, 0x7FFF_FFFF, 0x3FFF_3FFF, 0x0100_0000, 0];
+    let claims =
+        [0xFFFF_FFFFu32, 0xFFFF_FFF0, 0x8000_0000, 0x7FFF_FFFF, 0x3FFF_3FFF, 0x0100_0000, 0];
     let mut refused = 0;
     for specimen in specimens() {
         for at in 4..specimen.len().min(1_200) - 4 {
@@ -153,7 +165,8 @@ fn a_chunk_of_a_webp_that_claims_more_than_the_file_has_is_an_error() {
         for claim in [0xFFFF_FFF0u32, 0xFFFF_FFFF, 0x7FFF_FFFF, whole.len() as u32] {
             let mut bytes = whole.clone();
             bytes[at..at + 4].copy_from_slice(&claim.to_le_bytes());
-            for error in [probe(&bytes, &LIMITS).unwrap_err(), decode(&bytes, &LIMITS).unwrap_err()] {
+            for error in [probe(&bytes, &LIMITS).unwrap_err(), decode(&bytes, &LIMITS).unwrap_err()]
+            {
                 assert_eq!(error.problem().status, 422, "{error}");
             }
         }
@@ -168,7 +181,9 @@ fn what_unpacks_to_a_hundred_times_its_size_is_not_unpacked() {
     let packed = deflated(600 << 20);
     let image = picture(WIDTH, HEIGHT);
     let png = encoded(&dynamic(&image), ImageFormat::Png);
-    for (kind, head) in [(b"iCCP", &b"p\0\0"[..]), (b"zTXt", b"t\0\0"), (b"iTXt", b"XML:com.adobe.xmp\0\x01\0\0\0")] {
+    for (kind, head) in
+        [(b"iCCP", &b"p\0\0"[..]), (b"zTXt", b"t\0\0"), (b"iTXt", b"XML:com.adobe.xmp\0\x01\0\0\0")]
+    {
         let bomb = png_chunk(kind, &[head, &packed].concat());
         let bytes = [&png[..33], &bomb, &png[33..]].concat();
         assert_eq!(decode(&bytes, &LIMITS).unwrap(), image);
@@ -178,7 +193,8 @@ fn what_unpacks_to_a_hundred_times_its_size_is_not_unpacked() {
     let _ = decode(&bytes, &LIMITS);
 }
 
-/// The largest that the limit allows, in the coding that takes most: nothing grows with what the file says.
+/// The largest that the limit allows, in the coding that takes most: nothing grows with what the
+/// file says.
 #[test]
 fn the_largest_pictures_fit_their_bound() {
     let limits = Limits { max_pixels: 4_000_000 };

@@ -10,7 +10,8 @@ fn reference() -> Option<PathBuf> {
     let named = std::env::var_os("MLVI_REFERENCE_DIR").map(PathBuf::from);
     if named.is_none() {
         // what a passing test prints is not shown; standard error itself is
-        writeln!(std::io::stderr(), "skipped: MLVI_REFERENCE_DIR is not set").expect("standard error can be written");
+        writeln!(std::io::stderr(), "skipped: MLVI_REFERENCE_DIR is not set")
+            .expect("standard error can be written");
     }
     named
 }

@@ -17,9 +17,14 @@ pub(crate) struct Accepted {
     pub(crate) sequence: u64,
 }
 
-/// Checks a frame and sends it. When the client goes away meanwhile, the sending is finished all the same, so that every
-/// frame that the broker has is also known here.
-pub(crate) async fn accept(app: &Arc<App>, about: &About, upload: Upload, trace: TraceParent) -> Result<Accepted, Refusal> {
+/// Checks a frame and sends it. When the client goes away meanwhile, the sending is finished all
+/// the same, so that every frame that the broker has is also known here.
+pub(crate) async fn accept(
+    app: &Arc<App>,
+    about: &About,
+    upload: Upload,
+    trace: TraceParent,
+) -> Result<Accepted, Refusal> {
     let Upload { bytes, mut place, received_at, started } = upload;
     let (bytes, format) = door::check(bytes, app.limits.max_pixels).await?;
     place.wait()?;
@@ -39,10 +44,17 @@ pub(crate) async fn accept(app: &Arc<App>, about: &About, upload: Upload, trace:
     };
     let Envelope { frame_id, ref camera, sequence, .. } = envelope;
     let accepted = Accepted { frame_id, camera: camera.clone(), sequence };
-    let out = Outgoing { topic: app.topics.frames.clone(), key: envelope.key(), headers: envelope.to_headers(), payload: bytes };
+    let out = Outgoing {
+        topic: app.topics.frames.clone(),
+        key: envelope.key(),
+        headers: envelope.to_headers(),
+        payload: bytes,
+    };
     app.store.expect(envelope, place);
     let sending = app.tasks.spawn(send(app.clone(), frame_id, out));
-    sending.await.map_err(|error| Refusal::Internal(format!("sending the frame failed: {error}")))??;
+    sending
+        .await
+        .map_err(|error| Refusal::Internal(format!("sending the frame failed: {error}")))??;
     Ok(accepted)
 }
 

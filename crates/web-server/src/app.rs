@@ -14,10 +14,12 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The bus reads frames back one after the other, on a blocking thread each: one read and the next, further ones wait here.
+/// The bus reads frames back one after the other, on a blocking thread each: one read and the next,
+/// further ones wait here.
 const MAX_FRAME_READS: usize = 2;
 
-/// What frames on their way back to clients may fill together, in bytes: a client that takes its own slowly holds it meanwhile.
+/// What frames on their way back to clients may fill together, in bytes: a client that takes its
+/// own slowly holds it meanwhile.
 pub(crate) const MAX_FETCHED_BYTES: usize = 32 * 1024 * 1024;
 
 #[derive(Debug)]
@@ -44,9 +46,20 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(identity: ServedBy, limits: Limits, topics: Topics, bus: Bus, shutdown: CancellationToken) -> Self {
-        let bounds = Bounds { count: limits.max_jobs, bytes: limits.max_job_bytes, age: limits.job_ttl };
-        let room = Room::new(limits.max_pending_frames, limits.max_pending_bytes, limits.max_expected_wait);
+    pub(crate) fn new(
+        identity: ServedBy,
+        limits: Limits,
+        topics: Topics,
+        bus: Bus,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let bounds =
+            Bounds { count: limits.max_jobs, bytes: limits.max_job_bytes, age: limits.job_ttl };
+        let room = Room::new(
+            limits.max_pending_frames,
+            limits.max_pending_bytes,
+            limits.max_expected_wait,
+        );
         Self {
             identity,
             topics,
@@ -84,10 +97,15 @@ impl App {
 
     /// Whether older results have been read, so that what comes now is new.
     pub(crate) fn check_caught_up(&self) -> Result<(), Refusal> {
-        if self.caught_up.load(Ordering::Acquire) { Ok(()) } else { Err(Refusal::Starting("older results are still being read")) }
+        if self.caught_up.load(Ordering::Acquire) {
+            Ok(())
+        } else {
+            Err(Refusal::Starting("older results are still being read"))
+        }
     }
 
-    /// A final result was read, the first of its frame; older ones say nothing of how fast the tiers are now.
+    /// A final result was read, the first of its frame; older ones say nothing of how fast the
+    /// tiers are now.
     pub(crate) fn answered(&self, ours: bool) {
         if self.caught_up.load(Ordering::Acquire) {
             self.room.answered(ours);

@@ -1,4 +1,5 @@
-//! What waits at the broker, whoever took it: after a restart nobody else remembers, and other replicas' frames wait in the same queues.
+//! What waits at the broker, whoever took it: after a restart nobody else remembers, and other
+//! replicas' frames wait in the same queues.
 
 use crate::app::App;
 use frame_bus::{Lag, PartitionLag};
@@ -10,7 +11,8 @@ const EVERY: Duration = Duration::from_secs(2);
 /// After a look that failed: it will probably fail again.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// The consumer groups of the units that work on frames: their committed offsets tell what is not finished.
+/// The consumer groups of the units that work on frames: their committed offsets tell what is not
+/// finished.
 #[derive(Clone, Debug)]
 pub struct Groups {
     /// Of all preprocessors.
@@ -36,7 +38,8 @@ const RESULTS_WITHOUT_COMMIT: u64 = 20;
 pub(crate) async fn watch(app: &App, groups: &Groups, mut looks: Looks) {
     let looking = async {
         loop {
-            tokio::time::sleep(if look(app, groups, &mut looks).await { EVERY } else { AGAIN }).await;
+            tokio::time::sleep(if look(app, groups, &mut looks).await { EVERY } else { AGAIN })
+                .await;
         }
     };
     tokio::select! {
@@ -63,15 +66,25 @@ pub(crate) async fn look(app: &App, groups: &Groups, looks: &mut Looks) -> bool 
 }
 
 impl Looks {
-    /// How many frames wait in topics whose group is at work. A group of another name never commits, and its backlog would never end.
+    /// How many frames wait in topics whose group is at work. A group of another name never
+    /// commits, and its backlog would never end.
     fn behind(&mut self, lags: &[Lag], results: u64) -> u64 {
         let many_results = results.saturating_sub(self.results) >= RESULTS_WITHOUT_COMMIT;
         let mut waiting = 0;
         for (lag, before) in lags.iter().zip(&mut self.committed) {
-            let committed: Option<i64> = lag.partitions.iter().filter_map(|partition| partition.committed).reduce(|a, b| a + b);
+            let committed: Option<i64> = lag
+                .partitions
+                .iter()
+                .filter_map(|partition| partition.committed)
+                .reduce(|a, b| a + b);
             let is_at_work = committed.is_some() && !(many_results && committed == *before);
             if is_at_work {
-                waiting += lag.partitions.iter().filter(|of| of.committed.is_some()).map(PartitionLag::messages).sum::<u64>();
+                waiting += lag
+                    .partitions
+                    .iter()
+                    .filter(|of| of.committed.is_some())
+                    .map(PartitionLag::messages)
+                    .sum::<u64>();
             }
             if many_results || before.is_none() {
                 *before = committed;

@@ -55,7 +55,8 @@ pub struct Limits {
     pub max_job_bytes: usize,
     /// How many result streams may be open.
     pub max_streams: usize,
-    /// How many connections may be open. For a further one the connection that has idled longest is closed; when none idles, it waits.
+    /// How many connections may be open. For a further one the connection that has idled longest
+    /// is closed; when none idles, it waits.
     pub max_connections: usize,
     /// How many of them may come from one address; an IPv6 network of 64 bits counts as one.
     pub max_connections_per_peer: usize,
@@ -68,13 +69,19 @@ pub struct Limits {
 }
 
 impl Config {
-    /// Reads every setting; values with a problem get their default and are reported by [`Settings::finish`].
+    /// Reads every setting; values with a problem get their default and are reported by
+    /// [`Settings::finish`].
     pub fn from_settings(settings: &mut Settings) -> Self {
-        let http: SocketAddr =
-            settings.parsed("MLVI_HTTP_LISTEN", "0.0.0.0:5000", "ADDRESS:PORT", "where frames are taken and results given");
+        let http: SocketAddr = settings.parsed(
+            "MLVI_HTTP_LISTEN",
+            "0.0.0.0:5000",
+            "ADDRESS:PORT",
+            "where frames are taken and results given",
+        );
         let memory = Memory::from_settings(settings);
         let queue_bytes = memory.share(8, BusConfig::MIN_QUEUE_BYTES as u64, 64 << 20);
-        let bus = BusConfig { queue_bytes: bytes(queue_bytes), ..BusConfig::new(DEFAULT_BROKERS, UNIT) };
+        let bus =
+            BusConfig { queue_bytes: bytes(queue_bytes), ..BusConfig::new(DEFAULT_BROKERS, UNIT) };
         Self {
             shell: ShellConfig::from_settings(settings, UNIT),
             bus: BusConfig::from_settings_or(settings, bus),
@@ -197,8 +204,15 @@ impl Limits {
             ),
         };
         if limits.job_timeout > limits.job_ttl {
-            let allowed = format!("at most MLVI_JOB_TTL, which is {}", humantime::format_duration(limits.job_ttl));
-            settings.refuse("MLVI_JOB_TIMEOUT", humantime::format_duration(limits.job_timeout).to_string(), allowed);
+            let allowed = format!(
+                "at most MLVI_JOB_TTL, which is {}",
+                humantime::format_duration(limits.job_ttl)
+            );
+            settings.refuse(
+                "MLVI_JOB_TIMEOUT",
+                humantime::format_duration(limits.job_timeout).to_string(),
+                allowed,
+            );
         }
         limits
     }

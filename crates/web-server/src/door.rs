@@ -4,16 +4,22 @@ use crate::problem::Refusal;
 use frame::ImageFormat;
 use vision::{Limits, probe};
 
-/// Probing touches each byte once, at about 0.1 ms per megabyte; larger frames must not hold up the async threads for that.
+/// Probing touches each byte once, at about 0.1 ms per megabyte; larger frames must not hold up the
+/// async threads for that.
 const PROBE_ELSEWHERE: usize = 4 * 1024 * 1024;
 
-/// The image's format, told by its bytes. Refuses what is no image, is cut off, contradicts itself, or has too many pixels.
-pub(crate) async fn check(bytes: Vec<u8>, max_pixels: u64) -> Result<(Vec<u8>, ImageFormat), Refusal> {
+/// The image's format, told by its bytes. Refuses what is no image, is cut off, contradicts itself,
+/// or has too many pixels.
+pub(crate) async fn check(
+    bytes: Vec<u8>,
+    max_pixels: u64,
+) -> Result<(Vec<u8>, ImageFormat), Refusal> {
     let limits = Limits { max_pixels };
     let look = move |bytes: Vec<u8>| probe(&bytes, &limits).map(|probed| (bytes, probed.format));
     let looked = if bytes.len() > PROBE_ELSEWHERE {
         let task = tokio::task::spawn_blocking(move || look(bytes));
-        task.await.map_err(|error| Refusal::Internal(format!("looking at the frame failed: {error}")))?
+        task.await
+            .map_err(|error| Refusal::Internal(format!("looking at the frame failed: {error}")))?
     } else {
         look(bytes)
     };
@@ -27,7 +33,8 @@ mod tests {
 
     fn jpeg(width: u32, height: u32) -> Vec<u8> {
         let pixels = (0..width * height * 3).map(|n| (n % 251) as u8).collect();
-        vision::encode_jpeg(&RgbImage::new(ImageSize { width, height }, pixels).unwrap(), 90).unwrap()
+        vision::encode_jpeg(&RgbImage::new(ImageSize { width, height }, pixels).unwrap(), 90)
+            .unwrap()
     }
 
     #[tokio::test]
@@ -43,7 +50,11 @@ mod tests {
         ];
         for (name, bytes, status, kind) in cases {
             let problem = check(bytes, 100 * 100).await.unwrap_err().problem();
-            assert_eq!((problem.status, problem.kind), (status, format!("/problems/{kind}")), "{name}");
+            assert_eq!(
+                (problem.status, problem.kind),
+                (status, format!("/problems/{kind}")),
+                "{name}"
+            );
         }
         let (bytes, format) = check(good.clone(), 100 * 100).await.unwrap();
         assert_eq!((bytes, format), (good, ImageFormat::Jpeg));

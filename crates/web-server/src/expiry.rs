@@ -26,7 +26,9 @@ pub(crate) async fn watch(app: Arc<App>, heartbeat: Heartbeat) {
         app.metrics.expected_wait.set(app.room.expected_wait_s().unwrap_or(f64::NAN));
         app.metrics.jobs_held.set(i64::try_from(app.store.finals()).unwrap_or(i64::MAX));
         let timeout_us = u64::try_from(app.limits.job_timeout.as_micros()).unwrap_or(u64::MAX);
-        for (envelope, origin) in app.store.overdue(Timestamp::from_micros(now.as_micros().saturating_sub(timeout_us))) {
+        for (envelope, origin) in
+            app.store.overdue(Timestamp::from_micros(now.as_micros().saturating_sub(timeout_us)))
+        {
             // the broker is away: they stay pending, and nothing new is accepted meanwhile
             if app.check_bus().is_err() {
                 break;
@@ -48,23 +50,33 @@ pub(crate) async fn watch(app: Arc<App>, heartbeat: Heartbeat) {
     }
 }
 
-/// Says it on the results topic, where a late result of the frame would stand, too: every replica shows whichever was first. When the
-/// edge has looked, its answer is the last word. Gives the status that was said.
+/// Says it on the results topic, where a late result of the frame would stand, too: every replica
+/// shows whichever was first. When the edge has looked, its answer is the last word. Gives the
+/// status that was said.
 async fn expire(app: &App, envelope: &Envelope, origin: Origin) -> Result<Status, SendError> {
     let limit = humantime::format_duration(app.limits.job_timeout);
-    let provisional = app.store.provisional(envelope.frame_id).and_then(|provisional| provisional.promoted());
+    let provisional =
+        app.store.provisional(envelope.frame_id).and_then(|provisional| provisional.promoted());
     let answered = provisional.is_some();
     tracing::warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, timeout = %limit, answered, "no final result came");
     let result = provisional.unwrap_or_else(|| {
-        let problem =
-            Problem::new(504, "no-result", "No result came", format!("no result came within {limit} (MLVI_JOB_TIMEOUT)"));
+        let problem = Problem::new(
+            504,
+            "no-result",
+            "No result came",
+            format!("no result came within {limit} (MLVI_JOB_TIMEOUT)"),
+        );
         let timings = TimingsMs { upload: Some(envelope.upload.upload_ms), ..TimingsMs::default() };
-        FrameResult { status: Status::Expired, ..envelope.failed(problem, app.identity.clone(), timings) }
+        FrameResult {
+            status: Status::Expired,
+            ..envelope.failed(problem, app.identity.clone(), timings)
+        }
     });
     let status = result.status;
     let ResultMessage { key, mut headers, result } = ResultMessage::of(envelope, result);
     headers.push((ORIGIN_PARTITION.into(), origin.partition.to_string().into_bytes()));
     headers.push((ORIGIN_OFFSET.into(), origin.offset.to_string().into_bytes()));
-    let out = Outgoing { topic: app.topics.results.clone(), key, headers, payload: result.to_json() };
+    let out =
+        Outgoing { topic: app.topics.results.clone(), key, headers, payload: result.to_json() };
     app.bus.send(out).await.map(|_| status)
 }

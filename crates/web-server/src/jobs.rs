@@ -53,7 +53,12 @@ pub(crate) enum Job {
     /// It has a result.
     Finished(Arc<Finished>),
     /// It came in here, or the edge has looked at it, and it is on its way.
-    Pending { camera: CameraId, sequence: u64, origin: Option<Origin>, provisional: Option<Arc<Finished>> },
+    Pending {
+        camera: CameraId,
+        sequence: u64,
+        origin: Option<Origin>,
+        provisional: Option<Arc<Finished>>,
+    },
     /// It had a result, which is no longer held.
     Forgotten,
     /// Not heard of here: made up, or on its way from another replica.
@@ -63,8 +68,8 @@ pub(crate) enum Job {
 /// What a result did to the store.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It is the frame's first of its kind. `status` is the one that is shown: not its own when the provisional answer was better.
-    /// With the moment of receipt if the frame came in here.
+    /// It is the frame's first of its kind. `status` is the one that is shown: not its own when the
+    /// provisional answer was better. With the moment of receipt if the frame came in here.
     First { status: Status, received_at: Option<Timestamp> },
     /// The frame had one before; nothing changed.
     Duplicate,
@@ -97,7 +102,9 @@ impl Store {
     /// A frame is about to be sent: from now on its result is waited for.
     pub(crate) fn expect(&self, envelope: Envelope, place: Place) {
         let id = envelope.frame_id;
-        self.lock().pending.insert(id, Pending { envelope, origin: None, expiring: false, _place: place });
+        self.lock()
+            .pending
+            .insert(id, Pending { envelope, origin: None, expiring: false, _place: place });
     }
 
     /// The broker has the frame.
@@ -117,10 +124,12 @@ impl Store {
         self.lock().pending.remove(&id);
     }
 
-    /// Takes in a final result that was made at `made_at`. The first one of a frame counts, whoever made it.
+    /// Takes in a final result that was made at `made_at`. The first one of a frame counts, whoever
+    /// made it.
     ///
-    /// When it brings no detections and there was a provisional answer, that one becomes the final one. All results of a frame stand
-    /// in one partition, so every replica reads them in the same order and shows the same.
+    /// When it brings no detections and there was a provisional answer, that one becomes the final
+    /// one. All results of a frame stand in one partition, so every replica reads them in the
+    /// same order and shows the same.
     pub(crate) fn finish(&self, result: Finished, made_at: Timestamp) -> Outcome {
         // outside of the lock, because it reads and writes JSON
         let result = self.better(result);
@@ -130,7 +139,10 @@ impl Store {
             if inner.results.has_seen(id) {
                 return Outcome::Duplicate;
             }
-            if inner.live_from.is_none() && !inner.pending.contains_key(&id) && inner.results.is_old(made_at, Timestamp::now()) {
+            if inner.live_from.is_none()
+                && !inner.pending.contains_key(&id)
+                && inner.results.is_old(made_at, Timestamp::now())
+            {
                 inner.results.forget(id);
                 return Outcome::TooOld;
             }
@@ -150,8 +162,8 @@ impl Store {
         Outcome::First { status, received_at }
     }
 
-    /// Takes in a provisional result that was made at `made_at`: the job goes on. Only the first one of a frame counts, and none after
-    /// the final one.
+    /// Takes in a provisional result that was made at `made_at`: the job goes on. Only the first
+    /// one of a frame counts, and none after the final one.
     pub(crate) fn hold(&self, provisional: Finished, made_at: Timestamp) -> Outcome {
         let (head, status, received_at) = {
             let mut inner = self.lock();
@@ -182,7 +194,10 @@ impl Store {
             return result;
         }
         let provisional = self.provisional(result.frame_id);
-        let Some(promoted) = provisional.as_ref().and_then(|provisional| provisional.promoted()) else { return result };
+        let Some(promoted) = provisional.as_ref().and_then(|provisional| provisional.promoted())
+        else {
+            return result;
+        };
         let origin = provisional.and_then(|provisional| provisional.origin());
         Finished::new(&promoted, origin.or(result.origin()))
     }
@@ -192,7 +207,8 @@ impl Store {
         self.head.send_if_modified(|old| head > std::mem::replace(old, head.max(*old)));
     }
 
-    /// Drops what is too old; not before everything is read, because an old provisional answer may still be needed until then.
+    /// Drops what is too old; not before everything is read, because an old provisional answer may
+    /// still be needed until then.
     pub(crate) fn forget_old(&self, now: Timestamp) {
         let mut inner = self.lock();
         if inner.live_from.is_some() {
@@ -200,11 +216,14 @@ impl Store {
         }
     }
 
-    /// The accepted frames that came in before `moment`, have no result, and were not said to expire yet; with their places on
-    /// the bus.
+    /// The accepted frames that came in before `moment`, have no result, and were not said to
+    /// expire yet; with their places on the bus.
     pub(crate) fn overdue(&self, moment: Timestamp) -> Vec<(Envelope, Origin)> {
         let inner = self.lock();
-        let late = inner.pending.values().filter(|pending| pending.envelope.received_at < moment && !pending.expiring);
+        let late = inner
+            .pending
+            .values()
+            .filter(|pending| pending.envelope.received_at < moment && !pending.expiring);
         late.filter_map(|pending| Some((pending.envelope.clone(), pending.origin?))).collect()
     }
 
@@ -222,9 +241,19 @@ impl Store {
             Job::Finished(finished.clone())
         } else if let Some(Pending { envelope, origin, .. }) = inner.pending.get(&id) {
             let Envelope { camera, sequence, .. } = envelope;
-            Job::Pending { camera: camera.clone(), sequence: *sequence, origin: *origin, provisional }
+            Job::Pending {
+                camera: camera.clone(),
+                sequence: *sequence,
+                origin: *origin,
+                provisional,
+            }
         } else if let Some(held) = &provisional {
-            Job::Pending { camera: held.camera.clone(), sequence: held.sequence, origin: held.origin(), provisional }
+            Job::Pending {
+                camera: held.camera.clone(),
+                sequence: held.sequence,
+                origin: held.origin(),
+                provisional,
+            }
         } else if inner.results.has_seen(id) {
             Job::Forgotten
         } else {
@@ -247,14 +276,15 @@ impl Store {
         self.head.subscribe()
     }
 
-    /// Everything older than this moment is read. What came until now was read partition by partition, so its order is not the
-    /// one in which a client may have seen it elsewhere.
+    /// Everything older than this moment is read. What came until now was read partition by
+    /// partition, so its order is not the one in which a client may have seen it elsewhere.
     pub(crate) fn has_caught_up(&self) {
         let head = *self.head.borrow();
         self.lock().live_from.get_or_insert(head);
     }
 
-    /// The position behind a result that is held and came in live; `None` for any other, behind which newer ones may be missing.
+    /// The position behind a result that is held and came in live; `None` for any other, behind
+    /// which newer ones may be missing.
     pub(crate) fn position_after(&self, id: FrameId) -> Option<u64> {
         let inner = self.lock();
         let position = inner.results.position(id)?;

@@ -1,8 +1,9 @@
 //! The unit that takes frames over HTTP, puts them on the bus, and gives their results back.
 //!
-//! A frame passes `routes` → `upload` (reads the body under limits) → `door` (is it an image that we take?) → `accept` (onto
-//! the bus, and only an acknowledged frame is accepted). Results come back through `results` (reads the whole results topic)
-//! into `jobs` (the bounded store), which wakes waiting requests (`wait`) and streams (`sse`).
+//! A frame passes `routes` → `upload` (reads the body under limits) → `door` (is it an image that
+//! we take?) → `accept` (onto the bus, and only an acknowledged frame is accepted). Results come
+//! back through `results` (reads the whole results topic) into `jobs` (the bounded store), which
+//! wakes waiting requests (`wait`) and streams (`sse`).
 
 mod accept;
 mod app;

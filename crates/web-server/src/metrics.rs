@@ -60,7 +60,9 @@ impl Metrics {
             pending_bytes,
             expected_wait: Gauge::default(),
             // 10 ms to 41 s: from an idle edge box to a backlog that is about to expire
-            result_latency: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.01, 2.0, 13))),
+            result_latency: Family::new_with_constructor(|| {
+                Histogram::new(exponential_buckets(0.01, 2.0, 13))
+            }),
             duplicates: Counter::default(),
             provisional: Counter::default(),
             promoted: Counter::default(),
@@ -75,11 +77,27 @@ impl Metrics {
     /// Shows them on the admin port.
     pub(crate) fn register(&self, to: &unit::Metrics) {
         to.register("http_requests", "Requests by method, route and status", self.requests.clone());
-        to.register("frames_accepted", "Frames that the broker has acknowledged", self.frames_accepted.clone());
-        to.register("frames_refused", "Frames that were not accepted, by reason", self.frames_refused.clone());
+        to.register(
+            "frames_accepted",
+            "Frames that the broker has acknowledged",
+            self.frames_accepted.clone(),
+        );
+        to.register(
+            "frames_refused",
+            "Frames that were not accepted, by reason",
+            self.frames_refused.clone(),
+        );
         to.register("upload_bytes", "Bytes of accepted frames", self.upload_bytes.clone());
-        to.register("pending_frames", "Frames between upload and result", self.pending_frames.clone());
-        to.register("pending_bytes", "Bytes of the frames between upload and result", self.pending_bytes.clone());
+        to.register(
+            "pending_frames",
+            "Frames between upload and result",
+            self.pending_frames.clone(),
+        );
+        to.register(
+            "pending_bytes",
+            "Bytes of the frames between upload and result",
+            self.pending_bytes.clone(),
+        );
         to.register(
             "expected_wait_seconds",
             "How long a frame that is taken now is expected to wait for its turn; NaN: not known",
@@ -90,7 +108,11 @@ impl Metrics {
             "From a frame's first byte to its result, provisional or final, by status",
             self.result_latency.clone(),
         );
-        to.register("results_duplicate", "Results of frames that had one before", self.duplicates.clone());
+        to.register(
+            "results_duplicate",
+            "Results of frames that had one before",
+            self.duplicates.clone(),
+        );
         to.register(
             "results_provisional",
             "Frames that the edge has looked at and the cloud still does",
@@ -101,7 +123,11 @@ impl Metrics {
             "Provisional results that became final because no better one came",
             self.promoted.clone(),
         );
-        to.register("results_unreadable", "Messages on the results topic that are no results", self.unreadable_results.clone());
+        to.register(
+            "results_unreadable",
+            "Messages on the results topic that are no results",
+            self.unreadable_results.clone(),
+        );
         to.register("jobs_held", "Final results that can be asked for", self.jobs_held.clone());
         to.register("result_streams", "Open result streams", self.streams.clone());
         to.register("results_lagged", "Results that slow streams have missed", self.lagged.clone());

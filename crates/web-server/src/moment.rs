@@ -1,7 +1,8 @@
 //! Reads points in time and spans as clients write them.
 //!
-//! A number in another unit than the one that is wanted is still a number, and a time in 1970 or a span of years decides wrongly
-//! without a word. So what cannot be meant is refused, with what it looks like.
+//! A number in another unit than the one that is wanted is still a number, and a time in 1970 or a
+//! span of years decides wrongly without a word. So what cannot be meant is refused, with what it
+//! looks like.
 
 use frame::Timestamp;
 use std::time::{Duration, SystemTime};
@@ -9,7 +10,8 @@ use std::time::{Duration, SystemTime};
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// What a refused text looks like, as a sentence for its sender; empty when it looks like nothing known.
+/// What a refused text looks like, as a sentence for its sender; empty when it looks like nothing
+/// known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hint(pub(crate) Option<String>);
 
@@ -52,9 +54,11 @@ pub(crate) fn parse_moment(text: &str, now: Timestamp, window: Window) -> Result
         return near(moment, now, window).ok_or_else(|| distance(moment, now));
     }
     let moment = text.parse().ok().map(Timestamp::from_micros);
-    moment.and_then(|moment| near(moment, now, window)).ok_or_else(|| match (since_epoch(text), moment) {
-        (Some((MICROSECONDS, _)) | None, Some(moment)) => distance(moment, now),
-        _ => other_moment(text),
+    moment.and_then(|moment| near(moment, now, window)).ok_or_else(|| {
+        match (since_epoch(text), moment) {
+            (Some((MICROSECONDS, _)) | None, Some(moment)) => distance(moment, now),
+            _ => other_moment(text),
+        }
     })
 }
 
@@ -71,24 +75,31 @@ pub(crate) fn distance(moment: Timestamp, now: Timestamp) -> Hint {
     let side = if micros < now { "ago" } else { "ahead" };
     // the last moment that RFC 3339 can write is at the end of the year 9999
     let written = (micros < 253_402_300_800_000_000).then(|| written(micros / 1_000_000));
-    Hint::says(written.map_or_else(|| format!("it is {span} {side}"), |written| format!("it is {written}, {span} {side}")))
+    Hint::says(written.map_or_else(
+        || format!("it is {span} {side}"),
+        |written| format!("it is {written}, {span} {side}"),
+    ))
 }
 
 fn written(seconds: u64) -> String {
-    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
+    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+        .to_string()
 }
 
 const MICROSECONDS: &str = "microseconds";
 
 /// What the units of a number since the epoch may be, and how many of each are a second.
-const UNITS: [(&str, f64); 4] = [("seconds", 1.0), ("milliseconds", 1e3), (MICROSECONDS, 1e6), ("nanoseconds", 1e9)];
-/// The moments that a number may mean, in seconds: from the year 2000 to 2100. In no two units can one number be among them.
+const UNITS: [(&str, f64); 4] =
+    [("seconds", 1.0), ("milliseconds", 1e3), (MICROSECONDS, 1e6), ("nanoseconds", 1e9)];
+/// The moments that a number may mean, in seconds: from the year 2000 to 2100. In no two units can
+/// one number be among them.
 const MEANT_S: std::ops::Range<f64> = 946_684_800.0..4_102_444_800.0;
 
 /// In which unit a number is a moment of our time, and that moment in seconds since the epoch.
 fn since_epoch(text: &str) -> Option<(&'static str, u64)> {
     let number: f64 = text.parse().ok().filter(|number: &f64| number.is_finite())?;
-    let (unit, per_second) = UNITS.into_iter().find(|(_, per_second)| MEANT_S.contains(&(number / per_second)))?;
+    let (unit, per_second) =
+        UNITS.into_iter().find(|(_, per_second)| MEANT_S.contains(&(number / per_second)))?;
     Some((unit, (number / per_second) as u64))
 }
 
@@ -100,7 +111,9 @@ fn other_moment(text: &str) -> Hint {
     match since_epoch(text) {
         _ if is_negative(text) => Hint::says("it is negative"),
         Some((MICROSECONDS, _)) => Hint::says("it is not a whole number"),
-        Some((unit, seconds)) => Hint::says(format!("it looks like {unit} since the epoch ({})", written(seconds))),
+        Some((unit, seconds)) => {
+            Hint::says(format!("it looks like {unit} since the epoch ({})", written(seconds)))
+        }
         None => Hint::default(),
     }
 }
@@ -108,10 +121,13 @@ fn other_moment(text: &str) -> Hint {
 fn other_span(text: &str) -> Hint {
     match since_epoch(text) {
         _ if is_negative(text) => Hint::says("it is negative"),
-        Some((unit, seconds)) => {
-            Hint::says(format!("it looks like a moment in {unit} since the epoch, {}, not like a span", written(seconds)))
-        }
-        None if is_digits(text) => Hint::says(format!("a number alone counts seconds; milliseconds are written '{text}ms'")),
+        Some((unit, seconds)) => Hint::says(format!(
+            "it looks like a moment in {unit} since the epoch, {}, not like a span",
+            written(seconds)
+        )),
+        None if is_digits(text) => Hint::says(format!(
+            "a number alone counts seconds; milliseconds are written '{text}ms'"
+        )),
         None => Hint::default(),
     }
 }
@@ -120,7 +136,8 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit())
 }
 
-/// An RFC 3339 time with any offset; a `+` that a form decoder has turned into a space is read as the `+` that it was.
+/// An RFC 3339 time with any offset; a `+` that a form decoder has turned into a space is read as
+/// the `+` that it was.
 pub(crate) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     let (local, offset) = split_offset(text)?;
     let time: SystemTime = humantime::parse_rfc3339(&format!("{local}Z")).ok()?;
@@ -140,7 +157,10 @@ fn split_offset(text: &str) -> Option<(&str, i64)> {
     }
     let (local, offset) = text.split_at_checked(text.len().checked_sub("+00:00".len())?)?;
     let [sign, h1, h2, b':', m1, m2] = *offset.as_bytes() else { return None };
-    let two = |a: u8, b: u8| (a.is_ascii_digit() && b.is_ascii_digit()).then(|| i64::from(a - b'0') * 10 + i64::from(b - b'0'));
+    let two = |a: u8, b: u8| {
+        (a.is_ascii_digit() && b.is_ascii_digit())
+            .then(|| i64::from(a - b'0') * 10 + i64::from(b - b'0'))
+    };
     let (hours, minutes) = (two(h1, h2)?, two(m1, m2)?);
     let sign = match sign {
         b'+' | b' ' => 1,
@@ -171,12 +191,22 @@ mod tests {
     #[track_caller]
     fn hints<T: std::fmt::Debug>(read: Result<T, Hint>, part: &str) {
         let hint = read.unwrap_err().0;
-        assert!(hint.as_deref().is_some_and(|hint| hint.contains(part)), "{hint:?} does not say: {part}");
+        assert!(
+            hint.as_deref().is_some_and(|hint| hint.contains(part)),
+            "{hint:?} does not say: {part}"
+        );
     }
 
     #[test]
     fn spans() {
-        for (text, ms) in [("5", 5000), ("60", 60_000), ("500ms", 500), ("1m 30s", 90_000), ("24h", 86_400_000), ("0", 0)] {
+        for (text, ms) in [
+            ("5", 5000),
+            ("60", 60_000),
+            ("500ms", 500),
+            ("1m 30s", 90_000),
+            ("24h", 86_400_000),
+            ("0", 0),
+        ] {
             assert_eq!(span(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         for bad in ["", "soon", "5 parsecs", "1e3", "0.5", "0x10", "inf"] {
@@ -203,9 +233,16 @@ mod tests {
         ] {
             assert_eq!(moment(same), Ok(Timestamp::from_micros(NOW)), "{same}");
         }
-        for bad in
-            ["", "now", "2026-01-01", "2026-13-01T00:00:00Z", "2026-01-01T00:00:00+2:00", "1969-12-31T23:59:59Z", "NaN", "inf"]
-        {
+        for bad in [
+            "",
+            "now",
+            "2026-01-01",
+            "2026-13-01T00:00:00Z",
+            "2026-01-01T00:00:00+2:00",
+            "1969-12-31T23:59:59Z",
+            "NaN",
+            "inf",
+        ] {
             assert_eq!(moment(bad), Err(Hint(None)), "{bad}");
         }
     }

@@ -23,17 +23,27 @@ pub(crate) struct Subject {
     pub(crate) camera: Option<CameraId>,
 }
 
-pub(crate) async fn observe(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn observe(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let trace = trace_of(request.headers());
     request.extensions_mut().insert(Trace(trace));
     let method = known(request.method());
-    let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
-    let mut response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|panic| {
-        let message = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        tracing::error!(%route, trace_id = %trace.trace_id(), message, "a handler panicked");
-        Refusal::Internal("a handler panicked; the server's log says more".into()).into_response()
-    });
+    let route =
+        request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
+    let mut response =
+        AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|panic| {
+            let message = panic
+                .downcast_ref::<&str>()
+                .copied()
+                .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            tracing::error!(%route, trace_id = %trace.trace_id(), message, "a handler panicked");
+            Refusal::Internal("a handler panicked; the server's log says more".into())
+                .into_response()
+        });
     if let Ok(value) = HeaderValue::try_from(trace.to_string()) {
         response.headers_mut().insert(headers::TRACEPARENT, value);
     }
@@ -54,9 +64,13 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, mut request: Request, n
     response
 }
 
-/// The caller's trace, with a span of our own in it; a new trace if it brings none that can be read.
+/// The caller's trace, with a span of our own in it; a new trace if it brings none that can be
+/// read.
 fn trace_of(headers: &HeaderMap) -> TraceParent {
-    let given = headers.get(headers::TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    let given = headers
+        .get(headers::TRACEPARENT)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse().ok());
     given.map_or_else(TraceParent::root, TraceParent::child)
 }
 
@@ -90,7 +104,8 @@ mod tests {
                 panic!("on purpose")
             }
         });
-        let router = Router::new().route("/broken", broken).layer(from_fn_with_state(app(&[]), observe));
+        let router =
+            Router::new().route("/broken", broken).layer(from_fn_with_state(app(&[]), observe));
         let response = call(&router, Request::get("/broken").body(Body::empty()).unwrap()).await;
         assert_eq!(response.status(), 500);
         assert_eq!(response.headers()["content-type"], "application/problem+json");
@@ -101,9 +116,11 @@ mod tests {
         let router = crate::routes::router(app(&[]));
         let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         for (sent, same_trace) in [(given, true), ("nonsense", false)] {
-            let request = Request::get("/").header("traceparent", sent).body(Body::empty()).unwrap();
+            let request =
+                Request::get("/").header("traceparent", sent).body(Body::empty()).unwrap();
             let response = call(&router, request).await;
-            let answered: TraceParent = response.headers()["traceparent"].to_str().unwrap().parse().unwrap();
+            let answered: TraceParent =
+                response.headers()["traceparent"].to_str().unwrap().parse().unwrap();
             assert_eq!(answered.trace_id() == "0af7651916cd43dd8448eb211c80319c", same_trace);
         }
     }

@@ -1,21 +1,26 @@
-//! How long a frame that is taken now would wait for its turn: the frames that wait, by the rate at which results come.
+//! How long a frame that is taken now would wait for its turn: the frames that wait, by the rate at
+//! which results come.
 //!
-//! The rate is that of the time in which there was something to do; it forgets within seconds, so that a stall counts at once and a
-//! burst finds out what the tiers can do. Nothing here has a clock: every call says what time it is.
+//! The rate is that of the time in which there was something to do; it forgets within seconds, so
+//! that a stall counts at once and a burst finds out what the tiers can do. Nothing here has a
+//! clock: every call says what time it is.
 
 use std::time::{Duration, Instant};
 
 /// What is older counts less: within this much busy time to 37 %.
 const FORGETTING: Duration = Duration::from_secs(3);
-/// So many frames are always taken: all stages need something to do, and one at a time they would never show how fast they are.
+/// So many frames are always taken: all stages need something to do, and one at a time they would
+/// never show how fast they are.
 const LEAST_FRAMES: u64 = 16;
 /// So many, before enough results were seen to tell a rate.
 const UNKNOWN_FRAMES: u64 = 50;
 /// Results that tell a rate.
 const ENOUGH_RESULTS: u64 = 5;
-/// Frames wait and no result comes for so long: not slow, but cut off. What the bounds allow is kept for better times.
+/// Frames wait and no result comes for so long: not slow, but cut off. What the bounds allow is
+/// kept for better times.
 const CUT_OFF_AFTER: Duration = Duration::from_secs(10);
-/// A finished frame still counts as waiting at the broker for about this time: offsets are committed twice a second, stage by stage.
+/// A finished frame still counts as waiting at the broker for about this time: offsets are
+/// committed twice a second, stage by stage.
 const COMMITTED_AFTER_S: f64 = 1.0;
 
 /// Counts frames that wait and results that come.
@@ -24,7 +29,8 @@ pub(crate) struct Pace {
     max_wait: Duration,
     /// Frames that came in here and have no result.
     own: u64,
-    /// Those of other replicas, and those from before this one was started, as far as the broker tells.
+    /// Those of other replicas, and those from before this one was started, as far as the broker
+    /// tells.
     others: u64,
     /// Results, and the busy seconds in which they came; both forget.
     results: f64,
@@ -47,14 +53,24 @@ pub(crate) struct TooLong {
 
 impl Pace {
     pub(crate) fn new(max_wait: Duration, now: Instant) -> Self {
-        Self { max_wait, own: 0, others: 0, results: 0.0, busy_s: 0.0, seen: 0, counted: now, progress: now }
+        Self {
+            max_wait,
+            own: 0,
+            others: 0,
+            results: 0.0,
+            busy_s: 0.0,
+            seen: 0,
+            counted: now,
+            progress: now,
+        }
     }
 
     /// Whether one more frame would be answered soon enough.
     pub(crate) fn admits(&mut self, now: Instant) -> Result<(), TooLong> {
         self.count(now);
         let waiting = self.waiting();
-        let is_cut_off = waiting > 0 && now.saturating_duration_since(self.progress) > CUT_OFF_AFTER;
+        let is_cut_off =
+            waiting > 0 && now.saturating_duration_since(self.progress) > CUT_OFF_AFTER;
         let limit = match self.rate() {
             Some(rate) => ((rate * self.max_wait.as_secs_f64()) as u64).max(LEAST_FRAMES),
             None => UNKNOWN_FRAMES,
@@ -63,7 +79,8 @@ impl Pace {
             return Ok(());
         }
         let excess = (waiting - limit + 1) as f64;
-        let retry_after_s = self.rate().map_or(1.0, |rate| (excess / rate.max(0.1)).ceil().clamp(1.0, 60.0)) as u32;
+        let retry_after_s =
+            self.rate().map_or(1.0, |rate| (excess / rate.max(0.1)).ceil().clamp(1.0, 60.0)) as u32;
         Err(TooLong { waiting, retry_after_s })
     }
 
@@ -103,7 +120,8 @@ impl Pace {
         self.seen
     }
 
-    /// In how many seconds a frame that is taken now is expected to have its turn; `None` when not known.
+    /// In how many seconds a frame that is taken now is expected to have its turn; `None` when not
+    /// known.
     pub(crate) fn expected_wait_s(&mut self, now: Instant) -> Option<f64> {
         self.count(now);
         self.rate().filter(|rate| *rate > 0.0).map(|rate| self.waiting() as f64 / rate)
@@ -138,7 +156,8 @@ mod tests {
 
     const MAX_WAIT: Duration = Duration::from_secs(2);
 
-    /// Frames come at `offered` a second, of which `capacity` a second are finished, each not sooner than after `latency`.
+    /// Frames come at `offered` a second, of which `capacity` a second are finished, each not
+    /// sooner than after `latency`.
     struct World {
         pace: Pace,
         start: Instant,
@@ -154,10 +173,25 @@ mod tests {
         fn new() -> Self {
             let start = Instant::now();
             let pace = Pace::new(MAX_WAIT, start);
-            Self { pace, start, ms: 0, queue: Default::default(), credit: 0.0, accepted: 0, refused: 0, longest_ms: 0 }
+            Self {
+                pace,
+                start,
+                ms: 0,
+                queue: Default::default(),
+                credit: 0.0,
+                accepted: 0,
+                refused: 0,
+                longest_ms: 0,
+            }
         }
 
-        fn run(&mut self, seconds: u64, offered: f64, capacity: f64, latency_ms: u64) -> (u64, u64) {
+        fn run(
+            &mut self,
+            seconds: u64,
+            offered: f64,
+            capacity: f64,
+            latency_ms: u64,
+        ) -> (u64, u64) {
             let (before, mut due) = ((self.accepted, self.refused), 0.0);
             for _ in 0..seconds * 1000 {
                 self.ms += 1;
@@ -176,7 +210,9 @@ mod tests {
                 }
                 // what nobody worked on is not saved up
                 self.credit = (self.credit + capacity / 1000.0).min(1.0);
-                if self.credit >= 1.0 && self.queue.front().is_some_and(|came| self.ms - came >= latency_ms) {
+                if self.credit >= 1.0
+                    && self.queue.front().is_some_and(|came| self.ms - came >= latency_ms)
+                {
                     self.credit -= 1.0;
                     let came = self.queue.pop_front().unwrap_or_default();
                     self.longest_ms = self.longest_ms.max(self.ms - came);
@@ -194,9 +230,15 @@ mod tests {
             let mut world = World::new();
             let (accepted, refused) = world.run(60, 100.0 * capacity, capacity, 50);
             assert!(refused > 10 * accepted, "{capacity}: {accepted} accepted, {refused} refused");
-            assert!(accepted as f64 > 0.9 * 60.0 * capacity, "{capacity}: the tiers were kept busy, {accepted}");
+            assert!(
+                accepted as f64 > 0.9 * 60.0 * capacity,
+                "{capacity}: the tiers were kept busy, {accepted}"
+            );
             let left_s = world.queue.len() as f64 / capacity;
-            assert!(left_s <= 4.5 && (capacity < 8.0 || left_s <= 2.6), "{capacity}: {left_s} s of work are left");
+            assert!(
+                left_s <= 4.5 && (capacity < 8.0 || left_s <= 2.6),
+                "{capacity}: {left_s} s of work are left"
+            );
             world.run(5, 0.0, capacity, 50);
             assert!(world.queue.is_empty());
         }
@@ -214,7 +256,10 @@ mod tests {
         let mut world = World::new();
         world.run(60, 5.0, 36.0, 150);
         let (accepted, refused) = world.run(30, 50.0, 36.0, 150);
-        assert!((900..1300).contains(&accepted) && refused < 550, "{accepted} accepted, {refused} refused");
+        assert!(
+            (900..1300).contains(&accepted) && refused < 550,
+            "{accepted} accepted, {refused} refused"
+        );
         assert!(world.longest_ms < 3000, "{} ms", world.longest_ms);
     }
 
@@ -227,7 +272,10 @@ mod tests {
             assert_eq!(pace.admits(at(n)), Ok(()));
             pace.taken(at(n));
         }
-        assert_eq!(pace.admits(at(100)), Err(TooLong { waiting: UNKNOWN_FRAMES, retry_after_s: 1 }));
+        assert_eq!(
+            pace.admits(at(100)),
+            Err(TooLong { waiting: UNKNOWN_FRAMES, retry_after_s: 1 })
+        );
         assert_eq!(pace.admits(at(10_200)), Ok(()), "nobody answers: it is kept");
         pace.answered(true, at(10_300));
         pace.left(at(10_300));

@@ -1,4 +1,5 @@
-//! Room for frames between upload and result: taken before a body is read, given back with the result.
+//! Room for frames between upload and result: taken before a body is read, given back with the
+//! result.
 
 use crate::pace::{Pace, TooLong};
 use prometheus_client::metrics::gauge::Gauge;
@@ -54,7 +55,16 @@ impl Room {
     pub(crate) fn new(max_frames: usize, max_bytes: usize, max_wait: Duration) -> Self {
         let (frames_gauge, bytes_gauge) = (Gauge::default(), Gauge::default());
         let pace = Mutex::new(Pace::new(max_wait, Instant::now()));
-        Self { inner: Arc::new(Inner { max_frames, max_bytes, taken: Mutex::default(), pace, frames_gauge, bytes_gauge }) }
+        Self {
+            inner: Arc::new(Inner {
+                max_frames,
+                max_bytes,
+                taken: Mutex::default(),
+                pace,
+                frames_gauge,
+                bytes_gauge,
+            }),
+        }
     }
 
     /// A place for one more frame, without bytes yet.
@@ -99,10 +109,14 @@ impl Room {
 }
 
 impl Place {
-    /// The frame is complete and waits for its turn from now on, if that comes soon enough: others may have come in meanwhile.
+    /// The frame is complete and waits for its turn from now on, if that comes soon enough: others
+    /// may have come in meanwhile.
     pub(crate) fn wait(&mut self) -> Result<(), Full> {
         let now = Instant::now();
-        self.room.inner.pace(|pace| pace.admits(now).map(|()| pace.taken(now))).map_err(Full::Wait)?;
+        self.room
+            .inner
+            .pace(|pace| pace.admits(now).map(|()| pace.taken(now)))
+            .map_err(Full::Wait)?;
         self.waits = true;
         Ok(())
     }

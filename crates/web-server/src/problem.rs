@@ -32,7 +32,9 @@ pub(crate) enum Refusal {
     Interrupted(String),
     #[error("'{name}' is '{value}', but must be {allowed}{}", .hint.0.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
     Parameter { name: &'static str, value: String, allowed: String, hint: Hint },
-    #[error("the header {header} is '{value}', but a frame's bytes are taken only as they are: leave the header out")]
+    #[error(
+        "the header {header} is '{value}', but a frame's bytes are taken only as they are: leave the header out"
+    )]
     Encoded { header: &'static str, value: String },
     #[error("the header Transfer-Encoding is '{0}', but only 'chunked' alone is understood")]
     TransferCoding(String),
@@ -62,13 +64,17 @@ pub(crate) enum Refusal {
     UnknownJob(String),
     #[error("the job {0} is over for longer than results are kept")]
     JobGone(FrameId),
-    #[error("this replica does not know yet where the frame of job {0} is kept; ask again when the job is done")]
+    #[error(
+        "this replica does not know yet where the frame of job {0} is kept; ask again when the job is done"
+    )]
     FrameUnknown(FrameId),
     #[error("the frame of job {0} is no longer kept")]
     FrameGone(FrameId),
     #[error("there is nothing here; GET / lists what there is")]
     UnknownRoute,
-    #[error("this resource does not answer to this method; the header 'allow' lists those that it does")]
+    #[error(
+        "this resource does not answer to this method; the header 'allow' lists those that it does"
+    )]
     WrongMethod,
     #[error("{}", .0.error().detail)]
     Result(Arc<Finished>),
@@ -82,11 +88,15 @@ impl Refusal {
         let (status, kind, title) = match self {
             Self::EmptyBody => (400, "empty-body", "The body is empty"),
             Self::MissingImage => (400, "missing-image", "The field 'image' is missing"),
-            Self::MalformedMultipart(_) => (400, "malformed-multipart", "The multipart body is malformed"),
+            Self::MalformedMultipart(_) => {
+                (400, "malformed-multipart", "The multipart body is malformed")
+            }
             Self::Interrupted(_) => (400, "upload-interrupted", "The upload broke off"),
             Self::Parameter { .. } => (400, "invalid-parameter", "A parameter is not valid"),
             Self::Encoded { .. } => (415, "encoded-frame", "The frame is encoded"),
-            Self::TransferCoding(_) => (501, "unknown-transfer-coding", "The transfer coding is not known"),
+            Self::TransferCoding(_) => {
+                (501, "unknown-transfer-coding", "The transfer coding is not known")
+            }
             Self::UploadTimeout(_) => (408, "upload-timeout", "The upload took too long"),
             Self::UploadStalled(_) => (408, "upload-stalled", "The upload stood still"),
             Self::TooLarge => (413, "frame-too-large", "The frame is too large"),
@@ -97,7 +107,9 @@ impl Refusal {
             Self::Starting(_) => (503, "starting", "The server is still starting"),
             Self::ShuttingDown => (503, "shutting-down", "The server is shutting down"),
             Self::TooManyStreams(_) => (503, "too-many-streams", "Too many streams are open"),
-            Self::TooManyFetches(_) => (503, "too-many-fetches", "Too many frames are being fetched"),
+            Self::TooManyFetches(_) => {
+                (503, "too-many-fetches", "Too many frames are being fetched")
+            }
             Self::UnknownJob(_) => (404, "unknown-job", "There is no such job"),
             Self::JobGone(_) => (410, "job-gone", "The job is no longer kept"),
             Self::FrameUnknown(_) => (404, "frame-not-known", "The frame is not known here"),
@@ -114,10 +126,14 @@ impl Refusal {
     fn retry_after_s(&self) -> Option<u32> {
         match self {
             Self::NoRoom(Full::Wait(too_long)) => Some(too_long.retry_after_s),
-            Self::NoRoom(Full::Frames(_) | Full::Bytes(_)) | Self::BusFull | Self::TooManyFetches(_) | Self::FrameUnknown(_) => {
-                Some(SOON_S)
-            }
-            Self::BrokerAway(_) | Self::Starting(_) | Self::ShuttingDown | Self::TooManyStreams(_) => Some(LATER_S),
+            Self::NoRoom(Full::Frames(_) | Full::Bytes(_))
+            | Self::BusFull
+            | Self::TooManyFetches(_)
+            | Self::FrameUnknown(_) => Some(SOON_S),
+            Self::BrokerAway(_)
+            | Self::Starting(_)
+            | Self::ShuttingDown
+            | Self::TooManyStreams(_) => Some(LATER_S),
             _ => None,
         }
     }
@@ -144,7 +160,8 @@ impl From<SendError> for Refusal {
     fn from(error: SendError) -> Self {
         match error {
             SendError::QueueFull => Self::BusFull,
-            // the door has seen to it that frame and headers fit; only a topic with other limits comes here
+            // the door has seen to it that frame and headers fit; only a topic with other limits
+            // comes here
             SendError::TooLarge { .. } | SendError::Fatal(_) => Self::Internal(error.to_string()),
             SendError::BrokerAway { reason } => Self::BrokerAway(reason),
             SendError::ShuttingDown => Self::ShuttingDown,
@@ -157,9 +174,10 @@ impl From<BusError> for Refusal {
         match error {
             BusError::BrokerAway { reason } => Self::BrokerAway(reason),
             BusError::ShuttingDown => Self::ShuttingDown,
-            BusError::Client(_) | BusError::Topic { .. } | BusError::NotAllowed { .. } | BusError::Fatal(_) => {
-                Self::Internal(error.to_string())
-            }
+            BusError::Client(_)
+            | BusError::Topic { .. }
+            | BusError::NotAllowed { .. }
+            | BusError::Fatal(_) => Self::Internal(error.to_string()),
         }
     }
 }
@@ -175,17 +193,23 @@ impl IntoResponse for Refusal {
         if let Value::Object(document) = &mut document {
             document.extend(self.members());
         }
-        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let content_type = HeaderValue::from_static(PROBLEM_JSON);
-        let mut response = (status, [(header::CONTENT_TYPE, content_type)], document.to_string()).into_response();
+        let mut response =
+            (status, [(header::CONTENT_TYPE, content_type)], document.to_string()).into_response();
         if let Some(seconds) = self.retry_after_s() {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         if matches!(self, Self::Encoded { .. }) {
             // what would be taken (RFC 9110, section 12.5.3)
-            response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            response
+                .headers_mut()
+                .insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        response.extensions_mut().insert(Kind(problem.kind.trim_start_matches("/problems/").to_owned()));
+        response
+            .extensions_mut()
+            .insert(Kind(problem.kind.trim_start_matches("/problems/").to_owned()));
         response
     }
 }
@@ -200,7 +224,10 @@ mod tests {
         let response = refusal.into_response();
         let status = response.status();
         assert_eq!(response.headers()[header::CONTENT_TYPE], PROBLEM_JSON);
-        let retry = response.headers().get(header::RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned());
+        let retry = response
+            .headers()
+            .get(header::RETRY_AFTER)
+            .map(|value| value.to_str().unwrap().to_owned());
         let body = to_bytes(response.into_body(), 100_000).await.unwrap();
         (status, retry, serde_json::from_slice(&body).unwrap())
     }
@@ -212,8 +239,18 @@ mod tests {
             (Refusal::EmptyBody, 400, "empty-body", false),
             (Refusal::MissingImage, 400, "missing-image", false),
             (Refusal::UploadTimeout(Duration::from_secs(30)), 408, "upload-timeout", false),
-            (Refusal::Encoded { header: "Content-Encoding", value: "gzip".into() }, 415, "encoded-frame", false),
-            (Refusal::TransferCoding("gzip, chunked".into()), 501, "unknown-transfer-coding", false),
+            (
+                Refusal::Encoded { header: "Content-Encoding", value: "gzip".into() },
+                415,
+                "encoded-frame",
+                false,
+            ),
+            (
+                Refusal::TransferCoding("gzip, chunked".into()),
+                501,
+                "unknown-transfer-coding",
+                false,
+            ),
             (Refusal::TooLarge, 413, "frame-too-large", false),
             (Refusal::NoRoom(Full::Frames(1000)), 429, "too-many-pending-frames", true),
             (Refusal::BusFull, 429, "bus-full", true),
@@ -251,7 +288,10 @@ mod tests {
     async fn a_foreign_result_without_an_error_status_is_a_server_error() {
         for status in [0, 200, 302, 999] {
             let result = samples::failed(Problem { status, ..Problem::undecodable("odd") });
-            assert_eq!(document(Refusal::Result(Arc::new(Finished::new(&result, None)))).await.0, 500);
+            assert_eq!(
+                document(Refusal::Result(Arc::new(Finished::new(&result, None)))).await.0,
+                500
+            );
         }
     }
 }

@@ -1,17 +1,21 @@
 //! What a client says about a frame besides its bytes: in the query, or in headers.
 
-use crate::moment::{DAY, HOUR, Hint, Longest, Window, distance, near, parse_moment, parse_rfc3339, parse_span};
+use crate::moment::{
+    DAY, HOUR, Hint, Longest, Window, distance, near, parse_moment, parse_rfc3339, parse_span,
+};
 use crate::problem::Refusal;
 use crate::wait::Wait;
 use axum::http::{HeaderMap, Uri};
 use frame::{CameraId, Timestamp, headers as names};
 use std::time::Duration;
 
-/// The query's pairs, percent-decoded; of a repeated name the last counts, and names that nobody reads are passed over.
+/// The query's pairs, percent-decoded; of a repeated name the last counts, and names that nobody
+/// reads are passed over.
 #[derive(Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
 
-/// When a frame may have been taken: cameras keep some while the network is away, and their clocks are not exact.
+/// When a frame may have been taken: cameras keep some while the network is away, and their clocks
+/// are not exact.
 const CAPTURED: Window = Window { past: DAY, ahead: HOUR };
 /// When a frame may be wanted: one that is over is a frame that comes too late.
 const WANTED: Window = Window { past: DAY, ahead: DAY };
@@ -46,11 +50,13 @@ impl Deadline {
 
 impl Query {
     pub(crate) fn of(uri: &Uri) -> Result<Self, Refusal> {
-        axum::extract::Query::try_from_uri(uri).map(|query| Self(query.0)).map_err(|_| Refusal::Parameter {
-            name: "query",
-            value: uri.query().unwrap_or_default().to_owned(),
-            allowed: "pairs name=value joined by '&', percent-encoded UTF-8".into(),
-            hint: Hint::default(),
+        axum::extract::Query::try_from_uri(uri).map(|query| Self(query.0)).map_err(|_| {
+            Refusal::Parameter {
+                name: "query",
+                value: uri.query().unwrap_or_default().to_owned(),
+                allowed: "pairs name=value joined by '&', percent-encoded UTF-8".into(),
+                hint: Hint::default(),
+            }
         })
     }
 
@@ -65,15 +71,25 @@ impl Query {
 
 /// A camera's name out of a query or path.
 pub(crate) fn parse_camera(text: &str) -> Result<CameraId, Refusal> {
-    read("camera", text, "1 to 64 characters out of A-Z a-z 0-9 . _ -", |text| text.parse().map_err(|_| Hint::default()))
+    read("camera", text, "1 to 64 characters out of A-Z a-z 0-9 . _ -", |text| {
+        text.parse().map_err(|_| Hint::default())
+    })
 }
 
 impl About {
     /// Reads query and headers; where both say something, the query counts.
-    pub(crate) fn read(uri: &Uri, headers: &HeaderMap, max_wait: Duration) -> Result<Self, Refusal> {
+    pub(crate) fn read(
+        uri: &Uri,
+        headers: &HeaderMap,
+        max_wait: Duration,
+    ) -> Result<Self, Refusal> {
         let query = Query::of(uri)?;
         let said = |parameter: &str, header: &str| -> Option<String> {
-            let from_header = || headers.get(header).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+            let from_header = || {
+                headers
+                    .get(header)
+                    .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            };
             query.get(parameter).map(str::to_owned).or_else(from_header)
         };
         let sequence = said("sequence", names::SEQUENCE).map(|text| parse_sequence(&text));
@@ -100,7 +116,9 @@ impl About {
 }
 
 fn parse_sequence(text: &str) -> Result<u64, Refusal> {
-    read("sequence", text, "a whole number from 0 to 18446744073709551615", |text| text.parse().map_err(|_| Hint::default()))
+    read("sequence", text, "a whole number from 0 to 18446744073709551615", |text| {
+        text.parse().map_err(|_| Hint::default())
+    })
 }
 
 fn parse_deadline(text: &str, now: Timestamp, max_wait: Duration) -> Result<Deadline, Hint> {
@@ -113,8 +131,14 @@ fn parse_deadline(text: &str, now: Timestamp, max_wait: Duration) -> Result<Dead
     }
 }
 
-fn read<T>(name: &'static str, text: &str, allowed: &str, parse: impl Fn(&str) -> Result<T, Hint>) -> Result<T, Refusal> {
-    let refuse = |hint| Refusal::Parameter { name, value: shortened(text), allowed: allowed.into(), hint };
+fn read<T>(
+    name: &'static str,
+    text: &str,
+    allowed: &str,
+    parse: impl Fn(&str) -> Result<T, Hint>,
+) -> Result<T, Refusal> {
+    let refuse =
+        |hint| Refusal::Parameter { name, value: shortened(text), allowed: allowed.into(), hint };
     parse(text.trim()).map_err(refuse)
 }
 
@@ -130,7 +154,10 @@ mod tests {
     const MAX_WAIT: Duration = Duration::from_secs(60);
 
     fn about(uri: &str, headers: &[(&'static str, &str)]) -> Result<About, Refusal> {
-        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect();
         About::read(&uri.parse().unwrap(), &headers, MAX_WAIT)
     }
 
@@ -138,27 +165,45 @@ mod tests {
     fn query_and_headers_say_the_same() {
         let now = Timestamp::now();
         let captured_at = Timestamp::from_micros(now.as_micros() / 1_000_000 * 1_000_000);
-        let uri = format!("/x?sequence=3&captured_at={}&deadline=500ms&camera=gate&other=1", captured_at.as_micros());
+        let uri = format!(
+            "/x?sequence=3&captured_at={}&deadline=500ms&camera=gate&other=1",
+            captured_at.as_micros()
+        );
         let by_query = about(&uri, &[]).unwrap();
-        let written =
-            humantime::format_rfc3339(std::time::UNIX_EPOCH + Duration::from_micros(captured_at.as_micros())).to_string();
-        let header_list = [("mlvi-sequence", "3"), ("mlvi-captured-at", written.as_str()), ("mlvi-deadline", "500ms")];
+        let written = humantime::format_rfc3339(
+            std::time::UNIX_EPOCH + Duration::from_micros(captured_at.as_micros()),
+        )
+        .to_string();
+        let header_list = [
+            ("mlvi-sequence", "3"),
+            ("mlvi-captured-at", written.as_str()),
+            ("mlvi-deadline", "500ms"),
+        ];
         assert_eq!(by_query.sequence, Some(3));
         assert_eq!(by_query.captured_at, Some(captured_at));
         assert_eq!(by_query.deadline, Some(Deadline::After(Duration::from_millis(500))));
         assert_eq!(by_query.camera.unwrap().as_str(), "gate");
         let by_header = about("/x?sequence=4", &header_list[..2]).unwrap();
-        assert_eq!((by_header.sequence, by_header.captured_at), (Some(4), by_query.captured_at), "the query counts more");
+        assert_eq!(
+            (by_header.sequence, by_header.captured_at),
+            (Some(4), by_query.captured_at),
+            "the query counts more"
+        );
     }
 
     #[test]
     fn a_deadline_is_a_span_or_a_moment() {
         let received = Timestamp::now();
-        let moment = |text: &str| about(&format!("/x?deadline={text}"), &[]).unwrap().deadline.unwrap().moment(received);
+        let moment = |text: &str| {
+            about(&format!("/x?deadline={text}"), &[]).unwrap().deadline.unwrap().moment(received)
+        };
         assert_eq!(moment("2s"), received + Duration::from_secs(2));
         assert_eq!(moment("2"), received + Duration::from_secs(2));
         let later = Timestamp::from_micros((received.as_micros() / 1_000_000 + 9) * 1_000_000);
-        let written = humantime::format_rfc3339(std::time::UNIX_EPOCH + Duration::from_micros(later.as_micros())).to_string();
+        let written = humantime::format_rfc3339(
+            std::time::UNIX_EPOCH + Duration::from_micros(later.as_micros()),
+        )
+        .to_string();
         assert_eq!(moment(&written), later);
     }
 
@@ -184,7 +229,10 @@ mod tests {
             let refusal = about(uri, &[]).unwrap_err();
             let (text, problem) = (refusal.to_string(), refusal.problem());
             assert_eq!(problem.status, 400);
-            assert!(text.contains(&format!("'{parameter}'")) && text.contains(hint), "{uri}: {text}");
+            assert!(
+                text.contains(&format!("'{parameter}'")) && text.contains(hint),
+                "{uri}: {text}"
+            );
         }
         let header = about("/x", &[("mlvi-captured-at", "1764335000")]).unwrap_err().to_string();
         assert!(header.contains("seconds since the epoch"), "{header}");

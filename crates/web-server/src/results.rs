@@ -1,6 +1,7 @@
 //! Reads every partition of the results topic into the store.
 //!
-//! Every replica does so by itself, without a group: whichever replica a client asks, it knows the result.
+//! Every replica does so by itself, without a group: whichever replica a client asks, it knows the
+//! result.
 
 use crate::app::App;
 use crate::config::Limits;
@@ -15,10 +16,13 @@ use unit::Condition;
 /// A client that has failed for good is made anew after this time.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// Follows the topic until shutdown. `caught_up` holds from the moment on at which everything older has been read.
+/// Follows the topic until shutdown. `caught_up` holds from the moment on at which everything older
+/// has been read.
 pub(crate) async fn follow(app: Arc<App>, caught_up: Condition) {
     while !app.shutdown.is_cancelled() {
-        let since = Timestamp::from_micros(Timestamp::now().as_micros().saturating_sub(window_us(&app.limits)));
+        let since = Timestamp::from_micros(
+            Timestamp::now().as_micros().saturating_sub(window_us(&app.limits)),
+        );
         let error = match app.bus.tail(&app.topics.results, since) {
             Ok(mut tail) => tokio::select! {
                 error = read(&app, &mut tail, &caught_up) => error,
@@ -35,8 +39,8 @@ pub(crate) async fn follow(app: Arc<App>, caught_up: Condition) {
     }
 }
 
-/// How far back is read, in microseconds: as long as results are kept, and as long again as a final result may come behind its
-/// provisional one, so that both are read or none.
+/// How far back is read, in microseconds: as long as results are kept, and as long again as a final
+/// result may come behind its provisional one, so that both are read or none.
 fn window_us(limits: &Limits) -> u64 {
     u64::try_from(limits.job_ttl.saturating_add(limits.job_timeout).as_micros()).unwrap_or(u64::MAX)
 }
@@ -66,9 +70,14 @@ fn take_in(app: &App, message: &Message) {
         }
     };
     let made_at = message.timestamp_ms.and_then(|ms| u64::try_from(ms).ok());
-    let made_at = made_at.map_or_else(Timestamp::now, |ms| Timestamp::from_micros(ms.saturating_mul(1000)));
+    let made_at =
+        made_at.map_or_else(Timestamp::now, |ms| Timestamp::from_micros(ms.saturating_mul(1000)));
     let held = Finished::new(&result, origin(message));
-    let outcome = if result.status.is_final() { app.store.finish(held, made_at) } else { app.store.hold(held, made_at) };
+    let outcome = if result.status.is_final() {
+        app.store.finish(held, made_at)
+    } else {
+        app.store.hold(held, made_at)
+    };
     match outcome {
         Outcome::Duplicate => {
             app.metrics.duplicates.inc();
@@ -96,5 +105,8 @@ fn origin(message: &Message) -> Option<Origin> {
         let (_, value) = message.headers.iter().rev().find(|(header, _)| header == name)?;
         std::str::from_utf8(value).ok()?.parse().ok()
     }
-    Some(Origin { partition: read(message, headers::ORIGIN_PARTITION)?, offset: read(message, headers::ORIGIN_OFFSET)? })
+    Some(Origin {
+        partition: read(message, headers::ORIGIN_PARTITION)?,
+        offset: read(message, headers::ORIGIN_OFFSET)?,
+    })
 }

@@ -33,7 +33,9 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
 
 /// The whole surface.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let router = routes().into_iter().fold(Router::new(), |router, (path, handler)| router.route(path, handler));
+    let router = routes()
+        .into_iter()
+        .fold(Router::new(), |router, (path, handler)| router.route(path, handler));
     router
         .fallback(|| async { Refusal::UnknownRoute })
         .method_not_allowed_fallback(|| async { Refusal::WrongMethod })
@@ -42,7 +44,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 }
 
 /// A path's parameter; one that is not UTF-8 is refused like any other bad one.
-fn parameter(name: &'static str, path: Result<Path<String>, PathRejection>) -> Result<String, Refusal> {
+fn parameter(
+    name: &'static str,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<String, Refusal> {
     let refuse = |rejection: PathRejection| Refusal::Parameter {
         name,
         value: rejection.body_text(),

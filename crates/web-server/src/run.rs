@@ -15,8 +15,9 @@ use unit::{Shell, affordable_connections};
 /// The loop beats twice a second, and in between waits for one acknowledgement at most.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(60);
 
-/// Serves until `shutdown`; then stops accepting, ends streams and waits, finishes requests within the drain time, and flushes
-/// the bus. The broker need not be there at the start: until it is, uploads get 503.
+/// Serves until `shutdown`; then stops accepting, ends streams and waits, finishes requests within
+/// the drain time, and flushes the bus. The broker need not be there at the start: until it is,
+/// uploads get 503.
 ///
 /// # Errors
 /// When a port cannot be bound, or the Kafka client refuses its configuration.
@@ -28,12 +29,19 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let shell = Shell::start(config.shell, &shutdown).await?;
     let (topics, caught_up) = (shell.health.condition("topics"), shell.health.condition("results"));
     shell.health.follow("broker", bus.state());
-    // without the broker a client still gets a 503 that says so, and the results that are held: better than no endpoint at all
+    // without the broker a client still gets a 503 that says so, and the results that are held:
+    // better than no endpoint at all
     shell.health.stay_ready();
     shell.conditions_added();
     let groups = config.groups;
     let specs = topic_specs(&config.topics, config.partitions);
-    let app = Arc::new(App::new(shell.identity.clone(), config.limits, config.topics, bus.clone(), shutdown.clone()));
+    let app = Arc::new(App::new(
+        shell.identity.clone(),
+        config.limits,
+        config.topics,
+        bus.clone(),
+        shutdown.clone(),
+    ));
     app.metrics.register(&shell.metrics);
 
     let background = TaskTracker::new();
@@ -46,7 +54,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
                 let mut looks = Looks::default();
                 backlog::look(&app, &groups, &mut looks).await;
                 app.topics_are_there();
-                tokio::join!(backlog::watch(&app, &groups, looks), results::follow(app.clone(), caught_up));
+                tokio::join!(
+                    backlog::watch(&app, &groups, looks),
+                    results::follow(app.clone(), caught_up)
+                );
             }
         }
     });
@@ -55,14 +66,24 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     tracing::info!(%address, "serving");
     let stopping = stopwatch(shutdown.clone());
     let counts = app.metrics.connections.clone();
-    serve(listener, routes::router(app.clone()), bounds(&app.limits, drain), counts, shutdown.clone()).await;
+    serve(
+        listener,
+        routes::router(app.clone()),
+        bounds(&app.limits, drain),
+        counts,
+        shutdown.clone(),
+    )
+    .await;
     let stopped_at = stopping.await.unwrap_or_else(|_| Instant::now());
 
     // frames whose client has gone are still on their way to the broker
     let left = || drain.saturating_sub(stopped_at.elapsed());
     app.tasks.close();
     background.close();
-    if tokio::time::timeout(left(), async { tokio::join!(app.tasks.wait(), background.wait()) }).await.is_err() {
+    if tokio::time::timeout(left(), async { tokio::join!(app.tasks.wait(), background.wait()) })
+        .await
+        .is_err()
+    {
         tracing::warn!(frames = app.tasks.len(), "work did not finish within the drain time");
     }
     bus.close(left()).await;

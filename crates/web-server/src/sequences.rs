@@ -4,7 +4,8 @@ use frame::CameraId;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// How many cameras are remembered; 10,000 are about a megabyte. Of more, the one silent for longest starts again at 0.
+/// How many cameras are remembered; 10,000 are about a megabyte. Of more, the one silent for
+/// longest starts again at 0.
 const MAX_CAMERAS: usize = 10_000;
 
 /// The next number of each camera. Each replica counts by itself and starts at 0.
@@ -43,7 +44,11 @@ impl Sequences {
 
 impl Cameras {
     fn drop_oldest(&mut self) {
-        let oldest = self.next.iter().min_by_key(|(_, counter)| counter.used).map(|(camera, _)| camera.clone());
+        let oldest = self
+            .next
+            .iter()
+            .min_by_key(|(_, counter)| counter.used)
+            .map(|(camera, _)| camera.clone());
         if let Some(camera) = oldest {
             self.next.remove(&camera);
         }

@@ -1,7 +1,8 @@
 //! Results as server-sent events.
 //!
-//! A stream is a position in the store's ring, and reads on as fast as its client takes: there is no queue per client. A client
-//! that falls behind by more than the ring holds gets the event `lagged`.
+//! A stream is a position in the store's ring, and reads on as fast as its client takes: there is
+//! no queue per client. A client that falls behind by more than the ring holds gets the event
+//! `lagged`.
 
 use crate::app::App;
 use crate::jobs::{Finished, Slice};
@@ -40,11 +41,24 @@ impl Drop for Open {
 
 impl Reader {
     /// Reads on from `position`.
-    pub(crate) fn new(app: Arc<App>, camera: Option<CameraId>, position: u64, permit: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(
+        app: Arc<App>,
+        camera: Option<CameraId>,
+        position: u64,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
         let open = app.metrics.streams.clone();
         open.inc();
         let head = app.store.head();
-        Self { app, camera, position, head, ready: VecDeque::new(), _permit: permit, _open: Open(open) }
+        Self {
+            app,
+            camera,
+            position,
+            head,
+            ready: VecDeque::new(),
+            _permit: permit,
+            _open: Open(open),
+        }
     }
 
     /// Says first that results may be missing and nobody knows how many.
@@ -55,7 +69,10 @@ impl Reader {
 
     /// The events; ends at shutdown.
     pub(crate) fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
-        unfold(self, |mut reader| async move { reader.next().await.map(|event| (Ok(event), reader)) })
+        unfold(
+            self,
+            |mut reader| async move { reader.next().await.map(|event| (Ok(event), reader)) },
+        )
     }
 
     async fn next(&mut self) -> Option<Event> {
@@ -68,7 +85,8 @@ impl Reader {
             }
             // marked before reading, so that a result that comes in between wakes us again
             self.head.mark_unchanged();
-            let Slice { missed, results, next } = self.app.store.read(self.position, self.camera.as_ref(), BATCH);
+            let Slice { missed, results, next } =
+                self.app.store.read(self.position, self.camera.as_ref(), BATCH);
             let moved = next != self.position;
             self.position = next;
             if missed > 0 {
@@ -87,7 +105,8 @@ impl Reader {
     }
 }
 
-/// A provisional result has no id: a client that comes back names the last final one, and misses nothing behind it.
+/// A provisional result has no id: a client that comes back names the last final one, and misses
+/// nothing behind it.
 fn event(finished: &Finished) -> Event {
     let event = if finished.status.is_final() {
         Event::default().event("result").id(finished.frame_id.to_string())
@@ -120,7 +139,9 @@ mod tests {
             if let Some(id) = last_seen {
                 request = request.header("last-event-id", id);
             }
-            let response = call(&crate::routes::router(app.clone()), request.body(Body::empty()).unwrap()).await;
+            let response =
+                call(&crate::routes::router(app.clone()), request.body(Body::empty()).unwrap())
+                    .await;
             assert_eq!(response.headers()["content-type"], "text/event-stream");
             Self(response.into_body().into_data_stream())
         }
@@ -133,7 +154,10 @@ mod tests {
 
         async fn expect(&mut self, id: FrameId) {
             let event = self.next().await.unwrap();
-            assert!(event.starts_with("event: result\n") && event.contains(&format!("\nid: {id}\n")), "{event}");
+            assert!(
+                event.starts_with("event: result\n") && event.contains(&format!("\nid: {id}\n")),
+                "{event}"
+            );
         }
     }
 
@@ -147,7 +171,10 @@ mod tests {
     async fn a_stream_begins_with_what_comes_after_it_was_opened() {
         let app = app(&[]);
         finish(&app, "gate", 1);
-        let (mut all, mut yard) = (Client::connect(&app, "", None).await, Client::connect(&app, "?camera=yard", None).await);
+        let (mut all, mut yard) = (
+            Client::connect(&app, "", None).await,
+            Client::connect(&app, "?camera=yard", None).await,
+        );
         let ids = [finish(&app, "gate", 2), finish(&app, "yard", 1), finish(&app, "yard", 2)];
         for id in ids {
             all.expect(id).await;
@@ -233,6 +260,9 @@ mod tests {
         app.shutdown.cancel();
         assert_eq!(client.next().await, None);
         drop(client);
-        assert_eq!(call(&router, Request::get("/results").body(Body::empty()).unwrap()).await.status(), 200);
+        assert_eq!(
+            call(&router, Request::get("/results").body(Body::empty()).unwrap()).await.status(),
+            200
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What unit tests need to call the routes without a network: the broker is away, as far as they are concerned.
+//! What unit tests need to call the routes without a network: the broker is away, as far as they
+//! are concerned.
 
 use crate::Config;
 use crate::app::App;
@@ -17,11 +18,13 @@ use tokio_util::sync::CancellationToken;
 /// An app that has caught up, with settings on top of the defaults.
 pub(crate) fn app(settings: &[(&str, &str)]) -> Arc<App> {
     // port 9 is "discard": nothing answers there
-    let mut settings = Settings::from_pairs([("MLVI_BROKERS", "127.0.0.1:9")]).with_overrides(settings.iter().copied());
+    let mut settings = Settings::from_pairs([("MLVI_BROKERS", "127.0.0.1:9")])
+        .with_overrides(settings.iter().copied());
     let config = Config::from_settings(&mut settings);
     settings.finish().unwrap();
     let bus = Bus::open(config.bus).unwrap();
-    let app = App::new(ServedBy::default(), config.limits, config.topics, bus, CancellationToken::new());
+    let app =
+        App::new(ServedBy::default(), config.limits, config.topics, bus, CancellationToken::new());
     app.has_caught_up();
     Arc::new(app)
 }

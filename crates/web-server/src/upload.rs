@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 /// The field that carries the image, as the original's clients send it.
 const IMAGE_FIELD: &str = "image";
 
-/// What a multipart body may have besides the image: boundaries, part headers, fields that nobody reads.
+/// What a multipart body may have besides the image: boundaries, part headers, fields that nobody
+/// reads.
 const MULTIPART_OVERHEAD: usize = 64 * 1024;
 
 /// A frame's bytes as they came in.
@@ -35,12 +36,18 @@ const MOST_FOR_A_CLAIM: usize = 256 * 1024;
 
 /// Who sends a body more slowly than this, in bytes per second, …
 const SLOWEST_BYTES_PER_S: f64 = 1024.0;
-/// … for so long keeps a place from others for nothing: a mobile network that changes its cell is back sooner.
+/// … for so long keeps a place from others for nothing: a mobile network that changes its cell is
+/// back sooner.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Reads the multipart field `image`, or the whole body when it is not multipart. The body is left unread as soon as there is a
-/// reason to refuse it, so the connection must be closed after a refusal.
-pub(crate) async fn receive(request: Request, room: &Room, timeout: Duration) -> Result<Upload, Refusal> {
+/// Reads the multipart field `image`, or the whole body when it is not multipart. The body is left
+/// unread as soon as there is a reason to refuse it, so the connection must be closed after a
+/// refusal.
+pub(crate) async fn receive(
+    request: Request,
+    room: &Room,
+    timeout: Duration,
+) -> Result<Upload, Refusal> {
     check_request(request.headers())?;
     let is_multipart = is_multipart(request.headers());
     let claimed = claimed_length(request.headers());
@@ -48,17 +55,28 @@ pub(crate) async fn receive(request: Request, room: &Room, timeout: Duration) ->
     if claimed.is_some_and(|bytes| bytes > limit as u64) {
         return Err(Refusal::TooLarge);
     }
-    let mut intake = Intake { bytes: Vec::new(), place: room.enter()?, reserved: 0, first_byte: None, pace: Pace(PATIENCE) };
+    let mut intake = Intake {
+        bytes: Vec::new(),
+        place: room.enter()?,
+        reserved: 0,
+        first_byte: None,
+        pace: Pace(PATIENCE),
+    };
     if let Some(bytes) = claimed {
         // a claim alone takes only little room: silent connections must not keep others out
         intake.reserve(usize::try_from(bytes).unwrap_or(limit).min(MOST_FOR_A_CLAIM))?;
     }
     let read = async {
-        if is_multipart { read_multipart(request, &mut intake).await } else { read_raw(request.into_body(), &mut intake).await }
+        if is_multipart {
+            read_multipart(request, &mut intake).await
+        } else {
+            read_raw(request.into_body(), &mut intake).await
+        }
     };
     tokio::time::timeout(timeout, read).await.map_err(|_| Refusal::UploadTimeout(timeout))??;
     let Intake { bytes, place, first_byte, .. } = intake;
-    let (received_at, started) = first_byte.filter(|_| !bytes.is_empty()).ok_or(Refusal::EmptyBody)?;
+    let (received_at, started) =
+        first_byte.filter(|_| !bytes.is_empty()).ok_or(Refusal::EmptyBody)?;
     Ok(Upload { bytes, place, received_at, started })
 }
 
@@ -78,7 +96,9 @@ struct Pace(Duration);
 impl Pace {
     async fn next<T>(&mut self, next: impl Future<Output = T>) -> Result<T, Refusal> {
         let began = Instant::now();
-        let came = tokio::time::timeout(self.0, next).await.map_err(|_| Refusal::UploadStalled(PATIENCE))?;
+        let came = tokio::time::timeout(self.0, next)
+            .await
+            .map_err(|_| Refusal::UploadStalled(PATIENCE))?;
         self.0 = self.0.saturating_sub(began.elapsed());
         Ok(came)
     }
@@ -168,7 +188,8 @@ fn innermost(error: &dyn std::error::Error) -> String {
 
 fn is_multipart(headers: &HeaderMap) -> bool {
     const PREFIX: &[u8] = b"multipart/";
-    let content_type = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
+    let content_type =
+        headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
     content_type.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
 }
 
@@ -206,7 +227,8 @@ mod tests {
     }
 
     fn in_chunks(body: Vec<u8>, size: usize) -> Body {
-        let chunks: Vec<Result<Bytes, Infallible>> = body.chunks(size).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+        let chunks: Vec<Result<Bytes, Infallible>> =
+            body.chunks(size).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
         Body::from_stream(stream::iter(chunks))
     }
 
@@ -221,7 +243,12 @@ mod tests {
     #[tokio::test]
     async fn raw_and_multipart_bodies_give_the_same_bytes() {
         let image = vec![7; 300_000];
-        let body = form(&[("note", b"ignored"), ("image", &image), ("image", b"a second one"), ("tail", b"ignored")]);
+        let body = form(&[
+            ("note", b"ignored"),
+            ("image", &image),
+            ("image", b"a second one"),
+            ("tail", b"ignored"),
+        ]);
         for request in [
             request("image/jpeg", image.clone()),
             request("application/x-www-form-urlencoded", in_chunks(image.clone(), 1000)),
@@ -249,7 +276,10 @@ mod tests {
             let shown = format!("{request:?}");
             assert_eq!(refusal(request).await, format!("/problems/{kind}"), "{shown}");
         }
-        let broken = Body::from_stream(stream::iter([Ok(Bytes::from_static(b"abc")), Err(std::io::Error::other("gone"))]));
+        let broken = Body::from_stream(stream::iter([
+            Ok(Bytes::from_static(b"abc")),
+            Err(std::io::Error::other("gone")),
+        ]));
         assert_eq!(refusal(request("image/jpeg", broken)).await, "/problems/upload-interrupted");
     }
 
@@ -261,7 +291,10 @@ mod tests {
             request("image/jpeg", in_chunks(largest.clone(), 100_000)),
             multipart(in_chunks(form(&[("image", &largest)]), 100_000)),
         ] {
-            assert_eq!(receive(request, &room(), PATIENCE).await.unwrap().bytes.len(), MAX_FRAME_BYTES);
+            assert_eq!(
+                receive(request, &room(), PATIENCE).await.unwrap().bytes.len(),
+                MAX_FRAME_BYTES
+            );
         }
         for request in [
             request("image/jpeg", in_chunks(over.clone(), 100_000)),
@@ -274,8 +307,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_length_that_is_too_large_is_refused_before_reading() {
-        let unread = Body::from_stream(stream::once(async { panic!("the body was read") as Result<Bytes, Infallible> }));
-        let request = Request::post("/").header(header::CONTENT_LENGTH, MAX_FRAME_BYTES + 1).body(unread).unwrap();
+        let unread = Body::from_stream(stream::once(async {
+            panic!("the body was read") as Result<Bytes, Infallible>
+        }));
+        let request = Request::post("/")
+            .header(header::CONTENT_LENGTH, MAX_FRAME_BYTES + 1)
+            .body(unread)
+            .unwrap();
         assert_eq!(refusal(request).await, "/problems/frame-too-large");
     }
 
@@ -286,7 +324,8 @@ mod tests {
         let full = receive(request("image/jpeg", "x"), &small, PATIENCE).await.unwrap_err();
         assert_eq!(full.problem().status, 429);
         drop(upload);
-        let full = receive(request("image/jpeg", vec![1; 1001]), &small, PATIENCE).await.unwrap_err();
+        let full =
+            receive(request("image/jpeg", vec![1; 1001]), &small, PATIENCE).await.unwrap_err();
         assert_eq!(full.problem().status, 429);
         assert_eq!(small.gauges().0.get(), 0);
     }
@@ -294,7 +333,9 @@ mod tests {
     #[tokio::test]
     async fn a_slow_upload_times_out() {
         let slow = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
-        let refusal = receive(request("image/jpeg", slow), &room(), Duration::from_millis(1)).await.unwrap_err();
+        let refusal = receive(request("image/jpeg", slow), &room(), Duration::from_millis(1))
+            .await
+            .unwrap_err();
         assert_eq!(refusal.problem().status, 408);
     }
 
@@ -313,7 +354,8 @@ mod tests {
                 pace.came(1);
             }
         };
-        let ended: Result<(), Refusal> = tokio::time::timeout(Duration::from_secs(5), trickle).await.unwrap();
+        let ended: Result<(), Refusal> =
+            tokio::time::timeout(Duration::from_secs(5), trickle).await.unwrap();
         assert_eq!(ended.unwrap_err().problem().kind, "/problems/upload-stalled");
     }
 }

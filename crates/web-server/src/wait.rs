@@ -20,16 +20,24 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    /// `?wait=` counts more than `Prefer: wait=`. The query's is an order, so one beyond the limit is refused; a preference
-    /// may be met in part, so it is cut to the limit, and one that cannot be read is passed over, as RFC 7240 asks.
-    pub(crate) fn asked_for(query: &Query, headers: &HeaderMap, max: Duration) -> Result<Option<Self>, Refusal> {
+    /// `?wait=` counts more than `Prefer: wait=`. The query's is an order, so one beyond the limit
+    /// is refused; a preference may be met in part, so it is cut to the limit, and one that
+    /// cannot be read is passed over, as RFC 7240 asks.
+    pub(crate) fn asked_for(
+        query: &Query,
+        headers: &HeaderMap,
+        max: Duration,
+    ) -> Result<Option<Self>, Refusal> {
         if let Some(text) = query.get("wait") {
             return match parse_span(text.trim(), Longest { named: max, bare: max }) {
                 Ok(time) => Ok(Some(Self { time, preferred_s: None })),
                 Err(hint) => Err(Refusal::Parameter {
                     name: "wait",
                     value: shortened(text),
-                    allowed: format!("a span such as 5s, at most {} (MLVI_MAX_WAIT)", humantime::format_duration(max)),
+                    allowed: format!(
+                        "a span such as 5s, at most {} (MLVI_MAX_WAIT)",
+                        humantime::format_duration(max)
+                    ),
                     hint,
                 }),
             };
@@ -42,7 +50,9 @@ impl Wait {
 
     /// Says in the response that the preference was met.
     pub(crate) fn mark_applied(self, response: &mut Response) {
-        let applied = self.preferred_s.and_then(|seconds| HeaderValue::try_from(format!("wait={seconds}")).ok());
+        let applied = self
+            .preferred_s
+            .and_then(|seconds| HeaderValue::try_from(format!("wait={seconds}")).ok());
         if let Some(applied) = applied {
             response.headers_mut().insert("preference-applied", applied);
             response.headers_mut().insert(header::VARY, HeaderValue::from_static("prefer"));
@@ -58,7 +68,8 @@ fn preferred(headers: &HeaderMap) -> Option<u64> {
         let (name, value) = preference.split(';').next()?.split_once('=')?;
         let value = value.trim().trim_matches('"');
         let is_wait = name.trim().eq_ignore_ascii_case("wait") && !value.is_empty();
-        (is_wait && value.bytes().all(|c| c.is_ascii_digit())).then(|| value.parse().unwrap_or(u64::MAX))
+        (is_wait && value.bytes().all(|c| c.is_ascii_digit()))
+            .then(|| value.parse().unwrap_or(u64::MAX))
     })
 }
 
@@ -87,15 +98,27 @@ mod tests {
     use proptest::prelude::*;
 
     fn asked(uri: &str, prefer: &[&str]) -> Result<Option<Wait>, Refusal> {
-        let headers = prefer.iter().map(|value| (header::HeaderName::from_static("prefer"), value.parse().unwrap())).collect();
-        Wait::asked_for(&Query::of(&uri.parse().unwrap()).unwrap(), &headers, Duration::from_secs(60))
+        let headers = prefer
+            .iter()
+            .map(|value| (header::HeaderName::from_static("prefer"), value.parse().unwrap()))
+            .collect();
+        Wait::asked_for(
+            &Query::of(&uri.parse().unwrap()).unwrap(),
+            &headers,
+            Duration::from_secs(60),
+        )
     }
 
     #[test]
     fn a_wait_in_the_query() {
-        for (text, millis) in [("5s", 5000), ("250ms", 250), ("5", 5000), ("1m", 60_000), ("0", 0)] {
+        for (text, millis) in [("5s", 5000), ("250ms", 250), ("5", 5000), ("1m", 60_000), ("0", 0)]
+        {
             let wait = asked(&format!("/x?wait={text}"), &["wait=9"]).unwrap().unwrap();
-            assert_eq!((wait.time, wait.preferred_s), (Duration::from_millis(millis), None), "{text}");
+            assert_eq!(
+                (wait.time, wait.preferred_s),
+                (Duration::from_millis(millis), None),
+                "{text}"
+            );
         }
         for text in ["61s", "1h", "-1", "soon", "", "18446744073709551616"] {
             let refusal = asked(&format!("/x?wait={text}"), &[]).unwrap_err().to_string();
@@ -149,7 +172,11 @@ mod tests {
         assert_eq!(waiting.await.unwrap().unwrap().frame_id, id);
         assert_eq!(for_result(&store, id, Duration::ZERO, &shutdown).await.unwrap().frame_id, id);
         shutdown.cancel();
-        assert!(for_result(&store, FrameId::fresh(), Duration::from_secs(60), &shutdown).await.is_none());
+        assert!(
+            for_result(&store, FrameId::fresh(), Duration::from_secs(60), &shutdown)
+                .await
+                .is_none()
+        );
         assert_eq!(store.waiters(), 0, "who stops waiting leaves nothing behind");
     }
 }

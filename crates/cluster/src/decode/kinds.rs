@@ -1,7 +1,9 @@
 //! The kinds of objects that a deployment of this suite is made of.
 
 use super::{FieldFault, faults, read_as};
-use k8s_openapi::api::{apps, autoscaling, batch, coordination, core, networking, policy, rbac, scheduling, storage};
+use k8s_openapi::api::{
+    apps, autoscaling, batch, coordination, core, networking, policy, rbac, scheduling, storage,
+};
 use serde_json::Value;
 
 macro_rules! kinds {

@@ -92,10 +92,15 @@ pub(super) fn scaled_object(object: &Value) -> Result<Scaler, ManifestError> {
     let metrics = metrics.map_err(|problem| wrong(format!("spec.triggers: {problem}")))?;
     let config = spec.advanced.and_then(|advanced| advanced.horizontal_pod_autoscaler_config);
     let rules = config.and_then(|config| config.behavior).as_ref().map(behavior).transpose();
-    let rules = rules.map_err(|problem| wrong(format!("spec.advanced.horizontalPodAutoscalerConfig.behavior.{problem}")))?;
+    let rules = rules.map_err(|problem| {
+        wrong(format!("spec.advanced.horizontalPodAutoscalerConfig.behavior.{problem}"))
+    })?;
     let mut notes = others(&metrics);
     if min == 0 {
-        notes.push("minReplicaCount is 0: the way to no pod and back is not simulated, the last pod stays".into());
+        notes.push(
+            "minReplicaCount is 0: the way to no pod and back is not simulated, the last pod stays"
+                .into(),
+        );
     }
     Ok(Scaler {
         kind: ScalerKind::ScaledObject,
@@ -112,7 +117,10 @@ fn metric(trigger: &Trigger) -> Result<Metric, String> {
         None => default.ok_or_else(|| format!("{}: metadata.{name} is missing", trigger.kind)),
         Some(text) => match text.parse() {
             Ok(value) if value >= 1 => Ok(value),
-            _ => Err(format!("{}: metadata.{name} is '{text}', it must be a whole number of at least 1", trigger.kind)),
+            _ => Err(format!(
+                "{}: metadata.{name} is '{text}', it must be a whole number of at least 1",
+                trigger.kind
+            )),
         },
     };
     match (trigger.kind.as_str(), trigger.metric_type.as_deref()) {
@@ -120,8 +128,12 @@ fn metric(trigger: &Trigger) -> Result<Metric, String> {
             Ok(Metric::Lag { per_replica: whole("lagThreshold", Some(LAG_THRESHOLD))? })
         }
         ("cpu", Some("Utilization")) => {
-            let percent = u32::try_from(whole("value", None)?).map_err(|error| error.to_string())?;
-            Ok(Metric::CpuUtilisation { container: trigger.metadata.get("containerName").cloned(), percent })
+            let percent =
+                u32::try_from(whole("value", None)?).map_err(|error| error.to_string())?;
+            Ok(Metric::CpuUtilisation {
+                container: trigger.metadata.get("containerName").cloned(),
+                percent,
+            })
         }
         (kind, _) => Ok(Metric::Other { name: kind.to_owned() }),
     }

@@ -41,11 +41,17 @@ impl ManifestError {
 /// # Errors
 /// When it is no YAML, or keys stand twice.
 pub fn documents(text: &str) -> Result<Vec<Value>, ManifestError> {
-    let documents: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| ManifestError::Syntax(error.to_string()))?;
+    let documents: Vec<Value> = serde_saphyr::from_multiple(text)
+        .map_err(|error| ManifestError::Syntax(error.to_string()))?;
     let mut objects = Vec::new();
     for document in documents {
-        match (document.get("kind").and_then(Value::as_str), document.get("items").and_then(Value::as_array)) {
-            (Some(kind), Some(items)) if kind.ends_with("List") => objects.extend(items.iter().cloned()),
+        match (
+            document.get("kind").and_then(Value::as_str),
+            document.get("items").and_then(Value::as_array),
+        ) {
+            (Some(kind), Some(items)) if kind.ends_with("List") => {
+                objects.extend(items.iter().cloned())
+            }
             _ if document.is_object() => objects.push(document),
             _ => {}
         }
@@ -61,7 +67,8 @@ fn title(object: &Value) -> String {
 
 fn is(object: &Value, api: &str, kind: &str) -> bool {
     let group = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
-    object.get("kind").and_then(Value::as_str) == Some(kind) && (group == api || group.split('/').next() == Some(api))
+    object.get("kind").and_then(Value::as_str) == Some(kind)
+        && (group == api || group.split('/').next() == Some(api))
 }
 
 /// Decodes an object and refuses what its type does not know.
@@ -69,9 +76,14 @@ fn strictly<T: DeserializeOwned>(object: &Value) -> Result<T, ManifestError> {
     let mut unknown = Vec::new();
     let mut note = |path: serde_ignored::Path<'_>| unknown.push(path.to_string());
     let noting = serde_ignored::Deserializer::new(object, &mut note);
-    let decoded = erased_serde::deserialize(&mut <dyn erased_serde::Deserializer<'_>>::erase(noting));
+    let decoded =
+        erased_serde::deserialize(&mut <dyn erased_serde::Deserializer<'_>>::erase(noting));
     let decoded = decoded.map_err(|error| ManifestError::of(object, error.to_string()))?;
     // an Option in the type is a step of its own in such a path
     let unknown: Vec<String> = unknown.iter().map(|path| path.replace(".?", "")).collect();
-    if unknown.is_empty() { Ok(decoded) } else { Err(ManifestError::of(object, format!("{} is not known", unknown.join(", ")))) }
+    if unknown.is_empty() {
+        Ok(decoded)
+    } else {
+        Err(ManifestError::of(object, format!("{} is not known", unknown.join(", "))))
+    }
 }

@@ -5,7 +5,9 @@
 /// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
 #[must_use]
 pub fn number(text: &str) -> Option<f64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '+' | '-')).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '+' | '-'))
+        .unwrap_or(text.len());
     let (digits, suffix) = text.split_at(digits);
     let factor = match suffix {
         "" => 1.0,
@@ -41,7 +43,8 @@ mod tests {
 
     #[test]
     fn quantities_are_read() {
-        let close = |text: &str, expected: f64| (number(text).unwrap() / expected - 1.0).abs() < 1e-12;
+        let close =
+            |text: &str, expected: f64| (number(text).unwrap() / expected - 1.0).abs() < 1e-12;
         for (text, expected) in [
             ("500m", 0.5),
             ("2", 2.0),

@@ -31,17 +31,28 @@ fn read(text: &str) -> Result<Option<Scaler>, ManifestError> {
 #[test]
 fn an_autoscaler_is_read_over_what_the_api_server_fills_in() {
     let found = read(HPA).unwrap().unwrap();
-    let up_policy = ChangePolicy { kind: PolicyKind::Pods, value: 2, period: Duration::from_secs(30) };
+    let up_policy =
+        ChangePolicy { kind: PolicyKind::Pods, value: 2, period: Duration::from_secs(30) };
     let expected = Spec {
         min: 2,
         max: 8,
-        metrics: vec![Metric::CpuUtilisation { container: Some("edge-inference".into()), percent: 65 }],
+        metrics: vec![Metric::CpuUtilisation {
+            container: Some("edge-inference".into()),
+            percent: 65,
+        }],
         behavior: Some(Behavior {
             up: Rules { policies: vec![up_policy], tolerance: 0.05, ..Rules::up() },
-            down: Rules { stabilisation: Duration::from_secs(600), select: Select::Min, ..Rules::down() },
+            down: Rules {
+                stabilisation: Duration::from_secs(600),
+                select: Select::Min,
+                ..Rules::down()
+            },
         }),
     };
-    assert_eq!((found.kind, found.target.as_str(), found.spec), (ScalerKind::Hpa, "edge-inference", expected));
+    assert_eq!(
+        (found.kind, found.target.as_str(), found.spec),
+        (ScalerKind::Hpa, "edge-inference", expected)
+    );
     let bare = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}\n\
                 spec: {maxReplicas: 3, scaleTargetRef: {kind: Deployment, name: a}}";
     let spec = read(bare).unwrap().unwrap().spec;
@@ -57,13 +68,29 @@ fn each_mistake_is_named_with_its_object_and_field() {
         ("minReplicas: 2", "minReplicas: two", vec!["invalid type", "two"]),
         ("minReplicas: 2", "minReplicas: 9", vec!["maxReplicas is 8", "which is 9"]),
         ("minReplicas: 2", "minReplicas: 0", vec!["minReplicas is 0", "at least 1"]),
-        ("averageUtilization: 65", "averageUtilization: 0", vec!["averageUtilization is 0", "at least 1"]),
-        ("type: Utilization", "type: Utilisation", vec!["'Utilisation'", "Utilization or AverageValue"]),
-        ("selectPolicy: Min", "selectPolicy: Least", vec!["scaleDown.selectPolicy is 'Least'", "Max, Min or Disabled"]),
+        (
+            "averageUtilization: 65",
+            "averageUtilization: 0",
+            vec!["averageUtilization is 0", "at least 1"],
+        ),
+        (
+            "type: Utilization",
+            "type: Utilisation",
+            vec!["'Utilisation'", "Utilization or AverageValue"],
+        ),
+        (
+            "selectPolicy: Min",
+            "selectPolicy: Least",
+            vec!["scaleDown.selectPolicy is 'Least'", "Max, Min or Disabled"],
+        ),
         ("type: Pods", "type: Pod", vec!["scaleUp.policies: type is 'Pod'", "Pods or Percent"]),
         ("periodSeconds: 30", "periodSeconds: 3000", vec!["periodSeconds is 3000", "1 to 1800"]),
         ("WindowSeconds: 600", "WindowSeconds: 6000", vec!["WindowSeconds is 6000", "0 to 3600"]),
-        ("autoscaling/v2", "autoscaling/v2beta2", vec!["autoscaling/v2beta2", "must be autoscaling/v2"]),
+        (
+            "autoscaling/v2",
+            "autoscaling/v2beta2",
+            vec!["autoscaling/v2beta2", "must be autoscaling/v2"],
+        ),
         ("maxReplicas: 8", "maxReplicas: 8\n  maxReplicas: 9", vec!["maxReplicas"]),
     ] {
         assert!(HPA.contains(from), "{from}");
@@ -123,7 +150,9 @@ fn a_scaled_object_is_read_as_a_cluster_gives_it() {
   finalizers: [finalizer.keda.sh]
   managedFields: [{manager: keda, operation: Update, apiVersion: keda.sh/v1alpha1, fieldsType: FieldsV1, fieldsV1: {"f:status": {}}}]
 status: {conditions: [{type: Ready, status: "True"}], hpaName: keda-hpa-edge-inference}"#;
-    let found = read(&SCALED_OBJECT.replacen("metadata: {name: edge-inference}", metadata, 1)).unwrap().unwrap();
+    let found = read(&SCALED_OBJECT.replacen("metadata: {name: edge-inference}", metadata, 1))
+        .unwrap()
+        .unwrap();
     assert_eq!((found.name.as_str(), found.spec.max), ("edge-inference", 6));
 }
 
@@ -151,15 +180,23 @@ data: {MLVI_PARTITIONS: "12"}
     let objects = documents(text).unwrap();
     let found = workload(&objects[0]).unwrap().unwrap();
     let container = &found.containers[0];
-    assert_eq!((container.request_cores, container.limit_cores, found.pre_stop_s), (Some(1.5), Some(2.0), 5.0));
+    assert_eq!(
+        (container.request_cores, container.limit_cores, found.pre_stop_s),
+        (Some(1.5), Some(2.0), 5.0)
+    );
     assert_eq!(container.env.get("MLVI_MODEL_THREADS").map(String::as_str), Some("2"));
     assert_eq!(container.config_maps, ["mlvi-bus"]);
     let (name, data) = config_map(&objects[1]).unwrap();
-    assert_eq!((name.as_str(), data.get("MLVI_PARTITIONS").map(String::as_str)), ("mlvi-bus", Some("12")));
+    assert_eq!(
+        (name.as_str(), data.get("MLVI_PARTITIONS").map(String::as_str)),
+        ("mlvi-bus", Some("12"))
+    );
     let wrong = text.replace("1500m", "lots");
     let message = workload(&documents(&wrong).unwrap()[0]).unwrap_err().to_string();
     assert!(
-        message.contains("Deployment edge-inference: container edge-inference: resources.requests.cpu is 'lots'"),
+        message.contains(
+            "Deployment edge-inference: container edge-inference: resources.requests.cpu is 'lots'"
+        ),
         "{message}"
     );
 }

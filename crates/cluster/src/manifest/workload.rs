@@ -41,11 +41,20 @@ pub fn workload(object: &Value) -> Result<Option<Workload>, ManifestError> {
     }
     let containers = object.pointer("/spec/template/spec/containers").and_then(Value::as_array);
     let containers: Vec<&Value> = containers.into_iter().flatten().collect();
-    let pre_stop = |container: &&Value| container.pointer("/lifecycle/preStop/sleep/seconds").and_then(Value::as_f64);
+    let pre_stop = |container: &&Value| {
+        container.pointer("/lifecycle/preStop/sleep/seconds").and_then(Value::as_f64)
+    };
     Ok(Some(Workload {
-        name: object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        name: object
+            .pointer("/metadata/name")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
         pre_stop_s: containers.iter().filter_map(pre_stop).fold(0.0, f64::max),
-        containers: containers.into_iter().map(|value| container(object, value)).collect::<Result<_, _>>()?,
+        containers: containers
+            .into_iter()
+            .map(|value| container(object, value))
+            .collect::<Result<_, _>>()?,
     }))
 }
 
@@ -57,7 +66,10 @@ pub fn config_map(object: &Value) -> Option<(String, BTreeMap<String, String>)> 
     }
     let name = object.pointer("/metadata/name")?.as_str()?.to_owned();
     let data = object.get("data").and_then(Value::as_object).into_iter().flatten();
-    Some((name, data.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()))
+    Some((
+        name,
+        data.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
+    ))
 }
 
 fn container(deployment: &Value, value: &Value) -> Result<Container, ManifestError> {
@@ -70,14 +82,18 @@ fn container(deployment: &Value, value: &Value) -> Result<Container, ManifestErr
             let written = quantity.as_str().map_or_else(|| quantity.to_string(), str::to_owned);
             let wrong = || ManifestError::Object {
                 object: title(deployment),
-                problem: format!("container {name}: resources.{which}.cpu is '{written}', it must be cores such as 500m or 2"),
+                problem: format!(
+                    "container {name}: resources.{which}.cpu is '{written}', it must be cores such as 500m or 2"
+                ),
             };
             cores(&written).map(Some).ok_or_else(wrong)
         }
     };
     let env = value.get("env").and_then(Value::as_array).into_iter().flatten();
     let sources = value.get("envFrom").and_then(Value::as_array).into_iter().flatten();
-    let config_map = |source: &Value| source.pointer("/configMapRef/name").and_then(Value::as_str).map(str::to_owned);
+    let config_map = |source: &Value| {
+        source.pointer("/configMapRef/name").and_then(Value::as_str).map(str::to_owned)
+    };
     Ok(Container {
         request_cores: cpu("requests")?,
         limit_cores: cpu("limits")?,

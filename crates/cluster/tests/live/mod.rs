@@ -11,7 +11,8 @@ fn config(kubeconfig: &Path) -> LookConfig {
 }
 
 fn list(kind: &str, items: serde_json::Value) -> String {
-    json!({"apiVersion": "v1", "kind": kind, "metadata": {"resourceVersion": "1"}, "items": items}).to_string()
+    json!({"apiVersion": "v1", "kind": kind, "metadata": {"resourceVersion": "1"}, "items": items})
+        .to_string()
 }
 
 fn forbidden(what: &str) -> String {
@@ -27,9 +28,16 @@ async fn a_kind_that_is_refused_is_named_once_and_the_rest_is_read() -> anyhow::
     let service = json!({"metadata": {"name": "door"}, "spec": {"ports": [{"port": 80}]}});
     api.change(|world| {
         let core = "/api/v1/namespaces/video";
-        world.served.insert(format!("{core}/configmaps"), (200, list("ConfigMapList", json!([object]))));
-        world.served.insert(format!("{core}/services"), (200, list("ServiceList", json!([service]))));
-        world.served.insert("/apis/apps/v1/namespaces/video/deployments".into(), (403, forbidden("deployments")));
+        world
+            .served
+            .insert(format!("{core}/configmaps"), (200, list("ConfigMapList", json!([object]))));
+        world
+            .served
+            .insert(format!("{core}/services"), (200, list("ServiceList", json!([service]))));
+        world.served.insert(
+            "/apis/apps/v1/namespaces/video/deployments".into(),
+            (403, forbidden("deployments")),
+        );
     });
     let folder = tempfile::tempdir()?;
     let kubeconfig = folder.path().join("config");
@@ -68,7 +76,9 @@ async fn without_a_cluster_it_is_said_why() -> anyhow::Result<()> {
     let broken = PlayedApi::start().await?;
     write_kubeconfig(&kubeconfig, &broken)?;
     broken.change(|world| {
-        let answer = json!({"kind": "Status", "status": "Failure", "code": 500, "message": "etcd is away"}).to_string();
+        let answer =
+            json!({"kind": "Status", "status": "Failure", "code": 500, "message": "etcd is away"})
+                .to_string();
         world.served.insert("/api/v1/namespaces/video/configmaps".into(), (500, answer));
     });
     let error = read_live(&config(&kubeconfig)).await.unwrap_err().to_string();

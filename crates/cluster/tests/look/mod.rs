@@ -33,7 +33,11 @@ async fn looker(api: &PlayedApi, context: Option<&str>) -> anyhow::Result<Result
     let folder = tempfile::tempdir()?;
     let kubeconfig = folder.path().join("config");
     write_kubeconfig(&kubeconfig, api)?;
-    let config = LookConfig { kubeconfig: Some(kubeconfig), context: context.map(str::to_owned), namespace: None };
+    let config = LookConfig {
+        kubeconfig: Some(kubeconfig),
+        context: context.map(str::to_owned),
+        namespace: None,
+    };
     Ok(Looker::new(&config).await)
 }
 
@@ -69,7 +73,12 @@ async fn everything_is_seen_that_is_allowed() -> anyhow::Result<()> {
     let looker = looker(&api, None).await?.map_err(anyhow::Error::msg)?;
     assert_eq!(looker.namespace(), "video");
     let seen = looker.look().await;
-    let deployment = DeploymentSeen { name: "edge-inference".into(), app: "edge-inference".into(), wanted: 4, ready: 2 };
+    let deployment = DeploymentSeen {
+        name: "edge-inference".into(),
+        app: "edge-inference".into(),
+        wanted: 4,
+        ready: 2,
+    };
     assert_eq!(seen.deployments, Ok(vec![deployment]));
     let expected = AutoscalerSeen {
         name: "edge".into(),
@@ -82,7 +91,8 @@ async fn everything_is_seen_that_is_allowed() -> anyhow::Result<()> {
         kept_by: Some("TooManyReplicas: wants more".into()),
     };
     assert_eq!(seen.autoscalers, Ok(vec![expected]));
-    let running = |name: &str, ready| RunningPod { name: name.into(), app: "edge-inference".into(), ready };
+    let running =
+        |name: &str, ready| RunningPod { name: name.into(), app: "edge-inference".into(), ready };
     assert_eq!(seen.pods, Ok(vec![running("a", true), running("b", false)]));
     assert_eq!(looker.metrics("a", 9600, PATIENCE).await, Ok("mlvi_x 1\n".into()));
     Ok(())
@@ -99,9 +109,17 @@ async fn what_is_refused_is_told_and_the_rest_is_seen() -> anyhow::Result<()> {
     let looker = looker(&api, Some("played")).await?.map_err(anyhow::Error::msg)?;
     let seen = looker.look().await;
     assert_eq!(seen.deployments, Ok(Vec::new()));
-    assert!(seen.autoscalers.is_err_and(|reason| reason.contains("horizontalpodautoscalers is forbidden")));
+    assert!(
+        seen.autoscalers
+            .is_err_and(|reason| reason.contains("horizontalpodautoscalers is forbidden"))
+    );
     assert_eq!(seen.pods.map(|pods| pods.len()), Ok(1));
-    assert!(looker.metrics("a", 9600, PATIENCE).await.is_err_and(|reason| reason.contains("pods/proxy is forbidden")));
+    assert!(
+        looker
+            .metrics("a", 9600, PATIENCE)
+            .await
+            .is_err_and(|reason| reason.contains("pods/proxy is forbidden"))
+    );
     // a pod that is not there any more
     assert!(looker.metrics("gone", 9600, PATIENCE).await.is_err());
     Ok(())
@@ -109,8 +127,7 @@ async fn what_is_refused_is_told_and_the_rest_is_seen() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn what_keeps_an_autoscaler_is_told_in_the_order_of_its_weight() -> anyhow::Result<()> {
-    let condition =
-        |kind: &str, status: &str, reason: &str| json!({"type": kind, "status": status, "reason": reason, "message": "m"});
+    let condition = |kind: &str, status: &str, reason: &str| json!({"type": kind, "status": status, "reason": reason, "message": "m"});
     let able = condition("AbleToScale", "True", "ReadyForNewScale");
     let blind = condition("ScalingActive", "False", "FailedGetContainerResourceMetric");
     let stabilised = condition("AbleToScale", "True", "ScaleDownStabilized");
@@ -122,7 +139,11 @@ async fn what_keeps_an_autoscaler_is_told_in_the_order_of_its_weight() -> anyhow
         (json!([stabilised]), Some("ScaleDownStabilized: m")),
     ] {
         let api = PlayedApi::start().await?;
-        serve(&api, AUTOSCALERS, list("HorizontalPodAutoscaler", &json!([autoscaler(&conditions)])));
+        serve(
+            &api,
+            AUTOSCALERS,
+            list("HorizontalPodAutoscaler", &json!([autoscaler(&conditions)])),
+        );
         let seen = looker(&api, None).await?.map_err(anyhow::Error::msg)?.look().await;
         let kept_by = seen.autoscalers.map_err(anyhow::Error::msg)?[0].kept_by.clone();
         assert_eq!(kept_by.as_deref(), expected, "{conditions}");

@@ -1,4 +1,5 @@
-//! A played API server: lists and watches of Deployments and autoscalers over HTTP/1.1, with everything that can go wrong.
+//! A played API server: lists and watches of Deployments and autoscalers over HTTP/1.1, with
+//! everything that can go wrong.
 
 mod world;
 
@@ -77,7 +78,11 @@ impl PlayedApi {
     }
 
     /// Waits until the world is as described.
-    pub(crate) async fn wait_for(&self, what: &str, mut is_so: impl FnMut(&World) -> bool) -> anyhow::Result<()> {
+    pub(crate) async fn wait_for(
+        &self,
+        what: &str,
+        mut is_so: impl FnMut(&World) -> bool,
+    ) -> anyhow::Result<()> {
         let mut changes = self.shared.changes.subscribe();
         super::patiently(what, changes.wait_for(|_| is_so(&self.shared.world()))).await??;
         Ok(())
@@ -97,7 +102,8 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
         pairs.find(|(key, _)| *key == name).map(|(_, value)| value.replace("%3D", "="))
     };
-    let named = parameter("fieldSelector").and_then(|fields| fields.strip_prefix("metadata.name=").map(str::to_owned));
+    let named = parameter("fieldSelector")
+        .and_then(|fields| fields.strip_prefix("metadata.name=").map(str::to_owned));
     let watching = parameter("watch").is_some();
     let served = shared.world().served.get(path).cloned();
     if let Some((code, body)) = served {
@@ -107,7 +113,8 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let (code, body) = match answer {
         Ok((kind, _)) if watching => {
             shared.changes.send_modify(|count| *count += 1);
-            let version = parameter("resourceVersion").and_then(|version| version.parse().ok()).unwrap_or(0);
+            let version =
+                parameter("resourceVersion").and_then(|version| version.parse().ok()).unwrap_or(0);
             return stream_events(&mut stream, shared, kind, named.as_deref(), version).await;
         }
         Ok((_, list)) => (200, list),

@@ -75,7 +75,8 @@ impl World {
 
     /// An object is deleted.
     pub(crate) fn delete(&mut self, kind: Kind, name: &str) {
-        let object = self.objects.remove(&(kind, name.to_owned())).expect("only what is there is deleted");
+        let object =
+            self.objects.remove(&(kind, name.to_owned())).expect("only what is there is deleted");
         self.version += 1;
         self.history.push((self.version, kind, json!({"type": "DELETED", "object": object})));
     }
@@ -95,44 +96,73 @@ impl World {
 
     fn put(&mut self, kind: Kind, name: &str, make: impl FnOnce(Value) -> Value) {
         self.version += 1;
-        let object = make(json!({"name": name, "namespace": "video", "uid": name, "resourceVersion": self.version.to_string()}));
+        let object = make(
+            json!({"name": name, "namespace": "video", "uid": name, "resourceVersion": self.version.to_string()}),
+        );
         let known = self.objects.insert((kind, name.to_owned()), object.clone()).is_some();
         let change = if known { "MODIFIED" } else { "ADDED" };
         self.history.push((self.version, kind, json!({"type": change, "object": object})));
     }
 
     /// The list, which a watch does not need, or a `Status` that says why not.
-    pub(super) fn answer(&mut self, path: &str, named: Option<&str>, watching: bool) -> Result<(Kind, Value), Value> {
+    pub(super) fn answer(
+        &mut self,
+        path: &str,
+        named: Option<&str>,
+        watching: bool,
+    ) -> Result<(Kind, Value), Value> {
         if !watching {
             self.lists += 1;
         }
         let failure = |code: u16, reason: &str, message: &str| json!({"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message});
         let (kind, list) = match path {
             "/apis/apps/v1/namespaces/video/deployments" => (Kind::Deployment, "DeploymentList"),
-            "/apis/autoscaling/v2/namespaces/video/horizontalpodautoscalers" => (Kind::Autoscaler, "HorizontalPodAutoscalerList"),
-            _ => return Err(failure(404, "NotFound", "the server could not find the requested resource")),
+            "/apis/autoscaling/v2/namespaces/video/horizontalpodautoscalers" => {
+                (Kind::Autoscaler, "HorizontalPodAutoscalerList")
+            }
+            _ => {
+                return Err(failure(
+                    404,
+                    "NotFound",
+                    "the server could not find the requested resource",
+                ));
+            }
         };
         if self.broken {
             return Err(failure(500, "InternalError", "etcd is away"));
         }
         // a Role may name the Deployments, which allows only requests that name one
         if self.refused.contains(&kind) || (kind == Kind::Deployment && named.is_none()) {
-            let message = format!("{path} is forbidden: User \"system:serviceaccount:video:default\" cannot list it");
+            let message = format!(
+                "{path} is forbidden: User \"system:serviceaccount:video:default\" cannot list it"
+            );
             return Err(failure(403, "Forbidden", &message));
         }
         if watching {
             self.watches += 1;
         }
-        let of_kind = self.objects.iter().filter(|((of, name), _)| *of == kind && named.is_none_or(|named| named == name));
+        let of_kind = self
+            .objects
+            .iter()
+            .filter(|((of, name), _)| *of == kind && named.is_none_or(|named| named == name));
         let items: Vec<&Value> = of_kind.map(|(_, object)| object).collect();
         let metadata = json!({"resourceVersion": self.version.to_string()});
         Ok((kind, json!({"kind": list, "apiVersion": "v1", "metadata": metadata, "items": items})))
     }
 
     /// What has happened after `version`, and the version up to which that is all.
-    pub(super) fn events(&self, kind: Kind, named: Option<&str>, version: u64) -> (Vec<Value>, u64) {
-        let wanted = |event: &Value| named.is_none_or(|named| event["object"]["metadata"]["name"] == named);
-        let news = self.history.iter().filter(|(at, of, event)| *at > version && *of == kind && wanted(event));
+    pub(super) fn events(
+        &self,
+        kind: Kind,
+        named: Option<&str>,
+        version: u64,
+    ) -> (Vec<Value>, u64) {
+        let wanted =
+            |event: &Value| named.is_none_or(|named| event["object"]["metadata"]["name"] == named);
+        let news = self
+            .history
+            .iter()
+            .filter(|(at, of, event)| *at > version && *of == kind && wanted(event));
         (news.map(|(_, _, event)| event.clone()).collect(), self.version)
     }
 }

@@ -37,7 +37,12 @@ impl Activation {
     ];
 
     /// Adds the operators to a model.
-    pub(crate) fn wire(self, model: &mut TypedModel, name: &str, x: OutletId) -> TractResult<OutletId> {
+    pub(crate) fn wire(
+        self,
+        model: &mut TypedModel,
+        name: &str,
+        x: OutletId,
+    ) -> TractResult<OutletId> {
         let mut graph = Formula { model, name, steps: 0 };
         match self {
             Self::Linear => Ok(x),
@@ -79,12 +84,21 @@ impl Formula<'_> {
         format!("{}.activation.{}", self.name, self.steps)
     }
 
-    fn apply(&mut self, operator: impl Into<Box<dyn TypedOp>>, inputs: &[OutletId]) -> TractResult<OutletId> {
+    fn apply(
+        &mut self,
+        operator: impl Into<Box<dyn TypedOp>>,
+        inputs: &[OutletId],
+    ) -> TractResult<OutletId> {
         let name = self.step();
         Ok(self.model.wire_node(name, operator, inputs)?[0])
     }
 
-    fn with_number(&mut self, operator: impl Into<Box<dyn TypedOp>>, x: OutletId, number: f32) -> TractResult<OutletId> {
+    fn with_number(
+        &mut self,
+        operator: impl Into<Box<dyn TypedOp>>,
+        x: OutletId,
+        number: f32,
+    ) -> TractResult<OutletId> {
         let name = self.step();
         let number = self.model.add_const(format!("{name}.number"), tensor0(number))?;
         Ok(wire_with_rank_broadcast(name, self.model, operator, &[x, number])?[0])
@@ -92,7 +106,8 @@ impl Formula<'_> {
 
     /// x · tanh(ln(1 + eˣ)) = x · n / (n + 2) with n = eˣ · (eˣ + 2).
     ///
-    /// Above 20 the fraction is 1 in single precision, and the exponential is held there so that its square stays finite.
+    /// Above 20 the fraction is 1 in single precision, and the exponential is held there so that
+    /// its square stays finite.
     fn mish(&mut self, x: OutletId) -> TractResult<OutletId> {
         let held = self.with_number(min(), x, 20.0)?;
         let e = self.apply(exp(), &[held])?;

@@ -1,8 +1,8 @@
 //! Which Darknet a `.cfg` was written for.
 //!
-//! pjreddie's and AlexeyAB's (with hank-ai's, which goes on from it) share the format, and differ in how a picture is brought to the
-//! network's size and in what batch normalisation adds to the variance. The file does not say which one it is for; keys that only one of
-//! them knows do.
+//! pjreddie's and AlexeyAB's (with hank-ai's, which goes on from it) share the format, and differ
+//! in how a picture is brought to the network's size and in what batch normalisation adds to the
+//! variance. The file does not say which one it is for; keys that only one of them knows do.
 
 use super::syntax::Section;
 use crate::Fork;
@@ -72,9 +72,15 @@ fn keys(section: &str) -> &'static [&'static str] {
     match section {
         "net" | "network" => NET,
         "yolo" => YOLO,
-        "convolutional" | "conv" => {
-            &["stride_x", "stride_y", "dilation", "antialiasing", "share_index", "assisted_excitation", "cbn"]
-        }
+        "convolutional" | "conv" => &[
+            "stride_x",
+            "stride_y",
+            "dilation",
+            "antialiasing",
+            "share_index",
+            "assisted_excitation",
+            "cbn",
+        ],
         "maxpool" | "max" => &["stride_x", "stride_y", "maxpool_depth", "antialiasing"],
         "route" => &["groups", "group_id"],
         "shortcut" => &["weights_type", "weights_normalization"],
@@ -88,7 +94,8 @@ pub(crate) fn mark(sections: &[Section]) -> Option<Mark> {
     sections.iter().find_map(|section| {
         let known = keys(&section.name);
         let (key, value, line) = section.entries().find(|(key, value, _)| {
-            let word = (*key == "activation" && ACTIVATIONS.contains(value)) || (*key == "policy" && *value == "sgdr");
+            let word = (*key == "activation" && ACTIVATIONS.contains(value))
+                || (*key == "policy" && *value == "sgdr");
             word || known.contains(key)
         })?;
         let what = if known.contains(&key) { key.to_owned() } else { format!("{key}={value}") };
@@ -113,16 +120,26 @@ mod tests {
 
     #[test]
     fn what_only_one_fork_knows_tells_it() {
-        let found = |text: &str| mark(&syntax::parse(text).unwrap()).map(|mark| (mark.line, mark.what));
+        let found =
+            |text: &str| mark(&syntax::parse(text).unwrap()).map(|mark| (mark.line, mark.what));
         let plain = "[net]\nbatch=64\nburn_in=1000\n[convolutional]\ngroups=2\nactivation=leaky\n[shortcut]\nalpha=1\n\
                      [yolo]\njitter=.3\nrandom=1\nmax=90\n";
         assert_eq!(found(plain), None);
         for (key, line) in [("letter_box=0", 2), ("ema_alpha=0.9", 2)] {
             let what = key.split('=').next().unwrap().to_owned();
-            assert_eq!(found(&plain.replacen("[net]", &format!("[net]\n{key}"), 1)), Some((line, what)));
+            assert_eq!(
+                found(&plain.replacen("[net]", &format!("[net]\n{key}"), 1)),
+                Some((line, what))
+            );
         }
         assert_eq!(found(&plain.replace("leaky", "mish")), Some((6, "activation=mish".into())));
-        assert_eq!(found(&plain.replace("random=1", "scale_x_y=1.05")), Some((11, "scale_x_y".into())));
-        assert_eq!(found(&plain.replace("burn_in=1000", "policy=sgdr")), Some((3, "policy=sgdr".into())));
+        assert_eq!(
+            found(&plain.replace("random=1", "scale_x_y=1.05")),
+            Some((11, "scale_x_y".into()))
+        );
+        assert_eq!(
+            found(&plain.replace("burn_in=1000", "policy=sgdr")),
+            Some((3, "policy=sgdr".into()))
+        );
     }
 }

@@ -8,7 +8,8 @@ use crate::description::MAX_INPUT_SIDE;
 use crate::yolo::YoloHead;
 use frame::ImageSize;
 
-/// The most values that one layer may put out per image, 1 GiB of them: a typing error must not ask for more.
+/// The most values that one layer may put out per image, 1 GiB of them: a typing error must not ask
+/// for more.
 const MAX_VALUES: u64 = 1 << 28;
 /// The most channels of a layer; the YOLOv3 family stays below 2048.
 const MAX_CHANNELS: usize = 1 << 16;
@@ -18,7 +19,8 @@ const MAX_KERNEL: usize = 255;
 const MAX_LAYERS: i64 = 100_000;
 /// The most layers; the largest networks of the family have some 400.
 const MAX_SECTIONS: usize = 10_000;
-/// The most multiplications for an image, minutes of work: YOLOv4-p7 takes 0.2 · 10¹² at its own size.
+/// The most multiplications for an image, minutes of work: YOLOv4-p7 takes 0.2 · 10¹² at its own
+/// size.
 const MAX_PRODUCTS: u64 = 10_000_000_000_000;
 
 /// What a layer puts out for one image.
@@ -99,27 +101,39 @@ impl Network {
     pub(crate) fn parse(text: &str, input: Option<ImageSize>) -> Result<Self, Problem> {
         let sections = syntax::parse(text)?;
         if let Some(section) = sections.get(MAX_SECTIONS) {
-            return Err(Problem::new(section.line, format!("more than {MAX_SECTIONS} sections are too many")));
+            return Err(Problem::new(
+                section.line,
+                format!("more than {MAX_SECTIONS} sections are too many"),
+            ));
         }
         let mark = fork::mark(&sections);
         let mut sections = sections.into_iter();
-        let net = sections.next().filter(|section| matches!(section.name.as_str(), "net" | "network"));
-        let Some(mut net) = net else { return Err(Problem::new(1, "the first section must be [net]")) };
+        let net =
+            sections.next().filter(|section| matches!(section.name.as_str(), "net" | "network"));
+        let Some(mut net) = net else {
+            return Err(Problem::new(1, "the first section must be [net]"));
+        };
         let (input, letter_box) = (input_shape(&mut net, input)?, net.flag("letter_box")?);
         let warnings = net.finish(without_effect::NET);
-        let mut network = Self { input, layers: Vec::new(), letter_box, mark, warnings, products: 0 };
+        let mut network =
+            Self { input, layers: Vec::new(), letter_box, mark, warnings, products: 0 };
         for section in sections {
             network.add(section)?;
         }
         if network.heads().next().is_none() {
-            return Err(Problem::new(text.lines().count().max(1), "there is no [yolo] section, so nothing could be detected"));
+            return Err(Problem::new(
+                text.lines().count().max(1),
+                "there is no [yolo] section, so nothing could be detected",
+            ));
         }
         Ok(network)
     }
 
     /// The heads, in file order.
     pub(crate) fn heads(&self) -> impl Iterator<Item = &YoloHead> {
-        self.layers.iter().filter_map(|(layer, _)| if let Layer::Yolo(head) = layer { Some(head) } else { None })
+        self.layers
+            .iter()
+            .filter_map(|(layer, _)| if let Layer::Yolo(head) = layer { Some(head) } else { None })
     }
 
     /// What layer `index` reads when it names no source: what the layer before puts out.
@@ -141,21 +155,31 @@ impl Network {
             "yolo" => (Layer::Yolo(yolo(&mut section, before)?), before),
             other => {
                 let allowed = "convolutional, maxpool, route, shortcut, upsample, dropout, yolo";
-                return Err(Problem::new(line, format!("the section [{other}] is not known; allowed: {allowed}")));
+                return Err(Problem::new(
+                    line,
+                    format!("the section [{other}] is not known; allowed: {allowed}"),
+                ));
             }
         };
         let without_effect = without_effect::of_layer(&section.name);
         self.warnings.extend(section.finish(&without_effect));
-        let values =
-            [output.channels, output.height, output.width].iter().try_fold(1u64, |all, side| all.checked_mul(*side as u64));
+        let values = [output.channels, output.height, output.width]
+            .iter()
+            .try_fold(1u64, |all, side| all.checked_mul(*side as u64));
         let Some(values @ 1..=MAX_VALUES) = values else {
-            return Err(Problem::new(line, format!("this layer's output would be {output:?}: none, or too large to hold")));
+            return Err(Problem::new(
+                line,
+                format!("this layer's output would be {output:?}: none, or too large to hold"),
+            ));
         };
-        self.products = self.products.saturating_add(values.saturating_mul(layer.products_per_value(before)));
+        self.products =
+            self.products.saturating_add(values.saturating_mul(layer.products_per_value(before)));
         if self.products > MAX_PRODUCTS {
             return Err(Problem::new(
                 line,
-                format!("up to here, the network takes more than {MAX_PRODUCTS} multiplications an image"),
+                format!(
+                    "up to here, the network takes more than {MAX_PRODUCTS} multiplications an image"
+                ),
             ));
         }
         self.layers.push((layer, output));
@@ -167,10 +191,16 @@ impl Network {
         let here = self.layers.len();
         let index = if named < 0 { here as i64 + named } else { named };
         let index = usize::try_from(index).ok().filter(|index| *index < here).ok_or_else(|| {
-            Problem::new(line, format!("layer {named} does not come before this one, which has the number {here}"))
+            Problem::new(
+                line,
+                format!("layer {named} does not come before this one, which has the number {here}"),
+            )
         })?;
         if matches!(self.layers[index].0, Layer::Yolo(_)) {
-            return Err(Problem::new(line, format!("layer {named} is a [yolo] section, which is an end and no source")));
+            return Err(Problem::new(
+                line,
+                format!("layer {named} is a [yolo] section, which is an end and no source"),
+            ));
         }
         Ok(index)
     }
@@ -181,14 +211,22 @@ impl Network {
         let named = section.numbers("layers", -MAX_LAYERS..=MAX_LAYERS)?;
         let parts = section.number("groups", 1, 1..=MAX_CHANNELS)?;
         let part = section.number("group_id", 0, 0..=parts - 1)?;
-        let sources = named.iter().map(|named| self.source(*named, line)).collect::<Result<Vec<_>, _>>()?;
+        let sources =
+            named.iter().map(|named| self.source(*named, line)).collect::<Result<Vec<_>, _>>()?;
         let shapes: Vec<Shape> = sources.iter().map(|source| self.layers[*source].1).collect();
         let Some(first) = shapes.first() else { return Err(problem("layers is missing".into())) };
-        if let Some(other) = shapes.iter().find(|shape| (shape.height, shape.width) != (first.height, first.width)) {
-            return Err(problem(format!("the routed layers differ in size: {first:?} and {other:?}")));
+        if let Some(other) =
+            shapes.iter().find(|shape| (shape.height, shape.width) != (first.height, first.width))
+        {
+            return Err(problem(format!(
+                "the routed layers differ in size: {first:?} and {other:?}"
+            )));
         }
         if let Some(other) = shapes.iter().find(|shape| shape.channels % parts != 0) {
-            return Err(problem(format!("{} channels cannot be split into {parts} groups", other.channels)));
+            return Err(problem(format!(
+                "{} channels cannot be split into {parts} groups",
+                other.channels
+            )));
         }
         let channels = shapes.iter().map(|shape| shape.channels / parts).sum();
         Ok((Layer::Route { sources, parts, part }, Shape { channels, ..*first }))
@@ -202,7 +240,10 @@ impl Network {
         let activation = section.word("activation", Activation::Linear, Activation::WORDS)?;
         let other = self.layers[from].1;
         if other != before {
-            return Err(Problem::new(line, format!("the two layers differ in shape: {before:?} and {other:?}")));
+            return Err(Problem::new(
+                line,
+                format!("the two layers differ in shape: {before:?} and {other:?}"),
+            ));
         }
         Ok((Layer::Shortcut { from, activation }, before))
     }
@@ -214,7 +255,11 @@ impl Layer {
         let (size, channels) = match self {
             Self::Convolution(layer) => (layer.size, before.channels / layer.groups),
             Self::MaxPool(layer) => (layer.size, 1),
-            Self::Route { .. } | Self::Shortcut { .. } | Self::Upsample { .. } | Self::Dropout | Self::Yolo(_) => (1, 1),
+            Self::Route { .. }
+            | Self::Shortcut { .. }
+            | Self::Upsample { .. }
+            | Self::Dropout
+            | Self::Yolo(_) => (1, 1),
         };
         // sizes are below 2⁸, channels at most 2²⁸
         (size * size) as u64 * channels as u64
@@ -227,7 +272,9 @@ fn input_shape(net: &mut Section, input: Option<ImageSize>) -> Result<Shape, Pro
     let height = net.optional_number("height", 1..=MAX_INPUT_SIDE)?;
     let channels = net.number("channels", 3, 3..=3)?;
     match input.or(width.zip(height).map(|(width, height)| ImageSize { width, height })) {
-        Some(size) => Ok(Shape { channels, height: size.height as usize, width: size.width as usize }),
+        Some(size) => {
+            Ok(Shape { channels, height: size.height as usize, width: size.width as usize })
+        }
         None => Err(Problem::new(line, "width and height are missing")),
     }
 }
@@ -260,12 +307,16 @@ fn convolution(section: &mut Section, before: Shape) -> Result<(Layer, Shape), P
     let batch_normalize = section.flag("batch_normalize")? | section.flag("cbn")?;
     let activation = section.word("activation", Activation::Logistic, Activation::WORDS)?;
     if !before.channels.is_multiple_of(groups) || !filters.is_multiple_of(groups) {
-        return Err(problem(format!("{} channels and {filters} filters cannot be split into {groups} groups", before.channels)));
+        return Err(problem(format!(
+            "{} channels and {filters} filters cannot be split into {groups} groups",
+            before.channels
+        )));
     }
     // a kernel of one cell has no gaps to widen
     let dilation = if size == 1 { 1 } else { dilation };
     if dilation > 1 && 2 * padding + 1 != size {
-        // Darknet computes the output's size without the dilation, and reads beyond it in any other case
+        // Darknet computes the output's size without the dilation, and reads beyond it in any other
+        // case
         return Err(problem(format!("dilation={dilation} needs an odd size and pad=1")));
     }
     let padding = padding * dilation;
@@ -275,7 +326,16 @@ fn convolution(section: &mut Section, before: Shape) -> Result<(Layer, Shape), P
         height: steps(before.height + 2 * padding, reach, strides.0),
         width: steps(before.width + 2 * padding, reach, strides.1),
     };
-    let layer = Convolution { filters, size, strides, dilation, padding, groups, batch_normalize, activation };
+    let layer = Convolution {
+        filters,
+        size,
+        strides,
+        dilation,
+        padding,
+        groups,
+        batch_normalize,
+        activation,
+    };
     Ok((Layer::Convolution(layer), output))
 }
 
@@ -300,7 +360,11 @@ fn max_pool(section: &mut Section, before: Shape) -> Result<(Layer, Shape), Prob
 
 fn upsample(section: &mut Section, before: Shape) -> Result<(Layer, Shape), Problem> {
     let stride = section.number("stride", 2, 1..=MAX_KERNEL)?;
-    let output = Shape { channels: before.channels, height: before.height * stride, width: before.width * stride };
+    let output = Shape {
+        channels: before.channels,
+        height: before.height * stride,
+        width: before.width * stride,
+    };
     Ok((Layer::Upsample { stride }, output))
 }
 
@@ -312,13 +376,19 @@ fn yolo(section: &mut Section, before: Shape) -> Result<YoloHead, Problem> {
     let anchors = section.numbers_and_comma("anchors", 0.0f32..=1e6)?;
     let mask = section.numbers("mask", 0..=all - 1)?;
     let scale_x_y = section.number("scale_x_y", 1.0f32, 0.1..=10.0)?;
-    // the greedy kind measures overlap as the default does, the others in another way; which boxes compete is the description's matter
+    // the greedy kind measures overlap as the default does, the others in another way; which boxes
+    // compete is the description's matter
     section.word("nms_kind", (), &[("default", ()), ("greedynms", ())])?;
     if anchors.len() != 2 * all {
-        return Err(problem(format!("anchors has {} numbers; num={all} needs {}", anchors.len(), 2 * all)));
+        return Err(problem(format!(
+            "anchors has {} numbers; num={all} needs {}",
+            anchors.len(),
+            2 * all
+        )));
     }
     let pairs: Vec<[f32; 2]> = anchors.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
-    let anchors = if mask.is_empty() { pairs } else { mask.iter().map(|index| pairs[*index]).collect() };
+    let anchors =
+        if mask.is_empty() { pairs } else { mask.iter().map(|index| pairs[*index]).collect() };
     let head = YoloHead { anchors, classes, scale_x_y };
     if before.channels != head.channels() {
         let (found, wanted, boxes) = (before.channels, head.channels(), head.anchors.len());

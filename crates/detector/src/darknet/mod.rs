@@ -24,14 +24,19 @@ pub(crate) struct Darknet {
 }
 
 impl Darknet {
-    /// Reads both files; `input` overrides the size that the `.cfg` names, `fork` what the `.cfg` tells of the Darknet that it is for.
-    pub(crate) fn read(config: &Path, weights: &Path, input: Option<ImageSize>, fork: Option<Fork>) -> Result<Self, ModelError> {
+    /// Reads both files; `input` overrides the size that the `.cfg` names, `fork` what the `.cfg`
+    /// tells of the Darknet that it is for.
+    pub(crate) fn read(
+        config: &Path,
+        weights: &Path,
+        input: Option<ImageSize>,
+        fork: Option<Fork>,
+    ) -> Result<Self, ModelError> {
         // Darknet never looked at the encoding, and comments are in anybody's
-        let text = text::read_or_latin1(config).map_err(|source| ModelError::Unreadable { path: config.into(), source })?;
-        let network = layers::Network::parse(&text, input).map_err(|problem| ModelError::Config {
-            path: config.into(),
-            line: problem.line,
-            problem: problem.text,
+        let text = text::read_or_latin1(config)
+            .map_err(|source| ModelError::Unreadable { path: config.into(), source })?;
+        let network = layers::Network::parse(&text, input).map_err(|problem| {
+            ModelError::Config { path: config.into(), line: problem.line, problem: problem.text }
         })?;
         let told = if network.mark.is_some() { Fork::Alexeyab } else { Fork::Pjreddie };
         let named = fork.is_some();
@@ -53,24 +58,36 @@ impl Darknet {
         let fork = self.fork.word();
         let why = match (&self.network.mark, self.named) {
             (_, true) => "as the description says".to_owned(),
-            (Some(mark), false) => format!("which alone knows {} in line {} of the .cfg", mark.what, mark.line),
+            (Some(mark), false) => {
+                format!("which alone knows {} in line {} of the .cfg", mark.what, mark.line)
+            }
             (None, false) => "since nothing in the .cfg is AlexeyAB's alone".to_owned(),
         };
         let formula = match self.fork {
             Fork::Pjreddie => "scale / (√variance + 1e-6)",
             Fork::Alexeyab => "scale / √(variance + 1e-5)",
         };
-        let advice = if self.named { "" } else { "; `darknet = \"…\"` in the description overrides it" };
-        let assumed = format!("read as {fork}'s Darknet does, {why}: batch normalisation is {formula}{advice}");
+        let advice =
+            if self.named { "" } else { "; `darknet = \"…\"` in the description overrides it" };
+        let assumed = format!(
+            "read as {fork}'s Darknet does, {why}: batch normalisation is {formula}{advice}"
+        );
         let file = config.display();
-        let passed_over = self.network.warnings.iter().map(|problem| format!("{file}:{}: {}", problem.line, problem.text));
+        let passed_over = self
+            .network
+            .warnings
+            .iter()
+            .map(|problem| format!("{file}:{}: {}", problem.line, problem.text));
         std::iter::once(assumed).chain(passed_over).collect()
     }
 
     /// What the network takes in, pixels.
     pub(crate) fn input(&self) -> ImageSize {
         // the .cfg reader bounds both sides far below 2³²
-        ImageSize { width: self.network.input.width as u32, height: self.network.input.height as u32 }
+        ImageSize {
+            width: self.network.input.width as u32,
+            height: self.network.input.height as u32,
+        }
     }
 
     /// How each output is read.

@@ -1,8 +1,9 @@
 //! The syntax of a Darknet `.cfg`: sections of `key=value` lines, each with its line number.
 //!
-//! Read as Darknet's `read_cfg`, `atoi` and `atof` read it, so that a file that runs there runs here: blanks do not count, of a key that
-//! is there twice the first one holds, of a value the number at its start, and lines that mean nothing are passed over. Whatever is
-//! passed over and may be a mistake is a [`Problem`] that does not stop the reading.
+//! Read as Darknet's `read_cfg`, `atoi` and `atof` read it, so that a file that runs there runs
+//! here: blanks do not count, of a key that is there twice the first one holds, of a value the
+//! number at its start, and lines that mean nothing are passed over. Whatever is passed over and
+//! may be a mistake is a [`Problem`] that does not stop the reading.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -23,7 +24,8 @@ impl Problem {
     }
 }
 
-/// One `[section]`; its keys are taken out one by one, and what is left at the end was not understood.
+/// One `[section]`; its keys are taken out one by one, and what is left at the end was not
+/// understood.
 #[derive(Debug)]
 pub(crate) struct Section {
     /// Without the brackets.
@@ -48,22 +50,35 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Section>, Problem> {
     for (index, raw) in text.lines().enumerate() {
         let number = index + 1;
         // Darknet takes out every blank of a line
-        let line: String = raw.split(['#', ';']).next().unwrap_or_default().split_whitespace().collect();
+        let line: String =
+            raw.split(['#', ';']).next().unwrap_or_default().split_whitespace().collect();
         if line.is_empty() {
             continue;
         }
         if let Some(rest) = line.strip_prefix('[') {
             let name = rest.strip_suffix(']');
-            let name = name.ok_or_else(|| Problem::new(number, format!("'{line}' lacks its closing bracket")))?;
-            sections.push(Section { name: name.into(), line: number, entries: Vec::new(), warnings: Vec::new() });
+            let name = name.ok_or_else(|| {
+                Problem::new(number, format!("'{line}' lacks its closing bracket"))
+            })?;
+            sections.push(Section {
+                name: name.into(),
+                line: number,
+                entries: Vec::new(),
+                warnings: Vec::new(),
+            });
             continue;
         }
         let Some(section) = sections.last_mut() else {
             return Err(Problem::new(number, format!("'{line}' comes before the first [section]")));
         };
         match line.split_once('=') {
-            Some((key, value)) => section.add(Entry { key: key.into(), value: value.into(), line: number }),
-            None => section.warn(number, format!("'{line}' is neither [section] nor key=value, and is passed over")),
+            Some((key, value)) => {
+                section.add(Entry { key: key.into(), value: value.into(), line: number })
+            }
+            None => section.warn(
+                number,
+                format!("'{line}' is neither [section] nor key=value, and is passed over"),
+            ),
         }
     }
     Ok(sections)
@@ -73,7 +88,10 @@ impl Section {
     fn add(&mut self, entry: Entry) {
         match self.entries.iter().find(|earlier| earlier.key == entry.key) {
             Some(Entry { line, value, .. }) => {
-                let text = format!("'{}' is given a second time and passed over: '{value}' in line {line} holds", entry.key);
+                let text = format!(
+                    "'{}' is given a second time and passed over: '{value}' in line {line} holds",
+                    entry.key
+                );
                 self.warn(entry.line, text);
             }
             None => self.entries.push(entry),
@@ -95,7 +113,12 @@ impl Section {
     }
 
     /// A number of either kind; `default` when the key is absent.
-    pub(crate) fn number<T>(&mut self, key: &str, default: T, range: RangeInclusive<T>) -> Result<T, Problem>
+    pub(crate) fn number<T>(
+        &mut self,
+        key: &str,
+        default: T,
+        range: RangeInclusive<T>,
+    ) -> Result<T, Problem>
     where
         T: FromStr + PartialOrd + Display,
     {
@@ -103,7 +126,11 @@ impl Section {
     }
 
     /// A number that may be absent.
-    pub(crate) fn optional_number<T>(&mut self, key: &str, range: RangeInclusive<T>) -> Result<Option<T>, Problem>
+    pub(crate) fn optional_number<T>(
+        &mut self,
+        key: &str,
+        range: RangeInclusive<T>,
+    ) -> Result<Option<T>, Problem>
     where
         T: FromStr + PartialOrd + Display,
     {
@@ -117,7 +144,11 @@ impl Section {
     }
 
     /// Numbers between commas, none when the key is absent.
-    pub(crate) fn numbers<T>(&mut self, key: &str, range: RangeInclusive<T>) -> Result<Vec<T>, Problem>
+    pub(crate) fn numbers<T>(
+        &mut self,
+        key: &str,
+        range: RangeInclusive<T>,
+    ) -> Result<Vec<T>, Problem>
     where
         T: FromStr + PartialOrd + Display,
     {
@@ -126,7 +157,11 @@ impl Section {
     }
 
     /// As [`Section::numbers`], and a comma at the end counts for nothing.
-    pub(crate) fn numbers_and_comma<T>(&mut self, key: &str, range: RangeInclusive<T>) -> Result<Vec<T>, Problem>
+    pub(crate) fn numbers_and_comma<T>(
+        &mut self,
+        key: &str,
+        range: RangeInclusive<T>,
+    ) -> Result<Vec<T>, Problem>
     where
         T: FromStr + PartialOrd + Display,
     {
@@ -137,33 +172,50 @@ impl Section {
     }
 
     /// One of the words given, with what it stands for; `default` when the key is absent.
-    pub(crate) fn word<T: Copy>(&mut self, key: &str, default: T, words: &[(&str, T)]) -> Result<T, Problem> {
+    pub(crate) fn word<T: Copy>(
+        &mut self,
+        key: &str,
+        default: T,
+        words: &[(&str, T)],
+    ) -> Result<T, Problem> {
         let Some(entry) = self.take(key) else { return Ok(default) };
-        let found = words.iter().find(|(word, _)| *word == entry.value).map(|(_, meaning)| *meaning);
+        let found =
+            words.iter().find(|(word, _)| *word == entry.value).map(|(_, meaning)| *meaning);
         found.ok_or_else(|| {
             let allowed: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            Problem::new(entry.line, format!("{key} is '{}'; allowed: {}", entry.value, allowed.join(", ")))
+            Problem::new(
+                entry.line,
+                format!("{key} is '{}'; allowed: {}", entry.value, allowed.join(", ")),
+            )
         })
     }
 
-    /// A key that changes the result in a way that is not supported, unless it has the value with which it does nothing.
+    /// A key that changes the result in a way that is not supported, unless it has the value with
+    /// which it does nothing.
     pub(crate) fn only(&mut self, key: &str, harmless: &str) -> Result<(), Problem> {
         let Some(entry) = self.take(key) else { return Ok(()) };
         let number = |text: &str| text.parse::<f64>().ok();
-        let same = entry.value == harmless || number(&entry.value).is_some_and(|value| Some(value) == number(harmless));
+        let same = entry.value == harmless
+            || number(&entry.value).is_some_and(|value| Some(value) == number(harmless));
         if same {
             return Ok(());
         }
-        let text = format!("{key} is '{}', which changes the result and is not supported; allowed: {harmless}", entry.value);
+        let text = format!(
+            "{key} is '{}', which changes the result and is not supported; allowed: {harmless}",
+            entry.value
+        );
         Err(Problem::new(entry.line, text))
     }
 
-    /// What was passed over: keys that nobody took and that are not known to be without effect are told, as Darknet tells "unused
-    /// fields".
+    /// What was passed over: keys that nobody took and that are not known to be without effect are
+    /// told, as Darknet tells "unused fields".
     pub(crate) fn finish(mut self, without_effect: &[&str]) -> Vec<Problem> {
         for Entry { key, line, .. } in std::mem::take(&mut self.entries) {
             if !without_effect.contains(&key.as_str()) {
-                self.warn(line, format!("the key '{key}' is not known in [{}], and is passed over", self.name));
+                self.warn(
+                    line,
+                    format!("the key '{key}' is not known in [{}], and is passed over", self.name),
+                );
             }
         }
         self.warnings.sort_by_key(|warning| warning.line);
@@ -178,13 +230,18 @@ impl Section {
         range: &RangeInclusive<T>,
     ) -> Result<T, Problem> {
         let found = text.parse().ok().map(|value: T| (value, "")).or_else(|| {
-            // the longest start that is a number of this kind; a number has few digits, and what follows may be long
+            // the longest start that is a number of this kind; a number has few digits, and what
+            // follows may be long
             let ends = (1..text.len().min(32)).rev().filter(|end| text.is_char_boundary(*end));
-            ends.filter_map(|end| text[..end].parse().ok().map(|value| (value, &text[end..]))).next()
+            ends.filter_map(|end| text[..end].parse().ok().map(|value| (value, &text[end..])))
+                .next()
         });
         let (value, rest) = found.filter(|(value, _)| range.contains(value)).ok_or_else(|| {
             let (least, most) = (range.start(), range.end());
-            Problem::new(entry.line, format!("{} has '{text}'; it must be a number from {least} to {most}", entry.key))
+            Problem::new(
+                entry.line,
+                format!("{} has '{text}'; it must be a number from {least} to {most}", entry.key),
+            )
         })?;
         if !rest.is_empty() {
             self.warn(entry.line, format!("{} has '{text}', which is read as {value}", entry.key));
@@ -201,7 +258,10 @@ mod tests {
     fn sections_keys_comments_and_line_numbers_are_read() {
         let text = "# top\n[net]\r\n wi dth = 4 # wide\n;old=1\n\n[ yolo ]\nmask=0, 1,2 ; three\n";
         let mut sections = parse(text).unwrap();
-        assert_eq!(sections.iter().map(|s| (s.name.as_str(), s.line)).collect::<Vec<_>>(), [("net", 2), ("yolo", 6)]);
+        assert_eq!(
+            sections.iter().map(|s| (s.name.as_str(), s.line)).collect::<Vec<_>>(),
+            [("net", 2), ("yolo", 6)]
+        );
         assert_eq!(sections[0].number("width", 0, 0..=9), Ok(4));
         assert_eq!(sections[1].numbers("mask", 0..=9), Ok(vec![0, 1, 2]));
         assert!(sections.into_iter().all(|section| section.finish(&[]).is_empty()));
@@ -216,14 +276,31 @@ mod tests {
 
     #[test]
     fn what_is_passed_over_is_told_with_its_line() {
-        let mut section = parse("[net]\nwidth=1\nwidth=2\nfoo\nangle=0\nflop=1\nheight=3x\nsize=1.5\n").unwrap().remove(0);
+        let mut section =
+            parse("[net]\nwidth=1\nwidth=2\nfoo\nangle=0\nflop=1\nheight=3x\nsize=1.5\n")
+                .unwrap()
+                .remove(0);
         assert_eq!(section.number("width", 0, 0..=9), Ok(1), "the first one holds");
-        assert_eq!((section.number("height", 0, 0..=9), section.number("size", 0, 0..=9)), (Ok(3), Ok(1)), "as atoi reads");
-        let told: Vec<(usize, String)> =
-            section.finish(&["angle"]).into_iter().map(|problem| (problem.line, problem.text)).collect();
-        let says = |line: usize, word: &str| told.iter().any(|(at, text)| *at == line && text.contains(word));
+        assert_eq!(
+            (section.number("height", 0, 0..=9), section.number("size", 0, 0..=9)),
+            (Ok(3), Ok(1)),
+            "as atoi reads"
+        );
+        let told: Vec<(usize, String)> = section
+            .finish(&["angle"])
+            .into_iter()
+            .map(|problem| (problem.line, problem.text))
+            .collect();
+        let says = |line: usize, word: &str| {
+            told.iter().any(|(at, text)| *at == line && text.contains(word))
+        };
         assert!(
-            told.len() == 5 && says(3, "line 2") && says(4, "foo") && says(6, "flop") && says(7, "3x") && says(8, "1.5"),
+            told.len() == 5
+                && says(3, "line 2")
+                && says(4, "foo")
+                && says(6, "flop")
+                && says(7, "3x")
+                && says(8, "1.5"),
             "{told:?}"
         );
     }
@@ -234,7 +311,11 @@ mod tests {
             let mut sections = parse(&format!("[net]\nwidth={value}\n")).unwrap();
             let problem = sections[0].number("width", 0u32, 0..=9).unwrap_err();
             assert_eq!(problem.line, 2, "{value}");
-            assert!(problem.text.contains("width") && problem.text.contains("0 to 9"), "{}", problem.text);
+            assert!(
+                problem.text.contains("width") && problem.text.contains("0 to 9"),
+                "{}",
+                problem.text
+            );
         }
         let mut sections = parse("[net]\nscale=nan\nlist=1,,2\nend=1,2,\n").unwrap();
         assert!(sections[0].number("scale", 1.0f32, 0.0..=9.0).is_err());
@@ -244,9 +325,14 @@ mod tests {
 
     #[test]
     fn a_key_that_changes_the_result_may_have_its_harmless_value_alone() {
-        let section = || parse("[shortcut]\nalpha=1.0\nweights_type=none\nbeta=2\n").unwrap().remove(0);
+        let section =
+            || parse("[shortcut]\nalpha=1.0\nweights_type=none\nbeta=2\n").unwrap().remove(0);
         assert_eq!(
-            (section().only("alpha", "1"), section().only("weights_type", "none"), section().only("gone", "0")),
+            (
+                section().only("alpha", "1"),
+                section().only("weights_type", "none"),
+                section().only("gone", "0")
+            ),
             (Ok(()), Ok(()), Ok(()))
         );
         let problem = section().only("beta", "1").unwrap_err();

@@ -8,10 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 use tract_onnx::prelude::*;
 
-/// Numbers that are converted at a time: large enough to be quick, small enough to stay in the first cache.
+/// Numbers that are converted at a time: large enough to be quick, small enough to stay in the
+/// first cache.
 const CHUNK: usize = 4096;
 
-/// The kernel `[filters, channels / groups, size, size]` and the bias `[filters]` of a convolution, its batch normalisation folded in.
+/// The kernel `[filters, channels / groups, size, size]` and the bias `[filters]` of a convolution,
+/// its batch normalisation folded in.
 pub(crate) struct Folded {
     pub(crate) kernel: Arc<Tensor>,
     pub(crate) bias: Arc<Tensor>,
@@ -19,26 +21,42 @@ pub(crate) struct Folded {
 
 /// Reads the numbers of every convolution, in file order.
 ///
-/// The file's size must be exactly what the network asks for; nothing is allocated before that is known.
+/// The file's size must be exactly what the network asks for; nothing is allocated before that is
+/// known.
 pub(crate) fn read(path: &Path, network: &Network, fork: Fork) -> Result<Vec<Folded>, ModelError> {
     let unreadable = |source| ModelError::Unreadable { path: path.into(), source };
     let file = File::open(path).map_err(unreadable)?;
     let actual = file.metadata().map_err(unreadable)?.len();
-    let mut source = Numbers { reader: BufReader::with_capacity(1 << 16, file), bytes: vec![0; CHUNK * 4], fork };
+    let mut source = Numbers {
+        reader: BufReader::with_capacity(1 << 16, file),
+        bytes: vec![0; CHUNK * 4],
+        fork,
+    };
     let header = source.header(actual).map_err(unreadable)?;
-    let numbers = convolutions(network).map(|(layer, channels)| numbers_of(layer, channels)).fold(0, u64::saturating_add);
+    let numbers = convolutions(network)
+        .map(|(layer, channels)| numbers_of(layer, channels))
+        .fold(0, u64::saturating_add);
     let expected = numbers.saturating_mul(4).saturating_add(header);
     if actual != expected {
-        return Err(ModelError::WrongSize { path: path.into(), expected, actual, reason: "so many the network's .cfg asks for" });
+        return Err(ModelError::WrongSize {
+            path: path.into(),
+            expected,
+            actual,
+            reason: "so many the network's .cfg asks for",
+        });
     }
     let folded = convolutions(network).map(|(layer, channels)| source.folded(layer, channels));
-    folded.collect::<TractResult<_>>().map_err(|error| unreadable(std::io::Error::other(format!("{error:#}"))))
+    folded
+        .collect::<TractResult<_>>()
+        .map_err(|error| unreadable(std::io::Error::other(format!("{error:#}"))))
 }
 
 /// Every convolution with the channels that one of its groups reads.
 fn convolutions(network: &Network) -> impl Iterator<Item = (&Convolution, usize)> {
     network.layers.iter().enumerate().filter_map(|(index, (layer, _))| match layer {
-        Layer::Convolution(layer) => Some((layer, network.shape_before(index).channels / layer.groups)),
+        Layer::Convolution(layer) => {
+            Some((layer, network.shape_before(index).channels / layer.groups))
+        }
         _ => None,
     })
 }
@@ -56,8 +74,9 @@ struct Numbers<R> {
 }
 
 impl<R: Read> Numbers<R> {
-    /// Reads the header and returns its length: three 32-bit numbers (major, minor, revision), then the count of images seen in
-    /// training, which has 64 bits from version 0.2 on. A file too short for either gives the length of the newer one.
+    /// Reads the header and returns its length: three 32-bit numbers (major, minor, revision), then
+    /// the count of images seen in training, which has 64 bits from version 0.2 on. A file too
+    /// short for either gives the length of the newer one.
     fn header(&mut self, file_bytes: u64) -> std::io::Result<u64> {
         const OLD: u64 = 16;
         const NEW: u64 = 20;
@@ -66,9 +85,12 @@ impl<R: Read> Numbers<R> {
         }
         let mut head = [0; OLD as usize];
         self.reader.read_exact(&mut head)?;
-        let word = |at: usize| i64::from(i32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]));
+        let word = |at: usize| {
+            i64::from(i32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]))
+        };
         let (major, minor) = (word(0), word(4));
-        // versions above 1000 mark a transposed file, which only fully connected layers read differently
+        // versions above 1000 mark a transposed file, which only fully connected layers read
+        // differently
         if major * 10 + minor < 2 || major >= 1000 || minor >= 1000 {
             return Ok(OLD);
         }
@@ -96,16 +118,21 @@ impl<R: Read> Numbers<R> {
         Ok(numbers)
     }
 
-    /// Order in the file: biases, then with batch normalisation scales, means, variances, then the kernel.
+    /// Order in the file: biases, then with batch normalisation scales, means, variances, then the
+    /// kernel.
     ///
     /// y = scale · (x - mean) / deviation + bias is a factor on the kernel and a shift of the bias.
     fn folded(&mut self, layer: &Convolution, channels: usize) -> TractResult<Folded> {
         let mut bias = self.list(layer.filters)?;
         let mut factors = None;
         if layer.batch_normalize {
-            let (scales, means, variances) = (self.list(layer.filters)?, self.list(layer.filters)?, self.list(layer.filters)?);
-            let found: Vec<f32> =
-                scales.iter().zip(&variances).map(|(scale, variance)| scale / self.fork.deviation(*variance)).collect();
+            let (scales, means, variances) =
+                (self.list(layer.filters)?, self.list(layer.filters)?, self.list(layer.filters)?);
+            let found: Vec<f32> = scales
+                .iter()
+                .zip(&variances)
+                .map(|(scale, variance)| scale / self.fork.deviation(*variance))
+                .collect();
             for ((bias, mean), factor) in bias.iter_mut().zip(&means).zip(&found) {
                 *bias -= mean * factor;
             }
@@ -116,7 +143,9 @@ impl<R: Read> Numbers<R> {
         let cells = view.as_slice_mut::<f32>()?;
         self.fill(cells)?;
         if let Some(factors) = factors {
-            for (filter, factor) in cells.chunks_exact_mut(channels * layer.size * layer.size).zip(factors) {
+            for (filter, factor) in
+                cells.chunks_exact_mut(channels * layer.size * layer.size).zip(factors)
+            {
                 filter.iter_mut().for_each(|cell| *cell *= factor);
             }
         }

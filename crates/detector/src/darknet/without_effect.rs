@@ -1,5 +1,6 @@
-//! What keys do at inference that are not read elsewhere: those that Darknet reads for training, or not at all, listed one by one, are
-//! passed over; those that change what is found may have only the value with which they do not.
+//! What keys do at inference that are not read elsewhere: those that Darknet reads for training, or
+//! not at all, listed one by one, are passed over; those that change what is found may have only
+//! the value with which they do not.
 //!
 //! After the option lists of `parser.c` of pjreddie's Darknet (f6afaab) and of AlexeyAB's.
 
@@ -90,8 +91,17 @@ pub(crate) const NET: &[&str] = &[
 ];
 
 /// Any layer: where and how fast training goes on.
-const LAYER: &[&str] =
-    &["stopbackward", "learning_rate", "dontsave", "onlyforward", "train_only_bn", "burnin_update", "truth", "smooth", "clip"];
+const LAYER: &[&str] = &[
+    "stopbackward",
+    "learning_rate",
+    "dontsave",
+    "onlyforward",
+    "train_only_bn",
+    "burnin_update",
+    "truth",
+    "smooth",
+    "clip",
+];
 
 /// `[yolo]`: the loss, and the objects that a training image may have.
 const YOLO: &[&str] = &[

@@ -8,8 +8,8 @@ use serde::Deserialize;
 pub enum Fork {
     /// Joseph Redmon's: letterboxed pictures, batch normalisation by scale / (√variance + 1e-6).
     Pjreddie,
-    /// Alexey Bochkovskiy's, of YOLOv4, and hank-ai's: stretched pictures unless the `.cfg` has `letter_box=1`, batch normalisation by
-    /// scale / √(variance + 1e-5).
+    /// Alexey Bochkovskiy's, of YOLOv4, and hank-ai's: stretched pictures unless the `.cfg` has
+    /// `letter_box=1`, batch normalisation by scale / √(variance + 1e-5).
     Alexeyab,
 }
 

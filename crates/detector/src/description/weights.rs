@@ -16,7 +16,8 @@ pub struct WeightsFile {
     pub url: Option<String>,
     /// A package that carries the same file, if there is one.
     pub pypi: Option<PypiSource>,
-    /// What the description says of further files that the weights are in; [`crate::Description::data_files`] tells which there are.
+    /// What the description says of further files that the weights are in;
+    /// [`crate::Description::data_files`] tells which there are.
     pub data: Vec<DataFile>,
 }
 
@@ -88,10 +89,21 @@ impl Weights {
                     data.file
                 ));
             }
-            data.sha256 = data.sha256.take().map(|digest| hex_digest("weights.data.sha256", &digest)).transpose()?;
+            data.sha256 = data
+                .sha256
+                .take()
+                .map(|digest| hex_digest("weights.data.sha256", &digest))
+                .transpose()?;
         }
         let (path, size_bytes) = (dir.join(self.file), self.size_bytes);
-        Ok(WeightsFile { path, size_bytes, sha256, url: self.url, pypi: self.pypi, data: self.data })
+        Ok(WeightsFile {
+            path,
+            size_bytes,
+            sha256,
+            url: self.url,
+            pypi: self.pypi,
+            data: self.data,
+        })
     }
 }
 

@@ -1,13 +1,16 @@
 //! Has an ONNX network take pictures as this crate makes them, and put out 32-bit numbers.
 //!
-//! Networks are exported with inputs of 8 or 16 bits, with white as 1 or 255, with channels first or last. A few operators before the
-//! network's own bring `[batch, 3, height, width]` from 0 to 1 to what it wants.
+//! Networks are exported with inputs of 8 or 16 bits, with white as 1 or 255, with channels first
+//! or last. A few operators before the network's own bring `[batch, 3, height, width]` from 0 to 1
+//! to what it wants.
 
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Side;
 use tract_onnx::pb::type_proto::{Tensor, Value};
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
+};
 
 /// What the network's input is called when operators come before it; no exporter uses the name.
 const PIXELS: &str = "mlvi.pixels";
@@ -27,15 +30,23 @@ struct Steps {
     cast: Option<DataType>,
 }
 
-/// Changes the network; `input_scale` is what the description says white is. Returns what was done in sentences.
-pub(super) fn adapt(proto: &mut ModelProto, input_scale: Option<f32>) -> Result<Vec<String>, String> {
+/// Changes the network; `input_scale` is what the description says white is. Returns what was done
+/// in sentences.
+pub(super) fn adapt(
+    proto: &mut ModelProto,
+    input_scale: Option<f32>,
+) -> Result<Vec<String>, String> {
     let graph = proto.graph.as_mut().ok_or("it holds no network")?;
     let index = the_input(graph)?;
     let steps = steps(&graph.input[index], input_scale)?;
     let white = steps.scale.unwrap_or(1.0);
-    let mut remarks = vec![format!("its input takes red, green, blue from 0 to {white}{}", steps.words())];
+    let mut remarks =
+        vec![format!("its input takes red, green, blue from 0 to {white}{}", steps.words())];
     if input_scale.is_none() && !steps.round {
-        remarks.push("a network that wants 0 to 255 needs `onnx.input_scale = 255` in the description".into());
+        remarks.push(
+            "a network that wants 0 to 255 needs `onnx.input_scale = 255` in the description"
+                .into(),
+        );
     }
     steps.insert(graph, index);
     widen_outputs(graph);
@@ -44,8 +55,10 @@ pub(super) fn adapt(proto: &mut ModelProto, input_scale: Option<f32>) -> Result<
 
 /// The index of the one input that is no number of the network's own.
 fn the_input(graph: &GraphProto) -> Result<usize, String> {
-    let own = |input: &ValueInfoProto| graph.initializer.iter().any(|number| number.name == input.name);
-    let inputs: Vec<usize> = (0..graph.input.len()).filter(|index| !own(&graph.input[*index])).collect();
+    let own =
+        |input: &ValueInfoProto| graph.initializer.iter().any(|number| number.name == input.name);
+    let inputs: Vec<usize> =
+        (0..graph.input.len()).filter(|index| !own(&graph.input[*index])).collect();
     match inputs[..] {
         [input] => Ok(input),
         _ => Err(format!("the network has {} inputs where one is expected", inputs.len())),
@@ -63,15 +76,28 @@ fn steps(input: &ValueInfoProto, input_scale: Option<f32>) -> Result<Steps, Stri
     let scale = input_scale.filter(|scale| *scale != 1.0);
     let transpose = tensor.map_or(Ok(false), channels_last)?;
     match DataType::try_from(stated) {
-        Ok(DataType::Float | DataType::Undefined) => Ok(Steps { scale, round: false, transpose, cast: None }),
-        Ok(wide @ (DataType::Float16 | DataType::Double)) => Ok(Steps { scale, round: false, transpose, cast: Some(wide) }),
+        Ok(DataType::Float | DataType::Undefined) => {
+            Ok(Steps { scale, round: false, transpose, cast: None })
+        }
+        Ok(wide @ (DataType::Float16 | DataType::Double)) => {
+            Ok(Steps { scale, round: false, transpose, cast: Some(wide) })
+        }
         Ok(DataType::Uint8) => match input_scale {
-            None | Some(WHITE) => Ok(Steps { scale: Some(WHITE), round: true, transpose, cast: Some(DataType::Uint8) }),
-            Some(other) => Err(format!("its input is uint8, in which white is 255; `onnx.input_scale` is {other}")),
+            None | Some(WHITE) => Ok(Steps {
+                scale: Some(WHITE),
+                round: true,
+                transpose,
+                cast: Some(DataType::Uint8),
+            }),
+            Some(other) => Err(format!(
+                "its input is uint8, in which white is 255; `onnx.input_scale` is {other}"
+            )),
         },
         Ok(other) => {
             let name = other.as_str_name().to_lowercase();
-            Err(format!("its input is {name}; inputs of float32, float16, float64 and uint8 are supported"))
+            Err(format!(
+                "its input is {name}; inputs of float32, float16, float64 and uint8 are supported"
+            ))
         }
         Err(_) => Err(format!("its input has the type {stated}, which ONNX does not know")),
     }
@@ -93,7 +119,10 @@ fn channels_last(tensor: &Tensor) -> Result<bool, String> {
         [_, _, _, Some(3)] => Ok(true),
         [_, None, _, _] => Ok(false),
         _ => {
-            let shown: Vec<String> = sides.iter().map(|side| side.map_or("any".into(), |side| side.to_string())).collect();
+            let shown: Vec<String> = sides
+                .iter()
+                .map(|side| side.map_or("any".into(), |side| side.to_string()))
+                .collect();
             Err(format!(
                 "its input has the shape [{}]; expected are batch by 3 by height by width, or batch by height by width by 3",
                 shown.join(", ")
@@ -105,7 +134,9 @@ fn channels_last(tensor: &Tensor) -> Result<bool, String> {
 impl Steps {
     fn words(&self) -> String {
         let order = if self.transpose { ", channels last" } else { "" };
-        let kind = self.cast.map_or(String::new(), |kind| format!(", as {}", kind.as_str_name().to_lowercase()));
+        let kind = self
+            .cast
+            .map_or(String::new(), |kind| format!(", as {}", kind.as_str_name().to_lowercase()));
         format!("{order}{kind}")
     }
 
@@ -157,7 +188,8 @@ fn widen_outputs(graph: &mut GraphProto) {
         let kind = tensor_of(&graph.output[index]).map(|tensor| tensor.elem_type);
         if kind == Some(DataType::Float16 as i32) || kind == Some(DataType::Double as i32) {
             let name = format!("mlvi.output.{index}");
-            let old = std::mem::replace(&mut graph.output[index], value(&name, DataType::Float)).name;
+            let old =
+                std::mem::replace(&mut graph.output[index], value(&name, DataType::Float)).name;
             graph.node.push(node(&name, "Cast", vec![old], &name, vec![to(DataType::Float)]));
         }
     }
@@ -174,13 +206,36 @@ fn value(name: &str, kind: DataType) -> ValueInfoProto {
 }
 
 fn to(kind: DataType) -> AttributeProto {
-    AttributeProto { name: "to".into(), r#type: AttributeType::Int as i32, i: kind as i64, ..Default::default() }
+    AttributeProto {
+        name: "to".into(),
+        r#type: AttributeType::Int as i32,
+        i: kind as i64,
+        ..Default::default()
+    }
 }
 
 fn scalar(name: &str, number: f32) -> TensorProto {
-    TensorProto { name: name.into(), data_type: DataType::Float as i32, float_data: vec![number], ..Default::default() }
+    TensorProto {
+        name: name.into(),
+        data_type: DataType::Float as i32,
+        float_data: vec![number],
+        ..Default::default()
+    }
 }
 
-fn node(name: &str, operator: &str, input: Vec<String>, output: &str, attribute: Vec<AttributeProto>) -> NodeProto {
-    NodeProto { name: name.into(), op_type: operator.into(), input, output: vec![output.into()], attribute, ..Default::default() }
+fn node(
+    name: &str,
+    operator: &str,
+    input: Vec<String>,
+    output: &str,
+    attribute: Vec<AttributeProto>,
+) -> NodeProto {
+    NodeProto {
+        name: name.into(),
+        op_type: operator.into(),
+        input,
+        output: vec![output.into()],
+        attribute,
+        ..Default::default()
+    }
 }

@@ -3,22 +3,38 @@
 use crate::DataFile;
 use std::collections::BTreeSet;
 use tract_onnx::pb::tensor_proto::DataLocation;
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto};
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto,
+};
 
 /// The files, sorted, each with what is said of it in `described`; what is wrong in words.
 pub(super) fn files(proto: &ModelProto, described: &[DataFile]) -> Result<Vec<DataFile>, String> {
     let mut places = BTreeSet::new();
     proto.graph.iter().for_each(|part| graph(part, &mut places));
-    proto.functions.iter().flat_map(|function| &function.node).for_each(|part| node(part, &mut places));
+    proto
+        .functions
+        .iter()
+        .flat_map(|function| &function.node)
+        .for_each(|part| node(part, &mut places));
     if let Some(outside) = places.iter().find(|place| !DataFile::is_inside(place)) {
-        return Err(format!("its numbers are said to be in '{outside}', which is no path within its own folder"));
+        return Err(format!(
+            "its numbers are said to be in '{outside}', which is no path within its own folder"
+        ));
     }
     if let Some(unused) = described.iter().find(|data| !places.contains(data.file.as_str())) {
-        return Err(format!("the description's `weights.data` lists '{}', where the network keeps nothing", unused.file));
+        return Err(format!(
+            "the description's `weights.data` lists '{}', where the network keeps nothing",
+            unused.file
+        ));
     }
     let file = |place: &str| {
         let known = described.iter().find(|data| data.file == place).cloned();
-        known.unwrap_or_else(|| DataFile { file: place.into(), size_bytes: None, sha256: None, url: None })
+        known.unwrap_or_else(|| DataFile {
+            file: place.into(),
+            size_bytes: None,
+            sha256: None,
+            url: None,
+        })
     };
     Ok(places.into_iter().map(file).collect())
 }
@@ -32,7 +48,9 @@ fn graph<'a>(part: &'a GraphProto, places: &mut BTreeSet<&'a str>) {
 }
 
 fn node<'a>(part: &'a NodeProto, places: &mut BTreeSet<&'a str>) {
-    for AttributeProto { t, g, sparse_tensor, tensors, graphs, sparse_tensors, .. } in &part.attribute {
+    for AttributeProto { t, g, sparse_tensor, tensors, graphs, sparse_tensors, .. } in
+        &part.attribute
+    {
         t.iter().chain(tensors).for_each(|part| tensor(part, places));
         g.iter().chain(graphs).for_each(|part| graph(part, places));
         sparse_tensor.iter().chain(sparse_tensors).for_each(|part| sparse(part, places));

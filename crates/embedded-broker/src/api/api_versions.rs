@@ -12,7 +12,10 @@ pub(super) fn answer(_request: ApiVersionsRequest) -> ApiVersionsResponse {
 pub(super) fn list() -> ApiVersionsResponse {
     let version = |(api, first, last): &(_, _, _)| {
         let key: kafka_protocol::messages::ApiKey = *api;
-        ApiVersion::default().with_api_key(key as i16).with_min_version(*first).with_max_version(*last)
+        ApiVersion::default()
+            .with_api_key(key as i16)
+            .with_min_version(*first)
+            .with_max_version(*last)
     };
     ApiVersionsResponse::default().with_api_keys(OFFERED.iter().map(version).collect())
 }

@@ -9,12 +9,17 @@ use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicR
 use kafka_protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-pub(super) async fn answer(call: &Call<'_>, request: CreatePartitionsRequest) -> Result<CreatePartitionsResponse, Hangup> {
+pub(super) async fn answer(
+    call: &Call<'_>,
+    request: CreatePartitionsRequest,
+) -> Result<CreatePartitionsResponse, Hangup> {
     call.node
         .blocking(move |node| {
             let grow = |wanted: CreatePartitionsTopic| {
-                let count = usize::try_from(wanted.count).map_err(|_| TopicError::InvalidPartitions);
-                let grown = count.and_then(|count| node.topics.grow(&wanted.name, count, request.validate_only));
+                let count =
+                    usize::try_from(wanted.count).map_err(|_| TopicError::InvalidPartitions);
+                let grown = count
+                    .and_then(|count| node.topics.grow(&wanted.name, count, request.validate_only));
                 let result = CreatePartitionsTopicResult::default().with_name(wanted.name);
                 match grown {
                     Ok(()) => result,
@@ -23,7 +28,8 @@ pub(super) async fn answer(call: &Call<'_>, request: CreatePartitionsRequest) ->
                         .with_error_message(Some(StrBytes::from_string(error.to_string()))),
                 }
             };
-            CreatePartitionsResponse::default().with_results(request.topics.into_iter().map(grow).collect())
+            CreatePartitionsResponse::default()
+                .with_results(request.topics.into_iter().map(grow).collect())
         })
         .await
 }

@@ -7,7 +7,9 @@ use crate::topic_config::TopicConfig;
 use crate::topics::{Topic, TopicError};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
+use kafka_protocol::messages::create_topics_response::{
+    CreatableTopicConfigs, CreatableTopicResult,
+};
 use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use kafka_protocol::protocol::StrBytes;
 use std::sync::Arc;
@@ -22,11 +24,15 @@ pub(super) const SOURCE_DEFAULT: i8 = 5;
 /// Why a topic was not created, with the text that the client shows.
 type Refusal = (ResponseError, String);
 
-pub(super) async fn answer(call: &Call<'_>, request: CreateTopicsRequest) -> Result<CreateTopicsResponse, Hangup> {
+pub(super) async fn answer(
+    call: &Call<'_>,
+    request: CreateTopicsRequest,
+) -> Result<CreateTopicsResponse, Hangup> {
     let version = call.version;
     call.node
         .blocking(move |node| {
-            let create = |wanted: &CreatableTopic| match create(node, wanted, request.validate_only) {
+            let create = |wanted: &CreatableTopic| match create(node, wanted, request.validate_only)
+            {
                 Ok(created) => accept(node, wanted, created, version),
                 Err((error, message)) => CreatableTopicResult::default()
                     .with_name(wanted.name.clone())
@@ -64,10 +70,16 @@ fn create(node: &Node, wanted: &CreatableTopic, validate_only: bool) -> Result<C
 
 fn count_partitions(wanted: &CreatableTopic) -> Result<usize, Refusal> {
     if !wanted.assignments.is_empty() {
-        return Err((ResponseError::InvalidReplicaAssignment, "there is one broker, which has all partitions".into()));
+        return Err((
+            ResponseError::InvalidReplicaAssignment,
+            "there is one broker, which has all partitions".into(),
+        ));
     }
     if !matches!(wanted.replication_factor, -1 | 1) {
-        return Err((ResponseError::InvalidReplicationFactor, "there is one broker: the replication factor is 1".into()));
+        return Err((
+            ResponseError::InvalidReplicationFactor,
+            "there is one broker: the replication factor is 1".into(),
+        ));
     }
     if wanted.num_partitions == -1 {
         return Ok(DEFAULT_PARTITIONS);
@@ -82,12 +94,19 @@ pub(super) fn code(error: &TopicError) -> ResponseError {
         TopicError::InvalidName => ResponseError::InvalidTopicException,
         TopicError::Exists => ResponseError::TopicAlreadyExists,
         TopicError::Unknown => ResponseError::UnknownTopicOrPartition,
-        TopicError::InvalidPartitions | TopicError::TooManyPartitions => ResponseError::InvalidPartitions,
+        TopicError::InvalidPartitions | TopicError::TooManyPartitions => {
+            ResponseError::InvalidPartitions
+        }
         TopicError::Storage(_) => ResponseError::KafkaStorageError,
     }
 }
 
-fn accept(node: &Node, wanted: &CreatableTopic, created: Created, version: i16) -> CreatableTopicResult {
+fn accept(
+    node: &Node,
+    wanted: &CreatableTopic,
+    created: Created,
+    version: i16,
+) -> CreatableTopicResult {
     let result = CreatableTopicResult::default().with_name(wanted.name.clone());
     // older versions say no more than that it worked
     if version < 5 {

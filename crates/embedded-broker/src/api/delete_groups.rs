@@ -8,7 +8,10 @@ use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
 use kafka_protocol::messages::{DeleteGroupsRequest, DeleteGroupsResponse};
 use tracing::error;
 
-pub(super) async fn answer(call: &Call<'_>, request: DeleteGroupsRequest) -> Result<DeleteGroupsResponse, Hangup> {
+pub(super) async fn answer(
+    call: &Call<'_>,
+    request: DeleteGroupsRequest,
+) -> Result<DeleteGroupsResponse, Hangup> {
     call.node
         .blocking(move |node| {
             let results = request.groups_names.into_iter().map(|id| {

@@ -14,12 +14,19 @@ use std::sync::Arc;
 use tracing::{error, info};
 
 /// From version 6 on topics may be named by id.
-pub(super) async fn answer(call: &Call<'_>, request: DeleteTopicsRequest) -> Result<DeleteTopicsResponse, Hangup> {
+pub(super) async fn answer(
+    call: &Call<'_>,
+    request: DeleteTopicsRequest,
+) -> Result<DeleteTopicsResponse, Hangup> {
     call.node
         .blocking(move |node| {
-            let by_name = request.topic_names.into_iter().map(|name| DeleteTopicState::default().with_name(Some(name)));
+            let by_name = request
+                .topic_names
+                .into_iter()
+                .map(|name| DeleteTopicState::default().with_name(Some(name)));
             let wanted = by_name.chain(request.topics);
-            DeleteTopicsResponse::default().with_responses(wanted.map(|wanted| respond(node, wanted)).collect())
+            DeleteTopicsResponse::default()
+                .with_responses(wanted.map(|wanted| respond(node, wanted)).collect())
         })
         .await
 }
@@ -34,7 +41,9 @@ fn respond(node: &Node, wanted: DeleteTopicState) -> DeletableTopicResult {
     let result = DeletableTopicResult::default().with_topic_id(wanted.topic_id);
     match deleted {
         Ok(topic) => result.with_name(name).with_topic_id(topic.id),
-        Err(TopicError::Unknown) if by_id => result.with_name(None).with_error_code(ResponseError::UnknownTopicId.code()),
+        Err(TopicError::Unknown) if by_id => {
+            result.with_name(None).with_error_code(ResponseError::UnknownTopicId.code())
+        }
         Err(error) => result.with_name(name).with_error_code(code(&error).code()),
     }
 }

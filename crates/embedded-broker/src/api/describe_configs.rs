@@ -5,7 +5,9 @@ use super::create_topics::{SOURCE_DEFAULT, SOURCE_TOPIC};
 use crate::topic_config::Setting;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-use kafka_protocol::messages::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult};
+use kafka_protocol::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsResult,
+};
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
@@ -29,7 +31,10 @@ pub(super) fn answer(call: &Call<'_>, request: DescribeConfigsRequest) -> Descri
     DescribeConfigsResponse::default().with_results(results.collect())
 }
 
-fn describe(call: &Call<'_>, resource: &DescribeConfigsResource) -> (i16, Vec<DescribeConfigsResourceResult>) {
+fn describe(
+    call: &Call<'_>,
+    resource: &DescribeConfigsResource,
+) -> (i16, Vec<DescribeConfigsResourceResult>) {
     let config = match resource.resource_type {
         TOPIC => match call.node.topics.get(&resource.resource_name) {
             Some(topic) => topic.config.clone(),

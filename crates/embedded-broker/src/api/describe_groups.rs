@@ -9,10 +9,12 @@ use kafka_protocol::protocol::StrBytes;
 pub(super) fn answer(call: &Call<'_>, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
     let groups = request.groups.into_iter().map(|id| match call.node.groups.describe(&id) {
         Some(group) => describe(id, group),
-        None if call.node.offsets.partitions_of(&id).is_empty() => {
-            DescribedGroup::default().with_group_id(id).with_group_state(StrBytes::from_static_str("Dead"))
-        }
-        None => DescribedGroup::default().with_group_id(id).with_group_state(StrBytes::from_static_str("Empty")),
+        None if call.node.offsets.partitions_of(&id).is_empty() => DescribedGroup::default()
+            .with_group_id(id)
+            .with_group_state(StrBytes::from_static_str("Dead")),
+        None => DescribedGroup::default()
+            .with_group_id(id)
+            .with_group_state(StrBytes::from_static_str("Empty")),
     });
     DescribeGroupsResponse::default().with_groups(groups.collect())
 }

@@ -8,7 +8,9 @@ use crate::topics::Topic;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::fetch_response::{EpochEndOffset, FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::fetch_response::{
+    EpochEndOffset, FetchableTopicResponse, PartitionData,
+};
 use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse, TopicName};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +18,9 @@ use tokio::time::Instant;
 use tracing::error;
 use uuid::Uuid;
 
-/// An answer is in memory as a whole, once for each connection: a client may ask for less, but not for more. A little above
-/// Kafka's default for `fetch.max.bytes`, 50 MiB, so that clients as they come are not held back.
+/// An answer is in memory as a whole, once for each connection: a client may ask for less, but not
+/// for more. A little above Kafka's default for `fetch.max.bytes`, 50 MiB, so that clients as they
+/// come are not held back.
 const MAX_RESPONSE_BYTES: usize = 64 << 20;
 
 /// What a request asks of one partition, and the partition if there is one.
@@ -28,18 +31,27 @@ struct Wanted {
     partition: Result<Arc<Partition>, ResponseError>,
 }
 
-pub(super) async fn answer(call: &Call<'_>, request: FetchRequest) -> Result<FetchResponse, Hangup> {
+pub(super) async fn answer(
+    call: &Call<'_>,
+    request: FetchRequest,
+) -> Result<FetchResponse, Hangup> {
     // sessions are not on offer: one that a client believes to have must have been another broker's
     if request.session_id != 0 || request.session_epoch > 0 {
-        return Ok(FetchResponse::default().with_error_code(ResponseError::FetchSessionIdNotFound.code()));
+        return Ok(
+            FetchResponse::default().with_error_code(ResponseError::FetchSessionIdNotFound.code())
+        );
     }
-    let deadline = Instant::now() + Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+    let deadline =
+        Instant::now() + Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let min_bytes = u64::try_from(request.min_bytes).unwrap_or(0).min(MAX_RESPONSE_BYTES as u64);
     let waiter = Waiter::default();
     let wanted = loop {
         let wanted = look_up(call.node, &request, call.version);
         // registered before looking, so that an append in between is not missed
-        wanted.iter().filter_map(|wanted| wanted.partition.as_ref().ok()).for_each(|partition| partition.register(&waiter));
+        wanted
+            .iter()
+            .filter_map(|wanted| wanted.partition.as_ref().ok())
+            .for_each(|partition| partition.register(&waiter));
         if is_due(&wanted, min_bytes) || Instant::now() >= deadline {
             break wanted;
         }
@@ -62,7 +74,8 @@ fn look_up(node: &Node, request: &FetchRequest, version: i16) -> Vec<Wanted> {
         };
         let (name, topic_id) = (topic.topic.clone(), topic.topic_id);
         topic.partitions.clone().into_iter().map(move |request| {
-            let partition = found.as_ref().ok_or(missing).and_then(|topic| readable(topic, &request));
+            let partition =
+                found.as_ref().ok_or(missing).and_then(|topic| readable(topic, &request));
             Wanted { topic: name.clone(), topic_id, request, partition }
         })
     };
@@ -71,12 +84,14 @@ fn look_up(node: &Node, request: &FetchRequest, version: i16) -> Vec<Wanted> {
 
 /// The partition that is asked for, if the client knows of its present leader epoch.
 fn readable(topic: &Topic, request: &FetchPartition) -> Result<Arc<Partition>, ResponseError> {
-    let partition = usize::try_from(request.partition).ok().and_then(|index| topic.partitions.get(index));
+    let partition =
+        usize::try_from(request.partition).ok().and_then(|index| topic.partitions.get(index));
     let partition = partition.ok_or(ResponseError::UnknownTopicOrPartition)?;
     check_epoch(partition, request.current_leader_epoch).map(|()| Arc::clone(partition))
 }
 
-/// Where the records of the client's last epoch really end, if it has read further than that (from version 12 on).
+/// Where the records of the client's last epoch really end, if it has read further than that (from
+/// version 12 on).
 fn diverging(wanted: &Wanted, partition: &Partition) -> Option<EpochEndOffset> {
     let last = wanted.request.last_fetched_epoch;
     if last < 0 {
@@ -94,21 +109,30 @@ fn is_due(wanted: &[Wanted], min_bytes: u64) -> bool {
         let Ok(partition) = &wanted.partition else { return true };
         match partition.bytes_from(wanted.request.fetch_offset) {
             Ok(_) if diverging(wanted, partition).is_some() => return true,
-            Ok(bytes) => available += bytes.min(u64::try_from(wanted.request.partition_max_bytes).unwrap_or(0)),
+            Ok(bytes) => {
+                available +=
+                    bytes.min(u64::try_from(wanted.request.partition_max_bytes).unwrap_or(0))
+            }
             Err(OutOfRange) => return true,
         }
     }
     available >= min_bytes
 }
 
-/// Chooses what to read: at most `max_bytes` together, and never more than [`MAX_RESPONSE_BYTES`], but the first batch there is whatever its size, so that readers go on.
+/// Chooses what to read: at most `max_bytes` together, and never more than [`MAX_RESPONSE_BYTES`],
+/// but the first batch there is whatever its size, so that readers go on.
 fn pick(wanted: &[Wanted], max_bytes: usize) -> Vec<Option<Result<Stretch, OutOfRange>>> {
     let mut left = max_bytes.min(MAX_RESPONSE_BYTES);
     let mut nothing_yet = true;
     let pick = |wanted: &Wanted| {
         let limit = usize::try_from(wanted.request.partition_max_bytes).unwrap_or(0).min(left);
-        let partition = wanted.partition.as_ref().ok().filter(|partition| diverging(wanted, partition).is_none())?;
-        let stretch = partition.stretch(wanted.request.fetch_offset, limit, nothing_yet).transpose()?;
+        let partition = wanted
+            .partition
+            .as_ref()
+            .ok()
+            .filter(|partition| diverging(wanted, partition).is_none())?;
+        let stretch =
+            partition.stretch(wanted.request.fetch_offset, limit, nothing_yet).transpose()?;
         if let Ok(stretch) = &stretch {
             left = left.saturating_sub(stretch.len());
             nothing_yet = false;
@@ -118,14 +142,21 @@ fn pick(wanted: &[Wanted], max_bytes: usize) -> Vec<Option<Result<Stretch, OutOf
     wanted.iter().map(pick).collect()
 }
 
-fn respond(wanted: Vec<Wanted>, stretches: Vec<Option<Result<Stretch, OutOfRange>>>) -> FetchResponse {
+fn respond(
+    wanted: Vec<Wanted>,
+    stretches: Vec<Option<Result<Stretch, OutOfRange>>>,
+) -> FetchResponse {
     let mut topics = Vec::<FetchableTopicResponse>::new();
     for (wanted, stretch) in wanted.into_iter().zip(stretches) {
         let data = read(&wanted, stretch);
         match topics.last_mut() {
-            Some(topic) if (&topic.topic, topic.topic_id) == (&wanted.topic, wanted.topic_id) => topic.partitions.push(data),
+            Some(topic) if (&topic.topic, topic.topic_id) == (&wanted.topic, wanted.topic_id) => {
+                topic.partitions.push(data)
+            }
             _ => {
-                let topic = FetchableTopicResponse::default().with_topic(wanted.topic).with_topic_id(wanted.topic_id);
+                let topic = FetchableTopicResponse::default()
+                    .with_topic(wanted.topic)
+                    .with_topic_id(wanted.topic_id);
                 topics.push(topic.with_partitions(vec![data]));
             }
         }
@@ -140,7 +171,10 @@ fn read(wanted: &Wanted, stretch: Option<Result<Stretch, OutOfRange>>) -> Partit
         .with_aborted_transactions(None)
         .with_records(Some(Bytes::new()));
     let failed = |data: PartitionData, error: ResponseError| {
-        data.with_error_code(error.code()).with_high_watermark(-1).with_last_stable_offset(-1).with_log_start_offset(-1)
+        data.with_error_code(error.code())
+            .with_high_watermark(-1)
+            .with_last_stable_offset(-1)
+            .with_log_start_offset(-1)
     };
     let partition = match &wanted.partition {
         Ok(partition) => partition,
@@ -162,7 +196,10 @@ fn read(wanted: &Wanted, stretch: Option<Result<Stretch, OutOfRange>>) -> Partit
         None => data,
     };
     let (start, end) = partition.offsets();
-    data.with_high_watermark(end).with_last_stable_offset(end).with_log_start_offset(start).with_records(Some(records))
+    data.with_high_watermark(end)
+        .with_last_stable_offset(end)
+        .with_log_start_offset(start)
+        .with_records(Some(records))
 }
 
 #[cfg(test)]
@@ -177,16 +214,31 @@ mod tests {
         let batch = one(1, 10 << 20);
         let open = |index: i32| {
             let options = LogOptions { max_batch_bytes: batch.len(), ..KEEP_ALL };
-            let partition = Arc::new(Partition::open(dir.path().join(index.to_string()), options).unwrap());
+            let partition =
+                Arc::new(Partition::open(dir.path().join(index.to_string()), options).unwrap());
             for _ in 0..4 {
                 partition.append(&batch).unwrap();
             }
-            let request =
-                FetchPartition::default().with_partition(index).with_partition_max_bytes(i32::MAX).with_last_fetched_epoch(-1);
-            Wanted { topic: TopicName::default(), topic_id: Uuid::nil(), request, partition: Ok(partition) }
+            let request = FetchPartition::default()
+                .with_partition(index)
+                .with_partition_max_bytes(i32::MAX)
+                .with_last_fetched_epoch(-1);
+            Wanted {
+                topic: TopicName::default(),
+                topic_id: Uuid::nil(),
+                request,
+                partition: Ok(partition),
+            }
         };
         let wanted: Vec<_> = (0..2).map(open).collect();
-        let picked: Vec<_> = pick(&wanted, usize::MAX).into_iter().map(|stretch| stretch.unwrap().unwrap().len()).collect();
-        assert_eq!(picked, [4 * batch.len(), 2 * batch.len()], "all eight batches are more than 64 MiB");
+        let picked: Vec<_> = pick(&wanted, usize::MAX)
+            .into_iter()
+            .map(|stretch| stretch.unwrap().unwrap().len())
+            .collect();
+        assert_eq!(
+            picked,
+            [4 * batch.len(), 2 * batch.len()],
+            "all eight batches are more than 64 MiB"
+        );
     }
 }

@@ -13,7 +13,8 @@ pub(super) fn answer(call: &Call<'_>, request: FindCoordinatorRequest) -> FindCo
     let found = request.key_type == GROUP;
     let (host, port) = call.advertised();
     let error = if found { 0 } else { ResponseError::InvalidRequest.code() };
-    let message = (!found).then(|| StrBytes::from_static_str("this broker coordinates groups only"));
+    let message =
+        (!found).then(|| StrBytes::from_static_str("this broker coordinates groups only"));
     let node = BrokerId(if found { NODE_ID } else { -1 });
     if call.version >= 4 {
         let coordinator = |key| {

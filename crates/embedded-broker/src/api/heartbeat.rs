@@ -10,6 +10,10 @@ pub(super) fn answer(call: &Call<'_>, request: HeartbeatRequest) -> HeartbeatRes
         instance_id: request.group_instance_id.as_ref().map(ToString::to_string),
         generation: request.generation_id,
     };
-    let error = call.node.groups.heartbeat(&request.group_id, &who).map_or_else(|error| error.code(), |()| 0);
+    let error = call
+        .node
+        .groups
+        .heartbeat(&request.group_id, &who)
+        .map_or_else(|error| error.code(), |()| 0);
     HeartbeatResponse::default().with_error_code(error)
 }

@@ -10,13 +10,17 @@ use kafka_protocol::messages::{JoinGroupRequest, JoinGroupResponse};
 use kafka_protocol::protocol::StrBytes;
 use std::time::Duration;
 
-/// A member is given up after at least and at most this, in ms. The upper bound is Kafka's default; the lower one is far below
-/// Kafka's, for tests.
+/// A member is given up after at least and at most this, in ms. The upper bound is Kafka's default;
+/// the lower one is far below Kafka's, for tests.
 const SESSION_TIMEOUTS: std::ops::RangeInclusive<i32> = 50..=1_800_000;
-/// A rebalance is waited for at most this long, in ms: a day, the largest `max.poll.interval.ms` of librdkafka.
+/// A rebalance is waited for at most this long, in ms: a day, the largest `max.poll.interval.ms` of
+/// librdkafka.
 const LONGEST_REBALANCE: i32 = 86_400_000;
 
-pub(super) async fn answer(call: &Call<'_>, request: JoinGroupRequest) -> Result<JoinGroupResponse, Hangup> {
+pub(super) async fn answer(
+    call: &Call<'_>,
+    request: JoinGroupRequest,
+) -> Result<JoinGroupResponse, Hangup> {
     if request.group_id.is_empty() {
         return Ok(refuse(ResponseError::InvalidGroupId, request.member_id));
     }
@@ -37,13 +41,20 @@ pub(super) async fn answer(call: &Call<'_>, request: JoinGroupRequest) -> Result
 }
 
 fn join_call(call: &Call<'_>, request: &JoinGroupRequest) -> JoinCall {
-    let millis = |ms: i32| Duration::from_millis(u64::from(ms.clamp(0, LONGEST_REBALANCE).unsigned_abs()));
+    let millis =
+        |ms: i32| Duration::from_millis(u64::from(ms.clamp(0, LONGEST_REBALANCE).unsigned_abs()));
     let session_timeout = millis(request.session_timeout_ms);
     // version 0 has one timeout for both
-    let rebalance_timeout = if request.rebalance_timeout_ms > 0 { millis(request.rebalance_timeout_ms) } else { session_timeout };
+    let rebalance_timeout = if request.rebalance_timeout_ms > 0 {
+        millis(request.rebalance_timeout_ms)
+    } else {
+        session_timeout
+    };
     // copied, because a slice would keep the whole request in memory
-    let protocols =
-        request.protocols.iter().map(|protocol| (protocol.name.to_string(), Bytes::copy_from_slice(&protocol.metadata)));
+    let protocols = request
+        .protocols
+        .iter()
+        .map(|protocol| (protocol.name.to_string(), Bytes::copy_from_slice(&protocol.metadata)));
     JoinCall {
         member_id: request.member_id.to_string(),
         instance_id: request.group_instance_id.as_ref().map(ToString::to_string),

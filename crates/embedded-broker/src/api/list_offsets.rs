@@ -6,7 +6,9 @@ use crate::log::{FoundTime, Partition};
 use crate::node::Node;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
+use kafka_protocol::messages::list_offsets_response::{
+    ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
+};
 use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use std::io;
 use tracing::error;
@@ -16,20 +18,35 @@ const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const NEWEST: i64 = -3;
 
-pub(super) async fn answer(call: &Call<'_>, request: ListOffsetsRequest) -> Result<ListOffsetsResponse, Hangup> {
+pub(super) async fn answer(
+    call: &Call<'_>,
+    request: ListOffsetsRequest,
+) -> Result<ListOffsetsResponse, Hangup> {
     let version = call.version;
     call.node
         .blocking(move |node| {
             let topic = |topic: ListOffsetsTopic| {
-                let partitions = topic.partitions.iter().map(|wanted| list(node, &topic.name, wanted, version)).collect();
-                ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
+                let partitions = topic
+                    .partitions
+                    .iter()
+                    .map(|wanted| list(node, &topic.name, wanted, version))
+                    .collect();
+                ListOffsetsTopicResponse::default()
+                    .with_name(topic.name)
+                    .with_partitions(partitions)
             };
-            ListOffsetsResponse::default().with_topics(request.topics.into_iter().map(topic).collect())
+            ListOffsetsResponse::default()
+                .with_topics(request.topics.into_iter().map(topic).collect())
         })
         .await
 }
 
-fn list(node: &Node, topic: &str, wanted: &ListOffsetsPartition, version: i16) -> ListOffsetsPartitionResponse {
+fn list(
+    node: &Node,
+    topic: &str,
+    wanted: &ListOffsetsPartition,
+    version: i16,
+) -> ListOffsetsPartitionResponse {
     let response = ListOffsetsPartitionResponse::default()
         .with_partition_index(wanted.partition_index)
         .with_offset(-1)
@@ -43,9 +60,10 @@ fn list(node: &Node, topic: &str, wanted: &ListOffsetsPartition, version: i16) -
     }
     let epoch = |offset| if version >= 4 { partition.epoch_at(offset) } else { -1 };
     match find(&partition, wanted.timestamp) {
-        Ok(Some(found)) => {
-            response.with_offset(found.offset).with_timestamp(found.timestamp).with_leader_epoch(epoch(found.offset))
-        }
+        Ok(Some(found)) => response
+            .with_offset(found.offset)
+            .with_timestamp(found.timestamp)
+            .with_leader_epoch(epoch(found.offset)),
         Ok(None) => response,
         Err(error) => {
             error!(topic, partition = wanted.partition_index, %error, "cannot read a log");

@@ -5,7 +5,9 @@ use crate::log::Partition;
 use crate::topics::Topic;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic};
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
 use kafka_protocol::messages::{BrokerId, MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use std::sync::Arc;
@@ -13,11 +15,16 @@ use std::sync::Arc;
 pub(super) fn answer(call: &Call<'_>, request: MetadataRequest) -> MetadataResponse {
     let topics = match request.topics {
         // in version 0 an empty list means all, later only null does
-        Some(topics) if !(topics.is_empty() && call.version == 0) => topics.into_iter().map(|topic| find(call, topic)).collect(),
+        Some(topics) if !(topics.is_empty() && call.version == 0) => {
+            topics.into_iter().map(|topic| find(call, topic)).collect()
+        }
         _ => call.node.topics.all().iter().map(|topic| describe(topic)).collect(),
     };
     let (host, port) = call.advertised();
-    let broker = MetadataResponseBroker::default().with_node_id(BrokerId(NODE_ID)).with_host(host).with_port(port);
+    let broker = MetadataResponseBroker::default()
+        .with_node_id(BrokerId(NODE_ID))
+        .with_host(host)
+        .with_port(port);
     MetadataResponse::default()
         .with_brokers(vec![broker])
         .with_cluster_id(Some(StrBytes::from_string(call.node.identity.cluster_id.clone())))
@@ -33,10 +40,17 @@ fn find(call: &Call<'_>, wanted: MetadataRequestTopic) -> MetadataResponseTopic 
     if let Some(topic) = found {
         return describe(&topic);
     }
-    let error = if wanted.name.is_some() { ResponseError::UnknownTopicOrPartition } else { ResponseError::UnknownTopicId };
+    let error = if wanted.name.is_some() {
+        ResponseError::UnknownTopicOrPartition
+    } else {
+        ResponseError::UnknownTopicId
+    };
     // before version 12 a response cannot leave the name out
     let name = if call.version < 12 { Some(wanted.name.unwrap_or_default()) } else { wanted.name };
-    MetadataResponseTopic::default().with_name(name).with_topic_id(wanted.topic_id).with_error_code(error.code())
+    MetadataResponseTopic::default()
+        .with_name(name)
+        .with_topic_id(wanted.topic_id)
+        .with_error_code(error.code())
 }
 
 fn describe(topic: &Topic) -> MetadataResponseTopic {

@@ -1,8 +1,9 @@
 //! The APIs on offer and their versions.
 //!
-//! A version is on offer only if everything in it is implemented. Produce from 13 on names topics by id, Fetch from 14 on
-//! is about storage that is not here,
-//! OffsetCommit and OffsetFetch from 9 on belong to the group protocol of KIP-848, JoinGroup 9 lets the leader skip its work.
+//! A version is on offer only if everything in it is implemented. Produce from 13 on names topics
+//! by id, Fetch from 14 on is about storage that is not here,
+//! OffsetCommit and OffsetFetch from 9 on belong to the group protocol of KIP-848, JoinGroup 9 lets
+//! the leader skip its work.
 
 use kafka_protocol::messages::ApiKey;
 
@@ -35,7 +36,9 @@ pub(crate) const OFFERED: &[(ApiKey, i16, i16)] = &[
 
 /// The API of this key, if this version of it is on offer.
 pub(super) fn find(key: i16, version: i16) -> Option<ApiKey> {
-    let same = |(api, first, last): &&(ApiKey, i16, i16)| *api as i16 == key && (*first..=*last).contains(&version);
+    let same = |(api, first, last): &&(ApiKey, i16, i16)| {
+        *api as i16 == key && (*first..=*last).contains(&version)
+    };
     OFFERED.iter().find(same).map(|(api, _, _)| *api)
 }
 

@@ -4,8 +4,8 @@ use super::Call;
 use crate::node::Node;
 use crate::offsets::Committed;
 use kafka_protocol::messages::offset_fetch_response::{
-    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
-    OffsetFetchResponseTopics,
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 use kafka_protocol::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
@@ -18,21 +18,32 @@ type Wanted = (TopicName, Vec<i32>);
 pub(super) fn answer(call: &Call<'_>, request: OffsetFetchRequest) -> OffsetFetchResponse {
     if call.version >= 8 {
         let groups = request.groups.into_iter().map(|group| {
-            let asked =
-                group.topics.map(|topics| topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect());
-            let topics = wanted(call.node, &group.group_id, asked).into_iter().map(|(name, partitions)| {
-                let partitions = partitions.iter().map(|index| in_group(*index, get(call.node, &group.group_id, &name, *index)));
-                OffsetFetchResponseTopics::default().with_partitions(partitions.collect()).with_name(name)
+            let asked = group.topics.map(|topics| {
+                topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
             });
-            OffsetFetchResponseGroup::default().with_topics(topics.collect()).with_group_id(group.group_id)
+            let topics =
+                wanted(call.node, &group.group_id, asked).into_iter().map(|(name, partitions)| {
+                    let partitions = partitions.iter().map(|index| {
+                        in_group(*index, get(call.node, &group.group_id, &name, *index))
+                    });
+                    OffsetFetchResponseTopics::default()
+                        .with_partitions(partitions.collect())
+                        .with_name(name)
+                });
+            OffsetFetchResponseGroup::default()
+                .with_topics(topics.collect())
+                .with_group_id(group.group_id)
         });
         return OffsetFetchResponse::default().with_groups(groups.collect());
     }
     // before version 2 there was no way to ask for all
-    let asked = request.topics.map(|topics| topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect());
+    let asked = request.topics.map(|topics| {
+        topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
+    });
     let group = request.group_id;
     let topics = wanted(call.node, &group, asked).into_iter().map(|(name, partitions)| {
-        let partitions = partitions.iter().map(|index| alone(*index, get(call.node, &group, &name, *index)));
+        let partitions =
+            partitions.iter().map(|index| alone(*index, get(call.node, &group, &name, *index)));
         OffsetFetchResponseTopic::default().with_partitions(partitions.collect()).with_name(name)
     });
     OffsetFetchResponse::default().with_topics(topics.collect())
@@ -40,14 +51,24 @@ pub(super) fn answer(call: &Call<'_>, request: OffsetFetchRequest) -> OffsetFetc
 
 fn wanted(node: &Node, group: &str, asked: Option<Vec<Wanted>>) -> Vec<Wanted> {
     let known = || node.offsets.partitions_of(group).into_iter();
-    asked.unwrap_or_else(|| known().map(|(topic, partitions)| (StrBytes::from_string(topic).into(), partitions)).collect())
+    asked.unwrap_or_else(|| {
+        known()
+            .map(|(topic, partitions)| (StrBytes::from_string(topic).into(), partitions))
+            .collect()
+    })
 }
 
 fn get(node: &Node, group: &str, topic: &str, index: i32) -> Committed {
-    let none = || Committed { offset: -1, leader_epoch: -1, metadata: String::new(), topic_id: Uuid::nil() };
+    let none = || Committed {
+        offset: -1,
+        leader_epoch: -1,
+        metadata: String::new(),
+        topic_id: Uuid::nil(),
+    };
     // one that was committed while its topic was being deleted is nobody's
     let id = node.topics.get(topic).map(|topic| topic.id);
-    let valid = |committed: &Committed| committed.topic_id.is_nil() || Some(committed.topic_id) == id;
+    let valid =
+        |committed: &Committed| committed.topic_id.is_nil() || Some(committed.topic_id) == id;
     node.offsets.get(group, topic, index).filter(valid).unwrap_or_else(none)
 }
 

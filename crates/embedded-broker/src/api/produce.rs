@@ -13,7 +13,10 @@ use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 use tracing::{debug, error};
 
-pub(super) async fn answer(call: &Call<'_>, request: ProduceRequest) -> Result<Option<BytesMut>, Hangup> {
+pub(super) async fn answer(
+    call: &Call<'_>,
+    request: ProduceRequest,
+) -> Result<Option<BytesMut>, Hangup> {
     let acks = request.acks;
     let response = if request.transactional_id.is_some() {
         refuse_all(request, ResponseError::InvalidTxnState)
@@ -39,7 +42,8 @@ fn respond(
     mut each: impl FnMut(&str, PartitionProduceData) -> PartitionProduceResponse,
 ) -> ProduceResponse {
     let topic = |topic: TopicProduceData| {
-        let partitions = topic.partition_data.into_iter().map(|data| each(&topic.name, data)).collect();
+        let partitions =
+            topic.partition_data.into_iter().map(|data| each(&topic.name, data)).collect();
         TopicProduceResponse::default().with_name(topic.name).with_partition_responses(partitions)
     };
     ProduceResponse::default().with_responses(request.topic_data.into_iter().map(topic).collect())
@@ -61,7 +65,9 @@ fn append(node: &Node, topic: &str, data: PartitionProduceData) -> PartitionProd
         Err(reason) => {
             match &reason {
                 AppendError::Storage(error) if is_full(error) => node.disk.is_full_now(),
-                AppendError::Storage(error) => error!(topic, partition = data.index, %error, "cannot append"),
+                AppendError::Storage(error) => {
+                    error!(topic, partition = data.index, %error, "cannot append")
+                }
                 _ => debug!(topic, partition = data.index, %reason, "refused a batch"),
             }
             refusal(data.index, code(&reason), Some(reason.to_string()))
@@ -72,14 +78,17 @@ fn append(node: &Node, topic: &str, data: PartitionProduceData) -> PartitionProd
 fn code(reason: &AppendError) -> ResponseError {
     match reason {
         AppendError::TooLarge { .. } => ResponseError::MessageTooLarge,
-        AppendError::Batch(BatchError::Crc | BatchError::Truncated) => ResponseError::CorruptMessage,
+        AppendError::Batch(BatchError::Crc | BatchError::Truncated) => {
+            ResponseError::CorruptMessage
+        }
         AppendError::Batch(BatchError::Format(_)) => ResponseError::UnsupportedForMessageFormat,
         AppendError::Batch(BatchError::Inconsistent) => ResponseError::InvalidRecord,
         AppendError::Batch(BatchError::Transactional) => ResponseError::InvalidTxnState,
         AppendError::Sequence(SequenceError::OutOfOrder) => ResponseError::OutOfOrderSequenceNumber,
         AppendError::Sequence(SequenceError::OldEpoch) => ResponseError::InvalidProducerEpoch,
         AppendError::Deleted => ResponseError::UnknownTopicOrPartition,
-        // librdkafka repeats a storage error in silence until the message's time is over; this it hands back at once
+        // librdkafka repeats a storage error in silence until the message's time is over; this it
+        // hands back at once
         AppendError::Storage(error) if is_full(error) => ResponseError::ThrottlingQuotaExceeded,
         AppendError::Storage(_) => ResponseError::KafkaStorageError,
     }

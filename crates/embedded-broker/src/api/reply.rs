@@ -14,17 +14,23 @@ use tracing::warn;
 
 /// Length and correlation id, and the end of a flexible header.
 const HEAD: usize = 9;
-/// Above this, encoding (which copies) would hold up other connections for longer than moving to another thread takes.
+/// Above this, encoding (which copies) would hold up other connections for longer than moving to
+/// another thread takes.
 const INLINE_BYTES: usize = 256 * 1024;
 /// So many different requests that are not on offer are logged.
 const MAX_NOTED: usize = 100;
 
 /// The whole frame of a response.
-pub(super) async fn encode<R: Encodable + Send + Sync + 'static>(call: &Call<'_>, response: R) -> Result<BytesMut, Hangup> {
+pub(super) async fn encode<R: Encodable + Send + Sync + 'static>(
+    call: &Call<'_>,
+    response: R,
+) -> Result<BytesMut, Hangup> {
     let (version, correlation_id) = (call.version, call.correlation_id);
     let header_version = call.api.response_header_version(version);
     let size = response.compute_size(version).map_err(cannot_encode)?;
-    let encode = move || frame(correlation_id, header_version, size, |frame| response.encode(frame, version));
+    let encode = move || {
+        frame(correlation_id, header_version, size, |frame| response.encode(frame, version))
+    };
     if size > INLINE_BYTES { call.node.blocking(move |_| encode()).await? } else { encode() }
 }
 
@@ -48,8 +54,9 @@ fn frame<E: std::fmt::Display>(
     Ok(frame)
 }
 
-/// The answer to what is not on offer. For ApiVersions the protocol has one: the list, as version 0 has it. For others there is
-/// no common form; the error code alone is as good as it gets, and better than a connection that is cut without a word.
+/// The answer to what is not on offer. For ApiVersions the protocol has one: the list, as version 0
+/// has it. For others there is no common form; the error code alone is as good as it gets, and
+/// better than a connection that is cut without a word.
 pub(super) fn unsupported(header: &Header) -> Result<BytesMut, Hangup> {
     let error = ResponseError::UnsupportedVersion.code();
     if header.api_key == ApiKey::ApiVersions as i16 {
@@ -70,6 +77,11 @@ fn note_unsupported(header: &Header) {
     let noted = noted.get_or_insert_default();
     if noted.len() < MAX_NOTED && noted.insert((header.api_key, header.version)) {
         let api = ApiKey::try_from(header.api_key).ok();
-        warn!(api_key = header.api_key, ?api, version = header.version, "a client asks for an api that is not on offer");
+        warn!(
+            api_key = header.api_key,
+            ?api,
+            version = header.version,
+            "a client asks for an api that is not on offer"
+        );
     }
 }

@@ -8,10 +8,16 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 use kafka_protocol::protocol::StrBytes;
 
-pub(super) async fn answer(call: &Call<'_>, request: SyncGroupRequest) -> Result<SyncGroupResponse, Hangup> {
+pub(super) async fn answer(
+    call: &Call<'_>,
+    request: SyncGroupRequest,
+) -> Result<SyncGroupResponse, Hangup> {
     let text = |text: &StrBytes| text.to_string();
     // copied, because a slice would keep the whole request in memory
-    let assignments = request.assignments.iter().map(|given| (text(&given.member_id), Bytes::copy_from_slice(&given.assignment)));
+    let assignments = request
+        .assignments
+        .iter()
+        .map(|given| (text(&given.member_id), Bytes::copy_from_slice(&given.assignment)));
     let sync = SyncCall {
         who: Identified {
             member_id: text(&request.member_id),

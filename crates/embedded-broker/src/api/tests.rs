@@ -24,7 +24,9 @@ async fn start() -> (Broker, TempDir) {
 
 async fn start_with_topic() -> (Broker, TempDir) {
     let (broker, dir) = start().await;
-    let topic = create_topics_request::CreatableTopic::default().with_num_partitions(2).with_replication_factor(1);
+    let topic = create_topics_request::CreatableTopic::default()
+        .with_num_partitions(2)
+        .with_replication_factor(1);
     let topic = topic.with_name(TopicName(StrBytes::from_static_str("topic")));
     let mut body = BytesMut::new();
     let request = CreateTopicsRequest::default().with_topics(vec![topic]);
@@ -72,7 +74,12 @@ async fn ask(socket: &mut TcpStream, api: ApiKey, version: i16, body: &[u8]) -> 
     let flexible = api.request_header_version(version) >= 2;
     socket.write_all(&frame(api as i16, version, 77, flexible, body)).await.unwrap();
     let mut answer = receive(socket).await?;
-    assert_eq!(ResponseHeader::decode(&mut answer, api.response_header_version(version)).unwrap().correlation_id, 77);
+    assert_eq!(
+        ResponseHeader::decode(&mut answer, api.response_header_version(version))
+            .unwrap()
+            .correlation_id,
+        77
+    );
     Some(answer)
 }
 
@@ -108,7 +115,11 @@ async fn every_version_on_offer_is_answered_so_that_clients_can_read_it() {
         for version in *first..=*last {
             let body = samples::body(*api, version, one(5, 10).into());
             let answer = ask(&mut socket, *api, version, &body).await;
-            read(*api, version, answer.unwrap_or_else(|| panic!("{api:?} {version} is not answered")));
+            read(
+                *api,
+                version,
+                answer.unwrap_or_else(|| panic!("{api:?} {version} is not answered")),
+            );
         }
     }
     broker.shutdown().await.unwrap();
@@ -118,12 +129,19 @@ async fn every_version_on_offer_is_answered_so_that_clients_can_read_it() {
 async fn what_is_not_on_offer_is_answered_and_the_connection_stays() {
     let (broker, _dir) = start().await;
     let mut socket = connect(&broker).await;
-    for (key, version) in
-        [(ApiKey::EndTxn as i16, 0), (ApiKey::Fetch as i16, 14), (ApiKey::ConsumerGroupHeartbeat as i16, 1), (999, 5), (-7, -7)]
-    {
+    for (key, version) in [
+        (ApiKey::EndTxn as i16, 0),
+        (ApiKey::Fetch as i16, 14),
+        (ApiKey::ConsumerGroupHeartbeat as i16, 1),
+        (999, 5),
+        (-7, -7),
+    ] {
         socket.write_all(&frame(key, version, 3, false, b"anything")).await.unwrap();
         let mut answer = receive(&mut socket).await.expect("an answer");
-        assert_eq!((answer.get_i32(), answer.get_i16()), (3, ResponseError::UnsupportedVersion.code()));
+        assert_eq!(
+            (answer.get_i32(), answer.get_i16()),
+            (3, ResponseError::UnsupportedVersion.code())
+        );
     }
     socket.write_all(&frame(ApiKey::ApiVersions as i16, 99, 4, true, b"")).await.unwrap();
     let mut answer = receive(&mut socket).await.expect("an answer");
@@ -167,7 +185,8 @@ async fn requests_sent_at_once_are_answered_in_order() {
     let mut socket = connect(&broker).await;
     let mut all = Vec::new();
     for index in 0..100 {
-        let (api, version) = [(ApiKey::Metadata, 4), (ApiKey::Produce, 8), (ApiKey::ListOffsets, 2)][index % 3];
+        let (api, version) =
+            [(ApiKey::Metadata, 4), (ApiKey::Produce, 8), (ApiKey::ListOffsets, 2)][index % 3];
         let body = samples::body(api, version, one(index as i64, 10).into());
         all.extend(frame(api as i16, version, index as i32, false, &body));
     }
@@ -193,17 +212,29 @@ async fn a_producer_that_wants_no_answer_gets_none() {
 }
 
 fn fetch_body(offset: i64, max_wait_ms: i32, max_bytes: i32) -> Bytes {
-    let partition = fetch_request::FetchPartition::default().with_fetch_offset(offset).with_partition_max_bytes(max_bytes);
+    let partition = fetch_request::FetchPartition::default()
+        .with_fetch_offset(offset)
+        .with_partition_max_bytes(max_bytes);
     let topic = fetch_request::FetchTopic::default().with_partitions(vec![partition]);
     let topic = topic.with_topic(TopicName(StrBytes::from_static_str("topic")));
-    let request = FetchRequest::default().with_max_wait_ms(max_wait_ms).with_min_bytes(1).with_topics(vec![topic]);
+    let request = FetchRequest::default()
+        .with_max_wait_ms(max_wait_ms)
+        .with_min_bytes(1)
+        .with_topics(vec![topic]);
     let mut body = BytesMut::new();
-    kafka_protocol::protocol::Encodable::encode(&request.with_max_bytes(max_bytes), &mut body, 11).unwrap();
+    kafka_protocol::protocol::Encodable::encode(&request.with_max_bytes(max_bytes), &mut body, 11)
+        .unwrap();
     body.freeze()
 }
 
-async fn fetch(socket: &mut TcpStream, offset: i64, max_wait_ms: i32, max_bytes: i32) -> fetch_response::PartitionData {
-    let mut answer = ask(socket, ApiKey::Fetch, 11, &fetch_body(offset, max_wait_ms, max_bytes)).await.unwrap();
+async fn fetch(
+    socket: &mut TcpStream,
+    offset: i64,
+    max_wait_ms: i32,
+    max_bytes: i32,
+) -> fetch_response::PartitionData {
+    let mut answer =
+        ask(socket, ApiKey::Fetch, 11, &fetch_body(offset, max_wait_ms, max_bytes)).await.unwrap();
     FetchResponse::decode(&mut answer, 11).unwrap().responses.remove(0).partitions.remove(0)
 }
 
@@ -222,10 +253,20 @@ async fn a_fetch_waits_for_messages_and_gives_at_least_one_batch() {
     }
     let (mut reader, data) = reading.await.unwrap();
     let batch = one(5, 1000).len();
-    assert_eq!(data.records.unwrap().len(), batch, "one batch, although a single byte was asked for");
-    assert_eq!(fetch(&mut reader, 0, 0, 2 * batch as i32 + 1).await.records.unwrap().len(), 2 * batch);
+    assert_eq!(
+        data.records.unwrap().len(),
+        batch,
+        "one batch, although a single byte was asked for"
+    );
+    assert_eq!(
+        fetch(&mut reader, 0, 0, 2 * batch as i32 + 1).await.records.unwrap().len(),
+        2 * batch
+    );
     assert_eq!(fetch(&mut reader, 3, 0, 1000).await.records.unwrap().len(), 0);
-    assert_eq!(fetch(&mut reader, 4, 3_600_000, 1000).await.error_code, ResponseError::OffsetOutOfRange.code());
+    assert_eq!(
+        fetch(&mut reader, 4, 3_600_000, 1000).await.error_code,
+        ResponseError::OffsetOutOfRange.code()
+    );
     broker.shutdown().await.unwrap();
 }
 
@@ -233,7 +274,10 @@ async fn a_fetch_waits_for_messages_and_gives_at_least_one_batch() {
 async fn a_stop_does_not_wait_for_those_who_wait() {
     let (broker, _dir) = start_with_topic().await;
     let mut reader = connect(&broker).await;
-    reader.write_all(&frame(ApiKey::Fetch as i16, 11, 1, false, &fetch_body(0, 3_600_000, 1000))).await.unwrap();
+    reader
+        .write_all(&frame(ApiKey::Fetch as i16, 11, 1, false, &fetch_body(0, 3_600_000, 1000)))
+        .await
+        .unwrap();
     tokio::time::timeout(PATIENCE, broker.shutdown()).await.expect("a stop in time").unwrap();
 }
 
@@ -250,7 +294,10 @@ async fn half_requests_hold_a_bounded_amount_of_memory_and_are_given_up() {
     const HALVES: usize = 400;
     let dir = tempfile::tempdir().unwrap();
     let patience = Duration::from_secs(2);
-    let broker = Broker::start(BrokerConfig { request_patience: patience, ..BrokerConfig::new(dir.path()) }).await.unwrap();
+    let broker =
+        Broker::start(BrokerConfig { request_patience: patience, ..BrokerConfig::new(dir.path()) })
+            .await
+            .unwrap();
     let mut halves = tokio::task::JoinSet::new();
     let address = broker.address();
     for _ in 0..HALVES {

@@ -7,17 +7,29 @@ use std::time::Instant;
 
 impl Group {
     /// A sign of life; tells the member when it has to join again.
-    pub(super) fn heartbeat(&mut self, who: &Identified, now: Instant) -> Result<(), ResponseError> {
+    pub(super) fn heartbeat(
+        &mut self,
+        who: &Identified,
+        now: Instant,
+    ) -> Result<(), ResponseError> {
         let phase = self.phase;
         self.identify(who)?.alive(now);
         if phase == Phase::Preparing { Err(ResponseError::RebalanceInProgress) } else { Ok(()) }
     }
 
-    /// Whether this member may commit now. Generation −1 without a member id is a client outside of the group protocol:
-    /// it may, as long as nobody is in the group.
-    pub(super) fn may_commit(&mut self, who: &Identified, now: Instant) -> Result<(), ResponseError> {
+    /// Whether this member may commit now. Generation −1 without a member id is a client outside of
+    /// the group protocol: it may, as long as nobody is in the group.
+    pub(super) fn may_commit(
+        &mut self,
+        who: &Identified,
+        now: Instant,
+    ) -> Result<(), ResponseError> {
         if who.generation < 0 && who.member_id.is_empty() && who.instance_id.is_none() {
-            return if self.members.is_empty() { Ok(()) } else { Err(ResponseError::UnknownMemberId) };
+            return if self.members.is_empty() {
+                Ok(())
+            } else {
+                Err(ResponseError::UnknownMemberId)
+            };
         }
         let phase = self.phase;
         self.identify(who)?.alive(now);
@@ -25,11 +37,18 @@ impl Group {
     }
 
     /// A member leaves; a static one may name itself by its lasting name alone.
-    pub(super) fn leave(&mut self, member_id: &str, instance_id: Option<&str>, now: Instant) -> Result<(), ResponseError> {
+    pub(super) fn leave(
+        &mut self,
+        member_id: &str,
+        instance_id: Option<&str>,
+        now: Instant,
+    ) -> Result<(), ResponseError> {
         let leaving = match instance_id {
             Some(instance) => match self.statics.get(instance) {
                 None => return Err(ResponseError::UnknownMemberId),
-                Some(current) if !member_id.is_empty() && current != member_id => return Err(ResponseError::FencedInstanceId),
+                Some(current) if !member_id.is_empty() && current != member_id => {
+                    return Err(ResponseError::FencedInstanceId);
+                }
                 Some(current) => current.clone(),
             },
             None => member_id.to_owned(),

@@ -32,7 +32,8 @@ impl Coordinator {
     pub(crate) async fn run(&self) {
         loop {
             let next = self.tick(Instant::now());
-            let rest = next.map_or(LONGEST_REST, |next| next.saturating_duration_since(Instant::now()));
+            let rest =
+                next.map_or(LONGEST_REST, |next| next.saturating_duration_since(Instant::now()));
             tokio::select! {
                 () = tokio::time::sleep(rest.max(SHORTEST_REST)) => {}
                 () = self.changed.notified() => {}
@@ -54,15 +55,23 @@ impl Coordinator {
     }
 
     /// Starts to join; the answer may take as long as a rebalance does.
-    pub(crate) fn join(&self, group: &str, call: JoinCall) -> oneshot::Receiver<Result<Joined, JoinRefusal>> {
+    pub(crate) fn join(
+        &self,
+        group: &str,
+        call: JoinCall,
+    ) -> oneshot::Receiver<Result<Joined, JoinRefusal>> {
         let now = Instant::now();
         let (reply, answer) = oneshot::channel();
         let mut groups = lock(&self.groups);
         if groups.len() >= MAX_GROUPS && !groups.contains_key(group) {
-            let _ = reply.send(Err(JoinRefusal { error: ResponseError::GroupMaxSizeReached, member_id: call.member_id }));
+            let _ = reply.send(Err(JoinRefusal {
+                error: ResponseError::GroupMaxSizeReached,
+                member_id: call.member_id,
+            }));
             return answer;
         }
-        let group = groups.entry(group.into()).or_insert_with(|| Group::new(now, self.rebalance_delay));
+        let group =
+            groups.entry(group.into()).or_insert_with(|| Group::new(now, self.rebalance_delay));
         group.join(call, reply, now);
         drop(groups);
         self.changed.notify_one();
@@ -70,24 +79,36 @@ impl Coordinator {
     }
 
     /// Asks for the assignment; the answer comes when the leader has decided.
-    pub(crate) fn sync(&self, group: &str, call: SyncCall) -> oneshot::Receiver<Result<Synced, ResponseError>> {
+    pub(crate) fn sync(
+        &self,
+        group: &str,
+        call: SyncCall,
+    ) -> oneshot::Receiver<Result<Synced, ResponseError>> {
         let (reply, answer) = oneshot::channel();
-        // without the group the reply is dropped with the closure, which the handler reads as an unknown member
+        // without the group the reply is dropped with the closure, which the handler reads as an
+        // unknown member
         self.with(group, |group| group.sync(call, reply, Instant::now()));
         answer
     }
 
     pub(crate) fn heartbeat(&self, group: &str, who: &Identified) -> Result<(), ResponseError> {
-        let beat = lock(&self.groups).get_mut(group).map(|group| group.heartbeat(who, Instant::now()));
+        let beat =
+            lock(&self.groups).get_mut(group).map(|group| group.heartbeat(who, Instant::now()));
         beat.unwrap_or(Err(ResponseError::UnknownMemberId))
     }
 
-    pub(crate) fn leave(&self, group: &str, member_id: &str, instance_id: Option<&str>) -> Result<(), ResponseError> {
+    pub(crate) fn leave(
+        &self,
+        group: &str,
+        member_id: &str,
+        instance_id: Option<&str>,
+    ) -> Result<(), ResponseError> {
         let left = self.with(group, |group| group.leave(member_id, instance_id, Instant::now()));
         left.unwrap_or(Err(ResponseError::UnknownMemberId))
     }
 
-    /// Whether a commit is to be taken. A group that is not there has no members, which a client outside of it may use.
+    /// Whether a commit is to be taken. A group that is not there has no members, which a client
+    /// outside of it may use.
     pub(crate) fn may_commit(&self, group: &str, who: &Identified) -> Result<(), ResponseError> {
         let now = Instant::now();
         let mut groups = lock(&self.groups);

@@ -31,7 +31,8 @@ impl Group {
         }
         let prefix = call.instance_id.as_deref().unwrap_or(&call.client_id);
         let new_id = format!("{prefix}-{}", Uuid::now_v7());
-        let previous = call.instance_id.as_ref().and_then(|instance| self.statics.get(instance)).cloned();
+        let previous =
+            call.instance_id.as_ref().and_then(|instance| self.statics.get(instance)).cloned();
         match previous {
             Some(previous) => self.replace(&previous, new_id, call, reply, now),
             None if call.instance_id.is_none() && call.knows_member_id_required => {
@@ -44,10 +45,14 @@ impl Group {
 
     /// A group works only if all its members have a strategy in common.
     fn check_protocols(&self, call: &JoinCall) -> Result<(), ResponseError> {
-        let others = || self.members.iter().filter(|(id, _)| **id != call.member_id).map(|(_, member)| member);
+        let others = || {
+            self.members.iter().filter(|(id, _)| **id != call.member_id).map(|(_, member)| member)
+        };
         let common = |name: &str| others().all(|member| member.supports(name));
         let same_type = self.members.is_empty() || self.protocol_type == call.protocol_type;
-        let fits = same_type && !call.protocol_type.is_empty() && call.protocols.iter().any(|(name, _)| common(name));
+        let fits = same_type
+            && !call.protocol_type.is_empty()
+            && call.protocols.iter().any(|(name, _)| common(name));
         if fits { Ok(()) } else { Err(ResponseError::InconsistentGroupProtocol) }
     }
 
@@ -59,7 +64,8 @@ impl Group {
                 None => Err(ResponseError::UnknownMemberId),
             };
         }
-        let known = self.members.contains_key(&call.member_id) || self.pending.contains_key(&call.member_id);
+        let known = self.members.contains_key(&call.member_id)
+            || self.pending.contains_key(&call.member_id);
         if known { Ok(()) } else { Err(ResponseError::UnknownMemberId) }
     }
 
@@ -91,8 +97,10 @@ impl Group {
         let Some(member) = self.members.get_mut(&member_id) else { return };
         let unchanged = member.protocols == call.protocols;
         member.update(call, now);
-        // a repeated request whose answer was lost gets it again; a leader that joins a stable group asks for a rebalance
-        let repeats = unchanged && (self.phase == Phase::Completing || (self.phase == Phase::Stable && !leads));
+        // a repeated request whose answer was lost gets it again; a leader that joins a stable
+        // group asks for a rebalance
+        let repeats = unchanged
+            && (self.phase == Phase::Completing || (self.phase == Phase::Stable && !leads));
         if repeats {
             let _ = reply.send(Ok(self.joined(&member_id)));
         } else {
@@ -101,11 +109,20 @@ impl Group {
         }
     }
 
-    /// A static member has come back under a new id: the old id is fenced off. If nothing else is new, the generation goes on.
-    fn replace(&mut self, previous: &str, new_id: String, call: JoinCall, reply: JoinReply, now: Instant) {
+    /// A static member has come back under a new id: the old id is fenced off. If nothing else is
+    /// new, the generation goes on.
+    fn replace(
+        &mut self,
+        previous: &str,
+        new_id: String,
+        call: JoinCall,
+        reply: JoinReply,
+        now: Instant,
+    ) {
         let Some(mut member) = self.members.remove(previous) else { return };
         if let Some(old) = member.join.take() {
-            let refusal = JoinRefusal { error: ResponseError::FencedInstanceId, member_id: previous.into() };
+            let refusal =
+                JoinRefusal { error: ResponseError::FencedInstanceId, member_id: previous.into() };
             let _ = old.send(Err(refusal));
         }
         if let Some(old) = member.sync.take() {

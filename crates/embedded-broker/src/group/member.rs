@@ -125,7 +125,8 @@ impl Member {
         self.expires = now + self.session_timeout;
     }
 
-    /// Whether it has joined the rebalance that is going on, and its client is still there to hear the answer.
+    /// Whether it has joined the rebalance that is going on, and its client is still there to hear
+    /// the answer.
     pub(super) fn has_joined(&self) -> bool {
         self.join.as_ref().is_some_and(|reply| !reply.is_closed())
     }
@@ -140,6 +141,10 @@ impl Member {
     }
 
     pub(super) fn metadata(&self, protocol: &str) -> Bytes {
-        self.protocols.iter().find(|(name, _)| name == protocol).map(|(_, metadata)| metadata.clone()).unwrap_or_default()
+        self.protocols
+            .iter()
+            .find(|(name, _)| name == protocol)
+            .map(|(_, metadata)| metadata.clone())
+            .unwrap_or_default()
     }
 }

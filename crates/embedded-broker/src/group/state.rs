@@ -51,7 +51,8 @@ pub(crate) struct DescribedMember {
     pub(crate) assignment: Bytes,
 }
 
-/// A group as a state machine: every step is told the time, answers go out through the members' reply channels.
+/// A group as a state machine: every step is told the time, answers go out through the members'
+/// reply channels.
 pub(super) struct Group {
     pub(super) phase: Phase,
     pub(super) generation: i32,
@@ -65,7 +66,8 @@ pub(super) struct Group {
     pub(super) pending: HashMap<String, Instant>,
     /// A rebalance does not complete before this.
     pub(super) earliest: Instant,
-    /// While preparing: who has not joined by then is out. While completing: who has not asked for its assignment is.
+    /// While preparing: who has not joined by then is out. While completing: who has not asked for
+    /// its assignment is.
     pub(super) deadline: Instant,
     pub(super) rebalance_delay: Duration,
 }
@@ -92,13 +94,19 @@ impl Group {
         if let Some(instance) = &who.instance_id {
             match self.statics.get(instance) {
                 None => return Err(ResponseError::UnknownMemberId),
-                Some(current) if *current != who.member_id => return Err(ResponseError::FencedInstanceId),
+                Some(current) if *current != who.member_id => {
+                    return Err(ResponseError::FencedInstanceId);
+                }
                 Some(_) => {}
             }
         }
         let generation = self.generation;
         let member = self.members.get_mut(&who.member_id).ok_or(ResponseError::UnknownMemberId)?;
-        if who.generation == generation { Ok(member) } else { Err(ResponseError::IllegalGeneration) }
+        if who.generation == generation {
+            Ok(member)
+        } else {
+            Err(ResponseError::IllegalGeneration)
+        }
     }
 
     fn longest_rebalance(&self) -> Duration {
@@ -124,7 +132,8 @@ impl Group {
             return;
         }
         let all_joined = self.pending.is_empty() && self.members.values().all(Member::has_joined);
-        if !self.members.is_empty() && (now < self.earliest || (!all_joined && now < self.deadline)) {
+        if !self.members.is_empty() && (now < self.earliest || (!all_joined && now < self.deadline))
+        {
             return;
         }
         // a static member may be away for as long as its session lasts, and keeps its place
@@ -143,7 +152,8 @@ impl Group {
             match members.iter().find(|(_, member)| member.has_joined()) {
                 Some((id, _)) => self.leader = id.clone(),
                 None => {
-                    // only static members, and all are away: wait for them or for the end of their sessions
+                    // only static members, and all are away: wait for them or for the end of their
+                    // sessions
                     self.deadline = now + self.longest_rebalance();
                     return;
                 }
@@ -164,7 +174,11 @@ impl Group {
                 *votes.entry(name).or_default() += 1;
             }
         }
-        votes.into_iter().max_by_key(|(_, count)| *count).map(|(name, _)| name.to_owned()).unwrap_or_default()
+        votes
+            .into_iter()
+            .max_by_key(|(_, count)| *count)
+            .map(|(name, _)| name.to_owned())
+            .unwrap_or_default()
     }
 
     fn announce(&mut self, now: Instant) {
@@ -188,7 +202,11 @@ impl Group {
             instance_id: member.instance_id.clone(),
             metadata: member.metadata(&self.protocol),
         };
-        let members = if member_id == self.leader { self.members.iter().map(list).collect() } else { Vec::new() };
+        let members = if member_id == self.leader {
+            self.members.iter().map(list).collect()
+        } else {
+            Vec::new()
+        };
         Joined {
             generation: self.generation,
             protocol_type: self.protocol_type.clone(),
@@ -200,7 +218,11 @@ impl Group {
     }
 
     pub(super) fn synced(&self, assignment: Bytes) -> Synced {
-        Synced { protocol_type: self.protocol_type.clone(), protocol: self.protocol.clone(), assignment }
+        Synced {
+            protocol_type: self.protocol_type.clone(),
+            protocol: self.protocol.clone(),
+            assignment,
+        }
     }
 
     /// Takes a member out, and rebalances those who stay.
@@ -210,7 +232,8 @@ impl Group {
             self.statics.remove(instance);
         }
         if let Some(reply) = member.join {
-            let refusal = JoinRefusal { error: ResponseError::UnknownMemberId, member_id: member_id.into() };
+            let refusal =
+                JoinRefusal { error: ResponseError::UnknownMemberId, member_id: member_id.into() };
             let _ = reply.send(Err(refusal));
         }
         if let Some(reply) = member.sync {

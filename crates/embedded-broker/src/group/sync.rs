@@ -45,7 +45,8 @@ impl Group {
             member.assignment = assignments.remove(id).unwrap_or_default();
             if let Some(reply) = member.sync.take() {
                 member.alive(now);
-                let synced = super::Synced { assignment: member.assignment.clone(), ..template.clone() };
+                let synced =
+                    super::Synced { assignment: member.assignment.clone(), ..template.clone() };
                 let _ = reply.send(Ok(synced));
             }
         }

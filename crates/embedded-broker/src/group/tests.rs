@@ -38,11 +38,23 @@ impl Room {
         answer
     }
 
-    fn sync(&mut self, member_id: &str, generation: i32, assignments: &[(&str, &'static str)]) -> SyncAnswer {
+    fn sync(
+        &mut self,
+        member_id: &str,
+        generation: i32,
+        assignments: &[(&str, &'static str)],
+    ) -> SyncAnswer {
         let (reply, answer) = oneshot::channel();
-        let assignments = assignments.iter().map(|(id, given)| ((*id).into(), Bytes::from_static(given.as_bytes())));
+        let assignments = assignments
+            .iter()
+            .map(|(id, given)| ((*id).into(), Bytes::from_static(given.as_bytes())));
         let who = who(member_id, generation);
-        let call = SyncCall { who, protocol_type: None, protocol: None, assignments: assignments.collect() };
+        let call = SyncCall {
+            who,
+            protocol_type: None,
+            protocol: None,
+            assignments: assignments.collect(),
+        };
         self.group.sync(call, reply, self.now);
         answer
     }
@@ -94,7 +106,10 @@ fn newcomer(client_id: &str) -> JoinCall {
         session_timeout: SESSION,
         rebalance_timeout: REBALANCE,
         protocol_type: "consumer".into(),
-        protocols: vec![("sticky".into(), Bytes::from_static(b"s")), ("range".into(), Bytes::from_static(b"r"))],
+        protocols: vec![
+            ("sticky".into(), Bytes::from_static(b"s")),
+            ("range".into(), Bytes::from_static(b"r")),
+        ],
         knows_member_id_required: false,
     }
 }
@@ -210,23 +225,37 @@ fn a_request_that_is_repeated_gets_the_answer_again() {
     let again = room.join(returning(&second)).try_recv().unwrap().unwrap();
     assert_eq!((again.generation, room.group.phase), (2, Phase::Stable));
     assert_eq!(room.sync(&second, 2, &[]).try_recv().unwrap().unwrap().assignment, "the other");
-    let changed = JoinCall { protocols: vec![("range".into(), Bytes::from_static(b"new"))], ..returning(&second) };
+    let changed = JoinCall {
+        protocols: vec![("range".into(), Bytes::from_static(b"new"))],
+        ..returning(&second)
+    };
     let mut answer = room.join(changed);
-    assert_eq!(answer.try_recv().unwrap_err(), TryRecvError::Empty, "other topics: a new generation");
+    assert_eq!(
+        answer.try_recv().unwrap_err(),
+        TryRecvError::Empty,
+        "other topics: a new generation"
+    );
 }
 
 #[test]
 fn strategies_that_not_all_know_are_not_chosen() {
     let (mut room, first) = Room::alone();
-    let stranger = JoinCall { protocols: vec![("other".into(), Bytes::new())], ..newcomer("stranger") };
+    let stranger =
+        JoinCall { protocols: vec![("other".into(), Bytes::new())], ..newcomer("stranger") };
     let refusal = room.join(stranger).try_recv().unwrap().unwrap_err();
     assert_eq!(refusal.error, ResponseError::InconsistentGroupProtocol);
     let other_type = JoinCall { protocol_type: "connect".into(), ..newcomer("stranger") };
-    assert_eq!(room.join(other_type).try_recv().unwrap().unwrap_err().error, ResponseError::InconsistentGroupProtocol);
+    assert_eq!(
+        room.join(other_type).try_recv().unwrap().unwrap_err().error,
+        ResponseError::InconsistentGroupProtocol
+    );
     let ranger = JoinCall { protocols: vec![("range".into(), Bytes::new())], ..newcomer("ranger") };
     let mut answer = room.join(ranger);
     let joined = room.join(returning(&first)).try_recv().unwrap().unwrap();
-    assert_eq!((joined.protocol.as_str(), answer.try_recv().unwrap().unwrap().protocol.as_str()), ("range", "range"));
+    assert_eq!(
+        (joined.protocol.as_str(), answer.try_recv().unwrap().unwrap().protocol.as_str()),
+        ("range", "range")
+    );
 }
 
 #[test]
@@ -234,7 +263,10 @@ fn generations_and_members_of_the_past_are_refused() {
     let (mut room, first, second) = Room::pair();
     assert_eq!(room.beat(&first, 1), Err(ResponseError::IllegalGeneration));
     assert_eq!(room.beat("nobody", 2), Err(ResponseError::UnknownMemberId));
-    assert_eq!(room.sync(&second, 1, &[]).try_recv().unwrap(), Err(ResponseError::IllegalGeneration));
+    assert_eq!(
+        room.sync(&second, 1, &[]).try_recv().unwrap(),
+        Err(ResponseError::IllegalGeneration)
+    );
     let refusal = room.join(returning("nobody")).try_recv().unwrap().unwrap_err();
     assert_eq!(refusal.error, ResponseError::UnknownMemberId);
 }
@@ -245,10 +277,17 @@ fn only_members_of_the_generation_commit_while_there_are_any() {
     let outside = Identified { generation: -1, ..Identified::default() };
     assert_eq!(room.group.may_commit(&outside, room.now), Err(ResponseError::UnknownMemberId));
     assert_eq!(room.group.may_commit(&who(&first, 2), room.now), Ok(()));
-    assert_eq!(room.group.may_commit(&who(&first, 1), room.now), Err(ResponseError::IllegalGeneration));
+    assert_eq!(
+        room.group.may_commit(&who(&first, 1), room.now),
+        Err(ResponseError::IllegalGeneration)
+    );
     assert_eq!(Room::new().group.may_commit(&outside, room.now), Ok(()));
     room.join(newcomer("third"));
-    assert_eq!(room.group.may_commit(&who(&first, 2), room.now), Ok(()), "what was finished before the rebalance counts");
+    assert_eq!(
+        room.group.may_commit(&who(&first, 2), room.now),
+        Ok(()),
+        "what was finished before the rebalance counts"
+    );
 }
 
 #[test]
@@ -261,11 +300,18 @@ fn a_static_member_that_comes_back_keeps_its_place_and_fences_its_past() {
     let joined = room.join(lasting("camera-1")).try_recv().unwrap().unwrap();
     assert_eq!((joined.generation, room.group.phase), (2, Phase::Stable), "nobody else notices");
     assert_ne!(joined.member_id, old);
-    assert_eq!(room.sync(&joined.member_id, 2, &[]).try_recv().unwrap().unwrap().assignment, "its share");
-    let past = Identified { member_id: old.clone(), instance_id: Some("camera-1".into()), generation: 2 };
+    assert_eq!(
+        room.sync(&joined.member_id, 2, &[]).try_recv().unwrap().unwrap().assignment,
+        "its share"
+    );
+    let past =
+        Identified { member_id: old.clone(), instance_id: Some("camera-1".into()), generation: 2 };
     assert_eq!(room.group.heartbeat(&past, room.now), Err(ResponseError::FencedInstanceId));
     let fenced = JoinCall { member_id: old, ..lasting("camera-1") };
-    assert_eq!(room.join(fenced).try_recv().unwrap().unwrap_err().error, ResponseError::FencedInstanceId);
+    assert_eq!(
+        room.join(fenced).try_recv().unwrap().unwrap_err().error,
+        ResponseError::FencedInstanceId
+    );
     assert_eq!(room.group.leave("", Some("camera-1"), room.now), Ok(()));
 }
 

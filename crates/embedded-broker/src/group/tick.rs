@@ -1,4 +1,5 @@
-//! What happens by the clock alone: sessions that end, rebalances that are not waited for any longer.
+//! What happens by the clock alone: sessions that end, rebalances that are not waited for any
+//! longer.
 
 use super::state::{Group, Phase};
 use std::time::{Duration, Instant};
@@ -15,7 +16,12 @@ impl Group {
             let silent = !member.is_waiting() && now >= member.expires;
             silent || (overdue && member.sync.is_none() && member.instance_id.is_none())
         };
-        let dead: Vec<_> = self.members.iter().filter(|(_, member)| is_dead(member)).map(|(id, _)| id.clone()).collect();
+        let dead: Vec<_> = self
+            .members
+            .iter()
+            .filter(|(_, member)| is_dead(member))
+            .map(|(id, _)| id.clone())
+            .collect();
         for id in dead {
             tracing::info!(member_id = %id, generation = self.generation, "a group member has gone");
             self.remove(&id, now);
@@ -25,8 +31,9 @@ impl Group {
 
     /// When to tick next, at the latest.
     pub(super) fn next_tick(&self, now: Instant) -> Option<Instant> {
-        let sessions =
-            self.members.values().map(|member| if member.is_waiting() { now + LOST_WAITER_CHECK } else { member.expires });
+        let sessions = self.members.values().map(|member| {
+            if member.is_waiting() { now + LOST_WAITER_CHECK } else { member.expires }
+        });
         let phase = match self.phase {
             Phase::Preparing if now < self.earliest => Some(self.earliest),
             Phase::Preparing | Phase::Completing => Some(self.deadline),

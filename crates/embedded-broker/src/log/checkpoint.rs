@@ -1,4 +1,5 @@
-//! What is written down beside a log, so that a log that has become shorter is noticed and no offset is given twice.
+//! What is written down beside a log, so that a log that has become shorter is noticed and no
+//! offset is given twice.
 
 use super::epochs::{Epoch, Epochs};
 use crate::files;
@@ -42,7 +43,9 @@ impl Checkpoint {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Found::Damaged,
             Err(error) => return Err(error),
             Ok(None) => Found::Nothing,
-            Ok(Some(text)) => files::unseal(&text).and_then(parse).map_or(Found::Damaged, Found::Checkpoint),
+            Ok(Some(text)) => {
+                files::unseal(&text).and_then(parse).map_or(Found::Damaged, Found::Checkpoint)
+            }
         })
     }
 
@@ -100,7 +103,9 @@ mod tests {
         epochs.bump(7, 0);
         let written = Checkpoint { topic_id: Uuid::now_v7(), reach: Reach::Below(4096), epochs };
         written.write(dir.path()).unwrap();
-        assert!(matches!(Checkpoint::read(dir.path()).unwrap(), Found::Checkpoint(read) if read == written));
+        assert!(
+            matches!(Checkpoint::read(dir.path()).unwrap(), Found::Checkpoint(read) if read == written)
+        );
         assert_eq!(topic_id_of(dir.path()), Some(written.topic_id));
         let path = dir.path().join(CHECKPOINT_FILE);
         let good = std::fs::read(&path).unwrap();
@@ -108,9 +113,15 @@ mod tests {
             let mut bad = good.clone();
             bad[index] ^= 0x01 << (index % 8);
             std::fs::write(&path, &bad).unwrap();
-            assert!(matches!(Checkpoint::read(dir.path()).unwrap(), Found::Damaged), "byte {index}");
+            assert!(
+                matches!(Checkpoint::read(dir.path()).unwrap(), Found::Damaged),
+                "byte {index}"
+            );
             std::fs::write(&path, &good[..index]).unwrap();
-            assert!(matches!(Checkpoint::read(dir.path()).unwrap(), Found::Damaged), "{index} bytes");
+            assert!(
+                matches!(Checkpoint::read(dir.path()).unwrap(), Found::Damaged),
+                "{index} bytes"
+            );
         }
     }
 }

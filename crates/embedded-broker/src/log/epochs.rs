@@ -1,5 +1,5 @@
-//! The leader epochs of a log (KIP-101, KIP-320): the epoch goes up whenever records may have been lost, so that a client that has
-//! seen more than is left can tell.
+//! The leader epochs of a log (KIP-101, KIP-320): the epoch goes up whenever records may have been
+//! lost, so that a client that has seen more than is left can tell.
 
 /// An epoch and the first offset in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,9 @@ impl Default for Epochs {
 impl Epochs {
     /// From what was written down; `None` when it is not in order.
     pub(super) fn new(all: Vec<Epoch>) -> Option<Self> {
-        let in_order = all.windows(2).all(|pair| pair[0].number < pair[1].number && pair[0].start <= pair[1].start);
+        let in_order = all
+            .windows(2)
+            .all(|pair| pair[0].number < pair[1].number && pair[0].start <= pair[1].start);
         let valid = !all.is_empty() && in_order && all[0].number >= 0;
         valid.then_some(Self(all))
     }
@@ -53,8 +55,9 @@ impl Epochs {
         }
     }
 
-    /// Where the records end that a client with the epoch `asked` may know: the largest epoch up to it that there was, and the start
-    /// of the one after that (`log_end` for the last). `None` for an epoch that has not been.
+    /// Where the records end that a client with the epoch `asked` may know: the largest epoch up to
+    /// it that there was, and the start of the one after that (`log_end` for the last). `None`
+    /// for an epoch that has not been.
     pub(crate) fn end_of(&self, asked: i32, log_end: i64) -> Option<(i32, i64)> {
         if asked > self.latest() || asked < 0 {
             return None;
@@ -63,7 +66,9 @@ impl Epochs {
         match after.checked_sub(1) {
             // older than all that is remembered
             None => self.0.first().map(|first| (asked, first.start)),
-            Some(index) => Some((self.0[index].number, self.0.get(after).map_or(log_end, |next| next.start))),
+            Some(index) => {
+                Some((self.0[index].number, self.0.get(after).map_or(log_end, |next| next.start)))
+            }
         }
     }
 }
@@ -78,14 +83,24 @@ mod tests {
         assert_eq!(epochs.end_of(0, 7), Some((0, 7)));
         epochs.bump(10, 0);
         epochs.bump(20, 5);
-        for (asked, end) in
-            [(0, Some((0, 10))), (1, Some((1, 20))), (3, Some((1, 20))), (5, Some((5, 33))), (6, None), (-1, None)]
-        {
+        for (asked, end) in [
+            (0, Some((0, 10))),
+            (1, Some((1, 20))),
+            (3, Some((1, 20))),
+            (5, Some((5, 33))),
+            (6, None),
+            (-1, None),
+        ] {
             assert_eq!(epochs.end_of(asked, 33), end, "{asked}");
         }
         assert_eq!([0, 9, 10, 20, 99].map(|offset| epochs.at(offset)), [0, 0, 1, 5, 5]);
         let epoch = |number, start| Epoch { number, start };
-        for bad in [vec![], vec![epoch(-1, 0)], vec![epoch(1, 0), epoch(1, 5)], vec![epoch(0, 5), epoch(1, 4)]] {
+        for bad in [
+            vec![],
+            vec![epoch(-1, 0)],
+            vec![epoch(1, 0), epoch(1, 5)],
+            vec![epoch(0, 5), epoch(1, 4)],
+        ] {
             assert_eq!(Epochs::new(bad), None);
         }
     }

@@ -1,6 +1,8 @@
-//! A batch that stands where offsets were lost, so that the offsets of a log have no holes and none is given twice.
+//! A batch that stands where offsets were lost, so that the offsets of a log have no holes and none
+//! is given twice.
 //!
-//! It is a control batch, as transactions leave them behind: every client passes over it, and goes on at the offset after it.
+//! It is a control batch, as transactions leave them behind: every client passes over it, and goes
+//! on at the offset after it.
 
 use super::record_batch::BatchHeader;
 use bytes::BufMut;
@@ -8,13 +10,18 @@ use bytes::BufMut;
 /// One batch covers no more offsets than this.
 const MOST_OFFSETS: i64 = 1 << 30;
 const CONTROL: i16 = 0x20;
-/// The record of a control batch that says "commit", of a producer that does not exist: `version i16, type i16`.
+/// The record of a control batch that says "commit", of a producer that does not exist: `version
+/// i16, type i16`.
 const KEY: [u8; 4] = [0, 0, 0, 1];
 /// What belongs to it: `version i16, coordinator epoch i32`.
 const VALUE: [u8; 6] = [0; 6];
 
 /// The batches that cover `base..end`, none when there is nothing to cover.
-pub(super) fn fillers(base: i64, end: i64, epoch: i32) -> impl Iterator<Item = (BatchHeader, Vec<u8>)> {
+pub(super) fn fillers(
+    base: i64,
+    end: i64,
+    epoch: i32,
+) -> impl Iterator<Item = (BatchHeader, Vec<u8>)> {
     let mut next = base;
     std::iter::from_fn(move || {
         let count = (end - next).min(MOST_OFFSETS);
@@ -73,15 +80,23 @@ mod tests {
 
     #[test]
     fn fillers_cover_their_offsets_whole_and_are_sound_batches() {
-        for (base, end, count) in [(7, 7, 0), (7, 6, 0), (0, 1, 1), (5, 4101, 1), (3, 3 + 3 * MOST_OFFSETS, 3)] {
+        for (base, end, count) in
+            [(7, 7, 0), (7, 6, 0), (0, 1, 1), (5, 4101, 1), (3, 3 + 3 * MOST_OFFSETS, 3)]
+        {
             let mut next = base;
             let all: Vec<_> = fillers(base, end, 4).collect();
             assert_eq!(all.len(), count, "{base}..{end}");
             for (header, batch) in &all {
                 header.check_crc(batch).unwrap();
-                assert!(header.is_filler() && header.len == batch.len() && header.base_offset == next);
-                let records: Vec<_> = Records::new(&batch[HEADER_LEN..]).map(Result::unwrap).collect();
-                assert_eq!(records.iter().map(|record| record.offset_delta).collect::<Vec<_>>(), [header.last_offset_delta]);
+                assert!(
+                    header.is_filler() && header.len == batch.len() && header.base_offset == next
+                );
+                let records: Vec<_> =
+                    Records::new(&batch[HEADER_LEN..]).map(Result::unwrap).collect();
+                assert_eq!(
+                    records.iter().map(|record| record.offset_delta).collect::<Vec<_>>(),
+                    [header.last_offset_delta]
+                );
                 next = header.end_offset().unwrap();
             }
             assert_eq!(next, base.max(end));

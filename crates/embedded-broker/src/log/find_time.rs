@@ -8,7 +8,8 @@ use crate::files::lock;
 use std::io;
 use std::sync::Arc;
 
-/// Index entries that are looked at before readers and writers get their turn: some microseconds' worth.
+/// Index entries that are looked at before readers and writers get their turn: some microseconds'
+/// worth.
 const STEP: usize = 4096;
 
 /// A record and its time, in ms since the epoch.
@@ -19,8 +20,8 @@ pub(crate) struct FoundTime {
 }
 
 impl Partition {
-    /// The first record whose timestamp is at least `timestamp`, to the record in uncompressed batches and to the batch in
-    /// compressed ones. Blocks.
+    /// The first record whose timestamp is at least `timestamp`, to the record in uncompressed
+    /// batches and to the batch in compressed ones. Blocks.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -52,8 +53,9 @@ impl Partition {
         }
     }
 
-    /// Looks for a batch that reaches beyond `from` and may hold a record of `timestamp` or later, in the next [`STEP`] batches
-    /// of the first segment that can have one. `None` when no segment can.
+    /// Looks for a batch that reaches beyond `from` and may hold a record of `timestamp` or later,
+    /// in the next [`STEP`] batches of the first segment that can have one. `None` when no
+    /// segment can.
     fn step(&self, from: i64, timestamp: i64) -> Option<Step> {
         let view = lock(&self.view);
         let recent = |segment: &&Segment| segment.end > from && segment.max_timestamp >= timestamp;
@@ -64,10 +66,15 @@ impl Partition {
             .filter_map(|index| segment.place(index))
             .find(|place| place.end > from && place.max_timestamp >= timestamp);
         let Some(place) = found else {
-            return Some(Step::NotBefore(segment.place(after).map_or(segment.end, |next| next.base)));
+            return Some(Step::NotBefore(
+                segment.place(after).map_or(segment.end, |next| next.base),
+            ));
         };
         let len = usize::try_from(place.len).ok()?;
-        Some(Step::Batch(place, Stretch { file: Arc::clone(&segment.file), position: place.position, len }))
+        Some(Step::Batch(
+            place,
+            Stretch { file: Arc::clone(&segment.file), position: place.position, len },
+        ))
     }
 }
 

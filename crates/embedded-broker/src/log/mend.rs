@@ -1,4 +1,5 @@
-//! A segment with damage in the middle: what is intact behind it is kept, and a filler says which offsets are lost.
+//! A segment with damage in the middle: what is intact behind it is kept, and a filler says which
+//! offsets are lost.
 
 use super::filler::fillers;
 use super::record_batch::{BatchHeader, HEADER_LEN};
@@ -28,11 +29,14 @@ pub(super) struct Damage {
     pub(super) limit: i64,
 }
 
-/// Looks for intact batches behind the damage. Empty when there are none: then the rest is a torn tail.
+/// Looks for intact batches behind the damage. Empty when there are none: then the rest is a torn
+/// tail.
 pub(super) fn survey(rest: &[u8], damage: Damage) -> Vec<Piece> {
     let (mut pieces, mut at, mut end) = (Vec::new(), 0, damage.offset);
     loop {
-        while let Some(header) = intact(&rest[at..], end, damage.limit).filter(|header| header.base_offset == end) {
+        while let Some(header) =
+            intact(&rest[at..], end, damage.limit).filter(|header| header.base_offset == end)
+        {
             keep(&mut pieces, at..at + header.len);
             at += header.len;
             end = header.end_offset().unwrap_or(end);
@@ -52,14 +56,16 @@ fn keep(pieces: &mut Vec<Piece>, range: Range<usize>) {
     }
 }
 
-/// The next intact batch after the damage at `at`. Where the damaged batch's own length leads is tried first: a record may contain
-/// what looks like a batch.
+/// The next intact batch after the damage at `at`. Where the damaged batch's own length leads is
+/// tried first: a record may contain what looks like a batch.
 fn resume(rest: &[u8], at: usize, end: i64, limit: i64) -> Option<(usize, i64)> {
     let try_at = |place: usize| {
         let header = intact(rest.get(place..)?, end, limit)?;
         Some((place, header.base_offset))
     };
-    let claimed = BatchHeader::parse(rest.get(at..)?).ok().and_then(|header| try_at(at.checked_add(header.len)?));
+    let claimed = BatchHeader::parse(rest.get(at..)?)
+        .ok()
+        .and_then(|header| try_at(at.checked_add(header.len)?));
     claimed.or_else(|| (at + 1..rest.len().saturating_sub(HEADER_LEN)).find_map(try_at))
 }
 
@@ -75,8 +81,16 @@ fn intact(bytes: &[u8], end: i64, limit: i64) -> Option<BatchHeader> {
     header.check_crc(batch).ok().map(|()| header)
 }
 
-/// Replaces the file by one that consists of what is before the damage and of the pieces. A crash leaves either file.
-pub(super) fn rewrite(path: &Path, file: &File, damage: Damage, rest: &[u8], pieces: &[Piece], epoch: i32) -> io::Result<()> {
+/// Replaces the file by one that consists of what is before the damage and of the pieces. A crash
+/// leaves either file.
+pub(super) fn rewrite(
+    path: &Path,
+    file: &File,
+    damage: Damage,
+    rest: &[u8],
+    pieces: &[Piece],
+    epoch: i32,
+) -> io::Result<()> {
     let temporary = path.with_extension("tmp");
     let mut new = File::create(&temporary)?;
     let mut head = vec![0; usize::try_from(damage.position).map_err(io::Error::other)?];
@@ -86,7 +100,8 @@ pub(super) fn rewrite(path: &Path, file: &File, damage: Damage, rest: &[u8], pie
         match piece {
             Piece::Keep(range) => new.write_all(&rest[range.clone()])?,
             Piece::Lost(offsets) => {
-                fillers(offsets.start, offsets.end, epoch).try_for_each(|(_, batch)| new.write_all(&batch))?;
+                fillers(offsets.start, offsets.end, epoch)
+                    .try_for_each(|(_, batch)| new.write_all(&batch))?;
             }
         }
     }
@@ -133,7 +148,11 @@ mod tests {
             Piece::Keep(ends[3]..ends[5]),
         ];
         assert_eq!(survey(&bytes, damage), expected);
-        assert_eq!(survey(&bytes, Damage { limit: 9, ..damage }), expected[..3], "offsets of the next segment cannot be here");
+        assert_eq!(
+            survey(&bytes, Damage { limit: 9, ..damage }),
+            expected[..3],
+            "offsets of the next segment cannot be here"
+        );
         assert_eq!(survey(&bytes[..ends[2] + 40], damage), expected[..3], "a tail is no piece");
         assert_eq!(survey(&[0; 300], damage), []);
     }

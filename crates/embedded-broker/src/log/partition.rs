@@ -1,8 +1,8 @@
 //! The log of one partition: appended to by one at a time, read by many.
 //!
-//! Two locks. `writer` is held while files change, so it is only ever taken on threads that may block. `view` is what readers see;
-//! it is held for microseconds (a walk over an index goes in steps), never over I/O, and changes only once the file has: readers
-//! never meet half a batch.
+//! Two locks. `writer` is held while files change, so it is only ever taken on threads that may
+//! block. `view` is what readers see; it is held for microseconds (a walk over an index goes in
+//! steps), never over I/O, and changes only once the file has: readers never meet half a batch.
 
 use super::checkpoint::{Checkpoint, Reach};
 use super::epochs::Epochs;
@@ -26,7 +26,8 @@ use uuid::Uuid;
 const OWN_HEAD: usize = 16;
 /// Keeps the first offset that readers may see, where that is not where a segment begins.
 pub(super) const START_FILE: &str = "start-offset";
-/// So many offsets are written down as given before they are: after a crash, the log goes on above them.
+/// So many offsets are written down as given before they are: after a crash, the log goes on above
+/// them.
 pub(super) const RESERVED_AHEAD: i64 = 4096;
 
 /// How a log is kept.
@@ -114,19 +115,27 @@ impl View {
 }
 
 impl Partition {
-    /// Opens the log in `dir`, which is created when missing. What a crash has left half-written is cut off, and no offset that may
-    /// have been given is given again. Blocks.
+    /// Opens the log in `dir`, which is created when missing. What a crash has left half-written is
+    /// cut off, and no offset that may have been given is given again. Blocks.
     ///
     /// # Errors
     /// When files cannot be read or written.
     pub(crate) fn open(dir: PathBuf, options: LogOptions) -> io::Result<Self> {
         fs::create_dir_all(&dir)?;
-        let recovery::Recovered { segments, start, producers, checkpoint } = recovery::recover(&dir, options.topic_id)?;
+        let recovery::Recovered { segments, start, producers, checkpoint } =
+            recovery::recover(&dir, options.topic_id)?;
         let epochs = checkpoint.epochs.clone();
         let unsynced = segments.back().map(|active| Arc::clone(&active.file)).into_iter().collect();
-        let writer = Writer { producers, checkpoint, unsynced, names_unsynced: true, deleted: false };
+        let writer =
+            Writer { producers, checkpoint, unsynced, names_unsynced: true, deleted: false };
         let view = View { segments, start, epochs };
-        Ok(Self { dir, options, writer: Mutex::new(writer), view: Mutex::new(view), waiters: Waiters::default() })
+        Ok(Self {
+            dir,
+            options,
+            writer: Mutex::new(writer),
+            view: Mutex::new(view),
+            waiters: Waiters::default(),
+        })
     }
 
     /// Appends a batch as a producer has sent it. Blocks.
@@ -156,11 +165,19 @@ impl Partition {
         Ok(Appended { base_offset, log_start: self.offsets().0 })
     }
 
-    fn write(&self, writer: &mut Writer, header: &BatchHeader, batch: &[u8]) -> Result<i64, AppendError> {
+    fn write(
+        &self,
+        writer: &mut Writer,
+        header: &BatchHeader,
+        batch: &[u8],
+    ) -> Result<i64, AppendError> {
         let (full, end) = {
             let view = lock(&self.view);
             let active = view.active();
-            let end = active.end.checked_add(i64::from(header.last_offset_delta) + 1).ok_or(BatchError::Inconsistent)?;
+            let end = active
+                .end
+                .checked_add(i64::from(header.last_offset_delta) + 1)
+                .ok_or(BatchError::Inconsistent)?;
             let too_big = active.size + header.len as u64 > self.options.segment_bytes;
             (active.size > 0 && (too_big || !active.can_index(end)), active.end)
         };
@@ -175,7 +192,9 @@ impl Partition {
             (Arc::clone(&view.active().file), view.active().size)
         };
         let epoch = writer.checkpoint.epochs.latest();
-        if let Err(error) = write_batch(&file, position, (end, epoch), batch).and_then(|()| self.sync_if_due(&file)) {
+        if let Err(error) =
+            write_batch(&file, position, (end, epoch), batch).and_then(|()| self.sync_if_due(&file))
+        {
             // the index does not know of it: cut it off, so that recovery does not find it either
             if let Err(error) = file.set_len(position) {
                 tracing::warn!(dir = %self.dir.display(), %error, "cannot cut off a batch that was written in part");
@@ -192,7 +211,11 @@ impl Partition {
             writer.unsynced.push(file);
         }
         let mut view = lock(&self.view);
-        view.segments.back_mut().expect("a log always has a segment to append to").push(header, base, now_ms());
+        view.segments.back_mut().expect("a log always has a segment to append to").push(
+            header,
+            base,
+            now_ms(),
+        );
     }
 
     /// Writes down that offsets below `end` have been given, and some more so that this is rare.
@@ -207,8 +230,8 @@ impl Partition {
         Ok(())
     }
 
-    /// Writes down where the log ends, so that the next start can tell whether it is still all there. Nothing is appended after
-    /// this. Blocks.
+    /// Writes down where the log ends, so that the next start can tell whether it is still all
+    /// there. Nothing is appended after this. Blocks.
     pub(crate) fn close(&self) -> io::Result<()> {
         let mut writer = lock(&self.writer);
         let end = self.offsets().1;
@@ -219,8 +242,8 @@ impl Partition {
         writer.checkpoint.write(&self.dir)
     }
 
-    /// Has the log go on at `offset` or above, since somebody has been there: a filler stands for what is missing. Gives the offsets
-    /// that it covers. Blocks.
+    /// Has the log go on at `offset` or above, since somebody has been there: a filler stands for
+    /// what is missing. Gives the offsets that it covers. Blocks.
     pub(crate) fn advance_to(&self, offset: i64) -> io::Result<Range<i64>> {
         let mut writer = lock(&self.writer);
         let from = self.offsets().1;
@@ -282,7 +305,8 @@ impl Partition {
         if self.options.sync_each_append { file.sync_data() } else { Ok(()) }
     }
 
-    /// Starts a new segment at the end of the log. An empty one stays: the new one would have the same name.
+    /// Starts a new segment at the end of the log. An empty one stays: the new one would have the
+    /// same name.
     pub(super) fn roll(&self, writer: &mut Writer) -> io::Result<()> {
         let (end, empty) = {
             let view = lock(&self.view);
@@ -301,11 +325,14 @@ impl Partition {
         Ok(())
     }
 
-    /// Drops the oldest segment; the one that is appended to always stays. True when there was one to drop.
+    /// Drops the oldest segment; the one that is appended to always stays. True when there was one
+    /// to drop.
     pub(super) fn drop_oldest(&self, writer: &mut Writer) -> io::Result<bool> {
         let dropped = {
             let mut view = lock(&self.view);
-            let Some(next_base) = view.segments.get(1).map(|next| next.base) else { return Ok(false) };
+            let Some(next_base) = view.segments.get(1).map(|next| next.base) else {
+                return Ok(false);
+            };
             view.start = view.start.max(next_base);
             view.segments.pop_front()
         };
@@ -337,12 +364,19 @@ impl Partition {
         Ok(whole + view.segments.get(first).map_or(0, |segment| segment.bytes_from(offset)))
     }
 
-    /// Whole batches from `offset` on: at most `max_bytes`, but the first one whatever its size if `at_least_one`.
-    /// `None` when there is nothing (yet) to be read or nothing fits.
-    pub(crate) fn stretch(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> Result<Option<Stretch>, OutOfRange> {
+    /// Whole batches from `offset` on: at most `max_bytes`, but the first one whatever its size if
+    /// `at_least_one`. `None` when there is nothing (yet) to be read or nothing fits.
+    pub(crate) fn stretch(
+        &self,
+        offset: i64,
+        max_bytes: usize,
+        at_least_one: bool,
+    ) -> Result<Option<Stretch>, OutOfRange> {
         let view = lock(&self.view);
         view.check(offset)?;
-        Ok(view.holding(offset).and_then(|segment| segment.stretch(offset, max_bytes, at_least_one)))
+        Ok(view
+            .holding(offset)
+            .and_then(|segment| segment.stretch(offset, max_bytes, at_least_one)))
     }
 
     /// Has `waiter` woken by the next append.
@@ -350,8 +384,8 @@ impl Partition {
         self.waiters.register(waiter);
     }
 
-    /// Makes everything before `offset` unreadable (−1: everything there is) and gives disk space back where whole segments are.
-    /// Returns the new start. Blocks.
+    /// Makes everything before `offset` unreadable (−1: everything there is) and gives disk space
+    /// back where whole segments are. Returns the new start. Blocks.
     pub(crate) fn delete_before(&self, offset: i64) -> Result<Result<i64, OutOfRange>, io::Error> {
         let mut writer = lock(&self.writer);
         let (start, end) = self.offsets();
@@ -362,12 +396,15 @@ impl Partition {
         let start = start.max(wanted);
         files::replace(&self.dir.join(START_FILE), start.to_string().as_bytes())?;
         lock(&self.view).start = start;
-        while lock(&self.view).segments.get(1).is_some_and(|next| next.base <= start) && self.drop_oldest(&mut writer)? {}
+        while lock(&self.view).segments.get(1).is_some_and(|next| next.base <= start)
+            && self.drop_oldest(&mut writer)?
+        {}
         Ok(Ok(start))
     }
 
-    /// Forces everything appended so far to the disk. Blocks, without keeping appends waiting. Goes on after an error and gives the
-    /// first one; what failed is tried again next time, so that a failure is not followed by a success that hides it.
+    /// Forces everything appended so far to the disk. Blocks, without keeping appends waiting. Goes
+    /// on after an error and gives the first one; what failed is tried again next time, so that
+    /// a failure is not followed by a success that hides it.
     pub(crate) fn flush(&self) -> io::Result<()> {
         let (unsynced, names) = {
             let mut writer = lock(&self.writer);
@@ -392,20 +429,24 @@ impl Partition {
         synced
     }
 
-    /// Has the next flush take care of what this one has failed to sync, apart from segments that have gone since.
+    /// Has the next flush take care of what this one has failed to sync, apart from segments that
+    /// have gone since.
     fn put_back(&self, mut failed: Vec<Arc<File>>, names_failed: bool) {
         let mut writer = lock(&self.writer);
         writer.names_unsynced |= names_failed;
         {
             let view = lock(&self.view);
-            failed.retain(|file| view.segments.iter().any(|segment| Arc::ptr_eq(&segment.file, file)));
+            failed.retain(|file| {
+                view.segments.iter().any(|segment| Arc::ptr_eq(&segment.file, file))
+            });
         }
         writer.unsynced.retain(|file| !failed.iter().any(|other| Arc::ptr_eq(file, other)));
         failed.append(&mut writer.unsynced);
         writer.unsynced = failed;
     }
 
-    /// Refuses appends from now on and wakes the readers, so that they look again and find the topic gone. Blocks.
+    /// Refuses appends from now on and wakes the readers, so that they look again and find the
+    /// topic gone. Blocks.
     pub(crate) fn close_deleted(&self) {
         lock(&self.writer).deleted = true;
         self.waiters.wake();
@@ -418,7 +459,12 @@ impl Partition {
 }
 
 /// The head goes last: until it is there, its length field is zero and recovery sees no batch.
-fn write_batch(file: &File, position: u64, (base_offset, epoch): (i64, i32), batch: &[u8]) -> io::Result<()> {
+fn write_batch(
+    file: &File,
+    position: u64,
+    (base_offset, epoch): (i64, i32),
+    batch: &[u8],
+) -> io::Result<()> {
     let mut head = [0; OWN_HEAD];
     head[..8].copy_from_slice(&base_offset.to_be_bytes());
     head[8..12].copy_from_slice(&batch[8..12]);

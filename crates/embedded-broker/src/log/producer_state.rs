@@ -1,14 +1,16 @@
 //! What is remembered of each idempotent producer, so that a batch sent twice is kept once.
 //!
-//! The rules are those of Kafka's `ProducerStateManager`: the last five batches of a producer can be recognised as duplicates
-//! (a client has at most five requests in flight), and the next one has to continue the sequence.
+//! The rules are those of Kafka's `ProducerStateManager`: the last five batches of a producer can
+//! be recognised as duplicates (a client has at most five requests in flight), and the next one has
+//! to continue the sequence.
 
 use super::record_batch::BatchHeader;
 use std::collections::{HashMap, VecDeque};
 
 /// As many batches as an idempotent producer may have in flight.
 const REMEMBERED_BATCHES: usize = 5;
-/// Each start of a client is a new producer; beyond this many the one that has been silent longest is forgotten.
+/// Each start of a client is a new producer; beyond this many the one that has been silent longest
+/// is forgotten.
 const MAX_PRODUCERS: usize = 4096;
 
 /// Why a batch does not fit to what its producer has sent before.
@@ -59,22 +61,35 @@ fn advance(sequence: i32, by: i32) -> i32 {
 impl ProducerStates {
     /// Judges a batch before it is appended.
     pub(super) fn check(&self, batch: &BatchHeader) -> Result<Novelty, SequenceError> {
-        // a producer that is not known may start anywhere: its earlier batches may have left with an old segment
-        let Some(producer) = self.producers.get(&batch.producer_id).filter(|_| batch.producer_id >= 0) else {
+        // a producer that is not known may start anywhere: its earlier batches may have left with
+        // an old segment
+        let Some(producer) =
+            self.producers.get(&batch.producer_id).filter(|_| batch.producer_id >= 0)
+        else {
             return Ok(Novelty::New);
         };
         if batch.producer_epoch < producer.epoch {
             return Err(SequenceError::OldEpoch);
         }
         if batch.producer_epoch > producer.epoch {
-            return if batch.base_sequence == 0 { Ok(Novelty::New) } else { Err(SequenceError::OutOfOrder) };
+            return if batch.base_sequence == 0 {
+                Ok(Novelty::New)
+            } else {
+                Err(SequenceError::OutOfOrder)
+            };
         }
         let last = advance(batch.base_sequence, batch.last_offset_delta);
-        if let Some(same) = producer.recent.iter().find(|known| known.first == batch.base_sequence && known.last == last) {
+        if let Some(same) = producer
+            .recent
+            .iter()
+            .find(|known| known.first == batch.base_sequence && known.last == last)
+        {
             return Ok(Novelty::Duplicate { base_offset: same.base_offset });
         }
         match producer.recent.back() {
-            Some(newest) if !producer.gap && batch.base_sequence != advance(newest.last, 1) => Err(SequenceError::OutOfOrder),
+            Some(newest) if !producer.gap && batch.base_sequence != advance(newest.last, 1) => {
+                Err(SequenceError::OutOfOrder)
+            }
             _ => Ok(Novelty::New),
         }
     }
@@ -84,7 +99,8 @@ impl ProducerStates {
         if batch.producer_id < 0 {
             return;
         }
-        if self.producers.len() >= MAX_PRODUCERS && !self.producers.contains_key(&batch.producer_id) {
+        if self.producers.len() >= MAX_PRODUCERS && !self.producers.contains_key(&batch.producer_id)
+        {
             self.forget_oldest();
         }
         self.largest_id = self.largest_id.max(batch.producer_id);
@@ -103,7 +119,8 @@ impl ProducerStates {
         producer.recent.push_back(Remembered { first: batch.base_sequence, last, base_offset });
     }
 
-    /// Records at the end may have been lost: what producers send next need not continue what is left.
+    /// Records at the end may have been lost: what producers send next need not continue what is
+    /// left.
     pub(super) fn allow_gaps(&mut self) {
         self.producers.values_mut().for_each(|producer| producer.gap = true);
     }
@@ -114,8 +131,11 @@ impl ProducerStates {
     }
 
     fn forget_oldest(&mut self) {
-        let newest_of = |producer: &Producer| producer.recent.back().map_or(-1, |batch| batch.base_offset);
-        if let Some(id) = self.producers.iter().min_by_key(|(_, producer)| newest_of(producer)).map(|(id, _)| *id) {
+        let newest_of =
+            |producer: &Producer| producer.recent.back().map_or(-1, |batch| batch.base_offset);
+        if let Some(id) =
+            self.producers.iter().min_by_key(|(_, producer)| newest_of(producer)).map(|(id, _)| *id)
+        {
             self.producers.remove(&id);
         }
     }

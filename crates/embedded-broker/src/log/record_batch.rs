@@ -68,7 +68,8 @@ impl BatchHeader {
         if format != 2 {
             return Err(BatchError::Format(format));
         }
-        let length = usize::try_from(i32::from_be_bytes(field(head, 8))).map_err(|_| BatchError::Inconsistent)?;
+        let length = usize::try_from(i32::from_be_bytes(field(head, 8)))
+            .map_err(|_| BatchError::Inconsistent)?;
         let header = Self {
             base_offset: i64::from_be_bytes(field(head, 0)),
             leader_epoch: i32::from_be_bytes(field(head, 12)),
@@ -97,8 +98,8 @@ impl BatchHeader {
         if crc32c::crc32c(covered) == self.crc { Ok(()) } else { Err(BatchError::Crc) }
     }
 
-    /// Reads and checks everything about a batch that a producer sends; `batch` must be exactly one batch.
-    /// Compressed records are taken as they are.
+    /// Reads and checks everything about a batch that a producer sends; `batch` must be exactly one
+    /// batch. Compressed records are taken as they are.
     pub(super) fn check_produced(batch: &[u8]) -> Result<Self, BatchError> {
         let header = Self::parse(batch)?;
         match header.len.cmp(&batch.len()) {
@@ -131,12 +132,14 @@ impl BatchHeader {
         self.attributes & COMPRESSION_MASK != 0
     }
 
-    /// Whether the batch only stands for offsets that were lost: nobody else may write control batches.
+    /// Whether the batch only stands for offsets that were lost: nobody else may write control
+    /// batches.
     pub(super) fn is_filler(&self) -> bool {
         self.attributes & CONTROL != 0
     }
 
-    /// The offset after the last record, as the batch lies in the log; `None` when no offset could follow.
+    /// The offset after the last record, as the batch lies in the log; `None` when no offset could
+    /// follow.
     pub(super) fn end_offset(&self) -> Option<i64> {
         self.base_offset.checked_add(i64::from(self.last_offset_delta) + 1)
     }

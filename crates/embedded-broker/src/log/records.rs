@@ -37,7 +37,11 @@ impl<'a> Records<'a> {
             take(&mut record, name)?;
             skip_nullable(&mut record)?;
         }
-        if record.is_empty() { Ok(RecordFacts { offset_delta, timestamp_delta }) } else { Err(MalformedRecord) }
+        if record.is_empty() {
+            Ok(RecordFacts { offset_delta, timestamp_delta })
+        } else {
+            Err(MalformedRecord)
+        }
     }
 }
 

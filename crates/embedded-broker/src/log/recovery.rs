@@ -1,5 +1,5 @@
-//! Opening a log: reads every batch, checks it, cuts off what a crash has left half-written, keeps what is intact behind damage, and
-//! sees to it that no offset is given twice.
+//! Opening a log: reads every batch, checks it, cuts off what a crash has left half-written, keeps
+//! what is intact behind damage, and sees to it that no offset is given twice.
 
 use super::checkpoint::{Checkpoint, Found, Reach};
 use super::epochs::Epochs;
@@ -50,7 +50,9 @@ impl Losses {
 
     fn lose(&mut self, offsets: Range<i64>) {
         match self.offsets.last_mut() {
-            Some(last) if (last.start..=last.end).contains(&offsets.start) => last.end = last.end.max(offsets.end),
+            Some(last) if (last.start..=last.end).contains(&offsets.start) => {
+                last.end = last.end.max(offsets.end)
+            }
             _ if !offsets.is_empty() => self.offsets.push(offsets),
             _ => {}
         }
@@ -60,7 +62,11 @@ impl Losses {
         let dir = dir.display();
         if self.any() {
             let records: i64 = self.offsets.iter().map(|lost| lost.end - lost.start).sum();
-            let named = self.offsets.iter().take(NAMED_LOSSES).map(|lost| format!("{}..{}", lost.start, lost.end));
+            let named = self
+                .offsets
+                .iter()
+                .take(NAMED_LOSSES)
+                .map(|lost| format!("{}..{}", lost.start, lost.end));
             let mut offsets = named.collect::<Vec<_>>().join(", ");
             if self.offsets.len() > NAMED_LOSSES {
                 offsets += ", ...";
@@ -77,12 +83,14 @@ impl Losses {
     }
 }
 
-/// Reads all segments of `dir`. Batches that are torn, corrupt or out of place are lost. Where something intact follows, a filler
-/// stands for their offsets; a tail is cut off. If the log may have been longer, it goes on above every offset that it has given.
+/// Reads all segments of `dir`. Batches that are torn, corrupt or out of place are lost. Where
+/// something intact follows, a filler stands for their offsets; a tail is cut off. If the log may
+/// have been longer, it goes on above every offset that it has given.
 pub(super) fn recover(dir: &Path, topic_id: Uuid) -> io::Result<Recovered> {
     let mut scan = Scan::begin(dir)?;
     let files = segment_files(dir)?;
-    let limits: Vec<_> = files.iter().skip(1).map(|(base, _)| *base).chain([scan.limit()]).collect();
+    let limits: Vec<_> =
+        files.iter().skip(1).map(|(base, _)| *base).chain([scan.limit()]).collect();
     let fresh = files.is_empty() && scan.reach.is_none() && !scan.damaged;
     for ((base, path), limit) in files.into_iter().zip(limits) {
         scan.file(base, path, limit)?;
@@ -103,11 +111,17 @@ pub(super) fn recover(dir: &Path, topic_id: Uuid) -> io::Result<Recovered> {
         scan.epochs.bump(next, 0);
         scan.producers.allow_gaps();
         scan.reach = Some(Reach::Closed(next));
-        Checkpoint { topic_id, reach: Reach::Closed(next), epochs: scan.epochs.clone() }.write(dir)?;
+        Checkpoint { topic_id, reach: Reach::Closed(next), epochs: scan.epochs.clone() }
+            .write(dir)?;
     }
     let first = scan.segments.front().map_or(0, |segment| segment.base);
-    let checkpoint = Checkpoint { topic_id, reach: scan.reach.unwrap_or(Reach::Closed(next)), epochs: scan.epochs };
-    // records may have been deleted that a crash then took anyway: the start never lies beyond the end
+    let checkpoint = Checkpoint {
+        topic_id,
+        reach: scan.reach.unwrap_or(Reach::Closed(next)),
+        epochs: scan.epochs,
+    };
+    // records may have been deleted that a crash then took anyway: the start never lies beyond the
+    // end
     let start = kept_start.clamp(first, next);
     Ok(Recovered { segments: scan.segments, start, producers: scan.producers, checkpoint })
 }
@@ -155,8 +169,11 @@ impl<'a> Scan<'a> {
         let end = self.end();
         match self.reach {
             Some(Reach::Below(limit) | Reach::Closed(limit)) => end.max(limit),
-            // how far the log had come is not known: as far as it can have without a checkpoint of its own
-            None if !fresh && (self.damaged || self.losses.any()) => end.saturating_add(RESERVED_AHEAD),
+            // how far the log had come is not known: as far as it can have without a checkpoint of
+            // its own
+            None if !fresh && (self.damaged || self.losses.any()) => {
+                end.saturating_add(RESERVED_AHEAD)
+            }
             None => end,
         }
     }
@@ -188,7 +205,8 @@ impl<'a> Scan<'a> {
     /// What is cut off may tell by its head how many records it was.
     fn note_tail(&mut self, segment: &Segment, len: u64) -> io::Result<()> {
         self.losses.cut_bytes += len - segment.size;
-        let mut head = vec![0; HEADER_LEN.min(usize::try_from(len - segment.size).unwrap_or(HEADER_LEN))];
+        let mut head =
+            vec![0; HEADER_LEN.min(usize::try_from(len - segment.size).unwrap_or(HEADER_LEN))];
         segment.file.read_exact_at(&mut head, segment.size)?;
         if let Ok(header) = BatchHeader::parse(&head)
             && header.base_offset == segment.end
@@ -199,7 +217,8 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Builds the index of a segment from its file, up to the first batch that is not whole. False when there is more.
+    /// Builds the index of a segment from its file, up to the first batch that is not whole. False
+    /// when there is more.
     fn read(&mut self, segment: &mut Segment) -> io::Result<bool> {
         let len = segment.file.metadata()?.len();
         let file = std::sync::Arc::clone(&segment.file);
@@ -224,15 +243,21 @@ impl<'a> Scan<'a> {
     /// Takes a batch whose checksum is right into the index.
     fn take(&mut self, segment: &mut Segment, header: BatchHeader) -> io::Result<bool> {
         let base = segment.end;
-        let Some(end) = base.checked_add(i64::from(header.last_offset_delta) + 1) else { return Ok(false) };
+        let Some(end) = base.checked_add(i64::from(header.last_offset_delta) + 1) else {
+            return Ok(false);
+        };
         if !segment.can_index(end) {
             return Ok(false);
         }
-        if self.reach.is_none() && header.base_offset == base && header.leader_epoch > self.epochs.latest() {
+        if self.reach.is_none()
+            && header.base_offset == base
+            && header.leader_epoch > self.epochs.latest()
+        {
             self.epochs.bump(base, header.leader_epoch);
         }
         let epoch = self.epochs.at(base);
-        // the checksum does not cover them, and whoever stands directly behind a batch can have no other
+        // the checksum does not cover them, and whoever stands directly behind a batch can have no
+        // other
         if (header.base_offset, header.leader_epoch) != (base, epoch) {
             segment.file.write_all_at(&base.to_be_bytes(), segment.size)?;
             segment.file.write_all_at(&epoch.to_be_bytes(), segment.size + 12)?;
@@ -251,7 +276,10 @@ impl<'a> Scan<'a> {
         segment.file.read_exact_at(&mut rest, segment.size)?;
         let pieces = mend::survey(&rest, damage);
         let Some(Piece::Keep(last)) = pieces.last() else { return Ok(false) };
-        let kept: usize = pieces.iter().map(|piece| if let Piece::Keep(range) = piece { range.len() } else { 0 }).sum();
+        let kept: usize = pieces
+            .iter()
+            .map(|piece| if let Piece::Keep(range) = piece { range.len() } else { 0 })
+            .sum();
         self.losses.cut_bytes += (last.end - kept) as u64;
         for piece in &pieces {
             if let Piece::Lost(offsets) = piece {
@@ -261,7 +289,14 @@ impl<'a> Scan<'a> {
         // a tail stays, to be cut off as any other
         let tail = Piece::Keep(last.end..rest.len());
         let pieces: Vec<_> = pieces.iter().cloned().chain([tail]).collect();
-        mend::rewrite(&segment.path, &segment.file, damage, &rest, &pieces, self.epochs.at(segment.end))?;
+        mend::rewrite(
+            &segment.path,
+            &segment.file,
+            damage,
+            &rest,
+            &pieces,
+            self.epochs.at(segment.end),
+        )?;
         files::sync_dir(self.dir)?;
         Ok(true)
     }
@@ -284,8 +319,10 @@ impl<'a> Scan<'a> {
 
 fn open(path: PathBuf, base: i64) -> io::Result<Segment> {
     let file: File = OpenOptions::new().read(true).write(true).open(&path)?;
-    let modified = file.metadata()?.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let appended_ms = modified.map_or_else(now_ms, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+    let modified =
+        file.metadata()?.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let appended_ms =
+        modified.map_or_else(now_ms, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
     Ok(Segment::over(path, file, base, appended_ms))
 }
 
@@ -301,7 +338,8 @@ fn segment_files(dir: &Path) -> io::Result<Vec<(i64, PathBuf)>> {
     Ok(files)
 }
 
-/// The start that [`Partition::delete_before`](super::Partition::delete_before) has written down; 0 without one.
+/// The start that [`Partition::delete_before`](super::Partition::delete_before) has written down; 0
+/// without one.
 fn start_offset(dir: &Path) -> io::Result<i64> {
     let path = dir.join(START_FILE);
     let text = match files::read_if_there(&path) {

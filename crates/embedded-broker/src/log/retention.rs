@@ -5,9 +5,14 @@ use super::segment::Segment;
 use crate::files::lock;
 use std::io;
 
-/// When the newest record of a segment was written. A producer's clock may run ahead, so its time counts only up to ours.
+/// When the newest record of a segment was written. A producer's clock may run ahead, so its time
+/// counts only up to ours.
 fn newest(segment: &Segment) -> i64 {
-    if segment.max_timestamp < 0 { segment.appended_ms } else { segment.max_timestamp.min(segment.appended_ms) }
+    if segment.max_timestamp < 0 {
+        segment.appended_ms
+    } else {
+        segment.max_timestamp.min(segment.appended_ms)
+    }
 }
 
 impl Partition {
@@ -18,7 +23,8 @@ impl Partition {
         self.retain(&mut writer, now_ms)
     }
 
-    /// Only closed segments can be dropped: one whose records are all too old is closed even if it has room.
+    /// Only closed segments can be dropped: one whose records are all too old is closed even if it
+    /// has room.
     fn roll_if_expired(&self, writer: &mut Writer, now_ms: i64) -> io::Result<()> {
         let expired = {
             let view = lock(&self.view);
@@ -28,7 +34,9 @@ impl Partition {
     }
 
     fn expired(&self, segment: &Segment, now_ms: i64) -> bool {
-        self.options.retention_ms.is_some_and(|limit| now_ms.saturating_sub(newest(segment)) > limit)
+        self.options
+            .retention_ms
+            .is_some_and(|limit| now_ms.saturating_sub(newest(segment)) > limit)
     }
 
     pub(super) fn retain(&self, writer: &mut Writer, now_ms: i64) -> io::Result<()> {
@@ -40,20 +48,25 @@ impl Partition {
         let view = lock(&self.view);
         let Some(oldest) = view.segments.front() else { return false };
         let after = || view.segments.iter().skip(1).map(|segment| segment.size).sum::<u64>();
-        self.expired(oldest, now_ms) || self.options.retention_bytes.is_some_and(|limit| after() >= limit && oldest.size > 0)
+        self.expired(oldest, now_ms)
+            || self.options.retention_bytes.is_some_and(|limit| after() >= limit && oldest.size > 0)
     }
 
-    /// When the oldest segment's newest record was written, in ms since the epoch; `None` for an empty log.
+    /// When the oldest segment's newest record was written, in ms since the epoch; `None` for an
+    /// empty log.
     pub(crate) fn oldest_ms(&self) -> Option<i64> {
         lock(&self.view).segments.front().filter(|oldest| oldest.size > 0).map(newest)
     }
 
-    /// Drops what every group has finished, which lies before `offset`, whole segments at a time. Blocks.
+    /// Drops what every group has finished, which lies before `offset`, whole segments at a time.
+    /// Blocks.
     pub(crate) fn free_before(&self, offset: i64) -> io::Result<()> {
         let mut writer = lock(&self.writer);
         // what is written from now on must not keep what is finished
         self.roll(&mut writer)?;
-        while lock(&self.view).segments.front().is_some_and(|oldest| oldest.end <= offset) && self.drop_oldest(&mut writer)? {}
+        while lock(&self.view).segments.front().is_some_and(|oldest| oldest.end <= offset)
+            && self.drop_oldest(&mut writer)?
+        {}
         Ok(())
     }
 

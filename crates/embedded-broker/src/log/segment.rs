@@ -8,7 +8,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where a batch begins, relative to its segment. Offsets in a log have no gaps, so a batch ends where the next one begins.
+/// Where a batch begins, relative to its segment. Offsets in a log have no gaps, so a batch ends
+/// where the next one begins.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     offset: u32,
@@ -45,7 +46,8 @@ pub(super) struct Place {
     pub(super) max_timestamp: i64,
 }
 
-/// Whole batches that can be read from a file, also after the segment has been dropped from the log.
+/// Whole batches that can be read from a file, also after the segment has been dropped from the
+/// log.
 #[derive(Debug, Clone)]
 pub(crate) struct Stretch {
     pub(super) file: Arc<File>,
@@ -86,22 +88,35 @@ impl Segment {
     /// An empty segment in a new file.
     pub(super) fn create(dir: &Path, base: i64, now_ms: i64) -> io::Result<Self> {
         let path = dir.join(file_name(base));
-        let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).open(&path)?;
+        let file =
+            OpenOptions::new().create(true).truncate(true).read(true).write(true).open(&path)?;
         Ok(Self::over(path, file, base, now_ms))
     }
 
     /// A segment over a file, with no batch known yet.
     pub(super) fn over(path: PathBuf, file: File, base: i64, appended_ms: i64) -> Self {
         let (lost, entries) = (Vec::new(), Vec::new());
-        Self { base, end: base, size: 0, max_timestamp: -1, appended_ms, file: Arc::new(file), path, lost, entries }
+        Self {
+            base,
+            end: base,
+            size: 0,
+            max_timestamp: -1,
+            appended_ms,
+            file: Arc::new(file),
+            path,
+            lost,
+            entries,
+        }
     }
 
-    /// Whether the batch that comes next fits into the index; after 2³² offsets or bytes a new segment is due.
+    /// Whether the batch that comes next fits into the index; after 2³² offsets or bytes a new
+    /// segment is due.
     pub(super) fn can_index(&self, end_offset: i64) -> bool {
         u32::try_from(self.size).is_ok() && u32::try_from(end_offset - self.base).is_ok()
     }
 
-    /// Takes a batch that has been written at the end of the file into the index. The caller has asked [`Self::can_index`].
+    /// Takes a batch that has been written at the end of the file into the index. The caller has
+    /// asked [`Self::can_index`].
     pub(super) fn push(&mut self, header: &BatchHeader, base_offset: i64, now_ms: i64) {
         let offset = u32::try_from(base_offset - self.base).unwrap_or(u32::MAX);
         let position = u32::try_from(self.size).unwrap_or(u32::MAX);
@@ -128,7 +143,13 @@ impl Segment {
             None => (self.end, self.size),
         };
         let base = self.base + i64::from(entry.offset);
-        Some(Place { base, end, position, len: after - position, max_timestamp: entry.max_timestamp })
+        Some(Place {
+            base,
+            end,
+            position,
+            len: after - position,
+            max_timestamp: entry.max_timestamp,
+        })
     }
 
     /// The index of the batch that holds `offset`, or of the first one after it.
@@ -144,20 +165,30 @@ impl Segment {
 
     /// Whole batches from the one that holds `offset` on, at most `max_bytes` of them;
     /// the first is given whatever its size if `at_least_one`. `None` when nothing fits.
-    pub(super) fn stretch(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> Option<Stretch> {
+    pub(super) fn stretch(
+        &self,
+        offset: i64,
+        max_bytes: usize,
+        at_least_one: bool,
+    ) -> Option<Stretch> {
         let first_index = self.find(offset);
         let first = self.place(first_index)?;
         let limit = first.position.saturating_add(max_bytes as u64);
         let ends_within = |entry: &Entry| u64::from(entry.position) <= limit;
-        // entries begin where the batch before them ends: the last beginning within the limit is where the stretch ends
+        // entries begin where the batch before them ends: the last beginning within the limit is
+        // where the stretch ends
         let end = if self.size <= limit {
             self.size
         } else {
             let after = self.entries[first_index..].partition_point(ends_within) + first_index;
-            self.entries.get(after.saturating_sub(1)).map_or(first.position, |entry| u64::from(entry.position))
+            self.entries
+                .get(after.saturating_sub(1))
+                .map_or(first.position, |entry| u64::from(entry.position))
         };
-        let end = if end <= first.position && at_least_one { first.position + first.len } else { end };
-        let len = usize::try_from(end.saturating_sub(first.position)).ok().filter(|len| *len > 0)?;
+        let end =
+            if end <= first.position && at_least_one { first.position + first.len } else { end };
+        let len =
+            usize::try_from(end.saturating_sub(first.position)).ok().filter(|len| *len > 0)?;
         Some(Stretch { file: Arc::clone(&self.file), position: first.position, len })
     }
 }

@@ -53,7 +53,8 @@ pub(crate) fn batch(records: &[(i64, &[u8])], sender: Sender) -> Vec<u8> {
     covered.extend_from_slice(&0_i16.to_be_bytes());
     covered.extend_from_slice(&(records.len() as i32 - 1).to_be_bytes());
     covered.extend_from_slice(&base_timestamp.to_be_bytes());
-    covered.extend_from_slice(&records.iter().map(|record| record.0).max().unwrap_or(0).to_be_bytes());
+    covered
+        .extend_from_slice(&records.iter().map(|record| record.0).max().unwrap_or(0).to_be_bytes());
     covered.extend_from_slice(&sender.id.to_be_bytes());
     covered.extend_from_slice(&sender.epoch.to_be_bytes());
     covered.extend_from_slice(&sender.sequence.to_be_bytes());
@@ -73,7 +74,8 @@ pub(crate) fn one(timestamp: i64, len: usize) -> Vec<u8> {
     batch(&[(timestamp, &vec![7; len])], ANYONE)
 }
 
-/// A record as a reader gets it: offset, time, and the bytes of its batch (without what the broker has written).
+/// A record as a reader gets it: offset, time, and the bytes of its batch (without what the broker
+/// has written).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Read {
     pub(crate) offset: i64,
@@ -92,13 +94,19 @@ pub(crate) fn read_all(partition: &Partition, from: i64, max_bytes: usize) -> Ve
             let header = BatchHeader::parse(rest).expect("a batch");
             let (batch, after) = rest.split_at(header.len);
             header.check_crc(batch).expect("an intact batch");
-            assert!(header.base_offset <= next && next < header.end_offset().expect("an end"), "batches follow each other");
+            assert!(
+                header.base_offset <= next && next < header.end_offset().expect("an end"),
+                "batches follow each other"
+            );
             let body = if header.is_filler() { &[][..] } else { &batch[HEADER_LEN..] };
             for record in Records::new(body) {
                 let record = record.expect("a record");
                 let offset = header.base_offset + i64::from(record.offset_delta);
                 if offset >= next {
-                    all.push(Read { offset, timestamp: header.base_timestamp + record.timestamp_delta });
+                    all.push(Read {
+                        offset,
+                        timestamp: header.base_timestamp + record.timestamp_delta,
+                    });
                 }
             }
             next = header.end_offset().expect("an end");

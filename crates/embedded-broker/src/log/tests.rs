@@ -16,7 +16,10 @@ fn open(dir: &Path, options: LogOptions) -> Partition {
 }
 
 fn segments(dir: &Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.retain(|name| name != START_FILE && name != CHECKPOINT_FILE);
     names.sort();
     names
@@ -57,7 +60,10 @@ fn damaged_and_nonsensical_batches_are_refused_and_leave_no_trace() {
     for len in 0..good.len() {
         assert!(matches!(log.append(&good[..len]), Err(AppendError::Batch(_))), "{len} bytes");
     }
-    assert!(matches!(log.append(&[good.clone(), good].concat()), Err(AppendError::Batch(BatchError::Inconsistent))));
+    assert!(matches!(
+        log.append(&[good.clone(), good].concat()),
+        Err(AppendError::Batch(BatchError::Inconsistent))
+    ));
     assert!(matches!(log.append(&one(1, 2000)), Err(AppendError::TooLarge { limit: 1000, .. })));
     assert_eq!(log.offsets(), (0, 2));
 }
@@ -74,25 +80,38 @@ fn a_batch_sent_twice_is_kept_once_also_after_a_restart() {
     drop(log);
     let log = open(dir.path(), KEEP_ALL);
     for index in 2..7 {
-        assert_eq!(log.append(&sent(index * 2)).unwrap().base_offset, i64::from(index * 2), "one of the last five");
+        assert_eq!(
+            log.append(&sent(index * 2)).unwrap().base_offset,
+            i64::from(index * 2),
+            "one of the last five"
+        );
     }
-    let out_of_order = |result| matches!(result, Err(AppendError::Sequence(SequenceError::OutOfOrder)));
+    let out_of_order =
+        |result| matches!(result, Err(AppendError::Sequence(SequenceError::OutOfOrder)));
     assert!(out_of_order(log.append(&sent(0))), "too long ago to be recognised");
     assert!(out_of_order(log.append(&sent(16))), "14 is missing");
     assert_eq!(log.append(&sent(14)).unwrap().base_offset, 14);
     let epoch = |epoch, sequence| batch(&[(1, b"a")], Sender { id: 9, epoch, sequence });
     assert!(out_of_order(log.append(&epoch(2, 5))), "a new epoch starts at 0");
     assert_eq!(log.append(&epoch(2, 0)).unwrap().base_offset, 16);
-    assert!(matches!(log.append(&epoch(1, 16)), Err(AppendError::Sequence(SequenceError::OldEpoch))));
+    assert!(matches!(
+        log.append(&epoch(1, 16)),
+        Err(AppendError::Sequence(SequenceError::OldEpoch))
+    ));
     let other = batch(&[(1, b"a")], Sender { id: 10, epoch: 0, sequence: 77 });
-    assert_eq!(log.append(&other).unwrap().base_offset, 17, "a producer that is not known may start anywhere");
+    assert_eq!(
+        log.append(&other).unwrap().base_offset,
+        17,
+        "a producer that is not known may start anywhere"
+    );
 }
 
 #[test]
 fn sequences_start_over_after_the_largest_number() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path(), KEEP_ALL);
-    let sent = |sequence| batch(&[(1, b"a"), (1, b"b"), (1, b"c")], Sender { id: 9, epoch: 1, sequence });
+    let sent =
+        |sequence| batch(&[(1, b"a"), (1, b"b"), (1, b"c")], Sender { id: 9, epoch: 1, sequence });
     log.append(&sent(i32::MAX - 1)).unwrap();
     assert_eq!(log.append(&sent(1)).unwrap().base_offset, 3);
 }
@@ -109,7 +128,10 @@ fn size_decides_what_goes() {
     let (start, end) = log.offsets();
     assert!(end == 100 && start > 80 && log.bytes() >= 3000, "{start}");
     assert_eq!(log.stretch(start - 1, 1, true).unwrap_err(), OutOfRange);
-    let files: u64 = segments(dir.path()).iter().map(|name| fs::metadata(dir.path().join(name)).unwrap().len()).sum();
+    let files: u64 = segments(dir.path())
+        .iter()
+        .map(|name| fs::metadata(dir.path().join(name)).unwrap().len())
+        .sum();
     assert_eq!(files, log.bytes());
     log.close().unwrap();
     drop(log);
@@ -130,7 +152,11 @@ fn age_decides_what_goes_and_a_clock_that_runs_ahead_does_not() {
     log.enforce_retention(now + 800).unwrap();
     assert_eq!(log.offsets(), (3, 4));
     log.enforce_retention(now_ms() + 2000).unwrap();
-    assert_eq!(log.offsets(), (4, 4), "it was written more than a second ago, whatever its time says");
+    assert_eq!(
+        log.offsets(),
+        (4, 4),
+        "it was written more than a second ago, whatever its time says"
+    );
     assert_eq!(log.append(&one(now, 1)).unwrap().base_offset, 4);
     log.close().unwrap();
     drop(log);
@@ -148,7 +174,11 @@ fn a_reader_finishes_what_it_has_begun_although_the_segment_goes() {
     assert_eq!(log.bytes(), 0);
     assert_eq!(stretch.read().unwrap().len(), stretch.len());
     log.shrink().unwrap();
-    assert_eq!(log.append(&one(1, 100)).unwrap().base_offset, 1, "an empty log has nothing to lose");
+    assert_eq!(
+        log.append(&one(1, 100)).unwrap().base_offset,
+        1,
+        "an empty log has nothing to lose"
+    );
     log.close().unwrap();
     drop(log);
     assert_eq!(open(dir.path(), KEEP_ALL).offsets(), (1, 2));
@@ -168,7 +198,10 @@ fn a_file_that_is_missing_costs_its_own_records_and_no_others() {
     for _ in 0..2 {
         let log = open(dir.path(), options);
         assert_eq!(log.offsets(), (0, 5));
-        assert_eq!(read_all(&log, 0, 1).iter().map(|read| read.timestamp).collect::<Vec<_>>(), [0, 1, 3, 4]);
+        assert_eq!(
+            read_all(&log, 0, 1).iter().map(|read| read.timestamp).collect::<Vec<_>>(),
+            [0, 1, 3, 4]
+        );
         assert_eq!((log.settle(1), log.settle(2), log.settle(3), log.leader_epoch()), (1, 3, 3, 1));
     }
     let log = open(dir.path(), options);
@@ -198,7 +231,13 @@ fn a_log_that_became_shorter_goes_on_above_every_offset_that_it_has_given() {
             assert_eq!(log.settle(batches_left as i64), next);
             assert_eq!((log.leader_epoch(), log.end_of_epoch(0)), (1, Some((0, next))));
             assert_eq!(log.append(&one(9, 10)).unwrap().base_offset, next);
-            assert_eq!(read_all(&log, 4.min(next), usize::MAX).iter().map(|read| read.timestamp).collect::<Vec<_>>(), [9]);
+            assert_eq!(
+                read_all(&log, 4.min(next), usize::MAX)
+                    .iter()
+                    .map(|read| read.timestamp)
+                    .collect::<Vec<_>>(),
+                [9]
+            );
         }
     }
 }
@@ -292,7 +331,8 @@ fn a_search_by_time_finds_its_record_far_into_the_index() {
         log.append(&one(index % 4000, 1)).unwrap();
     }
     log.append(&one(9000, 1)).unwrap();
-    let found = |timestamp| log.find_time(timestamp).unwrap().map(|found| (found.offset, found.timestamp));
+    let found =
+        |timestamp| log.find_time(timestamp).unwrap().map(|found| (found.offset, found.timestamp));
     assert_eq!(found(9000), Some((10_000, 9000)));
     assert_eq!(found(3999), Some((3999, 3999)));
     assert_eq!(found(9001), None);
@@ -336,7 +376,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn records(sizes: &[(i64, usize)]) -> Vec<u8> {
     let values: Vec<_> = sizes.iter().map(|(timestamp, len)| (*timestamp, vec![3; *len])).collect();
-    let records: Vec<_> = values.iter().map(|(timestamp, value)| (*timestamp, value.as_slice())).collect();
+    let records: Vec<_> =
+        values.iter().map(|(timestamp, value)| (*timestamp, value.as_slice())).collect();
     batch(&records, ANYONE)
 }
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
-/// Someone who waits for records, perhaps of many partitions at once. A wake-up that comes before the wait is not lost.
+/// Someone who waits for records, perhaps of many partitions at once. A wake-up that comes before
+/// the wait is not lost.
 #[derive(Clone, Default)]
 pub(crate) struct Waiter(Arc<Notify>);
 
@@ -39,5 +40,7 @@ impl Waiters {
 
 /// Milliseconds since the epoch, as Kafka counts time.
 pub(crate) fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -1,8 +1,9 @@
-//! One line of the offsets file, in binary: `length u32, crc32c u32, group, topic, partition i32, offset i64, epoch i32, metadata,
-//! topic id [u8; 16]`.
+//! One line of the offsets file, in binary: `length u32, crc32c u32, group, topic, partition i32,
+//! offset i64, epoch i32, metadata, topic id [u8; 16]`.
 //!
-//! Texts are a `u32` length and UTF-8 bytes; all numbers are big-endian. Offset −1 says that the commit is gone. Entries without a
-//! topic id, as older versions wrote them, are those of whatever topic has the name.
+//! Texts are a `u32` length and UTF-8 bytes; all numbers are big-endian. Offset −1 says that the
+//! commit is gone. Entries without a topic id, as older versions wrote them, are those of whatever
+//! topic has the name.
 
 use super::store::{Committed, Key};
 use bytes::{Buf, BufMut};
@@ -35,7 +36,8 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.put_slice(text.as_bytes());
 }
 
-/// Reads the entry at the start of `bytes` and moves on to the next one; `None` when there is no whole entry.
+/// Reads the entry at the start of `bytes` and moves on to the next one; `None` when there is no
+/// whole entry.
 pub(super) fn read(bytes: &mut &[u8]) -> Option<(Key, Option<Committed>)> {
     let mut rest = *bytes;
     let len = usize::try_from(rest.try_get_u32().ok()?).ok()?;
@@ -74,7 +76,9 @@ pub(super) fn skip_damage(bytes: &mut &[u8]) -> bool {
 pub(super) fn may_be_torn(mut bytes: &[u8]) -> bool {
     let len = bytes.try_get_u32().map(|len| len as usize);
     // where the file has grown and its contents have not been written, there are zeros
-    len.is_err() || len.is_ok_and(|len| len <= MAX_LEN && len + FRAME > bytes.len() + 4) || bytes.iter().all(|byte| *byte == 0)
+    len.is_err()
+        || len.is_ok_and(|len| len <= MAX_LEN && len + FRAME > bytes.len() + 4)
+        || bytes.iter().all(|byte| *byte == 0)
 }
 
 fn get_text(bytes: &mut &[u8]) -> Option<String> {

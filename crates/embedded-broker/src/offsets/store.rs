@@ -66,15 +66,29 @@ impl OffsetStore {
         };
         let offsets = read_all(&path, &bytes)?;
         let journal = rewrite(dir, &offsets).map_err(BrokerError::storage(&path))?;
-        let store = Self { dir: dir.to_owned(), sync_each, offsets: Mutex::new(offsets), file: Mutex::new(journal) };
+        let store = Self {
+            dir: dir.to_owned(),
+            sync_each,
+            offsets: Mutex::new(offsets),
+            file: Mutex::new(journal),
+        };
         store.flush().map_err(BrokerError::storage(&path))?;
         Ok(store)
     }
 
     /// Commits offsets of one group. Blocks.
-    pub(crate) fn commit(&self, group: &str, commits: Vec<(String, i32, Committed)>) -> io::Result<()> {
+    pub(crate) fn commit(
+        &self,
+        group: &str,
+        commits: Vec<(String, i32, Committed)>,
+    ) -> io::Result<()> {
         let key = |topic, partition| Key { group: group.into(), topic, partition };
-        self.change(commits.into_iter().map(|(topic, partition, committed)| (key(topic, partition), Some(committed))).collect())
+        self.change(
+            commits
+                .into_iter()
+                .map(|(topic, partition, committed)| (key(topic, partition), Some(committed)))
+                .collect(),
+        )
     }
 
     /// Forgets a group; false when nothing was known of it. Blocks.
@@ -105,7 +119,8 @@ impl OffsetStore {
             journal.file.set_len(journal.len as u64)?;
             return Err(error);
         }
-        // in the file from here on, whatever becomes of the sync: a later cut must not reach into them
+        // in the file from here on, whatever becomes of the sync: a later cut must not reach into
+        // them
         journal.len += bytes.len();
         journal.unsynced = true;
         if self.sync_each {
@@ -129,22 +144,31 @@ impl OffsetStore {
 
     /// What a group has committed for a partition.
     pub(crate) fn get(&self, group: &str, topic: &str, partition: i32) -> Option<Committed> {
-        lock(&self.offsets).get(&Key { group: group.into(), topic: topic.into(), partition }).cloned()
+        lock(&self.offsets)
+            .get(&Key { group: group.into(), topic: topic.into(), partition })
+            .cloned()
     }
 
     /// The partitions that a group has committed, by topic.
     pub(crate) fn partitions_of(&self, group: &str) -> BTreeMap<String, Vec<i32>> {
         let mut partitions = BTreeMap::<String, Vec<i32>>::new();
         let first = Key { group: group.into(), topic: String::new(), partition: i32::MIN };
-        for key in lock(&self.offsets).range(first..).map(|(key, _)| key).take_while(|key| key.group == group) {
+        for key in lock(&self.offsets)
+            .range(first..)
+            .map(|(key, _)| key)
+            .take_while(|key| key.group == group)
+        {
             partitions.entry(key.topic.clone()).or_default().push(key.partition);
         }
         partitions
     }
 
-    /// Changes what is committed: `judge` is asked for every commit, and tells what it should be (`None`: gone). Gives how many it
-    /// has changed. Blocks.
-    pub(crate) fn revise(&self, judge: impl Fn(&str, &str, i32, &Committed) -> Option<Committed>) -> io::Result<usize> {
+    /// Changes what is committed: `judge` is asked for every commit, and tells what it should be
+    /// (`None`: gone). Gives how many it has changed. Blocks.
+    pub(crate) fn revise(
+        &self,
+        judge: impl Fn(&str, &str, i32, &Committed) -> Option<Committed>,
+    ) -> io::Result<usize> {
         let judged = |(key, committed): (&Key, &Committed)| {
             let now = judge(&key.group, &key.topic, key.partition, committed);
             (now.as_ref() != Some(committed)).then(|| (key.clone(), now))
@@ -157,13 +181,20 @@ impl OffsetStore {
         Ok(count)
     }
 
-    /// The largest committed offset of a partition; those of an earlier topic of the name do not count.
+    /// The largest committed offset of a partition; those of an earlier topic of the name do not
+    /// count.
     pub(crate) fn furthest(&self, topic: &str, topic_id: Uuid, partition: i32) -> Option<i64> {
         let offsets = lock(&self.offsets);
         let same = |key: &Key, committed: &Committed| {
-            key.topic == topic && key.partition == partition && (committed.topic_id == topic_id || committed.topic_id.is_nil())
+            key.topic == topic
+                && key.partition == partition
+                && (committed.topic_id == topic_id || committed.topic_id.is_nil())
         };
-        offsets.iter().filter(|(key, committed)| same(key, committed)).map(|(_, committed)| committed.offset).max()
+        offsets
+            .iter()
+            .filter(|(key, committed)| same(key, committed))
+            .map(|(_, committed)| committed.offset)
+            .max()
     }
 
     /// The smallest committed offset of a partition; `None` when no group has committed any.
@@ -180,11 +211,13 @@ impl OffsetStore {
         groups
     }
 
-    /// Forces commits to the disk. Blocks, without keeping commits waiting. What fails is tried again next time.
+    /// Forces commits to the disk. Blocks, without keeping commits waiting. What fails is tried
+    /// again next time.
     pub(crate) fn flush(&self) -> io::Result<()> {
         let (file, name) = lock(&self.file).take_unsynced();
         self.sync(file, name).map_err(|failure| {
-            // a rewrite meanwhile has made the file durable and its name not: one sync too many does no harm
+            // a rewrite meanwhile has made the file durable and its name not: one sync too many
+            // does no harm
             lock(&self.file).put_back(&failure);
             failure.error
         })
@@ -248,7 +281,11 @@ fn read_all(path: &Path, bytes: &[u8]) -> Result<BTreeMap<Key, Committed>, Broke
         let reason = "is not a file of committed offsets, or nothing in it is whole".into();
         let advice = "put a copy of it back, or move it away: then every group begins with the oldest frame that is kept, and frames \
                       that were finished are worked on again";
-        return Err(BrokerError::Unreadable { path: path.to_owned(), reason, advice: advice.into() });
+        return Err(BrokerError::Unreadable {
+            path: path.to_owned(),
+            reason,
+            advice: advice.into(),
+        });
     }
     if damaged > 0 || !torn {
         let aside = path.with_extension(format!("damaged-{}", now_ms()));
@@ -261,14 +298,21 @@ fn read_all(path: &Path, bytes: &[u8]) -> Result<BTreeMap<Key, Committed>, Broke
     Ok(offsets)
 }
 
-/// Replaces the file by one that says each offset once. After an error the old file is still the one to be written to.
+/// Replaces the file by one that says each offset once. After an error the old file is still the
+/// one to be written to.
 fn rewrite(dir: &Path, offsets: &BTreeMap<Key, Committed>) -> io::Result<Journal> {
     let mut bytes = Vec::new();
     for (key, committed) in offsets {
         entry::write(&mut bytes, key, Some(committed));
     }
     let file = Arc::new(files::replace_and_open(&path(dir), &bytes)?);
-    Ok(Journal { file, len: bytes.len(), needed: bytes.len(), unsynced: false, name_unsynced: true })
+    Ok(Journal {
+        file,
+        len: bytes.len(),
+        needed: bytes.len(),
+        unsynced: false,
+        name_unsynced: true,
+    })
 }
 
 #[cfg(test)]
@@ -276,7 +320,12 @@ mod tests {
     use super::*;
 
     fn committed(offset: i64) -> Committed {
-        Committed { offset, leader_epoch: 0, metadata: "tab\tline\nend".into(), topic_id: Uuid::from_u128(7) }
+        Committed {
+            offset,
+            leader_epoch: 0,
+            metadata: "tab\tline\nend".into(),
+            topic_id: Uuid::from_u128(7),
+        }
     }
 
     fn open(dir: &tempfile::TempDir) -> OffsetStore {
@@ -286,7 +335,9 @@ mod tests {
     #[test]
     fn commits_with_metadata_survive_a_restart() {
         let dir = tempfile::tempdir().unwrap();
-        open(&dir).commit("g", vec![("t".into(), 0, committed(5)), ("t".into(), 1, committed(6))]).unwrap();
+        open(&dir)
+            .commit("g", vec![("t".into(), 0, committed(5)), ("t".into(), 1, committed(6))])
+            .unwrap();
         open(&dir).commit("g", vec![("t".into(), 1, committed(7))]).unwrap();
         let store = open(&dir);
         assert_eq!(store.get("g", "t", 0), Some(committed(5)));
@@ -299,7 +350,9 @@ mod tests {
     fn what_is_forgotten_stays_forgotten() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(&dir);
-        store.commit("g", vec![("t".into(), 0, committed(5)), ("u".into(), 0, committed(5))]).unwrap();
+        store
+            .commit("g", vec![("t".into(), 0, committed(5)), ("u".into(), 0, committed(5))])
+            .unwrap();
         store.commit("h", vec![("t".into(), 0, committed(5))]).unwrap();
         assert!(store.forget_topic("t").unwrap());
         assert_eq!(open(&dir).groups(), ["g"]);
@@ -311,7 +364,9 @@ mod tests {
     fn a_torn_file_gives_what_was_whole_and_takes_new_commits() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("offsets");
-        open(&dir).commit("g", vec![("t".into(), 0, committed(5)), ("t".into(), 1, committed(6))]).unwrap();
+        open(&dir)
+            .commit("g", vec![("t".into(), 0, committed(5)), ("t".into(), 1, committed(6))])
+            .unwrap();
         let whole = fs::read(&path).unwrap();
         for len in 0..whole.len() {
             fs::write(&path, &whole[..len]).unwrap();
@@ -338,7 +393,11 @@ mod tests {
             let store = open(&dir);
             for partition in 0..3 {
                 let intact = partition as usize != index / len;
-                assert_eq!(store.get("g", "t", partition), intact.then(|| committed(5)), "byte {index}");
+                assert_eq!(
+                    store.get("g", "t", partition),
+                    intact.then(|| committed(5)),
+                    "byte {index}"
+                );
             }
         }
     }
@@ -349,8 +408,14 @@ mod tests {
         let path = dir.path().join("offsets");
         for garbage in [&b"something else that is no list of offsets"[..], &[0xff; 300]] {
             fs::write(&path, garbage).unwrap();
-            let error = OffsetStore::open(dir.path(), false).err().expect("nothing can be read").to_string();
-            assert!(error.contains(path.to_str().unwrap()) && error.contains("move it away"), "{error}");
+            let error = OffsetStore::open(dir.path(), false)
+                .err()
+                .expect("nothing can be read")
+                .to_string();
+            assert!(
+                error.contains(path.to_str().unwrap()) && error.contains("move it away"),
+                "{error}"
+            );
             assert_eq!(fs::read(&path).unwrap(), garbage);
         }
     }
@@ -365,7 +430,10 @@ mod tests {
         old.splice(0..0, head);
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("offsets"), old).unwrap();
-        assert_eq!(open(&dir).get("g", "t", 1), Some(Committed { topic_id: Uuid::nil(), ..committed(5) }));
+        assert_eq!(
+            open(&dir).get("g", "t", 1),
+            Some(Committed { topic_id: Uuid::nil(), ..committed(5) })
+        );
     }
 
     #[test]
@@ -393,11 +461,17 @@ mod tests {
         // the file can be written, but its name cannot be synced
         lock(&store.file).name_unsynced = true;
         fs::rename(dir.path(), &moved).unwrap();
-        store.commit("g", vec![("t".into(), 0, committed(5))]).expect_err("there is no directory to sync");
+        store
+            .commit("g", vec![("t".into(), 0, committed(5))])
+            .expect_err("there is no directory to sync");
         fs::rename(&moved, dir.path()).unwrap();
         store.commit("g", vec![("t".into(), 1, committed(6))]).unwrap();
         let written = fs::metadata(path(dir.path())).unwrap().len();
-        assert_eq!(lock(&store.file).len as u64, written, "where a write that fails would be cut off");
+        assert_eq!(
+            lock(&store.file).len as u64,
+            written,
+            "where a write that fails would be cut off"
+        );
         assert!(!lock(&store.file).name_unsynced);
     }
 
@@ -407,7 +481,9 @@ mod tests {
         let store = open(&dir);
         let obstacle = path(dir.path()).with_extension("tmp");
         fs::create_dir(&obstacle).unwrap();
-        let refused = (0..40_000).filter(|offset| store.commit("g", vec![("t".into(), 0, committed(*offset))]).is_err()).count();
+        let refused = (0..40_000)
+            .filter(|offset| store.commit("g", vec![("t".into(), 0, committed(*offset))]).is_err())
+            .count();
         assert!(refused > 0, "a rewrite was due");
         fs::remove_dir(&obstacle).unwrap();
         assert_eq!(open(&dir).get("g", "t", 0), Some(committed(39_999)));
@@ -420,7 +496,9 @@ mod tests {
         for offset in 0..40_000 {
             store.commit("g", vec![("t".into(), 0, committed(offset))]).unwrap();
         }
-        assert!(fs::metadata(dir.path().join("offsets")).unwrap().len() < 2 * SMALLEST_REWRITE as u64);
+        assert!(
+            fs::metadata(dir.path().join("offsets")).unwrap().len() < 2 * SMALLEST_REWRITE as u64
+        );
         assert_eq!(open(&dir).get("g", "t", 0), Some(committed(39_999)));
     }
 }

@@ -34,7 +34,8 @@ pub(crate) fn header(frame: &mut Bytes) -> Result<Header, Hangup> {
 /// Takes the rest of the header of a request that is known: the client's name for itself.
 pub(crate) fn client_id(frame: &mut Bytes, api: ApiKey, version: i16) -> Result<String, Hangup> {
     let malformed = |_| Hangup::Malformed("a request with a malformed header");
-    let len = frame.try_get_i16().map_err(|_| Hangup::Malformed("a request without a client id"))?;
+    let len =
+        frame.try_get_i16().map_err(|_| Hangup::Malformed("a request without a client id"))?;
     let len = usize::try_from(len).unwrap_or(0); // −1 is null
     if len > frame.remaining() {
         return Err(Hangup::Malformed("a request with a malformed header"));
@@ -51,8 +52,8 @@ pub(crate) fn client_id(frame: &mut Bytes, api: ApiKey, version: i16) -> Result<
 
 /// Decodes the body of a request whose key and version are on offer.
 ///
-/// The codec reserves memory for as many items as an array claims to have, so a few bytes could claim all there is:
-/// the body's shape is checked first.
+/// The codec reserves memory for as many items as an array claims to have, so a few bytes could
+/// claim all there is: the body's shape is checked first.
 pub(crate) fn body<T: Decodable>(mut frame: Bytes, api: ApiKey, version: i16) -> Result<T, Hangup> {
     let shape = requests::shape(api).ok_or(Hangup::Malformed("a request that cannot be read"))?;
     let mut walk = Walk::new(&frame, is_flexible(api, version));

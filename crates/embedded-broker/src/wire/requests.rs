@@ -67,10 +67,13 @@ const CREATE_TOPICS: &[Field] = &[
     all(BOOL),
 ];
 const DELETE_GROUPS: &[Field] = &[all(TEXTS)];
-const DELETE_RECORDS: &[Field] = &[all(Structs(&[all(Text), all(Structs(&[all(INT32), all(INT64)]))])), all(INT32)];
-const DELETE_TOPICS: &[Field] = &[since(6, Structs(&[all(Text), all(UUID)])), Field::within(0..=5, TEXTS), all(INT32)];
+const DELETE_RECORDS: &[Field] =
+    &[all(Structs(&[all(Text), all(Structs(&[all(INT32), all(INT64)]))])), all(INT32)];
+const DELETE_TOPICS: &[Field] =
+    &[since(6, Structs(&[all(Text), all(UUID)])), Field::within(0..=5, TEXTS), all(INT32)];
 const DESCRIBE_CLUSTER: &[Field] = &[all(BOOL), since(1, INT8), since(2, BOOL)];
-const DESCRIBE_CONFIGS: &[Field] = &[all(Structs(&[all(INT8), all(Text), all(TEXTS)])), all(BOOL), since(3, BOOL)];
+const DESCRIBE_CONFIGS: &[Field] =
+    &[all(Structs(&[all(INT8), all(Text), all(TEXTS)])), all(BOOL), since(3, BOOL)];
 const DESCRIBE_GROUPS: &[Field] = &[all(TEXTS), since(3, BOOL)];
 const FETCH: &[Field] = &[
     all(INT32),
@@ -83,7 +86,14 @@ const FETCH: &[Field] = &[
     all(Structs(&[
         Field::within(0..=12, Text),
         since(13, UUID),
-        all(Structs(&[all(INT32), since(9, INT32), all(INT64), since(12, INT32), since(5, INT64), all(INT32)])),
+        all(Structs(&[
+            all(INT32),
+            since(9, INT32),
+            all(INT64),
+            since(12, INT32),
+            since(5, INT64),
+            all(INT32),
+        ])),
     ])),
     since(7, Structs(&[Field::within(0..=12, Text), since(13, UUID), all(INT32S)])),
     since(11, Text),
@@ -101,13 +111,23 @@ const JOIN_GROUP: &[Field] = &[
     all(Structs(&[all(Text), all(Bytes)])),
     since(8, Text),
 ];
-const LEAVE_GROUP: &[Field] =
-    &[all(Text), Field::within(0..=2, Text), since(3, Structs(&[all(Text), all(Text), since(5, Text)]))];
+const LEAVE_GROUP: &[Field] = &[
+    all(Text),
+    Field::within(0..=2, Text),
+    since(3, Structs(&[all(Text), all(Text), since(5, Text)])),
+];
 const LIST_GROUPS: &[Field] = &[since(4, TEXTS)];
-const LIST_OFFSETS: &[Field] =
-    &[all(INT32), since(2, INT8), all(Structs(&[all(Text), all(Structs(&[all(INT32), since(4, INT32), all(INT64)]))]))];
-const METADATA: &[Field] =
-    &[all(Structs(&[since(10, UUID), all(Text)])), since(4, BOOL), Field::within(8..=10, BOOL), since(8, BOOL)];
+const LIST_OFFSETS: &[Field] = &[
+    all(INT32),
+    since(2, INT8),
+    all(Structs(&[all(Text), all(Structs(&[all(INT32), since(4, INT32), all(INT64)]))])),
+];
+const METADATA: &[Field] = &[
+    all(Structs(&[since(10, UUID), all(Text)])),
+    since(4, BOOL),
+    Field::within(8..=10, BOOL),
+    since(8, BOOL),
+];
 const OFFSET_COMMIT: &[Field] = &[
     all(Text),
     all(INT32),
@@ -122,9 +142,22 @@ const OFFSET_FETCH: &[Field] = &[
     since(8, Structs(&[all(Text), all(Structs(&[all(Text), all(INT32S)]))])),
     since(7, BOOL),
 ];
-const OFFSET_FOR_LEADER_EPOCH: &[Field] =
-    &[since(3, INT32), all(Structs(&[all(Text), all(Structs(&[all(INT32), since(2, INT32), all(INT32)]))]))];
-const PRODUCE: &[Field] =
-    &[all(Text), all(INT16), all(INT32), all(Structs(&[all(Text), all(Structs(&[all(INT32), all(Bytes)]))]))];
-const SYNC_GROUP: &[Field] =
-    &[all(Text), all(INT32), all(Text), since(3, Text), since(5, Text), since(5, Text), all(Structs(&[all(Text), all(Bytes)]))];
+const OFFSET_FOR_LEADER_EPOCH: &[Field] = &[
+    since(3, INT32),
+    all(Structs(&[all(Text), all(Structs(&[all(INT32), since(2, INT32), all(INT32)]))])),
+];
+const PRODUCE: &[Field] = &[
+    all(Text),
+    all(INT16),
+    all(INT32),
+    all(Structs(&[all(Text), all(Structs(&[all(INT32), all(Bytes)]))])),
+];
+const SYNC_GROUP: &[Field] = &[
+    all(Text),
+    all(INT32),
+    all(Text),
+    since(3, Text),
+    since(5, Text),
+    since(5, Text),
+    all(Structs(&[all(Text), all(Bytes)])),
+];

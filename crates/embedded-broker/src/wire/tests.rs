@@ -24,7 +24,12 @@ fn shapes_fit_to_what_clients_send_in_every_version() {
         let body = samples::body(api, version, Bytes::from_static(b"records"));
         assert_eq!(walk(api, version, &body), Some(0), "{api:?} {version}");
         for len in 0..body.len() {
-            assert_eq!(walk(api, version, &body[..len]), None, "{api:?} {version}: {len} of {} bytes", body.len());
+            assert_eq!(
+                walk(api, version, &body[..len]),
+                None,
+                "{api:?} {version}: {len} of {} bytes",
+                body.len()
+            );
         }
     }
 }
@@ -48,8 +53,12 @@ fn decode(api: ApiKey, version: i16, body: Bytes) -> bool {
         ApiKey::JoinGroup => super::body::<m::JoinGroupRequest>(body, api, version).is_ok(),
         ApiKey::SyncGroup => super::body::<m::SyncGroupRequest>(body, api, version).is_ok(),
         ApiKey::CreateTopics => super::body::<m::CreateTopicsRequest>(body, api, version).is_ok(),
-        ApiKey::CreatePartitions => super::body::<m::CreatePartitionsRequest>(body, api, version).is_ok(),
-        ApiKey::DescribeConfigs => super::body::<m::DescribeConfigsRequest>(body, api, version).is_ok(),
+        ApiKey::CreatePartitions => {
+            super::body::<m::CreatePartitionsRequest>(body, api, version).is_ok()
+        }
+        ApiKey::DescribeConfigs => {
+            super::body::<m::DescribeConfigsRequest>(body, api, version).is_ok()
+        }
         _ => false,
     }
 }

@@ -13,16 +13,22 @@ async fn topics_are_created_described_grown_and_deleted() -> anyhow::Result<()> 
     create_topic(broker.address(), "t", 2, &[("retention.ms", "5000")]).await?;
     let again = create_topic(broker.address(), "t", 2, &[]).await.expect_err("it is there");
     assert!(again.to_string().contains("TopicAlreadyExists"), "{again}");
-    let compacted = create_topic(broker.address(), "c", 2, &[("cleanup.policy", "compact")]).await.expect_err("not on offer");
+    let compacted = create_topic(broker.address(), "c", 2, &[("cleanup.policy", "compact")])
+        .await
+        .expect_err("not on offer");
     assert!(compacted.to_string().contains("InvalidConfig"), "{compacted}");
 
-    let described = admin.describe_configs([&ResourceSpecifier::Topic("t")], &AdminOptions::new()).await?.remove(0);
+    let described = admin
+        .describe_configs([&ResourceSpecifier::Topic("t")], &AdminOptions::new())
+        .await?
+        .remove(0);
     let described = described.map_err(|error| anyhow::anyhow!("{error}"))?;
     let value = |name: &str| described.get(name).and_then(|entry| entry.value.clone());
     assert_eq!(value("retention.ms").as_deref(), Some("5000"));
     assert_eq!(value("segment.bytes").as_deref(), Some("67108864"));
 
-    let grown = admin.create_partitions(&[NewPartitions::new("t", 5)], &AdminOptions::new()).await?;
+    let grown =
+        admin.create_partitions(&[NewPartitions::new("t", 5)], &AdminOptions::new()).await?;
     assert_eq!(grown, [Ok("t".to_owned())]);
     let metadata = |topic| admin.inner().fetch_metadata(Some(topic), PATIENCE);
     assert_eq!(metadata("t")?.topics()[0].partitions().len(), 5);
@@ -39,7 +45,10 @@ async fn a_topic_is_not_made_by_asking_for_it() -> anyhow::Result<()> {
     let (broker, _dir) = setup::start().await?;
     let admin = setup::admin(broker.address())?;
     let metadata = admin.inner().fetch_metadata(Some("nothing"), PATIENCE)?;
-    assert_eq!(metadata.topics()[0].error(), Some(rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART));
+    assert_eq!(
+        metadata.topics()[0].error(),
+        Some(rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+    );
     assert_eq!(admin.inner().fetch_metadata(None, PATIENCE)?.topics().len(), 0);
     Ok(broker.shutdown().await?)
 }
@@ -75,7 +84,10 @@ async fn groups_are_listed_and_forgotten() -> anyhow::Result<()> {
 
     let list = admin.inner().fetch_group_list(None, PATIENCE)?;
     let group = &list.groups()[0];
-    assert_eq!((group.name(), group.state(), group.protocol()), ("g", "Stable", "cooperative-sticky"));
+    assert_eq!(
+        (group.name(), group.state(), group.protocol()),
+        ("g", "Stable", "cooperative-sticky")
+    );
     assert_eq!(group.members()[0].client_id(), "somebody");
     let busy = admin.delete_groups(&["g"], &AdminOptions::new()).await?;
     assert_eq!(busy, [Err(("g".to_owned(), RDKafkaErrorCode::NonEmptyGroup))]);

@@ -18,7 +18,10 @@ async fn settle(members: &[&StreamConsumer], shares: &[usize]) -> anyhow::Result
                 // messages do not matter here, but only who polls takes part in a rebalance
                 let _ = tokio::time::timeout(Duration::from_millis(20), member.recv()).await;
             }
-            let counts: Vec<_> = members.iter().map(|member| member.assignment().map_or(0, |given| given.count())).collect();
+            let counts: Vec<_> = members
+                .iter()
+                .map(|member| member.assignment().map_or(0, |given| given.count()))
+                .collect();
             if counts == shares {
                 return;
             }
@@ -90,7 +93,10 @@ async fn a_member_goes_on_where_the_one_before_has_committed() -> anyhow::Result
         consumer.subscribe(&["t"])?;
         for _ in 0..10 {
             let message = tokio::time::timeout(PATIENCE, consumer.recv()).await??;
-            assert!(seen.insert(message.payload().unwrap_or_default().to_vec()), "a committed message came again");
+            assert!(
+                seen.insert(message.payload().unwrap_or_default().to_vec()),
+                "a committed message came again"
+            );
             consumer.commit_message(&message, CommitMode::Sync)?;
         }
     }

@@ -61,16 +61,25 @@ async fn a_log_that_lost_its_tail_hides_no_new_message() -> anyhow::Result<()> {
         drop(second);
         broker.shutdown().await?;
         let len = fs::metadata(log_file(dir.path()))?.len();
-        OpenOptions::new().write(true).open(log_file(dir.path()))?.set_len((len as f64 * share) as u64)?;
+        OpenOptions::new()
+            .write(true)
+            .open(log_file(dir.path()))?
+            .set_len((len as f64 * share) as u64)?;
 
-        let broker = Broker::start(BrokerConfig { listen: address, ..BrokerConfig::new(dir.path()) }).await?;
+        let broker =
+            Broker::start(BrokerConfig { listen: address, ..BrokerConfig::new(dir.path()) })
+                .await?;
         for number in 0..12 {
             send(&producer, "t", "key", format!("new {number}").as_bytes()).await?;
         }
-        read_new(&living, 12).await.map_err(|error| error.context(format!("a living client, {share} left")))?;
+        read_new(&living, 12)
+            .await
+            .map_err(|error| error.context(format!("a living client, {share} left")))?;
         let second = member(address, "second", &[])?;
         second.subscribe(&["t"])?;
-        read_new(&second, 12).await.map_err(|error| error.context(format!("a group, {share} left")))?;
+        read_new(&second, 12)
+            .await
+            .map_err(|error| error.context(format!("a group, {share} left")))?;
         broker.shutdown().await?;
     }
     Ok(())
@@ -91,8 +100,15 @@ async fn damage_in_the_middle_costs_one_message() -> anyhow::Result<()> {
     fs::write(log_file(dir.path()), bytes)?;
     let broker = Broker::start(BrokerConfig::new(dir.path())).await?;
     let reader = setup::reader(broker.address())?;
-    assert_eq!(setup::read_all(&reader, "t", 0, Offset::Beginning)?.concat(), [0, 1, 2, 3, 5, 6, 7, 8, 9]);
-    assert_eq!(setup::read_all(&reader, "t", 0, Offset::Offset(4))?.concat(), [5, 6, 7, 8, 9], "from the lost one on");
+    assert_eq!(
+        setup::read_all(&reader, "t", 0, Offset::Beginning)?.concat(),
+        [0, 1, 2, 3, 5, 6, 7, 8, 9]
+    );
+    assert_eq!(
+        setup::read_all(&reader, "t", 0, Offset::Offset(4))?.concat(),
+        [5, 6, 7, 8, 9],
+        "from the lost one on"
+    );
     Ok(broker.shutdown().await?)
 }
 
@@ -111,7 +127,9 @@ async fn a_topic_made_again_begins_without_positions_also_after_a_restart() -> a
     drop((consumer, producer));
     // what a crash between the deletion of the topic and that of its offsets leaves
     let stale = fs::read(dir.path().join("offsets"))?;
-    setup::admin(broker.address())?.delete_topics(&["t"], &rdkafka::admin::AdminOptions::new()).await?;
+    setup::admin(broker.address())?
+        .delete_topics(&["t"], &rdkafka::admin::AdminOptions::new())
+        .await?;
     create_topic(broker.address(), "t", 1, &[]).await?;
     for number in 0..12_u8 {
         send(&setup::producer(broker.address())?, "t", "key", &[number]).await?;
@@ -130,7 +148,10 @@ async fn a_topic_made_again_begins_without_positions_also_after_a_restart() -> a
 /// As the units' producers are: idempotent, and patient for ten seconds.
 fn producer(broker: &Broker) -> anyhow::Result<FutureProducer> {
     let mut config = setup::client(broker.address());
-    config.set("enable.idempotence", "true").set("linger.ms", "0").set("message.max.bytes", MAX_MESSAGE_BYTES.to_string());
+    config
+        .set("enable.idempotence", "true")
+        .set("linger.ms", "0")
+        .set("message.max.bytes", MAX_MESSAGE_BYTES.to_string());
     Ok(config.set("message.timeout.ms", "10000").create()?)
 }
 
@@ -146,8 +167,16 @@ async fn fill(producer: &FutureProducer) -> anyhow::Result<usize> {
         match offer(producer, &[7; 100_000]).await {
             Ok(()) => {}
             Err(error) => {
-                assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::ThrottlingQuotaExceeded), "{error}");
-                assert!(started.elapsed() < Duration::from_secs(3), "at once: {:?}", started.elapsed());
+                assert_eq!(
+                    error.rdkafka_error_code(),
+                    Some(RDKafkaErrorCode::ThrottlingQuotaExceeded),
+                    "{error}"
+                );
+                assert!(
+                    started.elapsed() < Duration::from_secs(3),
+                    "at once: {:?}",
+                    started.elapsed()
+                );
                 return Ok(taken);
             }
         }
@@ -155,7 +184,8 @@ async fn fill(producer: &FutureProducer) -> anyhow::Result<usize> {
     anyhow::bail!("the disk is never full")
 }
 
-/// A full disk refuses at once, what every group has finished makes room, and nothing that was taken is lost.
+/// A full disk refuses at once, what every group has finished makes room, and nothing that was
+/// taken is lost.
 async fn a_full_disk(config: BrokerConfig) -> anyhow::Result<()> {
     let dir = config.dir.clone();
     let broker = Broker::start(config).await?;
@@ -188,8 +218,10 @@ struct Mount(PathBuf);
 impl Mount {
     /// `None` where this may not be done.
     fn tmpfs(dir: &Path, size: &str) -> Option<Self> {
-        let mount =
-            std::process::Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(dir).output();
+        let mount = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(dir)
+            .output();
         mount.is_ok_and(|output| output.status.success()).then(|| Self(dir.to_owned()))
     }
 }

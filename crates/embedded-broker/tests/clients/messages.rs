@@ -1,6 +1,8 @@
 //! Messages go in and come out.
 
-use crate::setup::{self, MAX_MESSAGE_BYTES, create_topic, read_all, read_each, reader, send, send_at};
+use crate::setup::{
+    self, MAX_MESSAGE_BYTES, create_topic, read_all, read_each, reader, send, send_at,
+};
 use rdkafka::consumer::Consumer;
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::FutureRecord;
@@ -12,7 +14,8 @@ async fn messages_arrive_in_order_with_keys_and_headers() -> anyhow::Result<()> 
     create_topic(broker.address(), "t", 1, &[]).await?;
     let producer = setup::producer(broker.address())?;
     for number in 0..50 {
-        let headers = OwnedHeaders::new().insert(Header { key: "number", value: Some(&format!("{number}")) });
+        let headers =
+            OwnedHeaders::new().insert(Header { key: "number", value: Some(&format!("{number}")) });
         let payload = vec![number; 1000];
         let record = FutureRecord::to("t").key("camera").payload(&payload).headers(headers);
         producer.send(record, setup::PATIENCE).await.map_err(|(error, _)| error)?;
@@ -45,7 +48,8 @@ async fn the_largest_frames_pass_and_larger_ones_are_refused() -> anyhow::Result
 
     create_topic(broker.address(), "small", 1, &[("max.message.bytes", "2000")]).await?;
     send(&producer, "small", "camera", &[7; 1000]).await?;
-    let refused = send(&producer, "small", "camera", &[7; 3000]).await.expect_err("the topic takes less");
+    let refused =
+        send(&producer, "small", "camera", &[7; 3000]).await.expect_err("the topic takes less");
     assert!(refused.to_string().contains("MessageSizeTooLarge"), "{refused}");
     Ok(broker.shutdown().await?)
 }
@@ -54,9 +58,12 @@ async fn the_largest_frames_pass_and_larger_ones_are_refused() -> anyhow::Result
 async fn compressed_messages_pass_as_they_are() -> anyhow::Result<()> {
     let (broker, _dir) = setup::start().await?;
     create_topic(broker.address(), "t", 1, &[]).await?;
-    let producer: rdkafka::producer::FutureProducer =
-        setup::client(broker.address()).set("compression.type", "lz4").set("linger.ms", "5").create()?;
-    futures_util::future::try_join_all((0..100).map(|_| send(&producer, "t", "key", &[9; 5000]))).await?;
+    let producer: rdkafka::producer::FutureProducer = setup::client(broker.address())
+        .set("compression.type", "lz4")
+        .set("linger.ms", "5")
+        .create()?;
+    futures_util::future::try_join_all((0..100).map(|_| send(&producer, "t", "key", &[9; 5000])))
+        .await?;
     let read = read_all(&reader(broker.address())?, "t", 0, Offset::Beginning)?;
     assert!(read.len() == 100 && read.iter().all(|payload| payload == &[9; 5000]));
     Ok(broker.shutdown().await?)
@@ -67,7 +74,8 @@ async fn offsets_for_times_are_those_of_the_records() -> anyhow::Result<()> {
     let (broker, _dir) = setup::start().await?;
     create_topic(broker.address(), "t", 2, &[("retention.ms", "-1")]).await?;
     // many records in a batch: sent together, with a moment to gather
-    let producer: rdkafka::producer::FutureProducer = setup::client(broker.address()).set("linger.ms", "200").create()?;
+    let producer: rdkafka::producer::FutureProducer =
+        setup::client(broker.address()).set("linger.ms", "200").create()?;
     let base = 1_700_000_000_000;
     let sends = (0..30).map(|index| send_at(&producer, "t", 1, base + index * 10));
     futures_util::future::try_join_all(sends).await?;
@@ -130,7 +138,10 @@ async fn a_topic_keeps_no_more_than_its_retention_says() -> anyhow::Result<()> {
     let reader = reader(broker.address())?;
     let (start, end) = reader.fetch_watermarks("sized", 0, setup::PATIENCE)?;
     assert_eq!(end, 100);
-    assert!((60..=70).contains(&start), "300 kB to 400 kB of 10 kB messages are kept, from {start} on");
+    assert!(
+        (60..=70).contains(&start),
+        "300 kB to 400 kB of 10 kB messages are kept, from {start} on"
+    );
     let kept = read_all(&reader, "sized", 0, Offset::Beginning)?;
     assert_eq!(kept.len() as i64, end - start);
     let mut aged = reader.fetch_watermarks("aged", 0, setup::PATIENCE)?;

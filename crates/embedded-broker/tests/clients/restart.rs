@@ -24,13 +24,19 @@ async fn messages_and_committed_offsets_survive_a_restart() -> anyhow::Result<()
     broker.shutdown().await?;
 
     let broker = Broker::start(BrokerConfig::new(dir.path())).await?;
-    assert_eq!(read_all(&reader(broker.address())?, "t", 0, Offset::Beginning)?.concat(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(
+        read_all(&reader(broker.address())?, "t", 0, Offset::Beginning)?.concat(),
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    );
     let consumer = member(broker.address(), "g", &[])?;
     let mut wanted = TopicPartitionList::new();
     wanted.add_partition("t", 0);
     let committed = consumer.committed_offsets(wanted, PATIENCE)?;
     let committed = committed.find_partition("t", 0).expect("the partition asked for");
-    assert_eq!((committed.offset(), committed.metadata()), (Offset::Offset(6), "a note\twith a tab"));
+    assert_eq!(
+        (committed.offset(), committed.metadata()),
+        (Offset::Offset(6), "a note\twith a tab")
+    );
     consumer.subscribe(&["t"])?;
     assert_eq!(tokio::time::timeout(PATIENCE, consumer.recv()).await??.payload(), Some(&[6][..]));
     Ok(broker.shutdown().await?)
@@ -50,7 +56,9 @@ async fn restarts_under_load_lose_and_double_nothing() -> anyhow::Result<()> {
         let mut sends = tokio::task::JoinSet::new();
         for number in 0..MESSAGES {
             let producer = producer.clone();
-            sends.spawn(async move { send(&producer, "t", &number.to_string(), &number.to_be_bytes()).await });
+            sends.spawn(async move {
+                send(&producer, "t", &number.to_string(), &number.to_be_bytes()).await
+            });
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
         sends.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()
@@ -68,7 +76,8 @@ async fn restarts_under_load_lose_and_double_nothing() -> anyhow::Result<()> {
     for _ in 0..3 {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         broker.shutdown().await?;
-        broker = Broker::start(BrokerConfig { listen: address, ..BrokerConfig::new(dir.path()) }).await?;
+        broker = Broker::start(BrokerConfig { listen: address, ..BrokerConfig::new(dir.path()) })
+            .await?;
     }
     let acknowledged = sending.await??;
     assert_eq!(acknowledged.len(), MESSAGES as usize);
@@ -97,11 +106,14 @@ async fn a_directory_has_one_broker_at_a_time() -> anyhow::Result<()> {
 async fn a_taken_port_and_a_useless_directory_are_errors_that_say_so() -> anyhow::Result<()> {
     let (broker, dir) = setup::start().await?;
     let other = tempfile::tempdir()?;
-    let taken = Broker::start(BrokerConfig { listen: broker.address(), ..BrokerConfig::new(other.path()) }).await;
+    let taken =
+        Broker::start(BrokerConfig { listen: broker.address(), ..BrokerConfig::new(other.path()) })
+            .await;
     assert!(matches!(taken, Err(BrokerError::Listen { .. })), "{taken:?}");
     let file = dir.path().join("a-file");
     std::fs::write(&file, "")?;
-    let useless = Broker::start(BrokerConfig::new(&file)).await.expect_err("a file is no directory");
+    let useless =
+        Broker::start(BrokerConfig::new(&file)).await.expect_err("a file is no directory");
     assert!(useless.to_string().contains("a-file"), "{useless}");
     let nonsense = BrokerConfig { segment_bytes: 0, ..BrokerConfig::new(other.path()) };
     assert!(matches!(Broker::start(nonsense).await, Err(BrokerError::Config(_))));

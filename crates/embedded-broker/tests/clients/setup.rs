@@ -53,36 +53,62 @@ pub(crate) async fn create_topic(
 /// An idempotent producer, as the units use it.
 pub(crate) fn producer(address: SocketAddr) -> anyhow::Result<FutureProducer> {
     let mut config = client(address);
-    config.set("enable.idempotence", "true").set("linger.ms", "0").set("message.max.bytes", MAX_MESSAGE_BYTES.to_string());
+    config
+        .set("enable.idempotence", "true")
+        .set("linger.ms", "0")
+        .set("message.max.bytes", MAX_MESSAGE_BYTES.to_string());
     Ok(config.set("message.timeout.ms", "15000").create()?)
 }
 
 /// Sends and waits for the acknowledgement; gives partition and offset.
-pub(crate) async fn send(producer: &FutureProducer, topic: &str, key: &str, payload: &[u8]) -> anyhow::Result<(i32, i64)> {
+pub(crate) async fn send(
+    producer: &FutureProducer,
+    topic: &str,
+    key: &str,
+    payload: &[u8],
+) -> anyhow::Result<(i32, i64)> {
     let record = FutureRecord::to(topic).key(key).payload(payload);
     let delivery = producer.send(record, PATIENCE).await.map_err(|(error, _)| error)?;
     Ok((delivery.partition, delivery.offset))
 }
 
 /// Sends to a partition with a time of its own.
-pub(crate) async fn send_at(producer: &FutureProducer, topic: &str, partition: i32, timestamp: i64) -> anyhow::Result<i64> {
+pub(crate) async fn send_at(
+    producer: &FutureProducer,
+    topic: &str,
+    partition: i32,
+    timestamp: i64,
+) -> anyhow::Result<i64> {
     let payload = timestamp.to_string();
-    let record = FutureRecord::<(), _>::to(topic).partition(partition).timestamp(timestamp).payload(&payload);
+    let record = FutureRecord::<(), _>::to(topic)
+        .partition(partition)
+        .timestamp(timestamp)
+        .payload(&payload);
     Ok(producer.send(record, PATIENCE).await.map_err(|(error, _)| error)?.offset)
 }
 
 /// A consumer outside of any group.
 pub(crate) fn reader(address: SocketAddr) -> anyhow::Result<BaseConsumer> {
     let mut config = client(address);
-    config.set("group.id", "none").set("enable.auto.commit", "false").set("fetch.error.backoff.ms", "20");
+    config
+        .set("group.id", "none")
+        .set("enable.auto.commit", "false")
+        .set("fetch.error.backoff.ms", "20");
     config.set("check.crcs", "true").set("enable.partition.eof", "true");
     Ok(config.create()?)
 }
 
 /// All payloads of a partition from an offset on.
-pub(crate) fn read_all(reader: &BaseConsumer, topic: &str, partition: i32, from: Offset) -> anyhow::Result<Vec<Vec<u8>>> {
+pub(crate) fn read_all(
+    reader: &BaseConsumer,
+    topic: &str,
+    partition: i32,
+    from: Offset,
+) -> anyhow::Result<Vec<Vec<u8>>> {
     let mut payloads = Vec::new();
-    read_each(reader, topic, partition, from, |message| payloads.push(message.payload().unwrap_or_default().to_vec()))?;
+    read_each(reader, topic, partition, from, |message| {
+        payloads.push(message.payload().unwrap_or_default().to_vec())
+    })?;
     Ok(payloads)
 }
 
@@ -108,9 +134,16 @@ pub(crate) fn read_each(
 }
 
 /// A member of a group, as the units are, with timeouts for tests.
-pub(crate) fn member(address: SocketAddr, group: &str, settings: &[(&str, &str)]) -> anyhow::Result<StreamConsumer> {
+pub(crate) fn member(
+    address: SocketAddr,
+    group: &str,
+    settings: &[(&str, &str)],
+) -> anyhow::Result<StreamConsumer> {
     let mut config = client(address);
-    config.set("group.id", group).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
+    config
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("auto.offset.reset", "earliest");
     config.set("partition.assignment.strategy", "cooperative-sticky");
     config.set("session.timeout.ms", "1000").set("heartbeat.interval.ms", "100");
     for (name, value) in settings {

@@ -1,4 +1,5 @@
-//! A member whose topic has another log than before, or one that does not hold its position any more.
+//! A member whose topic has another log than before, or one that does not hold its position any
+//! more.
 
 use super::Member;
 use crate::layout::unreachable;
@@ -28,7 +29,9 @@ impl Member {
             match mended {
                 Ok(from) => self.counts_from(partition, from),
                 // the client has gone to the first message by itself
-                Err(error) => debug!(topic = self.topic, partition, %error, "older messages come again"),
+                Err(error) => {
+                    debug!(topic = self.topic, partition, %error, "older messages come again")
+                }
             }
         }
         if self.starts_over
@@ -38,14 +41,17 @@ impl Member {
         }
     }
 
-    /// Leaves and joins with a fresh client: one that knows the old log's leader epoch takes a new topic's lower one for outdated.
+    /// Leaves and joins with a fresh client: one that knows the old log's leader epoch takes a new
+    /// topic's lower one for outdated.
     fn join_anew(&mut self) {
         let (group, topic) = (&self.group, &self.topic);
         warn!(group, topic, "the topic was made again: beginning at the start of its new log");
         // what was finished in the old log is no offset of the new one
         let start = |partition| Mark { partition, mark: 0, note: None };
         let held: Vec<Mark> = self.assigned().into_iter().map(start).collect();
-        self.seating.tracker.with(|tracker| held.iter().for_each(|mark| tracker.revoke(mark.partition)));
+        self.seating
+            .tracker
+            .with(|tracker| held.iter().for_each(|mark| tracker.revoke(mark.partition)));
         store(&self.consumer, topic, &held);
         match self.seating.join(&(group.clone(), topic.clone())) {
             Ok(fresh) => self.consumer = fresh,
@@ -59,7 +65,10 @@ impl Member {
     fn start_over(&mut self) -> Result<(), BusError> {
         let assigned = self.assigned();
         for partition in &assigned {
-            let (low, _) = self.consumer.fetch_watermarks(&self.topic, *partition, PATIENCE).map_err(unreachable)?;
+            let (low, _) = self
+                .consumer
+                .fetch_watermarks(&self.topic, *partition, PATIENCE)
+                .map_err(unreachable)?;
             self.seek(*partition, low)?;
             self.counts_from(*partition, low);
         }
@@ -68,10 +77,13 @@ impl Member {
     }
 
     fn seek(&self, partition: i32, offset: i64) -> Result<(), BusError> {
-        self.consumer.seek(&self.topic, partition, Offset::Offset(offset), PATIENCE).map_err(unreachable)
+        self.consumer
+            .seek(&self.topic, partition, Offset::Offset(offset), PATIENCE)
+            .map_err(unreachable)
     }
 
-    /// From now on the partition's finished offsets count from here; what was delivered before does not.
+    /// From now on the partition's finished offsets count from here; what was delivered before does
+    /// not.
     fn counts_from(&mut self, partition: i32, offset: i64) {
         self.seating.tracker.with(|tracker| tracker.assign(partition));
         self.read.begins_anew(partition);
@@ -89,12 +101,19 @@ impl Member {
             return;
         }
         for (partition, offset) in lowered.iter_mut() {
-            *offset = self.seating.tracker.with(|tracker| tracker.span(*partition)).map_or(*offset, |(mark, _)| mark);
+            *offset = self
+                .seating
+                .tracker
+                .with(|tracker| tracker.span(*partition))
+                .map_or(*offset, |(mark, _)| mark);
         }
-        let marks: Vec<Mark> = lowered.iter().map(|(partition, offset)| self.noted(*partition, *offset)).collect();
+        let marks: Vec<Mark> =
+            lowered.iter().map(|(partition, offset)| self.noted(*partition, *offset)).collect();
         drop(lowered);
         self.lowered_at = Some(Instant::now());
-        if let Err(error) = list_of(&self.topic, &marks).and_then(|list| self.consumer.commit(&list, CommitMode::Async)) {
+        if let Err(error) = list_of(&self.topic, &marks)
+            .and_then(|list| self.consumer.commit(&list, CommitMode::Async))
+        {
             debug!(group = self.group, topic = self.topic, %error, "offsets that go down are committed later");
         }
     }
@@ -110,7 +129,14 @@ impl Member {
             && self.seating.tracker.with(|tracker| tracker.is_past(partition, offset))
         {
             let (group, topic) = (&self.group, &self.topic);
-            warn!(group, topic, partition, position, offset, "the log was cut: going on at what was written since");
+            warn!(
+                group,
+                topic,
+                partition,
+                position,
+                offset,
+                "the log was cut: going on at what was written since"
+            );
             self.counts_from(partition, offset);
         }
     }

@@ -27,10 +27,12 @@ struct Values {
 }
 
 impl Security {
-    /// Reads `MLVI_KAFKA_SECURITY` and what goes with it; files are looked at here, so that a missing one is a problem of the settings.
+    /// Reads `MLVI_KAFKA_SECURITY` and what goes with it; files are looked at here, so that a
+    /// missing one is a problem of the settings.
     ///
-    /// Files for TLS without TLS are not looked at, since one Secret may be mounted for several listeners. A user name or password
-    /// without a login is refused: whoever set it believes that it is used.
+    /// Files for TLS without TLS are not looked at, since one Secret may be mounted for several
+    /// listeners. A user name or password without a login is refused: whoever set it believes
+    /// that it is used.
     pub fn from_settings(settings: &mut Settings) -> Self {
         let values = Values::read(settings);
         let wants_login = values.protocol.starts_with("sasl");
@@ -45,19 +47,24 @@ impl Security {
 
 impl Values {
     fn read(settings: &mut Settings) -> Self {
-        let mechanisms =
-            [Mechanism::ScramSha512, Mechanism::ScramSha256, Mechanism::Plain].map(|mechanism| (mechanism.name(), mechanism));
+        let mechanisms = [Mechanism::ScramSha512, Mechanism::ScramSha256, Mechanism::Plain]
+            .map(|mechanism| (mechanism.name(), mechanism));
         let protocols = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"].map(|name| (name, name));
         let mut file = |name, help| settings.optional_text(name, help).map(PathBuf::from);
         let password_file = file(
             PASSWORD_FILE,
             "a file with the password, e.g. of a mounted Secret; read at the start, wins over MLVI_KAFKA_PASSWORD",
         );
-        let ca_file =
-            file(CA_FILE, "the authority that signed the broker's certificate, PEM; the system's authorities if unset; for TLS");
-        let certificate_file =
-            file(CERTIFICATE_FILE, "this client's certificate, PEM, for a broker that wants to see one; for TLS");
-        let key_file = file(KEY_FILE, "the key of MLVI_KAFKA_CERTIFICATE_FILE, PEM, not encrypted; for TLS");
+        let ca_file = file(
+            CA_FILE,
+            "the authority that signed the broker's certificate, PEM; the system's authorities if unset; for TLS",
+        );
+        let certificate_file = file(
+            CERTIFICATE_FILE,
+            "this client's certificate, PEM, for a broker that wants to see one; for TLS",
+        );
+        let key_file =
+            file(KEY_FILE, "the key of MLVI_KAFKA_CERTIFICATE_FILE, PEM, not encrypted; for TLS");
         Self {
             protocol: settings.choice(
                 SECURITY,
@@ -83,7 +90,11 @@ impl Values {
     fn login(&self, settings: &mut Settings) -> Option<Login> {
         let password = self.password(settings);
         let Some(username) = self.username.clone() else {
-            settings.refuse(USERNAME, "", format!("a user's name, because {SECURITY} is {}", self.protocol));
+            settings.refuse(
+                USERNAME,
+                "",
+                format!("a user's name, because {SECURITY} is {}", self.protocol),
+            );
             return None;
         };
         Some(Login { mechanism: self.mechanism, username, password: password? })
@@ -92,8 +103,10 @@ impl Values {
     fn password(&self, settings: &mut Settings) -> Option<Password> {
         let Some(file) = &self.password_file else {
             if self.password.is_none() {
-                let allowed =
-                    format!("a password, or unset with {PASSWORD_FILE} naming a file, because {SECURITY} is {}", self.protocol);
+                let allowed = format!(
+                    "a password, or unset with {PASSWORD_FILE} naming a file, because {SECURITY} is {}",
+                    self.protocol
+                );
                 settings.refuse(PASSWORD, "", allowed);
             }
             return self.password.clone().map(Password);
@@ -104,7 +117,11 @@ impl Values {
                 // an editor or `echo` ends a file with a line break
                 let password = text.trim_end_matches(['\r', '\n']);
                 if password.is_empty() {
-                    settings.refuse(PASSWORD_FILE, shown, "a file with a password; this one is empty");
+                    settings.refuse(
+                        PASSWORD_FILE,
+                        shown,
+                        "a file with a password; this one is empty",
+                    );
                     return None;
                 }
                 Some(Password(password.to_owned()))
@@ -117,7 +134,10 @@ impl Values {
     }
 
     fn refuse_login(&self, settings: &mut Settings) {
-        let allowed = format!("unset while {SECURITY} is {}, or that must be sasl_plaintext or sasl_ssl", self.protocol);
+        let allowed = format!(
+            "unset while {SECURITY} is {}, or that must be sasl_plaintext or sasl_ssl",
+            self.protocol
+        );
         if let Some(username) = &self.username {
             settings.refuse(USERNAME, username, allowed);
         } else if self.password.is_some() {
@@ -135,14 +155,25 @@ impl Values {
             (Some(certificate_file), Some(key_file)) => {
                 check_pem(settings, CERTIFICATE_FILE, certificate_file, "CERTIFICATE");
                 check_pem(settings, KEY_FILE, key_file, "PRIVATE KEY");
-                Some(Identity { certificate_file: certificate_file.clone(), key_file: key_file.clone() })
+                Some(Identity {
+                    certificate_file: certificate_file.clone(),
+                    key_file: key_file.clone(),
+                })
             }
             (Some(_), None) => {
-                settings.refuse(KEY_FILE, "", format!("the key of {CERTIFICATE_FILE}, which is set"));
+                settings.refuse(
+                    KEY_FILE,
+                    "",
+                    format!("the key of {CERTIFICATE_FILE}, which is set"),
+                );
                 None
             }
             (None, Some(_)) => {
-                settings.refuse(CERTIFICATE_FILE, "", format!("the certificate of {KEY_FILE}, which is set"));
+                settings.refuse(
+                    CERTIFICATE_FILE,
+                    "",
+                    format!("the certificate of {KEY_FILE}, which is set"),
+                );
                 None
             }
         };
@@ -153,13 +184,17 @@ impl Values {
 /// Refuses a file that cannot be read, or in which no block of this kind stands.
 fn check_pem(settings: &mut Settings, name: &'static str, file: &Path, kind: &str) {
     let shown = file.display().to_string();
-    let is_there = |line: &str| line.starts_with("-----BEGIN ") && line.trim_end().ends_with(&format!("{kind}-----"));
+    let is_there = |line: &str| {
+        line.starts_with("-----BEGIN ") && line.trim_end().ends_with(&format!("{kind}-----"))
+    };
     match std::fs::read_to_string(file) {
         Ok(text) if text.contains("ENCRYPTED PRIVATE KEY") => {
             settings.refuse(name, shown, "a PEM file with a key that is not encrypted");
         }
         Ok(text) if text.lines().any(is_there) => {}
-        Ok(_) => settings.refuse(name, shown, format!("a PEM file; this one has no block BEGIN {kind}")),
+        Ok(_) => {
+            settings.refuse(name, shown, format!("a PEM file; this one has no block BEGIN {kind}"))
+        }
         Err(error) => settings.refuse(name, shown, format!("a PEM file that can be read: {error}")),
     }
 }

@@ -38,8 +38,11 @@ fn nothing_set_is_plaintext() {
 #[test]
 fn a_login_over_tls_sets_every_property() {
     let dir = tempfile::tempdir().unwrap();
-    let (ca, certificate, key) =
-        (file(&dir, "ca.pem", CERTIFICATE), file(&dir, "tls.crt", CERTIFICATE), file(&dir, "tls.key", KEY));
+    let (ca, certificate, key) = (
+        file(&dir, "ca.pem", CERTIFICATE),
+        file(&dir, "tls.crt", CERTIFICATE),
+        file(&dir, "tls.key", KEY),
+    );
     let security = read(&[
         ("MLVI_KAFKA_SECURITY", "sasl_ssl"),
         ("MLVI_KAFKA_SASL_MECHANISM", "SCRAM-SHA-256"),
@@ -69,9 +72,12 @@ fn a_login_over_tls_sets_every_property() {
 #[test]
 fn a_password_file_wins_and_its_line_break_does_not_count() {
     let dir = tempfile::tempdir().unwrap();
-    for (text, password) in
-        [("secret\n", "secret"), ("secret\r\n", "secret"), ("\u{feff}secret\n", "secret"), ("sec ret", "sec ret")]
-    {
+    for (text, password) in [
+        ("secret\n", "secret"),
+        ("secret\r\n", "secret"),
+        ("\u{feff}secret\n", "secret"),
+        ("sec ret", "sec ret"),
+    ] {
         let path = file(&dir, "password", text);
         let security = read(&[
             ("MLVI_KAFKA_SECURITY", "sasl_plaintext"),
@@ -86,7 +92,10 @@ fn a_password_file_wins_and_its_line_break_does_not_count() {
 
 #[test]
 fn files_for_tls_are_not_looked_at_without_tls() {
-    let pairs = [("MLVI_KAFKA_CA_FILE", "/nonexistent/ca.crt"), ("MLVI_KAFKA_PASSWORD_FILE", "/nonexistent/password")];
+    let pairs = [
+        ("MLVI_KAFKA_CA_FILE", "/nonexistent/ca.crt"),
+        ("MLVI_KAFKA_PASSWORD_FILE", "/nonexistent/password"),
+    ];
     assert_eq!(read(&pairs).unwrap(), Security::default());
 }
 
@@ -97,12 +106,21 @@ type Pairs<'a> = &'a [(&'a str, &'a str)];
 fn bad_combinations_are_named_with_what_is_allowed() {
     let dir = tempfile::tempdir().unwrap();
     let (empty, pem) = (file(&dir, "empty", "\n"), file(&dir, "ca.pem", CERTIFICATE));
-    let locked = file(&dir, "locked.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n-----END ENCRYPTED PRIVATE KEY-----\n");
+    let locked = file(
+        &dir,
+        "locked.key",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\n-----END ENCRYPTED PRIVATE KEY-----\n",
+    );
     let sasl = [("MLVI_KAFKA_SECURITY", "sasl_plaintext"), ("MLVI_KAFKA_USERNAME", "site")];
     let tls = [("MLVI_KAFKA_SECURITY", "ssl")];
     let missing = Path::new("/nonexistent/file").display().to_string();
     let cases: [(Pairs, Pairs, &str, &str); 13] = [
-        (&[], &[("MLVI_KAFKA_SECURITY", "tls")], "MLVI_KAFKA_SECURITY", "plaintext, ssl, sasl_plaintext, sasl_ssl"),
+        (
+            &[],
+            &[("MLVI_KAFKA_SECURITY", "tls")],
+            "MLVI_KAFKA_SECURITY",
+            "plaintext, ssl, sasl_plaintext, sasl_ssl",
+        ),
         (
             &sasl,
             &[("MLVI_KAFKA_SASL_MECHANISM", "GSSAPI"), ("MLVI_KAFKA_PASSWORD", SECRET)],
@@ -110,15 +128,40 @@ fn bad_combinations_are_named_with_what_is_allowed() {
             "SCRAM-SHA-512, SCRAM-SHA-256, PLAIN",
         ),
         (&sasl, &[], "MLVI_KAFKA_PASSWORD", "MLVI_KAFKA_PASSWORD_FILE"),
-        (&sasl, &[("MLVI_KAFKA_USERNAME", ""), ("MLVI_KAFKA_PASSWORD", SECRET)], "MLVI_KAFKA_USERNAME", "a user's name"),
-        (&sasl, &[("MLVI_KAFKA_PASSWORD_FILE", &missing)], "MLVI_KAFKA_PASSWORD_FILE", "No such file"),
+        (
+            &sasl,
+            &[("MLVI_KAFKA_USERNAME", ""), ("MLVI_KAFKA_PASSWORD", SECRET)],
+            "MLVI_KAFKA_USERNAME",
+            "a user's name",
+        ),
+        (
+            &sasl,
+            &[("MLVI_KAFKA_PASSWORD_FILE", &missing)],
+            "MLVI_KAFKA_PASSWORD_FILE",
+            "No such file",
+        ),
         (&sasl, &[("MLVI_KAFKA_PASSWORD_FILE", &empty)], "MLVI_KAFKA_PASSWORD_FILE", "empty"),
-        (&[], &[("MLVI_KAFKA_USERNAME", "site")], "MLVI_KAFKA_USERNAME", "sasl_plaintext or sasl_ssl"),
+        (
+            &[],
+            &[("MLVI_KAFKA_USERNAME", "site")],
+            "MLVI_KAFKA_USERNAME",
+            "sasl_plaintext or sasl_ssl",
+        ),
         (&tls, &[("MLVI_KAFKA_PASSWORD", SECRET)], "MLVI_KAFKA_PASSWORD", "unset while"),
         (&tls, &[("MLVI_KAFKA_CA_FILE", &missing)], "MLVI_KAFKA_CA_FILE", "No such file"),
         (&tls, &[("MLVI_KAFKA_CA_FILE", &empty)], "MLVI_KAFKA_CA_FILE", "BEGIN CERTIFICATE"),
-        (&tls, &[("MLVI_KAFKA_CERTIFICATE_FILE", &pem)], "MLVI_KAFKA_KEY_FILE", "MLVI_KAFKA_CERTIFICATE_FILE"),
-        (&tls, &[("MLVI_KAFKA_KEY_FILE", &pem)], "MLVI_KAFKA_CERTIFICATE_FILE", "MLVI_KAFKA_KEY_FILE"),
+        (
+            &tls,
+            &[("MLVI_KAFKA_CERTIFICATE_FILE", &pem)],
+            "MLVI_KAFKA_KEY_FILE",
+            "MLVI_KAFKA_CERTIFICATE_FILE",
+        ),
+        (
+            &tls,
+            &[("MLVI_KAFKA_KEY_FILE", &pem)],
+            "MLVI_KAFKA_CERTIFICATE_FILE",
+            "MLVI_KAFKA_KEY_FILE",
+        ),
         (
             &tls,
             &[("MLVI_KAFKA_CERTIFICATE_FILE", &pem), ("MLVI_KAFKA_KEY_FILE", &locked)],
@@ -127,10 +170,17 @@ fn bad_combinations_are_named_with_what_is_allowed() {
         ),
     ];
     for (base, more, name, allowed) in cases {
-        let pairs: Vec<(&str, &str)> =
-            base.iter().filter(|(known, _)| more.iter().all(|(name, _)| name != known)).chain(more).copied().collect();
+        let pairs: Vec<(&str, &str)> = base
+            .iter()
+            .filter(|(known, _)| more.iter().all(|(name, _)| name != known))
+            .chain(more)
+            .copied()
+            .collect();
         let text = read(&pairs).expect_err(&format!("{pairs:?}")).to_string();
-        assert!(text.starts_with(&format!("{name}='")) && text.contains(allowed), "{pairs:?}: {text}");
+        assert!(
+            text.starts_with(&format!("{name}='")) && text.contains(allowed),
+            "{pairs:?}: {text}"
+        );
         assert!(!text.contains(SECRET) && text.lines().count() == 1, "{pairs:?}: {text}");
     }
 }

@@ -1,4 +1,5 @@
-//! A played group: processes that take messages, commit late, and end in every way; the bookkeeping must blame the right message.
+//! A played group: processes that take messages, commit late, and end in every way; the bookkeeping
+//! must blame the right message.
 
 use super::*;
 use proptest::prelude::*;
@@ -18,10 +19,23 @@ fn unclean(committed: i64, end: Option<i64>, note: &str) -> Takes {
 
 #[test]
 fn what_is_no_note_of_ours_says_nothing() {
-    for text in ["", "x", "mlvi2 open=3@1", "mlvi1 open=3", "mlvi1 takes=4", "mlvi1 suspects=x", "mlvi1 open=@", "{}"] {
+    for text in [
+        "",
+        "x",
+        "mlvi2 open=3@1",
+        "mlvi1 open=3",
+        "mlvi1 takes=4",
+        "mlvi1 suspects=x",
+        "mlvi1 open=@",
+        "{}",
+    ] {
         assert_eq!(Note::parse(text), Note::default(), "{text}");
     }
-    assert_eq!(Note::parse("mlvi1 suspects=9 later=1").suspect_until, 9, "a later version may say more");
+    assert_eq!(
+        Note::parse("mlvi1 suspects=9 later=1").suspect_until,
+        9,
+        "a later version may say more"
+    );
 }
 
 #[test]
@@ -36,15 +50,30 @@ fn an_unclean_end_makes_suspects_of_what_may_have_been_in_hand() {
 
 #[test]
 fn the_only_message_of_a_partition_was_taken_up_once() {
-    assert_eq!(unclean(10, Some(11), "mlvi1 open=14@1").take(0, 10), Take { alone: true, earlier: 1 });
-    assert_eq!(unclean(10, Some(12), "mlvi1 open=14@1").take(0, 10), Take { alone: true, earlier: 0 });
-    assert_eq!(unclean(10, Some(11), "mlvi1 open=11@1 takes=10:2").take(0, 10).earlier, 2, "it is counted already");
+    assert_eq!(
+        unclean(10, Some(11), "mlvi1 open=14@1").take(0, 10),
+        Take { alone: true, earlier: 1 }
+    );
+    assert_eq!(
+        unclean(10, Some(12), "mlvi1 open=14@1").take(0, 10),
+        Take { alone: true, earlier: 0 }
+    );
+    assert_eq!(
+        unclean(10, Some(11), "mlvi1 open=11@1 takes=10:2").take(0, 10).earlier,
+        2,
+        "it is counted already"
+    );
 }
 
 #[test]
 fn losing_a_partition_to_others_is_no_end() {
-    let takes = begun(Followed::UncleanEnds, 10, Some(11), "mlvi1 open=11@1 suspects=12 takes=10:2", true);
-    assert_eq!(takes.take(0, 10), Take { alone: true, earlier: 1 }, "what was known before stays known");
+    let takes =
+        begun(Followed::UncleanEnds, 10, Some(11), "mlvi1 open=11@1 suspects=12 takes=10:2", true);
+    assert_eq!(
+        takes.take(0, 10),
+        Take { alone: true, earlier: 1 },
+        "what was known before stays known"
+    );
     let takes = begun(Followed::UncleanEnds, 10, Some(20), "mlvi1 open=15@1", true);
     assert_eq!(takes.take(0, 10), Take { alone: false, earlier: 0 });
 }
@@ -66,7 +95,11 @@ fn a_message_that_panics_is_known_by_its_offset() {
     let mut takes = unclean(10, Some(100), &note);
     takes.alone(0, 12);
     takes.blame(0, 12);
-    assert_eq!(takes.closed_note(0).unwrap(), "mlvi1 suspects=13 takes=12:2", "counted once, though it was alone, too");
+    assert_eq!(
+        takes.closed_note(0).unwrap(),
+        "mlvi1 suspects=13 takes=12:2",
+        "counted once, though it was alone, too"
+    );
 }
 
 #[test]
@@ -88,7 +121,10 @@ fn a_fast_partition_is_announced_further_ahead_and_a_slow_one_is_not() {
         let note = takes.open_note(0, Some(next)).unwrap();
         takes.committed(0, &note);
     }
-    let Some(Open { until, .. }) = Note::parse(&takes.open_note(0, Some(2051)).unwrap()).open else { panic!("open") };
+    let Some(Open { until, .. }) = Note::parse(&takes.open_note(0, Some(2051)).unwrap()).open
+    else {
+        panic!("open")
+    };
     assert!(!takes.must_announce(0, 2052) && until <= 2051 + MOST_AHEAD, "{until}");
 }
 
@@ -143,7 +179,8 @@ struct World {
 }
 
 impl World {
-    /// A process that works until poison ends it, or everything is done, or it is told to stop after so many messages.
+    /// A process that works until poison ends it, or everything is done, or it is told to stop
+    /// after so many messages.
     fn process(
         &mut self,
         me: u64,

@@ -17,7 +17,11 @@ fn nobody() -> BusConfig {
 async fn the_state_says_why() -> Result<()> {
     let bus = Bus::open(nobody())?;
     let mut state = bus.state();
-    let reason = soon(state.wait_for(|state| state.as_ref().is_err_and(|reason| reason.contains("127.0.0.1:1")))).await??.clone();
+    let reason = soon(
+        state.wait_for(|state| state.as_ref().is_err_and(|reason| reason.contains("127.0.0.1:1"))),
+    )
+    .await??
+    .clone();
     assert!(reason.is_err());
     Ok(())
 }
@@ -54,7 +58,8 @@ async fn topics_are_not_in_place_when_shutdown_comes_before_a_broker() -> Result
     let bus = Bus::open(nobody())?;
     let shutdown = CancellationToken::new();
     let specs = [spec("t", 1)];
-    let mut in_place = pin!(bus.topics_in_place(&specs, &shutdown, |outcome| assert!(outcome.is_err())));
+    let mut in_place =
+        pin!(bus.topics_in_place(&specs, &shutdown, |outcome| assert!(outcome.is_err())));
     assert!(tokio::time::timeout(Duration::from_millis(300), &mut in_place).await.is_err());
     shutdown.cancel();
     assert!(!soon(in_place).await?);
@@ -64,7 +69,8 @@ async fn topics_are_not_in_place_when_shutdown_comes_before_a_broker() -> Result
 #[tokio::test]
 async fn consumers_and_tails_wait_and_can_be_closed() -> Result<()> {
     let bus = Bus::open(nobody())?;
-    let mut consumer = bus.consumer(ConsumerOptions { group: "g".into(), topic: "t".into(), max_in_flight: 1 })?;
+    let mut consumer =
+        bus.consumer(ConsumerOptions { group: "g".into(), topic: "t".into(), max_in_flight: 1 })?;
     let mut tail = bus.tail("t", Timestamp::now())?;
     let both = async { tokio::join!(consumer.recv(), tail.recv()) };
     assert!(tokio::time::timeout(Duration::from_millis(700), both).await.is_err());

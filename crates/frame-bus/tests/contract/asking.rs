@@ -30,16 +30,24 @@ pub(crate) async fn one_message_is_read_at_its_place(site: Site) -> Result<()> {
     let topic = topic(&bus, "read", 2).await?;
     let mut places = Vec::new();
     for number in 0..12u8 {
-        let out = Outgoing { headers: vec![("n".into(), vec![number])], ..outgoing(&topic, &number.to_string(), [number; 9]) };
+        let out = Outgoing {
+            headers: vec![("n".into(), vec![number])],
+            ..outgoing(&topic, &number.to_string(), [number; 9])
+        };
         places.push((number, soon(bus.send(out)).await??));
     }
     // back and forth: a read must not see what the one before had fetched ahead
     for (number, sent) in places.iter().rev().chain(places.iter().step_by(5)) {
         let message = soon(bus.read_one(&topic, sent.partition, sent.offset)).await??.unwrap();
-        assert_eq!((message.payload, message.headers), (vec![*number; 9], vec![("n".to_owned(), vec![*number])]));
+        assert_eq!(
+            (message.payload, message.headers),
+            (vec![*number; 9], vec![("n".to_owned(), vec![*number])])
+        );
         assert_eq!((message.partition, message.offset), (sent.partition, sent.offset));
     }
-    for (name, partition, offset) in [(topic.as_str(), 0, 1000), (topic.as_str(), 9, 0), (&fresh("nowhere"), 0, 0)] {
+    for (name, partition, offset) in
+        [(topic.as_str(), 0, 1000), (topic.as_str(), 9, 0), (&fresh("nowhere"), 0, 0)]
+    {
         assert_eq!(soon(bus.read_one(name, partition, offset)).await??, None);
     }
     Ok(())
@@ -49,7 +57,10 @@ pub(crate) async fn topics_are_made_once_whoever_asks(site: Site) -> Result<()> 
     let (one, two) = (site.bus()?, site.bus()?);
     let specs = [spec(&fresh("made-a"), 1), spec(&fresh("made-b"), 3)];
     let shutdown = CancellationToken::new();
-    let (a, b) = soon(async { tokio::join!(one.ensure_topics(&specs, &shutdown), two.ensure_topics(&specs, &shutdown)) }).await?;
+    let (a, b) = soon(async {
+        tokio::join!(one.ensure_topics(&specs, &shutdown), two.ensure_topics(&specs, &shutdown))
+    })
+    .await?;
     a?;
     b?;
     // asking for more partitions of one that is there is a warning

@@ -25,7 +25,9 @@ pub(crate) async fn a_commit_survives_a_restart_of_the_consumer(site: Site) -> R
     Ok(())
 }
 
-pub(crate) async fn unfinished_messages_come_again_and_finished_ones_do_not(site: Site) -> Result<()> {
+pub(crate) async fn unfinished_messages_come_again_and_finished_ones_do_not(
+    site: Site,
+) -> Result<()> {
     let bus = site.bus()?;
     let topic = topic(&bus, "again", 1).await?;
     send_numbers(&bus, &topic, 0..6).await?;
@@ -73,7 +75,10 @@ pub(crate) async fn work_that_ends_in_any_order_is_committed_in_the_end(site: Si
     consumer.close().await;
     let lag = soon(bus.lag("g-parallel", &topic)).await??;
     assert_eq!(lag.messages, 0, "{lag:?}");
-    assert!(lag.partitions.iter().all(|partition| partition.committed == Some(partition.high)), "{lag:?}");
+    assert!(
+        lag.partitions.iter().all(|partition| partition.committed == Some(partition.high)),
+        "{lag:?}"
+    );
     Ok(())
 }
 
@@ -136,7 +141,8 @@ pub(crate) async fn back_pressure_loses_neither_membership_nor_messages(site: Si
         // a second delivery would show that the partitions went away and came back
         assert!(seen.insert(number), "{number} came twice");
         if round == 3 {
-            // longer than the session: only a member that goes on polling and sending heartbeats is still one afterwards
+            // longer than the session: only a member that goes on polling and sending heartbeats is
+            // still one afterwards
             tokio::time::sleep(site.config().session_timeout + Duration::from_secs(1)).await;
         }
         delivery.ack.done();

@@ -18,9 +18,16 @@ async fn a_producer_that_was_refused_is_replaced_before_the_bus_is_usable() -> R
     broker.request_errors(RDKafkaApiKey::InitProducerId, &[REFUSED, REFUSED]);
     let bus = Bus::open(BusConfig::new(broker.bootstrap_servers(), "fatal"))?;
     let mut state = bus.state();
-    let spec = TopicSpec { name: "t".into(), partitions: 1, retention: Duration::from_secs(60), retention_bytes: None };
+    let spec = TopicSpec {
+        name: "t".into(),
+        partitions: 1,
+        retention: Duration::from_secs(60),
+        retention_bytes: None,
+    };
     assert!(soon(bus.topics_in_place(&[spec], &CancellationToken::new(), |_| ())).await?);
-    let told = |state: &Result<(), String>| state.as_ref().is_err_and(|reason| reason.contains("may not write to any topic"));
+    let told = |state: &Result<(), String>| {
+        state.as_ref().is_err_and(|reason| reason.contains("may not write to any topic"))
+    };
     soon(state.wait_for(told)).await.context("it is told that it may not write")??;
     soon(state.wait_for(Result::is_ok)).await.context("the bus becomes usable")??;
     // the first message that is sent goes out

@@ -12,7 +12,11 @@ use tokio_util::sync::CancellationToken;
 struct Record(Arc<Mutex<(BTreeSet<u32>, BTreeSet<i32>)>>);
 
 /// Receives and finishes until it is told to stop, then leaves the group.
-fn work(mut consumer: Consumer, record: Record, stop: CancellationToken) -> tokio::task::JoinHandle<Result<()>> {
+fn work(
+    mut consumer: Consumer,
+    record: Record,
+    stop: CancellationToken,
+) -> tokio::task::JoinHandle<Result<()>> {
     tokio::spawn(async move {
         loop {
             tokio::select! {
@@ -35,7 +39,12 @@ fn work(mut consumer: Consumer, record: Record, stop: CancellationToken) -> toki
 }
 
 /// Sends until the condition holds; returns how many were sent in all.
-async fn send_until(bus: &frame_bus::Bus, topic: &str, mut sent: u32, done: impl Fn() -> bool) -> Result<u32> {
+async fn send_until(
+    bus: &frame_bus::Bus,
+    topic: &str,
+    mut sent: u32,
+    done: impl Fn() -> bool,
+) -> Result<u32> {
     soon(async {
         while !done() {
             send_numbers(bus, topic, sent..sent + 8).await?;
@@ -97,7 +106,9 @@ pub(crate) async fn work_that_a_member_leaves_behind_goes_to_the_other(site: Sit
     Ok(())
 }
 
-pub(crate) async fn a_partition_that_left_while_it_was_paused_comes_back_awake(site: Site) -> Result<()> {
+pub(crate) async fn a_partition_that_left_while_it_was_paused_comes_back_awake(
+    site: Site,
+) -> Result<()> {
     let bus = site.bus()?;
     let topic = topic(&bus, "awake", 4).await?;
     let (one, two) = (Record::default(), Record::default());

@@ -1,6 +1,8 @@
 //! Logs that are not what they were: made again, cut, or without their beginning.
 
-use crate::site::{Site, join, next, number_of, outgoing, receive, send_numbers, soon, spec, topic};
+use crate::site::{
+    Site, join, next, number_of, outgoing, receive, send_numbers, soon, spec, topic,
+};
 use anyhow::{Context, Result, bail};
 use frame::Timestamp;
 use frame_bus::{Bus, Consumer, Tail, TailEvent};
@@ -25,7 +27,8 @@ async fn delete(site: &Site, topic: &str) -> Result<()> {
     Ok(())
 }
 
-/// Deletes the topic and makes it again. A broker deletes in the background, and then takes the name again.
+/// Deletes the topic and makes it again. A broker deletes in the background, and then takes the
+/// name again.
 async fn make_again(site: &Site, topic: &str, partitions: i32, gap: Duration) -> Result<()> {
     delete(site, topic).await?;
     tokio::time::sleep(gap).await;
@@ -34,7 +37,8 @@ async fn make_again(site: &Site, topic: &str, partitions: i32, gap: Duration) ->
     Ok(())
 }
 
-/// As a client would that has never met the topic before: the producer of a bus goes on after a while.
+/// As a client would that has never met the topic before: the producer of a bus goes on after a
+/// while.
 async fn send_fresh(site: &Site, topic: &str, numbers: std::ops::Range<u32>) -> Result<()> {
     send_numbers(&site.bus()?, topic, numbers).await
 }
@@ -54,28 +58,40 @@ async fn tail_sees(tail: &mut Tail, numbers: std::ops::Range<u32>) -> Result<()>
 async fn member_sees(consumer: &mut Consumer, numbers: std::ops::Range<u32>) -> Result<()> {
     let mut missing: BTreeSet<u32> = numbers.collect();
     while !missing.is_empty() {
-        let delivery = receive(consumer).await.with_context(|| format!("{missing:?} have not come"))?;
+        let delivery =
+            receive(consumer).await.with_context(|| format!("{missing:?} have not come"))?;
         missing.remove(&number_of(&delivery.message.payload)?);
         delivery.ack.done();
     }
     Ok(())
 }
 
-/// All is finished while the member is still there, and stays so when it has left: what is committed fits the log that there is.
-async fn is_finished(bus: &Bus, group: &str, topic: &str, consumer: &mut Consumer, ends: &[i64]) -> Result<()> {
-    let finished = async {
-        loop {
-            let lag = bus.lag(group, topic).await?;
-            if lag.partitions.iter().zip(ends).all(|(partition, end)| partition.high == *end && partition.committed == Some(*end))
-            {
-                return anyhow::Ok(());
+/// All is finished while the member is still there, and stays so when it has left: what is
+/// committed fits the log that there is.
+async fn is_finished(
+    bus: &Bus,
+    group: &str,
+    topic: &str,
+    consumer: &mut Consumer,
+    ends: &[i64],
+) -> Result<()> {
+    let finished =
+        async {
+            loop {
+                let lag = bus.lag(group, topic).await?;
+                if lag.partitions.iter().zip(ends).all(|(partition, end)| {
+                    partition.high == *end && partition.committed == Some(*end)
+                }) {
+                    return anyhow::Ok(());
+                }
+                // what comes twice is finished as well
+                if let Ok(delivery) =
+                    tokio::time::timeout(Duration::from_millis(100), consumer.recv()).await
+                {
+                    delivery?.ack.done();
+                }
             }
-            // what comes twice is finished as well
-            if let Ok(delivery) = tokio::time::timeout(Duration::from_millis(100), consumer.recv()).await {
-                delivery?.ack.done();
-            }
-        }
-    };
+        };
     match soon(finished).await {
         Ok(outcome) => outcome,
         Err(_) => bail!("not committed: {:?}", bus.lag(group, topic).await?),
@@ -163,12 +179,16 @@ pub(crate) async fn a_position_below_the_log_goes_on_at_its_start(site: Site) ->
     is_finished(&bus, "g-no-beginning", &topic, &mut consumer, &[9]).await
 }
 
-/// A commit that outlived its log, e.g. after a power cut: everything that comes is given, and the commit is mended.
+/// A commit that outlived its log, e.g. after a power cut: everything that comes is given, and the
+/// commit is mended.
 pub(crate) async fn a_commit_above_the_log_is_mended(site: Site) -> Result<()> {
     let bus = site.bus()?;
     let topic = topic(&bus, "above", 1).await?;
     send_numbers(&bus, &topic, 0..4).await?;
-    let other: BaseConsumer = ClientConfig::new().set("bootstrap.servers", site.brokers()).set("group.id", "g-above").create()?;
+    let other: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", site.brokers())
+        .set("group.id", "g-above")
+        .create()?;
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&topic, 0, Offset::Offset(50))?;
     other.commit(&list, CommitMode::Sync)?;
@@ -193,19 +213,24 @@ pub(crate) async fn a_topic_that_is_missing_is_told_until_it_is_back(site: Site)
     delete(&site, &names[1]).await?;
     let a_few_seconds = Duration::from_secs(10);
     let told = |state: &Result<(), String>| {
-        state
-            .as_ref()
-            .is_err_and(|reason| reason.contains(&names[1]) && !reason.contains(&names[0]) && reason.contains("not there"))
+        state.as_ref().is_err_and(|reason| {
+            reason.contains(&names[1])
+                && !reason.contains(&names[0])
+                && reason.contains("not there")
+        })
     };
     tokio::time::timeout(a_few_seconds, state.wait_for(told)).await.context("it is not told")??;
     // asking makes nothing
     assert_eq!(soon(bus.topics(&names)).await??.len(), 1);
     soon(bus.ensure_topics(&specs, &CancellationToken::new())).await??;
-    tokio::time::timeout(a_few_seconds, state.wait_for(Result::is_ok)).await.context("it stays missing")??;
+    tokio::time::timeout(a_few_seconds, state.wait_for(Result::is_ok))
+        .await
+        .context("it stays missing")??;
     Ok(())
 }
 
-/// Each restart of a broker gives its partitions a higher leader epoch; a topic that is made again begins with the lowest.
+/// Each restart of a broker gives its partitions a higher leader epoch; a topic that is made again
+/// begins with the lowest.
 pub(crate) async fn a_topic_that_is_made_again_after_a_restart_is_read(site: Site) -> Result<()> {
     let Some(mut site) = site.into_own().await? else { return Ok(()) };
     let bus = site.bus()?;
@@ -230,7 +255,8 @@ pub(crate) async fn a_topic_that_is_made_again_after_a_restart_is_read(site: Sit
     site.give_back().await
 }
 
-/// A broker that lost the end of a log while it was away; only the embedded one's files are known well enough to take it away.
+/// A broker that lost the end of a log while it was away; only the embedded one's files are known
+/// well enough to take it away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_was_cut_gives_what_is_written_since() -> Result<()> {
     let mut site = Site::embedded().await?;

@@ -1,9 +1,15 @@
-//! What a broker and this crate owe each other: one suite, run against the embedded broker and against Apache Kafka.
+//! What a broker and this crate owe each other: one suite, run against the embedded broker and
+//! against Apache Kafka.
 //!
-//! `MLVI_KAFKA=HOST:PORT` names a Kafka (`.ci/kafka start` gets one); unset, its half says that it was skipped. With
-//! `MLVI_KAFKA_SCRIPT` naming that script, the tests that stop the broker start a Kafka of their own.
+//! `MLVI_KAFKA=HOST:PORT` names a Kafka (`.ci/kafka start` gets one); unset, its half says that it
+//! was skipped. With `MLVI_KAFKA_SCRIPT` naming that script, the tests that stop the broker start a
+//! Kafka of their own.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and says when it was skipped")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may panic, and says when it was skipped"
+)]
 
 mod absent;
 mod asking;

@@ -30,7 +30,8 @@ pub(crate) async fn a_surplus_member_is_in_place(site: Site) -> Result<()> {
     Ok(())
 }
 
-/// Away for longer than its session lasts, a member loses its partitions: until it has some again, the bus says so.
+/// Away for longer than its session lasts, a member loses its partitions: until it has some again,
+/// the bus says so.
 pub(crate) async fn a_member_that_lost_its_partitions_says_since_when(site: Site) -> Result<()> {
     let Some(mut site) = site.into_own().await? else { return Ok(()) };
     let bus = site.bus()?;
@@ -42,7 +43,9 @@ pub(crate) async fn a_member_that_lost_its_partitions_says_since_when(site: Site
     receive(&mut consumer).await?.ack.done();
     soon(state.wait_for(Result::is_ok)).await??;
     let told = |state: &Result<(), String>| {
-        state.as_ref().is_err_and(|reason| [&topic, &group, "since 2"].iter().all(|part| reason.contains(*part)))
+        state.as_ref().is_err_and(|reason| {
+            [&topic, &group, "since 2"].iter().all(|part| reason.contains(*part))
+        })
     };
     site.restart(async {
         soon(state.wait_for(told)).await.context("it is told")??;

@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) async fn nothing_acknowledged_is_lost_when_the_broker_restarts(site: Site) -> Result<()> {
+pub(crate) async fn nothing_acknowledged_is_lost_when_the_broker_restarts(
+    site: Site,
+) -> Result<()> {
     const COUNT: u32 = 200;
     let Some(mut site) = site.into_own().await? else { return Ok(()) };
     let bus = site.bus()?;
@@ -52,7 +54,11 @@ pub(crate) async fn nothing_acknowledged_is_lost_when_the_broker_restarts(site: 
         async move {
             let shutdown = CancellationToken::new();
             for number in 0..COUNT {
-                bus.send_persistently(outgoing(&topic, &number.to_string(), number.to_string()), &shutdown).await?;
+                bus.send_persistently(
+                    outgoing(&topic, &number.to_string(), number.to_string()),
+                    &shutdown,
+                )
+                .await?;
                 half.send_replace(number);
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
@@ -90,7 +96,9 @@ async fn a_full_disk_is_told() -> Result<()> {
     let bus = site.bus()?;
     let topic = topic(&bus, "full", 1).await?;
     let mut state = bus.state();
-    let is_full = |state: &Result<(), String>| state.as_ref().is_err_and(|reason| reason.contains("no space left"));
+    let is_full = |state: &Result<(), String>| {
+        state.as_ref().is_err_and(|reason| reason.contains("no space left"))
+    };
     tokio::time::timeout(Duration::from_secs(30), state.wait_for(Result::is_ok)).await??;
     let mut outcome = Ok(());
     for number in 0..100u32 {

@@ -4,7 +4,10 @@
 
 use crate::site::{Site, fresh, next, number_of, outgoing, send_numbers, soon, topic};
 use anyhow::{Context, Result, ensure};
-use frame_bus::{Bus, BusConfig, ConsumerOptions, Handle, Message, SendError, TailEvent, Turn, WorkControl, WorkError};
+use frame_bus::{
+    Bus, BusConfig, ConsumerOptions, Handle, Message, SendError, TailEvent, Turn, WorkControl,
+    WorkError,
+};
 use std::collections::BTreeSet;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -24,7 +27,8 @@ const LAST: u32 = 9999;
 struct Worker {
     brokers: String,
     topic: String,
-    /// Where it tells what it has done: the number, or the number with a minus when it was given up.
+    /// Where it tells what it has done: the number, or the number with a minus when it was given
+    /// up.
     told: String,
     /// This number and those with the same rest by 100 end the process.
     poison: u32,
@@ -37,7 +41,14 @@ impl Worker {
     async fn new(site: &Site, bus: &Bus, name: &str, partitions: i32) -> Result<Self> {
         let (topic, told) = (topic(bus, name, partitions).await?, topic(bus, "told", 1).await?);
         let brokers = site.brokers().to_owned();
-        Ok(Self { brokers, topic, told, poison: u32::MAX, takes: Duration::from_millis(20), in_flight: 8 })
+        Ok(Self {
+            brokers,
+            topic,
+            told,
+            poison: u32::MAX,
+            takes: Duration::from_millis(20),
+            in_flight: 8,
+        })
     }
 
     fn start(&self) -> Result<Child> {
@@ -53,7 +64,8 @@ impl Worker {
 
     fn of_environment() -> Result<Self> {
         let what = std::env::var("CONTRACT_WORKER")?;
-        let [brokers, topic, told, poison, takes, in_flight] = *what.split(' ').collect::<Vec<_>>() else {
+        let [brokers, topic, told, poison, takes, in_flight] = *what.split(' ').collect::<Vec<_>>()
+        else {
             anyhow::bail!("{what}")
         };
         Ok(Self {
@@ -144,16 +156,24 @@ impl Handle for Works {
 #[ignore = "a process that other tests start"]
 async fn a_worker_in_a_process_of_its_own() -> Result<()> {
     let worker = Worker::of_environment()?;
-    let config = BusConfig { session_timeout: Duration::from_secs(6), ..BusConfig::new(&worker.brokers, "contract-worker") };
+    let config = BusConfig {
+        session_timeout: Duration::from_secs(6),
+        ..BusConfig::new(&worker.brokers, "contract-worker")
+    };
     let (bus, shutdown) = (Bus::open(config)?, CancellationToken::new());
     let control = WorkControl::new(shutdown.clone(), DRAIN);
-    let options =
-        ConsumerOptions { group: format!("g-{}", worker.topic), topic: worker.topic.clone(), max_in_flight: worker.in_flight };
+    let options = ConsumerOptions {
+        group: format!("g-{}", worker.topic),
+        topic: worker.topic.clone(),
+        max_in_flight: worker.in_flight,
+    };
     let works = Works { bus: bus.clone(), worker, shutdown };
     Ok(bus.work(options, Arc::new(works), &control, || {}).await?)
 }
 
-pub(crate) async fn a_message_that_ends_its_process_is_given_up_and_no_other(site: Site) -> Result<()> {
+pub(crate) async fn a_message_that_ends_its_process_is_given_up_and_no_other(
+    site: Site,
+) -> Result<()> {
     let bus = site.bus()?;
     let worker = Worker { poison: 7, ..Worker::new(&site, &bus, "poison", 1).await? };
     send_numbers(&bus, &worker.topic, 0..20).await?;
@@ -251,11 +271,17 @@ pub(crate) async fn a_message_that_panics_is_given_up_wherever_it_comes(site: Si
     for only_holds in [false, true] {
         let topic = topic(&bus, "panics", 1).await?;
         send_numbers(&bus, &topic, 0..3).await?;
-        let handler = Arc::new(Panics { given_up: AtomicU32::new(0), shutdown: CancellationToken::new() });
+        let handler =
+            Arc::new(Panics { given_up: AtomicU32::new(0), shutdown: CancellationToken::new() });
         let group = fresh("panics");
         let works = || async {
-            let options = ConsumerOptions { group: group.clone(), topic: topic.clone(), max_in_flight: 2 };
-            let control = WorkControl { only_holds, max_takes: 2, ..WorkControl::new(handler.shutdown.clone(), DRAIN) };
+            let options =
+                ConsumerOptions { group: group.clone(), topic: topic.clone(), max_in_flight: 2 };
+            let control = WorkControl {
+                only_holds,
+                max_takes: 2,
+                ..WorkControl::new(handler.shutdown.clone(), DRAIN)
+            };
             soon(bus.work(options, Arc::clone(&handler), &control, || {})).await
         };
         assert_eq!(works().await?, Err(WorkError::Halted));

@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result};
 use embedded_broker::{Broker, BrokerConfig};
-use frame_bus::{Bus, BusConfig, Consumer, ConsumerOptions, Delivery, Outgoing, Tail, TailEvent, TopicSpec};
+use frame_bus::{
+    Bus, BusConfig, Consumer, ConsumerOptions, Delivery, Outgoing, Tail, TailEvent, TopicSpec,
+};
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(45);
 
 pub(crate) struct Site {
     brokers: String,
-    /// Its data, and the broker itself while it runs; nothing of that for a broker that is not ours.
+    /// Its data, and the broker itself while it runs; nothing of that for a broker that is not
+    /// ours.
     embedded: Option<(TempDir, Option<Broker>)>,
     /// The one port for Kafkas of one's own is this test's.
     _turn: Option<MutexGuard<'static, ()>>,
@@ -30,17 +33,29 @@ impl Site {
     /// On a disk of this many bytes.
     pub(crate) async fn embedded_on(disk_bytes: Option<u64>) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let broker = Broker::start(BrokerConfig { disk_bytes, ..BrokerConfig::new(dir.path()) }).await?;
-        Ok(Self { brokers: broker.address().to_string(), embedded: Some((dir, Some(broker))), _turn: None })
+        let broker =
+            Broker::start(BrokerConfig { disk_bytes, ..BrokerConfig::new(dir.path()) }).await?;
+        Ok(Self {
+            brokers: broker.address().to_string(),
+            embedded: Some((dir, Some(broker))),
+            _turn: None,
+        })
     }
 
     pub(crate) fn kafka() -> Option<Self> {
-        std::env::var("MLVI_KAFKA").ok().map(|brokers| Self { brokers, embedded: None, _turn: None })
+        std::env::var("MLVI_KAFKA").ok().map(|brokers| Self {
+            brokers,
+            embedded: None,
+            _turn: None,
+        })
     }
 
     pub(crate) fn config(&self) -> BusConfig {
         // the shortest session that Kafka allows, so that what depends on it shows
-        BusConfig { session_timeout: Duration::from_secs(6), ..BusConfig::new(&self.brokers, "contract") }
+        BusConfig {
+            session_timeout: Duration::from_secs(6),
+            ..BusConfig::new(&self.brokers, "contract")
+        }
     }
 
     pub(crate) fn bus(&self) -> Result<Bus> {
@@ -69,13 +84,19 @@ impl Site {
         None
     }
 
-    /// Stops the broker and starts it again on its port, with its data. `meanwhile` runs while it is away.
-    pub(crate) async fn restart(&mut self, meanwhile: impl Future<Output = Result<()>>) -> Result<()> {
+    /// Stops the broker and starts it again on its port, with its data. `meanwhile` runs while it
+    /// is away.
+    pub(crate) async fn restart(
+        &mut self,
+        meanwhile: impl Future<Output = Result<()>>,
+    ) -> Result<()> {
         if let Some((dir, broker)) = &mut self.embedded {
             broker.take().context("it runs")?.shutdown().await?;
             meanwhile.await?;
             let listen = self.brokers.parse()?;
-            *broker = Some(Broker::start(BrokerConfig { listen, ..BrokerConfig::new(dir.path()) }).await?);
+            *broker = Some(
+                Broker::start(BrokerConfig { listen, ..BrokerConfig::new(dir.path()) }).await?,
+            );
         } else {
             script(&["stop", OWN_PORT]).await?;
             meanwhile.await?;
@@ -95,7 +116,11 @@ impl Site {
         }
         let turn = TURN.lock().await;
         script(&["start", OWN_PORT]).await?;
-        Ok(Some(Self { brokers: format!("127.0.0.1:{OWN_PORT}"), embedded: None, _turn: Some(turn) }))
+        Ok(Some(Self {
+            brokers: format!("127.0.0.1:{OWN_PORT}"),
+            embedded: None,
+            _turn: Some(turn),
+        }))
     }
 
     pub(crate) async fn give_back(self) -> Result<()> {
@@ -113,7 +138,10 @@ static TURN: Mutex<()> = Mutex::const_new(());
 
 async fn script(arguments: &'static [&'static str]) -> Result<()> {
     let path = std::env::var_os("MLVI_KAFKA_SCRIPT").context("MLVI_KAFKA_SCRIPT")?;
-    let status = tokio::task::spawn_blocking(move || std::process::Command::new(path).args(arguments).status()).await??;
+    let status = tokio::task::spawn_blocking(move || {
+        std::process::Command::new(path).args(arguments).status()
+    })
+    .await??;
     anyhow::ensure!(status.success(), "{arguments:?}: {status}");
     Ok(())
 }
@@ -126,7 +154,12 @@ pub(crate) fn fresh(name: &str) -> String {
 }
 
 pub(crate) fn spec(name: &str, partitions: i32) -> TopicSpec {
-    TopicSpec { name: name.into(), partitions, retention: Duration::from_secs(3600), retention_bytes: Some(1 << 30) }
+    TopicSpec {
+        name: name.into(),
+        partitions,
+        retention: Duration::from_secs(3600),
+        retention_bytes: Some(1 << 30),
+    }
 }
 
 /// Makes a topic with a fresh name.
@@ -137,11 +170,20 @@ pub(crate) async fn topic(bus: &Bus, name: &str, partitions: i32) -> Result<Stri
 }
 
 pub(crate) fn outgoing(topic: &str, key: &str, payload: impl AsRef<[u8]>) -> Outgoing {
-    Outgoing { topic: topic.into(), key: key.into(), headers: vec![], payload: payload.as_ref().to_vec() }
+    Outgoing {
+        topic: topic.into(),
+        key: key.into(),
+        headers: vec![],
+        payload: payload.as_ref().to_vec(),
+    }
 }
 
 /// Sends a message for each number, with the number as key and payload, one after the other.
-pub(crate) async fn send_numbers(bus: &Bus, topic: &str, numbers: std::ops::Range<u32>) -> Result<()> {
+pub(crate) async fn send_numbers(
+    bus: &Bus,
+    topic: &str,
+    numbers: std::ops::Range<u32>,
+) -> Result<()> {
     for number in numbers {
         soon(bus.send(outgoing(topic, &number.to_string(), number.to_string()))).await??;
     }

@@ -17,7 +17,9 @@ async fn number(tail: &mut Tail) -> Result<u32> {
     }
 }
 
-pub(crate) async fn a_tail_begins_at_a_moment_and_says_when_it_has_caught_up(site: Site) -> Result<()> {
+pub(crate) async fn a_tail_begins_at_a_moment_and_says_when_it_has_caught_up(
+    site: Site,
+) -> Result<()> {
     let bus = site.bus()?;
     let topic = topic(&bus, "tail", 3).await?;
     send_numbers(&bus, &topic, 0..10).await?;
@@ -60,7 +62,9 @@ pub(crate) async fn a_tail_of_an_empty_topic_has_caught_up_at_once(site: Site) -
     Ok(())
 }
 
-pub(crate) async fn a_tail_waits_for_its_topic_and_sees_partitions_that_are_added(site: Site) -> Result<()> {
+pub(crate) async fn a_tail_waits_for_its_topic_and_sees_partitions_that_are_added(
+    site: Site,
+) -> Result<()> {
     let bus = site.bus()?;
     let name = fresh("tail-later");
     let mut tail = bus.tail(&name, Timestamp::now())?;
@@ -72,7 +76,8 @@ pub(crate) async fn a_tail_waits_for_its_topic_and_sees_partitions_that_are_adde
     }
     let admin: AdminClient<DefaultClientContext> =
         rdkafka::ClientConfig::new().set("bootstrap.servers", site.brokers()).create()?;
-    let added = admin.create_partitions(&[NewPartitions::new(&name, 3)], &AdminOptions::new()).await?;
+    let added =
+        admin.create_partitions(&[NewPartitions::new(&name, 3)], &AdminOptions::new()).await?;
     assert!(added.iter().all(Result::is_ok), "{added:?}");
     // a fresh producer sees the new partitions at once
     let fresh = site.bus()?;

@@ -20,7 +20,11 @@ where
     F: Fn(u32, Turn) -> Doing + Send + Sync + 'static,
     Doing: Future<Output = Result<(), SendError>> + Send,
 {
-    fn handle(&self, message: Message, turn: Turn) -> impl Future<Output = Result<(), SendError>> + Send {
+    fn handle(
+        &self,
+        message: Message,
+        turn: Turn,
+    ) -> impl Future<Output = Result<(), SendError>> + Send {
         self.0(number_of(&message.payload).expect("every payload is a number"), turn)
     }
 
@@ -78,7 +82,8 @@ where
     F: Fn(u32, Turn) -> Doing + Send + Sync + 'static,
     Doing: Future<Output = Result<(), SendError>> + Send,
 {
-    let options = ConsumerOptions { group: group_of(topic), topic: topic.to_owned(), max_in_flight };
+    let options =
+        ConsumerOptions { group: group_of(topic), topic: topic.to_owned(), max_in_flight };
     soon(bus.work(options, Arc::new(Does(handler)), control, || {})).await
 }
 
@@ -109,7 +114,8 @@ pub(crate) async fn everything_that_was_handled_is_committed(site: Site) -> Resu
         noting.note(number);
         async { Ok(()) }
     });
-    let options = ConsumerOptions { group: group_of(&topic), topic: topic.clone(), max_in_flight: 4 };
+    let options =
+        ConsumerOptions { group: group_of(&topic), topic: topic.clone(), max_in_flight: 4 };
     soon(bus.work(options, Arc::new(handler), &log.control(DRAIN), || beats += 1)).await??;
     assert_eq!(log.distinct(), (0..30).collect());
     assert_eq!(lag(&bus, &topic).await?, 0);
@@ -137,7 +143,9 @@ pub(crate) async fn what_is_not_finished_after_the_drain_comes_again(site: Site)
     Ok(())
 }
 
-pub(crate) async fn a_message_that_can_never_be_seen_through_halts_the_work(site: Site) -> Result<()> {
+pub(crate) async fn a_message_that_can_never_be_seen_through_halts_the_work(
+    site: Site,
+) -> Result<()> {
     let bus = site.bus()?;
     let topic = topic(&bus, "work-fatal", 1).await?;
     send_numbers(&bus, &topic, 0..3).await?;
@@ -151,7 +159,9 @@ pub(crate) async fn a_message_that_can_never_be_seen_through_halts_the_work(site
     Ok(())
 }
 
-pub(crate) async fn a_handler_that_panics_halts_the_work_and_its_message_comes_again(site: Site) -> Result<()> {
+pub(crate) async fn a_handler_that_panics_halts_the_work_and_its_message_comes_again(
+    site: Site,
+) -> Result<()> {
     let bus = site.bus()?;
     let topic = topic(&bus, "work-panics", 1).await?;
     send_numbers(&bus, &topic, 0..2).await?;

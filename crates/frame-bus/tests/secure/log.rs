@@ -9,7 +9,9 @@ static TEXT: Mutex<String> = Mutex::new(String::new());
 /// The lines of this level in which all of these words stand.
 pub(crate) fn lines(level: &str, words: &[&str]) -> Vec<String> {
     let text = TEXT.lock().unwrap_or_else(PoisonError::into_inner);
-    let fits = |line: &&str| line.contains(&format!(" {level} ")) && words.iter().all(|word| line.contains(word));
+    let fits = |line: &&str| {
+        line.contains(&format!(" {level} ")) && words.iter().all(|word| line.contains(word))
+    };
     text.lines().filter(fits).map(str::to_owned).collect()
 }
 
@@ -22,7 +24,11 @@ pub(crate) fn holds(words: &str) -> bool {
 pub(crate) fn keep() {
     static KEPT: Once = Once::new();
     KEPT.call_once(|| {
-        tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::TRACE).with_writer(Keeper).init();
+        tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(Keeper)
+            .init();
     });
 }
 
@@ -30,7 +36,9 @@ struct Keeper;
 
 impl io::Write for Keeper {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        TEXT.lock().unwrap_or_else(PoisonError::into_inner).push_str(&String::from_utf8_lossy(bytes));
+        TEXT.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_str(&String::from_utf8_lossy(bytes));
         Ok(bytes.len())
     }
 

@@ -1,10 +1,15 @@
 //! TLS, logins and rights, on the listeners that `.ci/kafka` opens for them.
 //!
-//! `MLVI_KAFKA=HOST:PORT` names its open listener; the one with TLS and a login is on PORT+2, the one with a login alone on PORT+3.
-//! Its authority and the users' passwords are in `target/kafka/node-PORT/secrets`, or where `MLVI_KAFKA_SECRETS` says.
-//! `MLVI_KAFKA_SCRIPT` names the script itself, for the test that changes a user.
+//! `MLVI_KAFKA=HOST:PORT` names its open listener; the one with TLS and a login is on PORT+2, the
+//! one with a login alone on PORT+3. Its authority and the users' passwords are in
+//! `target/kafka/node-PORT/secrets`, or where `MLVI_KAFKA_SECRETS` says. `MLVI_KAFKA_SCRIPT` names
+//! the script itself, for the test that changes a user.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and says when it was skipped")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may panic, and says when it was skipped"
+)]
 
 mod log;
 mod refusals;

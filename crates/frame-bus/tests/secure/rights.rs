@@ -1,7 +1,9 @@
 //! Who may do what.
 
 use crate::log;
-use crate::stand::{Stand, complains, config, fresh, is_usable, login, make, outgoing, script, soon, spec};
+use crate::stand::{
+    Stand, complains, config, fresh, is_usable, login, make, outgoing, script, soon, spec,
+};
 use anyhow::Result;
 use frame::{Timestamp, Topics};
 use frame_bus::{Bus, BusError, ConsumerOptions, Security, SendError, topic_specs};
@@ -12,7 +14,8 @@ fn options(group: &str, topic: &str) -> ConsumerOptions {
     ConsumerOptions { group: group.into(), topic: topic.into(), max_in_flight: 1 }
 }
 
-/// The user, the right and the name of what is refused stand in the bus's state and, once, in the log.
+/// The user, the right and the name of what is refused stand in the bus's state and, once, in the
+/// log.
 async fn is_told_once(bus: &Bus, words: &[&str]) -> Result<()> {
     complains(bus, words).await?;
     let lines = log::lines("ERROR", words);
@@ -28,7 +31,8 @@ pub(crate) async fn the_cloud_may_do_its_work_and_nothing_else(stand: Stand) -> 
     soon(anyone.ensure_topics(&topic_specs(&topics, 2), &shutdown)).await??;
 
     let bus = Bus::open(stand.as_user("cloud")?)?;
-    let its_own = [&topics.frames_cloud, &topics.results, &topics.dead_letter].map(|name| spec(name));
+    let its_own =
+        [&topics.frames_cloud, &topics.results, &topics.dead_letter].map(|name| spec(name));
     soon(bus.ensure_topics(&its_own, &shutdown)).await??;
     let mut consumer = bus.consumer(options(GROUP, &topics.frames_cloud))?;
     let payload = fresh("frame").into_bytes();
@@ -38,7 +42,8 @@ pub(crate) async fn the_cloud_may_do_its_work_and_nothing_else(stand: Stand) -> 
         let delivery = soon(consumer.recv()).await??;
         let found = delivery.message.payload == payload;
         soon(bus.send(outgoing(&topics.results, *b"{}"))).await??;
-        soon(bus.dead_letter(&topics.dead_letter, &delivery.message, "a test", &shutdown)).await??;
+        soon(bus.dead_letter(&topics.dead_letter, &delivery.message, "a test", &shutdown))
+            .await??;
         delivery.ack.done();
         if found {
             break;
@@ -50,12 +55,17 @@ pub(crate) async fn the_cloud_may_do_its_work_and_nothing_else(stand: Stand) -> 
 
     // a topic of the site: neither made nor seen
     let refused = soon(bus.ensure_topics(&[spec(&topics.frames)], &shutdown)).await?.unwrap_err();
-    assert!(matches!(&refused, BusError::NotAllowed { what } if what.contains("user 'cloud'") && what.contains(&topics.frames)));
+    assert!(
+        matches!(&refused, BusError::NotAllowed { what } if what.contains("user 'cloud'") && what.contains(&topics.frames))
+    );
     let refused = soon(bus.send(outgoing(&topics.frames_edge, *b"x"))).await?.unwrap_err();
     assert!(matches!(refused, SendError::BrokerAway { .. }), "{refused:?}");
     is_told_once(&bus, &["user 'cloud'", "write to topic", &topics.frames_edge]).await?;
     let refused = soon(bus.lag("mlvi-preprocessor", &topics.frames_cloud)).await?.unwrap_err();
-    assert!(matches!(&refused, BusError::NotAllowed { what } if what.contains("'mlvi-preprocessor'")), "{refused}");
+    assert!(
+        matches!(&refused, BusError::NotAllowed { what } if what.contains("'mlvi-preprocessor'")),
+        "{refused}"
+    );
     // it may write results, not read them
     let _tail = bus.tail(&topics.results, Timestamp::from_micros(0))?;
     is_told_once(&bus, &["user 'cloud'", "read topic", &topics.results]).await
@@ -72,7 +82,10 @@ pub(crate) async fn a_user_without_rights_is_told_what_it_lacks(stand: Stand) ->
     let received = tokio::spawn(async move { consumer.recv().await.map(drop) });
     is_told_once(&bus, &["user 'stranger'", &group]).await?;
     let refused = soon(bus.send(outgoing(&topic, *b"x"))).await?.unwrap_err().to_string();
-    assert!(refused.contains("user 'stranger' may not write to topic") && refused.contains(&topic), "{refused}");
+    assert!(
+        refused.contains("user 'stranger' may not write to topic") && refused.contains(&topic),
+        "{refused}"
+    );
     is_told_once(&bus, &["user 'stranger'", "write to topic", &topic]).await?;
     // tried again and again, told once
     for _ in 0..3 {
@@ -84,13 +97,17 @@ pub(crate) async fn a_user_without_rights_is_told_what_it_lacks(stand: Stand) ->
 
     let _tail = bus.tail(&topic, Timestamp::from_micros(0))?;
     is_told_once(&bus, &["user 'stranger'", "read topic", &topic]).await?;
-    let refused = soon(bus.ensure_topics(&[spec(&topic)], &CancellationToken::new())).await?.unwrap_err();
+    let refused =
+        soon(bus.ensure_topics(&[spec(&topic)], &CancellationToken::new())).await?.unwrap_err();
     assert!(refused.to_string().contains("`mlvi topics create`"), "{refused}");
     Ok(())
 }
 
-/// As at a first install: the unit logs in before anybody has given its user a right. For the client's own producer that is final.
-pub(crate) async fn what_is_allowed_after_the_start_lets_the_first_message_through(stand: Stand) -> Result<()> {
+/// As at a first install: the unit logs in before anybody has given its user a right. For the
+/// client's own producer that is final.
+pub(crate) async fn what_is_allowed_after_the_start_lets_the_first_message_through(
+    stand: Stand,
+) -> Result<()> {
     let (user, topic, port) = (fresh("early"), fresh("first"), stand.port().to_string());
     if !script(&["user", &port, &user, "open sesame"]).await? {
         println!("skipped: MLVI_KAFKA_SCRIPT is not set, nobody is allowed anything");
@@ -123,7 +140,8 @@ pub(crate) async fn a_unit_asks_only_for_what_its_user_may_see(stand: Stand) -> 
     soon(Bus::open(stand.anyone())?.ensure_topics(&topic_specs(&topics, 2), &shutdown)).await??;
     let bus = Bus::open(stand.as_user("cloud")?)?;
     is_usable(&bus).await?;
-    let its_own = [&topics.frames_cloud, &topics.results, &topics.dead_letter].map(|name| spec(name));
+    let its_own =
+        [&topics.frames_cloud, &topics.results, &topics.dead_letter].map(|name| spec(name));
     assert!(soon(bus.topics_in_place(&its_own, &shutdown, |_| ())).await?);
     is_usable(&bus).await?;
     // several rounds of questions
@@ -135,9 +153,14 @@ pub(crate) async fn a_unit_asks_only_for_what_its_user_may_see(stand: Stand) -> 
         println!("skipped: the node's log is not at hand");
         return Ok(());
     };
-    let denied: Vec<&str> = log.lines().filter(|line| line.contains("User:cloud") && line.contains("enied")).collect();
-    assert!(denied.iter().any(|line| line.contains(&topics.frames_edge)), "the node writes down no denials: {denied:?}");
-    let of_monitor: Vec<&&str> = denied.iter().filter(|line| line.contains("__consumer_offsets")).collect();
+    let denied: Vec<&str> =
+        log.lines().filter(|line| line.contains("User:cloud") && line.contains("enied")).collect();
+    assert!(
+        denied.iter().any(|line| line.contains(&topics.frames_edge)),
+        "the node writes down no denials: {denied:?}"
+    );
+    let of_monitor: Vec<&&str> =
+        denied.iter().filter(|line| line.contains("__consumer_offsets")).collect();
     assert!(of_monitor.is_empty(), "{of_monitor:?}");
     Ok(())
 }

@@ -24,10 +24,17 @@ impl Stand {
         let Ok(address) = std::env::var("MLVI_KAFKA") else { return Ok(None) };
         let (host, port) = address.rsplit_once(':').context("MLVI_KAFKA must be HOST:PORT")?;
         let port: u16 = port.parse().context("MLVI_KAFKA must be HOST:PORT")?;
-        let usual = || format!("{}/../../target/kafka/node-{port}/secrets", env!("CARGO_MANIFEST_DIR")).into();
-        let secrets: PathBuf = std::env::var_os("MLVI_KAFKA_SECRETS").map_or_else(usual, PathBuf::from);
+        let usual = || {
+            format!("{}/../../target/kafka/node-{port}/secrets", env!("CARGO_MANIFEST_DIR")).into()
+        };
+        let secrets: PathBuf =
+            std::env::var_os("MLVI_KAFKA_SECRETS").map_or_else(usual, PathBuf::from);
         let hint = "start the node with `.ci/kafka start`, or say with MLVI_KAFKA_SECRETS where its secrets are";
-        ensure!(secrets.join("ca.pem").exists(), "{} is not there: {hint}", secrets.join("ca.pem").display());
+        ensure!(
+            secrets.join("ca.pem").exists(),
+            "{} is not there: {hint}",
+            secrets.join("ca.pem").display()
+        );
         log::keep();
         Ok(Some(Self { host: host.to_owned(), port, secrets }))
     }
@@ -68,13 +75,17 @@ impl Stand {
     /// One of the node's users, with its password.
     pub(crate) fn login(&self, user: &str) -> Result<Login> {
         let file = self.secret(user);
-        let password = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+        let password =
+            std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
         Ok(login(user, password.trim_end()))
     }
 
     /// As this user, over TLS.
     pub(crate) fn as_user(&self, user: &str) -> Result<BusConfig> {
-        Ok(config(&self.secure(), Security { tls: Some(self.tls()), login: Some(self.login(user)?) }))
+        Ok(config(
+            &self.secure(),
+            Security { tls: Some(self.tls()), login: Some(self.login(user)?) },
+        ))
     }
 
     /// As somebody who may do everything.
@@ -84,15 +95,25 @@ impl Stand {
 }
 
 pub(crate) fn login(user: &str, password: &str) -> Login {
-    Login { mechanism: Mechanism::ScramSha512, username: user.into(), password: Password::new(password) }
+    Login {
+        mechanism: Mechanism::ScramSha512,
+        username: user.into(),
+        password: Password::new(password),
+    }
 }
 
 pub(crate) fn config(brokers: &str, security: Security) -> BusConfig {
     let quick = Duration::from_secs(6);
-    BusConfig { security, session_timeout: quick, send_timeout: quick, ..BusConfig::new(brokers, "secure") }
+    BusConfig {
+        security,
+        session_timeout: quick,
+        send_timeout: quick,
+        ..BusConfig::new(brokers, "secure")
+    }
 }
 
-/// A name that no other test and no earlier run has used; it begins as those that the user `site` may use.
+/// A name that no other test and no earlier run has used; it begins as those that the user `site`
+/// may use.
 pub(crate) fn fresh(name: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
@@ -100,7 +121,12 @@ pub(crate) fn fresh(name: &str) -> String {
 }
 
 pub(crate) fn spec(name: &str) -> TopicSpec {
-    TopicSpec { name: name.into(), partitions: 1, retention: Duration::from_secs(3600), retention_bytes: Some(1 << 30) }
+    TopicSpec {
+        name: name.into(),
+        partitions: 1,
+        retention: Duration::from_secs(3600),
+        retention_bytes: Some(1 << 30),
+    }
 }
 
 pub(crate) async fn make(bus: &Bus, names: &[&str]) -> Result<()> {
@@ -115,8 +141,12 @@ pub(crate) fn outgoing(topic: &str, payload: impl Into<Vec<u8>>) -> Outgoing {
 /// Waits until the bus says that it is not usable, in these words.
 pub(crate) async fn complains(bus: &Bus, words: &[&str]) -> Result<String> {
     let mut state = bus.state();
-    let says = |state: &Result<(), String>| state.as_ref().is_err_and(|reason| words.iter().all(|word| reason.contains(word)));
-    let outcome = tokio::time::timeout(PATIENCE, state.wait_for(says)).await.map(|found| found.map(|found| found.clone()));
+    let says = |state: &Result<(), String>| {
+        state.as_ref().is_err_and(|reason| words.iter().all(|word| reason.contains(word)))
+    };
+    let outcome = tokio::time::timeout(PATIENCE, state.wait_for(says))
+        .await
+        .map(|found| found.map(|found| found.clone()));
     match outcome {
         Ok(found) => Ok(found?.unwrap_err()),
         Err(_) => anyhow::bail!("{words:?} are not in {:?}", *bus.state().borrow()),

@@ -18,7 +18,10 @@ pub(crate) async fn a_login_sends_and_receives(stand: Stand) -> Result<()> {
         );
     }
     let password = std::fs::read_to_string(stand.secret("site"))?;
-    assert!(password.trim_end().len() >= 16 && !log::holds(password.trim_end()), "a password is in the log");
+    assert!(
+        password.trim_end().len() >= 16 && !log::holds(password.trim_end()),
+        "a password is in the log"
+    );
     Ok(())
 }
 
@@ -32,14 +35,20 @@ async fn there_and_back(config: BusConfig, payload: Vec<u8>) -> Result<()> {
     let (topic, group) = (fresh("traffic"), fresh("group"));
     make(&bus, &[&topic]).await?;
     let sent = soon(bus.send(outgoing(&topic, payload.clone()))).await??;
-    let mut consumer = bus.consumer(ConsumerOptions { group: group.clone(), topic: topic.clone(), max_in_flight: 1 })?;
+    let mut consumer = bus.consumer(ConsumerOptions {
+        group: group.clone(),
+        topic: topic.clone(),
+        max_in_flight: 1,
+    })?;
     let delivery = soon(consumer.recv()).await??;
     assert!(delivery.message.payload == payload, "other bytes came back");
     delivery.ack.done();
     consumer.close().await;
     assert_eq!(soon(bus.lag(&group, &topic)).await??.messages, 0);
     let mut tail = bus.tail(&topic, Timestamp::from_micros(0))?;
-    let TailEvent::Message(message) = soon(tail.recv()).await?? else { anyhow::bail!("a message comes first") };
+    let TailEvent::Message(message) = soon(tail.recv()).await?? else {
+        anyhow::bail!("a message comes first")
+    };
     assert!(message.payload == payload, "other bytes were tailed");
     let read = soon(bus.read_one(&topic, sent.partition, sent.offset)).await??;
     assert!(read.is_some_and(|message| message.payload == payload), "other bytes were read");

@@ -20,27 +20,46 @@ async fn a_hard_frame_gets_a_provisional_result_and_goes_on_to_the_cloud_which_e
     stage.send(&sent, payload.clone()).await;
     let message = next(&mut stage.results, 1).await.remove(0);
     let provisional: frame::FrameResult = serde_json::from_slice(&message.payload).unwrap();
-    assert_eq!((provisional.frame_id, provisional.status, provisional.attempt), (sent.frame_id, Status::Provisional, Some(1)));
-    assert_eq!((provisional.detections.len(), provisional.decision.unwrap().destination), (1, Edge));
+    assert_eq!(
+        (provisional.frame_id, provisional.status, provisional.attempt),
+        (sent.frame_id, Status::Provisional, Some(1))
+    );
+    assert_eq!(
+        (provisional.detections.len(), provisional.decision.unwrap().destination),
+        (1, Edge)
+    );
     assert!(message.headers.iter().any(|(name, _)| name == frame::headers::FRAME_ID));
 
-    let mut to_the_cloud = stage.bus.tail(&stage.topics.frames_cloud, Timestamp::from_micros(0)).unwrap();
+    let mut to_the_cloud =
+        stage.bus.tail(&stage.topics.frames_cloud, Timestamp::from_micros(0)).unwrap();
     let message = next(&mut to_the_cloud, 1).await.remove(0);
     assert_eq!((message.payload.clone(), message.key.clone()), (payload, Some(b"gate".to_vec())));
     let sent_on = message.envelope().unwrap();
     let (before, after) = (sent.prepared.unwrap(), sent_on.prepared.unwrap());
     assert_eq!((sent_on.frame_id, sent_on.sequence, after.attempt), (sent.frame_id, 7, 2));
     assert_eq!((after.provisional, after.escalation, after.answer_by), (true, None, None));
-    assert_eq!((after.decision.destination, after.decision.reason.as_str()), (Cloud, "hard-example"));
-    assert_eq!((after.decision.policy, after.decided_at), (before.decision.policy, before.decided_at));
+    assert_eq!(
+        (after.decision.destination, after.decision.reason.as_str()),
+        (Cloud, "hard-example")
+    );
+    assert_eq!(
+        (after.decision.policy, after.decided_at),
+        (before.decision.policy, before.decided_at)
+    );
     assert_eq!(sent_on.traceparent.trace_id(), sent.traceparent.trace_id());
     assert!(sent_on.sent_at > sent.sent_at);
 
     // the cloud looks in any case once only
     let cloud = stage.run_for(Cloud, &Moody::new(), &[]);
     let result = stage.results(1).await.remove(0);
-    assert_eq!((result.frame_id, result.status, result.attempt), (sent.frame_id, Status::Done, Some(2)));
-    assert_eq!((result.decision.unwrap().destination, result.served_by.unit.as_str()), (Cloud, "cloud-inference"));
+    assert_eq!(
+        (result.frame_id, result.status, result.attempt),
+        (sent.frame_id, Status::Done, Some(2))
+    );
+    assert_eq!(
+        (result.decision.unwrap().destination, result.served_by.unit.as_str()),
+        (Cloud, "cloud-inference")
+    );
 
     assert_eq!(edge.metric("mlvi_inference_frames_total{status=\"provisional\"}"), 1.0);
     assert_eq!(edge.metric("mlvi_inference_escalations_total{verdict=\"hard\"}"), 1.0);
@@ -62,7 +81,8 @@ async fn what_is_not_hard_ends_at_the_edge() {
     stage.send(&with_escalation("gate", 3, HARD_BELOW_0_6), jpeg(RED)).await;
     stage.send(&expired, jpeg(GREY)).await;
     let results = stage.results(5).await;
-    let ends: Vec<(u64, Status)> = results.iter().map(|result| (result.sequence, result.status)).collect();
+    let ends: Vec<(u64, Status)> =
+        results.iter().map(|result| (result.sequence, result.status)).collect();
     let expected = [Status::Done, Status::Done, Status::Done, Status::Failed, Status::Expired];
     assert_eq!(ends, (0..).zip(expected).collect::<Vec<_>>());
     assert_eq!(edge.metric("mlvi_inference_escalations_total{verdict=\"easy\"}"), 1.0);

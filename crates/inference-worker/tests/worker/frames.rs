@@ -16,15 +16,30 @@ async fn a_frame_gets_its_detections_and_every_time() {
     stage.send(&sent, jpeg(BLUE)).await;
     let result = stage.results(1).await.remove(0);
     assert_eq!((result.frame_id, result.sequence, result.status), (sent.frame_id, 7, Status::Done));
-    assert_eq!(result.detections[0].bounding_box, BoundingBox { x: 2.0, y: 4.0, width: 6.0, height: 8.0 });
-    assert_eq!((result.model.unwrap().name.as_str(), result.served_by.unit.as_str()), ("moody", "edge-inference"));
+    assert_eq!(
+        result.detections[0].bounding_box,
+        BoundingBox { x: 2.0, y: 4.0, width: 6.0, height: 8.0 }
+    );
+    assert_eq!(
+        (result.model.unwrap().name.as_str(), result.served_by.unit.as_str()),
+        ("moody", "edge-inference")
+    );
     let decision = result.decision.unwrap();
     assert!(decision.took_ms.is_some_and(|took_ms| took_ms >= 0.0), "{decision:?}");
-    assert_eq!(Some(Decision { took_ms: None, ..decision }), sent.prepared.map(|prepared| prepared.decision));
+    assert_eq!(
+        Some(Decision { took_ms: None, ..decision }),
+        sent.prepared.map(|prepared| prepared.decision)
+    );
     assert_eq!(result.attempt, Some(1));
     let times = result.timings_ms;
-    assert_eq!((times.upload, times.queue_frames, times.preprocess), (Some(1.0), Some(2.0), Some(3.0)));
-    assert!(times.queue_inference.is_some() && times.decode.is_some() && times.end_to_end.is_some(), "{times:?}");
+    assert_eq!(
+        (times.upload, times.queue_frames, times.preprocess),
+        (Some(1.0), Some(2.0), Some(3.0))
+    );
+    assert!(
+        times.queue_inference.is_some() && times.decode.is_some() && times.end_to_end.is_some(),
+        "{times:?}"
+    );
     shutdown.cancel();
     unit.await.unwrap().unwrap();
 }
@@ -34,13 +49,17 @@ async fn bad_frames_fail_alone_and_leave_a_dead_letter() {
     let mut stage = Stage::set().await;
     let model = Moody::new();
     // all five are there before the model may look, so that they come in one batch
-    let (unit, shutdown) = stage.run(&model, &[("MLVI_MAX_BATCH", "5"), ("MLVI_BATCH_WAIT", "2s"), ("MLVI_MODEL_THREADS", "1")]);
+    let (unit, shutdown) = stage.run(
+        &model,
+        &[("MLVI_MAX_BATCH", "5"), ("MLVI_BATCH_WAIT", "2s"), ("MLVI_MODEL_THREADS", "1")],
+    );
     let frames = [jpeg(BLUE), jpeg(RED), jpeg(GREEN), b"no image at all".to_vec(), jpeg(BLUE)];
     for (index, payload) in frames.iter().enumerate() {
         stage.send(&envelope("gate", index as u64), payload.clone()).await;
     }
     let results = stage.results(5).await;
-    let ends: Vec<(u64, Status)> = results.iter().map(|result| (result.sequence, result.status)).collect();
+    let ends: Vec<(u64, Status)> =
+        results.iter().map(|result| (result.sequence, result.status)).collect();
     let expected = [Status::Done, Status::Failed, Status::Failed, Status::Failed, Status::Done];
     assert_eq!(ends, (0..).zip(expected).collect::<Vec<_>>(), "each frame for itself, in order");
     let problem = |index: usize| results[index].error.clone().unwrap();
@@ -54,7 +73,11 @@ async fn bad_frames_fail_alone_and_leave_a_dead_letter() {
     let letters = next(&mut stage.dead_letters, 3).await;
     for (letter, index) in letters.iter().zip([1, 2, 3]) {
         assert_eq!(letter.payload, frames[index], "the original bytes");
-        assert_eq!(letter.envelope().unwrap().frame_id, results[index].frame_id, "the original headers");
+        assert_eq!(
+            letter.envelope().unwrap().frame_id,
+            results[index].frame_id,
+            "the original headers"
+        );
         assert!(letter.headers.iter().any(|(name, _)| name == frame::headers::ERROR));
     }
     shutdown.cancel();
@@ -65,8 +88,12 @@ async fn bad_frames_fail_alone_and_leave_a_dead_letter() {
 async fn a_message_that_is_no_frame_becomes_a_dead_letter_and_blocks_nobody() {
     let mut stage = Stage::set().await;
     let (unit, shutdown) = stage.run(&Moody::new(), &[]);
-    let foreign =
-        Outgoing { topic: stage.topics.frames_edge.clone(), key: "gate".into(), headers: vec![], payload: b"?".to_vec() };
+    let foreign = Outgoing {
+        topic: stage.topics.frames_edge.clone(),
+        key: "gate".into(),
+        headers: vec![],
+        payload: b"?".to_vec(),
+    };
     stage.bus.send(foreign).await.unwrap();
     stage.send(&envelope("gate", 0), jpeg(BLUE)).await;
     assert_eq!(stage.results(1).await[0].status, Status::Done);
@@ -82,8 +109,14 @@ async fn a_message_that_tells_only_its_frame_gets_a_failed_result() {
     let mut stage = Stage::set().await;
     let (unit, shutdown) = stage.run(&Moody::new(), &[]);
     let known = envelope("gate", 0);
-    let headers = vec![(frame::headers::FRAME_ID.to_owned(), known.frame_id.to_string().into_bytes())];
-    let broken = Outgoing { topic: stage.topics.frames_edge.clone(), key: "gate".into(), headers, payload: jpeg(BLUE) };
+    let headers =
+        vec![(frame::headers::FRAME_ID.to_owned(), known.frame_id.to_string().into_bytes())];
+    let broken = Outgoing {
+        topic: stage.topics.frames_edge.clone(),
+        key: "gate".into(),
+        headers,
+        payload: jpeg(BLUE),
+    };
     stage.bus.send(broken).await.unwrap();
     let result = stage.results(1).await.remove(0);
     assert_eq!((result.frame_id, result.status), (known.frame_id, Status::Failed));
@@ -110,13 +143,15 @@ async fn a_frame_whose_deadline_has_gone_by_expires_without_a_look() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_camera_keeps_its_order_over_several_threads() {
     let mut stage = Stage::set().await;
-    let (unit, shutdown) = stage.run(&Moody::new(), &[("MLVI_MODEL_THREADS", "4"), ("MLVI_MAX_IN_FLIGHT", "16")]);
+    let (unit, shutdown) =
+        stage.run(&Moody::new(), &[("MLVI_MODEL_THREADS", "4"), ("MLVI_MAX_IN_FLIGHT", "16")]);
     for sequence in 0..100 {
         stage.send(&envelope(["a", "b", "c"][sequence as usize % 3], sequence), jpeg(BLUE)).await;
     }
     let results = stage.results(100).await;
     for camera in ["a", "b", "c"] {
-        let order: Vec<u64> = results.iter().filter(|r| r.camera.as_str() == camera).map(|r| r.sequence).collect();
+        let order: Vec<u64> =
+            results.iter().filter(|r| r.camera.as_str() == camera).map(|r| r.sequence).collect();
         assert!(order.is_sorted(), "{camera}: {order:?}");
     }
     shutdown.cancel();
@@ -127,7 +162,8 @@ async fn a_camera_keeps_its_order_over_several_threads() {
 async fn frames_that_hang_at_shutdown_are_handed_back_and_come_again() {
     let mut stage = Stage::set().await;
     let hanging = Moody::new();
-    let (unit, shutdown) = stage.run(&hanging, &[("MLVI_DRAIN", "100ms"), ("MLVI_KAFKA_SESSION_TIMEOUT", "6s")]);
+    let (unit, shutdown) =
+        stage.run(&hanging, &[("MLVI_DRAIN", "100ms"), ("MLVI_KAFKA_SESSION_TIMEOUT", "6s")]);
     stage.send(&envelope("gate", 0), jpeg(BLUE)).await;
     assert_eq!(stage.results(1).await[0].sequence, 0, "it works at first");
     hanging.gate.set_closed(true);
@@ -156,6 +192,7 @@ async fn a_model_that_always_fails_stops_the_unit() {
         stage.send(&envelope("gate", sequence), jpeg(GREEN)).await;
     }
     stage.results(3).await;
-    let error = tokio::time::timeout(PATIENCE, unit).await.unwrap().unwrap().unwrap_err().to_string();
+    let error =
+        tokio::time::timeout(PATIENCE, unit).await.unwrap().unwrap().unwrap_err().to_string();
     assert!(error.contains("could not go on"), "{error}");
 }

@@ -3,8 +3,8 @@
 use detector::Found;
 use embedded_broker::{Broker, BrokerConfig};
 use frame::{
-    BoundingBox, Decision, Destination, Detection, Envelope, FrameResult, ImageFormat, ImageSize, ModelInfo, Prepared, RgbImage,
-    Timestamp, Topics, UploadTimings,
+    BoundingBox, Decision, Destination, Detection, Envelope, FrameResult, ImageFormat, ImageSize,
+    ModelInfo, Prepared, RgbImage, Timestamp, Topics, UploadTimings,
 };
 use frame_bus::{Bus, BusConfig, Message, Outgoing, Tail, TailEvent};
 use inference_worker::{Config, Model, ModelSession, run_with};
@@ -20,8 +20,8 @@ use unit::Listen;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Looks at the first pixel: red panics, green fails, white is full of doubtful things, grey is a doubtful dog, everything else is a
-/// dog; waits at the gate before each run.
+/// Looks at the first pixel: red panics, green fails, white is full of doubtful things, grey is a
+/// doubtful dog, everything else is a dog; waits at the gate before each run.
 #[derive(Clone)]
 pub(crate) struct Moody {
     pub(crate) info: ModelInfo,
@@ -82,7 +82,9 @@ fn look_at(image: &RgbImage) -> Result<Found, String> {
         [200..=255, 0..=50, 0..=50, ..] => panic!("red makes me panic"),
         [0..=50, 200..=255, 0..=50, ..] => Err("green makes me fail".into()),
         // as JSON far more than a message may have
-        [200..=255, 200..=255, 200..=255, ..] => Ok(found(vec![thing(&"x".repeat(1000), 0.4); 9000])),
+        [200..=255, 200..=255, 200..=255, ..] => {
+            Ok(found(vec![thing(&"x".repeat(1000), 0.4); 9000]))
+        }
         [100..=150, 100..=150, 100..=150, ..] => Ok(found(vec![thing("dog", 0.4)])),
         _ => Ok(found(vec![thing("dog", 0.9)])),
     }
@@ -124,20 +126,38 @@ impl Stage {
         let broker = Broker::start(BrokerConfig::new(dir.path())).await.unwrap();
         let bus = Bus::open(BusConfig::new(broker.address().to_string(), "test")).unwrap();
         let topics = Topics::default();
-        bus.ensure_topics(&frame_bus::topic_specs(&topics, 2), &CancellationToken::new()).await.unwrap();
+        bus.ensure_topics(&frame_bus::topic_specs(&topics, 2), &CancellationToken::new())
+            .await
+            .unwrap();
         let start = Timestamp::from_micros(0);
-        let (results, dead_letters) = (bus.tail(&topics.results, start).unwrap(), bus.tail(&topics.dead_letter, start).unwrap());
+        let (results, dead_letters) = (
+            bus.tail(&topics.results, start).unwrap(),
+            bus.tail(&topics.dead_letter, start).unwrap(),
+        );
         Self { _dir: dir, broker, bus, topics, results, dead_letters }
     }
 
-    pub(crate) fn run(&self, model: &Moody, settings: &[(&str, &str)]) -> (JoinHandle<anyhow::Result<()>>, CancellationToken) {
+    pub(crate) fn run(
+        &self,
+        model: &Moody,
+        settings: &[(&str, &str)],
+    ) -> (JoinHandle<anyhow::Result<()>>, CancellationToken) {
         let Unit { task, shutdown, .. } = self.run_for(Destination::Edge, model, settings);
         (task, shutdown)
     }
 
-    pub(crate) fn run_for(&self, tier: Destination, model: &Moody, settings: &[(&str, &str)]) -> Unit {
+    pub(crate) fn run_for(
+        &self,
+        tier: Destination,
+        model: &Moody,
+        settings: &[(&str, &str)],
+    ) -> Unit {
         let brokers = self.broker.address().to_string();
-        let base = [("MLVI_BROKERS", brokers.as_str()), ("MLVI_MODEL_THREADS", "2"), ("MLVI_MODELS_DIR", MODELS)];
+        let base = [
+            ("MLVI_BROKERS", brokers.as_str()),
+            ("MLVI_MODEL_THREADS", "2"),
+            ("MLVI_MODELS_DIR", MODELS),
+        ];
         let mut settings = Settings::from_pairs(base.into_iter().chain(settings.iter().copied()));
         let mut config = Config::from_settings(&mut settings, tier);
         settings.finish().unwrap();
@@ -163,7 +183,11 @@ impl Stage {
         let mut tail = self.bus.tail(topic, Timestamp::from_micros(0)).unwrap();
         let mut messages = Vec::new();
         loop {
-            match tokio::time::timeout(PATIENCE, tail.recv()).await.expect("an event in time").unwrap() {
+            match tokio::time::timeout(PATIENCE, tail.recv())
+                .await
+                .expect("an event in time")
+                .unwrap()
+            {
                 TailEvent::Message(message) => messages.push(message),
                 TailEvent::CaughtUp => return messages,
             }
@@ -172,7 +196,11 @@ impl Stage {
 
     /// How many frames the tier has not finished.
     pub(crate) async fn unfinished(&self, tier: Destination) -> u64 {
-        self.bus.lag(&format!("mlvi-{tier}-inference"), self.topics.for_destination(tier)).await.unwrap().messages
+        self.bus
+            .lag(&format!("mlvi-{tier}-inference"), self.topics.for_destination(tier))
+            .await
+            .unwrap()
+            .messages
     }
 
     pub(crate) async fn results(&mut self, count: usize) -> Vec<FrameResult> {
@@ -193,7 +221,9 @@ impl Unit {
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let mut stream = TcpStream::connect(self.admin).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
+            .unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -210,7 +240,8 @@ impl Unit {
 pub(crate) async fn next(tail: &mut Tail, count: usize) -> Vec<Message> {
     let mut messages = Vec::new();
     while messages.len() < count {
-        let event = tokio::time::timeout(PATIENCE, tail.recv()).await.expect("a message in time").unwrap();
+        let event =
+            tokio::time::timeout(PATIENCE, tail.recv()).await.expect("a message in time").unwrap();
         if let TailEvent::Message(message) = event {
             messages.push(message);
         }
@@ -222,7 +253,11 @@ pub(crate) fn envelope(camera: &str, sequence: u64) -> Envelope {
     let decision = Decision::new(Destination::Edge, "only-edge", "edge-only");
     Envelope {
         upload: UploadTimings { upload_ms: 1.0 },
-        prepared: Some(Prepared { queue_frames_ms: 2.0, preprocess_ms: 3.0, ..Prepared::now(SIZE, decision) }),
+        prepared: Some(Prepared {
+            queue_frames_ms: 2.0,
+            preprocess_ms: 3.0,
+            ..Prepared::now(SIZE, decision)
+        }),
         ..Envelope::received_now(camera.parse().unwrap(), sequence, ImageFormat::Jpeg)
     }
 }

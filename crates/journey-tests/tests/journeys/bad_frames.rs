@@ -6,7 +6,8 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A JPEG whose markers are whole but whose pixels break off in the middle: the door cannot see that.
+/// A JPEG whose markers are whole but whose pixels break off in the middle: the door cannot see
+/// that.
 fn broken_inside(jpeg: &[u8]) -> Vec<u8> {
     let mut broken = jpeg[..jpeg.len() / 2].to_vec();
     broken.extend_from_slice(&[0xFF, 0xD9]);
@@ -31,9 +32,15 @@ async fn every_bad_upload_gets_its_own_answer() {
             for (name, body, status) in cases {
                 let answer = client.post("/inference?wait=10s", body).unwrap();
                 assert_eq!(answer.status, status, "{name}: {answer:?}");
-                assert_eq!(answer.body["status"], status, "{name}: a problem document, not {answer:?}");
+                assert_eq!(
+                    answer.body["status"], status,
+                    "{name}: a problem document, not {answer:?}"
+                );
             }
-            assert_eq!(client.get("/jobs/0198c0de-0000-7000-8000-000000000000").unwrap().status, 404);
+            assert_eq!(
+                client.get("/jobs/0198c0de-0000-7000-8000-000000000000").unwrap().status,
+                404
+            );
             assert_eq!(client.get("/jobs/not-an-id").unwrap().status, 404);
         })
         .await;
@@ -50,7 +57,11 @@ async fn corrupt_frames_fail_with_a_reason_and_good_ones_among_them_succeed() {
             let ids: Vec<_> = (0..12)
                 .map(|index| {
                     let image = if index % 3 == 1 { &bad } else { &good };
-                    client.post(&format!("/cameras/mixed/frames?sequence={index}"), image).unwrap().accepted().unwrap()
+                    client
+                        .post(&format!("/cameras/mixed/frames?sequence={index}"), image)
+                        .unwrap()
+                        .accepted()
+                        .unwrap()
                 })
                 .collect();
             ids.into_iter().map(|id| client.ended(id, PATIENCE).unwrap()).collect::<Vec<_>>()
@@ -66,7 +77,11 @@ async fn corrupt_frames_fail_with_a_reason_and_good_ones_among_them_succeed() {
         }
     }
     let waited = journey
-        .client_does(|client| client.post("/cameras/mixed/frames?wait=30s", &broken_inside(&photo("coffee.jpg"))).unwrap())
+        .client_does(|client| {
+            client
+                .post("/cameras/mixed/frames?wait=30s", &broken_inside(&photo("coffee.jpg")))
+                .unwrap()
+        })
         .await;
     assert_eq!(waited.status, 422, "one who waits gets the problem, never a 200: {waited:?}");
     journey.end().await;

@@ -1,7 +1,9 @@
 //! Units that are started before their broker.
 
 use embedded_broker::{Broker, BrokerConfig};
-use journey_tests::{Admin, Client, StoppedKafka, Turn, UnitProcess, free_ports, kafka_to_stop, photo, suite_config};
+use journey_tests::{
+    Admin, Client, StoppedKafka, Turn, UnitProcess, free_ports, kafka_to_stop, photo, suite_config,
+};
 use mlvi::suite::{SuiteConfig, UnitKind};
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -13,7 +15,8 @@ enum Late {
 
 /// The four units, a process each, and where the web-server takes frames.
 fn start_all(config: &SuiteConfig, brokers: &str) -> (Vec<UnitProcess>, Client) {
-    let [http, admins @ ..] = free_ports::<5>().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let [http, admins @ ..] =
+        free_ports::<5>().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let start = |kind: UnitKind| {
         let admin = admins[kind as usize];
         let mut settings = config.settings.clone();
@@ -31,9 +34,11 @@ async fn absent_at_the_start(late: Late) {
     let dir = tempfile::tempdir().unwrap();
     let (config, brokers, stopped) = match &late {
         Late::Embedded(address) => (suite_config(None, dir.path()), address.to_string(), None),
-        Late::Kafka(address) => {
-            (suite_config(Some(address), dir.path()), address.clone(), Some(StoppedKafka::stop(address).await))
-        }
+        Late::Kafka(address) => (
+            suite_config(Some(address), dir.path()),
+            address.clone(),
+            Some(StoppedKafka::stop(address).await),
+        ),
     };
     let (units, client) = start_all(&config, &brokers);
     for unit in &units {
@@ -42,16 +47,24 @@ async fn absent_at_the_start(late: Late) {
         let logged = unit.logs(&["the broker is away", &brokers]).await;
         assert!(logged.contains("WARN"), "{logged}");
         unit.logs(&["waiting for the broker to have the topics", &brokers]).await;
-        assert!(unit.admin.is_alive().await, "{} waits, and that is no reason to end it", unit.kind);
+        assert!(
+            unit.admin.is_alive().await,
+            "{} waits, and that is no reason to end it",
+            unit.kind
+        );
     }
     let asking = client.clone();
-    let refused = tokio::task::spawn_blocking(move || asking.post("/inference", &photo("coffee.jpg")).unwrap()).await.unwrap();
+    let refused = tokio::task::spawn_blocking(move || {
+        asking.post("/inference", &photo("coffee.jpg")).unwrap()
+    })
+    .await
+    .unwrap();
     assert_eq!((refused.status, &refused.body["status"]), (503, &503.into()), "{refused:?}");
 
     let broker = match (late, stopped) {
-        (Late::Embedded(listen), _) => {
-            Some(Broker::start(BrokerConfig { listen, ..BrokerConfig::new(dir.path()) }).await.unwrap())
-        }
+        (Late::Embedded(listen), _) => Some(
+            Broker::start(BrokerConfig { listen, ..BrokerConfig::new(dir.path()) }).await.unwrap(),
+        ),
         (Late::Kafka(_), Some(stopped)) => {
             stopped.resume().await;
             None
@@ -62,7 +75,9 @@ async fn absent_at_the_start(late: Late) {
         unit.admin.becomes(200, "").await;
         unit.logs(&["the broker answers", &brokers]).await;
     }
-    let answer = tokio::task::spawn_blocking(move || client.post("/inference?wait=60s", &photo("coffee.jpg")).unwrap());
+    let answer = tokio::task::spawn_blocking(move || {
+        client.post("/inference?wait=60s", &photo("coffee.jpg")).unwrap()
+    });
     let found = answer.await.unwrap().result().unwrap();
     assert!(found.detections.iter().any(|found| found.class == "cup"), "{found:?}");
     for unit in units {

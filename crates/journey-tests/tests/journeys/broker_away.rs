@@ -7,7 +7,8 @@ use mlvi::suite::UnitKind;
 async fn all_are_without_broker(journey: &Journey) {
     for kind in UnitKind::ALL {
         let status = if kind == UnitKind::WebServer { 200 } else { 503 };
-        let line = if kind == UnitKind::WebServer { "without    broker" } else { "not ready  broker" };
+        let line =
+            if kind == UnitKind::WebServer { "without    broker" } else { "not ready  broker" };
         Admin(journey.suite.admin(kind)).becomes(status, line).await;
     }
 }
@@ -24,10 +25,19 @@ async fn away_under_load_on(kafka: Option<String>) {
     traffic.results(10).await;
     journey.stop_broker().await;
     all_are_without_broker(&journey).await;
-    let refused = journey.client_does(|client| client.post("/inference", &photo("camera.jpg")).unwrap()).await;
-    assert_eq!((refused.status, &refused.body["status"]), (503, &503.into()), "a problem document: {refused:?}");
+    let refused = journey
+        .client_does(|client| client.post("/inference", &photo("camera.jpg")).unwrap())
+        .await;
+    assert_eq!(
+        (refused.status, &refused.body["status"]),
+        (503, &503.into()),
+        "a problem document: {refused:?}"
+    );
     for kind in UnitKind::ALL {
-        assert!(Admin(journey.suite.admin(kind)).is_alive().await, "{kind}: it is the broker that is away");
+        assert!(
+            Admin(journey.suite.admin(kind)).is_alive().await,
+            "{kind}: it is the broker that is away"
+        );
     }
     // the cameras have not stopped sending all the time
     journey.start_broker().await;

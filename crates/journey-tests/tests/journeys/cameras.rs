@@ -10,7 +10,10 @@ const FRAMES: u64 = 10;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 async fn eight_cameras_on(kafka: Option<String>) {
-    let journey = Journey::start_on(kafka, |config| config.with("MLVI_POLICY", "ratio").with("MLVI_CLOUD_SHARE", "0.3")).await;
+    let journey = Journey::start_on(kafka, |config| {
+        config.with("MLVI_POLICY", "ratio").with("MLVI_CLOUD_SHARE", "0.3")
+    })
+    .await;
     let results = journey
         .client_does(|client| {
             let watch = client.watch().unwrap();
@@ -22,7 +25,8 @@ async fn eight_cameras_on(kafka: Option<String>) {
                         let (client, image) = (client.clone(), &image);
                         scope.spawn(move || {
                             let send = |sequence| {
-                                let path = format!("/cameras/gate-{camera}/frames?sequence={sequence}");
+                                let path =
+                                    format!("/cameras/gate-{camera}/frames?sequence={sequence}");
                                 client.post_until_accepted(&path, image, PATIENCE).unwrap()
                             };
                             (0..FRAMES).map(send).collect::<Vec<_>>()
@@ -32,7 +36,11 @@ async fn eight_cameras_on(kafka: Option<String>) {
                 accepted.extend(cameras.into_iter().flat_map(|camera| camera.join().unwrap()));
             });
             let results = watch.take(accepted.len(), PATIENCE).unwrap();
-            assert_eq!(results.iter().map(|result| result.frame_id).collect::<HashSet<_>>(), accepted, "each frame exactly once");
+            assert_eq!(
+                results.iter().map(|result| result.frame_id).collect::<HashSet<_>>(),
+                accepted,
+                "each frame exactly once"
+            );
             assert!(watch.rest().is_empty());
             results
         })
@@ -40,9 +48,14 @@ async fn eight_cameras_on(kafka: Option<String>) {
     assert_eq!(results.len(), CAMERAS * FRAMES as usize);
     assert!(results.iter().all(|result| result.status == Status::Done));
     in_order_per_camera_and_tier(&results);
-    let to_cloud = results.iter().filter(|result| destination(result) == Destination::Cloud).count();
+    let to_cloud =
+        results.iter().filter(|result| destination(result) == Destination::Cloud).count();
     let due = results.len() * 3 / 10;
-    assert!(to_cloud.abs_diff(due) <= 1, "{to_cloud} of {} went to the cloud, {due} were due", results.len());
+    assert!(
+        to_cloud.abs_diff(due) <= 1,
+        "{to_cloud} of {} went to the cloud, {due} were due",
+        results.len()
+    );
     journey.end().await;
 }
 

@@ -15,7 +15,8 @@ mod terminated;
 mod topics;
 mod uploads;
 
-/// Not a test by itself: the journeys start this very binary with it, to have a unit in a process that they can kill.
+/// Not a test by itself: the journeys start this very binary with it, to have a unit in a process
+/// that they can kill.
 #[test]
 #[ignore = "run by the journeys that need a unit in a process of its own"]
 fn a_unit_in_a_process_of_its_own() {

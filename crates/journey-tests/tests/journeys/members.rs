@@ -33,7 +33,11 @@ async fn four_members_on(kafka: Option<String>) {
         }
         let (_, _, preprocessor) = &members[members.len() - 2];
         preprocessor.admin.metric_reaches("mlvi_preprocessor_frames_total", 5.0).await;
-        traffic.until(&format!("{} to work", pod(index)), |seen| seen.iter().any(|r| r.served_by.pod == Some(pod(index)))).await;
+        traffic
+            .until(&format!("{} to work", pod(index)), |seen| {
+                seen.iter().any(|r| r.served_by.pod == Some(pod(index)))
+            })
+            .await;
     }
     // all but the last leave again, those of the suite first
     for kind in WORKING {
@@ -51,10 +55,17 @@ async fn four_members_on(kafka: Option<String>) {
     for kind in WORKING {
         groups.finished(kind).await;
     }
-    // whenever a member comes or goes, each of the others may lose a partition while it has frames of it in hand
+    // whenever a member comes or goes, each of the others may lose a partition while it has frames
+    // of it in hand
     let at_most = WORKING.len() * IN_HAND * (1..MEMBERS).map(|others| 2 * others).sum::<usize>();
-    let duplicates = Admin(journey.suite.admin(UnitKind::WebServer)).metric("mlvi_results_duplicate_total").await;
-    assert!(duplicates <= at_most as f64, "{duplicates} results of {} came twice, at most {at_most} may", ended.seen.len());
+    let duplicates = Admin(journey.suite.admin(UnitKind::WebServer))
+        .metric("mlvi_results_duplicate_total")
+        .await;
+    assert!(
+        duplicates <= at_most as f64,
+        "{duplicates} results of {} came twice, at most {at_most} may",
+        ended.seen.len()
+    );
     for (_, _, member) in members {
         member.leave().await;
     }
@@ -99,7 +110,9 @@ async fn more_members_than_partitions_on(kafka: Option<String>) {
         assert!(gone.insert(working), "whoever has left gives no results: {gone:?}");
         traffic
             .until("another member to take over", |seen| {
-                seen.last().and_then(|result| result.served_by.pod.as_ref()).is_some_and(|pod| !gone.contains(pod))
+                seen.last()
+                    .and_then(|result| result.served_by.pod.as_ref())
+                    .is_some_and(|pod| !gone.contains(pod))
             })
             .await;
     }

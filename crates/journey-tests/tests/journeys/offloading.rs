@@ -1,4 +1,5 @@
-//! A cloud that is cut off, slow or silent: every frame is answered once, by the edge if need be. And the cascade with real models.
+//! A cloud that is cut off, slow or silent: every frame is answered once, by the edge if need be.
+//! And the cascade with real models.
 
 use frame::{Destination, FrameResult, Status};
 use journey_tests::{Journey, kafka, photo, skipped};
@@ -32,7 +33,8 @@ fn destination(result: &FrameResult) -> Destination {
     result.decision.as_ref().unwrap().destination
 }
 
-/// Sends frames of several cameras and waits until each has a final result. Fails when a frame has more than one.
+/// Sends frames of several cameras and waits until each has a final result. Fails when a frame has
+/// more than one.
 async fn send(journey: &Journey, frames: u64) -> Vec<FrameResult> {
     journey
         .client_does(move |client| {
@@ -42,11 +44,21 @@ async fn send(journey: &Journey, frames: u64) -> Vec<FrameResult> {
                 .map(|n| {
                     // about what two threads can look at
                     std::thread::sleep(Duration::from_millis(60));
-                    client.post_until_accepted(&format!("/cameras/gate-{}/frames", n % CAMERAS), &image, PATIENCE).unwrap()
+                    client
+                        .post_until_accepted(
+                            &format!("/cameras/gate-{}/frames", n % CAMERAS),
+                            &image,
+                            PATIENCE,
+                        )
+                        .unwrap()
                 })
                 .collect();
             let results = watch.take(accepted.len(), PATIENCE).unwrap();
-            assert_eq!(results.iter().map(|result| result.frame_id).collect::<HashSet<_>>(), accepted, "each frame once");
+            assert_eq!(
+                results.iter().map(|result| result.frame_id).collect::<HashSet<_>>(),
+                accepted,
+                "each frame once"
+            );
             // a late answer of the other tier would come now
             std::thread::sleep(Duration::from_secs(1));
             assert!(watch.rest().is_empty(), "a frame has a second result");
@@ -55,9 +67,13 @@ async fn send(journey: &Journey, frames: u64) -> Vec<FrameResult> {
         .await
 }
 
-/// Sends so many frames at a time until a result shows something: on a busy machine a cloud may be late for a while, and its breaker
-/// waits the longer for it.
-async fn send_until(journey: &Journey, frames: u64, shows: impl Fn(&FrameResult) -> bool) -> Vec<FrameResult> {
+/// Sends so many frames at a time until a result shows something: on a busy machine a cloud may be
+/// late for a while, and its breaker waits the longer for it.
+async fn send_until(
+    journey: &Journey,
+    frames: u64,
+    shows: impl Fn(&FrameResult) -> bool,
+) -> Vec<FrameResult> {
     let started = Instant::now();
     let mut results = send(journey, frames).await;
     while !results.iter().any(&shows) {
@@ -69,15 +85,19 @@ async fn send_until(journey: &Journey, frames: u64, shows: impl Fn(&FrameResult)
 
 async fn breaker(journey: &Journey, tier: &str) -> f64 {
     let url = format!("http://{}/metrics", journey.suite.admin(UnitKind::Preprocessor));
-    let text =
-        tokio::task::spawn_blocking(move || ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap()).await.unwrap();
+    let text = tokio::task::spawn_blocking(move || {
+        ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap()
+    })
+    .await
+    .unwrap();
     let name = format!("mlvi_preprocessor_tier_breaker_state{{tier=\"{tier}\"}} ");
     text.lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse().unwrap()
 }
 
 async fn cut_off_on(kafka: Option<String>) {
     let dir = tempfile::tempdir().unwrap();
-    let mut journey = journey_with(kafka, &dir, "policy = 'cloud-only'\n[redispatch]\nafter_ms = 600").await;
+    let mut journey =
+        journey_with(kafka, &dir, "policy = 'cloud-only'\n[redispatch]\nafter_ms = 600").await;
     let before = send_until(&journey, 8, |result| destination(result) == Destination::Cloud).await;
     assert!(before.iter().all(|result| result.status == Status::Done), "{before:?}");
 
@@ -89,7 +109,10 @@ async fn cut_off_on(kafka: Option<String>) {
         "{cut_off:?}"
     );
     assert!(cut_off.iter().any(|result| reason(result) == "cloud-late"), "{cut_off:?}");
-    let taken_back = cut_off.iter().find(|result| result.attempt == Some(2)).expect("a frame that was taken back");
+    let taken_back = cut_off
+        .iter()
+        .find(|result| result.attempt == Some(2))
+        .expect("a frame that was taken back");
     let took_ms = taken_back.decision.as_ref().unwrap().took_ms.unwrap();
     assert!(took_ms >= 600.0, "{took_ms}: it counts from the first decision");
     assert!(breaker(&journey, "cloud").await > 0.0);
@@ -120,7 +143,8 @@ async fn a_cloud_that_is_cut_off_over_apache_kafka() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cloud_that_is_slow_gives_no_second_result() {
     let dir = tempfile::tempdir().unwrap();
-    // shorter than the model takes, so that both tiers look at many frames; no breaker, so that it goes on
+    // shorter than the model takes, so that both tiers look at many frames; no breaker, so that it
+    // goes on
     let text = "policy = 'cloud-only'\n[redispatch]\nafter_ms = 30\n[breaker]\nenabled = false";
     let journey = journey_with(None, &dir, text).await;
     let results = send(&journey, 30).await;
@@ -136,13 +160,30 @@ async fn a_hard_frame_is_looked_at_twice_and_the_client_sees_both_answers() {
     journey
         .client_does(|client| {
             let watch = client.watch().unwrap();
-            let id = client.post("/cameras/gate/frames", &photo("coffee.jpg")).unwrap().accepted().unwrap();
+            let id = client
+                .post("/cameras/gate/frames", &photo("coffee.jpg"))
+                .unwrap()
+                .accepted()
+                .unwrap();
             let seen = watch.take(2, PATIENCE).unwrap();
-            assert_eq!(seen.iter().map(|result| result.status).collect::<Vec<_>>(), [Status::Provisional, Status::Done]);
-            assert_eq!(seen.iter().map(destination).collect::<Vec<_>>(), [Destination::Edge, Destination::Cloud]);
-            assert!(seen.iter().all(|result| result.frame_id == id && result.detections[0].class == "cup"), "{seen:?}");
+            assert_eq!(
+                seen.iter().map(|result| result.status).collect::<Vec<_>>(),
+                [Status::Provisional, Status::Done]
+            );
+            assert_eq!(
+                seen.iter().map(destination).collect::<Vec<_>>(),
+                [Destination::Edge, Destination::Cloud]
+            );
+            assert!(
+                seen.iter()
+                    .all(|result| result.frame_id == id && result.detections[0].class == "cup"),
+                "{seen:?}"
+            );
             let last = client.ended(id, PATIENCE).unwrap();
-            assert_eq!((last.attempt, last.decision.unwrap().reason), (Some(2), "hard-example".into()));
+            assert_eq!(
+                (last.attempt, last.decision.unwrap().reason),
+                (Some(2), "hard-example".into())
+            );
         })
         .await;
     journey.end().await;
@@ -154,10 +195,16 @@ async fn when_the_cloud_is_gone_the_edges_answer_to_a_hard_frame_counts() {
     let text = "policy = 'cascade'\n[cascade]\nhardness = 'max-confidence<0.99,empty=hard'\n[redispatch]\nafter_ms = 500";
     let mut journey = journey_with(None, &dir, text).await;
     journey.suite.stop_unit(UnitKind::CloudInference).await.unwrap();
-    let answer =
-        journey.client_does(|client| client.post("/inference?wait=30s", &photo("coffee.jpg")).unwrap().result().unwrap()).await;
+    let answer = journey
+        .client_does(|client| {
+            client.post("/inference?wait=30s", &photo("coffee.jpg")).unwrap().result().unwrap()
+        })
+        .await;
     assert_eq!((answer.status, destination(&answer)), (Status::Done, Destination::Edge));
-    assert_eq!((answer.detections[0].class.as_str(), answer.decision.unwrap().reason.as_str()), ("cup", "cloud-late"));
+    assert_eq!(
+        (answer.detections[0].class.as_str(), answer.decision.unwrap().reason.as_str()),
+        ("cup", "cloud-late")
+    );
     journey.end().await;
 }
 
@@ -166,19 +213,25 @@ async fn a_new_policy_file_holds_for_the_next_frames_and_a_broken_one_for_none()
     let dir = tempfile::tempdir().unwrap();
     let journey = journey_with(None, &dir, "policy = 'edge-only'").await;
     let mut expected = "edge-only";
-    for (text, policy_then) in
-        [("policy = 'edge-onl'", "edge-only"), ("policy = 'expression'\n[expression]\nrule = 'frame.bytes < 0'", "expression")]
-    {
+    for (text, policy_then) in [
+        ("policy = 'edge-onl'", "edge-only"),
+        ("policy = 'expression'\n[expression]\nrule = 'frame.bytes < 0'", "expression"),
+    ] {
         policy(&dir, text);
         let started = Instant::now();
         loop {
             let results = send(&journey, 2).await;
-            let policies: HashSet<&str> =
-                results.iter().map(|result| result.decision.as_ref().unwrap().policy.as_str()).collect();
+            let policies: HashSet<&str> = results
+                .iter()
+                .map(|result| result.decision.as_ref().unwrap().policy.as_str())
+                .collect();
             if policies == HashSet::from([policy_then]) {
                 break;
             }
-            assert!(policies.iter().all(|policy| [expected, policy_then].contains(policy)), "{policies:?}");
+            assert!(
+                policies.iter().all(|policy| [expected, policy_then].contains(policy)),
+                "{policies:?}"
+            );
             assert!(started.elapsed() < PATIENCE, "the new file is not used");
         }
         expected = policy_then;

@@ -11,7 +11,8 @@ use std::time::Duration;
 const FRAMES: usize = 40;
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Sends frames, stops `kind` in the middle as SIGTERM does it, starts it again, and counts the results that a watcher and a poller see.
+/// Sends frames, stops `kind` in the middle as SIGTERM does it, starts it again, and counts the
+/// results that a watcher and a poller see.
 async fn restarted_in_the_middle(kind: UnitKind) {
     let mut journey = Journey::start(|config| config).await;
     let watch = journey.client_does(|client| client.watch().unwrap()).await;
@@ -21,9 +22,16 @@ async fn restarted_in_the_middle(kind: UnitKind) {
     let sending = tokio::task::spawn_blocking(move || {
         let image = photo("camera.jpg");
         let send = |index: usize| {
-            // slower than the models, so that frames are at every stage when the unit ends, and some come while it is away
+            // slower than the models, so that frames are at every stage when the unit ends, and
+            // some come while it is away
             std::thread::sleep(Duration::from_millis(40));
-            let id = client.post_until_accepted(&format!("/cameras/cam-{}/frames", index % 4), &image, PATIENCE).unwrap();
+            let id = client
+                .post_until_accepted(
+                    &format!("/cameras/cam-{}/frames", index % 4),
+                    &image,
+                    PATIENCE,
+                )
+                .unwrap();
             counter.fetch_add(1, Ordering::Relaxed);
             id
         };
@@ -31,7 +39,10 @@ async fn restarted_in_the_middle(kind: UnitKind) {
     });
     // the first results are there, so every unit is at work
     let (watch, first) =
-        tokio::task::spawn_blocking(move || watch.take(3, PATIENCE).map(|first| (watch, first))).await.unwrap().unwrap();
+        tokio::task::spawn_blocking(move || watch.take(3, PATIENCE).map(|first| (watch, first)))
+            .await
+            .unwrap()
+            .unwrap();
     assert!(sent.load(Ordering::Relaxed) < FRAMES, "the unit must end in the middle of it");
     journey.suite.stop_unit(kind).await.unwrap();
     journey.suite.start_unit(kind).await.unwrap();
@@ -41,12 +52,18 @@ async fn restarted_in_the_middle(kind: UnitKind) {
     let results = journey
         .client_does({
             let accepted = accepted.clone();
-            move |client| accepted.into_iter().map(|id| client.ended(id, PATIENCE).unwrap()).collect::<Vec<_>>()
+            move |client| {
+                accepted
+                    .into_iter()
+                    .map(|id| client.ended(id, PATIENCE).unwrap())
+                    .collect::<Vec<_>>()
+            }
         })
         .await;
     assert!(results.iter().all(|result| result.status == Status::Done), "{results:?}");
     if kind != UnitKind::WebServer {
-        // a watcher of the web-server sees its stream end with it; of the others it sees each result once
+        // a watcher of the web-server sees its stream end with it; of the others it sees each
+        // result once
         let rest = move || watch.take(FRAMES - 3, PATIENCE).map(|seen| (seen, watch.rest()));
         let (mut seen, rest) = tokio::task::spawn_blocking(rest).await.unwrap().unwrap();
         seen.extend(first);
@@ -78,8 +95,10 @@ fn in_hand(kind: UnitKind) -> &'static str {
 /// Ends a process of the unit with SIGKILL while it has frames in hand, and starts the unit again.
 async fn killed_with_frames_in_hand(kafka: Option<String>, kind: UnitKind, policy: &str) {
     // a member that was killed is given up after its session timeout, which is kept short here
-    let mut journey =
-        Journey::start_on(kafka, |config| config.with("MLVI_KAFKA_SESSION_TIMEOUT", "6s").with("MLVI_POLICY", policy)).await;
+    let mut journey = Journey::start_on(kafka, |config| {
+        config.with("MLVI_KAFKA_SESSION_TIMEOUT", "6s").with("MLVI_POLICY", policy)
+    })
+    .await;
     let process = journey.instead_as_process(kind, &[]).await;
     let (traffic, groups) = (Traffic::start(journey.client(), 4, 40).await, journey.groups());
     traffic.results(5).await;
@@ -94,8 +113,13 @@ async fn killed_with_frames_in_hand(kafka: Option<String>, kind: UnitKind, polic
     groups.finished(kind).await;
     if policy == "edge-only" {
         // with the cloud, frames that it did not answer in time are looked at on the edge as well
-        let duplicates = Admin(journey.suite.admin(UnitKind::WebServer)).metric("mlvi_results_duplicate_total").await;
-        assert!(duplicates <= uncommitted as f64, "{duplicates} results came twice, of {uncommitted} frames that could");
+        let duplicates = Admin(journey.suite.admin(UnitKind::WebServer))
+            .metric("mlvi_results_duplicate_total")
+            .await;
+        assert!(
+            duplicates <= uncommitted as f64,
+            "{duplicates} results came twice, of {uncommitted} frames that could"
+        );
     }
     journey.end().await;
 }

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Another journey may have stopped the broker for a moment.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// The rights of the users are for these names, so this journey has no topics and groups of its own.
+/// The rights of the users are for these names, so this journey has no topics and groups of its
+/// own.
 const PREFIX: &str = "mlvi";
 const GROUPS: [(UnitKind, &str); 3] = [
     (UnitKind::Preprocessor, "mlvi-preprocessor"),
@@ -18,13 +19,17 @@ const GROUPS: [(UnitKind, &str); 3] = [
     (UnitKind::CloudInference, "mlvi-cloud-inference"),
 ];
 
-/// The units of the site as `site`, the cloud as `cloud`, who may only read the cloud's frames and write results and dead letters.
+/// The units of the site as `site`, the cloud as `cloud`, who may only read the cloud's frames and
+/// write results and dead letters.
 async fn start(kafka: &SecureKafka) -> Journey {
     // as the topics Job does it: `cloud` may make none
     let bus = Bus::open(kafka.as_user("admin")).unwrap();
     let specs = topic_specs(&Topics::with_prefix(PREFIX).unwrap(), 6);
     let made = CancellationToken::new();
-    tokio::time::timeout(PATIENCE, bus.ensure_topics(&specs, &made)).await.expect("the topics are made").unwrap();
+    tokio::time::timeout(PATIENCE, bus.ensure_topics(&specs, &made))
+        .await
+        .expect("the topics are made")
+        .unwrap();
     Journey::start_on(Some(kafka.address.clone()), |mut config| {
         for (name, value) in kafka.login("site") {
             config = config.with(name, value);
@@ -51,9 +56,13 @@ async fn photos_are_recognised_over_tls_by_users_of_apache_kafka() {
         .client_does(|client| {
             let mut destinations = HashSet::new();
             let mut look = |image: &[u8], class: &str| {
-                let result = client.post("/cameras/gate/frames?wait=60s", image).unwrap().result().unwrap();
+                let result =
+                    client.post("/cameras/gate/frames?wait=60s", image).unwrap().result().unwrap();
                 assert_eq!(result.status, Status::Done, "{result:?}");
-                assert!(result.detections.iter().any(|found| found.class == class), "{class}: {result:?}");
+                assert!(
+                    result.detections.iter().any(|found| found.class == class),
+                    "{class}: {result:?}"
+                );
                 let destination = result.decision.unwrap().destination;
                 assert_eq!(result.served_by.unit, format!("{destination}-inference"));
                 destinations.insert(destination);
@@ -82,7 +91,9 @@ async fn a_wrong_password_is_an_error_that_names_the_listener_of_apache_kafka() 
     let wrong = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(wrong.path(), "not-the-password").unwrap();
     let file = wrong.path().display().to_string();
-    let unit = journey.replaced_by_process(UnitKind::EdgeInference, &[("MLVI_KAFKA_PASSWORD_FILE", &file)]).await;
+    let unit = journey
+        .replaced_by_process(UnitKind::EdgeInference, &[("MLVI_KAFKA_PASSWORD_FILE", &file)])
+        .await;
     let line = unit.logs(&["ERROR", &kafka.address, "sasl_ssl", "'site'"]).await;
     assert!(!line.contains("not-the-password"), "{line}");
     let said = unit.admin.becomes(503, &kafka.address).await;

@@ -18,12 +18,18 @@ enum Drain {
 }
 
 async fn terminated_on(kafka: Option<String>, drain: Drain) {
-    let mut journey = Journey::start_on(kafka, |config| config.with("MLVI_POLICY", "edge-only")).await;
+    let mut journey =
+        Journey::start_on(kafka, |config| config.with("MLVI_POLICY", "edge-only")).await;
     let drain_time = if drain == Drain::Enough { "60s" } else { "0s" };
     let batch = BATCH.to_string();
-    let further = [("MLVI_MAX_BATCH", batch.as_str()), ("MLVI_BATCH_WAIT", "100ms"), ("MLVI_DRAIN", drain_time)];
+    let further = [
+        ("MLVI_MAX_BATCH", batch.as_str()),
+        ("MLVI_BATCH_WAIT", "100ms"),
+        ("MLVI_DRAIN", drain_time),
+    ];
     let process = journey.instead_as_process(EDGE, &further).await;
-    let (traffic, groups) = (Traffic::start(journey.client(), 4, 5 * BATCH).await, journey.groups());
+    let (traffic, groups) =
+        (Traffic::start(journey.client(), 4, 5 * BATCH).await, journey.groups());
     traffic.results(BATCH).await;
     // a batch is at work, and another one waits or is being gathered
     process.admin.metric_reaches("mlvi_inference_in_flight_frames", (BATCH + 1) as f64).await;
@@ -33,10 +39,16 @@ async fn terminated_on(kafka: Option<String>, drain: Drain) {
     // whoever has ended changes nothing any more
     let (progress, results) = (groups.progress(EDGE).await, groups.results().await);
     match drain {
-        Drain::Enough => assert_eq!(progress.committed, results, "every frame with a result is committed, and no other"),
+        Drain::Enough => assert_eq!(
+            progress.committed, results,
+            "every frame with a result is committed, and no other"
+        ),
         Drain::None => {
             let handed_back = results.saturating_sub(progress.committed);
-            assert!(progress.committed <= results, "committed without a result: {progress:?}, {results} results");
+            assert!(
+                progress.committed <= results,
+                "committed without a result: {progress:?}, {results} results"
+            );
             assert!(handed_back <= IN_HAND as u64, "{progress:?}, {results} results");
         }
     }
@@ -44,7 +56,9 @@ async fn terminated_on(kafka: Option<String>, drain: Drain) {
     traffic.more_results(3 * BATCH).await;
     traffic.end().await;
     groups.finished(EDGE).await;
-    let duplicates = Admin(journey.suite.admin(UnitKind::WebServer)).metric("mlvi_results_duplicate_total").await;
+    let duplicates = Admin(journey.suite.admin(UnitKind::WebServer))
+        .metric("mlvi_results_duplicate_total")
+        .await;
     let at_most = if drain == Drain::Enough { 0 } else { IN_HAND };
     assert!(duplicates <= at_most as f64, "{duplicates} results came twice, at most {at_most} may");
     journey.end().await;

@@ -4,17 +4,24 @@ use frame::Status;
 use journey_tests::{Journey, kafka, photo, skipped};
 use mlvi::suite::UnitKind;
 
-/// The topics have one partition, and a unit that wants three says so, with what mends it, and works all the same.
+/// The topics have one partition, and a unit that wants three says so, with what mends it, and
+/// works all the same.
 async fn too_few_partitions_on(kafka: Option<String>) {
-    let mut journey = Journey::start_on(kafka, |config| config.with("MLVI_POLICY", "edge-only").with("MLVI_PARTITIONS", 1)).await;
-    let unit = journey.instead_as_process(UnitKind::Preprocessor, &[("MLVI_PARTITIONS", "3")]).await;
+    let mut journey = Journey::start_on(kafka, |config| {
+        config.with("MLVI_POLICY", "edge-only").with("MLVI_PARTITIONS", 1)
+    })
+    .await;
+    let unit =
+        journey.instead_as_process(UnitKind::Preprocessor, &[("MLVI_PARTITIONS", "3")]).await;
     let groups = journey.groups();
     for topic in groups.topics().all() {
         // the topic's name in quotes: one is the beginning of another
         let line = unit.logs(&[&format!("\"{topic}\""), "mlvi topics create --grow"]).await;
         assert!(line.contains("WARN"), "{line}");
     }
-    let answer = journey.client_does(|client| client.post("/inference?wait=60s", &photo("coffee.jpg")).unwrap()).await;
+    let answer = journey
+        .client_does(|client| client.post("/inference?wait=60s", &photo("coffee.jpg")).unwrap())
+        .await;
     assert_eq!(answer.result().unwrap().status, Status::Done);
     let status = unit.terminate().await;
     assert!(status.success(), "{status}");

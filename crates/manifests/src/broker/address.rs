@@ -23,19 +23,28 @@ pub(crate) enum Way<'b> {
 
 /// The addresses of a list `HOST:PORT,HOST:PORT`.
 pub(crate) fn addresses(list: &str) -> Vec<(&str, i64)> {
-    let address = |text| str::rsplit_once(text, ':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let address = |text| {
+        str::rsplit_once(text, ':').and_then(|(host, port)| Some((host, port.parse().ok()?)))
+    };
     list.split(',').map(str::trim).filter_map(address).collect()
 }
 
 /// Follows one address.
-pub(crate) fn follow<'b>(world: &World<'b>, brokers: &'b [Broker<'b>], host: &str, port: i64, namespace: &str) -> Way<'b> {
+pub(crate) fn follow<'b>(
+    world: &World<'b>,
+    brokers: &'b [Broker<'b>],
+    host: &str,
+    port: i64,
+    namespace: &str,
+) -> Way<'b> {
     let Some(names) = inside(world, host, namespace) else { return Way::Outside };
     for broker in brokers {
         let Pods::Strimzi(cluster) = &broker.pods else { continue };
         let own = [format!("{cluster}-kafka-bootstrap"), format!("{cluster}-kafka-brokers")];
         let of_listener = |listener: &&Listener| {
             let external = format!("{cluster}-kafka-{}-bootstrap", listener.name);
-            listener.port == port && names.iter().any(|name| own.contains(name) || *name == external)
+            listener.port == port
+                && names.iter().any(|name| own.contains(name) || *name == external)
         };
         if let Some(listener) = broker.listeners.iter().find(of_listener) {
             return Way::Listener { broker, listener };
@@ -50,14 +59,24 @@ pub(crate) fn follow<'b>(world: &World<'b>, brokers: &'b [Broker<'b>], host: &st
     through(world, brokers, service, port)
 }
 
-/// The Service that a host of a namespace means, or its name when it is not there; `None` when the host is outside.
-pub(crate) fn service_of<'a>(world: &World<'a>, host: &str, namespace: &str) -> Option<Result<&'a Object, String>> {
+/// The Service that a host of a namespace means, or its name when it is not there; `None` when the
+/// host is outside.
+pub(crate) fn service_of<'a>(
+    world: &World<'a>,
+    host: &str,
+    namespace: &str,
+) -> Option<Result<&'a Object, String>> {
     let names = inside(world, host, namespace)?;
     let found = names.iter().rev().find_map(|name| world.find("Service", name, namespace));
     Some(found.ok_or_else(|| names[0].clone()))
 }
 
-fn through<'b>(world: &World<'b>, brokers: &'b [Broker<'b>], service: &Object, port: i64) -> Way<'b> {
+fn through<'b>(
+    world: &World<'b>,
+    brokers: &'b [Broker<'b>],
+    service: &Object,
+    port: i64,
+) -> Way<'b> {
     if service.at("spec.type").text() == Some("ExternalName") {
         return Way::Outside;
     }
@@ -73,10 +92,14 @@ fn through<'b>(world: &World<'b>, brokers: &'b [Broker<'b>], service: &Object, p
     }
     let selected = world.selected(&selector, &service.namespace);
     let is_selected = |broker: &&Broker<'_>| match broker.pods {
-        Pods::Workload(place) => selected.iter().any(|workload| std::ptr::eq(*workload, &world.workloads[place])),
+        Pods::Workload(place) => {
+            selected.iter().any(|workload| std::ptr::eq(*workload, &world.workloads[place]))
+        }
         Pods::Strimzi(_) => false,
     };
-    let Some(broker) = brokers.iter().find(is_selected) else { return Way::NoBroker(service.name.clone()) };
+    let Some(broker) = brokers.iter().find(is_selected) else {
+        return Way::NoBroker(service.name.clone());
+    };
     let Pods::Workload(place) = broker.pods else { return Way::Outside };
     let ports = world.workloads[place].containers.iter().flat_map(|container| container.ports());
     let target = target_port(entry, port, ports);
@@ -87,7 +110,11 @@ fn through<'b>(world: &World<'b>, brokers: &'b [Broker<'b>], service: &Object, p
 }
 
 /// The number of the pods' port to which a Service's port leads.
-fn target_port<'a>(entry: &Field<'_>, port: i64, mut ports: impl Iterator<Item = (Option<&'a str>, i64)>) -> Option<i64> {
+fn target_port<'a>(
+    entry: &Field<'_>,
+    port: i64,
+    mut ports: impl Iterator<Item = (Option<&'a str>, i64)>,
+) -> Option<i64> {
     let target = entry.get("targetPort");
     match target.text() {
         Some(name) => ports.find(|(own, _)| *own == Some(name)).map(|(_, number)| number),

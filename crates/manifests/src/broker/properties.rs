@@ -1,4 +1,5 @@
-//! The configuration of a broker, from a properties file in a ConfigMap or from `KAFKA_*` variables.
+//! The configuration of a broker, from a properties file in a ConfigMap or from `KAFKA_*`
+//! variables.
 
 use super::Listener;
 use crate::object::Field;
@@ -36,7 +37,8 @@ impl<'a> Properties<'a> {
     }
 
     fn take_config(&mut self, world: &World<'a>, name: &Field<'a>) {
-        let config = name.text().and_then(|text| world.find("ConfigMap", text, &name.object.namespace));
+        let config =
+            name.text().and_then(|text| world.find("ConfigMap", text, &name.object.namespace));
         for (_, field) in config.into_iter().flat_map(|config| config.at("data").entries()) {
             let text = field.text().unwrap_or_default();
             // a script that mentions a listener is no configuration
@@ -52,7 +54,8 @@ impl<'a> Properties<'a> {
     /// What clients can speak to; the controllers' own listener is not among them.
     pub(super) fn listeners(&self) -> Vec<Listener> {
         let value = |name: &str| self.get(name).map_or("", |(value, _)| value);
-        let controllers: Vec<&str> = value("controller.listener.names").split(',').map(str::trim).collect();
+        let controllers: Vec<&str> =
+            value("controller.listener.names").split(',').map(str::trim).collect();
         let protocols: BTreeMap<&str, &str> = value("listener.security.protocol.map")
             .split(',')
             .filter_map(|pair| pair.split_once(':'))
@@ -62,12 +65,27 @@ impl<'a> Properties<'a> {
             let (name, address) = text.trim().split_once("://")?;
             let port = address.rsplit(':').next()?.parse().ok()?;
             // a listener may be named as its protocol
-            let own = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"].contains(&name).then_some(name);
+            let own =
+                ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"].contains(&name).then_some(name);
             let security = protocols.get(name).copied().or(own).map(str::to_lowercase);
-            let of_listener = format!("listener.name.{}.sasl.enabled.mechanisms", name.to_lowercase());
-            let mechanisms = self.get(&of_listener).or(self.get("sasl.enabled.mechanisms")).map_or("", |(value, _)| value);
-            let mechanisms = mechanisms.split(',').map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect();
-            (!controllers.contains(&name)).then(|| Listener { name: name.to_owned(), port, security, mechanisms })
+            let of_listener =
+                format!("listener.name.{}.sasl.enabled.mechanisms", name.to_lowercase());
+            let mechanisms = self
+                .get(&of_listener)
+                .or(self.get("sasl.enabled.mechanisms"))
+                .map_or("", |(value, _)| value);
+            let mechanisms = mechanisms
+                .split(',')
+                .map(str::trim)
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+                .collect();
+            (!controllers.contains(&name)).then(|| Listener {
+                name: name.to_owned(),
+                port,
+                security,
+                mechanisms,
+            })
         };
         value("listeners").split(',').filter_map(listener).collect()
     }
@@ -77,5 +95,8 @@ impl<'a> Properties<'a> {
 fn parse(text: &str) -> Vec<(String, String)> {
     let joined = text.replace("\\\n", "");
     let lines = joined.lines().map(str::trim).filter(|line| !line.starts_with(['#', '!']));
-    lines.filter_map(|line| line.split_once('=')).map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
+    lines
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        .collect()
 }

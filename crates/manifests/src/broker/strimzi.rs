@@ -31,5 +31,10 @@ fn listener(field: &Field<'_>) -> Option<Listener> {
         (true, true) => "sasl_ssl",
     };
     let name = field.get("name").text()?.to_owned();
-    Some(Listener { name, port: field.get("port").integer()?, security: Some(security.into()), mechanisms })
+    Some(Listener {
+        name,
+        port: field.get("port").integer()?,
+        security: Some(security.into()),
+        mechanisms,
+    })
 }

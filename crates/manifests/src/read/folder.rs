@@ -25,18 +25,27 @@ impl Set {
         match build(dir, tools) {
             Built::Text(text) => match yaml::read(&text) {
                 Ok(documents) => {
-                    let objects = documents.into_iter().map(|document| Object::of(document.root.to_json(), None));
+                    let objects = documents
+                        .into_iter()
+                        .map(|document| Object::of(document.root.to_json(), None));
                     self.objects.extend(objects);
                 }
                 Err(error) => {
-                    let message = format!("the build is not YAML at its line {}: {}", error.line, error.reason);
+                    let message = format!(
+                        "the build is not YAML at its line {}: {}",
+                        error.line, error.reason
+                    );
                     self.findings.push(Finding::of_file("kustomize", place, message));
                 }
             },
             // a fault in a file that was reached is the reason, and is told already
             Built::Refused(_) if self.findings.len() > before => {}
             Built::Refused(reason) => {
-                self.findings.push(Finding::of_file("kustomize", place, format!("this cannot be built: {reason}")));
+                self.findings.push(Finding::of_file(
+                    "kustomize",
+                    place,
+                    format!("this cannot be built: {reason}"),
+                ));
             }
             Built::NoTool => match beyond {
                 Some((path, fields)) => return Err(ReadError::NoTool { path, fields }),
@@ -46,14 +55,25 @@ impl Set {
         Ok(())
     }
 
-    /// A kustomization that only lists resources, without any program. `way` holds the kustomizations that have led here.
-    fn resolve(&mut self, dir: &Path, outer: Option<&str>, way: &mut Vec<PathBuf>) -> Result<(), ReadError> {
+    /// A kustomization that only lists resources, without any program. `way` holds the
+    /// kustomizations that have led here.
+    fn resolve(
+        &mut self,
+        dir: &Path,
+        outer: Option<&str>,
+        way: &mut Vec<PathBuf>,
+    ) -> Result<(), ReadError> {
         let Some(file) = find(dir) else { return Ok(()) };
         let Some(kustomization) = Kustomization::read(&file)? else { return Ok(()) };
-        let real = std::fs::canonicalize(&file).map_err(|source| ReadError::Unreadable { path: file.clone(), source })?;
+        let real = std::fs::canonicalize(&file)
+            .map_err(|source| ReadError::Unreadable { path: file.clone(), source })?;
         if way.contains(&real) {
             let place = Place { file, document: 1, line: 1 };
-            self.findings.push(Finding::of_file("kustomize", place, "its resources lead back to itself"));
+            self.findings.push(Finding::of_file(
+                "kustomize",
+                place,
+                "its resources lead back to itself",
+            ));
             return Ok(());
         }
         way.push(real);
@@ -89,19 +109,31 @@ impl Set {
     }
 }
 
-/// The manifests of a folder and below in order; `parts` are those that are patches or contents of what a kustomization makes.
-fn list(dir: &Path, files: &mut Vec<PathBuf>, parts: &mut BTreeSet<PathBuf>) -> Result<(), ReadError> {
+/// The manifests of a folder and below in order; `parts` are those that are patches or contents of
+/// what a kustomization makes.
+fn list(
+    dir: &Path,
+    files: &mut Vec<PathBuf>,
+    parts: &mut BTreeSet<PathBuf>,
+) -> Result<(), ReadError> {
     let unreadable = |source| ReadError::Unreadable { path: dir.to_owned(), source };
-    let mut entries = std::fs::read_dir(dir).map_err(unreadable)?.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    let mut entries = std::fs::read_dir(dir)
+        .map_err(unreadable)?
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(unreadable)?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     let kustomization = find(dir);
-    if let Some(kustomization) = kustomization.as_deref().map(Kustomization::read).transpose()?.flatten() {
+    if let Some(kustomization) =
+        kustomization.as_deref().map(Kustomization::read).transpose()?.flatten()
+    {
         parts.extend(kustomization.parts().into_iter().map(|part| dir.join(part)));
     }
     for entry in entries {
         let path = entry.path();
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        let is_manifest = path.extension().is_some_and(|extension| ["yml", "yaml", "json"].iter().any(|own| extension == *own));
+        let is_manifest = path
+            .extension()
+            .is_some_and(|extension| ["yml", "yaml", "json"].iter().any(|own| extension == *own));
         if path.is_dir() && !hidden {
             list(&path, files, parts)?;
         } else if is_manifest && !hidden && kustomization.as_ref() != Some(&path) {

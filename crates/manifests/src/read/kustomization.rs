@@ -32,7 +32,8 @@ impl Kustomization {
         self.root.text(&["namespace"])
     }
 
-    /// Files and folders of objects, by their paths from here; what is fetched from elsewhere is not among them.
+    /// Files and folders of objects, by their paths from here; what is fetched from elsewhere is
+    /// not among them.
     pub(super) fn resources(&self) -> Vec<String> {
         ["resources", "bases", "components"]
             .iter()
@@ -43,11 +44,21 @@ impl Kustomization {
 
     /// The fields that only kustomize itself can carry out.
     pub(super) fn beyond_us(&self) -> Vec<String> {
-        const PLAIN: [&str; 7] = ["apiVersion", "kind", "metadata", "resources", "namespace", "buildMetadata", "sortOptions"];
+        const PLAIN: [&str; 7] = [
+            "apiVersion",
+            "kind",
+            "metadata",
+            "resources",
+            "namespace",
+            "buildMetadata",
+            "sortOptions",
+        ];
         match &self.root.content {
-            Content::Map(entries) => {
-                entries.iter().map(|entry| entry.key.clone()).filter(|key| !PLAIN.contains(&key.as_str())).collect()
-            }
+            Content::Map(entries) => entries
+                .iter()
+                .map(|entry| entry.key.clone())
+                .filter(|key| !PLAIN.contains(&key.as_str()))
+                .collect(),
             _ => Vec::new(),
         }
     }
@@ -55,7 +66,9 @@ impl Kustomization {
     /// The files that are patches, or contents of objects that are made here.
     pub(super) fn parts(&self) -> Vec<String> {
         let mut parts: Vec<String> = texts(&self.root, "patchesStrategicMerge").collect();
-        for field in ["patches", "patchesJson6902", "replacements", "configurations", "transformers"] {
+        for field in
+            ["patches", "patchesJson6902", "replacements", "configurations", "transformers"]
+        {
             let entries = self.root.items(&[field]).iter();
             parts.extend(entries.filter_map(|entry| entry.text(&["path"])).map(str::to_owned));
         }
@@ -65,7 +78,8 @@ impl Kustomization {
         for generator in ["configMapGenerator", "secretGenerator"] {
             for entry in self.root.items(&[generator]) {
                 // `key=path`, or only the path
-                let files = texts(entry, "files").map(|file| file.rsplit('=').next().unwrap_or_default().to_owned());
+                let files = texts(entry, "files")
+                    .map(|file| file.rsplit('=').next().unwrap_or_default().to_owned());
                 parts.extend(files.chain(texts(entry, "envs")));
             }
         }

@@ -1,4 +1,5 @@
-//! Every document that a kustomization reaches: objects, patches and what makes objects, near and far.
+//! Every document that a kustomization reaches: objects, patches and what makes objects, near and
+//! far.
 
 use super::kustomization::{Kustomization, find};
 use super::{ReadError, Set, read_text};
@@ -12,7 +13,8 @@ use std::path::{Path, PathBuf};
 pub(super) type Beyond = Option<(PathBuf, Vec<String>)>;
 
 impl Set {
-    /// Takes in every document below `dir`, and tells which kustomization, if any, needs kustomize itself.
+    /// Takes in every document below `dir`, and tells which kustomization, if any, needs kustomize
+    /// itself.
     pub(super) fn reach(&mut self, dir: &Path) -> Result<Beyond, ReadError> {
         let mut walk = Walk { set: self, seen: BTreeSet::new(), beyond: None };
         walk.folder(dir, 0)?;
@@ -33,7 +35,9 @@ impl Walk<'_> {
             return Ok(());
         }
         let text = read_text(&file)?;
-        let Some(document) = self.set.documents(&text, &file, 0).into_iter().next() else { return Ok(()) };
+        let Some(document) = self.set.documents(&text, &file, 0).into_iter().next() else {
+            return Ok(());
+        };
         let kustomization = Kustomization { root: document.root };
         let beyond = kustomization.beyond_us();
         if self.beyond.is_none() && !beyond.is_empty() {
@@ -62,17 +66,28 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn patches(&mut self, root: &Node, dir: &Path, file: &Path, distance: usize) -> Result<(), ReadError> {
+    fn patches(
+        &mut self,
+        root: &Node,
+        dir: &Path,
+        file: &Path,
+        distance: usize,
+    ) -> Result<(), ReadError> {
         for field in ["patches", "patchesJson6902"] {
             for entry in root.items(&[field]) {
                 let of = |key| entry.text(&["target", key]).unwrap_or_default().to_owned();
-                let target = entry.at(&["target"]).map(|_| Target { kind: of("kind"), name: of("name") });
+                let target =
+                    entry.at(&["target"]).map(|_| Target { kind: of("kind"), name: of("name") });
                 let form = |root: &Node| match (&root.content, &target) {
-                    (Content::List(_), target) => Form::Operations(target.clone().unwrap_or_default()),
+                    (Content::List(_), target) => {
+                        Form::Operations(target.clone().unwrap_or_default())
+                    }
                     (_, Some(target)) => Form::Patch(target.clone()),
                     (_, None) => Form::Object,
                 };
-                if let Some(path) = entry.text(&["path"]).map(|path| dir.join(path)).filter(|path| path.is_file()) {
+                if let Some(path) =
+                    entry.text(&["path"]).map(|path| dir.join(path)).filter(|path| path.is_file())
+                {
                     let text = read_text(&path)?;
                     self.documents(&text, &tidy(&path), 0, distance, form);
                 } else if let Some((text, line)) = inline(entry, "patch") {
@@ -107,7 +122,14 @@ impl Walk<'_> {
         }
     }
 
-    fn documents(&mut self, text: &str, file: &Path, lines_before: usize, distance: usize, form: impl Fn(&Node) -> Form) {
+    fn documents(
+        &mut self,
+        text: &str,
+        file: &Path,
+        lines_before: usize,
+        distance: usize,
+        form: impl Fn(&Node) -> Form,
+    ) {
         for document in self.set.documents(text, file, lines_before) {
             let roots = match document.root.text(&["kind"]) {
                 Some("List") => document.root.items(&["items"]).to_vec(),
@@ -117,7 +139,14 @@ impl Walk<'_> {
             for root in roots.into_iter().filter(|root| root.text(&["$patch"]) != Some("delete")) {
                 let form = form(&root);
                 let number = document.number;
-                self.set.sources.add(Source { file: file.to_owned(), document: number, lines_before, distance, form, root });
+                self.set.sources.add(Source {
+                    file: file.to_owned(),
+                    document: number,
+                    lines_before,
+                    distance,
+                    form,
+                    root,
+                });
             }
         }
     }
@@ -137,7 +166,9 @@ pub(super) fn tidy(path: &Path) -> PathBuf {
     let mut parts: Vec<std::path::Component<'_>> = Vec::new();
     for part in path.components() {
         match (part, parts.last()) {
-            (std::path::Component::ParentDir, Some(std::path::Component::Normal(_))) => drop(parts.pop()),
+            (std::path::Component::ParentDir, Some(std::path::Component::Normal(_))) => {
+                drop(parts.pop())
+            }
             (std::path::Component::CurDir, _) => {}
             _ => parts.push(part),
         }

@@ -55,7 +55,11 @@ fn a_kustomization_of_resources_needs_no_program() {
 fn a_kustomization_that_leads_back_to_itself_is_a_finding() {
     for files in [
         vec![("Kustomization", "resources: [., a.yml]\n"), ("a.yml", A)],
-        vec![("Kustomization", "resources: [a.yml, other]\n"), ("a.yml", A), ("other/kustomization.yaml", "resources: [..]\n")],
+        vec![
+            ("Kustomization", "resources: [a.yml, other]\n"),
+            ("a.yml", A),
+            ("other/kustomization.yaml", "resources: [..]\n"),
+        ],
     ] {
         let set = read(&folder(&files), &Tools::none()).unwrap();
         let found: Vec<String> = set.findings.iter().map(ToString::to_string).collect();
@@ -75,17 +79,25 @@ fn a_base_of_two_is_no_circle() {
     ]);
     let set = read(&dir, &Tools::none()).unwrap();
     assert_eq!(set.findings, []);
-    let namespaces: Vec<&str> = set.objects.iter().map(|object| object.namespace.as_str()).collect();
+    let namespaces: Vec<&str> =
+        set.objects.iter().map(|object| object.namespace.as_str()).collect();
     assert_eq!(namespaces, ["one", "two"]);
 }
 
 #[test]
 fn a_kustomization_with_patches_needs_one_and_says_which() {
-    let dir = folder(&[("kustomization.yaml", "resources: [a.yml]\npatches: [{path: p.yml}]\n"), ("a.yml", A), ("p.yml", A)]);
+    let dir = folder(&[
+        ("kustomization.yaml", "resources: [a.yml]\npatches: [{path: p.yml}]\n"),
+        ("a.yml", A),
+        ("p.yml", A),
+    ]);
     let error = read(&dir, &Tools::none()).unwrap_err();
     assert!(matches!(error, ReadError::NoTool { .. }));
     let text = error.to_string();
-    assert!(text.contains("kubectl") && text.contains("kustomize") && text.contains("patches"), "{text}");
+    assert!(
+        text.contains("kubectl") && text.contains("kustomize") && text.contains("patches"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -97,12 +109,21 @@ fn what_is_not_there_or_empty_is_an_error() {
 
 #[test]
 fn faults_of_the_text_are_findings_with_their_lines() {
-    let dir =
-        folder(&[("a.yml", "apiVersion: v1\nkind: ConfigMap\nkind: Secret\n"), ("b.yml", "a: [\n"), ("c.yml", "image: x\n")]);
+    let dir = folder(&[
+        ("a.yml", "apiVersion: v1\nkind: ConfigMap\nkind: Secret\n"),
+        ("b.yml", "a: [\n"),
+        ("c.yml", "image: x\n"),
+    ]);
     let set = read(&dir, &Tools::none()).unwrap();
-    let found: Vec<(&str, usize)> =
-        set.findings.iter().map(|finding| (finding.rule, finding.place.as_ref().unwrap().line)).collect();
-    assert_eq!((found[0], found[1].0, found[2]), (("duplicate-key", 3), "yaml", ("not-an-object", 1)));
+    let found: Vec<(&str, usize)> = set
+        .findings
+        .iter()
+        .map(|finding| (finding.rule, finding.place.as_ref().unwrap().line))
+        .collect();
+    assert_eq!(
+        (found[0], found[1].0, found[2]),
+        (("duplicate-key", 3), "yaml", ("not-an-object", 1))
+    );
 }
 
 /// Builds with the kustomize at hand. It comes with kubectl, which not every machine has.
@@ -136,8 +157,12 @@ fn a_finding_in_a_build_names_the_file_that_sets_the_field() {
     let Some((dir, set)) = built(&files, "overlay") else { return };
     let report = check(&set, &Knowledge::default(), None);
     let place = |rule: &str, part: &str| {
-        let found = report.findings.iter().find(|finding| finding.rule == rule && finding.to_string().contains(part));
-        let place = found.unwrap_or_else(|| panic!("{rule} {part}: {report:?}")).place.clone().unwrap();
+        let found = report
+            .findings
+            .iter()
+            .find(|finding| finding.rule == rule && finding.to_string().contains(part));
+        let place =
+            found.unwrap_or_else(|| panic!("{rule} {part}: {report:?}")).place.clone().unwrap();
         (place.file.strip_prefix(dir.path()).unwrap().to_str().unwrap().to_owned(), place.line)
     };
     assert_eq!(place("image", "x:latest"), ("base/d.yml".into(), 12));
@@ -147,7 +172,14 @@ fn a_finding_in_a_build_names_the_file_that_sets_the_field() {
 
 #[test]
 fn a_build_that_fails_is_a_finding() {
-    let Some((_dir, set)) = built(&[("kustomization.yaml", "resources: [absent.yml]\n")], "") else { return };
+    let Some((_dir, set)) = built(&[("kustomization.yaml", "resources: [absent.yml]\n")], "")
+    else {
+        return;
+    };
     assert_eq!(set.findings.len(), 1);
-    assert!(set.findings[0].rule == "kustomize" && set.findings[0].message.contains("absent.yml"), "{:?}", set.findings);
+    assert!(
+        set.findings[0].rule == "kustomize" && set.findings[0].message.contains("absent.yml"),
+        "{:?}",
+        set.findings
+    );
 }

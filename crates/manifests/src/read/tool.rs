@@ -11,7 +11,10 @@ pub struct Tools(Vec<Vec<String>>);
 impl Default for Tools {
     /// `kubectl kustomize` and `kustomize build`.
     fn default() -> Self {
-        Self(vec![vec!["kubectl".into(), "kustomize".into()], vec!["kustomize".into(), "build".into()]])
+        Self(vec![
+            vec!["kubectl".into(), "kustomize".into()],
+            vec!["kustomize".into(), "build".into()],
+        ])
     }
 }
 
@@ -39,10 +42,15 @@ pub(super) fn build(dir: &Path, tools: &Tools) -> Built {
         match Command::new(program).args(arguments).arg(dir).stdin(Stdio::null()).output() {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Built::Refused(format!("{program} cannot be run: {error}")),
-            Ok(output) if output.status.success() => return Built::Text(String::from_utf8_lossy(&output.stdout).into_owned()),
+            Ok(output) if output.status.success() => {
+                return Built::Text(String::from_utf8_lossy(&output.stdout).into_owned());
+            }
             Ok(output) => {
                 let words = String::from_utf8_lossy(&output.stderr);
-                return Built::Refused(format!("{program} says: {}", words.trim().trim_start_matches("error: ")));
+                return Built::Refused(format!(
+                    "{program} says: {}",
+                    words.trim().trim_start_matches("error: ")
+                ));
             }
         }
     }

@@ -11,13 +11,17 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
 }
 
 fn of_budget(world: &World<'_>, budget: &Object) -> Vec<Finding> {
-    let (available, unavailable) = (budget.at("spec.minAvailable"), budget.at("spec.maxUnavailable"));
+    let (available, unavailable) =
+        (budget.at("spec.minAvailable"), budget.at("spec.maxUnavailable"));
     let mut findings = Vec::new();
     match (available.exists(), unavailable.exists()) {
-        (true, true) => findings.push(unavailable.error(ID, "a budget says either minAvailable or maxUnavailable")),
-        (false, false) => {
-            findings.push(unavailable.error(ID, "a budget says minAvailable or maxUnavailable").help("maxUnavailable: 1"))
-        }
+        (true, true) => findings
+            .push(unavailable.error(ID, "a budget says either minAvailable or maxUnavailable")),
+        (false, false) => findings.push(
+            unavailable
+                .error(ID, "a budget says minAvailable or maxUnavailable")
+                .help("maxUnavailable: 1"),
+        ),
         _ => {}
     }
     if unavailable.scalar().is_some_and(|value| value == "0" || value == "0%") {
@@ -36,9 +40,15 @@ fn of_budget(world: &World<'_>, budget: &Object) -> Vec<Finding> {
             .or(workload.object.at("spec.replicas").integer())
             .unwrap_or(1);
         if keeps(&available, least).is_some_and(|kept| kept >= least && least > 0) {
-            let message =
-                format!("with {least} replicas of {} no pod may be evicted: its node cannot be drained", workload.object.title());
-            findings.push(available.error(ID, message).help("maxUnavailable: 1 lets one go at a time, however many there are"));
+            let message = format!(
+                "with {least} replicas of {} no pod may be evicted: its node cannot be drained",
+                workload.object.title()
+            );
+            findings.push(
+                available
+                    .error(ID, message)
+                    .help("maxUnavailable: 1 lets one go at a time, however many there are"),
+            );
         }
     }
     findings
@@ -63,7 +73,10 @@ mod tests {
                 "---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {{name: b}}\nspec: {{{rule}, selector: {{matchLabels: {{app: a}}}}}}\n"
             )
         };
-        let set = |rule: &str| deployment("a", "", "").replace("spec: {selector", "spec: {replicas: 2, selector") + &budget(rule);
+        let set = |rule: &str| {
+            deployment("a", "", "").replace("spec: {selector", "spec: {replicas: 2, selector")
+                + &budget(rule)
+        };
         for (rule, faults) in [
             ("maxUnavailable: 1", 0),
             ("minAvailable: 1", 0),

@@ -15,7 +15,8 @@ pub(super) fn twice(world: &World<'_>) -> Vec<Finding> {
     for object in world.objects.iter().filter(|object| !object.name.is_empty()) {
         let before = known.entry((&object.kind, object.group(), &object.name)).or_default();
         if before.iter().any(|other| together(&other.namespace, &object.namespace)) {
-            let message = format!("{} stands twice: the later one replaces the earlier", object.title());
+            let message =
+                format!("{} stands twice: the later one replaces the earlier", object.title());
             findings.push(object.at("metadata.name").error(ID, message));
         }
         before.push(object);
@@ -23,7 +24,8 @@ pub(super) fn twice(world: &World<'_>) -> Vec<Finding> {
     findings
 }
 
-/// A few objects without a namespace, among others that say one, would go wherever `kubectl` happens to point.
+/// A few objects without a namespace, among others that say one, would go wherever `kubectl`
+/// happens to point.
 pub(super) fn namespaces(world: &World<'_>) -> Vec<Finding> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let inside = || world.objects.iter().filter(|object| is_namespaced(&object.kind));
@@ -33,7 +35,11 @@ pub(super) fn namespaces(world: &World<'_>) -> Vec<Finding> {
     let Some((most, _)) = counts.iter().max_by_key(|(_, count)| **count) else { return Vec::new() };
     let named = |name: &str| if name.is_empty() { "none".to_owned() } else { format!("'{name}'") };
     let finding = |object: &Object| {
-        let message = format!("its namespace is {}, that of most others is {}", named(&object.namespace), named(most));
+        let message = format!(
+            "its namespace is {}, that of most others is {}",
+            named(&object.namespace),
+            named(most)
+        );
         object.at("metadata.namespace").warning(NAMESPACE, message)
     };
     inside().filter(|object| object.namespace != **most).map(finding).collect()
@@ -44,7 +50,9 @@ mod tests {
     use crate::testing::found;
 
     fn config(name: &str, namespace: &str) -> String {
-        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: {namespace}}}\n---\n")
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: {namespace}}}\n---\n"
+        )
     }
 
     #[test]

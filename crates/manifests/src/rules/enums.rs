@@ -28,8 +28,16 @@ const OF_OBJECTS: &[(&str, &str, &[&str])] = &[
     ("NetworkPolicy", "spec.ingress[].ports[].protocol", PROTOCOLS),
     ("NetworkPolicy", "spec.egress[].ports[].protocol", PROTOCOLS),
     ("NetworkPolicy", "spec.podSelector.matchExpressions[].operator", OPERATORS),
-    ("Ingress", "spec.rules[].http.paths[].pathType", &["Exact", "Prefix", "ImplementationSpecific"]),
-    ("HorizontalPodAutoscaler", "spec.metrics[].type", &["ContainerResource", "Resource", "Pods", "Object", "External"]),
+    (
+        "Ingress",
+        "spec.rules[].http.paths[].pathType",
+        &["Exact", "Prefix", "ImplementationSpecific"],
+    ),
+    (
+        "HorizontalPodAutoscaler",
+        "spec.metrics[].type",
+        &["ContainerResource", "Resource", "Pods", "Object", "External"],
+    ),
     ("HorizontalPodAutoscaler", "spec.metrics[].containerResource.target.type", TARGETS),
     ("HorizontalPodAutoscaler", "spec.metrics[].resource.target.type", TARGETS),
     ("HorizontalPodAutoscaler", "spec.metrics[].pods.target.type", TARGETS),
@@ -37,7 +45,11 @@ const OF_OBJECTS: &[(&str, &str, &[&str])] = &[
     ("HorizontalPodAutoscaler", "spec.behavior.*.selectPolicy", SELECT),
     ("HorizontalPodAutoscaler", "spec.behavior.*.policies[].type", SCALING),
     ("ScaledObject", "spec.advanced.horizontalPodAutoscalerConfig.behavior.*.selectPolicy", SELECT),
-    ("ScaledObject", "spec.advanced.horizontalPodAutoscalerConfig.behavior.*.policies[].type", SCALING),
+    (
+        "ScaledObject",
+        "spec.advanced.horizontalPodAutoscalerConfig.behavior.*.policies[].type",
+        SCALING,
+    ),
     ("ScaledObject", "spec.triggers[].metricType", TARGETS),
     ("Role", "rules[].verbs[]", VERBS),
     ("ClusterRole", "rules[].verbs[]", VERBS),
@@ -60,7 +72,10 @@ const OF_PODS: &[(&str, &[&str])] = &[
         "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[].matchExpressions[].operator",
         NODES,
     ),
-    ("affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[].preference.matchExpressions[].operator", NODES),
+    (
+        "affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[].preference.matchExpressions[].operator",
+        NODES,
+    ),
     ("volumes[].emptyDir.medium", &["", "Memory", "HugePages"]),
 ];
 
@@ -119,8 +134,14 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
             "Pod" => &["Always", "OnFailure", "Never"],
             _ => &["Always"],
         };
-        if restart.text().is_some_and(|text| !allowed.contains(&text) && OF_PODS[0].1.contains(&text)) {
-            findings.push(restart.error(ID, format!("a {} allows only {} here", workload.object.kind, allowed.join(", "))));
+        if restart
+            .text()
+            .is_some_and(|text| !allowed.contains(&text) && OF_PODS[0].1.contains(&text))
+        {
+            findings.push(restart.error(
+                ID,
+                format!("a {} allows only {} here", workload.object.kind, allowed.join(", ")),
+            ));
         }
     }
     for (_, container) in world.containers() {
@@ -133,9 +154,14 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
 
 fn outside(field: &Field<'_>, pattern: &str, allowed: &[&str]) -> Vec<Finding> {
     let places = field.each(pattern).into_iter();
-    let wrong = places.filter_map(|field| Some((field.text()?, field))).filter(|(text, _)| !allowed.contains(text));
+    let wrong = places
+        .filter_map(|field| Some((field.text()?, field)))
+        .filter(|(text, _)| !allowed.contains(text));
     let finding = |(text, field): (&str, Field<'_>)| {
-        let finding = field.error(ID, format!("'{text}' is not allowed; it must be one of {}", allowed.join(", ")));
+        let finding = field.error(
+            ID,
+            format!("'{text}' is not allowed; it must be one of {}", allowed.join(", ")),
+        );
         match similar(text, &mut allowed.iter().copied()) {
             Some(meant) => finding.help(format!("did you mean {meant}?")),
             None => finding,
@@ -150,11 +176,13 @@ mod tests {
 
     #[test]
     fn values_outside_are_named_with_what_is_allowed() {
-        let service =
-            "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: ClusterIp, ports: [{port: 1, protocol: TCP}]}\n";
+        let service = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: ClusterIp, ports: [{port: 1, protocol: TCP}]}\n";
         let found = found(service, "enum");
         assert_eq!(found.len(), 1);
-        assert!(found[0].contains("spec.type") && found[0].contains("did you mean ClusterIP?"), "{found:?}");
+        assert!(
+            found[0].contains("spec.type") && found[0].contains("did you mean ClusterIP?"),
+            "{found:?}"
+        );
         assert!(found_in_container("imagePullPolicy: always", "enum")[0].contains("IfNotPresent"));
         assert!(found_in_container("imagePullPolicy: Always", "enum").is_empty());
     }

@@ -21,16 +21,19 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
                     .warning(ID, format!("'{text}' names no version: what runs changes by itself"))
                     .help("name a tag or a digest"),
             ),
-            Some("latest") => {
-                findings.push(field.warning(ID, format!("'{text}' is whatever is newest: what runs changes by itself")))
-            }
+            Some("latest") => findings.push(field.warning(
+                ID,
+                format!("'{text}' is whatever is newest: what runs changes by itself"),
+            )),
             Some(tag) if container.program.is_some() => ours.push((tag.to_owned(), field)),
             Some(_) => {}
         }
     }
     if let Some((first, _)) = ours.first().cloned() {
         let others = ours.iter().filter(|(tag, _)| *tag != first);
-        findings.extend(others.map(|(tag, field)| field.warning(ID, format!("this is version {tag}, another unit is {first}"))));
+        findings.extend(others.map(|(tag, field)| {
+            field.warning(ID, format!("this is version {tag}, another unit is {first}"))
+        }));
     }
     findings
 }
@@ -41,9 +44,20 @@ mod tests {
 
     #[test]
     fn an_image_has_a_version() {
-        let cases = [("a:1", 0), ("registry:5000/a:1", 0), ("a@sha256:00", 0), ("registry:5000/a", 1), ("a:latest", 1), ("a", 1)];
+        let cases = [
+            ("a:1", 0),
+            ("registry:5000/a:1", 0),
+            ("a@sha256:00", 0),
+            ("registry:5000/a", 1),
+            ("a:latest", 1),
+            ("a", 1),
+        ];
         for (image, faults) in cases {
-            assert_eq!(found(&deployment("plain", &format!("image: '{image}'"), ""), "image").len(), faults, "{image}");
+            assert_eq!(
+                found(&deployment("plain", &format!("image: '{image}'"), ""), "image").len(),
+                faults,
+                "{image}"
+            );
         }
     }
 

@@ -12,7 +12,8 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     let brokers = Broker::all(world);
     let mut findings = Vec::new();
     for scaler in world.scalers.iter().filter(|scaler| scaler.object.kind == "ScaledObject") {
-        let target = scaler.target.text().and_then(|name| world.workload_named(scaler.target_kind, name));
+        let target =
+            scaler.target.text().and_then(|name| world.workload_named(scaler.target_kind, name));
         for trigger in scaler.object.at("spec.triggers").items() {
             if trigger.get("type").text() != Some("kafka") {
                 continue;
@@ -30,7 +31,9 @@ fn of_trigger(trigger: &Field<'_>) -> Vec<Finding> {
     let metadata = trigger.get("metadata");
     let mut findings = Vec::new();
     let version = metadata.get("version");
-    let major = version.scalar().and_then(|text| text.split('.').next().and_then(|major| major.parse::<u32>().ok()));
+    let major = version
+        .scalar()
+        .and_then(|text| text.split('.').next().and_then(|major| major.parse::<u32>().ok()));
     if major.is_none_or(|major| major < 2) {
         let message = "without a version KEDA speaks the protocol of Kafka 1.0, which Kafka 4 does not any more";
         findings.push(version.error(ID, message).help("e.g. version: 3.6.0"));
@@ -43,11 +46,13 @@ fn of_trigger(trigger: &Field<'_>) -> Vec<Finding> {
         }
     }
     findings.extend(
-        metadata
-            .entries()
-            .into_iter()
-            .filter(|(_, field)| field.text().is_none())
-            .map(|(_, field)| field.error(ID, "the metadata of a trigger are texts").help("put the value in quotes")),
+        metadata.entries().into_iter().filter(|(_, field)| field.text().is_none()).map(
+            |(_, field)| {
+                field
+                    .error(ID, "the metadata of a trigger are texts")
+                    .help("put the value in quotes")
+            },
+        ),
     );
     let threshold = metadata.get("lagThreshold");
     if threshold.scalar().is_some_and(|text| text.parse::<i64>().is_ok_and(|lag| lag < 1)) {
@@ -58,7 +63,8 @@ fn of_trigger(trigger: &Field<'_>) -> Vec<Finding> {
 
 /// Group and topic are those of the unit.
 fn of_unit(trigger: &Field<'_>, target: &Workload<'_>) -> Vec<Finding> {
-    let unit = |container: &&Container<'_>| container.program.is_some_and(|program| program.is_unit);
+    let unit =
+        |container: &&Container<'_>| container.program.is_some_and(|program| program.is_unit);
     let Some(container) = target.containers.iter().find(unit) else { return Vec::new() };
     let Some(program) = container.program else { return Vec::new() };
     let Some(input) = program.input else {
@@ -78,7 +84,8 @@ fn of_unit(trigger: &Field<'_>, target: &Workload<'_>) -> Vec<Finding> {
     pairs.into_iter().filter_map(differs).collect()
 }
 
-/// KEDA's operator stands in a namespace of its own: a Service needs its full name, and the listener its protocol.
+/// KEDA's operator stands in a namespace of its own: a Service needs its full name, and the
+/// listener its protocol.
 fn of_broker(world: &World<'_>, brokers: &[Broker<'_>], trigger: &Field<'_>) -> Vec<Finding> {
     let metadata = trigger.get("metadata");
     let servers = metadata.get("bootstrapServers");
@@ -86,10 +93,16 @@ fn of_broker(world: &World<'_>, brokers: &[Broker<'_>], trigger: &Field<'_>) -> 
     let mut findings = Vec::new();
     for (host, port) in servers.text().map(addresses).unwrap_or_default() {
         if !host.contains('.') && world.find("Service", host, namespace).is_some() {
-            let full = format!("{host}.{}:{port}", if namespace.is_empty() { "NAMESPACE" } else { namespace });
+            let full = format!(
+                "{host}.{}:{port}",
+                if namespace.is_empty() { "NAMESPACE" } else { namespace }
+            );
             findings.push(
                 servers
-                    .error(ID, format!("KEDA asks from its own namespace, where '{host}' is nobody"))
+                    .error(
+                        ID,
+                        format!("KEDA asks from its own namespace, where '{host}' is nobody"),
+                    )
                     .help(format!("write {full}")),
             );
         }
@@ -100,9 +113,14 @@ fn of_broker(world: &World<'_>, brokers: &[Broker<'_>], trigger: &Field<'_>) -> 
             Way::Listener { listener, .. } => {
                 let security = listener.security.as_deref().unwrap_or_default();
                 let sasl = metadata.get("sasl").text().is_some_and(|sasl| sasl != "none");
-                if security.starts_with("sasl") && !sasl && !trigger.get("authenticationRef").exists() {
+                if security.starts_with("sasl")
+                    && !sasl
+                    && !trigger.get("authenticationRef").exists()
+                {
                     let field = trigger.get("authenticationRef");
-                    findings.push(field.error(ID, format!("the listener {} asks for a login", listener.name)));
+                    findings.push(
+                        field.error(ID, format!("the listener {} asks for a login", listener.name)),
+                    );
                 }
                 continue;
             }

@@ -15,7 +15,8 @@ fn of_workload(workload: &Workload<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let volumes = workload.pod.each("volumes[].name");
     let claims = workload.object.root().each("spec.volumeClaimTemplates[].metadata.name");
-    let names: BTreeSet<&str> = volumes.iter().chain(&claims).filter_map(|name| name.text()).collect();
+    let names: BTreeSet<&str> =
+        volumes.iter().chain(&claims).filter_map(|name| name.text()).collect();
     let mut used = BTreeSet::new();
     for container in &workload.containers {
         let mut paths = BTreeSet::new();
@@ -50,10 +51,21 @@ mod tests {
     #[test]
     fn mounts_and_volumes_belong_together() {
         let volumes = "volumes: [{name: models, emptyDir: {}}, {name: idle, emptyDir: {}}]";
-        let text = pod("volumeMounts: [{name: model, mountPath: /models}, {name: models, mountPath: /models/}]", volumes);
+        let text = pod(
+            "volumeMounts: [{name: model, mountPath: /models}, {name: models, mountPath: /models/}]",
+            volumes,
+        );
         let found = found(&text, "mount");
         assert_eq!(found.len(), 3, "{found:?}");
-        assert!(found.iter().any(|finding| finding.contains("did you mean 'models'?")), "{found:?}");
-        assert!(found.iter().any(|finding| finding.starts_with("warning spec.template.spec.volumes[1].name")), "{found:?}");
+        assert!(
+            found.iter().any(|finding| finding.contains("did you mean 'models'?")),
+            "{found:?}"
+        );
+        assert!(
+            found
+                .iter()
+                .any(|finding| finding.starts_with("warning spec.template.spec.volumes[1].name")),
+            "{found:?}"
+        );
     }
 }

@@ -15,7 +15,9 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     for (workload, container, _) in world.on_the_bus() {
         let Some(setting) = container.setting("MLVI_BROKERS") else { continue };
         for (host, port) in addresses(&setting.value) {
-            let Way::Listener { broker, listener } = follow(world, &brokers, host, port, &workload.object.namespace) else {
+            let Way::Listener { broker, listener } =
+                follow(world, &brokers, host, port, &workload.object.namespace)
+            else {
                 continue;
             };
             let Pods::Workload(place) = broker.pods else { continue };
@@ -38,8 +40,9 @@ fn of_policy(policy: &Object) -> Vec<Finding> {
     let idle = [("Ingress", "spec.ingress"), ("Egress", "spec.egress")];
     let finding = |(name, path): (&str, &str)| {
         let field = policy.at(path);
-        (field.exists() && !has(name))
-            .then(|| field.error(ID, format!("policyTypes does not say {name}: these rules do nothing")))
+        (field.exists() && !has(name)).then(|| {
+            field.error(ID, format!("policyTypes does not say {name}: these rules do nothing"))
+        })
     };
     idle.into_iter().filter_map(finding).collect()
 }
@@ -86,19 +89,35 @@ impl<'a> Policies<'a> {
     fn hop(&self, from: &Workload<'_>, to: &Workload<'_>, port: i64) -> Vec<Finding> {
         let mut findings = Vec::new();
         let out = self.in_force(from, EGRESS);
-        if !out.is_empty() && !out.iter().any(|policy| allows(policy, "egress", "to", to, Some((to, port)), "TCP", port)) {
+        if !out.is_empty()
+            && !out
+                .iter()
+                .any(|policy| allows(policy, "egress", "to", to, Some((to, port)), "TCP", port))
+        {
             findings.push(refusal(
                 out[0],
                 "spec.egress",
-                format!("{} may not go to {} on port {port}", from.object.title(), to.object.title()),
+                format!(
+                    "{} may not go to {} on port {port}",
+                    from.object.title(),
+                    to.object.title()
+                ),
             ));
         }
         let into = self.in_force(to, INGRESS);
-        if !into.is_empty() && !into.iter().any(|policy| allows(policy, "ingress", "from", from, Some((to, port)), "TCP", port)) {
+        if !into.is_empty()
+            && !into.iter().any(|policy| {
+                allows(policy, "ingress", "from", from, Some((to, port)), "TCP", port)
+            })
+        {
             findings.push(refusal(
                 into[0],
                 "spec.ingress",
-                format!("{} may not be reached by {} on port {port}", to.object.title(), from.object.title()),
+                format!(
+                    "{} may not be reached by {} on port {port}",
+                    to.object.title(),
+                    from.object.title()
+                ),
             ));
         }
         findings
@@ -114,7 +133,11 @@ impl<'a> Policies<'a> {
             })
         };
         (!out.is_empty() && !out.iter().any(|policy| open(&policy))).then(|| {
-            refusal(out[0], "spec.egress", format!("{} may not ask the name service (UDP port 53)", workload.object.title()))
+            refusal(
+                out[0],
+                "spec.egress",
+                format!("{} may not ask the name service (UDP port 53)", workload.object.title()),
+            )
         })
     }
 
@@ -124,14 +147,21 @@ impl<'a> Policies<'a> {
         for (workload, container, _) in world.units() {
             let Some((port, _)) = container.listens("MLVI_HTTP_LISTEN") else { continue };
             let into = self.in_force(workload, INGRESS);
-            let open = into
-                .iter()
-                .any(|policy| policy.at("spec.ingress").items().iter().any(|rule| on_port(rule, Some(workload), "TCP", port)));
+            let open = into.iter().any(|policy| {
+                policy
+                    .at("spec.ingress")
+                    .items()
+                    .iter()
+                    .any(|rule| on_port(rule, Some(workload), "TCP", port))
+            });
             if !into.is_empty() && !open {
                 findings.push(refusal(
                     into[0],
                     "spec.ingress",
-                    format!("{} may not be reached on its port {port} by anyone", workload.object.title()),
+                    format!(
+                        "{} may not be reached on its port {port} by anyone",
+                        workload.object.title()
+                    ),
                 ));
             }
         }
@@ -158,7 +188,8 @@ fn allows(
 ) -> bool {
     policy.at("spec").get(direction).items().iter().any(|rule| {
         let listed = rule.get(peers);
-        let fits = listed.items().is_empty() || listed.items().iter().any(|entry| is_peer(entry, peer));
+        let fits =
+            listed.items().is_empty() || listed.items().iter().any(|entry| is_peer(entry, peer));
         fits && on_port(rule, target.map(|(target, _)| target), protocol, port)
     })
 }
@@ -179,7 +210,9 @@ fn on_port(rule: &Field<'_>, target: Option<&Workload<'_>>, protocol: &str, port
             let number = entry.get("port");
             let last = entry.get("endPort").integer();
             let named = |name: &str| {
-                let all = target.into_iter().flat_map(|target| target.containers.iter().flat_map(|container| container.ports()));
+                let all = target.into_iter().flat_map(|target| {
+                    target.containers.iter().flat_map(|container| container.ports())
+                });
                 all.into_iter().any(|(own, number)| own == Some(name) && number == port)
             };
             let fits = match (number.text(), number.integer()) {
@@ -196,12 +229,18 @@ mod tests {
     use crate::testing::{broker, deployment, found};
 
     fn set(policies: &str) -> String {
-        let unit = deployment("a", "image: worker:1, env: [{name: MLVI_BROKERS, value: 'kafka:9092'}]", "");
+        let unit = deployment(
+            "a",
+            "image: worker:1, env: [{name: MLVI_BROKERS, value: 'kafka:9092'}]",
+            "",
+        );
         format!("{}{unit}{policies}", broker())
     }
 
     fn policy(name: &str, spec: &str) -> String {
-        format!("---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}}}\nspec: {spec}\n")
+        format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+        )
     }
 
     #[test]
@@ -211,13 +250,20 @@ mod tests {
             "out",
             "{podSelector: {matchLabels: {app: a}}, policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: kafka}}}], ports: [{port: 9092}]}]}",
         );
-        let names = policy("names", "{podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 53, protocol: UDP}]}]}");
+        let names = policy(
+            "names",
+            "{podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 53, protocol: UDP}]}]}",
+        );
         let into = policy(
             "into",
             "{podSelector: {matchLabels: {app: kafka}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {app: a}}}], ports: [{port: site}]}]}",
         );
-        let faults =
-            |policies: &[&String]| found(&set(&policies.iter().map(|text| text.as_str()).collect::<String>()), "network-policy");
+        let faults = |policies: &[&String]| {
+            found(
+                &set(&policies.iter().map(|text| text.as_str()).collect::<String>()),
+                "network-policy",
+            )
+        };
         assert_eq!(faults(&[]), Vec::<String>::new());
         assert_eq!(faults(&[&deny]).len(), 3);
         assert_eq!(faults(&[&deny, &out, &names, &into]), Vec::<String>::new());

@@ -1,4 +1,5 @@
-//! Replicas against partitions: a partition has one reader of a group, so that more replicas than partitions do nothing.
+//! Replicas against partitions: a partition has one reader of a group, so that more replicas than
+//! partitions do nothing.
 
 use super::topics;
 use crate::finding::Finding;
@@ -11,14 +12,25 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     for (workload, container, program) in world.units() {
         let Some(input) = program.input else { continue };
         let made = maker(world).and_then(|maker| maker.partitions);
-        let Some(count) = made.or_else(|| partitions(container.setting("MLVI_PARTITIONS"))) else { continue };
+        let Some(count) = made.or_else(|| partitions(container.setting("MLVI_PARTITIONS"))) else {
+            continue;
+        };
         let topic = topics::prefix_of(container).map(|prefix| format!("{prefix}.{}", input.topic));
         // a topic of Strimzi has its own number
-        let own = topic.as_ref().and_then(|topic| topics::of_strimzi(world).into_iter().find(|(name, _)| name == topic));
-        let count = own.as_ref().and_then(|(_, object)| object.at("spec.partitions").integer()).unwrap_or(count);
+        let own = topic.as_ref().and_then(|topic| {
+            topics::of_strimzi(world).into_iter().find(|(name, _)| name == topic)
+        });
+        let count = own
+            .as_ref()
+            .and_then(|(_, object)| object.at("spec.partitions").integer())
+            .unwrap_or(count);
         let most = match world.scaler_of(workload.object) {
             Some(scaler) => Some((scaler.max, scaler.max_field.clone())),
-            None => workload.object.at("spec.replicas").integer().map(|replicas| (replicas, workload.object.at("spec.replicas"))),
+            None => workload
+                .object
+                .at("spec.replicas")
+                .integer()
+                .map(|replicas| (replicas, workload.object.at("spec.replicas"))),
         };
         if let Some((most, field)) = most.filter(|(most, _)| *most > count) {
             let topic = topic.unwrap_or_else(|| input.topic.to_owned());
@@ -40,8 +52,9 @@ struct Maker {
 }
 
 fn maker(world: &World<'_>) -> Option<Maker> {
-    let (_, container) =
-        world.containers().find(|(_, container)| container.program.is_some() && container.runs(&["topics", "create"]))?;
+    let (_, container) = world.containers().find(|(_, container)| {
+        container.program.is_some() && container.runs(&["topics", "create"])
+    })?;
     Some(Maker { partitions: partitions(container.setting("MLVI_PARTITIONS")) })
 }
 
@@ -53,7 +66,9 @@ fn partitions(setting: Option<Setting<'_>>) -> Option<i64> {
 fn differing(world: &World<'_>) -> Vec<Finding> {
     let settings: Vec<(String, Setting<'_>)> = world
         .on_the_bus()
-        .filter_map(|(workload, container, _)| Some((workload.object.title(), container.setting("MLVI_PARTITIONS")?)))
+        .filter_map(|(workload, container, _)| {
+            Some((workload.object.title(), container.setting("MLVI_PARTITIONS")?))
+        })
         .collect();
     let Some((first, expected)) = settings.first() else { return Vec::new() };
     let others = settings.iter().filter(|(_, setting)| setting.value != expected.value);
@@ -73,17 +88,32 @@ mod tests {
 
     #[test]
     fn no_more_replicas_than_partitions() {
-        let set = |partitions: u32| deployment("worker", &format!("env: [{{name: MLVI_PARTITIONS, value: '{partitions}'}}]"), "");
+        let set = |partitions: u32| {
+            deployment(
+                "worker",
+                &format!("env: [{{name: MLVI_PARTITIONS, value: '{partitions}'}}]"),
+                "",
+            )
+        };
         let scaler = hpa("worker", "worker", 1, 8);
         assert!(found(&(set(8) + &scaler), "partitions").is_empty());
         let found = found(&(set(6) + &scaler), "partitions");
-        assert!(found[0].starts_with("error spec.maxReplicas") && found[0].contains("2 of them"), "{found:?}");
+        assert!(
+            found[0].starts_with("error spec.maxReplicas") && found[0].contains("2 of them"),
+            "{found:?}"
+        );
     }
 
     #[test]
     fn all_make_topics_alike() {
         let one = |name: &str, partitions: u32| {
-            deployment(name, &format!("image: worker:1, env: [{{name: MLVI_PARTITIONS, value: '{partitions}'}}]"), "")
+            deployment(
+                name,
+                &format!(
+                    "image: worker:1, env: [{{name: MLVI_PARTITIONS, value: '{partitions}'}}]"
+                ),
+                "",
+            )
         };
         assert!(found(&(one("a", 3) + &one("b", 3)), "partitions").is_empty());
         assert_eq!(found(&(one("a", 3) + &one("b", 4)), "partitions").len(), 1);

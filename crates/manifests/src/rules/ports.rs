@@ -27,7 +27,11 @@ fn of_service(world: &World<'_>, service: &Object) -> Vec<Finding> {
     let mut findings = Vec::new();
     for entry in service.at("spec.ports").items() {
         let target = entry.get("targetPort");
-        let (port, place) = if target.exists() { (target.clone(), target) } else { (entry.get("port"), entry.get("port")) };
+        let (port, place) = if target.exists() {
+            (target.clone(), target)
+        } else {
+            (entry.get("port"), entry.get("port"))
+        };
         for workload in &pods {
             let known: Vec<(Option<&str>, i64)> = served(workload);
             let there = match port.text() {
@@ -35,8 +39,11 @@ fn of_service(world: &World<'_>, service: &Object) -> Vec<Finding> {
                 None => known.iter().any(|(_, own)| Some(*own) == port.integer()),
             };
             if !there {
-                let message =
-                    format!("no container of {} has the port {}", workload.object.title(), port.scalar().unwrap_or_default());
+                let message = format!(
+                    "no container of {} has the port {}",
+                    workload.object.title(),
+                    port.scalar().unwrap_or_default()
+                );
                 findings.push(place.error(ID, message).help(format!("it has: {}", listed(&known))));
             }
         }
@@ -49,7 +56,8 @@ fn served<'a>(workload: &Workload<'a>) -> Vec<(Option<&'a str>, i64)> {
     let containers = workload.containers.iter().filter(|container| !container.is_init);
     let mut ports: Vec<_> = containers.clone().flat_map(Container::ports).collect();
     for container in containers {
-        let listens = LISTENS.iter().filter_map(|variable| container.listens(variable)).map(|(port, _)| port);
+        let listens =
+            LISTENS.iter().filter_map(|variable| container.listens(variable)).map(|(port, _)| port);
         for port in listens {
             if !ports.iter().any(|(_, own)| *own == port) {
                 ports.push((None, port));
@@ -60,8 +68,14 @@ fn served<'a>(workload: &Workload<'a>) -> Vec<(Option<&'a str>, i64)> {
 }
 
 pub(super) fn listed(ports: &[(Option<&str>, i64)]) -> String {
-    let one = |(name, number): &(Option<&str>, i64)| name.map_or(number.to_string(), |name| format!("{name} ({number})"));
-    if ports.is_empty() { "none".into() } else { ports.iter().map(one).collect::<Vec<_>>().join(", ") }
+    let one = |(name, number): &(Option<&str>, i64)| {
+        name.map_or(number.to_string(), |name| format!("{name} ({number})"))
+    };
+    if ports.is_empty() {
+        "none".into()
+    } else {
+        ports.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
 }
 
 fn of_ingress(world: &World<'_>, ingress: &Object) -> Vec<Finding> {
@@ -90,32 +104,48 @@ fn of_monitor(world: &World<'_>, object: &Object) -> Vec<Finding> {
         let pods = world.selected(&selector, &object.namespace);
         pods.iter().flat_map(|workload| served(workload)).filter_map(|(name, _)| name).collect()
     } else {
-        let fits = |service: &&Object| crate::labels::fit(&selector, &crate::labels::of(&service.at("metadata.labels")));
+        let fits = |service: &&Object| {
+            crate::labels::fit(&selector, &crate::labels::of(&service.at("metadata.labels")))
+        };
         let services: Vec<&Object> = world.of_kind("Service").filter(fits).collect();
-        services.iter().flat_map(|service| service.root().each("spec.ports[].name")).filter_map(|name| name.text()).collect()
+        services
+            .iter()
+            .flat_map(|service| service.root().each("spec.ports[].name"))
+            .filter_map(|name| name.text())
+            .collect()
     };
     // a selector that fits nothing is another rule's
     if names.is_empty() {
         return Vec::new();
     }
-    let absent = object.root().each(pattern).into_iter().filter(|port| port.text().is_some_and(|port| !names.contains(&port)));
+    let absent = object
+        .root()
+        .each(pattern)
+        .into_iter()
+        .filter(|port| port.text().is_some_and(|port| !names.contains(&port)));
     absent
         .map(|port| {
-            port.error(ID, "what this monitor selects has no port of this name").help(format!("there are: {}", names.join(", ")))
+            port.error(ID, "what this monitor selects has no port of this name")
+                .help(format!("there are: {}", names.join(", ")))
         })
         .collect()
 }
 
 /// A port that a unit declares without listening there.
 fn of_container(container: &Container<'_>) -> Vec<Finding> {
-    let listens: Vec<i64> = LISTENS.iter().filter_map(|variable| container.listens(variable)).map(|(port, _)| port).collect();
+    let listens: Vec<i64> = LISTENS
+        .iter()
+        .filter_map(|variable| container.listens(variable))
+        .map(|(port, _)| port)
+        .collect();
     if listens.is_empty() {
         return Vec::new();
     }
     let ports = container.field.each("ports[].containerPort").into_iter();
     let idle = ports.filter(|port| port.integer().is_some_and(|port| !listens.contains(&port)));
     let own = listens.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
-    idle.map(|port| port.error(ID, format!("the unit does not listen here: it listens on {own}"))).collect()
+    idle.map(|port| port.error(ID, format!("the unit does not listen here: it listens on {own}")))
+        .collect()
 }
 
 /// Names of ports are those of a whole pod.
@@ -126,7 +156,9 @@ fn of_names(workload: &Workload<'_>) -> Vec<Finding> {
         (name.exists() && before).then(|| name.error(ID, "two ports of this pod have this name"))
     };
     let long = |name: &Field<'_>| {
-        name.text().filter(|text| text.len() > 15).map(|_| name.error(ID, "a port's name has at most 15 characters"))
+        name.text()
+            .filter(|text| text.len() > 15)
+            .map(|_| name.error(ID, "a port's name has at most 15 characters"))
     };
     names.iter().enumerate().filter_map(twice).chain(names.iter().filter_map(long)).collect()
 }

@@ -10,10 +10,13 @@ pub(super) const ID: &str = "probe";
 const PROBES: [&str; 3] = ["startupProbe", "readinessProbe", "livenessProbe"];
 
 pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
-    let all = world
-        .containers()
-        .flat_map(|(_, container)| PROBES.iter().filter_map(|probe| port_name(container, &container.field.get(probe))));
-    let units = world.units().filter(|(_, container, _)| !container.is_init).flat_map(|(_, container, _)| of_unit(container));
+    let all = world.containers().flat_map(|(_, container)| {
+        PROBES.iter().filter_map(|probe| port_name(container, &container.field.get(probe)))
+    });
+    let units = world
+        .units()
+        .filter(|(_, container, _)| !container.is_init)
+        .flat_map(|(_, container, _)| of_unit(container));
     all.chain(units).collect()
 }
 
@@ -23,12 +26,17 @@ fn port_name(container: &Container<'_>, probe: &Field<'_>) -> Option<Finding> {
     let name = port.text()?;
     let ports = container.ports();
     let known = ports.iter().any(|(own, _)| *own == Some(name));
-    (!known)
-        .then(|| port.error(ID, format!("this container has no port named '{name}'")).help(format!("it has: {}", listed(&ports))))
+    (!known).then(|| {
+        port.error(ID, format!("this container has no port named '{name}'"))
+            .help(format!("it has: {}", listed(&ports)))
+    })
 }
 
 fn port_of<'a>(probe: &Field<'a>) -> Option<Field<'a>> {
-    ["httpGet.port", "tcpSocket.port", "grpc.port"].iter().map(|path| probe.at(path)).find(Field::exists)
+    ["httpGet.port", "tcpSocket.port", "grpc.port"]
+        .iter()
+        .map(|path| probe.at(path))
+        .find(Field::exists)
 }
 
 fn of_unit(container: &Container<'_>) -> Vec<Finding> {
@@ -43,7 +51,11 @@ fn of_unit(container: &Container<'_>) -> Vec<Finding> {
                 _ => continue,
             };
             let path = if name == "livenessProbe" { "/livez" } else { "/readyz" };
-            findings.push(probe.warning(ID, message).help(format!("httpGet: {{path: {path}, port: {admin}}}")));
+            findings.push(
+                probe
+                    .warning(ID, message)
+                    .help(format!("httpGet: {{path: {path}, port: {admin}}}")),
+            );
             continue;
         }
         let get = probe.get("httpGet");
@@ -51,12 +63,19 @@ fn of_unit(container: &Container<'_>) -> Vec<Finding> {
             continue;
         }
         let number = |port: &Field<'_>| match port.text() {
-            Some(name) => container.ports().iter().find(|(own, _)| *own == Some(name)).map(|(_, number)| *number),
+            Some(name) => container
+                .ports()
+                .iter()
+                .find(|(own, _)| *own == Some(name))
+                .map(|(_, number)| *number),
             None => port.integer(),
         };
         let port = get.get("port");
         if number(&port).is_some_and(|number| number != admin) {
-            findings.push(port.error(ID, format!("the unit answers probes on its admin port {admin} (MLVI_ADMIN_LISTEN)")));
+            findings.push(port.error(
+                ID,
+                format!("the unit answers probes on its admin port {admin} (MLVI_ADMIN_LISTEN)"),
+            ));
         }
         findings.extend(path(name, &get.get("path")));
     }
@@ -90,17 +109,23 @@ mod tests {
         let cases = [
             ("livenessProbe: {httpGet: {path: /livez, port: 9600}}", ""),
             ("livenessProbe: {httpGet: {path: /readyz, port: 9600}}", "livenessProbe.httpGet.path"),
-            ("livenessProbe: {httpGet: {path: /healthz, port: 9600}}", "livenessProbe.httpGet.path"),
+            (
+                "livenessProbe: {httpGet: {path: /healthz, port: 9600}}",
+                "livenessProbe.httpGet.path",
+            ),
             ("livenessProbe: {httpGet: {path: /livez, port: 9601}}", "livenessProbe.httpGet.port"),
             ("livenessProbe: {httpGet: {path: /livez, port: amdin}}", "livenessProbe.httpGet.port"),
             ("imagePullPolicy: Always", "livenessProbe"),
         ];
         for (probe, field) in cases {
-            let container = format!("ports: [{{name: admin, containerPort: 9600}}], {good}, {probe}");
+            let container =
+                format!("ports: [{{name: admin, containerPort: 9600}}], {good}, {probe}");
             let found = found(&deployment("worker", &container, ""), "probe");
             match field {
                 "" => assert!(found.is_empty(), "{found:?}"),
-                field => assert!(found.len() == 1 && found[0].contains(field), "{probe}: {found:?}"),
+                field => {
+                    assert!(found.len() == 1 && found[0].contains(field), "{probe}: {found:?}")
+                }
             }
         }
     }

@@ -29,13 +29,27 @@ const OF_PODS: [&str; 4] = [
 const OF_CONTAINERS: [&str; 2] = ["resources.requests.*", "resources.limits.*"];
 
 pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
-    let of_objects = world.objects.iter().flat_map(|object| OF_OBJECTS.iter().flat_map(|pattern| object.root().each(pattern)));
-    let of_pods = world.workloads.iter().flat_map(|workload| OF_PODS.iter().flat_map(|pattern| workload.pod.each(pattern)));
-    let of_containers =
-        world.containers().flat_map(|(_, container)| OF_CONTAINERS.iter().flat_map(|pattern| container.field.each(pattern)));
-    let mut findings: Vec<Finding> =
-        of_objects.chain(of_pods).chain(of_containers).filter_map(|field| unreadable(&field)).collect();
-    findings.extend(world.containers().flat_map(|(_, container)| above_limit(&container.field.get("resources"))));
+    let of_objects = world
+        .objects
+        .iter()
+        .flat_map(|object| OF_OBJECTS.iter().flat_map(|pattern| object.root().each(pattern)));
+    let of_pods = world
+        .workloads
+        .iter()
+        .flat_map(|workload| OF_PODS.iter().flat_map(|pattern| workload.pod.each(pattern)));
+    let of_containers = world.containers().flat_map(|(_, container)| {
+        OF_CONTAINERS.iter().flat_map(|pattern| container.field.each(pattern))
+    });
+    let mut findings: Vec<Finding> = of_objects
+        .chain(of_pods)
+        .chain(of_containers)
+        .filter_map(|field| unreadable(&field))
+        .collect();
+    findings.extend(
+        world
+            .containers()
+            .flat_map(|(_, container)| above_limit(&container.field.get("resources"))),
+    );
     findings
 }
 
@@ -44,11 +58,11 @@ fn unreadable(field: &Field<'_>) -> Option<Finding> {
     match number(&text) {
         Some(value) if value >= 0.0 => None,
         Some(_) => Some(field.error(ID, format!("'{text}' is negative"))),
-        None => Some(
-            field
-                .error(ID, format!("'{text}' is not a quantity"))
-                .help("a number with one of m, k, M, G, Ki, Mi, Gi and so on, e.g. 250m, 1.5, 64Mi"),
-        ),
+        None => {
+            Some(field.error(ID, format!("'{text}' is not a quantity")).help(
+                "a number with one of m, k, M, G, Ki, Mi, Gi and so on, e.g. 250m, 1.5, 64Mi",
+            ))
+        }
     }
 }
 
@@ -75,10 +89,14 @@ mod tests {
 
     #[test]
     fn quantities_are_read_and_compared() {
-        let found = |resources: &str| found_in_container(&format!("resources: {resources}"), "quantity");
+        let found =
+            |resources: &str| found_in_container(&format!("resources: {resources}"), "quantity");
         assert!(found("{requests: {cpu: 250m, memory: 64Mi}, limits: {memory: 64Mi}}").is_empty());
         assert!(found("{requests: {memory: 64MB}}")[0].contains("'64MB' is not a quantity"));
-        assert!(found("{requests: {memory: 65Mi}, limits: {memory: 64Mi}}")[0].contains("above the limit"));
+        assert!(
+            found("{requests: {memory: 65Mi}, limits: {memory: 64Mi}}")[0]
+                .contains("above the limit")
+        );
         assert!(found("{requests: {cpu: -1}}")[0].contains("negative"));
     }
 }

@@ -17,18 +17,24 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
         let Some((voters, field)) = voters_of(&broker, workload) else { continue };
         let voters: Vec<(&str, i64)> = voters.split(',').filter_map(voter).collect();
         findings.extend(count(workload, voters.len(), &field));
-        findings.extend(voters.iter().filter_map(|(host, port)| unreached(world, workload, host, *port, &field)));
+        findings.extend(
+            voters
+                .iter()
+                .filter_map(|(host, port)| unreached(world, workload, host, *port, &field)),
+        );
     }
     findings
 }
 
-/// The list `ID@HOST:PORT,…`, and where it is set: often in a variable that the properties name as `${env:NAME}`.
+/// The list `ID@HOST:PORT,…`, and where it is set: often in a variable that the properties name as
+/// `${env:NAME}`.
 fn voters_of<'a>(broker: &Broker<'a>, workload: &Workload<'a>) -> Option<(String, Field<'a>)> {
     let (text, field) = broker.properties.get(VOTERS)?;
     let Some(name) = text.strip_prefix("${env:").and_then(|rest| rest.strip_suffix('}')) else {
         return Some((text.to_owned(), field.clone()));
     };
-    let variable = workload.containers.iter().find_map(|container| container.environment.get(name))?;
+    let variable =
+        workload.containers.iter().find_map(|container| container.environment.get(name))?;
     Some((variable.value.clone()?, variable.field.clone()))
 }
 
@@ -43,12 +49,24 @@ fn count(workload: &Workload<'_>, voters: usize, field: &Field<'_>) -> Option<Fi
     let fits = i64::try_from(voters).is_ok_and(|voters| voters == replicas);
     (workload.object.kind == "StatefulSet" && voters > 0 && !fits).then(|| {
         field
-            .error(ID, format!("{} has {replicas} pods, and there are {voters} voters", workload.object.title()))
+            .error(
+                ID,
+                format!(
+                    "{} has {replicas} pods, and there are {voters} voters",
+                    workload.object.title()
+                ),
+            )
             .help("each pod is a voter, and each voter a pod")
     })
 }
 
-fn unreached(world: &World<'_>, workload: &Workload<'_>, host: &str, port: i64, field: &Field<'_>) -> Option<Finding> {
+fn unreached(
+    world: &World<'_>,
+    workload: &Workload<'_>,
+    host: &str,
+    port: i64,
+    field: &Field<'_>,
+) -> Option<Finding> {
     // a pod knows its own name without asking anybody, and one alone asks for no other
     if workload.replicas() == 1 && workload.has_pod(host) {
         return None;
@@ -56,7 +74,9 @@ fn unreached(world: &World<'_>, workload: &Workload<'_>, host: &str, port: i64, 
     let error = |message: String| Some(field.error(ID, format!("{host}: {message}")));
     let service = match service_of(world, host, &workload.object.namespace) {
         None => return None,
-        Some(Err(name)) => return error(format!("there is no Service '{name}' among these objects")),
+        Some(Err(name)) => {
+            return error(format!("there is no Service '{name}' among these objects"));
+        }
         Some(Ok(service)) => service,
     };
     if !leads_to(service, port) {
@@ -96,13 +116,20 @@ mod tests {
         const OPEN: &str = "publishNotReadyAddresses: true,";
         let set = |replicas: u32, voters: &str, services: &str| {
             let broker = broker()
-                .replace("listeners=SITE:", &format!("controller.quorum.voters={voters}\n    listeners=SITE:"))
-                .replace("serviceName: kafka", &format!("serviceName: kafka\n  replicas: {replicas}"));
+                .replace(
+                    "listeners=SITE:",
+                    &format!("controller.quorum.voters={voters}\n    listeners=SITE:"),
+                )
+                .replace(
+                    "serviceName: kafka",
+                    &format!("serviceName: kafka\n  replicas: {replicas}"),
+                );
             found(&(broker + services), "broker-quorum")
         };
         let both = of_pod("kafka-0", OPEN) + &of_pod("kafka-1", OPEN);
         let shy = of_pod("kafka-0", OPEN) + &of_pod("kafka-1", "");
-        let headless = of_pod("kafka-0", OPEN) + &of_pod("kafka-1", &format!("{OPEN} clusterIP: None,"));
+        let headless =
+            of_pod("kafka-0", OPEN) + &of_pod("kafka-1", &format!("{OPEN} clusterIP: None,"));
         let two = "0@kafka-0:9093,1@kafka-1.mlvi.svc:9093";
         let cases = [
             (1, "0@kafka-0:9093", "", ""),
@@ -126,13 +153,18 @@ mod tests {
 
     #[test]
     fn voters_may_stand_in_a_variable() {
-        let env = "image: kafka:4\n        env: [{name: VOTERS, value: '0@kafka-0:9093,1@kafka-1:9093'}]";
+        let env =
+            "image: kafka:4\n        env: [{name: VOTERS, value: '0@kafka-0:9093,1@kafka-1:9093'}]";
         let set = broker()
-            .replace("listeners=SITE:", "controller.quorum.voters=${env:VOTERS}\n    listeners=SITE:")
+            .replace(
+                "listeners=SITE:",
+                "controller.quorum.voters=${env:VOTERS}\n    listeners=SITE:",
+            )
             .replace("image: kafka:4", env);
         let found = found(&set, "broker-quorum");
         assert!(
-            found.iter().any(|finding| finding.contains("env[0].value") && finding.contains("there are 2 voters")),
+            found.iter().any(|finding| finding.contains("env[0].value")
+                && finding.contains("there are 2 voters")),
             "{found:?}"
         );
     }

@@ -46,12 +46,16 @@ pub(super) fn objects(world: &World<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for workload in &world.workloads {
         for (pattern, kind) in OF_PODS {
-            findings.extend(workload.pod.each(pattern).iter().filter_map(|field| missing(world, field, kind)));
+            findings.extend(
+                workload.pod.each(pattern).iter().filter_map(|field| missing(world, field, kind)),
+            );
         }
     }
     for object in world.objects {
         for (_, pattern, kind) in OF_OBJECTS.iter().filter(|(of, ..)| *of == object.kind) {
-            findings.extend(object.root().each(pattern).iter().filter_map(|field| missing(world, field, kind)));
+            findings.extend(
+                object.root().each(pattern).iter().filter_map(|field| missing(world, field, kind)),
+            );
         }
         if object.kind == "RoleBinding" {
             findings.extend(role(world, object));
@@ -64,7 +68,9 @@ pub(super) fn objects(world: &World<'_>) -> Vec<Finding> {
 /// A Secret that is made beside the objects is told once, not for each pod that mounts it.
 fn once_each(findings: Vec<Finding>) -> Vec<Finding> {
     let mut told: HashSet<String> = HashSet::new();
-    let mut is_new = |finding: &Finding| told.insert(finding.message.clone()) || finding.severity != Severity::Note;
+    let mut is_new = |finding: &Finding| {
+        told.insert(finding.message.clone()) || finding.severity != Severity::Note
+    };
     findings.into_iter().filter(|finding| is_new(finding)).collect()
 }
 
@@ -87,14 +93,18 @@ fn missing(world: &World<'_>, field: &Field<'_>, kind: &str) -> Option<Finding> 
     if kind == "Secret" {
         return of_secret(world, field, name);
     }
-    if kind == "TriggerAuthentication" && beside(field, "kind").is_some_and(|kind| kind == "ClusterTriggerAuthentication") {
+    if kind == "TriggerAuthentication"
+        && beside(field, "kind").is_some_and(|kind| kind == "ClusterTriggerAuthentication")
+    {
         return None;
     }
     let finding = field.error(ID, format!("there is no {kind} '{name}' among these objects"));
     let mut names = world.of_kind(kind).map(|object| object.name.as_str());
     Some(finding.help(match similar(name, &mut names) {
         Some(meant) => format!("did you mean '{meant}'?"),
-        None => "if it stands elsewhere, check the two folders together: mlvi check DIR DIR".to_owned(),
+        None => {
+            "if it stands elsewhere, check the two folders together: mlvi check DIR DIR".to_owned()
+        }
     }))
 }
 
@@ -107,7 +117,10 @@ fn of_secret(world: &World<'_>, field: &Field<'_>, name: &str) -> Option<Finding
         let note = field.note(ID, format!("the Secret '{name}' is made beside these objects"));
         return Some(note.help(format!("it is made by: {}", world.knowledge.secrets_command)));
     }
-    let finding = field.warning(ID, format!("there is no Secret '{name}' among these objects, and nothing here makes it"));
+    let finding = field.warning(
+        ID,
+        format!("there is no Secret '{name}' among these objects, and nothing here makes it"),
+    );
     Some(match similar(name, &mut names()) {
         Some(meant) => finding.help(format!("did you mean '{meant}'?")),
         None => finding.help("create it before these objects are applied"),
@@ -140,15 +153,18 @@ fn subjects(world: &World<'_>, binding: &Object) -> Vec<Finding> {
         }
         let namespace = subject.get("namespace");
         if !namespace.exists() && subject.object.namespace.is_empty() {
-            findings.push(namespace.error(ID, "a ServiceAccount that is bound needs its namespace"));
+            findings
+                .push(namespace.error(ID, "a ServiceAccount that is bound needs its namespace"));
         }
         let own = namespace.text().unwrap_or(&binding.namespace);
         let name = subject.get("name").text().unwrap_or_default();
         if own == binding.namespace || binding.namespace.is_empty() {
             let known = name == "default" || world.find("ServiceAccount", name, own).is_some();
             if !known {
-                findings
-                    .push(subject.get("name").error(ID, format!("there is no ServiceAccount '{name}' in the namespace '{own}'")));
+                findings.push(subject.get("name").error(
+                    ID,
+                    format!("there is no ServiceAccount '{name}' in the namespace '{own}'"),
+                ));
             }
         }
     }
@@ -185,21 +201,33 @@ pub(super) fn keys(world: &World<'_>) -> Vec<Finding> {
     findings
 }
 
-fn missing_keys(world: &World<'_>, reference: &Field<'_>, name: &str, key: &str, kind: &str) -> Vec<Finding> {
+fn missing_keys(
+    world: &World<'_>,
+    reference: &Field<'_>,
+    name: &str,
+    key: &str,
+    kind: &str,
+) -> Vec<Finding> {
     let Some(name) = reference.get(name).text() else { return Vec::new() };
     let namespace = &reference.object.namespace;
     let known: Option<Vec<String>> = match kind {
         "Secret" => secret_keys(world, name, namespace),
         _ => world.find(kind, name, namespace).map(|config| {
-            let parts = ["data", "binaryData"].map(|part| config.at(part).entries()).into_iter().flatten();
+            let parts =
+                ["data", "binaryData"].map(|part| config.at(part).entries()).into_iter().flatten();
             parts.map(|(key, _)| key.to_owned()).collect()
         }),
     };
-    let Some(known) = known.filter(|_| reference.get("optional").flag() != Some(true)) else { return Vec::new() };
-    let absent =
-        reference.each(key).into_iter().filter(|field| field.text().is_some_and(|key| !known.iter().any(|own| own == key)));
+    let Some(known) = known.filter(|_| reference.get("optional").flag() != Some(true)) else {
+        return Vec::new();
+    };
+    let absent = reference
+        .each(key)
+        .into_iter()
+        .filter(|field| field.text().is_some_and(|key| !known.iter().any(|own| own == key)));
     let finding = |field: Field<'_>| {
-        let message = format!("the {kind} '{name}' has no key '{}'", field.text().unwrap_or_default());
+        let message =
+            format!("the {kind} '{name}' has no key '{}'", field.text().unwrap_or_default());
         field.error(KEY, message).help(format!("it has: {}", known.join(", ")))
     };
     absent.map(finding).collect()
@@ -217,7 +245,11 @@ mod tests {
         );
         let found = found(&text, "missing-object");
         assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].contains("ServiceAccount 'none'") || found[1].contains("ServiceAccount 'none'"), "{found:?}");
+        assert!(
+            found[0].contains("ServiceAccount 'none'")
+                || found[1].contains("ServiceAccount 'none'"),
+            "{found:?}"
+        );
         // what the cluster did not show may be there
         let found = found_live(&text, "missing-object", &["serviceaccounts"]);
         assert!(found.len() == 1 && found[0].contains("ConfigMap 'none'"), "{found:?}");
@@ -226,18 +258,26 @@ mod tests {
     #[test]
     fn a_priority_is_one_that_is_there() {
         let classes = "---\napiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: first}\nvalue: 5\n";
-        let of = |name: &str| pod("imagePullPolicy: Always", &format!("priorityClassName: {name}")) + classes;
+        let of = |name: &str| {
+            pod("imagePullPolicy: Always", &format!("priorityClassName: {name}")) + classes
+        };
         for name in ["first", "system-node-critical"] {
             assert_eq!(found(&of(name), "missing-object"), Vec::<String>::new(), "{name}");
         }
         let wrong = found(&of("fist"), "missing-object");
         assert!(wrong.len() == 1 && wrong[0].contains("did you mean 'first'?"), "{wrong:?}");
-        assert_eq!(found_live(&of("other"), "missing-object", &["priorityclasses"]), Vec::<String>::new());
+        assert_eq!(
+            found_live(&of("other"), "missing-object", &["priorityclasses"]),
+            Vec::<String>::new()
+        );
     }
 
     #[test]
     fn a_secret_that_is_made_beside_is_a_note_and_its_keys_are_known() {
-        let text = pod("env: [{name: A, valueFrom: {secretKeyRef: {name: login, key: user}}}]", "restartPolicy: Always");
+        let text = pod(
+            "env: [{name: A, valueFrom: {secretKeyRef: {name: login, key: user}}}]",
+            "restartPolicy: Always",
+        );
         assert!(found(&text, "missing-object")[0].starts_with("note "));
         let text = found(&text, "missing-key");
         assert!(text[0].contains("has no key 'user'"), "{text:?}");

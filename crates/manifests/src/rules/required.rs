@@ -8,13 +8,30 @@ pub(super) const ID: &str = "required-field";
 
 /// Kinds, and patterns of what they must have. `template` stands for the pods' description.
 const REQUIRED: &[(&str, &[&str])] = &[
-    ("Deployment", &["spec.selector", "spec.template.metadata.labels", "spec.template.spec.containers"]),
-    ("StatefulSet", &["spec.selector", "spec.serviceName", "spec.template.metadata.labels", "spec.template.spec.containers"]),
-    ("DaemonSet", &["spec.selector", "spec.template.metadata.labels", "spec.template.spec.containers"]),
+    (
+        "Deployment",
+        &["spec.selector", "spec.template.metadata.labels", "spec.template.spec.containers"],
+    ),
+    (
+        "StatefulSet",
+        &[
+            "spec.selector",
+            "spec.serviceName",
+            "spec.template.metadata.labels",
+            "spec.template.spec.containers",
+        ],
+    ),
+    (
+        "DaemonSet",
+        &["spec.selector", "spec.template.metadata.labels", "spec.template.spec.containers"],
+    ),
     ("Job", &["spec.template.spec.containers", "spec.template.spec.restartPolicy"]),
     ("CronJob", &["spec.schedule", "spec.jobTemplate.spec.template.spec.containers"]),
     ("Service", &["spec.ports[].port"]),
-    ("HorizontalPodAutoscaler", &["spec.maxReplicas", "spec.scaleTargetRef.kind", "spec.scaleTargetRef.name"]),
+    (
+        "HorizontalPodAutoscaler",
+        &["spec.maxReplicas", "spec.scaleTargetRef.kind", "spec.scaleTargetRef.name"],
+    ),
     ("PodDisruptionBudget", &["spec.selector"]),
     ("NetworkPolicy", &["spec"]),
     ("Role", &["rules[].verbs"]),
@@ -47,7 +64,9 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     }
     for workload in &world.workloads {
         let places = OF_PODS.iter().flat_map(|pattern| workload.pod.each(pattern));
-        findings.extend(places.filter(|field| !field.exists()).map(|field| field.error(ID, "this must be set")));
+        findings.extend(
+            places.filter(|field| !field.exists()).map(|field| field.error(ID, "this must be set")),
+        );
     }
     findings
 }
@@ -55,7 +74,11 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
 fn every_missing(object: &Object, pattern: &str) -> Vec<Finding> {
     if pattern.contains("[]") {
         let fields = object.root().each(pattern);
-        return fields.into_iter().filter(|field| !field.exists()).map(|field| field.error(ID, "this must be set")).collect();
+        return fields
+            .into_iter()
+            .filter(|field| !field.exists())
+            .map(|field| field.error(ID, "this must be set"))
+            .collect();
     }
     missing(object, pattern).into_iter().collect()
 }
@@ -75,6 +98,9 @@ mod tests {
                     spec: {template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a}]}}}\n";
         let found = found(text, "required-field");
         assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].contains("spec.selector") && found[1].contains("containers[0].image"), "{found:?}");
+        assert!(
+            found[0].contains("spec.selector") && found[1].contains("containers[0].image"),
+            "{found:?}"
+        );
     }
 }

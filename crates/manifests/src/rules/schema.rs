@@ -12,7 +12,8 @@ pub(super) const API_VERSION: &str = "api-version";
 pub(super) const FIELD: &str = "unknown-field";
 pub(super) const TYPE: &str = "wrong-type";
 
-/// Versions that were served once: the kind, the version, the present one, and the release that dropped it.
+/// Versions that were served once: the kind, the version, the present one, and the release that
+/// dropped it.
 const GONE: [(&str, &str, &str, &str); 15] = [
     ("HorizontalPodAutoscaler", "autoscaling/v2beta1", "autoscaling/v2", "1.25"),
     ("HorizontalPodAutoscaler", "autoscaling/v2beta2", "autoscaling/v2", "1.26"),
@@ -48,13 +49,19 @@ pub(super) fn api_versions(world: &World<'_>) -> Vec<Finding> {
 fn api_version(object: &Object) -> Option<Finding> {
     let (version, kind) = (object.api_version.as_str(), object.kind.as_str());
     let field = object.at("apiVersion");
-    if let Some((.., now, dropped)) = GONE.iter().find(|(of, old, ..)| *of == kind && *old == version) {
+    if let Some((.., now, dropped)) =
+        GONE.iter().find(|(of, old, ..)| *of == kind && *old == version)
+    {
         let message = format!("{version} is not served any more since Kubernetes {dropped}");
         return Some(field.error(API_VERSION, message).help(format!("write apiVersion: {now}")));
     }
     if (version, kind) == ("autoscaling/v1", "HorizontalPodAutoscaler") {
         let message = "autoscaling/v1 knows neither ContainerResource metrics nor behavior";
-        return Some(field.warning(API_VERSION, message).help("write apiVersion: autoscaling/v2, with its spec.metrics"));
+        return Some(
+            field
+                .warning(API_VERSION, message)
+                .help("write apiVersion: autoscaling/v2, with its spec.metrics"),
+        );
     }
     if KNOWN_KINDS.contains(&(version, kind)) {
         return None;
@@ -64,17 +71,25 @@ fn api_version(object: &Object) -> Option<Finding> {
         // alert rules and monitors of beta versions live on beside v1
         let old = *group == "kafka.strimzi.io" && own != *now;
         let message = format!("Strimzi 1.x serves {group}/{now} only");
-        return old.then(|| field.error(API_VERSION, message).help(format!("write apiVersion: {group}/{now}")));
+        return old.then(|| {
+            field.error(API_VERSION, message).help(format!("write apiVersion: {group}/{now}"))
+        });
     }
-    let versions: Vec<&str> = KNOWN_KINDS.iter().filter(|(_, own)| *own == kind).map(|(version, _)| *version).collect();
+    let versions: Vec<&str> =
+        KNOWN_KINDS.iter().filter(|(_, own)| *own == kind).map(|(version, _)| *version).collect();
     if !versions.is_empty() {
         let message = format!("there is no {kind} in '{version}'");
-        return Some(field.error(API_VERSION, message).help(format!("write apiVersion: {}", versions.join(" or "))));
+        return Some(
+            field
+                .error(API_VERSION, message)
+                .help(format!("write apiVersion: {}", versions.join(" or "))),
+        );
     }
     let mut kinds = KNOWN_KINDS.iter().filter(|(own, _)| *own == version).map(|(_, kind)| *kind);
-    let finding = object
-        .at("kind")
-        .warning(API_VERSION, format!("{version} {kind} is not a kind that is known here: its fields are not checked"));
+    let finding = object.at("kind").warning(
+        API_VERSION,
+        format!("{version} {kind} is not a kind that is known here: its fields are not checked"),
+    );
     Some(match similar(kind, &mut kinds) {
         Some(meant) => finding.help(format!("did you mean {meant}?")),
         None => finding,
@@ -82,13 +97,17 @@ fn api_version(object: &Object) -> Option<Finding> {
 }
 
 pub(super) fn unknown_fields(world: &World<'_>) -> Vec<Finding> {
-    // a cluster has dropped what it does not know; what is left and not known here is newer than this
+    // a cluster has dropped what it does not know; what is left and not known here is newer than
+    // this
     if world.is_live() {
         return Vec::new();
     }
     each_fault(world, |field, fault| match fault {
         Fault::UnknownField => {
-            let message = format!("{} has no such field here: the cluster drops it, or refuses the object", field.object.kind);
+            let message = format!(
+                "{} has no such field here: the cluster drops it, or refuses the object",
+                field.object.kind
+            );
             Some(field.error(FIELD, message))
         }
         Fault::WrongType(_) => None,
@@ -112,12 +131,20 @@ fn help_for(field: &Field<'_>) -> &'static str {
     }
 }
 
-fn each_fault(world: &World<'_>, finding: impl Fn(&Field<'_>, &Fault) -> Option<Finding>) -> Vec<Finding> {
+fn each_fault(
+    world: &World<'_>,
+    finding: impl Fn(&Field<'_>, &Fault) -> Option<Finding>,
+) -> Vec<Finding> {
     let faults = world.objects.iter().filter_map(|object| {
         let faults = strict(&object.api_version, &object.kind, &object.value)?;
         Some(faults.into_iter().map(move |fault| (object, fault)))
     });
-    faults.flatten().filter_map(|(object, FieldFault { path, fault })| finding(&field_at(object, Path(path)), &fault)).collect()
+    faults
+        .flatten()
+        .filter_map(|(object, FieldFault { path, fault })| {
+            finding(&field_at(object, Path(path)), &fault)
+        })
+        .collect()
 }
 
 fn field_at(object: &Object, path: Path) -> Field<'_> {
@@ -143,9 +170,17 @@ mod tests {
     fn versions_fields_and_types() {
         let hpa = "kind: HorizontalPodAutoscaler\nmetadata: {name: a}\nspec: {maxReplicas: 2, scaleTargetRef: {kind: Deployment, name: a}}\n";
         let old = format!("apiVersion: autoscaling/v2beta2\n{hpa}");
-        assert!(found(&old, "api-version").iter().any(|finding| finding.starts_with("error apiVersion")));
+        assert!(
+            found(&old, "api-version")
+                .iter()
+                .any(|finding| finding.starts_with("error apiVersion"))
+        );
         let first = format!("apiVersion: autoscaling/v1\n{hpa}");
-        assert!(found(&first, "api-version").iter().any(|finding| finding.starts_with("warning apiVersion")));
+        assert!(
+            found(&first, "api-version")
+                .iter()
+                .any(|finding| finding.starts_with("warning apiVersion"))
+        );
         let wrong = "apiVersion: v1\nkind: Deployment\nmetadata: {name: a}\n";
         assert!(found(wrong, "api-version")[0].contains("apps/v1"));
         let strange = "apiVersion: v1\nkind: ConfigMapp\nmetadata: {name: a}\n";

@@ -10,15 +10,26 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for workload in &world.workloads {
         findings.extend(of_pod(workload));
-        findings.extend(workload.containers.iter().flat_map(|container| of_container(&workload.pod, container)));
+        findings.extend(
+            workload.containers.iter().flat_map(|container| of_container(&workload.pod, container)),
+        );
     }
     findings
 }
 
 fn of_pod(workload: &Workload<'_>) -> Vec<Finding> {
     // image volumes are in the admission's code and not in the standard's page
-    const VOLUMES: [&str; 9] =
-        ["configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret"];
+    const VOLUMES: [&str; 9] = [
+        "configMap",
+        "csi",
+        "downwardAPI",
+        "emptyDir",
+        "ephemeral",
+        "image",
+        "persistentVolumeClaim",
+        "projected",
+        "secret",
+    ];
     let mut findings = Vec::new();
     for name in ["hostNetwork", "hostPID", "hostIPC"] {
         let field = workload.pod.get(name);
@@ -29,7 +40,10 @@ fn of_pod(workload: &Workload<'_>) -> Vec<Finding> {
     for volume in workload.pod.get("volumes").items() {
         for (kind, field) in volume.entries() {
             if kind != "name" && !VOLUMES.contains(&kind) {
-                findings.push(field.error(ID, format!("a restricted pod may not mount a volume of the kind {kind}")));
+                findings.push(field.error(
+                    ID,
+                    format!("a restricted pod may not mount a volume of the kind {kind}"),
+                ));
             }
         }
     }
@@ -43,8 +57,16 @@ fn of_container(pod: &Field<'_>, container: &Container<'_>) -> Vec<Finding> {
     let either = |path: &str| if own.at(path).exists() { own.at(path) } else { of_pod.at(path) };
     let mut findings = Vec::new();
     if either("runAsNonRoot").flag() != Some(true) {
-        let field = if either("runAsNonRoot").exists() { either("runAsNonRoot") } else { own.get("runAsNonRoot") };
-        findings.push(field.error(ID, "a restricted container must not run as root").help("runAsNonRoot: true"));
+        let field = if either("runAsNonRoot").exists() {
+            either("runAsNonRoot")
+        } else {
+            own.get("runAsNonRoot")
+        };
+        findings.push(
+            field
+                .error(ID, "a restricted container must not run as root")
+                .help("runAsNonRoot: true"),
+        );
     }
     let user = either("runAsUser");
     if user.integer() == Some(0) {
@@ -53,7 +75,9 @@ fn of_container(pod: &Field<'_>, container: &Container<'_>) -> Vec<Finding> {
     let escalation = own.get("allowPrivilegeEscalation");
     if escalation.flag() != Some(false) {
         findings.push(
-            escalation.error(ID, "a restricted container must not gain privileges").help("allowPrivilegeEscalation: false"),
+            escalation
+                .error(ID, "a restricted container must not gain privileges")
+                .help("allowPrivilegeEscalation: false"),
         );
     }
     let privileged = own.get("privileged");
@@ -62,18 +86,37 @@ fn of_container(pod: &Field<'_>, container: &Container<'_>) -> Vec<Finding> {
     }
     let dropped = own.at("capabilities.drop");
     if !dropped.items().iter().any(|name| name.text() == Some("ALL")) {
-        findings.push(dropped.error(ID, "a restricted container drops all capabilities").help("capabilities: {drop: [ALL]}"));
+        findings.push(
+            dropped
+                .error(ID, "a restricted container drops all capabilities")
+                .help("capabilities: {drop: [ALL]}"),
+        );
     }
-    let added = own.at("capabilities.add").items().into_iter().filter(|name| name.text() != Some("NET_BIND_SERVICE"));
-    findings.extend(added.map(|name| name.error(ID, "a restricted container may add NET_BIND_SERVICE only")));
+    let added = own
+        .at("capabilities.add")
+        .items()
+        .into_iter()
+        .filter(|name| name.text() != Some("NET_BIND_SERVICE"));
+    findings.extend(
+        added.map(|name| name.error(ID, "a restricted container may add NET_BIND_SERVICE only")),
+    );
     let profile = either("seccompProfile.type");
     if !matches!(profile.text(), Some("RuntimeDefault" | "Localhost")) {
         let field = if profile.exists() { profile } else { own.at("seccompProfile.type") };
-        findings
-            .push(field.error(ID, "a restricted container has a seccomp profile").help("seccompProfile: {type: RuntimeDefault}"));
+        findings.push(
+            field
+                .error(ID, "a restricted container has a seccomp profile")
+                .help("seccompProfile: {type: RuntimeDefault}"),
+        );
     }
-    let ports = container.field.each("ports[].hostPort").into_iter().filter(|port| port.integer().is_some_and(|port| port != 0));
-    findings.extend(ports.map(|port| port.error(ID, "a restricted container may not take a port of its node")));
+    let ports = container
+        .field
+        .each("ports[].hostPort")
+        .into_iter()
+        .filter(|port| port.integer().is_some_and(|port| port != 0));
+    findings.extend(
+        ports.map(|port| port.error(ID, "a restricted container may not take a port of its node")),
+    );
     // beyond the standard, and what these images are made for
     let root = own.get("readOnlyRootFilesystem");
     if root.flag() != Some(true) {
@@ -89,29 +132,52 @@ fn of_container(pod: &Field<'_>, container: &Container<'_>) -> Vec<Finding> {
 mod tests {
     use crate::testing::{deployment, found};
 
-    const RESTRICTED: &str =
-        "securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}";
-    const POD: &str = "securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}";
+    const RESTRICTED: &str = "securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}";
+    const POD: &str =
+        "securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}";
 
     #[test]
     fn a_restricted_pod_is_clean() {
         let image = format!("{POD}, volumes: [{{name: a, image: {{reference: 'models:1'}}}}]");
         for pod in [POD, &image] {
-            assert_eq!(found(&deployment("a", RESTRICTED, pod), "pod-security"), Vec::<String>::new());
+            assert_eq!(
+                found(&deployment("a", RESTRICTED, pod), "pod-security"),
+                Vec::<String>::new()
+            );
         }
     }
 
     #[test]
     fn each_liberty_is_named() {
         let cases = [
-            (RESTRICTED.replace("Escalation: false", "Escalation: true"), POD.to_owned(), "allowPrivilegeEscalation"),
+            (
+                RESTRICTED.replace("Escalation: false", "Escalation: true"),
+                POD.to_owned(),
+                "allowPrivilegeEscalation",
+            ),
             (RESTRICTED.replace("[ALL]", "[CHOWN]"), POD.to_owned(), "capabilities.drop"),
-            (RESTRICTED.replace("Filesystem: true", "Filesystem: false"), POD.to_owned(), "readOnlyRootFilesystem"),
+            (
+                RESTRICTED.replace("Filesystem: true", "Filesystem: false"),
+                POD.to_owned(),
+                "readOnlyRootFilesystem",
+            ),
             (RESTRICTED.to_owned(), POD.replace("true", "false"), "runAsNonRoot"),
-            (RESTRICTED.to_owned(), POD.replace("RuntimeDefault", "Unconfined"), "seccompProfile.type"),
-            (RESTRICTED.to_owned(), POD.replace("runAsNonRoot: true", "runAsNonRoot: true, runAsUser: 0"), "runAsUser"),
+            (
+                RESTRICTED.to_owned(),
+                POD.replace("RuntimeDefault", "Unconfined"),
+                "seccompProfile.type",
+            ),
+            (
+                RESTRICTED.to_owned(),
+                POD.replace("runAsNonRoot: true", "runAsNonRoot: true, runAsUser: 0"),
+                "runAsUser",
+            ),
             (RESTRICTED.to_owned(), format!("{POD}, hostNetwork: true"), "hostNetwork"),
-            (RESTRICTED.to_owned(), format!("{POD}, volumes: [{{name: a, hostPath: {{path: /}}}}]"), "volumes[0].hostPath"),
+            (
+                RESTRICTED.to_owned(),
+                format!("{POD}, volumes: [{{name: a, hostPath: {{path: /}}}}]"),
+                "volumes[0].hostPath",
+            ),
         ];
         for (container, pod, field) in cases {
             let found = found(&deployment("a", &container, &pod), "pod-security");

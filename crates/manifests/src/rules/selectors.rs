@@ -17,20 +17,31 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
 /// A Deployment must select the pods that it makes.
 fn of_workload(workload: &Workload<'_>) -> Option<Finding> {
     let selector = workload.object.at("spec.selector");
-    let selects = matches!(workload.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet");
+    let selects = matches!(
+        workload.object.kind.as_str(),
+        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet"
+    );
     if !selects || !selector.exists() || labels::fit(&selector, &workload.labels) {
         return None;
     }
     let message = format!("this does not fit the labels of its own pods: {}", written(workload));
-    Some(selector.error(ID, message).help("the cluster refuses it: the same labels must stand in spec.template.metadata.labels"))
+    Some(selector.error(ID, message).help(
+        "the cluster refuses it: the same labels must stand in spec.template.metadata.labels",
+    ))
 }
 
 /// A constraint that counts other pods spreads nothing.
 fn of_spread(workload: &Workload<'_>) -> Vec<Finding> {
     let selectors = workload.pod.each("topologySpreadConstraints[].labelSelector").into_iter();
-    let wrong = selectors.filter(|selector| selector.exists() && !labels::fit(selector, &workload.labels));
+    let wrong =
+        selectors.filter(|selector| selector.exists() && !labels::fit(selector, &workload.labels));
     wrong
-        .map(|selector| selector.error(ID, format!("this does not fit the pods that it spreads: {}", written(workload))))
+        .map(|selector| {
+            selector.error(
+                ID,
+                format!("this does not fit the pods that it spreads: {}", written(workload)),
+            )
+        })
         .collect()
 }
 
@@ -40,12 +51,17 @@ fn of_object(world: &World<'_>, object: &Object) -> Vec<Finding> {
         "PodDisruptionBudget" => of_pods(world, &object.at("spec.selector")),
         "NetworkPolicy" => {
             let root = object.root();
-            let peers = ["spec.ingress[].from[]", "spec.egress[].to[]"].iter().flat_map(|pattern| root.each(pattern));
+            let peers = ["spec.ingress[].from[]", "spec.egress[].to[]"]
+                .iter()
+                .flat_map(|pattern| root.each(pattern));
             // pods of other namespaces are not among these objects
-            let inside = peers.filter(|peer| !peer.get("namespaceSelector").exists()).map(|peer| peer.get("podSelector"));
+            let inside = peers
+                .filter(|peer| !peer.get("namespaceSelector").exists())
+                .map(|peer| peer.get("podSelector"));
             // another cluster may have them: a hop that is needed and not allowed is another rule's
             let absent = inside.filter(|selector| !of_pods(world, selector).is_empty());
-            let absent = absent.map(|selector| selector.note(ID, "no pods among these objects have these labels"));
+            let absent = absent
+                .map(|selector| selector.note(ID, "no pods among these objects have these labels"));
             let mut own = of_pods(world, &object.at("spec.podSelector"));
             if world.is_live() {
                 // the pods of a Job that is done go, and its policy stays
@@ -67,7 +83,11 @@ fn of_pods(world: &World<'_>, selector: &Field<'_>) -> Vec<Finding> {
     {
         return Vec::new();
     }
-    vec![selector.error(ID, "no pods among these objects have these labels").help(labels_of_pods(world))]
+    vec![
+        selector
+            .error(ID, "no pods among these objects have these labels")
+            .help(labels_of_pods(world)),
+    ]
 }
 
 fn of_services(world: &World<'_>, selector: &Field<'_>) -> Vec<Finding> {
@@ -86,18 +106,28 @@ fn says_something(selector: &Field<'_>) -> bool {
 /// Pods of an operator's broker are made by the operator.
 fn made_by_strimzi(world: &World<'_>, selector: &Field<'_>) -> bool {
     let labels = labels::of(selector).into_iter().chain(labels::of(&selector.get("matchLabels")));
-    world.of_kind("Kafka").next().is_some() && labels.into_iter().any(|(key, _)| key.starts_with("strimzi.io/"))
+    world.of_kind("Kafka").next().is_some()
+        && labels.into_iter().any(|(key, _)| key.starts_with("strimzi.io/"))
 }
 
 fn written(workload: &Workload<'_>) -> String {
-    let pairs: Vec<String> = workload.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let pairs: Vec<String> =
+        workload.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     pairs.join(",")
 }
 
 fn labels_of_pods(world: &World<'_>) -> String {
-    let pods: Vec<String> =
-        world.workloads.iter().take(8).map(|workload| format!("{}: {}", workload.object.title(), written(workload))).collect();
-    if pods.is_empty() { "there are no pods among these objects".into() } else { format!("there are {}", pods.join("; ")) }
+    let pods: Vec<String> = world
+        .workloads
+        .iter()
+        .take(8)
+        .map(|workload| format!("{}: {}", workload.object.title(), written(workload)))
+        .collect();
+    if pods.is_empty() {
+        "there are no pods among these objects".into()
+    } else {
+        format!("there are {}", pods.join("; "))
+    }
 }
 
 #[cfg(test)]
@@ -137,7 +167,9 @@ mod tests {
         };
         let set = deployment("a", "", "");
         assert!(found(&(set.clone() + &service("a")), "selector").is_empty());
-        assert!(found(&(set.clone() + &service("b")), "selector")[0].contains("Deployment/a: app=a"));
+        assert!(
+            found(&(set.clone() + &service("b")), "selector")[0].contains("Deployment/a: app=a")
+        );
         let wrong = set.replace("matchLabels: {app: a}", "matchLabels: {app: b}");
         assert!(found(&wrong, "selector")[0].starts_with("error spec.selector"));
     }

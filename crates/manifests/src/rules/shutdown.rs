@@ -13,22 +13,36 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     for (workload, container, _) in world.units() {
         let field = workload.pod.get("terminationGracePeriodSeconds");
         let grace_s = field.integer().unwrap_or(DEFAULT_GRACE_S);
-        let Some(drain_s) = container.setting("MLVI_DRAIN").and_then(|drain| seconds(&drain.value)) else { continue };
+        let Some(drain_s) = container.setting("MLVI_DRAIN").and_then(|drain| seconds(&drain.value))
+        else {
+            continue;
+        };
         let sleep = container.field.at("lifecycle.preStop.sleep.seconds").integer();
         let sleep_s = sleep.or_else(|| slept(container)).unwrap_or(0);
         let needed_s = sleep_s as f64 + drain_s;
         if grace_s as f64 <= needed_s {
-            let message =
-                format!("the pod is killed after {grace_s} s, and needs {sleep_s} s (preStop) + {drain_s} s (MLVI_DRAIN)");
-            findings.push(field.error(ID, message).help(format!("set it to {} or more", needed_s.ceil() as i64 + 2)));
+            let message = format!(
+                "the pod is killed after {grace_s} s, and needs {sleep_s} s (preStop) + {drain_s} s (MLVI_DRAIN)"
+            );
+            findings.push(
+                field
+                    .error(ID, message)
+                    .help(format!("set it to {} or more", needed_s.ceil() as i64 + 2)),
+            );
         }
-        let session =
-            container.setting("MLVI_KAFKA_SESSION_TIMEOUT").and_then(|session| Some((seconds(&session.value)?, session)));
+        let session = container
+            .setting("MLVI_KAFKA_SESSION_TIMEOUT")
+            .and_then(|session| Some((seconds(&session.value)?, session)));
         if let Some((session_s, session)) = session.filter(|(session_s, _)| drain_s >= *session_s) {
             let message = format!(
                 "a unit may drain for {drain_s} s, and its partitions go to others after {session_s} s without a heartbeat"
             );
-            findings.push(session.field.warning(ID, message).help("MLVI_DRAIN must be below MLVI_KAFKA_SESSION_TIMEOUT"));
+            findings.push(
+                session
+                    .field
+                    .warning(ID, message)
+                    .help("MLVI_DRAIN must be below MLVI_KAFKA_SESSION_TIMEOUT"),
+            );
         }
     }
     findings
@@ -49,7 +63,9 @@ fn seconds(text: &str) -> Option<f64> {
     while !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let number: f64 = rest[..end].parse().ok()?;
-        let unit_end = rest[end..].find(|c: char| c.is_ascii_digit() || c == ' ').map_or(rest.len(), |place| end + place);
+        let unit_end = rest[end..]
+            .find(|c: char| c.is_ascii_digit() || c == ' ')
+            .map_or(rest.len(), |place| end + place);
         total += number
             * match &rest[end..unit_end] {
                 "us" => 1e-6,
@@ -71,7 +87,13 @@ mod tests {
 
     #[test]
     fn spans_are_read() {
-        for (text, expected) in [("8s", Some(8.0)), ("1m30s", Some(90.0)), ("250ms", Some(0.25)), ("soon", None), ("8", None)] {
+        for (text, expected) in [
+            ("8s", Some(8.0)),
+            ("1m30s", Some(90.0)),
+            ("250ms", Some(0.25)),
+            ("soon", None),
+            ("8", None),
+        ] {
             assert_eq!(seconds(text), expected, "{text}");
         }
     }

@@ -3,7 +3,8 @@
 /// The known word that is nearest, if any is near enough to be meant.
 pub(crate) fn similar<'a>(word: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (word.len() / 4).max(2);
-    // each letter is one distance at least, and comparing thousands of names letter by letter takes seconds
+    // each letter is one distance at least, and comparing thousands of names letter by letter takes
+    // seconds
     let long = |text: &str| text.chars().count();
     let length = long(word);
     let candidates = known.filter(|other| long(other).abs_diff(length) <= allowed);
@@ -14,8 +15,8 @@ pub(crate) fn similar<'a>(word: &str, known: &mut dyn Iterator<Item = &'a str>) 
         .map(|(_, other)| other)
 }
 
-/// How many letters must be put in, taken out, changed or swapped with their neighbour (Damerau-Levenshtein, as "optimal string
-/// alignment").
+/// How many letters must be put in, taken out, changed or swapped with their neighbour
+/// (Damerau-Levenshtein, as "optimal string alignment").
 fn distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=other.len()).collect()];

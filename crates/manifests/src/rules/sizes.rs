@@ -8,8 +8,11 @@ use crate::world::World;
 pub(super) const ID: &str = "message-size";
 
 /// The properties of a broker that a message must pass, with Kafka's own default in bytes.
-const OF_BROKERS: [(&str, u64); 3] =
-    [("message.max.bytes", 1_048_588), ("replica.fetch.max.bytes", 1_048_576), ("socket.request.max.bytes", 104_857_600)];
+const OF_BROKERS: [(&str, u64); 3] = [
+    ("message.max.bytes", 1_048_588),
+    ("replica.fetch.max.bytes", 1_048_576),
+    ("socket.request.max.bytes", 104_857_600),
+];
 
 pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     let needed = world.knowledge.max_message_bytes;
@@ -18,12 +21,12 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
         for (property, default) in OF_BROKERS {
             // a larger message still passes with one replica and a smaller fetch size, but slowly
             match broker.bytes(property) {
-                Some((bytes, field)) if bytes < needed => {
-                    findings.push(too_small(field.error(ID, format!("{property} is {bytes}")), needed))
-                }
+                Some((bytes, field)) if bytes < needed => findings
+                    .push(too_small(field.error(ID, format!("{property} is {bytes}")), needed)),
                 None if default < needed => {
                     let place = broker.properties.get("listeners").map(|(_, field)| field);
-                    let message = format!("{property} is not set, and Kafka's default is {default}");
+                    let message =
+                        format!("{property} is not set, and Kafka's default is {default}");
                     findings.extend(place.map(|field| too_small(field.error(ID, message), needed)));
                 }
                 _ => {}
@@ -32,8 +35,13 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     }
     for (name, topic) in topics::of_strimzi(world) {
         let field = topic.at("spec.config").get("max.message.bytes");
-        if let Some(bytes) = field.scalar().and_then(|text| text.parse::<u64>().ok()).filter(|bytes| *bytes < needed) {
-            findings.push(too_small(field.error(ID, format!("the limit of {name} is {bytes}")), needed));
+        if let Some(bytes) =
+            field.scalar().and_then(|text| text.parse::<u64>().ok()).filter(|bytes| *bytes < needed)
+        {
+            findings.push(too_small(
+                field.error(ID, format!("the limit of {name} is {bytes}")),
+                needed,
+            ));
         }
     }
     findings

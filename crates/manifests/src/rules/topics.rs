@@ -8,7 +8,8 @@ pub(super) const ID: &str = "topic";
 
 pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     let mut findings = differing(world);
-    let prefixes: Vec<String> = world.on_the_bus().filter_map(|(_, container, _)| prefix_of(container)).collect();
+    let prefixes: Vec<String> =
+        world.on_the_bus().filter_map(|(_, container, _)| prefix_of(container)).collect();
     if let Some(prefix) = prefixes.first() {
         findings.extend(made_by_strimzi(world, prefix));
     }
@@ -19,18 +20,27 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
 fn differing(world: &World<'_>) -> Vec<Finding> {
     let settings: Vec<_> = world
         .on_the_bus()
-        .filter_map(|(workload, container, _)| Some((workload.object.title(), container.setting("MLVI_TOPIC_PREFIX")?)))
+        .filter_map(|(workload, container, _)| {
+            Some((workload.object.title(), container.setting("MLVI_TOPIC_PREFIX")?))
+        })
         .collect();
     let share = |value: &str| settings.iter().filter(|(_, setting)| setting.value == value).count();
     // the first of those that most have, so that the answer is always the same
-    let Some((first, usual)) = settings.iter().rev().max_by_key(|(_, setting)| share(&setting.value)) else { return Vec::new() };
+    let Some((first, usual)) =
+        settings.iter().rev().max_by_key(|(_, setting)| share(&setting.value))
+    else {
+        return Vec::new();
+    };
     let others = settings.iter().filter(|(_, setting)| setting.value != usual.value);
     let finding = |(title, setting): &(String, crate::world::Setting<'_>)| {
         let message = format!(
             "the topics of {title} begin with '{}', those of {first} with '{}': they never meet",
             setting.value, usual.value
         );
-        setting.field.error(ID, message).help("set MLVI_TOPIC_PREFIX once for all, in a ConfigMap that all take")
+        setting
+            .field
+            .error(ID, message)
+            .help("set MLVI_TOPIC_PREFIX once for all, in a ConfigMap that all take")
     };
     others.map(finding).collect()
 }
@@ -42,20 +52,30 @@ pub(super) fn prefix_of(container: &Container<'_>) -> Option<String> {
 /// The topics that Strimzi makes, by the name that Kafka knows.
 pub(super) fn of_strimzi<'a>(world: &World<'a>) -> Vec<(String, &'a Object)> {
     let topics = world.objects.iter().filter(|object| object.kind == "KafkaTopic");
-    topics.map(|topic| (topic.at("spec.topicName").text().unwrap_or(&topic.name).to_owned(), topic)).collect()
+    topics
+        .map(|topic| (topic.at("spec.topicName").text().unwrap_or(&topic.name).to_owned(), topic))
+        .collect()
 }
 
 fn made_by_strimzi(world: &World<'_>, prefix: &str) -> Vec<Finding> {
     let made = of_strimzi(world);
     let Some((_, one)) = made.first() else { return Vec::new() };
-    let expected: Vec<String> = world.knowledge.topics.iter().map(|topic| format!("{prefix}.{topic}")).collect();
+    let expected: Vec<String> =
+        world.knowledge.topics.iter().map(|topic| format!("{prefix}.{topic}")).collect();
     let missing = expected.iter().filter(|name| !made.iter().any(|(own, _)| own == *name));
-    let missing =
-        missing.map(|name| one.root().error(ID, format!("no KafkaTopic makes {name}, beside the others that are made")));
+    let missing = missing.map(|name| {
+        one.root().error(ID, format!("no KafkaTopic makes {name}, beside the others that are made"))
+    });
     let idle = made.iter().filter(|(name, _)| !expected.contains(name));
     let idle = idle.map(|(name, topic)| {
-        let field = if topic.at("spec.topicName").exists() { topic.at("spec.topicName") } else { topic.at("metadata.name") };
-        field.warning(ID, format!("no unit uses the topic {name}")).help(format!("they use: {}", expected.join(", ")))
+        let field = if topic.at("spec.topicName").exists() {
+            topic.at("spec.topicName")
+        } else {
+            topic.at("metadata.name")
+        };
+        field
+            .warning(ID, format!("no unit uses the topic {name}"))
+            .help(format!("they use: {}", expected.join(", ")))
     });
     let unowned = made.iter().filter(|(_, topic)| {
         let cluster = topic.at("metadata.labels").get("strimzi.io/cluster");
@@ -63,7 +83,10 @@ fn made_by_strimzi(world: &World<'_>, prefix: &str) -> Vec<Finding> {
     });
     let unowned = unowned.map(|(_, topic)| {
         let label = topic.at("metadata.labels").get("strimzi.io/cluster");
-        label.error(ID, "this must be the name of a Kafka object among these: else no operator makes the topic")
+        label.error(
+            ID,
+            "this must be the name of a Kafka object among these: else no operator makes the topic",
+        )
     });
     missing.chain(idle).chain(unowned).collect()
 }
@@ -75,7 +98,11 @@ mod tests {
     #[test]
     fn one_prefix_for_all() {
         let one = |name: &str, prefix: &str| {
-            deployment(name, &format!("image: worker:1, env: [{{name: MLVI_TOPIC_PREFIX, value: {prefix}}}]"), "")
+            deployment(
+                name,
+                &format!("image: worker:1, env: [{{name: MLVI_TOPIC_PREFIX, value: {prefix}}}]"),
+                "",
+            )
         };
         assert!(found(&(one("a", "x") + &one("b", "x")), "topic").is_empty());
         let found = found(&(one("a", "x") + &one("b", "z") + &one("c", "x")), "topic");

@@ -23,14 +23,16 @@ pub(super) fn unknown(world: &World<'_>) -> Vec<Finding> {
             // a ConfigMap for all units may hold what only some of them read
             let shared = variable.field.object.kind == "ConfigMap";
             if shared
-                && world
-                    .containers()
-                    .any(|(_, other)| other.program.is_some_and(|program| program.knows(name)) && takes(other, name))
+                && world.containers().any(|(_, other)| {
+                    other.program.is_some_and(|program| program.knows(name)) && takes(other, name)
+                })
             {
                 continue;
             }
-            let finding =
-                variable.field.error(UNKNOWN, format!("{} ({}) does not read {name}", program.name, workload.object.title()));
+            let finding = variable.field.error(
+                UNKNOWN,
+                format!("{} ({}) does not read {name}", program.name, workload.object.title()),
+            );
             let mut known = program.variables.iter().map(|known| known.name.as_str());
             findings.push(match similar(name, &mut known) {
                 Some(meant) => finding.help(format!("did you mean {meant}?")),
@@ -66,16 +68,25 @@ fn refused_by(container: &Container<'_>) -> Vec<Finding> {
         variables.insert(name.to_owned(), value);
     }
     let files = container.files.known.iter();
-    let files =
-        files.map(|(path, content)| (path.clone(), content.clone().unwrap_or_else(|| UNKNOWN_VALUE.to_owned()))).collect();
+    let files = files
+        .map(|(path, content)| {
+            (path.clone(), content.clone().unwrap_or_else(|| UNKNOWN_VALUE.to_owned()))
+        })
+        .collect();
     let given = Given { variables, files, arguments: container.arguments() };
-    let refusals = (program.refuse)(&given).into_iter().filter(|refusal| !uncertain.contains(&refusal.variable));
+    let refusals = (program.refuse)(&given)
+        .into_iter()
+        .filter(|refusal| !uncertain.contains(&refusal.variable));
     let finding = |refusal: crate::Refusal| {
         let field = container
             .environment
             .get(&refusal.variable)
             .map_or_else(|| container.field.get("env"), |variable| variable.field.clone());
-        let value = if refusal.value.is_empty() { "is not set".to_owned() } else { format!("is '{}'", refusal.value) };
+        let value = if refusal.value.is_empty() {
+            "is not set".to_owned()
+        } else {
+            format!("is '{}'", refusal.value)
+        };
         let message = format!("{} refuses this: {} {value}", program.name, refusal.variable);
         field.error(SETTING, message).help(format!("it must be {}", refusal.allowed))
     };
@@ -94,23 +105,32 @@ mod tests {
     fn a_variable_that_nobody_reads() {
         assert!(found(&worker("MLVI_BROKERS", "a:1"), "unknown-variable").is_empty());
         assert!(found(&worker("OTHER", "a:1"), "unknown-variable").is_empty());
-        assert!(found(&worker("MLVI_BROKER", "a:1"), "unknown-variable")[0].contains("did you mean MLVI_BROKERS?"));
+        assert!(
+            found(&worker("MLVI_BROKER", "a:1"), "unknown-variable")[0]
+                .contains("did you mean MLVI_BROKERS?")
+        );
     }
 
     #[test]
     fn a_value_that_the_unit_refuses() {
         assert!(found(&worker("MLVI_PARTITIONS", "12"), "setting").is_empty());
         let refused = found(&worker("MLVI_PARTITIONS", "many"), "setting");
-        assert!(refused[0].starts_with("error spec.template.spec.containers[0].env[0].value"), "{refused:?}");
-        let secret =
-            pod("image: worker:1, env: [{name: MLVI_PARTITIONS, valueFrom: {secretKeyRef: {name: login, key: password}}}]", "");
+        assert!(
+            refused[0].starts_with("error spec.template.spec.containers[0].env[0].value"),
+            "{refused:?}"
+        );
+        let secret = pod(
+            "image: worker:1, env: [{name: MLVI_PARTITIONS, valueFrom: {secretKeyRef: {name: login, key: password}}}]",
+            "",
+        );
         assert!(found(&secret, "setting").is_empty(), "what is in a Secret is not known");
     }
 
     #[test]
     fn a_value_of_a_config_map_is_told_where_it_stands() {
         let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {MLVI_PARTITIONS: many}\n---\n";
-        let text = config.to_owned() + &deployment("worker", "envFrom: [{configMapRef: {name: c}}]", "");
+        let text =
+            config.to_owned() + &deployment("worker", "envFrom: [{configMapRef: {name: c}}]", "");
         assert!(found(&text, "setting")[0].starts_with("error data.MLVI_PARTITIONS"));
     }
 }

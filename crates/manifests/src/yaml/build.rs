@@ -8,12 +8,18 @@ use std::collections::{HashMap, HashSet};
 
 /// No manifest is nested like that; a text that is would use up the stack.
 const DEEPEST: usize = 100;
-/// Aliases of aliases grow without limit: so many values may come from them. What stands in the text itself is as large as the text.
+/// Aliases of aliases grow without limit: so many values may come from them. What stands in the
+/// text itself is as large as the text.
 const MOST_COPIES: usize = 200_000;
 
 /// Every document of a text that holds anything.
 pub(crate) fn read(text: &str) -> Result<Vec<Document>, SyntaxError> {
-    let mut builder = Builder { events: Parser::new_from_str(text), anchors: HashMap::new(), duplicates: Vec::new(), copies: 0 };
+    let mut builder = Builder {
+        events: Parser::new_from_str(text),
+        anchors: HashMap::new(),
+        duplicates: Vec::new(),
+        copies: 0,
+    };
     let mut documents = Vec::new();
     let mut number = 0;
     while let Some((event, span)) = builder.next()? {
@@ -44,7 +50,8 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// The next event that is data: where another crate asks the parser for comments, they come, too.
+    /// The next event that is data: where another crate asks the parser for comments, they come,
+    /// too.
     fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, SyntaxError> {
         for next in self.events.by_ref() {
             let (event, span) = next.map_err(|error| syntax_error(&error))?;
@@ -56,18 +63,35 @@ impl<'a> Builder<'a> {
     }
 
     fn within(&mut self, line: usize) -> Result<(Event<'a>, Span), SyntaxError> {
-        self.next()?.ok_or_else(|| SyntaxError { line, reason: "the text ends in the middle".into() })
+        self.next()?
+            .ok_or_else(|| SyntaxError { line, reason: "the text ends in the middle".into() })
     }
 
-    fn node(&mut self, event: Event<'a>, span: Span, path: &mut Vec<String>) -> Result<Node, SyntaxError> {
+    fn node(
+        &mut self,
+        event: Event<'a>,
+        span: Span,
+        path: &mut Vec<String>,
+    ) -> Result<Node, SyntaxError> {
         let line = span.start.line();
         if path.len() > DEEPEST || self.copies > MOST_COPIES {
-            return Err(SyntaxError { line, reason: "it is nested too deeply, or too large".into() });
+            return Err(SyntaxError {
+                line,
+                reason: "it is nested too deeply, or too large".into(),
+            });
         }
         let (anchor, content) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let is_text = style != ScalarStyle::Plain || tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
-                (anchor, Content::Scalar(if is_text { Value::String(text.into_owned()) } else { resolve(&text) }))
+                let is_text = style != ScalarStyle::Plain
+                    || tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
+                (
+                    anchor,
+                    Content::Scalar(if is_text {
+                        Value::String(text.into_owned())
+                    } else {
+                        resolve(&text)
+                    }),
+                )
             }
             Event::SequenceStart(_, anchor, _) => (anchor, self.list(line, path)?),
             Event::MappingStart(_, anchor, _) => (anchor, self.map(line, path)?),
@@ -137,7 +161,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Comments are no variant at all unless some crate asks for them, so that they cannot be named here.
+/// Comments are no variant at all unless some crate asks for them, so that they cannot be named
+/// here.
 const fn is_data(event: &Event<'_>) -> bool {
     matches!(
         event,
@@ -157,7 +182,11 @@ const fn is_data(event: &Event<'_>) -> bool {
 fn syntax_error(error: &ScanError) -> SyntaxError {
     let text = error.to_string();
     // the parser puts the place behind its words, which is told apart here
-    let reason = text.split(" at byte ").next().and_then(|text| text.split(" at char ").next()).unwrap_or(&text);
+    let reason = text
+        .split(" at byte ")
+        .next()
+        .and_then(|text| text.split(" at char ").next())
+        .unwrap_or(&text);
     SyntaxError { line: error.marker().line(), reason: reason.to_owned() }
 }
 
@@ -179,8 +208,14 @@ mod tests {
         let text = "# first\nkind: A\nspec:\n  list: # of things\n    - name: x\n      on: yes # or no\n---\n---\nkind: B\n";
         let documents = read(text).unwrap();
         assert_eq!(documents.len(), 2);
-        assert_eq!(documents[0].root.to_json(), json!({"kind": "A", "spec": {"list": [{"name": "x", "on": true}]}}));
-        assert_eq!((documents[0].root.line, documents[1].root.line, documents[1].number), (2, 9, 3));
+        assert_eq!(
+            documents[0].root.to_json(),
+            json!({"kind": "A", "spec": {"list": [{"name": "x", "on": true}]}})
+        );
+        assert_eq!(
+            (documents[0].root.line, documents[1].root.line, documents[1].number),
+            (2, 9, 3)
+        );
         let element = &documents[0].root.items(&["spec", "list"])[0];
         assert_eq!(element.entry("on").map(|entry| entry.line), Some(6));
     }
@@ -188,7 +223,10 @@ mod tests {
     #[test]
     fn a_key_that_stands_twice_is_named_with_its_line() {
         let documents = read("spec:\n  a:\n  - {x: 1, x: 2}\n  b: 1\n  b: 2\n").unwrap();
-        assert_eq!(documents[0].duplicates, [("spec.a[0].x".to_owned(), 3), ("spec.b".to_owned(), 5)]);
+        assert_eq!(
+            documents[0].duplicates,
+            [("spec.a[0].x".to_owned(), 3), ("spec.b".to_owned(), 5)]
+        );
     }
 
     #[test]

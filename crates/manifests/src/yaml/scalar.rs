@@ -1,12 +1,17 @@
-//! What a plain scalar means to `kubectl`, which reads YAML 1.1: `yes` is true, and `0440` is octal.
+//! What a plain scalar means to `kubectl`, which reads YAML 1.1: `yes` is true, and `0440` is
+//! octal.
 
 use serde_json::{Number, Value};
 
 pub(super) fn resolve(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "true" | "True" | "TRUE" | "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Value::Bool(true),
-        "false" | "False" | "FALSE" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Value::Bool(false),
+        "true" | "True" | "TRUE" | "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
+            return Value::Bool(true);
+        }
+        "false" | "False" | "FALSE" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
+            return Value::Bool(false);
+        }
         _ => {}
     }
     integer(text).or_else(|| float(text)).unwrap_or_else(|| Value::String(text.to_owned()))

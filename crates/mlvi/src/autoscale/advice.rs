@@ -30,7 +30,10 @@ pub(super) fn of(input: &Input, run: &FleetRun) -> Vec<String> {
         ));
     }
     if report.unfinished > 0 {
-        lines.push(format!("{} frames were not finished half an hour after the last had come in", report.unfinished));
+        lines.push(format!(
+            "{} frames were not finished half an hour after the last had come in",
+            report.unfinished
+        ));
     }
     lines
 }
@@ -38,7 +41,8 @@ pub(super) fn of(input: &Input, run: &FleetRun) -> Vec<String> {
 /// A pod cannot measure more than its threads can use: from some target on it never asks for more.
 fn saturation(input: &Input) -> Option<String> {
     let percent = input.scaler.spec.cpu_percent()?;
-    let (all_full, usable) = (saturation_percent(&input.setup), usable_percent(&input.setup, &input.scaler.spec));
+    let (all_full, usable) =
+        (saturation_percent(&input.setup), usable_percent(&input.setup, &input.scaler.spec));
     let first = format!(
         "a pod with all hands full measures {all_full:.0} % of its request ({} at a time x {} cores of {})",
         input.setup.workers, input.setup.cores_per_frame, input.setup.request_cores
@@ -60,7 +64,8 @@ fn saturation(input: &Input) -> Option<String> {
 }
 
 fn partitions(input: &Input, run: &FleetRun) -> Option<String> {
-    let partitions = input.setup.partitions.filter(|partitions| input.scaler.spec.max > *partitions)?;
+    let partitions =
+        input.setup.partitions.filter(|partitions| input.scaler.spec.max > *partitions)?;
     let cost = if run.report.idle_pod_hours > 0.0 {
         format!("{} pod-hours were spent so here", number(run.report.idle_pod_hours))
     } else {
@@ -80,7 +85,8 @@ fn cameras(input: &Input) -> Option<String> {
     })
 }
 
-/// Partitions that cannot be shared out evenly: whoever has one more than others is the first whose queue grows.
+/// Partitions that cannot be shared out evenly: whoever has one more than others is the first whose
+/// queue grows.
 fn evenness(input: &Input, run: &FleetRun) -> Option<String> {
     let (partitions, pods) = (input.setup.partitions?, run.report.peak_pods.max(1));
     let (each, more) = (partitions / pods, partitions % pods);
@@ -97,13 +103,19 @@ fn evenness(input: &Input, run: &FleetRun) -> Option<String> {
 fn reaction(input: &Input) -> Option<String> {
     let LoadShape::Burst { burst_s, peak_fps, .. } = input.setup.load else { return None };
     let setup = &input.setup;
-    let carried = f64::from(input.scaler.spec.min) * f64::from(setup.workers) * 1000.0 / setup.service_ms;
+    let carried =
+        f64::from(input.scaler.spec.min) * f64::from(setup.workers) * 1000.0 / setup.service_ms;
     if carried > peak_fps {
         return None;
     }
     // the load must be in a reading, which a look must find, before pods start
-    let late = setup.metrics_age_s + SYNC_PERIOD.as_secs_f64() + setup.pending_s + setup.start_s + setup.rebalance_s;
-    let by_lag = input.scaler.spec.metrics.iter().any(|metric| matches!(metric, Metric::Lag { .. }));
+    let late = setup.metrics_age_s
+        + SYNC_PERIOD.as_secs_f64()
+        + setup.pending_s
+        + setup.start_s
+        + setup.rebalance_s;
+    let by_lag =
+        input.scaler.spec.metrics.iter().any(|metric| matches!(metric, Metric::Lag { .. }));
     (late >= burst_s && !by_lag).then(|| {
         format!(
             "more pods are at work up to {late:.0} s after a burst begins (reading, look, start, rebalance), and it lasts {burst_s:.0} s: \

@@ -13,8 +13,11 @@ pub(super) fn write(
     better: Option<&FleetRun>,
     goal: Option<Goal>,
 ) -> anyhow::Result<usize> {
-    let charts =
-        [("pods", pods(input, now, better)), ("latency", latency(input, now, better, goal)), ("lag", lag(input, now, better))];
+    let charts = [
+        ("pods", pods(input, now, better)),
+        ("latency", latency(input, now, better, goal)),
+        ("lag", lag(input, now, better)),
+    ];
     for (name, chart) in &charts {
         plot::write(chart, dir, &format!("{}-{name}", input.unit))?;
     }
@@ -46,14 +49,20 @@ fn line(name: &str, points: Vec<(f64, f64)>, number: usize) -> Series {
 /// Spans in which the autoscaler had reached its maximum and wanted more.
 fn at_maximum(run: &FleetRun) -> Option<(String, Vec<(f64, f64)>)> {
     let look_s = hpa::SYNC_PERIOD.as_secs_f64();
-    let spans: Vec<(f64, f64)> =
-        run.rows.iter().filter(|row| row.limit == Some("maximum")).map(|row| (row.at_s, row.at_s + look_s)).collect();
+    let spans: Vec<(f64, f64)> = run
+        .rows
+        .iter()
+        .filter(|row| row.limit == Some("maximum"))
+        .map(|row| (row.at_s, row.at_s + look_s))
+        .collect();
     (!spans.is_empty()).then(|| ("now at its maximum".into(), spans))
 }
 
 fn pods(input: &Input, now: &FleetRun, better: Option<&FleetRun>) -> Chart {
     // how many pods are kept busy by what comes in
-    let busy = |row: &FleetRow| row.load_fps * input.setup.service_ms / 1000.0 / f64::from(input.setup.workers);
+    let busy = |row: &FleetRow| {
+        row.load_fps * input.setup.service_ms / 1000.0 / f64::from(input.setup.workers)
+    };
     let mut series = vec![
         line("ready, now", steps(&now.rows, |row| f64::from(row.ready)), 1),
         line("wanted, now", steps(&now.rows, |row| f64::from(row.wanted)), 6),
@@ -61,7 +70,11 @@ fn pods(input: &Input, now: &FleetRun, better: Option<&FleetRun>) -> Chart {
     if let Some(better) = better {
         series.push(line("ready, recommended", steps(&better.rows, |row| f64::from(row.ready)), 2));
     }
-    series.push(line("kept busy by the load", now.rows.iter().map(|row| (row.at_s, busy(row))).collect(), 7));
+    series.push(line(
+        "kept busy by the load",
+        now.rows.iter().map(|row| (row.at_s, busy(row))).collect(),
+        7,
+    ));
     Chart {
         title: title("Pods", input),
         x: time(input),
@@ -80,14 +93,20 @@ fn latency(input: &Input, now: &FleetRun, better: Option<&FleetRun>, goal: Optio
     let points = |run: &FleetRun, value: fn(&FleetRow) -> Option<f64>| -> Vec<(f64, f64)> {
         run.rows.iter().filter_map(|row| Some((row.at_s, value(row)?))).collect()
     };
-    let mut series = vec![line("p99, now", points(now, |row| row.p99_ms), 1), line("p50, now", points(now, |row| row.p50_ms), 6)];
+    let mut series = vec![
+        line("p99, now", points(now, |row| row.p99_ms), 1),
+        line("p50, now", points(now, |row| row.p50_ms), 6),
+    ];
     if let Some(better) = better {
         series.push(line("p99, recommended", points(better, |row| row.p99_ms), 2));
     }
     Chart {
         title: title("Latency of the frames that came in within 15 s", input),
         x: time(input),
-        y: Axis::logarithmic("queue and service, ms", values(&series).chain(goal.map(|goal| goal.ms))),
+        y: Axis::logarithmic(
+            "queue and service, ms",
+            values(&series).chain(goal.map(|goal| goal.ms)),
+        ),
         series,
         spans: at_maximum(now),
         mark: goal.map(|goal| (format!("goal, {} ms", goal.ms), Mark::Y(goal.ms))),

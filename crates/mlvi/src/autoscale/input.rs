@@ -34,8 +34,9 @@ impl Input {
     /// # Errors
     /// Names the file, object, field or option that cannot be used.
     pub(super) fn read(args: &AutoscaleArgs) -> anyhow::Result<Self> {
-        let unit = units::named(&args.unit)
-            .ok_or_else(|| UsageError::new(format!("--unit {}: it must be one of {}", args.unit, units::names())))?;
+        let unit = units::named(&args.unit).ok_or_else(|| {
+            UsageError::new(format!("--unit {}: it must be one of {}", args.unit, units::names()))
+        })?;
         let scaler = find_scaler(args, unit)?;
         let mut remarks = scaler.notes.clone();
         let (folder, asked) = match &args.deploy {
@@ -45,9 +46,17 @@ impl Input {
         let manifest = read_folder(&folder, &scaler, asked, &mut remarks)?;
         let (load, length) = read_load(&args.load, args.share)?;
         let minutes = args.minutes.or(length).unwrap_or(MINUTES);
-        let (setup, known) = args.pod.setup(unit, &manifest, Coming { load, minutes, seed: args.seed })?;
+        let (setup, known) =
+            args.pod.setup(unit, &manifest, Coming { load, minutes, seed: args.seed })?;
         check(&scaler, &setup)?;
-        Ok(Self { unit: unit.name.into(), scaler, setup, load_text: args.load.clone(), known, remarks })
+        Ok(Self {
+            unit: unit.name.into(),
+            scaler,
+            setup,
+            load_text: args.load.clone(),
+            known,
+            remarks,
+        })
     }
 
     /// What is not as one might think.
@@ -62,7 +71,8 @@ impl Input {
 }
 
 fn read_objects(path: &Path) -> Result<Vec<Value>, UsageError> {
-    let text = text::read(path).map_err(|error| UsageError::about(format!("cannot read {}", path.display()), error))?;
+    let text = text::read(path)
+        .map_err(|error| UsageError::about(format!("cannot read {}", path.display()), error))?;
     documents(&text).map_err(|error| UsageError::about(path.display(), error))
 }
 
@@ -88,27 +98,42 @@ fn find_scaler(args: &AutoscaleArgs, unit: &Unit) -> Result<Scaler, UsageError> 
             continue;
         }
         args.set.iter().try_for_each(|set| put(object, set))?;
-        let with_sets =
-            |error| UsageError::about(format!("{} with --set {}", args.file.display(), args.set.join(" --set ")), error);
-        let changed = scaler(object).map_err(|error| if args.set.is_empty() { about(&error) } else { with_sets(error) })?;
+        let with_sets = |error| {
+            UsageError::about(
+                format!("{} with --set {}", args.file.display(), args.set.join(" --set ")),
+                error,
+            )
+        };
+        let changed = scaler(object)
+            .map_err(|error| if args.set.is_empty() { about(&error) } else { with_sets(error) })?;
         found.extend(changed);
     }
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => {
             let others = if others.is_empty() { "none".into() } else { others.join(", ") };
-            Err(about(&format!("no autoscaler scales {}; those that are there scale: {others}", unit.name)))
+            Err(about(&format!(
+                "no autoscaler scales {}; those that are there scale: {others}",
+                unit.name
+            )))
         }
         _ => {
             let names: Vec<String> = found.into_iter().map(|scaler| scaler.name).collect();
-            Err(about(&format!("{} are scaled by more than one: {}; they would fight", unit.name, names.join(", "))))
+            Err(about(&format!(
+                "{} are scaled by more than one: {}; they would fight",
+                unit.name,
+                names.join(", ")
+            )))
         }
     }
 }
 
-/// Puts `a.b.0.c=value` into an object. What stands there already need not be of that type: the decoder refuses what does not fit.
+/// Puts `a.b.0.c=value` into an object. What stands there already need not be of that type: the
+/// decoder refuses what does not fit.
 fn put(object: &mut Value, set: &str) -> Result<(), UsageError> {
-    let (path, text) = set.split_once('=').ok_or_else(|| UsageError::new(format!("--set {set}: write PATH=VALUE")))?;
+    let (path, text) = set
+        .split_once('=')
+        .ok_or_else(|| UsageError::new(format!("--set {set}: write PATH=VALUE")))?;
     let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
     let mut place = object;
     for step in path.split('.') {
@@ -117,11 +142,20 @@ fn put(object: &mut Value, set: &str) -> Result<(), UsageError> {
                 let count = items.len();
                 let item = step.parse::<usize>().ok().and_then(|number| items.get_mut(number));
                 item.ok_or_else(|| {
-                    UsageError::new(format!("--set {set}: '{step}' is not the number of an item, 0 to {}", count.max(1) - 1))
+                    UsageError::new(format!(
+                        "--set {set}: '{step}' is not the number of an item, 0 to {}",
+                        count.max(1) - 1
+                    ))
                 })?
             }
-            Value::Object(fields) => fields.entry(step).or_insert_with(|| Value::Object(serde_json::Map::new())),
-            _ => return Err(UsageError::new(format!("--set {set}: there is nothing below the field before '{step}'"))),
+            Value::Object(fields) => {
+                fields.entry(step).or_insert_with(|| Value::Object(serde_json::Map::new()))
+            }
+            _ => {
+                return Err(UsageError::new(format!(
+                    "--set {set}: there is nothing below the field before '{step}'"
+                )));
+            }
         };
     }
     *place = value;
@@ -129,9 +163,15 @@ fn put(object: &mut Value, set: &str) -> Result<(), UsageError> {
 }
 
 /// What the folder's manifests tell of the Deployment that is scaled.
-fn read_folder(folder: &Path, scaler: &Scaler, asked: bool, remarks: &mut Vec<String>) -> Result<Manifest, UsageError> {
+fn read_folder(
+    folder: &Path,
+    scaler: &Scaler,
+    asked: bool,
+    remarks: &mut Vec<String>,
+) -> Result<Manifest, UsageError> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let (mut found, mut config_maps): (Vec<Workload>, BTreeMap<String, BTreeMap<String, String>>) = Default::default();
+    let (mut found, mut config_maps): (Vec<Workload>, BTreeMap<String, BTreeMap<String, String>>) =
+        Default::default();
     // one level down: a folder for each unit; overlays change what is here and are not read
     for path in yaml_files(folder, asked)? {
         let objects = match read_objects(&path) {
@@ -140,7 +180,8 @@ fn read_folder(folder: &Path, scaler: &Scaler, asked: bool, remarks: &mut Vec<St
             Err(_) => continue,
         };
         for object in &objects {
-            let workload = workload(object).map_err(|error| UsageError::about(path.display(), error))?;
+            let workload =
+                workload(object).map_err(|error| UsageError::about(path.display(), error))?;
             found.extend(workload.filter(|workload| workload.name == scaler.target));
             config_maps.extend(config_map(object));
         }
@@ -150,17 +191,22 @@ fn read_folder(folder: &Path, scaler: &Scaler, asked: bool, remarks: &mut Vec<St
         if asked {
             return Err(UsageError::about("--deploy", missing));
         }
-        remarks.push(format!("{missing}: requests and settings are taken from options and defaults"));
+        remarks
+            .push(format!("{missing}: requests and settings are taken from options and defaults"));
         return Ok(Manifest::default());
     };
     let looked_at = scaler.spec.metrics.iter().find_map(|metric| match metric {
-        Metric::CpuUtilisation { container, .. } | Metric::CpuUsage { container, .. } => container.clone(),
+        Metric::CpuUtilisation { container, .. } | Metric::CpuUsage { container, .. } => {
+            container.clone()
+        }
         _ => None,
     });
     let container = match looked_at {
         Some(name) => {
-            let all: Vec<String> = workload.containers.iter().map(|container| container.name.clone()).collect();
-            let container = workload.containers.into_iter().find(|container| container.name == name);
+            let all: Vec<String> =
+                workload.containers.iter().map(|container| container.name.clone()).collect();
+            let container =
+                workload.containers.into_iter().find(|container| container.name == name);
             container.ok_or_else(|| {
                 UsageError::new(format!(
                     "{}: its metric is that of the container '{name}', but the pods of {} have: {}",
@@ -172,7 +218,12 @@ fn read_folder(folder: &Path, scaler: &Scaler, asked: bool, remarks: &mut Vec<St
         }
         None => match workload.containers.into_iter().next() {
             Some(container) => container,
-            None => return Err(UsageError::new(format!("Deployment {} has no containers", scaler.target))),
+            None => {
+                return Err(UsageError::new(format!(
+                    "Deployment {} has no containers",
+                    scaler.target
+                )));
+            }
         },
     };
     let by_percent = scaler.spec.cpu_percent().is_some();
@@ -184,7 +235,13 @@ fn read_folder(folder: &Path, scaler: &Scaler, asked: bool, remarks: &mut Vec<St
     }
     let mut variables = BTreeMap::new();
     for name in &container.config_maps {
-        variables.extend(config_maps.get(name).into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
+        variables.extend(
+            config_maps
+                .get(name)
+                .into_iter()
+                .flatten()
+                .map(|(key, value)| (key.clone(), value.clone())),
+        );
     }
     variables.extend(container.env.clone());
     Ok(Manifest { container: Some(container), variables, pre_stop_s: workload.pre_stop_s })
@@ -192,28 +249,42 @@ fn read_folder(folder: &Path, scaler: &Scaler, asked: bool, remarks: &mut Vec<St
 
 fn yaml_files(folder: &Path, asked: bool) -> Result<Vec<PathBuf>, UsageError> {
     let list = |folder: &Path| -> std::io::Result<Vec<PathBuf>> {
-        let mut paths = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+        let mut paths = std::fs::read_dir(folder)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<Vec<_>, _>>()?;
         paths.sort();
         Ok(paths)
     };
-    let is_yaml = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
+    let is_yaml = |path: &PathBuf| {
+        path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml")
+    };
     let top = match list(folder) {
         Ok(top) => top,
-        Err(error) if asked => return Err(UsageError::about(format!("--deploy: cannot read {}", folder.display()), error)),
+        Err(error) if asked => {
+            return Err(UsageError::about(
+                format!("--deploy: cannot read {}", folder.display()),
+                error,
+            ));
+        }
         Err(_) => return Ok(Vec::new()),
     };
-    let below = top.iter().filter(|path| path.is_dir()).filter_map(|path| list(path).ok()).flatten();
+    let below =
+        top.iter().filter(|path| path.is_dir()).filter_map(|path| list(path).ok()).flatten();
     Ok(top.iter().cloned().chain(below).filter(is_yaml).filter(|path| path.is_file()).collect())
 }
 
 /// The shape, and how long it is in minutes where a file tells.
 fn read_load(text: &str, share: f64) -> Result<(LoadShape, Option<f64>), UsageError> {
     if !(share > 0.0 && share <= 1.0) {
-        return Err(UsageError::new(format!("--share is {share}: it must be above 0 and at most 1")));
+        return Err(UsageError::new(format!(
+            "--share is {share}: it must be above 0 and at most 1"
+        )));
     }
-    let is_file = Path::new(text).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    let is_file =
+        Path::new(text).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     if !is_file {
-        let shape = text.parse::<LoadShape>().map_err(|error| UsageError::about("--load", error))?;
+        let shape =
+            text.parse::<LoadShape>().map_err(|error| UsageError::about("--load", error))?;
         return Ok((shape.scaled(share), None));
     }
     let about = |error: &dyn std::fmt::Display| UsageError::about(format!("--load {text}"), error);
@@ -244,7 +315,8 @@ fn check(scaler: &Scaler, setup: &FleetSetup) -> Result<(), UsageError> {
             scaler.name, scaler.spec.max
         )));
     }
-    let simulated = scaler.spec.metrics.iter().any(|metric| !matches!(metric, Metric::Other { .. }));
+    let simulated =
+        scaler.spec.metrics.iter().any(|metric| !matches!(metric, Metric::Other { .. }));
     if simulated {
         return Ok(());
     }

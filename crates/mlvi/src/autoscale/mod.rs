@@ -1,4 +1,5 @@
-//! `mlvi autoscale`: what the autoscalers of a manifest do under a load, and which numbers meet a goal.
+//! `mlvi autoscale`: what the autoscalers of a manifest do under a load, and which numbers meet a
+//! goal.
 
 mod advice;
 mod charts;
@@ -23,8 +24,9 @@ use std::path::PathBuf;
 
 /// What `mlvi autoscale` is told.
 ///
-/// Simulates one unit's pods under its autoscaler, in virtual time: the controller's own algorithm, measurements as the metrics
-/// server gives them, pods that need time to start, partitions that move in a rebalance.
+/// Simulates one unit's pods under its autoscaler, in virtual time: the controller's own algorithm,
+/// measurements as the metrics server gives them, pods that need time to start, partitions that
+/// move in a rebalance.
 #[derive(Args, Debug)]
 pub struct AutoscaleArgs {
     /// The manifest with the autoscalers (HorizontalPodAutoscaler, or KEDA's ScaledObject)
@@ -33,15 +35,16 @@ pub struct AutoscaleArgs {
     /// Which unit: web-server, preprocessor, edge-inference or cloud-inference
     #[arg(long, value_name = "UNIT", default_value = "edge-inference")]
     unit: String,
-    /// A folder of manifests that tell what pods request and how they are set up [default: the folder of FILE]
+    /// A folder of manifests that tell what pods request and how they are set up [default: the
+    /// folder of FILE]
     #[arg(long, value_name = "DIR")]
     deploy: Option<PathBuf>,
-    /// Change a field of the autoscaler, e.g. `spec.maxReplicas=8` or `spec.behavior.scaleDown.stabilizationWindowSeconds=120`;
-    /// can be repeated
+    /// Change a field of the autoscaler, e.g. `spec.maxReplicas=8` or
+    /// `spec.behavior.scaleDown.stabilizationWindowSeconds=120`; can be repeated
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
-    /// What comes in: constant, step, burst, diurnal or cameras, with name=number after a colon, e.g. burst:peak_fps=80; or a CSV
-    /// file with the columns time_s,frames_per_s
+    /// What comes in: constant, step, burst, diurnal or cameras, with name=number after a colon,
+    /// e.g. burst:peak_fps=80; or a CSV file with the columns time_s,frames_per_s
     #[arg(long, value_name = "SHAPE|FILE", default_value = "burst")]
     load: String,
     /// The share of it that comes to this unit, above 0 and at most 1
@@ -55,7 +58,8 @@ pub struct AutoscaleArgs {
     seed: u64,
     #[command(flatten)]
     pod: PodArgs,
-    /// Look for the cheapest numbers with which so many frames are answered so soon, e.g. 500ms@99%
+    /// Look for the cheapest numbers with which so many frames are answered so soon, e.g.
+    /// 500ms@99%
     #[arg(long, value_name = "LATENCY@SHARE")]
     goal: Option<String>,
     /// A row of the table for each so many seconds [default: such that it fits a screen]
@@ -85,7 +89,10 @@ struct Json<'a> {
 /// # Errors
 /// When a manifest, a load or an option cannot be used, or a plot cannot be written.
 pub fn run(args: &AutoscaleArgs) -> anyhow::Result<()> {
-    let goal = args.goal.as_deref().map(|text| text.parse::<Goal>().map_err(|error| UsageError::about("--goal", error)));
+    let goal = args
+        .goal
+        .as_deref()
+        .map(|text| text.parse::<Goal>().map_err(|error| UsageError::about("--goal", error)));
     let goal = goal.transpose()?;
     let input = Input::read(args)?;
     for note in input.notes() {
@@ -129,7 +136,8 @@ pub fn run(args: &AutoscaleArgs) -> anyhow::Result<()> {
     args.output.plots(|dir| {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let better = recommendation.as_ref().and_then(|found| found.best.as_ref());
-        let better = better.map(|best| simulate_fleet(&input.setup, &best.candidate.put_into(&input.scaler.spec)));
+        let better = better
+            .map(|best| simulate_fleet(&input.setup, &best.candidate.put_into(&input.scaler.spec)));
         charts::write(dir, &input, &run, better.as_ref(), goal)
     })
 }

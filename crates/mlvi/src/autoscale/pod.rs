@@ -1,4 +1,5 @@
-//! What a pod needs and does: what options say, else what manifests say, else what is known of the unit.
+//! What a pod needs and does: what options say, else what manifests say, else what is known of the
+//! unit.
 
 use super::units::Unit;
 use crate::UsageError;
@@ -30,7 +31,8 @@ pub(super) struct PodArgs {
     /// How far times are spread: the standard deviation of their logarithm
     #[arg(long, value_name = "SIGMA", default_value_t = 0.1)]
     service_spread: f64,
-    /// How many frames a pod works on at a time [default: the unit's setting in its manifest, else the cores of its limit or request]
+    /// How many frames a pod works on at a time [default: the unit's setting in its manifest, else
+    /// the cores of its limit or request]
     #[arg(long, value_name = "N")]
     workers: Option<u32>,
     /// How many cores a frame keeps busy while it is worked on [default: 1; web-server: 0.3]
@@ -39,25 +41,29 @@ pub(super) struct PodArgs {
     /// How many cores a pod uses when it has nothing to do
     #[arg(long, value_name = "CORES", default_value_t = 0.02)]
     idle_cores: f64,
-    /// What a pod requests, e.g. 500m [default: as in its manifest, else a core for each frame that it works on]
+    /// What a pod requests, e.g. 500m [default: as in its manifest, else a core for each frame
+    /// that it works on]
     #[arg(long, value_name = "CORES")]
     cpu_request: Option<String>,
     /// The most that it may use, e.g. 2 [default: as in its manifest, else none]
     #[arg(long, value_name = "CORES")]
     cpu_limit: Option<String>,
-    /// From a pod's making until its containers run, in seconds: scheduling, image, init containers
+    /// From a pod's making until its containers run, in seconds: scheduling, image, init
+    /// containers
     #[arg(long, value_name = "S", default_value_t = 3.0)]
     pending_s: f64,
     /// From then until it is ready, in seconds [default: 2; inference: 5]
     #[arg(long, value_name = "S")]
     startup_s: Option<f64>,
-    /// How long a pod that is taken away goes on as before, in seconds [default: its preStop pause, else 0]
+    /// How long a pod that is taken away goes on as before, in seconds [default: its preStop
+    /// pause, else 0]
     #[arg(long, value_name = "S")]
     stop_s: Option<f64>,
     /// How many partitions its topic has [default: MLVI_PARTITIONS of the manifests, else 12]
     #[arg(long, value_name = "N")]
     partitions: Option<u32>,
-    /// From how many cameras the frames come; each camera's go into one partition. 0: so many that partitions are filled evenly
+    /// From how many cameras the frames come; each camera's go into one partition. 0: so many that
+    /// partitions are filled evenly
     #[arg(long, value_name = "N", default_value_t = 0)]
     cameras: u32,
     /// How long a rebalance of the consumer group takes, in seconds
@@ -93,38 +99,63 @@ impl PodArgs {
     ///
     /// # Errors
     /// Names the option or variable that cannot be used.
-    pub(super) fn setup(&self, unit: &Unit, manifest: &Manifest, coming: Coming) -> anyhow::Result<(FleetSetup, Vec<Known>)> {
+    pub(super) fn setup(
+        &self,
+        unit: &Unit,
+        manifest: &Manifest,
+        coming: Coming,
+    ) -> anyhow::Result<(FleetSetup, Vec<Known>)> {
         let mut known = Vec::new();
-        let mut tell = |what, value: String, from: &str| known.push(Known { what, value, from: from.to_owned() });
+        let mut tell = |what, value: String, from: &str| {
+            known.push(Known { what, value, from: from.to_owned() })
+        };
         let container = manifest.container.as_ref();
         let (service_ms, from) = self.service_ms(unit)?;
         tell("service time", format!("{service_ms:.1} ms a frame"), &from);
         let quantity = |option: &str, text: &Option<String>| match text {
             None => Ok(None),
-            Some(text) => cores(text)
-                .map(Some)
-                .ok_or_else(|| UsageError::new(format!("{option} {text}: it must be cores above 0, such as 500m or 2"))),
+            Some(text) => cores(text).map(Some).ok_or_else(|| {
+                UsageError::new(format!(
+                    "{option} {text}: it must be cores above 0, such as 500m or 2"
+                ))
+            }),
         };
         let requested = quantity("--cpu-request", &self.cpu_request)?;
         let limited = quantity("--cpu-limit", &self.cpu_limit)?;
         let in_manifest = |pick: fn(&Container) -> Option<f64>| container.and_then(pick);
         let limit_cores = limited.or_else(|| in_manifest(|container| container.limit_cores));
         let of_manifest = in_manifest(|container| container.request_cores);
-        let (workers, from) = self.workers(unit, manifest, limit_cores.or(requested).or(of_manifest))?;
+        let (workers, from) =
+            self.workers(unit, manifest, limit_cores.or(requested).or(of_manifest))?;
         tell("frames at a time", format!("{workers} a pod"), &from);
         let cores_per_frame = self.cores_per_frame.unwrap_or(unit.cores_per_frame);
         let (request_cores, from) = match (requested, of_manifest) {
             (Some(cores), _) => (cores, "--cpu-request"),
             (None, Some(cores)) => (cores, "the manifest"),
-            (None, None) => (f64::from(workers) * cores_per_frame, "an assumption: as much as its frames keep busy"),
+            (None, None) => (
+                f64::from(workers) * cores_per_frame,
+                "an assumption: as much as its frames keep busy",
+            ),
         };
         tell("CPU request", cores_a_pod(request_cores), from);
         if let Some(limit) = limit_cores {
-            tell("CPU limit", cores_a_pod(limit), if limited.is_some() { "--cpu-limit" } else { "the manifest" });
+            tell(
+                "CPU limit",
+                cores_a_pod(limit),
+                if limited.is_some() { "--cpu-limit" } else { "the manifest" },
+            );
         }
         let start_s = self.startup_s.unwrap_or(unit.start_s);
-        let from = if self.startup_s.is_some() { "--startup-s" } else { "an assumption; `mlvi bench unit` measures it" };
-        tell("start", format!("{} s until its containers run, {start_s} s until it is ready", self.pending_s), from);
+        let from = if self.startup_s.is_some() {
+            "--startup-s"
+        } else {
+            "an assumption; `mlvi bench unit` measures it"
+        };
+        tell(
+            "start",
+            format!("{} s until its containers run, {start_s} s until it is ready", self.pending_s),
+            from,
+        );
         let partitions = if unit.consumes { Some(self.partitions(manifest)?) } else { None };
         if let Some((partitions, from)) = partitions {
             tell("partitions", partitions.to_string(), from);
@@ -161,7 +192,9 @@ impl PodArgs {
         if let Some(ms) = self.service_ms {
             return Ok((ms, "--service-ms".into()));
         }
-        let Some(source) = &self.measured else { return Ok((unit.service_ms, unit.service_from.into())) };
+        let Some(source) = &self.measured else {
+            return Ok((unit.service_ms, unit.service_from.into()));
+        };
         let Some((histogram, stages)) = unit.stages else {
             return Err(UsageError::new(format!(
                 "--measured: {} does not measure its time a frame; give --service-ms",
@@ -170,38 +203,52 @@ impl PodArgs {
             .into());
         };
         let text = if source.starts_with("http://") {
-            let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build().into();
-            let mut answer = agent.get(source).call().with_context(|| format!("cannot get {source}"))?;
+            let agent: ureq::Agent =
+                ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build().into();
+            let mut answer =
+                agent.get(source).call().with_context(|| format!("cannot get {source}"))?;
             answer.body_mut().read_to_string().with_context(|| format!("cannot read {source}"))?
         } else {
-            text::read(source).map_err(|error| UsageError::about(format!("--measured {source}"), error))?
+            text::read(source)
+                .map_err(|error| UsageError::about(format!("--measured {source}"), error))?
         };
         let scrape = Scrape::read(&text);
         let means = stages.iter().filter_map(|stage| scrape.mean(histogram, &[("stage", stage)]));
         let ms = 1000.0 * means.sum::<f64>();
         if ms <= 0.0 {
-            let problem = format!("has no observations of {histogram}: is it {}, and has it had frames?", unit.name);
+            let problem = format!(
+                "has no observations of {histogram}: is it {}, and has it had frames?",
+                unit.name
+            );
             return Err(UsageError::about(format!("--measured {source}"), problem).into());
         }
         Ok((ms, format!("{histogram} of {source}: {}", stages.join(" + "))))
     }
 
-    fn workers(&self, unit: &Unit, manifest: &Manifest, cores: Option<f64>) -> Result<(u32, String), UsageError> {
+    fn workers(
+        &self,
+        unit: &Unit,
+        manifest: &Manifest,
+        cores: Option<f64>,
+    ) -> Result<(u32, String), UsageError> {
         if let Some(workers) = self.workers {
             return Ok((workers, "--workers".into()));
         }
-        if let Some((variable, text)) =
-            unit.workers_variable.and_then(|variable| Some((variable, manifest.variables.get(variable)?)))
+        if let Some((variable, text)) = unit
+            .workers_variable
+            .and_then(|variable| Some((variable, manifest.variables.get(variable)?)))
         {
-            let workers =
-                text.parse().map_err(|_| UsageError::new(format!("{variable} is '{text}': it must be a whole number")))?;
+            let workers = text.parse().map_err(|_| {
+                UsageError::new(format!("{variable} is '{text}': it must be a whole number"))
+            })?;
             return Ok((workers, format!("{variable} of the manifest")));
         }
         Ok(match (unit.workers_variable, cores) {
             (None, _) => (64, "an assumption: it mostly waits for the broker".into()),
-            (Some(variable), Some(cores)) => {
-                ((cores.ceil() as u32).max(1), format!("the cores of its limit or request, as {variable} is not set"))
-            }
+            (Some(variable), Some(cores)) => (
+                (cores.ceil() as u32).max(1),
+                format!("the cores of its limit or request, as {variable} is not set"),
+            ),
             (Some(_), None) => (1, "an assumption".into()),
         })
     }
@@ -211,7 +258,9 @@ impl PodArgs {
             (Some(partitions), _) => Ok((partitions, "--partitions")),
             (None, Some(text)) => match text.parse() {
                 Ok(partitions) => Ok((partitions, "MLVI_PARTITIONS of the manifests")),
-                Err(_) => Err(UsageError::new(format!("MLVI_PARTITIONS is '{text}': it must be a whole number"))),
+                Err(_) => Err(UsageError::new(format!(
+                    "MLVI_PARTITIONS is '{text}': it must be a whole number"
+                ))),
             },
             (None, None) => Ok((PARTITIONS, "the default of MLVI_PARTITIONS")),
         }
@@ -241,7 +290,9 @@ fn check_ranges(setup: &FleetSetup) -> Result<(), UsageError> {
         ("--rebalance-s", setup.rebalance_s, 0.0, 600.0),
     ];
     match within.into_iter().find(|(_, value, least, most)| !(least..=most).contains(&value)) {
-        Some((option, value, least, most)) => Err(UsageError::new(format!("{option} is {value}: it must be {least} to {most}"))),
+        Some((option, value, least, most)) => {
+            Err(UsageError::new(format!("{option} is {value}: it must be {least} to {most}")))
+        }
         None => Ok(()),
     }
 }

@@ -17,8 +17,14 @@ pub(super) fn head(input: &Input) -> String {
         ScalerKind::ScaledObject => "ScaledObject",
     };
     let spec = &input.scaler.spec;
-    let mut text =
-        format!("{} under {kind} {}: {} to {} pods, {}\n", input.unit, input.scaler.name, spec.min, spec.max, metrics(spec));
+    let mut text = format!(
+        "{} under {kind} {}: {} to {} pods, {}\n",
+        input.unit,
+        input.scaler.name,
+        spec.min,
+        spec.max,
+        metrics(spec)
+    );
     let peak = input.setup.load.peak_fps(input.setup.minutes);
     let _ = writeln!(
         text,
@@ -36,12 +42,19 @@ pub(super) fn head(input: &Input) -> String {
 
 fn metrics(spec: &Spec) -> String {
     let each = spec.metrics.iter().filter_map(|metric| match metric {
-        Metric::CpuUtilisation { percent, .. } => Some(format!("CPU at {percent} % of the requests")),
-        Metric::CpuUsage { millicores, .. } => Some(format!("{millicores} thousandths of a core a pod")),
+        Metric::CpuUtilisation { percent, .. } => {
+            Some(format!("CPU at {percent} % of the requests"))
+        }
+        Metric::CpuUsage { millicores, .. } => {
+            Some(format!("{millicores} thousandths of a core a pod"))
+        }
         Metric::Lag { per_replica } => Some(format!("{per_replica} waiting messages a pod")),
         Metric::Other { .. } => None,
     });
-    let down = spec.behavior.as_ref().map_or(hpa::DOWN_STABILISATION, |behavior| behavior.down.stabilisation);
+    let down = spec
+        .behavior
+        .as_ref()
+        .map_or(hpa::DOWN_STABILISATION, |behavior| behavior.down.stabilisation);
     format!("{}; down after {} s", each.collect::<Vec<_>>().join(" and "), down.as_secs())
 }
 
@@ -55,8 +68,10 @@ pub(super) fn over_time(input: &Input, run: &FleetRun, every_s: Option<f64>) -> 
         Some(Metric::CpuUsage { .. }) => "CPU m",
         _ => "measured",
     };
-    let mut table =
-        Table::new(&["time s", "frames/s", "wanted", "ready", "working", "lag", "p50 ms", "p99 ms", measured, "kept by"]);
+    let mut table = Table::new(&[
+        "time s", "frames/s", "wanted", "ready", "working", "lag", "p50 ms", "p99 ms", measured,
+        "kept by",
+    ]);
     for rows in run.rows.chunks(looks) {
         let Some(last) = rows.last() else { continue };
         let most = |value: fn(&FleetRow) -> Option<f64>| {
@@ -65,7 +80,12 @@ pub(super) fn over_time(input: &Input, run: &FleetRun, every_s: Option<f64>) -> 
             values.iter().copied().reduce(f64::max).map_or_else(|| "-".to_owned(), number)
         };
         let mean_load = rows.iter().map(|row| row.load_fps).sum::<f64>() / rows.len() as f64;
-        let mut cells = vec![format!("{:.0}", last.at_s), number(mean_load), last.wanted.to_string(), last.ready.to_string()];
+        let mut cells = vec![
+            format!("{:.0}", last.at_s),
+            number(mean_load),
+            last.wanted.to_string(),
+            last.ready.to_string(),
+        ];
         cells.push(last.consuming.to_string());
         cells.push(rows.iter().map(|row| row.lag).max().unwrap_or(0).to_string());
         cells.extend([most(|row| row.p50_ms), most(|row| row.p99_ms)]);
@@ -92,7 +112,12 @@ pub(super) fn summary(run: &FleetRun, goal: Option<Goal>) -> String {
     );
     if let Some(goal) = goal {
         let share = 100.0 * run.share_within(goal.ms);
-        let _ = writeln!(text, "{share:.2} % within {} ms, the goal is {} %", number(goal.ms), number(100.0 * goal.share));
+        let _ = writeln!(
+            text,
+            "{share:.2} % within {} ms, the goal is {} %",
+            number(goal.ms),
+            number(100.0 * goal.share)
+        );
     }
     let _ = writeln!(
         text,
@@ -109,7 +134,18 @@ pub(super) fn summary(run: &FleetRun, goal: Option<Goal>) -> String {
 /// The present numbers against the recommended ones.
 pub(super) fn recommendation(input: &Input, goal: Goal, found: &Recommendation) -> String {
     let share = format!("% within {} ms", number(goal.ms));
-    let mut table = Table::new(&["", "min", "max", "target", "down s", &share, "p99 ms", "pod-hours", "changes", "undone"]);
+    let mut table = Table::new(&[
+        "",
+        "min",
+        "max",
+        "target",
+        "down s",
+        &share,
+        "p99 ms",
+        "pod-hours",
+        "changes",
+        "undone",
+    ]);
     let mut row = |name: &str, outcome: &Outcome, fixed: bool| {
         let candidate = outcome.candidate;
         let tuned = |text: String| if fixed { "-".to_owned() } else { text };

@@ -8,19 +8,27 @@ use simulator::Outcome;
 pub(super) fn of(scaler: &Scaler, best: &Outcome) -> String {
     let candidate = best.candidate;
     let metric = scaler.spec.metrics.iter().find(|metric| !matches!(metric, Metric::Other { .. }));
-    let (min, max, target, down_s) = (candidate.min, candidate.max, candidate.target, candidate.down_s);
+    let (min, max, target, down_s) =
+        (candidate.min, candidate.max, candidate.target, candidate.down_s);
     let window = format!("scaleDown:\n{{}}  stabilizationWindowSeconds: {down_s}\n");
     match scaler.kind {
         ScalerKind::Hpa => {
             let (source, container) = match metric {
-                Some(Metric::CpuUtilisation { container, .. } | Metric::CpuUsage { container, .. }) => match container {
-                    Some(name) => ("ContainerResource\n      containerResource:", format!("        container: {name}\n")),
+                Some(
+                    Metric::CpuUtilisation { container, .. } | Metric::CpuUsage { container, .. },
+                ) => match container {
+                    Some(name) => (
+                        "ContainerResource\n      containerResource:",
+                        format!("        container: {name}\n"),
+                    ),
                     None => ("Resource\n      resource:", String::new()),
                 },
                 _ => ("Resource\n      resource:", String::new()),
             };
             let target = match metric {
-                Some(Metric::CpuUsage { .. }) => format!("type: AverageValue\n          averageValue: {target}m"),
+                Some(Metric::CpuUsage { .. }) => {
+                    format!("type: AverageValue\n          averageValue: {target}m")
+                }
                 _ => format!("type: Utilization\n          averageUtilization: {target}"),
             };
             format!(
@@ -31,7 +39,9 @@ pub(super) fn of(scaler: &Scaler, best: &Outcome) -> String {
         }
         ScalerKind::ScaledObject => {
             let trigger = match metric {
-                Some(Metric::Lag { .. }) => format!("    - metadata:\n        lagThreshold: \"{target}\"\n"),
+                Some(Metric::Lag { .. }) => {
+                    format!("    - metadata:\n        lagThreshold: \"{target}\"\n")
+                }
                 _ => format!("    - metadata:\n        value: \"{target}\"\n"),
             };
             format!(

@@ -77,7 +77,10 @@ fn manifests_tell_what_options_do_not() {
     let dir = folder(HPAS);
     let input = read(dir.path(), &[]).unwrap();
     let setup = &input.setup;
-    assert_eq!((setup.workers, setup.request_cores, setup.partitions, setup.stop_s), (2, 2.0, Some(4), 4.0));
+    assert_eq!(
+        (setup.workers, setup.request_cores, setup.partitions, setup.stop_s),
+        (2, 2.0, Some(4), 4.0)
+    );
     assert_eq!((input.scaler.spec.min, input.scaler.spec.max, setup.minutes), (1, 6, 60.0));
     let over = [
         "--workers",
@@ -94,15 +97,27 @@ fn manifests_tell_what_options_do_not() {
         "constant:fps=8",
     ];
     let setup = read(dir.path(), &over).unwrap().setup;
-    assert_eq!((setup.workers, setup.request_cores, setup.partitions, setup.stop_s), (3, 1.5, Some(9), 0.0));
+    assert_eq!(
+        (setup.workers, setup.request_cores, setup.partitions, setup.stop_s),
+        (3, 1.5, Some(9), 0.0)
+    );
     assert_eq!(setup.load.fps(1.0), 4.0);
-    let set = ["--set", "spec.maxReplicas=4", "--set", "spec.metrics.0.containerResource.target.averageUtilization=45"];
+    let set = [
+        "--set",
+        "spec.maxReplicas=4",
+        "--set",
+        "spec.metrics.0.containerResource.target.averageUtilization=45",
+    ];
     let spec = read(dir.path(), &set).unwrap().scaler.spec;
     assert_eq!((spec.max, spec.cpu_percent()), (4, Some(45)));
     // what the API server fills in, and a unit that consumes no topic
     let web = read(dir.path(), &["--unit", "web-server"]).unwrap();
     assert_eq!((web.scaler.spec.cpu_percent(), web.setup.partitions), (Some(80), None));
-    assert!(web.notes().iter().any(|note| note.contains("no Deployment web-server")), "{:?}", web.notes());
+    assert!(
+        web.notes().iter().any(|note| note.contains("no Deployment web-server")),
+        "{:?}",
+        web.notes()
+    );
 }
 
 #[test]
@@ -114,13 +129,23 @@ fn bad_input_is_named_and_is_a_mistake_of_the_caller() {
         (vec!["--unit", "edge"], vec!["--unit edge", "edge-inference"]),
         (
             vec!["--unit", "preprocessor"],
-            vec!["autoscale.yml", "no autoscaler scales preprocessor", "edge-inference, web-server"],
+            vec![
+                "autoscale.yml",
+                "no autoscaler scales preprocessor",
+                "edge-inference, web-server",
+            ],
         ),
         (vec!["--load", "waves"], vec!["--load", "waves", "constant"]),
         (vec!["--load", csv.as_str()], vec!["load.csv", "line 2"]),
         (vec!["--share", "0"], vec!["--share is 0"]),
-        (vec!["--minutes", "1000", "--load", "constant:fps=5000"], vec!["300 million frames", "50 million", "fewer --minutes"]),
-        (vec!["--set", "spec.maxReplica=4"], vec!["--set spec.maxReplica=4", "spec.maxReplica is not known"]),
+        (
+            vec!["--minutes", "1000", "--load", "constant:fps=5000"],
+            vec!["300 million frames", "50 million", "fewer --minutes"],
+        ),
+        (
+            vec!["--set", "spec.maxReplica=4"],
+            vec!["--set spec.maxReplica=4", "spec.maxReplica is not known"],
+        ),
         (vec!["--set", "spec.metrics.7.type=Pods"], vec!["'7' is not the number of an item"]),
         (vec!["--set", "spec"], vec!["PATH=VALUE"]),
         (vec!["--set", "spec.maxReplicas=2001"], vec!["2001 pods are more than the 2000"]),
@@ -128,7 +153,10 @@ fn bad_input_is_named_and_is_a_mistake_of_the_caller() {
             vec!["--set", "spec.metrics.0.containerResource.target.averageUtilization=120"],
             vec!["120 %", "never reached", "measures 101 %"],
         ),
-        (vec!["--set", "spec.metrics.0.containerResource.container=other"], vec!["container 'other'", "have: edge-inference"]),
+        (
+            vec!["--set", "spec.metrics.0.containerResource.container=other"],
+            vec!["container 'other'", "have: edge-inference"],
+        ),
         (vec!["--cpu-request", "much"], vec!["--cpu-request much"]),
         (vec!["--workers", "0"], vec!["--workers is 0", "1 to 1000"]),
         (vec!["--service-ms", "-5"], vec!["--service-ms is -5"]),
@@ -139,15 +167,28 @@ fn bad_input_is_named_and_is_a_mistake_of_the_caller() {
         let joined: Vec<&str> = line.iter().map(String::as_str).collect();
         // a value may begin with a dash
         let joined: Vec<String> = joined.chunks(2).map(|pair| pair.join("=")).collect();
-        let error = read(dir.path(), &joined.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_err();
+        let error =
+            read(dir.path(), &joined.iter().map(String::as_str).collect::<Vec<_>>()).unwrap_err();
         let message = format!("{error:#}");
         assert!(parts.iter().all(|part| message.contains(part)), "{line:?}: {message}");
         assert!(error.is::<crate::UsageError>(), "{line:?}");
     }
     for (from, to, part) in [
-        ("name: web-server}\n  maxReplicas", "name: webserver}\n  maxReplicas", "'webserver', which is no unit"),
-        ("kind: Deployment, name: web", "kind: StatefulSet, name: web", "the StatefulSet 'web-server'"),
-        ("kind: Deployment, name: web-server", "kind: Deployment, name: edge-inference", "scaled by more than one"),
+        (
+            "name: web-server}\n  maxReplicas",
+            "name: webserver}\n  maxReplicas",
+            "'webserver', which is no unit",
+        ),
+        (
+            "kind: Deployment, name: web",
+            "kind: StatefulSet, name: web",
+            "the StatefulSet 'web-server'",
+        ),
+        (
+            "kind: Deployment, name: web-server",
+            "kind: Deployment, name: edge-inference",
+            "scaled by more than one",
+        ),
     ] {
         let dir = folder(&HPAS.replacen(from, to, 1));
         let message = format!("{:#}", read(dir.path(), &[]).unwrap_err());
@@ -164,7 +205,11 @@ fn the_service_time_comes_from_a_units_metrics() {
             "mlvi_inference_stage_seconds_sum{{stage=\"{stage}\"}} {sum}\nmlvi_inference_stage_seconds_count{{stage=\"{stage}\"}} {count}\n"
         )
     };
-    std::fs::write(&path, of("decode", 1.0, 100) + &of("inference", 12.0, 100) + &of("queue", 900.0, 100)).unwrap();
+    std::fs::write(
+        &path,
+        of("decode", 1.0, 100) + &of("inference", 12.0, 100) + &of("queue", 900.0, 100),
+    )
+    .unwrap();
     let file = path.display().to_string();
     let input = read(dir.path(), &["--measured", &file]).unwrap();
     assert!((input.setup.service_ms - 130.0).abs() < 1e-9, "{}", input.setup.service_ms);
@@ -182,18 +227,29 @@ fn what_stands_out_is_said() {
         advice::of(&input, &simulate_fleet(&input.setup, &input.scaler.spec)).join("\n")
     };
     let short = ["--minutes=10", "--service-ms=100"];
-    let with = |more: &[&'static str]| short.iter().copied().chain(more.iter().copied()).collect::<Vec<_>>();
-    let high = said(&with(&["--set=spec.metrics.0.containerResource.target.averageUtilization=95"]));
-    assert!(high.contains("at a target of 95 %") && high.contains("never asks for more pods; targets up to 89 % work"), "{high}");
+    let with = |more: &[&'static str]| {
+        short.iter().copied().chain(more.iter().copied()).collect::<Vec<_>>()
+    };
+    let high =
+        said(&with(&["--set=spec.metrics.0.containerResource.target.averageUtilization=95"]));
+    assert!(
+        high.contains("at a target of 95 %")
+            && high.contains("never asks for more pods; targets up to 89 % work"),
+        "{high}"
+    );
     let steep = said(&with(&["--load=constant:fps=90"]));
     assert!(
-        steep.contains("maxReplicas is 6, but there are 4 partitions: 2 pods") && steep.contains("pod-hours were spent"),
+        steep.contains("maxReplicas is 6, but there are 4 partitions: 2 pods")
+            && steep.contains("pod-hours were spent"),
         "{steep}"
     );
     assert!(steep.contains("wanted more than its maximum of 6"), "{steep}");
     assert!(said(&with(&["--cameras=2"])).contains("2 cameras fill at most 2 partitions"));
     let bursts = said(&with(&[]));
-    assert!(bursts.contains("it lasts 30 s") && bursts.contains("so minReplicas decides"), "{bursts}");
+    assert!(
+        bursts.contains("it lasts 30 s") && bursts.contains("so minReplicas decides"),
+        "{bursts}"
+    );
     let calm = said(&with(&[
         "--load=constant:fps=1",
         "--set=spec.maxReplicas=4",
@@ -205,7 +261,12 @@ fn what_stands_out_is_said() {
 #[test]
 fn a_recommendation_is_shown_and_its_snippet_says_the_same() {
     let dir = folder(HPAS);
-    let line = ["--minutes=20", "--service-ms=100", "--load=diurnal:low_fps=1,high_fps=50,period_s=1200", "--partitions=12"];
+    let line = [
+        "--minutes=20",
+        "--service-ms=100",
+        "--load=diurnal:low_fps=1,high_fps=50,period_s=1200",
+        "--partitions=12",
+    ];
     let input = read(dir.path(), &line).unwrap();
     let goal = "800ms@95%".parse().unwrap();
     let found = recommend::search(&input, goal);
@@ -214,7 +275,8 @@ fn a_recommendation_is_shown_and_its_snippet_says_the_same() {
     assert!(text.contains("recommended") && text.contains("always there"), "{text}");
     // put over the manifest the snippet gives what was recommended
     let manifest = documents(HPAS).unwrap().remove(0);
-    let patch: serde_json::Value = documents(&format!("kind: x\n{}", snippet::of(&input.scaler, best))).unwrap().remove(0);
+    let patch: serde_json::Value =
+        documents(&format!("kind: x\n{}", snippet::of(&input.scaler, best))).unwrap().remove(0);
     let mut merged = manifest;
     for (key, value) in patch["spec"].as_object().unwrap() {
         merged["spec"][key] = value.clone();
@@ -231,14 +293,24 @@ fn a_snippet_for_keda_has_its_fields() {
     let dir = folder(text);
     let input = read(dir.path(), &["--minutes=5"]).unwrap();
     let candidate = Candidate { min: 2, max: 4, target: 20, down_s: 120 };
-    let outcome =
-        Outcome { candidate, share: 1.0, p99_ms: 1.0, pod_hours: 1.0, changes: 0.0, thrash: 0.0, peak_pods: 3, meets: true };
-    let patch: serde_json::Value = documents(&format!("kind: x\n{}", snippet::of(&input.scaler, &outcome))).unwrap().remove(0);
+    let outcome = Outcome {
+        candidate,
+        share: 1.0,
+        p99_ms: 1.0,
+        pod_hours: 1.0,
+        changes: 0.0,
+        thrash: 0.0,
+        peak_pods: 3,
+        meets: true,
+    };
+    let patch: serde_json::Value =
+        documents(&format!("kind: x\n{}", snippet::of(&input.scaler, &outcome))).unwrap().remove(0);
     let mut object = documents(text).unwrap().remove(0);
     for key in ["minReplicaCount", "maxReplicaCount", "advanced"] {
         object["spec"][key] = patch["spec"][key].clone();
     }
-    object["spec"]["triggers"][0]["metadata"]["lagThreshold"] = patch["spec"]["triggers"][0]["metadata"]["lagThreshold"].clone();
+    object["spec"]["triggers"][0]["metadata"]["lagThreshold"] =
+        patch["spec"]["triggers"][0]["metadata"]["lagThreshold"].clone();
     assert_eq!(Candidate::of(&scaler(&object).unwrap().unwrap().spec), candidate);
 }
 
@@ -255,10 +327,18 @@ fn tables_and_plots_show_the_run() {
     assert!(summary.contains("the goal is 99") && summary.contains("pod-hours"), "{summary}");
     let out = dir.path().join("plots");
     std::fs::create_dir(&out).unwrap();
-    assert_eq!(charts::write(&out, &input, &run, Some(&run), Some("500ms@99%".parse().unwrap())).unwrap(), 6);
+    assert_eq!(
+        charts::write(&out, &input, &run, Some(&run), Some("500ms@99%".parse().unwrap())).unwrap(),
+        6
+    );
     for name in ["pods", "latency", "lag"] {
         let svg = std::fs::read_to_string(out.join(format!("edge-inference-{name}.svg"))).unwrap();
-        assert!(svg.contains("edge-inference under load burst") && svg.contains("recommended"), "{name}");
-        assert!(std::fs::metadata(out.join(format!("edge-inference-{name}.png"))).unwrap().len() > 5000);
+        assert!(
+            svg.contains("edge-inference under load burst") && svg.contains("recommended"),
+            "{name}"
+        );
+        assert!(
+            std::fs::metadata(out.join(format!("edge-inference-{name}.png"))).unwrap().len() > 5000
+        );
     }
 }

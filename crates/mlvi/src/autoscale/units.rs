@@ -21,8 +21,10 @@ pub(super) struct Unit {
 }
 
 const SIMULATE: &str = "what `mlvi simulate` takes; `mlvi bench detector` measures it, --measured takes it from a unit";
-const INFERENCE: (&str, &[&str]) = ("mlvi_inference_stage_seconds", &["decode", "inference", "postprocess"]);
-const PREPARING: (&str, &[&str]) = ("mlvi_preprocessor_stage_seconds", &["decode", "sharpen", "encode"]);
+const INFERENCE: (&str, &[&str]) =
+    ("mlvi_inference_stage_seconds", &["decode", "inference", "postprocess"]);
+const PREPARING: (&str, &[&str]) =
+    ("mlvi_preprocessor_stage_seconds", &["decode", "sharpen", "encode"]);
 
 /// All of them.
 pub(super) const UNITS: [Unit; 4] = [

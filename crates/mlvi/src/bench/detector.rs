@@ -51,7 +51,10 @@ const WARM_UP: usize = 3;
 pub(super) fn run(args: &DetectorArgs, models_dir: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(args.runs > 0, "--runs must be at least 1");
     let frame = frames::from_photo(&args.image, 1)?.pop().context("one frame")?;
-    let mut sessions = vec![(Row::new(format!("mlvi, {}", args.model)), load(models::ensure(models_dir, &args.model)?)?)];
+    let mut sessions = vec![(
+        Row::new(format!("mlvi, {}", args.model)),
+        load(models::ensure(models_dir, &args.model)?)?,
+    )];
     let mut peer = None;
     if let Some(onnx) = &args.onnx {
         let description = Description::load(models_dir, &args.onnx_model)?.with_weights_at(onnx);
@@ -88,14 +91,22 @@ fn load(description: Description) -> anyhow::Result<Session> {
 
 fn print(rows: Vec<Row>) {
     println!("one frame on one thread, milliseconds\n");
-    println!("{:<40} {:>8} {:>8} {:>8} {:>11} {:>12}", "", "min", "median", "max", "inference", "postprocess");
+    println!(
+        "{:<40} {:>8} {:>8} {:>8} {:>11} {:>12}",
+        "", "min", "median", "max", "inference", "postprocess"
+    );
     let mut medians = Vec::new();
     for row in rows {
         let Some(wall) = Series::new(row.wall_ms) else { continue };
-        let median = |values| Series::new(values).map_or("-".into(), |series| format!("{:.1}", series.median()));
+        let median = |values| {
+            Series::new(values).map_or("-".into(), |series| format!("{:.1}", series.median()))
+        };
         let (inference, postprocess) = (median(row.inference_ms), median(row.postprocess_ms));
         let (min, mid, max) = (wall.min(), wall.median(), wall.max());
-        println!("{:<40} {min:>8.1} {mid:>8.1} {max:>8.1} {inference:>11} {postprocess:>12}", row.name);
+        println!(
+            "{:<40} {min:>8.1} {mid:>8.1} {max:>8.1} {inference:>11} {postprocess:>12}",
+            row.name
+        );
         medians.push((row.name, mid));
     }
     if let Some(((_, peer), ours)) = medians.split_last().filter(|(_, ours)| !ours.is_empty()) {

@@ -15,9 +15,11 @@ pub(super) struct BenchFrame {
     pub(super) image: RgbImage,
 }
 
-/// `count` different frames out of one photo, which is shifted a little from frame to frame and repeated where it is too small.
+/// `count` different frames out of one photo, which is shifted a little from frame to frame and
+/// repeated where it is too small.
 pub(super) fn from_photo(path: &Path, count: usize) -> anyhow::Result<Vec<BenchFrame>> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}; name a photo with --image", path.display()))?;
+    let bytes = std::fs::read(path)
+        .with_context(|| format!("cannot read {}; name a photo with --image", path.display()))?;
     let limits = Limits { max_pixels: frame::DEFAULT_MAX_PIXELS };
     let photo = vision::decode(&bytes, &limits).with_context(|| path.display().to_string())?;
     (0..count).map(|index| cut(&photo, index * 16, &limits)).collect()

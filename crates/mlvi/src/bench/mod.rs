@@ -14,7 +14,8 @@ use std::path::Path;
 /// What to measure.
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
-    /// One frame on one thread through the detector, against ONNX Runtime on the same file when that is given
+    /// One frame on one thread through the detector, against ONNX Runtime on the same file when
+    /// that is given
     Detector(detector::DetectorArgs),
     /// Frames per second of the whole suite with concurrent cameras, against the detector alone
     Pipeline(pipeline::PipelineArgs),

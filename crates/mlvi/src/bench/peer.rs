@@ -24,12 +24,15 @@ impl Peer {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start '{python}' for ONNX Runtime; name a Python with --python"))?;
+            .with_context(|| {
+                format!("cannot start '{python}' for ONNX Runtime; name a Python with --python")
+            })?;
         let ask = child.stdin.take().context("the peer's input")?;
         let answers = BufReader::new(child.stdout.take().context("the peer's output")?);
         let mut peer = Self { child, ask, answers, name: String::new() };
-        peer.name =
-            peer.answer().with_context(|| format!("ONNX Runtime does not start; try: {python} -m pip install onnxruntime"))?;
+        peer.name = peer.answer().with_context(|| {
+            format!("ONNX Runtime does not start; try: {python} -m pip install onnxruntime")
+        })?;
         Ok(peer)
     }
 

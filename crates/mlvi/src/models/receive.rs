@@ -19,17 +19,27 @@ pub(super) struct Receipt<'a> {
 }
 
 impl<'a> Receipt<'a> {
-    /// Opens a temporary file beside the destination, so that the rename stays within one file system.
+    /// Opens a temporary file beside the destination, so that the rename stays within one file
+    /// system.
     pub(super) fn new(weights: &'a WeightsFile, origin: String) -> Result<Self, FetchError> {
         let dir = weights.path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         let refuse = |source| FetchError::File { path: dir.clone(), source };
         std::fs::create_dir_all(&dir).map_err(refuse)?;
-        let file = tempfile::Builder::new().prefix(".fetch-").suffix(".part").tempfile_in(&dir).map_err(refuse)?;
+        let file = tempfile::Builder::new()
+            .prefix(".fetch-")
+            .suffix(".part")
+            .tempfile_in(&dir)
+            .map_err(refuse)?;
         Ok(Self { weights, origin, file })
     }
 
-    /// Reads everything, verifies it, and puts it in place; the temporary file is gone whatever happens.
-    pub(super) fn take(mut self, mut bytes: impl Read, length: Option<u64>) -> Result<(), FetchError> {
+    /// Reads everything, verifies it, and puts it in place; the temporary file is gone whatever
+    /// happens.
+    pub(super) fn take(
+        mut self,
+        mut bytes: impl Read,
+        length: Option<u64>,
+    ) -> Result<(), FetchError> {
         let bar = progress::bar(length.or(self.weights.size_bytes));
         let mut digest = Sha256::new();
         let mut size = 0_u64;
@@ -41,7 +51,10 @@ impl<'a> Receipt<'a> {
             }
             size += count as u64;
             if self.weights.size_bytes.is_some_and(|expected| size > expected) {
-                return Err(self.mismatch(format!("it goes on after {} bytes", self.weights.size_bytes.unwrap_or(0))));
+                return Err(self.mismatch(format!(
+                    "it goes on after {} bytes",
+                    self.weights.size_bytes.unwrap_or(0)
+                )));
             }
             digest.update(&buffer[..count]);
             self.file.write_all(&buffer[..count]).map_err(|source| self.unwritable(source))?;
@@ -62,8 +75,11 @@ impl<'a> Receipt<'a> {
         if let Some(expected) = self.weights.size_bytes.filter(|expected| *expected != size) {
             return Err(self.mismatch(format!("it has {size} bytes where {expected} are expected")));
         }
-        if let Some(expected) = self.weights.sha256.as_ref().filter(|expected| *expected != sha256) {
-            return Err(self.mismatch(format!("its sha256 is {sha256} where {expected} is expected")));
+        if let Some(expected) = self.weights.sha256.as_ref().filter(|expected| *expected != sha256)
+        {
+            return Err(
+                self.mismatch(format!("its sha256 is {sha256} where {expected} is expected"))
+            );
         }
         Ok(())
     }

@@ -48,7 +48,9 @@ fn serve_once(response: Vec<u8>) -> String {
 }
 
 fn response(status: &str, length: usize, body: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n").into_bytes();
+    let mut bytes =
+        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")
+            .into_bytes();
     bytes.extend_from_slice(body);
     bytes
 }
@@ -66,13 +68,19 @@ fn a_local_copy_is_verified_and_put_in_place() {
 fn what_is_not_the_promised_file_never_replaces_what_is_there() {
     let mut flipped = BYTES.to_vec();
     flipped[0] ^= 1;
-    for (wrong, says) in [(&BYTES[1..], "20 bytes where 21"), (&[BYTES, b"!"].concat(), "goes on after 21"), (&flipped, "sha256")]
-    {
+    for (wrong, says) in [
+        (&BYTES[1..], "20 bytes where 21"),
+        (&[BYTES, b"!"].concat(), "goes on after 21"),
+        (&flipped, "sha256"),
+    ] {
         let dir = tempfile::tempdir().unwrap();
         let description = description(&dir, SHA256, None);
         std::fs::write(&description.weights().path, "what was there").unwrap();
         let error = fetch(&description, &Source::File(copy_of(&dir, wrong))).unwrap_err();
-        assert!(matches!(error, FetchError::Mismatch { .. }) && error.to_string().contains(says), "{error}");
+        assert!(
+            matches!(error, FetchError::Mismatch { .. }) && error.to_string().contains(says),
+            "{error}"
+        );
         assert_eq!(std::fs::read(&description.weights().path).unwrap(), b"what was there");
         assert!(leftovers(dir.path()).is_empty());
     }
@@ -123,13 +131,18 @@ fn a_volume_is_filled_with_descriptions_and_verified_weights_once() {
     let copy = copy_of(&volume, BYTES);
     let into = volume.path().join("models");
     let fill = |from: Option<PathBuf>| {
-        run(ModelsCommand::Fetch { name: "small".into(), from, into: Some(into.clone()) }, dir.path()).map_err(|e| e.to_string())
+        run(
+            ModelsCommand::Fetch { name: "small".into(), from, into: Some(into.clone()) },
+            dir.path(),
+        )
+        .map_err(|e| e.to_string())
     };
     assert!(fill(None).unwrap_err().contains("names no source"));
     fill(Some(copy.clone())).unwrap();
     assert_eq!(std::fs::read(into.join("small.weights")).unwrap(), BYTES);
     Description::load(&into, "small").unwrap();
-    let mut files: Vec<_> = std::fs::read_dir(&into).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(&into).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     files.sort();
     assert_eq!(files, ["names", "small.cfg", "small.toml", "small.weights"]);
     assert!(!dir.path().join("small.weights").exists(), "the source folder may be read-only");
@@ -155,7 +168,11 @@ fn stamps(dir: &Path) -> Vec<(std::ffi::OsString, u64, std::time::SystemTime)> {
     let stamp = |entry: std::io::Result<std::fs::DirEntry>| {
         let entry = entry.unwrap();
         let metadata = entry.metadata().unwrap();
-        (entry.file_name(), std::os::unix::fs::MetadataExt::ino(&metadata), metadata.modified().unwrap())
+        (
+            entry.file_name(),
+            std::os::unix::fs::MetadataExt::ino(&metadata),
+            metadata.modified().unwrap(),
+        )
     };
     let mut stamps: Vec<_> = std::fs::read_dir(dir).unwrap().map(stamp).collect();
     stamps.sort();
@@ -169,10 +186,15 @@ fn a_volume_that_is_right_is_not_written_to() {
     std::fs::write(dir.path().join("small.cfg"), "[net]\n").unwrap();
     let into = volume.path().join("models");
     let fill = |from: Option<PathBuf>| {
-        run(ModelsCommand::Fetch { name: "small".into(), from, into: Some(into.clone()) }, dir.path()).map_err(|e| e.to_string())
+        run(
+            ModelsCommand::Fetch { name: "small".into(), from, into: Some(into.clone()) },
+            dir.path(),
+        )
+        .map_err(|e| e.to_string())
     };
     fill(Some(copy_of(&volume, BYTES))).unwrap();
-    // as somebody else's files, whom only reading is allowed; root may write all the same, so the stamps tell
+    // as somebody else's files, whom only reading is allowed; root may write all the same, so the
+    // stamps tell
     for entry in std::fs::read_dir(&into).unwrap() {
         set_mode(&entry.unwrap().path(), 0o444);
     }
@@ -189,7 +211,11 @@ fn a_volume_that_is_right_is_not_written_to() {
     let config = into.join("small.cfg");
     assert_eq!(std::fs::read_to_string(&config).unwrap(), "[net]\nbatch=1\n");
     assert_eq!(std::os::unix::fs::MetadataExt::mode(&config.metadata().unwrap()) & 0o777, 0o644);
-    let changed: Vec<_> = stamps(&into).into_iter().filter(|stamp| !before.contains(stamp)).map(|(name, ..)| name).collect();
+    let changed: Vec<_> = stamps(&into)
+        .into_iter()
+        .filter(|stamp| !before.contains(stamp))
+        .map(|(name, ..)| name)
+        .collect();
     assert_eq!(changed, ["small.cfg"]);
     assert!(leftovers(&into).is_empty());
 }
@@ -212,10 +238,15 @@ fn onnx_with_data(place: &str) -> Vec<u8> {
     field(7, &field(5, &number))
 }
 
-/// The model `apart` in a folder, its numbers in `place`; with `listed`, the description has the sha256 of [`BYTES`] for it.
+/// The model `apart` in a folder, its numbers in `place`; with `listed`, the description has the
+/// sha256 of [`BYTES`] for it.
 fn apart(dir: &Path, place: &str, listed: bool) -> Description {
     std::fs::write(dir.join("names"), "thing\n").unwrap();
-    let data = if listed { format!("[[weights.data]]\nfile = \"{place}\"\nsha256 = \"{SHA256}\"\n") } else { String::new() };
+    let data = if listed {
+        format!("[[weights.data]]\nfile = \"{place}\"\nsha256 = \"{SHA256}\"\n")
+    } else {
+        String::new()
+    };
     let text = format!(
         "name = \"apart\"\nformat = \"onnx\"\nnames = \"names\"\n[input]\nwidth = 32\nheight = 32\n[onnx]\noutput = \"yolov8\"\n\
          [weights]\nfile = \"apart.onnx\"\n{data}"
@@ -226,12 +257,20 @@ fn apart(dir: &Path, place: &str, listed: bool) -> Description {
 
 #[test]
 fn numbers_in_a_file_of_their_own_come_with_their_network() {
-    for (place, listed) in [("apart.onnx.data", false), ("apart.onnx.data", true), ("parts/numbers", true)] {
-        let (dir, other, volume) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (place, listed) in
+        [("apart.onnx.data", false), ("apart.onnx.data", true), ("parts/numbers", true)]
+    {
+        let (dir, other, volume) = (
+            tempfile::tempdir().unwrap(),
+            tempfile::tempdir().unwrap(),
+            tempfile::tempdir().unwrap(),
+        );
         apart(dir.path(), place, listed);
         let fill = |from: &Path, into: &Path| {
-            let (name, from) = ("apart".into(), (from != dir.path()).then(|| from.join("apart.onnx")));
-            run(ModelsCommand::Fetch { name, from, into: Some(into.into()) }, dir.path()).map_err(|error| format!("{error:#}"))
+            let (name, from) =
+                ("apart".into(), (from != dir.path()).then(|| from.join("apart.onnx")));
+            run(ModelsCommand::Fetch { name, from, into: Some(into.into()) }, dir.path())
+                .map_err(|error| format!("{error:#}"))
         };
         // out of a download folder, and out of the models' own
         for (step, from) in [other.path(), dir.path()].into_iter().enumerate() {
@@ -245,7 +284,8 @@ fn numbers_in_a_file_of_their_own_come_with_their_network() {
             fill(from, &into).unwrap();
             assert_eq!(std::fs::read(into.join(place)).unwrap(), BYTES, "{place}");
             assert_eq!(std::fs::read(into.join("apart.onnx")).unwrap(), onnx_with_data(place));
-            // what is verified there is not asked for again, and what is damaged is never taken for it
+            // what is verified there is not asked for again, and what is damaged is never taken for
+            // it
             std::fs::write(&copy, b"something else").unwrap();
             assert!(fill(from, &into).is_ok());
             if listed {
@@ -261,7 +301,11 @@ fn numbers_outside_of_the_folder_are_never_fetched() {
     let (dir, volume) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     apart(dir.path(), "x", false);
     std::fs::write(dir.path().join("apart.onnx"), onnx_with_data("../secret")).unwrap();
-    let command = ModelsCommand::Fetch { name: "apart".into(), from: None, into: Some(volume.path().join("models")) };
+    let command = ModelsCommand::Fetch {
+        name: "apart".into(),
+        from: None,
+        into: Some(volume.path().join("models")),
+    };
     let error = run(command, dir.path()).unwrap_err().to_string();
     assert!(error.contains("'../secret'") && !volume.path().join("secret").exists(), "{error}");
 }

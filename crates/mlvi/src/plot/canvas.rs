@@ -1,4 +1,5 @@
-//! Draws a chart on pixels or as SVG. No fonts of the system are needed: DejaVu Sans is part of the program.
+//! Draws a chart on pixels or as SVG. No fonts of the system are needed: DejaVu Sans is part of the
+//! program.
 
 use super::chart::{Axis, Chart, Kind, Mark, Series};
 use anyhow::{Context, anyhow};
@@ -19,7 +20,9 @@ const FONT: &str = "sans-serif";
 
 /// Whether the font could be used.
 static REGISTERED: LazyLock<bool> = LazyLock::new(|| {
-    [FontStyle::Normal, FontStyle::Bold].into_iter().all(|style| register_font(FONT, style, dejavu::sans::regular()).is_ok())
+    [FontStyle::Normal, FontStyle::Bold]
+        .into_iter()
+        .all(|style| register_font(FONT, style, dejavu::sans::regular()).is_ok())
 });
 
 pub(crate) fn svg(chart: &Chart, path: &Path) -> anyhow::Result<()> {
@@ -31,11 +34,15 @@ pub(crate) fn svg(chart: &Chart, path: &Path) -> anyhow::Result<()> {
 pub(crate) fn png(chart: &Chart, path: &Path) -> anyhow::Result<()> {
     let mut pixels = vec![0; (WIDTH * HEIGHT * 3) as usize];
     draw(chart, BitMapBackend::with_buffer(&mut pixels, (WIDTH, HEIGHT)).into_drawing_area())?;
-    let file = std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let file =
+        std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     let mut encoder = png::Encoder::new(std::io::BufWriter::new(file), WIDTH, HEIGHT);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
-    encoder.write_header()?.write_image_data(&pixels).with_context(|| format!("cannot write {}", path.display()))
+    encoder
+        .write_header()?
+        .write_image_data(&pixels)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The backends' errors borrow from what is drawn on; only their text is of use.
@@ -52,7 +59,9 @@ fn draw<DB: DrawingBackend>(chart: &Chart, area: DrawingArea<DB, Shift>) -> anyh
         (false, false) => plot(chart, &left, linear(&chart.x), linear(&chart.y)),
         (true, false) => plot(chart, &left, chart.x.range.clone().log_scale(), linear(&chart.y)),
         (false, true) => plot(chart, &left, linear(&chart.x), chart.y.range.clone().log_scale()),
-        (true, true) => plot(chart, &left, chart.x.range.clone().log_scale(), chart.y.range.clone().log_scale()),
+        (true, true) => {
+            plot(chart, &left, chart.x.range.clone().log_scale(), chart.y.range.clone().log_scale())
+        }
     }?;
     legend(chart, &right)?;
     area.present().map_err(failed)
@@ -100,13 +109,19 @@ where
             Mark::X(x) => [(x, low), (x, high)],
             Mark::Y(y) => [(chart.x.range.start, y), (chart.x.range.end, y)],
         };
-        context.draw_series(DashedLineSeries::new(ends, 7, 5, MARK.stroke_width(2))).map_err(failed)?;
+        context
+            .draw_series(DashedLineSeries::new(ends, 7, 5, MARK.stroke_width(2)))
+            .map_err(failed)?;
     }
     // the first series lies on top
     for Series { points, colour, kind, .. } in chart.series.iter().rev() {
         match kind {
-            Kind::Line => context.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2))).map(drop),
-            Kind::Dots => context.draw_series(points.iter().map(|point| Circle::new(*point, 7, colour.filled()))).map(drop),
+            Kind::Line => context
+                .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))
+                .map(drop),
+            Kind::Dots => context
+                .draw_series(points.iter().map(|point| Circle::new(*point, 7, colour.filled())))
+                .map(drop),
         }
         .map_err(failed)?;
     }
@@ -119,18 +134,25 @@ const MARK: RGBColor = RGBColor(200, 30, 30);
 fn legend<DB: DrawingBackend>(chart: &Chart, area: &DrawingArea<DB, Shift>) -> anyhow::Result<()> {
     let mut y = 70;
     let style = TextStyle::from((FONT, 15)).pos(Pos::new(HPos::Left, VPos::Center));
-    let name = |text: &str, y: i32| area.draw(&Text::new(text.to_owned(), (40, y), style.clone())).map_err(failed);
+    let name = |text: &str, y: i32| {
+        area.draw(&Text::new(text.to_owned(), (40, y), style.clone())).map_err(failed)
+    };
     for series in &chart.series {
         match series.kind {
-            Kind::Line => area.draw(&PathElement::new([(6, y), (32, y)], series.colour.stroke_width(3))).map_err(failed)?,
-            Kind::Dots => area.draw(&Circle::new((19, y), 7, series.colour.filled())).map_err(failed)?,
+            Kind::Line => area
+                .draw(&PathElement::new([(6, y), (32, y)], series.colour.stroke_width(3)))
+                .map_err(failed)?,
+            Kind::Dots => {
+                area.draw(&Circle::new((19, y), 7, series.colour.filled())).map_err(failed)?
+            }
         }
         name(&series.name, y)?;
         y += 26;
     }
     if let Some((text, _)) = &chart.mark {
         for x in [6, 16, 26] {
-            area.draw(&PathElement::new([(x, y), (x + 6, y)], MARK.stroke_width(2))).map_err(failed)?;
+            area.draw(&PathElement::new([(x, y), (x + 6, y)], MARK.stroke_width(2)))
+                .map_err(failed)?;
         }
         name(text, y)?;
         y += 26;
@@ -149,7 +171,11 @@ fn tick(value: f64) -> String {
         size if size >= 1.0 => format!("{value:.2}"),
         _ => format!("{value:.5}"),
     };
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use plotters::style::RGBColor;
 use std::ops::Range;
 
-/// Colours that people with any kind of colour vision tell apart (Okabe and Ito 2008), black first: the oracle comes first in most plots.
+/// Colours that people with any kind of colour vision tell apart (Okabe and Ito 2008), black first:
+/// the oracle comes first in most plots.
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 0, 0),
     RGBColor(0, 114, 178),
@@ -68,12 +69,17 @@ impl Axis {
         Self { name: name.into(), range, logarithmic: false }
     }
 
-    /// Logarithmic, over all values above 0: from the power of ten below them, as ticks begin at one, to a fifth beyond the largest.
+    /// Logarithmic, over all values above 0: from the power of ten below them, as ticks begin at
+    /// one, to a fifth beyond the largest.
     pub(crate) fn logarithmic(name: &str, values: impl Iterator<Item = f64>) -> Self {
         let extend = |(low, high): (f64, f64), value: f64| (low.min(value), high.max(value));
         let (low, high) = values.filter(|value| *value > 0.0).fold((f64::MAX, 0.0), extend);
         // a little less, so that rounding does not put the first tick outside
-        let range = if low <= high { 0.999 * 10_f64.powf(low.log10().floor())..high * 1.2 } else { 1.0..10.0 };
+        let range = if low <= high {
+            0.999 * 10_f64.powf(low.log10().floor())..high * 1.2
+        } else {
+            1.0..10.0
+        };
         Self { name: name.into(), range, logarithmic: true }
     }
 }
@@ -85,7 +91,11 @@ mod tests {
     #[test]
     fn a_logarithmic_axis_begins_at_a_power_of_ten() {
         let axis = Axis::logarithmic("ms", [0.0, 124.0, 600.0].into_iter());
-        assert!((axis.range.start - 99.9).abs() < 1e-9 && (axis.range.end - 720.0).abs() < 1e-9, "{:?}", axis.range);
+        assert!(
+            (axis.range.start - 99.9).abs() < 1e-9 && (axis.range.end - 720.0).abs() < 1e-9,
+            "{:?}",
+            axis.range
+        );
         assert_eq!(Axis::logarithmic("ms", std::iter::empty()).range, 1.0..10.0);
         assert_eq!(Axis::from_zero("%", std::iter::empty()).range, 0.0..1.0);
     }

@@ -9,7 +9,8 @@ use serde::Serialize;
 use simulator::{Answer, History};
 use std::path::Path;
 
-/// Precision is measured over so many frames at most, evenly spread over the run: it is a matter of the images, which come again anyway.
+/// Precision is measured over so many frames at most, evenly spread over the run: it is a matter of
+/// the images, which come again anyway.
 const MOST_FRAMES: usize = 5000;
 
 /// What both tiers answer to each image.
@@ -40,12 +41,19 @@ impl Answers {
         let truths = labels.truths(&file)?;
         let agreements = file.images.iter().map(|image| {
             let cloud = image.cloud.seen(&file.header.cloud).confident;
-            [agreement(cloud, image.edge.seen(&file.header.edge).confident), agreement(cloud, cloud)]
+            [
+                agreement(cloud, image.edge.seen(&file.header.edge).confident),
+                agreement(cloud, cloud),
+            ]
         });
         let agreements = agreements.collect();
         let judged = truths.map(|truths| {
             let images = file.images.iter().zip(&truths);
-            images.map(|(image, truth)| [judge(truth, &image.edge.detections), judge(truth, &image.cloud.detections)]).collect()
+            images
+                .map(|(image, truth)| {
+                    [judge(truth, &image.edge.detections), judge(truth, &image.cloud.detections)]
+                })
+                .collect()
         });
         Ok(Self { file, agreements, judged })
     }
@@ -70,12 +78,14 @@ impl Answers {
                 _ => None,
             })
             .collect();
-        let total: Agreement = answered.iter().map(|(image, tier)| self.agreements[*image][index(*tier)]).sum();
+        let total: Agreement =
+            answered.iter().map(|(image, tier)| self.agreements[*image][index(*tier)]).sum();
         let step = answered.len().div_ceil(MOST_FRAMES).max(1);
-        let map50 = self
-            .judged
-            .as_ref()
-            .and_then(|judged| Map::map50_of(answered.iter().step_by(step).map(|(image, tier)| &judged[*image][index(*tier)])));
+        let map50 = self.judged.as_ref().and_then(|judged| {
+            Map::map50_of(
+                answered.iter().step_by(step).map(|(image, tier)| &judged[*image][index(*tier)]),
+            )
+        });
         (!answered.is_empty()).then(|| Accuracy { cloud_f1: total.f1(), map50 })
     }
 }

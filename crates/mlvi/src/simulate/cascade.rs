@@ -1,4 +1,5 @@
-//! `mlvi simulate cascade`: how much of the cloud's precision is won when only the hard images go there, by each measure of hardness.
+//! `mlvi simulate cascade`: how much of the cloud's precision is won when only the hard images go
+//! there, by each measure of hardness.
 
 mod exam;
 mod halves;
@@ -37,7 +38,8 @@ pub struct CascadeArgs {
     pub seed: u64,
 }
 
-/// Fits each measure on one half of the images and judges it on the other, both ways, and prints what came out and the measures' texts.
+/// Fits each measure on one half of the images and judges it on the other, both ways, and prints
+/// what came out and the measures' texts.
 ///
 /// # Errors
 /// When a file cannot be read, there are too few images, or the cloud is no better than the edge.
@@ -46,7 +48,9 @@ pub fn run(args: &CascadeArgs) -> anyhow::Result<()> {
     let file = detections::read(&args.detections)?;
     let truths = args.labels.truths(&file)?;
     if truths.is_none() {
-        println!("no labels are given: what the cloud finds above its threshold is taken for right\n");
+        println!(
+            "no labels are given: what the cloud finds above its threshold is taken for right\n"
+        );
     }
     let truths = truths.unwrap_or_else(|| {
         let found = file.images.iter().map(|image| image.cloud.seen(&file.header.cloud).confident);
@@ -64,14 +68,20 @@ pub fn run(args: &CascadeArgs) -> anyhow::Result<()> {
         cloud_model.name,
         percent(cloud)
     );
-    anyhow::ensure!(cloud > edge, "the cloud's model is no better than the edge's: there is nothing to win");
+    anyhow::ensure!(
+        cloud > edge,
+        "the cloud's model is no better than the edge's: there is nothing to win"
+    );
 
     let even_odd = Halves::even_odd(&all)?;
     for half in even_odd.both_ways() {
         print_half(&exam, &half, args.share)?;
     }
     print_splits(&exam, &all, args)?;
-    println!("\nfitted on all images, so that {} % of images like these are sent on:\n", args.share * 100.0);
+    println!(
+        "\nfitted on all images, so that {} % of images like these are sent on:\n",
+        args.share * 100.0
+    );
     for kind in Kind::ALL {
         println!("hardness = \"{}\"", kind.fit(&exam, &all, args.share)?);
     }
@@ -80,7 +90,10 @@ pub fn run(args: &CascadeArgs) -> anyhow::Result<()> {
 
 fn print_half(exam: &Exam<'_>, half: &Half<'_>, share: f64) -> anyhow::Result<()> {
     let (edge, cloud) = exam.ends(half.judged)?;
-    println!("\nfitted on the {}: mAP@.5 by share sent on, and how much of the way from edge to cloud it is", half.name);
+    println!(
+        "\nfitted on the {}: mAP@.5 by share sent on, and how much of the way from edge to cloud it is",
+        half.name
+    );
     let mut header = vec!["measure".to_owned()];
     header.extend(SHARES.map(|share| format!("{:.0} %", share * 100.0)));
     header.push("by threshold".into());
@@ -90,16 +103,25 @@ fn print_half(exam: &Exam<'_>, half: &Half<'_>, share: f64) -> anyhow::Result<()
         let hardness = kind.fit(exam, half.fitted, share)?;
         let order = exam.hardest_first(&hardness, half.judged);
         let mut row = vec![kind.name().to_owned()];
-        row.extend(SHARES.map(|share| cell(exam.precision(half.judged, &order[..count_of(share, order.len())]))));
+        row.extend(SHARES.map(|share| {
+            cell(exam.precision(half.judged, &order[..count_of(share, order.len())]))
+        }));
         // what a unit does, which knows the threshold and not the share
-        let sent: Vec<usize> = half.judged.iter().copied().filter(|image| hardness.is_hard(&exam.seen(*image))).collect();
+        let sent: Vec<usize> = half
+            .judged
+            .iter()
+            .copied()
+            .filter(|image| hardness.is_hard(&exam.seen(*image)))
+            .collect();
         let sent_share = 100.0 * sent.len() as f64 / half.judged.len() as f64;
         row.push(format!("{sent_share:.0} %: {}", cell(exam.precision(half.judged, &sent))));
         table.row(row);
     }
-    let chance = SHARES.map(|share| exam.by_chance(half.judged, count_of(share, half.judged.len())));
+    let chance =
+        SHARES.map(|share| exam.by_chance(half.judged, count_of(share, half.judged.len())));
     let hindsight = exam.in_hindsight(half.judged);
-    let best = SHARES.map(|share| exam.precision(half.judged, &hindsight[..count_of(share, hindsight.len())]));
+    let best = SHARES
+        .map(|share| exam.precision(half.judged, &hindsight[..count_of(share, hindsight.len())]));
     for (name, precisions) in [("(by chance)", chance), ("(in hindsight)", best)] {
         let mut row = vec![name.to_owned()];
         row.extend(precisions.map(cell));
@@ -126,7 +148,8 @@ fn print_splits(exam: &Exam<'_>, all: &[usize], args: &CascadeArgs) -> anyhow::R
             for (place, kind) in Kind::ALL.into_iter().enumerate() {
                 let hardness = kind.fit(exam, half.fitted, args.share)?;
                 let order = exam.hardest_first(&hardness, half.judged);
-                let gain = exam.precision(half.judged, &order[..count_of(args.share, order.len())]) - edge;
+                let gain =
+                    exam.precision(half.judged, &order[..count_of(args.share, order.len())]) - edge;
                 gains[place] += gain;
                 if cloud > edge {
                     won[place].push(gain / (cloud - edge));
@@ -145,7 +168,9 @@ fn print_splits(exam: &Exam<'_>, all: &[usize], args: &CascadeArgs) -> anyhow::R
         let mut sorted = won;
         sorted.sort_by(f64::total_cmp);
         let half = sorted.iter().filter(|won| **won >= 0.5).count();
-        let shown = |share: Option<&f64>| share.map_or("-".into(), |share| format!("{:.0} %", share * 100.0));
+        let shown = |share: Option<&f64>| {
+            share.map_or("-".into(), |share| format!("{:.0} %", share * 100.0))
+        };
         table.row(vec![
             kind.name().into(),
             shown((gaps > 0.0).then(|| gain / gaps).as_ref()),

@@ -60,16 +60,24 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
     let traces = traces::read_all(&args.traces)?;
     let entries = args.entries(&setting)?;
     let jobs = workload(&setting.scenario, setting.answers.as_ref().map_or(0, Answers::images));
-    let bar = bar(traces.len() as u64 * entries.iter().map(|entry| entry.steps(jobs.len())).sum::<u64>());
+    let bar =
+        bar(traces.len() as u64 * entries.iter().map(|entry| entry.steps(jobs.len())).sum::<u64>());
     let leagues = play(&setting, &traces, &entries, &jobs, &bar)?;
     bar.finish_and_clear();
     if args.output.json {
-        println!("{}", serde_json::to_string_pretty(&Json { scenario: &setting.scenario, leagues: &leagues })?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&Json { scenario: &setting.scenario, leagues: &leagues })?
+        );
     } else {
         print(&setting.scenario, &leagues);
     }
     args.output.plots(|dir| {
-        leagues.iter().zip(&traces).map(|(league, trace)| plot::write(dir, &setting.scenario, trace, &league.shown())).sum()
+        leagues
+            .iter()
+            .zip(&traces)
+            .map(|(league, trace)| plot::write(dir, &setting.scenario, trace, &league.shown()))
+            .sum()
     })
 }
 
@@ -96,10 +104,17 @@ impl CompareArgs {
 }
 
 /// Every entry on every trace, as many at a time as there are processors.
-fn play(setting: &Setting, traces: &[Trace], entries: &[Entry], jobs: &[Job], bar: &ProgressBar) -> anyhow::Result<Vec<League>> {
+fn play(
+    setting: &Setting,
+    traces: &[Trace],
+    entries: &[Entry],
+    jobs: &[Job],
+    bar: &ProgressBar,
+) -> anyhow::Result<Vec<League>> {
     // entries outermost: the oracles, which take longest, begin first
-    let tasks: Vec<(usize, usize)> =
-        (0..entries.len()).flat_map(|entry| (0..traces.len()).map(move |trace| (trace, entry))).collect();
+    let tasks: Vec<(usize, usize)> = (0..entries.len())
+        .flat_map(|entry| (0..traces.len()).map(move |trace| (trace, entry)))
+        .collect();
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(tasks.len()));
     let work = || {
@@ -141,7 +156,9 @@ impl League {
     fn shown(&self) -> Vec<&Standing> {
         self.standings
             .iter()
-            .filter(|standing| !standing.name.starts_with("ratio ") || standing.name == self.best_ratio)
+            .filter(|standing| {
+                !standing.name.starts_with("ratio ") || standing.name == self.best_ratio
+            })
             .collect()
     }
 
@@ -151,28 +168,40 @@ impl League {
 
     /// The fixed baseline with the fewest misses.
     fn best_fixed(&self) -> Option<&Standing> {
-        self.standings.iter().find(|standing| BASELINES.contains(&standing.name.as_str()) || standing.name == self.best_ratio)
+        self.standings.iter().find(|standing| {
+            BASELINES.contains(&standing.name.as_str()) || standing.name == self.best_ratio
+        })
     }
 }
 
 fn print(scenario: &Scenario, leagues: &[League]) {
     for league in leagues {
         let frames = league.standings.first().map_or(0, |standing| standing.report.frames);
-        println!("{} ({} Mbit/s on average), {frames} frames:", league.trace, number(league.mbit_s));
+        println!(
+            "{} ({} Mbit/s on average), {frames} frames:",
+            league.trace,
+            number(league.mbit_s)
+        );
         println!("{}", league::table(&league.shown()));
     }
     println!("deadlines missed, as times the oracle's:");
     println!("{}", summary(leagues));
-    println!("{} minutes, deadline {} ms, seed {}", scenario.minutes, scenario.load.deadline_ms, scenario.seed);
+    println!(
+        "{} minutes, deadline {} ms, seed {}",
+        scenario.minutes, scenario.load.deadline_ms, scenario.seed
+    );
     let proofs: Vec<Proof> = leagues.iter().filter_map(|league| league.oracle()?.oracle).collect();
     for proof in [Proof::Optimal, Proof::BeamLimited, Proof::Bound] {
-        let traces: Vec<&str> =
-            (leagues.iter().zip(&proofs)).filter(|(_, of)| **of == proof).map(|(league, _)| league.trace.as_str()).collect();
+        let traces: Vec<&str> = (leagues.iter().zip(&proofs))
+            .filter(|(_, of)| **of == proof)
+            .map(|(league, _)| league.trace.as_str())
+            .collect();
         if !traces.is_empty() {
             println!("{}: {}", traces.join(", "), league::explain(proof));
         }
     }
-    let warnings = leagues.iter().flat_map(|league| league.standings.iter().filter_map(Standing::warning));
+    let warnings =
+        leagues.iter().flat_map(|league| league.standings.iter().filter_map(Standing::warning));
     warnings.take(1).for_each(|warning| println!("{warning}"));
 }
 
@@ -183,16 +212,23 @@ fn summary(leagues: &[League]) -> String {
     let mut table = Table::new(&header);
     let mut names: Vec<&str> = Vec::new();
     for standing in leagues.iter().flat_map(|league| &league.standings) {
-        if standing.oracle.is_none() && !standing.name.starts_with("ratio ") && !names.contains(&standing.name.as_str()) {
+        if standing.oracle.is_none()
+            && !standing.name.starts_with("ratio ")
+            && !names.contains(&standing.name.as_str())
+        {
             names.push(&standing.name);
         }
     }
     let times = |league: &League, of: Option<&Standing>| {
         let distance = of.zip(league.oracle()).map(|(of, oracle)| of.distance(oracle));
-        distance.map_or("-".into(), |distance| distance.map_or("∞".into(), |times| format!("{times:.2}")))
+        distance.map_or("-".into(), |distance| {
+            distance.map_or("∞".into(), |times| format!("{times:.2}"))
+        })
     };
     for name in names {
-        let named = |league: &League| times(league, league.standings.iter().find(|standing| standing.name == name));
+        let named = |league: &League| {
+            times(league, league.standings.iter().find(|standing| standing.name == name))
+        };
         table.row([name.to_owned()].into_iter().chain(leagues.iter().map(named)).collect());
     }
     let best = |league: &League| {

@@ -1,8 +1,11 @@
-//! `mlvi simulate detections`: what an edge model and a cloud model find in a folder of images, written down for simulations.
+//! `mlvi simulate detections`: what an edge model and a cloud model find in a folder of images,
+//! written down for simulations.
 
 use super::labels::LabelArgs;
 use crate::models;
-use accuracy::{Answer, DetectionsFile, Header, ImageRecord, Judged, Map, ModelEntry, agreement, judge};
+use accuracy::{
+    Answer, DetectionsFile, Header, ImageRecord, Judged, Map, ModelEntry, agreement, judge,
+};
 use anyhow::Context;
 use clap::Args;
 use detector::{Description, Detector, LoadOptions, NmsRule, Session};
@@ -36,10 +39,12 @@ pub struct DetectionsArgs {
     /// Write down what is found above this confidence; precision is measured over all of it
     #[arg(long, value_name = "0..1", default_value_t = 0.005)]
     pub confidence: f32,
-    /// Which boxes compete, instead of the models' own rule: published figures of precision are by class
+    /// Which boxes compete, instead of the models' own rule: published figures of precision are by
+    /// class
     #[arg(long, value_name = "RULE", value_parser = ["objectness", "class"])]
     pub nms: Option<String>,
-    /// How many images are looked at at a time; with more than one the times per image are those of a busy machine
+    /// How many images are looked at at a time; with more than one the times per image are those
+    /// of a busy machine
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub threads: usize,
 }
@@ -50,7 +55,8 @@ pub struct DetectionsArgs {
 /// When a model, an image or a label cannot be read, or the file cannot be written.
 pub fn run(args: &DetectionsArgs, models_dir: &Path) -> anyhow::Result<()> {
     let writing = || format!("cannot write {}", args.out.display());
-    let folder = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        args.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // opened before the work, put in place after it
     let out = NamedTempFile::new_in(folder).with_context(writing)?;
     let file = find(args, models_dir)?;
@@ -69,8 +75,10 @@ pub fn run(args: &DetectionsArgs, models_dir: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// Names the file that cannot be read.
 pub fn read(path: &Path) -> anyhow::Result<DetectionsFile> {
-    let file = std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let file = DetectionsFile::read(BufReader::new(file)).with_context(|| path.display().to_string())?;
+    let file =
+        std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let file =
+        DetectionsFile::read(BufReader::new(file)).with_context(|| path.display().to_string())?;
     anyhow::ensure!(!file.images.is_empty(), "{}: no images are in it", path.display());
     Ok(file)
 }
@@ -88,8 +96,16 @@ pub fn seen_at_edge<'a>(header: &Header, image: &'a ImageRecord) -> offload::See
 /// When a model cannot be had, the models have other classes, or an image cannot be read.
 pub fn find(args: &DetectionsArgs, models_dir: &Path) -> anyhow::Result<DetectionsFile> {
     let paths = images_in(&args.images)?;
-    let (edge, cloud) = (Tier::load(&args.edge_model, args, models_dir)?, Tier::load(&args.cloud_model, args, models_dir)?);
-    anyhow::ensure!(edge.names == cloud.names, "{} and {} have other classes", args.edge_model, args.cloud_model);
+    let (edge, cloud) = (
+        Tier::load(&args.edge_model, args, models_dir)?,
+        Tier::load(&args.cloud_model, args, models_dir)?,
+    );
+    anyhow::ensure!(
+        edge.names == cloud.names,
+        "{} and {} have other classes",
+        args.edge_model,
+        args.cloud_model
+    );
     let bar = ProgressBar::new(paths.len() as u64).with_style(
         ProgressStyle::with_template("{bar:40} {pos} of {len} images, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
@@ -101,7 +117,8 @@ pub fn find(args: &DetectionsArgs, models_dir: &Path) -> anyhow::Result<Detectio
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(path) = paths.get(index) else { return Ok(()) };
-            let record = look(path, &mut edge, &mut cloud).with_context(|| path.display().to_string());
+            let record =
+                look(path, &mut edge, &mut cloud).with_context(|| path.display().to_string());
             if record.is_err() {
                 // the others need not go on
                 next.store(paths.len(), Ordering::Relaxed);
@@ -112,13 +129,20 @@ pub fn find(args: &DetectionsArgs, models_dir: &Path) -> anyhow::Result<Detectio
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..args.threads.max(1)).map(|_| scope.spawn(work)).collect();
-        let ends = workers.into_iter().map(|worker| worker.join().map_err(|_| anyhow::anyhow!("a thread has panicked"))?);
+        let ends = workers
+            .into_iter()
+            .map(|worker| worker.join().map_err(|_| anyhow::anyhow!("a thread has panicked"))?);
         ends.collect::<anyhow::Result<Vec<()>>>()
     })?;
     bar.finish_and_clear();
     let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     done.sort_by_key(|(index, _)| *index);
-    let header = Header { classes: edge.names, from_confidence: args.confidence, edge: edge.entry, cloud: cloud.entry };
+    let header = Header {
+        classes: edge.names,
+        from_confidence: args.confidence,
+        edge: edge.entry,
+        cloud: cloud.entry,
+    };
     Ok(DetectionsFile { header, images: done.into_iter().map(|(_, record)| record).collect() })
 }
 
@@ -150,22 +174,33 @@ impl Tier {
             NmsRule::Objectness => "objectness",
         };
         let names = description.names().to_vec();
-        let detector = Detector::load(&description.with_confidence(args.confidence), LoadOptions::default())?;
+        let detector =
+            Detector::load(&description.with_confidence(args.confidence), LoadOptions::default())?;
         let entry = ModelEntry { info: detector.info().clone(), confidence, weak, nms: nms.into() };
         Ok(Self { detector, names, entry })
     }
 }
 
 fn images_in(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
-    let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    let entries =
+        std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let mut paths =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
     let known = |path: &PathBuf| {
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let extension = path
+            .extension()
+            .and_then(|extension| extension.to_str())
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         matches!(extension.as_str(), "jpg" | "jpeg" | "png" | "webp")
     };
     paths.retain(known);
     paths.sort();
-    anyhow::ensure!(!paths.is_empty(), "{}: no images (jpg, jpeg, png, webp) are there", dir.display());
+    anyhow::ensure!(
+        !paths.is_empty(),
+        "{}: no images (jpg, jpeg, png, webp) are there",
+        dir.display()
+    );
     Ok(paths)
 }
 
@@ -176,9 +211,13 @@ fn look(path: &Path, edge: &mut Session, cloud: &mut Session) -> anyhow::Result<
     let decode_ms = started.elapsed().as_secs_f64() * 1000.0;
     let answer = |session: &mut Session| -> anyhow::Result<Answer> {
         let found = session.detect(&[&image])?.pop().context("an answer to one image")?;
-        Ok(Answer { service_ms: found.inference_ms + found.postprocess_ms, detections: found.detections })
+        Ok(Answer {
+            service_ms: found.inference_ms + found.postprocess_ms,
+            detections: found.detections,
+        })
     };
-    let file = path.file_name().and_then(|name| name.to_str()).context("its name is no text")?.to_owned();
+    let file =
+        path.file_name().and_then(|name| name.to_str()).context("its name is no text")?.to_owned();
     let (edge, cloud) = (answer(edge)?, answer(cloud)?);
     Ok(ImageRecord { file, size: image.size(), bytes: bytes.len() as u64, decode_ms, edge, cloud })
 }
@@ -199,8 +238,12 @@ impl Quality {
     pub fn of(file: &DetectionsFile, labels: &LabelArgs) -> anyhow::Result<Option<Self>> {
         let Some(truths) = labels.truths(file)? else { return Ok(None) };
         let map = |answer: AnswerOf| {
-            let judged: Vec<Judged> =
-                file.images.iter().zip(&truths).map(|(image, truth)| judge(truth, &answer(image).detections)).collect();
+            let judged: Vec<Judged> = file
+                .images
+                .iter()
+                .zip(&truths)
+                .map(|(image, truth)| judge(truth, &answer(image).detections))
+                .collect();
             Map::of(&judged).context("not a single object is labelled in these images")
         };
         Ok(Some(Self { edge: map(|image| &image.edge)?, cloud: map(|image| &image.cloud)? }))
@@ -211,21 +254,33 @@ impl Quality {
 type AnswerOf = fn(&ImageRecord) -> &Answer;
 
 fn print(file: &DetectionsFile, quality: Option<&Quality>) {
-    println!("{:<6} {:<28} {:>8} {:>8} {:>12} {:>10}", "", "model", "input", "mAP@.5", "mAP@.5:.95", "ms/image");
+    println!(
+        "{:<6} {:<28} {:>8} {:>8} {:>12} {:>10}",
+        "", "model", "input", "mAP@.5", "mAP@.5:.95", "ms/image"
+    );
     let header = &file.header;
     let rows: [(&str, &ModelEntry, Option<Map>, AnswerOf); 2] = [
         ("edge", &header.edge, quality.map(|quality| quality.edge), |image| &image.edge),
         ("cloud", &header.cloud, quality.map(|quality| quality.cloud), |image| &image.cloud),
     ];
     for (tier, model, map, answer) in rows {
-        let (half, all) = map.map_or(("-".into(), "-".into()), |map| (percent(map.map50), percent(map.map)));
-        let mut times: Vec<f64> = file.images.iter().map(|image| answer(image).service_ms).collect();
+        let (half, all) =
+            map.map_or(("-".into(), "-".into()), |map| (percent(map.map50), percent(map.map)));
+        let mut times: Vec<f64> =
+            file.images.iter().map(|image| answer(image).service_ms).collect();
         times.sort_by(f64::total_cmp);
         let median = times.get(times.len() / 2).copied().unwrap_or_default();
-        println!("{tier:<6} {:<28} {:>8} {half:>8} {all:>12} {median:>10.1}", model.info.name, model.info.input);
+        println!(
+            "{tier:<6} {:<28} {:>8} {half:>8} {all:>12} {median:>10.1}",
+            model.info.name, model.info.input
+        );
     }
-    let agree =
-        |image: &ImageRecord| agreement(image.cloud.seen(&header.cloud).confident, image.edge.seen(&header.edge).confident);
+    let agree = |image: &ImageRecord| {
+        agreement(
+            image.cloud.seen(&header.cloud).confident,
+            image.edge.seen(&header.edge).confident,
+        )
+    };
     let together: accuracy::Agreement = file.images.iter().map(agree).sum();
     println!(
         "\nthe edge agrees with the cloud to {} % (F1 at an overlap of 0.5, above the units' thresholds)",

@@ -6,7 +6,10 @@ use anyhow::Context;
 use indicatif::ProgressBar;
 use offload::{PolicyConfig, Price};
 use serde::Serialize;
-use simulator::{Beam, Deciding, History, Job, Report, Scenario, Trace, World, at_full_capacity, foresee, simulate};
+use simulator::{
+    Beam, Deciding, History, Job, Report, Scenario, Trace, World, at_full_capacity, foresee,
+    simulate,
+};
 use std::path::Path;
 
 /// Somebody who decides.
@@ -66,7 +69,10 @@ impl Entry {
             cloud_per_frame: prices.cloud_per_frame,
             cloud_per_gigabyte: prices.cloud_per_gigabyte,
         };
-        Ok(Self { name: name.into(), by: By::Policy(Box::new(PolicyConfig { price, ..PolicyConfig::named(name)? })) })
+        Ok(Self {
+            name: name.into(),
+            by: By::Policy(Box::new(PolicyConfig { price, ..PolicyConfig::named(name)? })),
+        })
     }
 
     /// A share of the frames to the cloud.
@@ -109,20 +115,32 @@ impl Entry {
     ///
     /// # Errors
     /// When the policy cannot be used.
-    pub(super) fn play(&self, setting: &Setting, trace: &Trace, jobs: &[Job], bar: &ProgressBar) -> anyhow::Result<Standing> {
+    pub(super) fn play(
+        &self,
+        setting: &Setting,
+        trace: &Trace,
+        jobs: &[Job],
+        bar: &ProgressBar,
+    ) -> anyhow::Result<Standing> {
         let mut progress = || bar.inc(1);
-        let judge =
-            |image: u32, hardness: &offload::Hardness| setting.answers.as_ref().map(|answers| answers.is_hard(image, hardness));
+        let judge = |image: u32, hardness: &offload::Hardness| {
+            setting.answers.as_ref().map(|answers| answers.is_hard(image, hardness))
+        };
         let world = World { scenario: &setting.scenario, trace, jobs, judge: &judge };
         let (history, oracle) = match &self.by {
             By::Policy(config) => {
-                let mut deciding = Deciding::new(config, setting.scenario.seed).with_context(|| self.name.clone())?;
+                let mut deciding = Deciding::new(config, setting.scenario.seed)
+                    .with_context(|| self.name.clone())?;
                 (simulate(world, &mut deciding, &mut progress), None)
             }
             By::Oracle(beam) => {
                 let schedule = foresee(&setting.scenario, trace, jobs, *beam, &mut progress);
                 let full = at_full_capacity(&setting.scenario);
-                let history = simulate(World { scenario: &full, ..world }, &mut schedule.dispatcher(), &mut progress);
+                let history = simulate(
+                    World { scenario: &full, ..world },
+                    &mut schedule.dispatcher(),
+                    &mut progress,
+                );
                 let proof = match schedule.exact {
                     _ if full != setting.scenario => Proof::Bound,
                     true => Proof::Optimal,

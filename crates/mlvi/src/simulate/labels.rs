@@ -24,7 +24,8 @@ impl LabelArgs {
     pub fn truths(&self, file: &DetectionsFile) -> anyhow::Result<Option<Vec<Truth>>> {
         let labels = match (&self.labels, &self.annotations) {
             (Some(dir), _) => Labels::yolo(dir, file.header.classes.len())?,
-            (None, Some(path)) => Labels::coco(path, &file.header.classes).with_context(|| path.display().to_string())?,
+            (None, Some(path)) => Labels::coco(path, &file.header.classes)
+                .with_context(|| path.display().to_string())?,
             (None, None) => return Ok(None),
         };
         let truth = |image: &ImageRecord| labels.of(&image.file, image.size);

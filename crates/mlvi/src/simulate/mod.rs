@@ -22,24 +22,27 @@ use std::path::Path;
 pub enum SimulateCommand {
     /// One policy over one trace: latency, misses, money, and what its guards did
     ///
-    /// The policy is the code that decides in the preprocessor, and so are its guards. The oracle beside it knows the future and
-    /// misses the fewest deadlines that can be missed.
+    /// The policy is the code that decides in the preprocessor, and so are its guards. The oracle
+    /// beside it knows the future and misses the fewest deadlines that can be missed.
     Run(Box<run::RunArgs>),
     /// All policies over all traces: a league table with the distance to the oracle
     ///
-    /// The policies as they are by default, the ratio with the share that misses the fewest deadlines, any policy files, and the
-    /// oracle, which knows the future.
+    /// The policies as they are by default, the ratio with the share that misses the fewest
+    /// deadlines, any policy files, and the oracle, which knows the future.
     Compare(Box<compare::CompareArgs>),
-    /// Run an edge and a cloud model over a folder of images, for the accuracy of simulated policies
+    /// Run an edge and a cloud model over a folder of images, for the accuracy of simulated
+    /// policies
     Detections(detections::DetectionsArgs),
-    /// How much of the cloud's precision each measure of hardness wins when only hard images go there, and its fitted text
+    /// How much of the cloud's precision each measure of hardness wins when only hard images go
+    /// there, and its fitted text
     Cascade(cascade::CascadeArgs),
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
-/// When a scenario, policy, trace, image or detections file cannot be used, or results cannot be written.
+/// When a scenario, policy, trace, image or detections file cannot be used, or results cannot be
+/// written.
 pub fn run(command: SimulateCommand, models_dir: &Path) -> anyhow::Result<()> {
     match command {
         SimulateCommand::Run(args) => run::run(&args),

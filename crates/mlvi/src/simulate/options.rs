@@ -14,7 +14,8 @@ pub(super) struct WorldArgs {
     /// A scenario file (TOML); what it leaves out has the default
     #[arg(long, value_name = "FILE")]
     pub(super) scenario: Option<PathBuf>,
-    /// Change one value of the scenario, e.g. `load.burst_fps=80`, `edge.workers=4` or `cloud.autoscale.max=8`; can be repeated
+    /// Change one value of the scenario, e.g. `load.burst_fps=80`, `edge.workers=4` or
+    /// `cloud.autoscale.max=8`; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,
     /// Decides every random number [default: 1]
@@ -26,14 +27,15 @@ pub(super) struct WorldArgs {
     /// Cut the uplink, e.g. 300s+60s for a minute from the fifth minute on; can be repeated
     #[arg(long, value_name = "FROM+LENGTH")]
     pub(super) cut: Vec<Cut>,
-    /// What both tiers' models find in images (see `mlvi simulate detections`); tells how accurate answers are, and which frames of
-    /// a cascade are hard
+    /// What both tiers' models find in images (see `mlvi simulate detections`); tells how accurate
+    /// answers are, and which frames of a cascade are hard
     #[arg(long, value_name = "FILE")]
     pub(super) detections: Option<PathBuf>,
     /// What is really in those images
     #[command(flatten)]
     pub(super) labels: LabelArgs,
-    /// How many states the oracle keeps at a time; with more it finds the best possible schedule more often, and takes longer
+    /// How many states the oracle keeps at a time; with more it finds the best possible schedule
+    /// more often, and takes longer
     #[arg(long, value_name = "N", default_value_t = simulator::Beam::default().0)]
     pub(super) beam: usize,
 }
@@ -55,27 +57,40 @@ impl WorldArgs {
     /// Names the file or option that cannot be used.
     pub(super) fn read(&self) -> anyhow::Result<Setting> {
         let text = match &self.scenario {
-            Some(path) => text::read(path).with_context(|| format!("cannot read {}", path.display()))?,
+            Some(path) => {
+                text::read(path).with_context(|| format!("cannot read {}", path.display()))?
+            }
             None => String::new(),
         };
-        let name = self.scenario.as_ref().map_or_else(|| "the default scenario".into(), |path| path.display().to_string());
+        let name = self
+            .scenario
+            .as_ref()
+            .map_or_else(|| "the default scenario".into(), |path| path.display().to_string());
         // read by itself first: only then do errors tell the line
         Scenario::from_toml(&text).with_context(|| name.clone())?;
         let mut table: Table = text.parse().with_context(|| name.clone())?;
         for set in &self.set {
             merge(&mut table, parse_set(set)?);
         }
-        let with_sets =
-            || if self.set.is_empty() { name.clone() } else { format!("{name} with --set {}", self.set.join(" --set ")) };
+        let with_sets = || {
+            if self.set.is_empty() {
+                name.clone()
+            } else {
+                format!("{name} with --set {}", self.set.join(" --set "))
+            }
+        };
         let mut scenario: Scenario = Value::Table(table).try_into().with_context(with_sets)?;
         scenario.seed = self.seed.unwrap_or(scenario.seed);
         scenario.minutes = self.minutes.unwrap_or(scenario.minutes);
         scenario.uplink.cuts.extend(&self.cut);
         scenario.check().with_context(with_sets)?;
-        let folder = self.scenario.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
-        let answers = self.detections.as_deref().map(|path| Answers::read(path, &self.labels)).transpose()?;
+        let folder =
+            self.scenario.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
+        let answers =
+            self.detections.as_deref().map(|path| Answers::read(path, &self.labels)).transpose()?;
         anyhow::ensure!(
-            answers.is_some() || (self.labels.labels.is_none() && self.labels.annotations.is_none()),
+            answers.is_some()
+                || (self.labels.labels.is_none() && self.labels.annotations.is_none()),
             "labels are of no use without --detections"
         );
         anyhow::ensure!(self.beam > 0, "--beam must be at least 1");
@@ -85,7 +100,8 @@ impl WorldArgs {
 
 /// `a.b=value` as a table; a value that is no TOML is a text.
 fn parse_set(set: &str) -> anyhow::Result<Table> {
-    let (key, value) = set.split_once('=').with_context(|| format!("--set {set}: write KEY=VALUE"))?;
+    let (key, value) =
+        set.split_once('=').with_context(|| format!("--set {set}: write KEY=VALUE"))?;
     let as_text = || format!("{key} = '{}'", value.trim());
     let parsed = format!("{key} = {value}").parse().or_else(|_| as_text().parse::<Table>());
     parsed.map_err(|_| anyhow::anyhow!("--set {set}: '{key}' is not a key such as load.burst_fps"))
@@ -122,7 +138,11 @@ mod tests {
     fn options_go_over_the_file_and_the_file_over_the_default() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("scenario.toml");
-        std::fs::write(&path, "minutes = 3\n[load]\nbase_fps = 7\nburst_fps = 70\n[uplink]\ncuts = [\"10s+5s\"]\n").unwrap();
+        std::fs::write(
+            &path,
+            "minutes = 3\n[load]\nbase_fps = 7\nburst_fps = 70\n[uplink]\ncuts = [\"10s+5s\"]\n",
+        )
+        .unwrap();
         let file = path.to_str().unwrap();
         let line = [
             "--scenario",
@@ -138,7 +158,10 @@ mod tests {
         ];
         let setting = read(&line).unwrap();
         let (scenario, load) = (&setting.scenario, &setting.scenario.load);
-        assert_eq!((scenario.minutes, load.base_fps, load.burst_fps, load.burst_s), (4.0, 7.0, 80.0, 30.0));
+        assert_eq!(
+            (scenario.minutes, load.base_fps, load.burst_fps, load.burst_s),
+            (4.0, 7.0, 80.0, 30.0)
+        );
         assert_eq!(load.arrivals, simulator::Arrivals::Regular);
         assert_eq!(scenario.uplink.cuts.len(), 2);
         assert_eq!(setting.folder, dir.path());

@@ -15,14 +15,15 @@ use std::path::PathBuf;
 /// What `mlvi simulate run` can be told.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Which policy decides: edge-only, cloud-only, alternate, ratio, deadline, cascade, bandit or expression
+    /// Which policy decides: edge-only, cloud-only, alternate, ratio, deadline, cascade, bandit or
+    /// expression
     #[arg(long, value_name = "NAME", default_value = "deadline", conflicts_with = "policy_file")]
     policy: String,
     /// A policy file (TOML), as the preprocessor reads it
     #[arg(long, value_name = "FILE")]
     policy_file: Option<PathBuf>,
-    /// The uplink: a line for each opportunity to send 1500 bytes, in ms (.up, .down, .mahi), columns `time_s` and `mbit_s` (.csv), or
-    /// a line for each second, in Mbit/s
+    /// The uplink: a line for each opportunity to send 1500 bytes, in ms (.up, .down, .mahi),
+    /// columns `time_s` and `mbit_s` (.csv), or a line for each second, in Mbit/s
     #[arg(long, value_name = "FILE", conflicts_with = "mbit_s")]
     trace: Option<PathBuf>,
     /// An uplink of one speed instead, in Mbit/s
@@ -59,9 +60,15 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     if !args.no_oracle {
         entries.push(Entry::oracle(args.world.beam));
     }
-    let jobs = workload(&setting.scenario, setting.answers.as_ref().map_or(0, super::answers::Answers::images));
+    let jobs = workload(
+        &setting.scenario,
+        setting.answers.as_ref().map_or(0, super::answers::Answers::images),
+    );
     let bar = bar(entries.iter().map(|entry| entry.steps(jobs.len())).sum());
-    let standings = entries.iter().map(|entry| entry.play(&setting, &trace, &jobs, &bar)).collect::<anyhow::Result<Vec<_>>>()?;
+    let standings = entries
+        .iter()
+        .map(|entry| entry.play(&setting, &trace, &jobs, &bar))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     bar.finish_and_clear();
     if args.output.json {
         let json = Json { scenario: &setting.scenario, trace: trace.name(), standings: &standings };
@@ -69,7 +76,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     } else {
         print(&setting.scenario, &trace, &standings);
     }
-    args.output.plots(|dir| plot::write(dir, &setting.scenario, &trace, &standings.iter().collect::<Vec<_>>()))
+    args.output.plots(|dir| {
+        plot::write(dir, &setting.scenario, &trace, &standings.iter().collect::<Vec<_>>())
+    })
 }
 
 /// Drawn on standard error when that is a terminal; silent otherwise.
@@ -129,7 +138,9 @@ fn print(scenario: &Scenario, trace: &Trace, standings: &[Standing]) {
         }
     }
     for around in &own.cuts {
-        let after = |seconds: Option<f64>| seconds.map_or("never".into(), |seconds| format!("{seconds:.2} s after"));
+        let after = |seconds: Option<f64>| {
+            seconds.map_or("never".into(), |seconds| format!("{seconds:.2} s after"))
+        };
         println!(
             "\ncut {}: breaker opened {} its beginning ({} the first frame for the cloud), closed {} its end; \
              p99 around it {} ms, {} of its frames lost",
@@ -142,6 +153,9 @@ fn print(scenario: &Scenario, trace: &Trace, standings: &[Standing]) {
         );
     }
     println!();
-    standings.iter().filter_map(|standing| standing.oracle).for_each(|proof| println!("{}", league::explain(proof)));
+    standings
+        .iter()
+        .filter_map(|standing| standing.oracle)
+        .for_each(|proof| println!("{}", league::explain(proof)));
     standings.iter().filter_map(Standing::warning).for_each(|warning| println!("{warning}"));
 }

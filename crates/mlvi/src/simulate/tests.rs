@@ -8,7 +8,11 @@ use simulator::{Scenario, Trace, workload};
 use std::path::{Path, PathBuf};
 
 fn setting(minutes: f64) -> Setting {
-    Setting { scenario: Scenario { minutes, ..Scenario::default() }, folder: PathBuf::new(), answers: None }
+    Setting {
+        scenario: Scenario { minutes, ..Scenario::default() },
+        folder: PathBuf::new(),
+        answers: None,
+    }
 }
 
 fn play_all(setting: &Setting, trace: &Trace) -> Vec<Standing> {
@@ -34,12 +38,22 @@ fn nobody_misses_fewer_than_the_oracle_and_nobody_loses_a_frame_on_real_traces()
         let oracle = &standings[0];
         for standing in &standings {
             assert_eq!(standing.report.lost, 0, "{} on {}", standing.name, trace.name());
-            assert!(standing.report.misses >= oracle.report.misses, "{} on {}", standing.name, trace.name());
+            assert!(
+                standing.report.misses >= oracle.report.misses,
+                "{} on {}",
+                standing.name,
+                trace.name()
+            );
         }
         // a burst is more than the edge alone or the cloud alone can carry
         for name in ["edge-only", "cloud-only"] {
             let alone = standings.iter().find(|standing| standing.name == name).unwrap();
-            assert!(alone.report.miss_percent > 40.0, "{name} on {}: {} %", trace.name(), alone.report.miss_percent);
+            assert!(
+                alone.report.miss_percent > 40.0,
+                "{name} on {}: {} %",
+                trace.name(),
+                alone.report.miss_percent
+            );
         }
     }
 }
@@ -49,7 +63,9 @@ fn an_oracle_of_an_autoscaled_tier_is_called_a_bound() {
     let mut setting = setting(2.0);
     setting.scenario.cloud.autoscale = Some(simulator::Autoscale::default());
     let trace = Trace::constant("steady", 10.0).unwrap();
-    let oracle = Entry::oracle(60).play(&setting, &trace, &workload(&setting.scenario, 0), &ProgressBar::hidden()).unwrap();
+    let oracle = Entry::oracle(60)
+        .play(&setting, &trace, &workload(&setting.scenario, 0), &ProgressBar::hidden())
+        .unwrap();
     assert_eq!(oracle.oracle, Some(Proof::Bound));
 }
 
@@ -74,9 +90,18 @@ fn the_table_and_the_plots_show_everybody() {
         reader.next_frame(&mut pixels).unwrap();
         let dark = |from: usize, to: usize| {
             let row = reader.info().width as usize * 3;
-            pixels[from * row..to * row].chunks_exact(3).filter(|pixel| pixel.iter().all(|value| *value < 100)).count()
+            pixels[from * row..to * row]
+                .chunks_exact(3)
+                .filter(|pixel| pixel.iter().all(|value| *value < 100))
+                .count()
         };
-        // the title is above the plot, the axis and its name are below: without a font there would be nothing
-        assert!(dark(0, 38) > 200 && dark(600, 640) > 100, "{name}: {} and {}", dark(0, 38), dark(600, 640));
+        // the title is above the plot, the axis and its name are below: without a font there would
+        // be nothing
+        assert!(
+            dark(0, 38) > 200 && dark(600, 640) > 100,
+            "{name}: {} and {}",
+            dark(0, 38),
+            dark(600, 640)
+        );
     }
 }

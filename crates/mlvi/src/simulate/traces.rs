@@ -16,20 +16,29 @@ pub(super) fn read(path: &Path, format: Option<&TraceFormat>) -> anyhow::Result<
     Trace::parse(name, &text, &format).with_context(|| path.display().to_string())
 }
 
-/// Reads every trace of a folder (`.up`, `.down`, `.mahi`, `.txt`, `.csv`), in the order of their names.
+/// Reads every trace of a folder (`.up`, `.down`, `.mahi`, `.txt`, `.csv`), in the order of their
+/// names.
 ///
 /// # Errors
 /// When there is none, or one cannot be read.
 pub(super) fn read_all(dir: &Path) -> anyhow::Result<Vec<Trace>> {
-    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
-    let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    let entries =
+        std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let mut paths =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
     let is_trace = |path: &Path| {
         let extension = path.extension().and_then(|extension| extension.to_str());
-        path.is_file() && extension.is_some_and(|extension| ["up", "down", "mahi", "txt", "csv"].contains(&extension))
+        path.is_file()
+            && extension
+                .is_some_and(|extension| ["up", "down", "mahi", "txt", "csv"].contains(&extension))
     };
     paths.retain(|path| is_trace(path));
     paths.sort();
-    anyhow::ensure!(!paths.is_empty(), "{} has no traces (*.up, *.down, *.mahi, *.txt, *.csv)", dir.display());
+    anyhow::ensure!(
+        !paths.is_empty(),
+        "{} has no traces (*.up, *.down, *.mahi, *.txt, *.csv)",
+        dir.display()
+    );
     paths.iter().map(|path| read(path, None)).collect()
 }
 
@@ -47,7 +56,8 @@ mod tests {
         assert!(message.contains("b.up") && message.contains("line 2"), "{message}");
         std::fs::write(dir.path().join("b.up"), "1\n2\n").unwrap();
         std::fs::write(dir.path().join("readme.md"), "no trace").unwrap();
-        let names: Vec<String> = read_all(dir.path()).unwrap().iter().map(|trace| trace.name().to_owned()).collect();
+        let names: Vec<String> =
+            read_all(dir.path()).unwrap().iter().map(|trace| trace.name().to_owned()).collect();
         assert_eq!(names, ["a", "b"]);
         assert!(read(&dir.path().join("b.up"), Some(&TraceFormat::MbitPerSecond)).is_ok());
     }
@@ -55,11 +65,13 @@ mod tests {
     #[test]
     fn a_byte_order_mark_is_no_part_of_a_trace() {
         let dir = tempfile::tempdir().unwrap();
-        let traces = [("a.txt", "5\r\n6\r\n"), ("b.up", "1\n2\n"), ("c.csv", "time_s,mbit_s\n0,5\n1,6\n")];
+        let traces =
+            [("a.txt", "5\r\n6\r\n"), ("b.up", "1\n2\n"), ("c.csv", "time_s,mbit_s\n0,5\n1,6\n")];
         for (name, text) in traces {
             std::fs::write(dir.path().join(name), format!("\u{feff}{text}")).unwrap();
         }
-        let speeds: Vec<f64> = read_all(dir.path()).unwrap().iter().map(Trace::mean_mbit_s).collect();
+        let speeds: Vec<f64> =
+            read_all(dir.path()).unwrap().iter().map(Trace::mean_mbit_s).collect();
         assert!(speeds[0] == 5.5 && speeds[1] > 0.0 && speeds[2] == 5.5, "{speeds:?}");
         std::fs::write(dir.path().join("a.txt"), b"\xff\xfe5\0\n\0").unwrap();
         let message = format!("{:#}", read_all(dir.path()).unwrap_err());

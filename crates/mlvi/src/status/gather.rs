@@ -8,7 +8,8 @@ use std::time::Duration;
 /// How long an admin port may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The units, in the order of a frame's journey.
-pub(super) const UNITS: [&str; 4] = ["web-server", "preprocessor", "edge-inference", "cloud-inference"];
+pub(super) const UNITS: [&str; 4] =
+    ["web-server", "preprocessor", "edge-inference", "cloud-inference"];
 
 /// What was seen at one moment.
 #[derive(Clone, Default, Debug)]
@@ -46,7 +47,10 @@ impl Admin {
             None => (None, text),
         };
         if let Some(unit) = unit.filter(|unit| !UNITS.contains(unit)) {
-            return Err(UsageError::new(format!("--admin {text}: '{unit}' is not one of {}", UNITS.join(", "))));
+            return Err(UsageError::new(format!(
+                "--admin {text}: '{unit}' is not one of {}",
+                UNITS.join(", ")
+            )));
         }
         let base = url.trim_end_matches('/').trim_end_matches("/metrics");
         if !base.starts_with("http://") || base.len() == "http://".len() {
@@ -67,7 +71,8 @@ impl Seen {
 pub(super) async fn from_cluster(looker: &Looker, port: u16) -> Seen {
     let sighting = looker.look().await;
     let mut seen = Seen { namespace: Some(looker.namespace().to_owned()), ..Seen::default() };
-    let mut or_trouble = |what: &str, reason: String| seen.troubles.push(format!("{what} cannot be seen: {reason}"));
+    let mut or_trouble =
+        |what: &str, reason: String| seen.troubles.push(format!("{what} cannot be seen: {reason}"));
     let deployments = sighting.deployments.unwrap_or_else(|reason| {
         or_trouble("deployments", reason);
         Vec::new()
@@ -81,11 +86,17 @@ pub(super) async fn from_cluster(looker: &Looker, port: u16) -> Seen {
         Vec::new()
     });
     let is_unit = |app: &str| UNITS.contains(&app);
-    seen.deployments = deployments.into_iter().filter(|deployment| is_unit(&deployment.app)).collect();
+    seen.deployments =
+        deployments.into_iter().filter(|deployment| is_unit(&deployment.app)).collect();
     if seen.deployments.is_empty() && seen.troubles.is_empty() {
-        seen.troubles.push(format!("namespace {} has no Deployment of a unit ({})", looker.namespace(), UNITS.join(", ")));
+        seen.troubles.push(format!(
+            "namespace {} has no Deployment of a unit ({})",
+            looker.namespace(),
+            UNITS.join(", ")
+        ));
     }
-    // all at once: where a network policy drops the questions, each waits to the end of its patience
+    // all at once: where a network policy drops the questions, each waits to the end of its
+    // patience
     let mut asked = tokio::task::JoinSet::new();
     for pod in pods.into_iter().filter(|pod| is_unit(&pod.app)) {
         let looker = looker.clone();
@@ -97,7 +108,11 @@ pub(super) async fn from_cluster(looker: &Looker, port: u16) -> Seen {
     let mut refused = Vec::new();
     for (pod, text) in asked.join_all().await {
         match text {
-            Ok(text) => seen.processes.push(Process { name: pod.name, unit: pod.app, metrics: Scrape::read(&text) }),
+            Ok(text) => seen.processes.push(Process {
+                name: pod.name,
+                unit: pod.app,
+                metrics: Scrape::read(&text),
+            }),
             Err(reason) => refused.push((pod.name, reason)),
         }
     }
@@ -138,7 +153,8 @@ pub(super) async fn from_admin(ports: &[Admin]) -> Seen {
 }
 
 fn get(url: &str) -> Result<String, ureq::Error> {
-    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build().into();
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build().into();
     agent.get(url).call()?.body_mut().read_to_string()
 }
 
@@ -165,10 +181,15 @@ mod tests {
         let admin = |text: &str| Admin::parse(text).map(|admin| (admin.unit, admin.url));
         let url = "http://localhost:9600/metrics".to_owned();
         assert_eq!(admin("http://localhost:9600"), Ok((None, url.clone())));
-        assert_eq!(admin("edge-inference=http://localhost:9600/metrics"), Ok((Some("edge-inference".into()), url)));
-        for (text, part) in
-            [("localhost:9600", "http://HOST:PORT"), ("edge=http://a:1", "'edge' is not one of"), ("http://", "HOST")]
-        {
+        assert_eq!(
+            admin("edge-inference=http://localhost:9600/metrics"),
+            Ok((Some("edge-inference".into()), url))
+        );
+        for (text, part) in [
+            ("localhost:9600", "http://HOST:PORT"),
+            ("edge=http://a:1", "'edge' is not one of"),
+            ("http://", "HOST"),
+        ] {
             let message = admin(text).unwrap_err().to_string();
             assert!(message.contains(part), "{message}");
         }
@@ -177,7 +198,9 @@ mod tests {
     #[test]
     fn a_unit_is_known_by_its_metrics_before_it_has_counted_anything() {
         assert_eq!(
-            unit_of("# HELP mlvi_preprocessor_frames x.\n# TYPE mlvi_preprocessor_frames counter\n# EOF\n"),
+            unit_of(
+                "# HELP mlvi_preprocessor_frames x.\n# TYPE mlvi_preprocessor_frames counter\n# EOF\n"
+            ),
             "preprocessor"
         );
         assert_eq!(unit_of("# TYPE mlvi_inference_frames counter\n"), "inference");

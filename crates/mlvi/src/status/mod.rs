@@ -1,4 +1,5 @@
-//! `mlvi status`: the units that run, their pods, autoscalers and lag, and which tier gets how much.
+//! `mlvi status`: the units that run, their pods, autoscalers and lag, and which tier gets how
+//! much.
 
 mod gather;
 mod rows;
@@ -18,8 +19,9 @@ use std::time::{Duration, Instant};
 
 /// What `mlvi status` is told.
 ///
-/// In a cluster everything comes from Kubernetes' API: Deployments, autoscalers, and the metrics of pods through its pod proxy.
-/// What its roles refuse is said once and left out. Outside of Kubernetes, `--admin` names the units' admin ports.
+/// In a cluster everything comes from Kubernetes' API: Deployments, autoscalers, and the metrics of
+/// pods through its pod proxy. What its roles refuse is said once and left out. Outside of
+/// Kubernetes, `--admin` names the units' admin ports.
 #[derive(Args, Debug)]
 pub struct StatusArgs {
     /// The namespace
@@ -28,7 +30,8 @@ pub struct StatusArgs {
     /// The context of the kubeconfig [default: its current one]
     #[arg(long, value_name = "NAME", conflicts_with = "admin")]
     context: Option<String>,
-    /// The kubeconfig [default: what KUBECONFIG names, ~/.kube/config, or a pod's own service account]
+    /// The kubeconfig [default: what KUBECONFIG names, ~/.kube/config, or a pod's own service
+    /// account]
     #[arg(long, value_name = "FILE", conflicts_with = "admin")]
     kubeconfig: Option<PathBuf>,
     /// Ask these admin ports instead of a cluster, e.g. http://localhost:9600 or edge-inference=http://localhost:9603; separated by
@@ -61,9 +64,14 @@ enum Source {
 /// When there is no cluster to ask and no admin port, or none of them answers.
 pub fn run(args: &StatusArgs) -> anyhow::Result<()> {
     if !(0.1..=600.0).contains(&args.over_s) {
-        return Err(UsageError::new(format!("--over-s is {}: it must be 0.1 to 600", args.over_s)).into());
+        return Err(
+            UsageError::new(format!("--over-s is {}: it must be 0.1 to 600", args.over_s)).into()
+        );
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the async runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the async runtime")?;
     runtime.block_on(follow(args))
 }
 
@@ -85,7 +93,14 @@ async fn follow(args: &StatusArgs) -> anyhow::Result<()> {
             eprintln!("note: {trouble}");
         }
         if args.json {
-            println!("{}", if args.watch { serde_json::to_string(&status)? } else { serde_json::to_string_pretty(&status)? });
+            println!(
+                "{}",
+                if args.watch {
+                    serde_json::to_string(&status)?
+                } else {
+                    serde_json::to_string_pretty(&status)?
+                }
+            );
         } else {
             print!("{}", show::table(&status));
         }
@@ -101,10 +116,16 @@ async fn follow(args: &StatusArgs) -> anyhow::Result<()> {
 
 async fn source(args: &StatusArgs) -> anyhow::Result<Source> {
     if !args.admin.is_empty() {
-        return Ok(Source::Admin(args.admin.iter().map(|text| Admin::parse(text)).collect::<Result<_, _>>()?));
+        return Ok(Source::Admin(
+            args.admin.iter().map(|text| Admin::parse(text)).collect::<Result<_, _>>()?,
+        ));
     }
     let StatusArgs { kubeconfig, context, namespace, .. } = args;
-    let config = LookConfig { kubeconfig: kubeconfig.clone(), context: context.clone(), namespace: Some(namespace.clone()) };
+    let config = LookConfig {
+        kubeconfig: kubeconfig.clone(),
+        context: context.clone(),
+        namespace: Some(namespace.clone()),
+    };
     let looker = Looker::new(&config).await.map_err(|reason| {
         anyhow::anyhow!(
             "no cluster to ask: {reason}; give --kubeconfig or --context, or --admin URL for units outside of Kubernetes"

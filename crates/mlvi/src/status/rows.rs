@@ -25,7 +25,8 @@ pub(super) struct Row {
     /// Pods that are ready.
     pub(super) ready: Option<u32>,
     pub(super) autoscaler: Option<AutoscalerSeen>,
-    /// Frames that wait for it and that it works on; of the web-server those that have no result yet. `None`: not known.
+    /// Frames that wait for it and that it works on; of the web-server those that have no result
+    /// yet. `None`: not known.
     pub(super) lag: Option<u64>,
     /// Frames per second that it finished.
     pub(super) frames_per_s: Option<f64>,
@@ -36,7 +37,8 @@ pub(super) struct Row {
 /// Which tier gets how much.
 #[derive(Debug, Serialize)]
 pub(super) struct Decisions {
-    /// Per cent of the frames that went to the cloud while they were counted; since the start when none came meanwhile.
+    /// Per cent of the frames that went to the cloud while they were counted; since the start when
+    /// none came meanwhile.
     pub(super) cloud_percent: f64,
     /// Whether that is since the start.
     pub(super) since_start: bool,
@@ -83,12 +85,20 @@ impl Row {
     fn of(unit: String, before: &Seen, now: &Seen, apart: Duration) -> Self {
         let deployment = now.deployments.iter().find(|deployment| deployment.app == unit);
         let scaled = deployment.map_or(unit.as_str(), |deployment| deployment.name.as_str());
-        let processes: Vec<&Process> = now.processes.iter().filter(|process| process.unit == unit).collect();
-        let finished = processes.iter().map(|process| grown(process, before, counter(&unit), &[])).sum::<f64>();
+        let processes: Vec<&Process> =
+            now.processes.iter().filter(|process| process.unit == unit).collect();
+        let finished = processes
+            .iter()
+            .map(|process| grown(process, before, counter(&unit), &[]))
+            .sum::<f64>();
         Self {
             wanted: deployment.map(|deployment| deployment.wanted),
             ready: deployment.map(|deployment| deployment.ready),
-            autoscaler: now.autoscalers.iter().find(|autoscaler| autoscaler.deployment == scaled).cloned(),
+            autoscaler: now
+                .autoscalers
+                .iter()
+                .find(|autoscaler| autoscaler.deployment == scaled)
+                .cloned(),
             lag: lag(&unit, &processes, now),
             frames_per_s: (!processes.is_empty()).then(|| finished / apart.as_secs_f64()),
             answering: processes.len(),
@@ -97,47 +107,59 @@ impl Row {
     }
 }
 
-/// By how much a counter has grown. A process that began anew has grown from 0; of one that was not seen before that is not known,
-/// and nothing is counted.
+/// By how much a counter has grown. A process that began anew has grown from 0; of one that was not
+/// seen before that is not known, and nothing is counted.
 fn grown(process: &Process, before: &Seen, name: &str, labels: &[(&str, &str)]) -> f64 {
-    let Some(earlier) = before.processes.iter().find(|earlier| earlier.name == process.name) else { return 0.0 };
-    let (then, now) = (earlier.metrics.sum(name, labels).unwrap_or(0.0), process.metrics.sum(name, labels).unwrap_or(0.0));
+    let Some(earlier) = before.processes.iter().find(|earlier| earlier.name == process.name) else {
+        return 0.0;
+    };
+    let (then, now) = (
+        earlier.metrics.sum(name, labels).unwrap_or(0.0),
+        process.metrics.sum(name, labels).unwrap_or(0.0),
+    );
     if now >= then { now - then } else { now }
 }
 
-/// Frames that wait for a unit. The preprocessors see their own backlog and that of both tiers, each of them all of it; the web-servers
-/// know which of their uploads have no result yet.
+/// Frames that wait for a unit. The preprocessors see their own backlog and that of both tiers,
+/// each of them all of it; the web-servers know which of their uploads have no result yet.
 fn lag(unit: &str, processes: &[&Process], now: &Seen) -> Option<u64> {
     let seen_by_preprocessors = |name: &str, labels: &[(&str, &str)]| {
         let views = now.processes.iter().filter(|process| process.unit == "preprocessor");
         views.filter_map(|process| process.metrics.sum(name, labels)).reduce(f64::max)
     };
     let frames = match unit {
-        "web-server" => {
-            processes.iter().filter_map(|process| process.metrics.sum("mlvi_pending_frames", &[])).reduce(|a, b| a + b)
-        }
+        "web-server" => processes
+            .iter()
+            .filter_map(|process| process.metrics.sum("mlvi_pending_frames", &[]))
+            .reduce(|a, b| a + b),
         "preprocessor" => seen_by_preprocessors("mlvi_preprocessor_backlog_frames", &[]),
-        _ => unit
-            .strip_suffix("-inference")
-            .and_then(|tier| seen_by_preprocessors("mlvi_preprocessor_tier_backlog_frames", &[("tier", tier)])),
+        _ => unit.strip_suffix("-inference").and_then(|tier| {
+            seen_by_preprocessors("mlvi_preprocessor_tier_backlog_frames", &[("tier", tier)])
+        }),
     };
     frames.map(|frames| frames.max(0.0) as u64)
 }
 
 impl Decisions {
     fn between(before: &Seen, now: &Seen) -> Option<Self> {
-        let preprocessors: Vec<&Process> = now.processes.iter().filter(|process| process.unit == "preprocessor").collect();
+        let preprocessors: Vec<&Process> =
+            now.processes.iter().filter(|process| process.unit == "preprocessor").collect();
         let decisions = "mlvi_preprocessor_decisions_total";
-        let sum = |count: &dyn Fn(&Process) -> f64| preprocessors.iter().map(|process| count(process)).sum::<f64>();
+        let sum = |count: &dyn Fn(&Process) -> f64| {
+            preprocessors.iter().map(|process| count(process)).sum::<f64>()
+        };
         let lately = |to| sum(&|process| grown(process, before, decisions, &[("destination", to)]));
-        let ever = |to| sum(&|process| process.metrics.sum(decisions, &[("destination", to)]).unwrap_or(0.0));
+        let ever = |to| {
+            sum(&|process| process.metrics.sum(decisions, &[("destination", to)]).unwrap_or(0.0))
+        };
         let (edge, cloud) = (lately("edge"), lately("cloud"));
         let since_start = edge + cloud == 0.0;
         let (edge, cloud) = if since_start { (ever("edge"), ever("cloud")) } else { (edge, cloud) };
         let breaker = |tier| {
             let states = preprocessors.iter();
-            let states =
-                states.filter_map(|process| process.metrics.sum("mlvi_preprocessor_tier_breaker_state", &[("tier", tier)]));
+            let states = states.filter_map(|process| {
+                process.metrics.sum("mlvi_preprocessor_tier_breaker_state", &[("tier", tier)])
+            });
             // the one that trusts the tier least
             states.reduce(f64::max).map(|state| match state {
                 state if state >= 1.0 => "open",

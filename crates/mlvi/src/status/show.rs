@@ -10,11 +10,21 @@ pub(super) fn table(status: &Status) -> String {
     if let Some(namespace) = &status.namespace {
         let _ = writeln!(text, "namespace {namespace}");
     }
-    let mut table = Table::new(&["unit", "ready", "pods min-max", "wants", "measured/target", "lag", "frames/s"]);
+    let mut table = Table::new(&[
+        "unit",
+        "ready",
+        "pods min-max",
+        "wants",
+        "measured/target",
+        "lag",
+        "frames/s",
+    ]);
     status.units.iter().for_each(|row| table.row(cells(row)));
     text += &table.text();
     for row in &status.units {
-        if let Some((name, reason)) = row.autoscaler.as_ref().and_then(|hpa| Some((&hpa.name, hpa.kept_by.as_ref()?))) {
+        if let Some((name, reason)) =
+            row.autoscaler.as_ref().and_then(|hpa| Some((&hpa.name, hpa.kept_by.as_ref()?)))
+        {
             let _ = writeln!(text, "autoscaler {name}: {reason}");
         }
     }
@@ -46,7 +56,11 @@ fn cells(row: &Row) -> Vec<String> {
         pods,
         hpa.map_or_else(unknown, |hpa| format!("{}-{}", hpa.min, hpa.max)),
         hpa.map_or_else(unknown, |hpa| {
-            if hpa.current == hpa.desired { hpa.current.to_string() } else { format!("{} → {}", hpa.current, hpa.desired) }
+            if hpa.current == hpa.desired {
+                hpa.current.to_string()
+            } else {
+                format!("{} → {}", hpa.current, hpa.desired)
+            }
         }),
         hpa.map_or_else(unknown, |hpa| hpa.metrics.join(", ")),
         row.lag.map_or_else(unknown, |lag| lag.to_string()),

@@ -28,11 +28,20 @@ fn preprocessor(name: &str, edge: u32, cloud: u32, backlog: u32, breaker: &str) 
 }
 
 fn edge(name: &str, done: u32) -> Process {
-    process(name, "edge-inference", &format!("mlvi_inference_frames_total{{status=\"done\"}} {done}\n"))
+    process(
+        name,
+        "edge-inference",
+        &format!("mlvi_inference_frames_total{{status=\"done\"}} {done}\n"),
+    )
 }
 
 fn seen(processes: Vec<Process>) -> Seen {
-    let deployment = DeploymentSeen { name: "edge-inference".into(), app: "edge-inference".into(), wanted: 4, ready: 2 };
+    let deployment = DeploymentSeen {
+        name: "edge-inference".into(),
+        app: "edge-inference".into(),
+        wanted: 4,
+        ready: 2,
+    };
     let autoscaler = AutoscalerSeen {
         name: "edge".into(),
         deployment: "edge-inference".into(),
@@ -67,7 +76,8 @@ fn rates_are_those_between_two_looks_also_of_a_process_that_began_anew() {
     assert_eq!(units, ["preprocessor", "edge-inference"]);
     assert_eq!(status.units[0].lag, Some(90), "each sees all of it");
     let edge = &status.units[1];
-    // 20, and 4 since a new start; of the process that was not seen before it is not known since when
+    // 20, and 4 since a new start; of the process that was not seen before it is not known since
+    // when
     assert_eq!((edge.frames_per_s, edge.lag, edge.answering), (Some(12.0), Some(9), 3));
     assert_eq!((edge.wanted, edge.ready), (Some(4), Some(2)));
     let decisions = status.decisions.as_ref().unwrap();
@@ -113,7 +123,11 @@ fn served(text: &'static str) -> String {
             let mut stream = stream.unwrap();
             let mut head = [0; 2048];
             let _ = stream.read(&mut head);
-            let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}", text.len());
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
+                text.len()
+            );
         }
     });
     url
@@ -121,18 +135,24 @@ fn served(text: &'static str) -> String {
 
 #[tokio::test]
 async fn admin_ports_are_asked_and_one_that_is_silent_is_named() {
-    let web = served("# TYPE mlvi_frames_accepted counter\nmlvi_frames_accepted_total 7\nmlvi_pending_frames 2\n");
-    let tier = served("# TYPE mlvi_inference_frames counter\nmlvi_inference_frames_total{status=\"done\"} 3\n");
+    let web = served(
+        "# TYPE mlvi_frames_accepted counter\nmlvi_frames_accepted_total 7\nmlvi_pending_frames 2\n",
+    );
+    let tier = served(
+        "# TYPE mlvi_inference_frames counter\nmlvi_inference_frames_total{status=\"done\"} 3\n",
+    );
     let gone = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
-    let ports = [web, format!("cloud-inference={tier}"), gone.clone()].map(|text| Admin::parse(&text).unwrap());
+    let ports = [web, format!("cloud-inference={tier}"), gone.clone()]
+        .map(|text| Admin::parse(&text).unwrap());
     let seen = from_admin(&ports).await;
     assert_eq!(seen.troubles.len(), 1);
     assert!(seen.troubles[0].contains(&gone), "{:?}", seen.troubles);
     let status = Status::between(&Seen::default(), &seen, Duration::from_secs(1));
-    let units: Vec<(&str, Option<u64>)> = status.units.iter().map(|row| (row.unit.as_str(), row.lag)).collect();
+    let units: Vec<(&str, Option<u64>)> =
+        status.units.iter().map(|row| (row.unit.as_str(), row.lag)).collect();
     assert_eq!(units, [("web-server", Some(2)), ("cloud-inference", None)]);
     assert_eq!(status.units[0].frames_per_s, Some(0.0), "since when is not known");
 }

@@ -20,7 +20,8 @@ pub enum UnitKind {
 
 impl UnitKind {
     /// All four.
-    pub const ALL: [Self; 4] = [Self::WebServer, Self::Preprocessor, Self::EdgeInference, Self::CloudInference];
+    pub const ALL: [Self; 4] =
+        [Self::WebServer, Self::Preprocessor, Self::EdgeInference, Self::CloudInference];
 
     /// The unit's name, as its binary's.
     #[must_use]
@@ -72,7 +73,8 @@ pub struct SuiteConfig {
 }
 
 impl SuiteConfig {
-    /// On free ports of the loopback interface, with an embedded broker that keeps its data in `dir`, and nothing set.
+    /// On free ports of the loopback interface, with an embedded broker that keeps its data in
+    /// `dir`, and nothing set.
     #[must_use]
     pub fn embedded(dir: impl Into<PathBuf>) -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -86,20 +88,29 @@ impl SuiteConfig {
         }
     }
 
-    /// The settings of a unit: the suite's, then the unit's own. Brokers and ports are not among them.
+    /// The settings of a unit: the suite's, then the unit's own. Brokers and ports are not among
+    /// them.
     pub(super) fn settings_of(&self, kind: UnitKind) -> Vec<(String, String)> {
-        let own =
-            self.unit_settings.iter().filter(|(of, _, _)| *of == kind).map(|(_, name, value)| (name.clone(), value.clone()));
+        let own = self
+            .unit_settings
+            .iter()
+            .filter(|(of, _, _)| *of == kind)
+            .map(|(_, name, value)| (name.clone(), value.clone()));
         self.settings.iter().cloned().chain(own).collect()
     }
 
     /// What a unit reads its settings from: `pairs` over the environment, if that counts.
     pub(super) fn source(&self, pairs: Vec<(String, String)>) -> Result<Settings, ConfigError> {
-        let base = if self.inherit_environment { Settings::from_environment()? } else { Settings::from_pairs([("", "")]) };
+        let base = if self.inherit_environment {
+            Settings::from_environment()?
+        } else {
+            Settings::from_pairs([("", "")])
+        };
         Ok(base.with_overrides(pairs))
     }
 
-    /// Whether every unit would accept its settings: cheap, and before anything is fetched or started.
+    /// Whether every unit would accept its settings: cheap, and before anything is fetched or
+    /// started.
     ///
     /// # Errors
     /// The problems of the first unit that has any.
@@ -130,7 +141,12 @@ impl SuiteConfig {
 
     /// With a setting for one unit.
     #[must_use]
-    pub fn with_unit(mut self, kind: UnitKind, name: impl Into<String>, value: impl ToString) -> Self {
+    pub fn with_unit(
+        mut self,
+        kind: UnitKind,
+        name: impl Into<String>,
+        value: impl ToString,
+    ) -> Self {
         self.unit_settings.push((kind, name.into(), value.to_string()));
         self
     }

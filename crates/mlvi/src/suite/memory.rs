@@ -5,15 +5,17 @@ use settings::Settings;
 use unit::{Memory, PixelRoom};
 
 const MIB: u64 = 1 << 20;
-/// Below this, the largest pictures that are accepted, uploads and a small model do not fit together.
+/// Below this, the largest pictures that are accepted, uploads and a small model do not fit
+/// together.
 const NEEDED: u64 = 400 * MIB;
 
-/// Makes bounds of the memory that there is (or of `MLVI_MEMORY_MIB`), where nobody has set them, and says what it found. Pictures that
-/// could not be decoded within are not accepted either.
+/// Makes bounds of the memory that there is (or of `MLVI_MEMORY_MIB`), where nobody has set them,
+/// and says what it found. Pictures that could not be decoded within are not accepted either.
 #[must_use]
 pub fn within_memory(config: SuiteConfig) -> SuiteConfig {
     // what is wrong in the environment is reported when the units read it
-    let mut settings = Settings::from_environment().unwrap_or_else(|_| Settings::from_pairs([("", "")]));
+    let mut settings =
+        Settings::from_environment().unwrap_or_else(|_| Settings::from_pairs([("", "")]));
     let memory = Memory::from_settings(&mut settings);
     let mut set = |name, help| settings.optional_text(name, help).is_some();
     let own_pixels = set("MLVI_MAX_PIXELS", "the largest picture");
@@ -24,10 +26,16 @@ pub fn within_memory(config: SuiteConfig) -> SuiteConfig {
     shared_out(config, memory, own_pixels, own_room)
 }
 
-fn shared_out(mut config: SuiteConfig, memory: Memory, own_pixels: bool, own_room: bool) -> SuiteConfig {
+fn shared_out(
+    mut config: SuiteConfig,
+    memory: Memory,
+    own_pixels: bool,
+    own_room: bool,
+) -> SuiteConfig {
     let largest = PixelRoom::largest_picture(memory.for_pixels()).min(frame::DEFAULT_MAX_PIXELS);
     tracing::info!(memory = %memory, room_for_pixels_mib = memory.for_pixels() / MIB, largest_picture = largest, "bounds follow the memory");
-    config = config.with("MLVI_MEMORY_MIB", (memory.bytes / MIB / UnitKind::ALL.len() as u64).max(32));
+    config =
+        config.with("MLVI_MEMORY_MIB", (memory.bytes / MIB / UnitKind::ALL.len() as u64).max(32));
     if !own_room {
         config = config.with("MLVI_PIXELS_MIB", memory.for_pixels() / MIB);
     }
@@ -49,12 +57,19 @@ mod tests {
 
     #[test]
     fn a_small_box_takes_pictures_of_12_megapixels_and_a_large_one_all() {
-        for (mib, least, most) in
-            [(450, 12_000_000, 13_500_000), (1000, 25_000_000, 25_000_000), (65_536, 25_000_000, 25_000_000)]
-        {
+        for (mib, least, most) in [
+            (450, 12_000_000, 13_500_000),
+            (1000, 25_000_000, 25_000_000),
+            (65_536, 25_000_000, 25_000_000),
+        ] {
             let memory = Memory { bytes: mib * MIB, source: MemorySource::ControlGroup };
             let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");
-            let config = shared_out(SuiteConfig::embedded("x").with("MLVI_MODELS_DIR", models), memory, false, false);
+            let config = shared_out(
+                SuiteConfig::embedded("x").with("MLVI_MODELS_DIR", models),
+                memory,
+                false,
+                false,
+            );
             let largest = of(&config, "MLVI_MAX_PIXELS").unwrap();
             assert!((least..=most).contains(&largest), "{mib}: {largest}");
             config.check().unwrap();

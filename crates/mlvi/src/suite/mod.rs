@@ -1,4 +1,5 @@
-//! The whole suite in one process: a broker and the four units, each of which can be stopped and started by itself.
+//! The whole suite in one process: a broker and the four units, each of which can be stopped and
+//! started by itself.
 
 mod config;
 mod memory;
@@ -14,7 +15,8 @@ use running::RunningUnit;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// A running suite. Dropping it ends everything without draining; [`Suite::stop`] is the polite way.
+/// A running suite. Dropping it ends everything without draining; [`Suite::stop`] is the polite
+/// way.
 pub struct Suite {
     config: SuiteConfig,
     broker: Option<Broker>,
@@ -23,14 +25,20 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// Starts the broker (unless an external one is used) and the four units. Does not wait until they are ready.
+    /// Starts the broker (unless an external one is used) and the four units. Does not wait until
+    /// they are ready.
     ///
     /// # Errors
-    /// A [`settings::ConfigError`] for settings that are not allowed; a broker or a port that cannot be had.
+    /// A [`settings::ConfigError`] for settings that are not allowed; a broker or a port that
+    /// cannot be had.
     pub async fn start(mut config: SuiteConfig) -> anyhow::Result<Self> {
         let (broker, brokers) = match &mut config.broker {
             BrokerChoice::Embedded { dir, listen } => {
-                let broker = Broker::start(BrokerConfig { listen: *listen, ..BrokerConfig::new(dir.clone()) }).await?;
+                let broker = Broker::start(BrokerConfig {
+                    listen: *listen,
+                    ..BrokerConfig::new(dir.clone())
+                })
+                .await?;
                 // a restarted broker must be found where its clients know it
                 *listen = broker.address();
                 let brokers = broker.address().to_string();
@@ -63,8 +71,9 @@ impl Suite {
         &self.brokers
     }
 
-    /// The settings of a unit: the suite's, then the unit's own, then those that hold the suite together. A process of the unit
-    /// that gets them in its environment is a member of this suite.
+    /// The settings of a unit: the suite's, then the unit's own, then those that hold the suite
+    /// together. A process of the unit that gets them in its environment is a member of this
+    /// suite.
     #[must_use]
     pub fn settings_of(&self, kind: UnitKind) -> Vec<(String, String)> {
         let mut pairs = self.config.settings_of(kind);
@@ -88,7 +97,11 @@ impl Suite {
     /// # Errors
     /// The unit's own error, or that it does not run.
     pub async fn stop_unit(&mut self, kind: UnitKind) -> anyhow::Result<()> {
-        let index = self.units.iter().position(|unit| unit.kind == kind).with_context(|| format!("{kind} does not run"))?;
+        let index = self
+            .units
+            .iter()
+            .position(|unit| unit.kind == kind)
+            .with_context(|| format!("{kind} does not run"))?;
         self.units.swap_remove(index).stop().await
     }
 
@@ -109,14 +122,18 @@ impl Suite {
         let BrokerChoice::Embedded { dir, listen } = &self.config.broker else {
             anyhow::bail!("the broker is not ours to start");
         };
-        self.broker = Some(Broker::start(BrokerConfig { listen: *listen, ..BrokerConfig::new(dir.clone()) }).await?);
+        self.broker = Some(
+            Broker::start(BrokerConfig { listen: *listen, ..BrokerConfig::new(dir.clone()) })
+                .await?,
+        );
         Ok(())
     }
 
     /// Waits until every unit says that it is ready.
     ///
     /// # Errors
-    /// When a unit ends instead, or the time is over; the error tells what the units still wait for.
+    /// When a unit ends instead, or the time is over; the error tells what the units still wait
+    /// for.
     pub async fn ready(&mut self, patience: Duration) -> anyhow::Result<()> {
         let started = Instant::now();
         for kind in UnitKind::ALL {
@@ -125,7 +142,9 @@ impl Suite {
                 let state = readyz(self.admin(kind)).await;
                 match state {
                     Ok(()) => break,
-                    Err(reason) if started.elapsed() > patience => anyhow::bail!("{kind} is not ready: {reason}"),
+                    Err(reason) if started.elapsed() > patience => {
+                        anyhow::bail!("{kind} is not ready: {reason}")
+                    }
                     Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
                 }
             }

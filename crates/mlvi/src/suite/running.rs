@@ -15,8 +15,13 @@ pub(super) struct RunningUnit {
 }
 
 impl RunningUnit {
-    /// Reads the unit's settings, binds its ports (and notes them in `config`, so that a restart gets the same) and runs it.
-    pub(super) async fn start(kind: UnitKind, mut settings: Settings, config: &mut SuiteConfig) -> anyhow::Result<Self> {
+    /// Reads the unit's settings, binds its ports (and notes them in `config`, so that a restart
+    /// gets the same) and runs it.
+    pub(super) async fn start(
+        kind: UnitKind,
+        mut settings: Settings,
+        config: &mut SuiteConfig,
+    ) -> anyhow::Result<Self> {
         let shutdown = CancellationToken::new();
         let token = shutdown.clone();
         let admin = &mut config.admin[kind as usize];
@@ -88,11 +93,20 @@ async fn bind(address: &mut SocketAddr, purpose: &str) -> anyhow::Result<Listen>
 /// Asks a unit whether it is ready; the error is what it still waits for.
 pub(crate) async fn readyz(admin: SocketAddr) -> Result<(), String> {
     let ask = move || {
-        let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(2)));
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(2)));
         let agent = ureq::Agent::new_with_config(config.build());
-        let mut response = agent.get(format!("http://{admin}/readyz")).call().map_err(|error| error.to_string())?;
+        let mut response = agent
+            .get(format!("http://{admin}/readyz"))
+            .call()
+            .map_err(|error| error.to_string())?;
         let text = response.body_mut().read_to_string().unwrap_or_default();
-        if response.status().is_success() { Ok(()) } else { Err(text.trim_end().replace('\n', "; ")) }
+        if response.status().is_success() {
+            Ok(())
+        } else {
+            Err(text.trim_end().replace('\n', "; "))
+        }
     };
     tokio::task::spawn_blocking(ask).await.unwrap_or_else(|error| Err(error.to_string()))
 }

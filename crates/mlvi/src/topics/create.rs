@@ -9,15 +9,20 @@ use tokio_util::sync::CancellationToken;
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 const LOOKS: usize = 50;
 
-pub(super) async fn run(bus: &Bus, specs: &[TopicSpec], grow: bool, shutdown: &CancellationToken) -> anyhow::Result<()> {
+pub(super) async fn run(
+    bus: &Bus,
+    specs: &[TopicSpec],
+    grow: bool,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
     for outcome in make(bus, specs, grow, shutdown).await? {
         println!("{outcome}");
     }
     Ok(())
 }
 
-/// Makes them, and looks again and again until it is stopped. A broker that is away for a while is waited for; only the first time a refusal
-/// is final, since then somebody is there to read it.
+/// Makes them, and looks again and again until it is stopped. A broker that is away for a while is
+/// waited for; only the first time a refusal is final, since then somebody is there to read it.
 pub(super) async fn keep(
     bus: &Bus,
     specs: &[TopicSpec],
@@ -30,7 +35,10 @@ pub(super) async fn keep(
     while shutdown.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
         match make(bus, specs, grow, shutdown).await {
             Ok(outcomes) => {
-                outcomes.iter().filter(|outcome| !told.contains(outcome)).for_each(|outcome| println!("{outcome}"));
+                outcomes
+                    .iter()
+                    .filter(|outcome| !told.contains(outcome))
+                    .for_each(|outcome| println!("{outcome}"));
                 told = outcomes;
             }
             Err(_) if shutdown.is_cancelled() => break,
@@ -41,12 +49,19 @@ pub(super) async fn keep(
 }
 
 /// Gives a line for each topic.
-async fn make(bus: &Bus, specs: &[TopicSpec], grow: bool, shutdown: &CancellationToken) -> anyhow::Result<Vec<String>> {
+async fn make(
+    bus: &Bus,
+    specs: &[TopicSpec],
+    grow: bool,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Vec<String>> {
     let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
     let before = bus.topics(&names).await?;
     if grow {
         for spec in specs.iter().filter(|spec| lacks(spec, &before)) {
-            bus.grow_topic(spec).await.with_context(|| format!("adding partitions to '{}'", spec.name))?;
+            bus.grow_topic(spec)
+                .await
+                .with_context(|| format!("adding partitions to '{}'", spec.name))?;
         }
         wait_for_partitions(bus, specs, &names).await?;
     }
@@ -55,7 +70,10 @@ async fn make(bus: &Bus, specs: &[TopicSpec], grow: bool, shutdown: &Cancellatio
         outcome => outcome?,
     }
     let after = bus.topics(&names).await?;
-    Ok(specs.iter().map(|spec| outcome(spec, find(&before, &spec.name), find(&after, &spec.name))).collect())
+    Ok(specs
+        .iter()
+        .map(|spec| outcome(spec, find(&before, &spec.name), find(&after, &spec.name)))
+        .collect())
 }
 
 fn find<'a>(topics: &'a [TopicState], name: &str) -> Option<&'a TopicState> {
@@ -71,7 +89,11 @@ fn wanted(spec: &TopicSpec) -> usize {
     usize::try_from(spec.partitions).unwrap_or(0)
 }
 
-async fn wait_for_partitions(bus: &Bus, specs: &[TopicSpec], names: &[String]) -> anyhow::Result<()> {
+async fn wait_for_partitions(
+    bus: &Bus,
+    specs: &[TopicSpec],
+    names: &[String],
+) -> anyhow::Result<()> {
     for _ in 0..LOOKS {
         let topics = bus.topics(names).await?;
         if !specs.iter().any(|spec| lacks(spec, &topics)) {
@@ -79,11 +101,17 @@ async fn wait_for_partitions(bus: &Bus, specs: &[TopicSpec], names: &[String]) -
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }
-    anyhow::bail!("the broker accepted the new partitions but does not show them yet: look with `mlvi topics list`")
+    anyhow::bail!(
+        "the broker accepted the new partitions but does not show them yet: look with `mlvi topics list`"
+    )
 }
 
 /// What became of a topic, in a line.
-pub(super) fn outcome(spec: &TopicSpec, before: Option<&TopicState>, after: Option<&TopicState>) -> String {
+pub(super) fn outcome(
+    spec: &TopicSpec,
+    before: Option<&TopicState>,
+    after: Option<&TopicState>,
+) -> String {
     let (name, wanted) = (&spec.name, wanted(spec));
     match (before, after) {
         (_, None) => format!("{name}: made, but the broker does not show it"),

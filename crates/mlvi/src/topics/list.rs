@@ -4,7 +4,8 @@ use frame::MAX_MESSAGE_BYTES;
 use frame_bus::{Bus, BusError, TopicSpec, TopicState};
 use serde::Serialize;
 
-/// A topic as it is shown; what is not known, since there is no topic or no right to see it, is `null`.
+/// A topic as it is shown; what is not known, since there is no topic or no right to see it, is
+/// `null`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Row {
     name: String,
@@ -31,16 +32,27 @@ pub(super) async fn run(bus: &Bus, specs: &[TopicSpec], json: bool) -> anyhow::R
 pub(super) async fn rows(bus: &Bus, specs: &[TopicSpec]) -> Result<Vec<Row>, BusError> {
     let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
     let topics = bus.topics(&names).await?;
-    Ok(specs.iter().map(|spec| row(spec, topics.iter().find(|topic| topic.name == spec.name))).collect())
+    Ok(specs
+        .iter()
+        .map(|spec| row(spec, topics.iter().find(|topic| topic.name == spec.name)))
+        .collect())
 }
 
 pub(super) fn row(spec: &TopicSpec, topic: Option<&TopicState>) -> Row {
-    let setting = |name: &str| topic.and_then(|topic| topic.settings.get(name)).and_then(|text| text.parse::<i64>().ok());
-    let max_message_bytes = setting("max.message.bytes").and_then(|bytes| u64::try_from(bytes).ok());
+    let setting = |name: &str| {
+        topic.and_then(|topic| topic.settings.get(name)).and_then(|text| text.parse::<i64>().ok())
+    };
+    let max_message_bytes =
+        setting("max.message.bytes").and_then(|bytes| u64::try_from(bytes).ok());
     let mut problems = Vec::new();
     match topic {
-        None => problems.push("is not there, or this user may not see it: `mlvi topics create` makes it".to_owned()),
-        Some(topic) if i32::try_from(topic.partitions).is_ok_and(|partitions| partitions < spec.partitions) => {
+        None => problems.push(
+            "is not there, or this user may not see it: `mlvi topics create` makes it".to_owned(),
+        ),
+        Some(topic)
+            if i32::try_from(topic.partitions)
+                .is_ok_and(|partitions| partitions < spec.partitions) =>
+        {
             problems.push(format!(
                 "fewer partitions than MLVI_PARTITIONS={}: `mlvi topics create --grow` adds them",
                 spec.partitions
@@ -49,7 +61,9 @@ pub(super) fn row(spec: &TopicSpec, topic: Option<&TopicState>) -> Row {
         Some(_) => {}
     }
     if max_message_bytes.is_some_and(|bytes| bytes < MAX_MESSAGE_BYTES as u64) {
-        problems.push(format!("max.message.bytes is below {MAX_MESSAGE_BYTES}: the largest frames do not fit"));
+        problems.push(format!(
+            "max.message.bytes is below {MAX_MESSAGE_BYTES}: the largest frames do not fit"
+        ));
     }
     Row {
         name: spec.name.clone(),
@@ -64,11 +78,15 @@ pub(super) fn row(spec: &TopicSpec, topic: Option<&TopicState>) -> Row {
 }
 
 pub(super) fn table(rows: &[Row]) -> String {
-    let heads = ["TOPIC", "PARTITIONS", "REPLICAS", "MAX MESSAGE", "RETENTION", "SIZE LIMIT PER PARTITION"];
-    let cells: Vec<[String; 6]> = std::iter::once(heads.map(str::to_owned)).chain(rows.iter().map(cells)).collect();
-    let widths: [usize; 6] = std::array::from_fn(|column| cells.iter().map(|row| row[column].len()).max().unwrap_or(0));
+    let heads =
+        ["TOPIC", "PARTITIONS", "REPLICAS", "MAX MESSAGE", "RETENTION", "SIZE LIMIT PER PARTITION"];
+    let cells: Vec<[String; 6]> =
+        std::iter::once(heads.map(str::to_owned)).chain(rows.iter().map(cells)).collect();
+    let widths: [usize; 6] =
+        std::array::from_fn(|column| cells.iter().map(|row| row[column].len()).max().unwrap_or(0));
     let line = |row: &[String; 6]| {
-        let padded: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let padded: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         padded.join("  ").trim_end().to_owned() + "\n"
     };
     let mut text: String = cells.iter().map(line).collect();

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 fn wanted(brokers: &str, partitions: &str) -> Wanted {
-    let pairs = [("MLVI_BROKERS", brokers), ("MLVI_TOPIC_PREFIX", "site"), ("MLVI_PARTITIONS", partitions)];
+    let pairs =
+        [("MLVI_BROKERS", brokers), ("MLVI_TOPIC_PREFIX", "site"), ("MLVI_PARTITIONS", partitions)];
     let mut settings = Settings::from_pairs(pairs);
     let wanted = Wanted::from_settings(&mut settings);
     settings.finish().unwrap();
@@ -38,12 +39,17 @@ async fn topics_are_made_shown_and_grown() {
     let shown = serde_json::to_value(rows(&bus, &few).await.unwrap()).unwrap();
     assert_eq!((&shown[0]["name"], &shown[0]["partitions"]), (&"site.frames".into(), &2.into()));
     assert_eq!(shown[0]["max_message_bytes"], frame::MAX_MESSAGE_BYTES);
-    assert_eq!((&shown[0]["retention_ms"], &shown[0]["problems"]), (&3_600_000.into(), &serde_json::json!([])));
+    assert_eq!(
+        (&shown[0]["retention_ms"], &shown[0]["problems"]),
+        (&3_600_000.into(), &serde_json::json!([]))
+    );
 
     let more = wanted(&brokers, "3").specs;
     create::run(&bus, &more, false, &shutdown).await.unwrap();
     assert_eq!(partitions(&bus, &more).await, [2; 5], "nobody asked for growth");
-    assert!(table(&rows(&bus, &more).await.unwrap()).contains("`mlvi topics create --grow` adds them"));
+    assert!(
+        table(&rows(&bus, &more).await.unwrap()).contains("`mlvi topics create --grow` adds them")
+    );
     create::run(&bus, &more, true, &shutdown).await.unwrap();
     assert_eq!(partitions(&bus, &more).await, [3; 5]);
     // a second time there is nothing to do
@@ -71,7 +77,10 @@ async fn topics_are_looked_at_until_it_is_stopped() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         shutdown.cancel();
     };
-    let (kept, ()) = tokio::time::timeout(Duration::from_secs(30), async { tokio::join!(keep, look) }).await.unwrap();
+    let (kept, ()) =
+        tokio::time::timeout(Duration::from_secs(30), async { tokio::join!(keep, look) })
+            .await
+            .unwrap();
     kept.unwrap();
     broker.shutdown().await.unwrap();
 }
@@ -81,10 +90,14 @@ async fn a_broker_that_does_not_come_is_named() {
     // port 1 is never a broker
     let bus = Bus::open(BusConfig::new("127.0.0.1:1", "test")).unwrap();
     let shutdown = CancellationToken::new();
-    let error = arrive(&bus, "127.0.0.1:1", Duration::from_millis(10), &shutdown).await.unwrap_err().to_string();
+    let error = arrive(&bus, "127.0.0.1:1", Duration::from_millis(10), &shutdown)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("no broker at 127.0.0.1:1 within 10ms"), "{error}");
     shutdown.cancel();
-    let error = arrive(&bus, "127.0.0.1:1", Duration::ZERO, &shutdown).await.unwrap_err().to_string();
+    let error =
+        arrive(&bus, "127.0.0.1:1", Duration::ZERO, &shutdown).await.unwrap_err().to_string();
     assert!(error.contains("interrupted"), "{error}");
 }
 
@@ -92,7 +105,8 @@ async fn a_broker_that_does_not_come_is_named() {
 fn a_topic_that_takes_no_large_frame_is_a_problem() {
     let spec = &wanted("a:1", "1").specs[0];
     let settings = [("max.message.bytes".to_owned(), "1048588".to_owned())].into();
-    let topic = frame_bus::TopicState { name: spec.name.clone(), partitions: 1, replicas: 1, settings };
+    let topic =
+        frame_bus::TopicState { name: spec.name.clone(), partitions: 1, replicas: 1, settings };
     let text = table(&[row(spec, Some(&topic))]);
     assert!(text.contains("max.message.bytes is below"), "{text}");
 }

@@ -21,7 +21,10 @@ fn suite() -> Played {
         .list("/apis/apps/v1/namespaces/mlvi/deployments", deployment)
         .list("/apis/autoscaling/v2/namespaces/mlvi/horizontalpodautoscalers", scaler);
     PODS.iter().fold(suite, |suite, pod| {
-        suite.text(&format!("/api/v1/namespaces/mlvi/pods/{pod}:9600/proxy/metrics"), "mlvi_inference_frames_total 3\n")
+        suite.text(
+            &format!("/api/v1/namespaces/mlvi/pods/{pod}:9600/proxy/metrics"),
+            "mlvi_inference_frames_total 3\n",
+        )
     })
 }
 
@@ -32,20 +35,33 @@ fn the_suites_namespace_is_looked_at_and_its_pods_are_asked_all_at_once() -> any
     // one after the other, each would wait for the others until its patience ends
     let (_folder, kubeconfig) = suite().texts_together(PODS.len()).serve()?;
     let found = mlvi(&STATUS, "", &kubeconfig)?;
-    let status: Value = serde_json::from_str(&found.stdout).map_err(|_| anyhow::anyhow!("{}{}", found.stdout, found.stderr))?;
+    let status: Value = serde_json::from_str(&found.stdout)
+        .map_err(|_| anyhow::anyhow!("{}{}", found.stdout, found.stderr))?;
     let row = &status["units"][0];
-    assert_eq!((found.code, &status["namespace"], &row["unit"]), (0, &json!("mlvi"), &json!("edge-inference")));
-    assert_eq!((&row["answering"], &row["ready"], &row["autoscaler"]["max"]), (&json!(3), &json!(3), &json!(4)), "{status}");
+    assert_eq!(
+        (found.code, &status["namespace"], &row["unit"]),
+        (0, &json!("mlvi"), &json!("edge-inference"))
+    );
+    assert_eq!(
+        (&row["answering"], &row["ready"], &row["autoscaler"]["max"]),
+        (&json!(3), &json!(3), &json!(4)),
+        "{status}"
+    );
     assert_eq!(status["troubles"], json!([]));
     Ok(())
 }
 
 #[test]
 fn what_the_roles_refuse_is_said_once_and_the_rest_is_shown() -> anyhow::Result<()> {
-    let (_folder, kubeconfig) = suite().refuse("horizontalpodautoscalers").refuse("proxy/metrics").serve()?;
+    let (_folder, kubeconfig) =
+        suite().refuse("horizontalpodautoscalers").refuse("proxy/metrics").serve()?;
     let found = mlvi(&["status", "--over-s", "0.1"], "", &kubeconfig)?;
     assert_eq!(found.code, 0, "{}", found.stderr);
-    assert!(found.stdout.contains("edge-inference") && found.stdout.contains("3/3"), "{}", found.stdout);
+    assert!(
+        found.stdout.contains("edge-inference") && found.stdout.contains("3/3"),
+        "{}",
+        found.stdout
+    );
     for part in ["autoscalers cannot be seen", "metrics cannot be seen, of pod a for one"] {
         assert_eq!(found.stderr.matches(part).count(), 1, "{part}: {}", found.stderr);
     }
@@ -60,7 +76,11 @@ fn a_namespace_without_the_suite_and_no_cluster_at_all_are_reasons() -> anyhow::
         .list("/apis/autoscaling/v2/namespaces/other/horizontalpodautoscalers", json!([]));
     let (_folder, kubeconfig) = nothing.serve()?;
     let found = mlvi(&["status", "--namespace", "other"], "", &kubeconfig)?;
-    assert!(found.code == 1 && found.stderr.contains("namespace other has no Deployment"), "{}", found.stderr);
+    assert!(
+        found.code == 1 && found.stderr.contains("namespace other has no Deployment"),
+        "{}",
+        found.stderr
+    );
     let none = offline(&["status"], "")?;
     assert!(none.code == 1 && none.stderr.contains("--admin URL"), "{}", none.stderr);
     Ok(())

@@ -23,16 +23,25 @@ fn what_is_wrong_is_named_with_what_is_allowed() {
     let cases = [
         ("policy = 'coin'", "there is no policy 'coin'; there are: edge-only"),
         ("[ratio]\ncloud_share = 0.3", "missing field `policy`"),
-        ("policy = 'ratio'\n[ratio]\ncloud_share = 1.3", "[ratio] cloud_share = 1.3 is not allowed: it must be from 0 to 1"),
+        (
+            "policy = 'ratio'\n[ratio]\ncloud_share = 1.3",
+            "[ratio] cloud_share = 1.3 is not allowed: it must be from 0 to 1",
+        ),
         ("policy = 'ratio'\n[ratio]\nshare = 1", "unknown field `share`"),
         ("policy = 'ratio'\n[ratios]\nshare = 1", "unknown field `ratios`"),
         ("policy = 'deadline'\n[deadline]\ndegrade = ['panic']", "unknown variant `panic`"),
-        ("policy = 'edge-only'\n[budget]\nunit = 'share'\nrate = 2\nburst = 1", "[budget] rate = 2"),
+        (
+            "policy = 'edge-only'\n[budget]\nunit = 'share'\nrate = 2\nburst = 1",
+            "[budget] rate = 2",
+        ),
         ("policy = 'edge-only'\n[hysteresis]\nto_edge_below = 0.5", "to_edge_below"),
         ("policy = 'edge-only'\n[breaker]\nsilence_ms = 0", "silence_ms"),
         ("policy = 'edge-only'\n[prior.edge]\nworkers = 0", "[prior] workers"),
         ("policy = 'edge-only'\n[redispatch]\nafter_ms = nan", "after_ms"),
-        ("policy = 'expression'\n[expression]\nrule = 'edge.backlog >'", "[expression] rule: line 1"),
+        (
+            "policy = 'expression'\n[expression]\nrule = 'edge.backlog >'",
+            "[expression] rule: line 1",
+        ),
         ("policy = 'cascade'\n[cascade]\nhardness = 'gut-feeling'", "hardness"),
         ("policy = ", "line 1"),
     ];
@@ -73,7 +82,9 @@ const NUMBERS: [(&str, &str, bool); 24] = [
 #[test]
 fn every_number_has_a_range() {
     for (section, key, zero) in NUMBERS {
-        let read = |value: &str| PolicyConfig::from_toml(&format!("policy = 'cloud-only'\n[{section}]\n{key} = {value}"));
+        let read = |value: &str| {
+            PolicyConfig::from_toml(&format!("policy = 'cloud-only'\n[{section}]\n{key} = {value}"))
+        };
         for value in ["nan", "inf", "-inf", "-2.0", "1e300", "1e18"] {
             let error = read(value).expect_err(&format!("[{section}] {key} = {value}")).to_string();
             assert!(error.contains(key), "{error}");
@@ -88,10 +99,21 @@ fn every_number_has_a_range() {
         assert!(zero || key == "workers" || read("1e-300").is_err(), "[{section}] {key} = 1e-300");
     }
     for unit in ["bytes", "money", "share"] {
-        for (rate, burst) in [("nan", "1.0"), ("inf", "1.0"), ("1e300", "1.0"), ("-1.0", "1.0"), ("0.5", "1e300"), ("0.5", "0.0")]
-        {
-            let text = format!("policy = 'cloud-only'\n[budget]\nunit = '{unit}'\nrate = {rate}\nburst = {burst}");
-            assert!(PolicyConfig::from_toml(&text).unwrap_err().to_string().contains("[budget]"), "{text}");
+        for (rate, burst) in [
+            ("nan", "1.0"),
+            ("inf", "1.0"),
+            ("1e300", "1.0"),
+            ("-1.0", "1.0"),
+            ("0.5", "1e300"),
+            ("0.5", "0.0"),
+        ] {
+            let text = format!(
+                "policy = 'cloud-only'\n[budget]\nunit = '{unit}'\nrate = {rate}\nburst = {burst}"
+            );
+            assert!(
+                PolicyConfig::from_toml(&text).unwrap_err().to_string().contains("[budget]"),
+                "{text}"
+            );
         }
     }
     let text = "policy = 'cloud-only'\n[redispatch]\nafter_ms = 1e300";

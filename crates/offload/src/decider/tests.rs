@@ -87,7 +87,10 @@ fn a_silent_edge_is_left_too_and_with_both_silent_frames_wait_on_the_edge() {
     let mut decider = decider("edge-only");
     answered(&mut decider, 0, 0);
     decider.decide(1, &nth(1), at(1000));
-    assert_eq!(decider.decide(2, &nth(2), at(2500)).choice, Choice::send(Cloud, "edge-breaker-open"));
+    assert_eq!(
+        decider.decide(2, &nth(2), at(2500)).choice,
+        Choice::send(Cloud, "edge-breaker-open")
+    );
     // the cloud has never answered, so it gets ten seconds
     let choice = decider.decide(3, &nth(3), at(13_000)).choice;
     assert!(["both-breakers-open", "probe-edge"].contains(&choice.reason), "{choice:?}");
@@ -127,15 +130,34 @@ fn a_late_frame_is_not_taken_back_from_a_cloud_that_answers_to_an_edge_with_a_lo
     };
     // 20 ms a frame: 9 s of work on the edge, nearly none in the cloud
     let mut decider = piled(472, 3, 5100);
-    let answer_by = decider.again(2, 30_000, waited, at(5200)).expect("the cloud has nothing to do");
+    let answer_by =
+        decider.again(2, 30_000, waited, at(5200)).expect("the cloud has nothing to do");
     assert!(answer_by > at(5200 + 5000), "{answer_by}");
-    assert!(decider.snapshot(1, at(5200)).cloud.predicted_ms.is_some(), "it is no sign that the cloud has stalled");
+    assert!(
+        decider.snapshot(1, at(5200)).cloud.predicted_ms.is_some(),
+        "it is no sign that the cloud has stalled"
+    );
     assert_eq!(decider.late(2, answer_by), Some(TakenTo::Edge));
     assert_eq!(decider.again(2, 30_000, waited, at(5300)), None, "the edge has it");
-    assert_eq!(piled(3, 472, 5100).again(2, 30_000, waited, at(5200)), None, "the edge answers sooner");
-    assert_eq!(piled(472, 3, 300).again(2, 30_000, waited, at(5200)), None, "the cloud answers nobody");
-    assert_eq!(piled(472, 3, 5100).again(2, 30_000, waited / 10, at(5200)), None, "its deadline has gone by");
-    assert!(piled(472, 3, 5100).again(77, 30_000, waited, at(5200)).is_some(), "another process had decided on it");
+    assert_eq!(
+        piled(3, 472, 5100).again(2, 30_000, waited, at(5200)),
+        None,
+        "the edge answers sooner"
+    );
+    assert_eq!(
+        piled(472, 3, 300).again(2, 30_000, waited, at(5200)),
+        None,
+        "the cloud answers nobody"
+    );
+    assert_eq!(
+        piled(472, 3, 5100).again(2, 30_000, waited / 10, at(5200)),
+        None,
+        "its deadline has gone by"
+    );
+    assert!(
+        piled(472, 3, 5100).again(77, 30_000, waited, at(5200)).is_some(),
+        "another process had decided on it"
+    );
 }
 
 #[test]
@@ -178,7 +200,8 @@ fn however_slow_a_silent_cloud_seems_it_is_not_waited_for_without_end() {
     for key in 100..400 {
         let now = 2000 + (key - 100) * 50;
         let patience = decider.decide(key, &nth(key), at(now)).answer_by.unwrap();
-        // in the first second it is not silent but slow, and gets the time that a backlog as long would take
+        // in the first second it is not silent but slow, and gets the time that a backlog as long
+        // would take
         let most = if now < 3000 { 60_000 } else { 15_000 };
         assert!(patience <= at(now + most), "frame {key}");
     }
@@ -214,7 +237,9 @@ fn a_policy_that_wants_the_edge_never_sends_to_a_cloud_that_does_not_exist_for_l
     let mut decider = decider("edge-only");
     let mut to_cloud = 0;
     for key in 0..6000 {
-        to_cloud += u64::from(decider.decide(key, &nth(key), at(key * 100)).choice.destination() == Some(Cloud));
+        to_cloud += u64::from(
+            decider.decide(key, &nth(key), at(key * 100)).choice.destination() == Some(Cloud),
+        );
     }
     // while the edge is silent and the cloud still may answer: ten seconds, and no more
     assert!(to_cloud <= 110, "{to_cloud}");
@@ -222,7 +247,8 @@ fn a_policy_that_wants_the_edge_never_sends_to_a_cloud_that_does_not_exist_for_l
 
 #[test]
 fn a_cascade_reserves_what_may_be_sent_on_and_pays_only_for_what_is() {
-    let mut decider = with("policy = 'cascade'\n[budget]\nunit = 'bytes'\nrate = 0\nburst = 100000\nper = 'all'");
+    let mut decider =
+        with("policy = 'cascade'\n[budget]\nunit = 'bytes'\nrate = 0\nburst = 100000\nper = 'all'");
     let provisional = TierResult { provisional: true, ..done(Edge) };
     let choice = decider.decide(1, &nth(1), at(0)).choice;
     assert!(matches!(choice.action, Action::Cascade(_)));
@@ -254,7 +280,10 @@ fn a_cascade_stays_on_the_edge_while_the_cloud_is_silent() {
     decider.result(0, &done(Cloud), at(50));
     decider.decide(1, &nth(1), at(100));
     decider.result(1, &provisional, at(110));
-    assert_eq!(decider.decide(2, &nth(2), at(1500)).choice, Choice::send(Edge, "cloud-breaker-open"));
+    assert_eq!(
+        decider.decide(2, &nth(2), at(1500)).choice,
+        Choice::send(Edge, "cloud-breaker-open")
+    );
 }
 
 #[test]
@@ -271,7 +300,8 @@ fn a_still_frame_is_skipped_and_says_what_it_equals() {
 fn a_new_configuration_takes_effect_and_a_bad_one_changes_nothing() {
     let mut decider = decider("edge-only");
     answered(&mut decider, 0, 0);
-    let bad = PolicyConfig { policy: "expression".into(), ..PolicyConfig::named("edge-only").unwrap() };
+    let bad =
+        PolicyConfig { policy: "expression".into(), ..PolicyConfig::named("edge-only").unwrap() };
     assert!(decider.reconfigure(&bad, at(100)).is_err());
     assert_eq!(decider.policy(), "edge-only");
     let good = PolicyConfig::from_toml("policy = 'ratio'\n[ratio]\ncloud_share = 1.0").unwrap();
@@ -287,7 +317,10 @@ fn frames_that_nobody_answers_are_forgotten_in_the_end() {
     for key in 0..(MOST_ON_THEIR_WAY as u64 + 50) {
         decider.decide(key, &nth(key), at(key));
     }
-    assert_eq!((decider.on_their_way.len(), decider.in_order.len()), (MOST_ON_THEIR_WAY, MOST_ON_THEIR_WAY));
+    assert_eq!(
+        (decider.on_their_way.len(), decider.in_order.len()),
+        (MOST_ON_THEIR_WAY, MOST_ON_THEIR_WAY)
+    );
 }
 
 #[test]
@@ -295,7 +328,10 @@ fn results_of_other_processes_frames_tell_how_fast_a_tier_is() {
     let mut decider = decider("edge-only");
     decider.result(99, &done(Cloud), at(10));
     let cloud = decider.snapshot(1, at(20)).cloud;
-    assert_eq!((cloud.service_ms, cloud.last_result_ms, cloud.predicted_ms), (Some(20.0), Some(10.0), None));
+    assert_eq!(
+        (cloud.service_ms, cloud.last_result_ms, cloud.predicted_ms),
+        (Some(20.0), Some(10.0), None)
+    );
 }
 
 #[derive(Clone, Debug)]
@@ -372,7 +408,20 @@ proptest! {
 
 fn numbers() -> impl Strategy<Value = f64> {
     prop_oneof![
-        prop::sample::select(vec![0.0, 1e-300, 1e-3, 0.5, 1.0, 86_400_000.0, 1e15, 1e16, 1e300, f64::NAN, f64::INFINITY, -1.0]),
+        prop::sample::select(vec![
+            0.0,
+            1e-300,
+            1e-3,
+            0.5,
+            1.0,
+            86_400_000.0,
+            1e15,
+            1e16,
+            1e300,
+            f64::NAN,
+            f64::INFINITY,
+            -1.0
+        ]),
         0.0..1e6f64,
         -1.0..=1.0f64,
     ]

@@ -1,8 +1,10 @@
-//! A circuit breaker: a tier whose answers stop is given a rest, and tried again with single frames.
+//! A circuit breaker: a tier whose answers stop is given a rest, and tried again with single
+//! frames.
 
 use crate::config::Breaker;
 
-/// A frame that was expected to take long may take this many times as long before its tier is called silent.
+/// A frame that was expected to take long may take this many times as long before its tier is
+/// called silent.
 const PATIENCE: f64 = 2.0;
 /// How much longer the time until the next try becomes after each failure.
 const GROWTH: f64 = 1.5;
@@ -38,7 +40,8 @@ pub(crate) struct CircuitBreaker {
     config: Breaker,
     state: BreakerState,
     ever_answered: bool,
-    /// When the first frame was sent that nothing was answered after, and how long it was expected to take.
+    /// When the first frame was sent that nothing was answered after, and how long it was expected
+    /// to take.
     waiting: Option<(f64, Option<f64>)>,
     try_at: f64,
     pause_ms: f64,
@@ -89,7 +92,8 @@ impl CircuitBreaker {
         self.ever_answered
     }
 
-    /// Whether a frame may go there now. An open breaker lets a single one through when it is time to try.
+    /// Whether a frame may go there now. An open breaker lets a single one through when it is time
+    /// to try.
     pub(crate) fn admits(&mut self, now: f64) -> Admission {
         match self.state(now) {
             BreakerState::Closed => Admission::Free,
@@ -126,7 +130,8 @@ impl CircuitBreaker {
 
     fn is_silent(&self, now: f64) -> bool {
         let Some((since, expected_ms)) = self.waiting else { return false };
-        let least = if self.ever_answered { self.config.silence_ms } else { self.config.first_silence_ms };
+        let least =
+            if self.ever_answered { self.config.silence_ms } else { self.config.first_silence_ms };
         now - since > least.max(expected_ms.unwrap_or(0.0) * PATIENCE)
     }
 
@@ -165,7 +170,11 @@ mod tests {
     #[test]
     fn it_opens_when_answers_stop_and_only_then() {
         let mut breaker = breaker();
-        assert_eq!(breaker.state(1e9), BreakerState::Closed, "nothing was sent, so nothing is missing");
+        assert_eq!(
+            breaker.state(1e9),
+            BreakerState::Closed,
+            "nothing was sent, so nothing is missing"
+        );
         breaker.sent(1000.0, None);
         breaker.sent(1900.0, None);
         assert_eq!(breaker.state(1990.0), BreakerState::Closed);
@@ -177,10 +186,16 @@ mod tests {
     fn a_frame_that_should_take_long_is_waited_for_and_so_is_the_first_one() {
         let mut slow = breaker();
         slow.sent(0.0, Some(4000.0));
-        assert_eq!((slow.state(7900.0), slow.state(8001.0)), (BreakerState::Closed, BreakerState::Open));
+        assert_eq!(
+            (slow.state(7900.0), slow.state(8001.0)),
+            (BreakerState::Closed, BreakerState::Open)
+        );
         let mut fresh = CircuitBreaker::new(Breaker::default(), 7);
         fresh.sent(0.0, None);
-        assert_eq!((fresh.state(9900.0), fresh.state(10_001.0)), (BreakerState::Closed, BreakerState::Open));
+        assert_eq!(
+            (fresh.state(9900.0), fresh.state(10_001.0)),
+            (BreakerState::Closed, BreakerState::Open)
+        );
     }
 
     #[test]
@@ -193,16 +208,25 @@ mod tests {
         while now < 60_000.0 {
             if breaker.admits(now) == Admission::Probe {
                 breaker.sent(now, None);
-                assert_eq!((breaker.state(now), breaker.admits(now)), (BreakerState::HalfOpen, Admission::Refused));
+                assert_eq!(
+                    (breaker.state(now), breaker.admits(now)),
+                    (BreakerState::HalfOpen, Admission::Refused)
+                );
                 probes.push(now);
             }
             now += 10.0;
         }
         let gaps: Vec<f64> = probes.windows(2).map(|pair| pair[1] - pair[0]).collect();
         // two seconds at most, a quarter more or less by chance
-        assert!(probes.len() > 25 && gaps.iter().all(|gap| (250.0..=2510.0).contains(gap)), "{gaps:?}");
+        assert!(
+            probes.len() > 25 && gaps.iter().all(|gap| (250.0..=2510.0).contains(gap)),
+            "{gaps:?}"
+        );
         assert!(gaps[5..].iter().all(|gap| *gap >= 1490.0), "{gaps:?}");
-        assert!(gaps.windows(2).any(|pair| (pair[0] - pair[1]).abs() > 50.0), "no jitter: {gaps:?}");
+        assert!(
+            gaps.windows(2).any(|pair| (pair[0] - pair[1]).abs() > 50.0),
+            "no jitter: {gaps:?}"
+        );
         breaker.answered(None);
         assert_eq!(breaker.admits(now), Admission::Free);
     }

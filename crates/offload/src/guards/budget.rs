@@ -21,7 +21,11 @@ struct Bucket {
 impl TokenBucket {
     /// Full from the beginning.
     pub(crate) fn new(config: Budget, now: f64) -> Self {
-        Self { config, shared: Bucket { tokens: config.burst, filled_at: now }, of_cameras: HashMap::new() }
+        Self {
+            config,
+            shared: Bucket { tokens: config.burst, filled_at: now },
+            of_cameras: HashMap::new(),
+        }
     }
 
     /// Other numbers; what is left stays, as far as it fits.
@@ -78,9 +82,11 @@ impl TokenBucket {
         let config = self.config;
         match config.per {
             BudgetScope::All => filled(&config, &mut self.shared, now).tokens,
-            BudgetScope::Camera => {
-                self.of_cameras.values_mut().map(|bucket| filled(&config, bucket, now).tokens).fold(config.burst, f64::min)
-            }
+            BudgetScope::Camera => self
+                .of_cameras
+                .values_mut()
+                .map(|bucket| filled(&config, bucket, now).tokens)
+                .fold(config.burst, f64::min),
         }
     }
 
@@ -90,8 +96,13 @@ impl TokenBucket {
             return filled(&config, &mut self.shared, now);
         }
         // a full bucket says nothing
-        super::make_room(&mut self.of_cameras, camera, |bucket| filled(&config, bucket, now).tokens < config.burst);
-        let bucket = self.of_cameras.entry(camera.clone()).or_insert(Bucket { tokens: config.burst, filled_at: now });
+        super::make_room(&mut self.of_cameras, camera, |bucket| {
+            filled(&config, bucket, now).tokens < config.burst
+        });
+        let bucket = self
+            .of_cameras
+            .entry(camera.clone())
+            .or_insert(Bucket { tokens: config.burst, filled_at: now });
         filled(&config, bucket, now)
     }
 }
@@ -177,9 +188,15 @@ mod tests {
     fn a_smaller_burst_takes_what_was_saved_and_another_unit_begins_afresh() {
         let gate: CameraId = "gate".parse().unwrap();
         let mut bucket = bytes(1.0, 100.0, BudgetScope::All);
-        bucket.reconfigure(Budget { unit: BudgetUnit::Bytes, rate: 1.0, burst: 10.0, per: BudgetScope::All }, 0.0);
+        bucket.reconfigure(
+            Budget { unit: BudgetUnit::Bytes, rate: 1.0, burst: 10.0, per: BudgetScope::All },
+            0.0,
+        );
         assert!(!bucket.take(&gate, 11.0, 0.0));
-        bucket.reconfigure(Budget { unit: BudgetUnit::Share, rate: 0.5, burst: 3.0, per: BudgetScope::All }, 0.0);
+        bucket.reconfigure(
+            Budget { unit: BudgetUnit::Share, rate: 0.5, burst: 3.0, per: BudgetScope::All },
+            0.0,
+        );
         assert_eq!(bucket.left(0.0), 3.0);
     }
 }

@@ -28,14 +28,25 @@ impl Dwell {
         self.config = config;
     }
 
-    /// The tier that a frame goes to when its policy wants `wanted` and leans to the cloud by `lean` (-1 to 1).
-    pub(crate) fn settle(&mut self, camera: &CameraId, wanted: Destination, lean: Option<f64>, now: f64) -> Destination {
+    /// The tier that a frame goes to when its policy wants `wanted` and leans to the cloud by
+    /// `lean` (-1 to 1).
+    pub(crate) fn settle(
+        &mut self,
+        camera: &CameraId,
+        wanted: Destination,
+        lean: Option<f64>,
+        now: f64,
+    ) -> Destination {
         let Hysteresis { dwell_ms, to_cloud_above, to_edge_below } = self.config;
         if dwell_ms <= 0.0 {
             return wanted;
         }
         super::make_room(&mut self.cameras, camera, |stay| now - stay.heard < dwell_ms);
-        let stay = self.cameras.entry(camera.clone()).or_insert(Stay { tier: wanted, since: now, heard: now });
+        let stay = self.cameras.entry(camera.clone()).or_insert(Stay {
+            tier: wanted,
+            since: now,
+            heard: now,
+        });
         stay.heard = now;
         // a policy that does not weigh is sure of what it wants
         let clear = lean.is_none_or(|lean| match wanted {
@@ -78,7 +89,8 @@ mod tests {
     #[test]
     fn what_is_hardly_better_changes_nothing() {
         let camera: CameraId = "gate".parse().unwrap();
-        let mut dwell = Dwell::new(Hysteresis { dwell_ms: 100.0, to_cloud_above: 0.2, to_edge_below: -0.2 });
+        let mut dwell =
+            Dwell::new(Hysteresis { dwell_ms: 100.0, to_cloud_above: 0.2, to_edge_below: -0.2 });
         let mut settle = |wanted, lean, now| dwell.settle(&camera, wanted, lean, now);
         assert_eq!(settle(Destination::Edge, Some(-0.5), 0.0), Destination::Edge);
         assert_eq!(settle(Destination::Cloud, Some(0.1), 1000.0), Destination::Edge);

@@ -14,11 +14,17 @@ pub(crate) use budget::TokenBucket;
 pub(crate) use hysteresis::Dwell;
 pub(crate) use motion::MotionGate;
 
-/// Of so many cameras something is kept; names come from clients, who may make up any number of them.
+/// Of so many cameras something is kept; names come from clients, who may make up any number of
+/// them.
 const MOST_CAMERAS: usize = 10_000;
 
-/// Makes room for a camera that is not there yet: those that are not worth keeping go, and if that is not enough, a tenth of all.
-fn make_room<T>(cameras: &mut HashMap<CameraId, T>, camera: &CameraId, mut worth_keeping: impl FnMut(&mut T) -> bool) {
+/// Makes room for a camera that is not there yet: those that are not worth keeping go, and if that
+/// is not enough, a tenth of all.
+fn make_room<T>(
+    cameras: &mut HashMap<CameraId, T>,
+    camera: &CameraId,
+    mut worth_keeping: impl FnMut(&mut T) -> bool,
+) {
     if cameras.len() < MOST_CAMERAS || cameras.contains_key(camera) {
         return;
     }

@@ -40,7 +40,9 @@ impl<K: Copy + Eq> MotionGate<K> {
         if self.config.skip_below <= 0.0 {
             return;
         }
-        super::make_room(&mut self.looked_at, camera, |(_, at)| now - *at < self.config.look_every_ms);
+        super::make_room(&mut self.looked_at, camera, |(_, at)| {
+            now - *at < self.config.look_every_ms
+        });
         self.looked_at.insert(camera.clone(), (key, now));
     }
 }

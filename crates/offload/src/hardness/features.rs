@@ -1,9 +1,9 @@
 //! The linear model of what a second look by the cloud is worth.
 //!
-//! Ranking frames by the gain that is estimated from the boxes which the edge's model was not sure of is ORIC's idea (Xu et al., "Offloading
-//! at the edge by ranking images", SEC 2024, <https://arxiv.org/abs/2410.18919>). Which features it takes was found by trying many on photos
-//! of COCO, YOLOv3-tiny at 320 x 320 against 608 x 608: what counts most is how many classes there may be and how unsure the edge is of
-//! each of them, not how many boxes.
+//! Ranking frames by the gain that is estimated from the boxes which the edge's model was not sure
+//! of is ORIC's idea (Xu et al., "Offloading at the edge by ranking images", SEC 2024, <https://arxiv.org/abs/2410.18919>). Which features it takes was found by trying many on photos
+//! of COCO, YOLOv3-tiny at 320 x 320 against 608 x 608: what counts most is how many classes there
+//! may be and how unsure the edge is of each of them, not how many boxes.
 
 use super::{Seen, probability};
 use frame::Detection;
@@ -15,8 +15,9 @@ pub(super) const FEATURES: usize = 5;
 /// A linear model of the gain, in the units that it was fitted on.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Regression {
-    /// What is expected of a frame whose features are all 0; then, for each class that was seen, the root of the sum of p(1 - p) over its
-    /// boxes, added up; the number of classes; the number of boxes of the class that has most; the root of the largest box's share of the
+    /// What is expected of a frame whose features are all 0; then, for each class that was seen,
+    /// the root of the sum of p(1 - p) over its boxes, added up; the number of classes; the
+    /// number of boxes of the class that has most; the root of the largest box's share of the
     /// image; the highest confidence.
     pub weights: [f32; WEIGHTS],
 }
@@ -26,7 +27,10 @@ impl Regression {
     #[must_use]
     pub fn predict(&self, seen: &Seen<'_>) -> f64 {
         let [constant, weights @ ..] = &self.weights;
-        let parts = weights.iter().zip(features(seen)).map(|(weight, feature)| f64::from(*weight) * feature);
+        let parts = weights
+            .iter()
+            .zip(features(seen))
+            .map(|(weight, feature)| f64::from(*weight) * feature);
         f64::from(*constant) + parts.sum::<f64>()
     }
 }
@@ -48,10 +52,11 @@ pub(super) fn features(seen: &Seen<'_>) -> [f64; FEATURES] {
         surest = surest.max(p);
         largest = largest.max(share_of(found, area));
         // there are a handful of classes in an image, so looking through them is quicker than a map
-        let place = classes.iter().position(|class| class.id == found.class_id).unwrap_or_else(|| {
-            classes.push(Class { id: found.class_id, boxes: 0, doubt: 0.0 });
-            classes.len() - 1
-        });
+        let place =
+            classes.iter().position(|class| class.id == found.class_id).unwrap_or_else(|| {
+                classes.push(Class { id: found.class_id, boxes: 0, doubt: 0.0 });
+                classes.len() - 1
+            });
         classes[place].boxes += 1;
         classes[place].doubt += p * (1.0 - p);
     }
@@ -62,6 +67,7 @@ pub(super) fn features(seen: &Seen<'_>) -> [f64; FEATURES] {
 
 /// From 0 to 1, also for boxes that are no boxes.
 fn share_of(found: &Detection, image_area: f64) -> f64 {
-    let share = f64::from(found.bounding_box.width) * f64::from(found.bounding_box.height) / image_area;
+    let share =
+        f64::from(found.bounding_box.width) * f64::from(found.bounding_box.height) / image_area;
     if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 }
 }

@@ -3,10 +3,12 @@
 use super::features::{FEATURES, features};
 use super::{Empty, Hard, Hardness, Measure, Regression, Seen, WEIGHTS};
 
-/// How strongly weights are held back, per sample, on features of unit variance. A frame's gain is mostly chance, so it must be much;
-/// over twenty random halvings of 128 photos of COCO 1 was best, and 0.1 and 5 were worse by less than chance is.
+/// How strongly weights are held back, per sample, on features of unit variance. A frame's gain is
+/// mostly chance, so it must be much; over twenty random halvings of 128 photos of COCO 1 was best,
+/// and 0.1 and 5 were worse by less than chance is.
 const RIDGE: f64 = 1.0;
-/// Gains beyond these quantiles count as these: one object of a rare class may move the precision of a whole set.
+/// Gains beyond these quantiles count as these: one object of a rare class may move the precision
+/// of a whole set.
 const QUANTILES: [f64; 2] = [0.05, 0.95];
 
 /// A frame whose gain is known.
@@ -19,7 +21,8 @@ pub struct Sample<'a> {
 }
 
 impl Regression {
-    /// Ridge regression of the gain on the features. `None` when there are fewer samples than weights or a gain is not finite.
+    /// Ridge regression of the gain on the features. `None` when there are fewer samples than
+    /// weights or a gain is not finite.
     #[must_use]
     pub fn fit(samples: &[Sample<'_>]) -> Option<Self> {
         if samples.len() < WEIGHTS || !samples.iter().all(|sample| sample.gain.is_finite()) {
@@ -27,31 +30,46 @@ impl Regression {
         }
         let count = samples.len() as f64;
         let gains = clipped(samples.iter().map(|sample| sample.gain).collect());
-        let rows: Vec<[f64; FEATURES]> = samples.iter().map(|sample| features(&sample.seen)).collect();
+        let rows: Vec<[f64; FEATURES]> =
+            samples.iter().map(|sample| features(&sample.seen)).collect();
         let mean_gain = gains.iter().sum::<f64>() / count;
-        let mean: [f64; FEATURES] = std::array::from_fn(|column| rows.iter().map(|row| row[column]).sum::<f64>() / count);
+        let mean: [f64; FEATURES] =
+            std::array::from_fn(|column| rows.iter().map(|row| row[column]).sum::<f64>() / count);
         let deviation: [f64; FEATURES] = std::array::from_fn(|column| {
-            (rows.iter().map(|row| (row[column] - mean[column]).powi(2)).sum::<f64>() / count).sqrt()
+            (rows.iter().map(|row| (row[column] - mean[column]).powi(2)).sum::<f64>() / count)
+                .sqrt()
         });
         // a feature that is the same everywhere tells nothing, and gets no weight
         let unit = |row: &[f64; FEATURES], column: usize| {
-            if deviation[column] > 0.0 { (row[column] - mean[column]) / deviation[column] } else { 0.0 }
+            if deviation[column] > 0.0 {
+                (row[column] - mean[column]) / deviation[column]
+            } else {
+                0.0
+            }
         };
-        let units: Vec<[f64; FEATURES]> = rows.iter().map(|row| std::array::from_fn(|column| unit(row, column))).collect();
+        let units: Vec<[f64; FEATURES]> =
+            rows.iter().map(|row| std::array::from_fn(|column| unit(row, column))).collect();
         let product = |a: usize, b: usize| units.iter().map(|row| row[a] * row[b]).sum::<f64>();
-        let matrix = std::array::from_fn(|a| std::array::from_fn(|b| product(a, b) + if a == b { RIDGE * count } else { 0.0 }));
-        let right = std::array::from_fn(|a| units.iter().zip(&gains).map(|(row, gain)| row[a] * (gain - mean_gain)).sum());
+        let matrix = std::array::from_fn(|a| {
+            std::array::from_fn(|b| product(a, b) + if a == b { RIDGE * count } else { 0.0 })
+        });
+        let right = std::array::from_fn(|a| {
+            units.iter().zip(&gains).map(|(row, gain)| row[a] * (gain - mean_gain)).sum()
+        });
         let solved = solve(matrix, right);
-        let slopes: [f64; FEATURES] =
-            std::array::from_fn(|column| if deviation[column] > 0.0 { solved[column] / deviation[column] } else { 0.0 });
-        let constant = mean_gain - slopes.iter().zip(mean).map(|(slope, mean)| slope * mean).sum::<f64>();
+        let slopes: [f64; FEATURES] = std::array::from_fn(|column| {
+            if deviation[column] > 0.0 { solved[column] / deviation[column] } else { 0.0 }
+        });
+        let constant =
+            mean_gain - slopes.iter().zip(mean).map(|(slope, mean)| slope * mean).sum::<f64>();
         let all = std::iter::once(constant).chain(slopes).map(short);
         all.collect::<Vec<f32>>().try_into().ok().map(|weights| Self { weights })
     }
 }
 
 impl Hardness {
-    /// The threshold at which this share of frames like these is hard, as nearly as the measure's values and the empty frames allow.
+    /// The threshold at which this share of frames like these is hard, as nearly as the measure's
+    /// values and the empty frames allow.
     #[must_use]
     pub fn for_share(measure: Measure, empty: Empty, frames: &[Seen<'_>], share: f64) -> Self {
         let mut values: Vec<f64> = frames.iter().filter_map(|seen| measure.value(seen)).collect();
@@ -90,17 +108,20 @@ fn short(weight: f64) -> f32 {
 fn clipped(gains: Vec<f64>) -> Vec<f64> {
     let mut sorted = gains.clone();
     sorted.sort_by(f64::total_cmp);
-    let [low, high] = QUANTILES.map(|quantile| sorted[(quantile * (sorted.len() - 1) as f64).round() as usize]);
+    let [low, high] =
+        QUANTILES.map(|quantile| sorted[(quantile * (sorted.len() - 1) as f64).round() as usize]);
     gains.into_iter().map(|gain| gain.clamp(low, high)).collect()
 }
 
-/// Solves `matrix · x = right` by Cholesky's decomposition; the matrix is symmetric, and positive definite thanks to the ridge.
+/// Solves `matrix · x = right` by Cholesky's decomposition; the matrix is symmetric, and positive
+/// definite thanks to the ridge.
 fn solve(mut matrix: [[f64; FEATURES]; FEATURES], mut right: [f64; FEATURES]) -> [f64; FEATURES] {
     for row in 0..FEATURES {
         for column in 0..=row {
             let done: f64 = (0..column).map(|k| matrix[row][k] * matrix[column][k]).sum();
             let left = matrix[row][column] - done;
-            matrix[row][column] = if row == column { left.sqrt() } else { left / matrix[column][column] };
+            matrix[row][column] =
+                if row == column { left.sqrt() } else { left / matrix[column][column] };
         }
         let done: f64 = (0..row).map(|k| matrix[row][k] * right[k]).sum();
         right[row] = (right[row] - done) / matrix[row][row];
@@ -126,7 +147,8 @@ mod tests {
             row[index] = 2.0 + index as f64;
         }
         let wanted: [f64; FEATURES] = std::array::from_fn(|index| index as f64 - 1.5);
-        let right = std::array::from_fn(|row| (0..FEATURES).map(|k| matrix[row][k] * wanted[k]).sum());
+        let right =
+            std::array::from_fn(|row| (0..FEATURES).map(|k| matrix[row][k] * wanted[k]).sum());
         for (found, wanted) in solve(matrix, right).iter().zip(wanted) {
             assert!((found - wanted).abs() < 1e-12, "{found} {wanted}");
         }
@@ -136,18 +158,30 @@ mod tests {
     fn frames_with_more_doubt_are_ranked_first_when_they_gain_more() {
         // classes that are as likely as not gain, sure ones do not
         let frames: Vec<Vec<Detection>> = (0..40u32)
-            .map(|index| (0..index % 5).map(|class| detection(class, if index % 2 == 0 { 0.3 } else { 0.95 })).collect())
+            .map(|index| {
+                (0..index % 5)
+                    .map(|class| detection(class, if index % 2 == 0 { 0.3 } else { 0.95 }))
+                    .collect()
+            })
             .collect();
-        let gain = |index: usize| if index.is_multiple_of(2) { f64::from(index as u32 % 5) } else { 0.0 };
-        let samples: Vec<Sample<'_>> =
-            frames.iter().enumerate().map(|(index, found)| Sample { seen: seen(found, &[]), gain: gain(index) }).collect();
+        let gain =
+            |index: usize| if index.is_multiple_of(2) { f64::from(index as u32 % 5) } else { 0.0 };
+        let samples: Vec<Sample<'_>> = frames
+            .iter()
+            .enumerate()
+            .map(|(index, found)| Sample { seen: seen(found, &[]), gain: gain(index) })
+            .collect();
         let fitted = Regression::fit(&samples).unwrap();
         let predicted = |index: usize| fitted.predict(&samples[index].seen);
         assert!(predicted(4) > predicted(2) && predicted(2) > predicted(7), "{fitted:?}");
         // a gain that is the same for all is predicted for all
-        let flat: Vec<Sample<'_>> = samples.iter().map(|sample| Sample { gain: 3.0, ..*sample }).collect();
+        let flat: Vec<Sample<'_>> =
+            samples.iter().map(|sample| Sample { gain: 3.0, ..*sample }).collect();
         let fitted = Regression::fit(&flat).unwrap();
-        assert!(samples.iter().all(|sample| (fitted.predict(&sample.seen) - 3.0).abs() < 1e-3), "{fitted:?}");
+        assert!(
+            samples.iter().all(|sample| (fitted.predict(&sample.seen) - 3.0).abs() < 1e-3),
+            "{fitted:?}"
+        );
     }
 
     #[test]

@@ -36,37 +36,66 @@ fn each_measure_says_what_its_source_says() {
     let confidences = [0.9, 0.5, 0.4];
     assert!(close(value("mean-confidence<0.5", &confidences), 0.6));
     assert!(close(value("max-confidence<0.5", &confidences), 0.9));
-    assert!(close(value("ibt(0.5)>=0.5", &confidences), 2.0 / 3.0), "a confidence at the threshold counts as low");
+    assert!(
+        close(value("ibt(0.5)>=0.5", &confidences), 2.0 / 3.0),
+        "a confidence at the threshold counts as low"
+    );
     // 1 + (0.9 ln 0.9 + 0.5 ln 0.5 + 0.4 ln 0.4) / ln 3
-    assert!(close(value("cross-entropy<0.5", &confidences), 0.264_604_65), "{:?}", value("cross-entropy<0.5", &confidences));
-    assert!(is_hard("ibt(0.5)>=0.6", &confidences, &[]) && !is_hard("ibt(0.5)>=0.7", &confidences, &[]));
-    assert!(is_hard("mean-confidence<0.61", &confidences, &[]) && !is_hard("mean-confidence<0.59", &confidences, &[]));
+    assert!(
+        close(value("cross-entropy<0.5", &confidences), 0.264_604_65),
+        "{:?}",
+        value("cross-entropy<0.5", &confidences)
+    );
+    assert!(
+        is_hard("ibt(0.5)>=0.6", &confidences, &[]) && !is_hard("ibt(0.5)>=0.7", &confidences, &[])
+    );
+    assert!(
+        is_hard("mean-confidence<0.61", &confidences, &[])
+            && !is_hard("mean-confidence<0.59", &confidences, &[])
+    );
 }
 
 #[test]
 fn cross_entropy_is_sound_where_its_formula_is_not() {
     // 0 · ln 0 is 0, and one detection is sure at both ends
     assert!(close(value("cross-entropy<0.5", &[1.0, 0.0]), 1.0));
-    assert!(close(value("cross-entropy<0.5", &[1.0]), 1.0) && close(value("cross-entropy<0.5", &[0.0]), 1.0));
+    assert!(
+        close(value("cross-entropy<0.5", &[1.0]), 1.0)
+            && close(value("cross-entropy<0.5", &[0.0]), 1.0)
+    );
     assert!(close(value("cross-entropy<0.5", &[0.5]), 0.0));
     assert_eq!(value("cross-entropy<0.5", &[]), None);
 }
 
 #[test]
 fn an_empty_frame_means_what_it_is_said_to_mean() {
-    for measure in
-        ["mean-confidence<0.5", "cross-entropy<0.5", "ibt(0.5)>=0.5", "max-confidence<0.5", "regression(0 0 0 0 0 0)>=1"]
-    {
+    for measure in [
+        "mean-confidence<0.5",
+        "cross-entropy<0.5",
+        "ibt(0.5)>=0.5",
+        "max-confidence<0.5",
+        "regression(0 0 0 0 0 0)>=1",
+    ] {
         assert!(is_hard(&format!("{measure},empty=hard"), &[], &[]), "{measure}");
         assert!(!is_hard(&format!("{measure},empty=easy"), &[], &[]), "{measure}");
         assert!(is_hard(measure, &[], &[]), "{measure}: it may be left out");
-        let scored =
-            |empty| measure.parse::<Hardness>().map(|hardness| Hardness { empty, ..hardness }.score(&seen(&[], &[]))).unwrap();
+        let scored = |empty| {
+            measure
+                .parse::<Hardness>()
+                .map(|hardness| Hardness { empty, ..hardness }.score(&seen(&[], &[])))
+                .unwrap()
+        };
         assert_eq!((scored(Empty::Hard), scored(Empty::Easy)), (f64::INFINITY, f64::NEG_INFINITY));
     }
     // weak detections are something to the measures that look at them
-    assert!(!is_hard("max-confidence<0.1,empty=hard", &[], &[0.2]) && is_hard("max-confidence<0.3,empty=easy", &[], &[0.2]));
-    assert!(!is_hard("mean-confidence<0.1,empty=easy", &[], &[0.05]), "Sedna's measures take detections only");
+    assert!(
+        !is_hard("max-confidence<0.1,empty=hard", &[], &[0.2])
+            && is_hard("max-confidence<0.3,empty=easy", &[], &[0.2])
+    );
+    assert!(
+        !is_hard("mean-confidence<0.1,empty=easy", &[], &[0.05]),
+        "Sedna's measures take detections only"
+    );
 }
 
 #[test]
@@ -82,7 +111,11 @@ fn a_regression_adds_up_its_features() {
     let seen = seen(&confident, &weak);
     let doubt = (0.16f64 + 0.24).sqrt() + 0.25f64.sqrt() + 0.09f64.sqrt();
     for (place, wanted) in [1.0, doubt, 3.0, 2.0, 0.5, 0.8].into_iter().enumerate() {
-        assert!(close(weigh(place).value(&seen), wanted), "{place}: {:?}", weigh(place).value(&seen));
+        assert!(
+            close(weigh(place).value(&seen), wanted),
+            "{place}: {:?}",
+            weigh(place).value(&seen)
+        );
     }
 }
 
@@ -91,8 +124,13 @@ fn numbers_that_are_none_do_no_harm() {
     let mut odd = [detection(1, f32::NAN), detection(2, f32::INFINITY), detection(3, -1.0)];
     odd[0].bounding_box.width = f32::NAN;
     odd[1].bounding_box.height = f32::INFINITY;
-    for text in ["mean-confidence<0.5", "cross-entropy<0.5", "ibt(0.5)>=0.5", "max-confidence<0.5", "regression(1 1 1 1 1 1)>=1"]
-    {
+    for text in [
+        "mean-confidence<0.5",
+        "cross-entropy<0.5",
+        "ibt(0.5)>=0.5",
+        "max-confidence<0.5",
+        "regression(1 1 1 1 1 1)>=1",
+    ] {
         let value = text.parse::<Hardness>().unwrap().measure.value(&seen(&odd, &odd));
         assert!(value.is_some_and(f64::is_finite), "{text}: {value:?}");
     }
@@ -121,7 +159,10 @@ fn a_text_that_is_none_is_answered_with_the_allowed_forms() {
         ("regression(1 2 3 4 5 1e99)>=0.5", "1e99"),
     ] {
         let error = text.parse::<Hardness>().unwrap_err().to_string();
-        assert!(error.contains(word) && error.contains("ibt(0.5)>=0.5") && error.contains("empty=hard"), "{text}: {error}");
+        assert!(
+            error.contains(word) && error.contains("ibt(0.5)>=0.5") && error.contains("empty=hard"),
+            "{text}: {error}"
+        );
     }
     let spaced: Hardness = " mean-confidence < 0.5 , empty=hard ".parse().unwrap();
     assert_eq!(spaced, Hardness::default());
@@ -129,20 +170,22 @@ fn a_text_that_is_none_is_answered_with_the_allowed_forms() {
 }
 
 fn any_hardness() -> impl Strategy<Value = Hardness> {
-    let weights = prop::array::uniform6(any::<f32>().prop_filter("finite", |weight| weight.is_finite()));
+    let weights =
+        prop::array::uniform6(any::<f32>().prop_filter("finite", |weight| weight.is_finite()));
     let finite = || any::<f64>().prop_filter("finite", |number| number.is_finite());
     let measured = prop_oneof![
         (0.0f64..=1.0).prop_map(|threshold| (Measure::MeanConfidence, threshold)),
         (0.0f64..=1.0).prop_map(|threshold| (Measure::MaxConfidence, threshold)),
         finite().prop_map(|threshold| (Measure::CrossEntropy, threshold)),
-        (0.0f64..=1.0, 0.0f64..=1.0).prop_map(|(box_threshold, threshold)| (Measure::Ibt { box_threshold }, threshold)),
-        (weights, finite()).prop_map(|(weights, threshold)| (Measure::Regression(Regression { weights }), threshold)),
+        (0.0f64..=1.0, 0.0f64..=1.0)
+            .prop_map(|(box_threshold, threshold)| (Measure::Ibt { box_threshold }, threshold)),
+        (weights, finite()).prop_map(|(weights, threshold)| (
+            Measure::Regression(Regression { weights }),
+            threshold
+        )),
     ];
-    (measured, prop_oneof![Just(Empty::Hard), Just(Empty::Easy)]).prop_map(|((measure, threshold), empty)| Hardness {
-        measure,
-        threshold,
-        empty,
-    })
+    (measured, prop_oneof![Just(Empty::Hard), Just(Empty::Easy)])
+        .prop_map(|((measure, threshold), empty)| Hardness { measure, threshold, empty })
 }
 
 proptest! {

@@ -1,4 +1,5 @@
-//! A measure of hardness as text, as it stands in a policy file and travels with a frame: ASCII, far below a kilobyte.
+//! A measure of hardness as text, as it stands in a policy file and travels with a frame: ASCII,
+//! far below a kilobyte.
 
 use super::{Empty, Hard, Hardness, Measure, Regression, WEIGHTS};
 use std::fmt;
@@ -42,7 +43,8 @@ impl Hard {
 impl fmt::Display for Hardness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.measure.name())?;
-        // `{:?}` gives the shortest digits that read back as the same number, and an exponent where there would be many zeros
+        // `{:?}` gives the shortest digits that read back as the same number, and an exponent where
+        // there would be many zeros
         match &self.measure {
             Measure::MeanConfidence | Measure::CrossEntropy | Measure::MaxConfidence => {}
             Measure::Ibt { box_threshold } => write!(f, "({box_threshold:?})")?,
@@ -85,8 +87,10 @@ fn parse(text: &str) -> Result<Hardness, String> {
     let measure = parse_measure(measure.trim())?;
     let sign = measure.hard().sign();
     let threshold = rest.strip_prefix(sign).filter(|threshold| !threshold.starts_with('='));
-    let threshold = number(threshold.ok_or_else(|| format!("{} is compared by {sign}", measure.name()))?)?;
-    let shares = matches!(measure, Measure::MeanConfidence | Measure::MaxConfidence | Measure::Ibt { .. });
+    let threshold =
+        number(threshold.ok_or_else(|| format!("{} is compared by {sign}", measure.name()))?)?;
+    let shares =
+        matches!(measure, Measure::MeanConfidence | Measure::MaxConfidence | Measure::Ibt { .. });
     if shares && !(0.0..=1.0).contains(&threshold) {
         return Err(format!("the threshold {threshold} is not from 0 to 1"));
     }
@@ -115,10 +119,14 @@ fn parse_measure(text: &str) -> Result<Measure, String> {
         }
         ("regression", Some(text)) => {
             let weights = text.split_whitespace().map(weight).collect::<Result<Vec<f32>, _>>()?;
-            let weights = weights.try_into().map_err(|given: Vec<f32>| format!("it has {} weights", given.len()))?;
+            let weights = weights
+                .try_into()
+                .map_err(|given: Vec<f32>| format!("it has {} weights", given.len()))?;
             Ok(Measure::Regression(Regression { weights }))
         }
-        ("mean-confidence" | "cross-entropy" | "max-confidence", Some(_)) => Err(format!("{name} takes nothing in parentheses")),
+        ("mean-confidence" | "cross-entropy" | "max-confidence", Some(_)) => {
+            Err(format!("{name} takes nothing in parentheses"))
+        }
         ("ibt" | "regression", None) => Err(format!("{name} needs numbers in parentheses")),
         _ => Err(format!("'{name}' is unknown")),
     }
@@ -126,9 +134,15 @@ fn parse_measure(text: &str) -> Result<Measure, String> {
 
 fn number(text: &str) -> Result<f64, String> {
     let text = text.trim();
-    text.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| format!("'{text}' is no number"))
+    text.parse()
+        .ok()
+        .filter(|number: &f64| number.is_finite())
+        .ok_or_else(|| format!("'{text}' is no number"))
 }
 
 fn weight(text: &str) -> Result<f32, String> {
-    text.parse().ok().filter(|number: &f32| number.is_finite()).ok_or_else(|| format!("'{text}' is no number"))
+    text.parse()
+        .ok()
+        .filter(|number: &f32| number.is_finite())
+        .ok_or_else(|| format!("'{text}' is no number"))
 }

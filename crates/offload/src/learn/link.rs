@@ -1,20 +1,24 @@
 //! How fast the way to a tier is: round trip and throughput, learned from the answers alone.
 //!
-//! Frames go over the link one after the other. An answer that is seen at `t` after a service time `s` means that the frame had left the
-//! link at about `t - s - rtt`; between the moment at which it could begin (when it was sent, or when the frame before it had left) and
-//! that moment its bytes went through. All times are those of one clock, the decider's.
+//! Frames go over the link one after the other. An answer that is seen at `t` after a service time
+//! `s` means that the frame had left the link at about `t - s - rtt`; between the moment at which
+//! it could begin (when it was sent, or when the frame before it had left) and that moment its
+//! bytes went through. All times are those of one clock, the decider's.
 
 use super::Recent;
 
-/// Throughput is that of about the last second and a half in which bytes were on their way: links change within seconds.
+/// Throughput is that of about the last second and a half in which bytes were on their way: links
+/// change within seconds.
 const FAST_MS: f64 = 500.0;
-/// What an older answer counts of what the next one does, for telling the round trip from the transfer: about the latest hundred.
+/// What an older answer counts of what the next one does, for telling the round trip from the
+/// transfer: about the latest hundred.
 const FORGETTING: f64 = 0.99;
 /// Sizes that differ by less than this share of their average do not tell what a byte costs.
 const LEAST_SPREAD: f64 = 0.05;
 /// Among this many answers there is one that nothing held up.
 const LATEST: usize = 64;
-/// An answer cannot have come faster than this through the link; keeps sums away from 0, milliseconds.
+/// An answer cannot have come faster than this through the link; keeps sums away from 0,
+/// milliseconds.
 const LEAST_MS: f64 = 0.01;
 
 #[derive(Clone, Debug)]
@@ -38,8 +42,8 @@ struct Throughput {
 }
 
 impl Throughput {
-    /// `since` is how much time went by since the last time. Were it only that of the transfer, a link that has become ten times as fast
-    /// would take ten times as many frames to be seen.
+    /// `since` is how much time went by since the last time. Were it only that of the transfer, a
+    /// link that has become ten times as fast would take ten times as many frames to be seen.
     fn add(&mut self, bytes: f64, ms: f64, since: f64) {
         let kept = (-since.max(0.0) / FAST_MS).exp();
         self.bytes = self.bytes * kept + bytes;
@@ -51,8 +55,8 @@ impl Throughput {
     }
 }
 
-/// What of a transit does not depend on the frame's size: a least-squares line through sizes and transits of frames that found the link
-/// idle, older ones counting less; its value at size 0.
+/// What of a transit does not depend on the frame's size: a least-squares line through sizes and
+/// transits of frames that found the link idle, older ones counting less; its value at size 0.
 #[derive(Clone, Debug)]
 struct RoundTrip {
     weight: f64,
@@ -70,8 +74,16 @@ impl RoundTrip {
     }
 
     fn add(&mut self, bytes: f64, transit: f64) {
-        let sums = [&mut self.weight, &mut self.bytes, &mut self.transit, &mut self.bytes_bytes, &mut self.bytes_transit];
-        for (sum, value) in sums.into_iter().zip([1.0, bytes, transit, bytes * bytes, bytes * transit]) {
+        let sums = [
+            &mut self.weight,
+            &mut self.bytes,
+            &mut self.transit,
+            &mut self.bytes_bytes,
+            &mut self.bytes_transit,
+        ];
+        for (sum, value) in
+            sums.into_iter().zip([1.0, bytes, transit, bytes * bytes, bytes * transit])
+        {
             *sum = *sum * FORGETTING + value;
         }
         self.latest.push(transit);
@@ -121,7 +133,8 @@ impl Link {
         self.throughput.bytes_per_ms()
     }
 
-    /// An answer was seen at `seen` for a frame of `bytes` that was sent at `sent`, both in milliseconds.
+    /// An answer was seen at `seen` for a frame of `bytes` that was sent at `sent`, both in
+    /// milliseconds.
     pub(crate) fn answered(&mut self, sent: f64, seen: f64, bytes: f64, service_ms: f64) {
         if !self.present {
             return;
@@ -132,7 +145,8 @@ impl Link {
         }
         let rtt = self.rtt_ms().unwrap_or(0.0);
         let left_at = seen - service_ms - rtt;
-        // answers of several workers come out of order; the differences add up to the whole time all the same
+        // answers of several workers come out of order; the differences add up to the whole time
+        // all the same
         let began = sent.max(self.left_at);
         let took = if found_it_idle { (left_at - began).max(LEAST_MS) } else { left_at - began };
         self.throughput.add(bytes, took, seen - self.seen);
@@ -140,16 +154,25 @@ impl Link {
         self.left_at = self.left_at.max(left_at);
     }
 
-    /// When the bytes of a frame sent now would have left the link, on the decider's clock in milliseconds; `None` when the throughput is
-    /// not known. `service_ms` is what an answer takes at the tier.
-    pub(crate) fn leaves_at(&self, now: f64, bytes: f64, waiting: &Waiting, service_ms: f64) -> Option<f64> {
+    /// When the bytes of a frame sent now would have left the link, on the decider's clock in
+    /// milliseconds; `None` when the throughput is not known. `service_ms` is what an answer
+    /// takes at the tier.
+    pub(crate) fn leaves_at(
+        &self,
+        now: f64,
+        bytes: f64,
+        waiting: &Waiting,
+        service_ms: f64,
+    ) -> Option<f64> {
         if !self.present {
             return Some(now);
         }
         let rate = self.throughput()?;
         let began = waiting.first_sent.map_or(now, |sent| sent.max(self.left_at));
         let free_at = now.max(began + waiting.bytes / rate);
-        let Some(Awaited { sent, bytes_until }) = waiting.awaited else { return Some(free_at + bytes / rate) };
+        let Some(Awaited { sent, bytes_until }) = waiting.awaited else {
+            return Some(free_at + bytes / rate);
+        };
         // nothing came for longer than the oldest frame should take: it has become slower
         let on_the_way = now - sent.max(self.left_at) - service_ms - self.rtt_ms().unwrap_or(0.0);
         if on_the_way <= bytes_until / rate {
@@ -207,7 +230,10 @@ mod tests {
         for every in [500.0, 42.0, 30.0] {
             let link = run(1000.0, 30.0, every, 200);
             let (rate, rtt) = (link.throughput().unwrap(), link.rtt_ms().unwrap());
-            assert!((rate / 1000.0 - 1.0).abs() < 0.25, "{rate} bytes/ms with a frame every {every} ms");
+            assert!(
+                (rate / 1000.0 - 1.0).abs() < 0.25,
+                "{rate} bytes/ms with a frame every {every} ms"
+            );
             assert!((10.0..=45.0).contains(&rtt), "{rtt} ms with a frame every {every} ms");
         }
     }
@@ -218,7 +244,8 @@ mod tests {
         let sent = 10_000.0;
         let awaited = Some(Awaited { sent, bytes_until: 40_000.0 });
         let waiting = Waiting { bytes: 40_000.0, first_sent: Some(sent), awaited };
-        let leaves_after = |ms: f64| link.leaves_at(sent + ms, 40_000.0, &waiting, 20.0).unwrap() - sent - ms;
+        let leaves_after =
+            |ms: f64| link.leaves_at(sent + ms, 40_000.0, &waiting, 20.0).unwrap() - sent - ms;
         let (soon, late) = (leaves_after(10.0), leaves_after(2000.0));
         assert!(soon < 150.0, "{soon}");
         assert!(late > 1500.0, "{late}");
@@ -227,7 +254,10 @@ mod tests {
     #[test]
     fn a_tier_in_the_same_place_has_no_link() {
         let link = Link::new(false, None, None);
-        assert_eq!((link.rtt_ms(), link.leaves_at(5.0, 1e6, &Waiting::default(), 20.0)), (Some(0.0), Some(5.0)));
+        assert_eq!(
+            (link.rtt_ms(), link.leaves_at(5.0, 1e6, &Waiting::default(), 20.0)),
+            (Some(0.0), Some(5.0))
+        );
     }
 
     #[test]
@@ -235,6 +265,8 @@ mod tests {
         assert_eq!(Link::new(true, None, None).leaves_at(0.0, 1.0, &Waiting::default(), 0.0), None);
         let link = Link::new(true, Some(40.0), Some(8.0));
         assert_eq!(link.rtt_ms(), Some(40.0));
-        assert!((link.leaves_at(0.0, 1000.0, &Waiting::default(), 0.0).unwrap() - 1.0).abs() < 1e-9);
+        assert!(
+            (link.leaves_at(0.0, 1000.0, &Waiting::default(), 0.0).unwrap() - 1.0).abs() < 1e-9
+        );
     }
 }

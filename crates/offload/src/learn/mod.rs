@@ -1,4 +1,5 @@
-//! What is learned from results: how long a tier takes, how fast the way to it is, how much is on its way.
+//! What is learned from results: how long a tier takes, how fast the way to it is, how much is on
+//! its way.
 
 mod link;
 mod quantile;

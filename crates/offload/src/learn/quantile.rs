@@ -13,10 +13,15 @@ pub(crate) struct Recent {
 impl Recent {
     /// Keeps this many.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, in_order_of_time: VecDeque::with_capacity(limit), in_order_of_size: Vec::with_capacity(limit) }
+        Self {
+            limit,
+            in_order_of_time: VecDeque::with_capacity(limit),
+            in_order_of_size: Vec::with_capacity(limit),
+        }
     }
 
-    /// Takes in a value; the oldest goes when there are too many. Values that are no numbers are passed over.
+    /// Takes in a value; the oldest goes when there are too many. Values that are no numbers are
+    /// passed over.
     pub(crate) fn push(&mut self, value: f64) {
         if value.is_nan() {
             return;
@@ -24,7 +29,8 @@ impl Recent {
         if self.in_order_of_time.len() == self.limit
             && let Some(oldest) = self.in_order_of_time.pop_front()
         {
-            let place = self.in_order_of_size.partition_point(|other| other.total_cmp(&oldest).is_lt());
+            let place =
+                self.in_order_of_size.partition_point(|other| other.total_cmp(&oldest).is_lt());
             self.in_order_of_size.remove(place);
         }
         self.in_order_of_time.push_back(value);
@@ -32,7 +38,8 @@ impl Recent {
         self.in_order_of_size.insert(place, value);
     }
 
-    /// The value that a share `q` of the latest ones does not exceed (nearest rank); `None` when there is none.
+    /// The value that a share `q` of the latest ones does not exceed (nearest rank); `None` when
+    /// there is none.
     pub(crate) fn quantile(&self, q: f64) -> Option<f64> {
         let last = self.in_order_of_size.len().checked_sub(1)?;
         let rank = (q * self.in_order_of_size.len() as f64).ceil() as usize;

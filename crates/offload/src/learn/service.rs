@@ -2,7 +2,8 @@
 
 use super::Recent;
 
-/// How much the latest frame counts in the average: a change of the model or the machine shows after some ten frames.
+/// How much the latest frame counts in the average: a change of the model or the machine shows
+/// after some ten frames.
 const WEIGHT: f64 = 0.1;
 /// Enough for a 95th percentile, few enough to follow a change within seconds.
 const LATEST: usize = 64;

@@ -61,13 +61,16 @@ pub(crate) struct Tier {
     given_up: usize,
     last_result: Option<f64>,
     last_sent: Option<f64>,
-    /// A frame was late, and nothing was answered since: what was known of the tier's speed is worth nothing.
+    /// A frame was late, and nothing was answered since: what was known of the tier's speed is
+    /// worth nothing.
     stalled: bool,
-    /// What the broker says is not finished, and how many more of ours were sent than answered since then.
+    /// What the broker says is not finished, and how many more of ours were sent than answered
+    /// since then.
     lag: Option<(u64, i64)>,
     capacity: Capacity,
     prior_workers: Option<u32>,
-    /// How much longer than predicted frames really took, in milliseconds; negative where it was less.
+    /// How much longer than predicted frames really took, in milliseconds; negative where it was
+    /// less.
     errors: Recent,
 }
 
@@ -98,7 +101,13 @@ impl Tier {
     }
 
     /// A result came in; gives the flight it ends, if it was known.
-    pub(crate) fn answered(&mut self, serial: u64, now: f64, end: End, service_ms: Option<f64>) -> Option<Flight> {
+    pub(crate) fn answered(
+        &mut self,
+        serial: u64,
+        now: f64,
+        end: End,
+        service_ms: Option<f64>,
+    ) -> Option<Flight> {
         self.last_result = Some(now);
         self.stalled = self.stalled && end != End::Done;
         if let Some(service_ms) = service_ms {
@@ -136,16 +145,24 @@ impl Tier {
             self.given_up += 1;
         }
         let forgotten = now - FORGOTTEN_AFTER_MS;
-        while let Some((&oldest, _)) =
-            self.flights.first_key_value().filter(|(_, flight)| flight.given_up && flight.sent < forgotten)
+        while let Some((&oldest, _)) = self
+            .flights
+            .first_key_value()
+            .filter(|(_, flight)| flight.given_up && flight.sent < forgotten)
         {
             self.remove(oldest);
         }
     }
 
-    /// What was sent before this one and given up will not come any more, or it has come over the link at least.
+    /// What was sent before this one and given up will not come any more, or it has come over the
+    /// link at least.
     fn forget_given_up(&mut self, before: u64) {
-        let older: Vec<u64> = self.flights.range(..before).filter(|(_, flight)| flight.given_up).map(|(old, _)| *old).collect();
+        let older: Vec<u64> = self
+            .flights
+            .range(..before)
+            .filter(|(_, flight)| flight.given_up)
+            .map(|(old, _)| *old)
+            .collect();
         for old in older {
             self.remove(old);
         }
@@ -173,7 +190,8 @@ impl Tier {
         self.flights.len() > self.given_up
     }
 
-    /// In how many milliseconds the next answer should come of those that are waited for; `None` when nothing is known.
+    /// In how many milliseconds the next answer should come of those that are waited for; `None`
+    /// when nothing is known.
     pub(crate) fn next_answer_ms(&self, now: f64) -> Option<f64> {
         let one_frame = self.service.high_ms()? + self.link.rtt_ms().unwrap_or(0.0);
         let oldest = self.flights.values().find(|flight| !flight.given_up);
@@ -195,10 +213,13 @@ impl Tier {
         self.capacity = capacity;
     }
 
-    /// How many frames are not finished there: those of ours without an answer, or more where the broker knows of others'.
+    /// How many frames are not finished there: those of ours without an answer, or more where the
+    /// broker knows of others'.
     fn backlog(&self) -> u64 {
         let own = (self.flights.len() - self.given_up) as u64;
-        let seen = self.lag.map_or(0, |(frames, since)| frames.saturating_add_signed(since).saturating_sub(self.given_up as u64));
+        let seen = self.lag.map_or(0, |(frames, since)| {
+            frames.saturating_add_signed(since).saturating_sub(self.given_up as u64)
+        });
         own.max(seen)
     }
 
@@ -236,10 +257,15 @@ impl Tier {
                 break;
             }
         }
-        Waiting { bytes: self.bytes, first_sent: self.flights.first_key_value().map(|(_, flight)| flight.sent), awaited }
+        Waiting {
+            bytes: self.bytes,
+            first_sent: self.flights.first_key_value().map(|(_, flight)| flight.sent),
+            awaited,
+        }
     }
 
-    /// In how many milliseconds a frame that is sent now is answered: as expected, and with a margin.
+    /// In how many milliseconds a frame that is sent now is answered: as expected, and with a
+    /// margin.
     fn predict(&self, bytes: f64, backlog: u64, now: f64) -> Option<(f64, f64)> {
         if self.stalled {
             return None;
@@ -250,10 +276,13 @@ impl Tier {
         let waiting = self.waiting();
         let first = waiting.awaited;
         let on_the_link = self.link.leaves_at(now, bytes, &waiting, service)? - now;
-        // frames that must be finished before a worker is free for this one; the workers finish one every service/workers
+        // frames that must be finished before a worker is free for this one; the workers finish one
+        // every service/workers
         let before = (backlog as f64 - workers + 1.0).max(0.0);
-        let under_way = first.map_or(0.0, |first| now - first.sent.max(self.last_result.unwrap_or(f64::MIN)));
-        let in_the_queue = (before * service / workers - under_way.clamp(0.0, service / workers)).max(0.0);
+        let under_way =
+            first.map_or(0.0, |first| now - first.sent.max(self.last_result.unwrap_or(f64::MIN)));
+        let in_the_queue =
+            (before * service / workers - under_way.clamp(0.0, service / workers)).max(0.0);
         // they come over the link while others are worked on: what takes longer counts
         let expected = on_the_link.max(in_the_queue) + self.link.rtt_ms().unwrap_or(0.0) + service;
         let spread = Z95 * deviation * (1.0 + before / (workers * workers)).sqrt();
@@ -267,7 +296,10 @@ mod tests {
     use super::*;
 
     fn edge(service_ms: f64, workers: u32) -> Tier {
-        let mut tier = Tier::new(Destination::Edge, &TierPrior { service_ms: Some(service_ms), ..TierPrior::default() });
+        let mut tier = Tier::new(
+            Destination::Edge,
+            &TierPrior { service_ms: Some(service_ms), ..TierPrior::default() },
+        );
         tier.capacity(Capacity { workers: Some(workers), at_maximum: None });
         tier
     }
@@ -300,7 +332,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_up_is_no_work_any_more_but_its_bytes_are_in_the_way_until_something_later_comes() {
+    fn what_was_given_up_is_no_work_any_more_but_its_bytes_are_in_the_way_until_something_later_comes()
+     {
         let mut tier = Tier::new(Destination::Cloud, &TierPrior::default());
         tier.sent(1, 0.0, 1000, None);
         tier.sent(2, 1.0, 500, None);
@@ -310,14 +343,19 @@ mod tests {
         assert_eq!((snapshot.backlog_frames, snapshot.backlog_bytes), (Some(1), Some(1500)));
         assert!(tier.answered(2, 120.0, End::Done, Some(10.0)).is_some());
         let snapshot = tier.snapshot(1, 0.0, 120.0);
-        assert_eq!((snapshot.backlog_frames, snapshot.backlog_bytes, snapshot.last_result_ms), (Some(0), Some(0), Some(0.0)));
+        assert_eq!(
+            (snapshot.backlog_frames, snapshot.backlog_bytes, snapshot.last_result_ms),
+            (Some(0), Some(0), Some(0.0))
+        );
         assert!(tier.answered(1, 130.0, End::Done, Some(10.0)).is_none());
     }
 
     #[test]
     fn after_a_late_frame_nothing_is_predicted_until_something_is_answered() {
-        let mut tier =
-            Tier::new(Destination::Cloud, &TierPrior { mbit_s: Some(8.0), service_ms: Some(20.0), ..TierPrior::default() });
+        let mut tier = Tier::new(
+            Destination::Cloud,
+            &TierPrior { mbit_s: Some(8.0), service_ms: Some(20.0), ..TierPrior::default() },
+        );
         tier.sent(1, 0.0, 1000, None);
         assert!(tier.snapshot(1000, 0.0, 1.0).predicted_ms.is_some());
         tier.late(1, 500.0);
@@ -344,6 +382,9 @@ mod tests {
     fn nothing_is_predicted_of_a_tier_that_never_answered() {
         let tier = Tier::new(Destination::Cloud, &TierPrior::default());
         let snapshot = tier.snapshot(1000, 0.5, 0.0);
-        assert_eq!((snapshot.predicted_ms, snapshot.last_result_ms, snapshot.price), (None, None, 0.5));
+        assert_eq!(
+            (snapshot.predicted_ms, snapshot.last_result_ms, snapshot.price),
+            (None, None, 0.5)
+        );
     }
 }

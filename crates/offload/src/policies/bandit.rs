@@ -1,28 +1,35 @@
 //! An online learner that finds by itself how far a prediction can be trusted.
 //!
-//! The arms are the two tiers, the context of an arm is its *load ratio*: the predicted completion as a share of the time that is left,
-//! in buckets. What is learned is the probability of missing the deadline in each bucket of each tier. It can only grow with the ratio,
-//! and that structure is used twice, as HI-LCB does for confidences (arXiv 2508.08985): neighbouring buckets that contradict it are pooled
-//! (isotonic regression, pool-adjacent-violators), and a bucket's lower confidence bound is at least that of every bucket below it. The
-//! arm with the lowest bound is chosen, so what has been tried little is tried more. The learned probabilities act as a threshold on
-//! the ratio that moves with the network: older evidence counts less.
+//! The arms are the two tiers, the context of an arm is its *load ratio*: the predicted completion
+//! as a share of the time that is left, in buckets. What is learned is the probability of missing
+//! the deadline in each bucket of each tier. It can only grow with the ratio, and that structure is
+//! used twice, as HI-LCB does for confidences (arXiv 2508.08985): neighbouring buckets that
+//! contradict it are pooled (isotonic regression, pool-adjacent-violators), and a bucket's lower
+//! confidence bound is at least that of every bucket below it. The arm with the lowest bound is
+//! chosen, so what has been tried little is tried more. The learned probabilities act as a
+//! threshold on the ratio that moves with the network: older evidence counts less.
 //!
-//! A latency bandit that stops sending to a tier hears nothing of it any more and can be trapped (ANS, arXiv 2102.02638); so a tier that
-//! was silent for a while, the second best tier near the threshold, and frames that seem hopeless are tried now and then by force.
+//! A latency bandit that stops sending to a tier hears nothing of it any more and can be trapped
+//! (ANS, arXiv 2102.02638); so a tier that was silent for a while, the second best tier near the
+//! threshold, and frames that seem hopeless are tried now and then by force.
 
 use crate::config::Bandit;
 use crate::{Action, Choice, End, FrameFacts, Outcome, Policy, Snapshot, TierSnapshot};
 use frame::Destination::{self, Cloud, Edge};
 
 /// Upper ends of the buckets of load ratios; the last bucket has none.
-const BUCKETS: [f64; 16] = [0.25, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.4, 2.0, f64::INFINITY];
-/// What an older observation counts of what the next one does: about the latest hundred in a bucket count.
+const BUCKETS: [f64; 16] =
+    [0.25, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.2, 1.4, 2.0, f64::INFINITY];
+/// What an older observation counts of what the next one does: about the latest hundred in a bucket
+/// count.
 const DISCOUNT: f64 = 0.99;
 /// How many observations the initial belief is worth.
 const PRIOR_WEIGHT: f64 = 1.0;
-/// The width of the confidence bound; the theory's constant is for worst cases and explores more than pays.
+/// The width of the confidence bound; the theory's constant is for worst cases and explores more
+/// than pays.
 const CONFIDENCE: f64 = 0.005;
-/// Above this probability of missing, a frame is not worth the time of a tier that has nothing else to do.
+/// Above this probability of missing, a frame is not worth the time of a tier that has nothing else
+/// to do.
 const HOPELESS: f64 = 0.8;
 /// Above this one, it only takes time from frames that would be in time, where others wait.
 const RISKY: f64 = 0.15;
@@ -76,7 +83,11 @@ impl Arm {
             };
             Cell { weight: PRIOR_WEIGHT, missed: PRIOR_WEIGHT * missed }
         };
-        let mut arm = Self { cells: std::array::from_fn(cell), miss: [0.0; BUCKETS.len()], bound: [0.0; BUCKETS.len()] };
+        let mut arm = Self {
+            cells: std::array::from_fn(cell),
+            miss: [0.0; BUCKETS.len()],
+            bound: [0.0; BUCKETS.len()],
+        };
         arm.estimate(1.0);
         arm
     }
@@ -145,7 +156,8 @@ impl Policy for ThresholdBandit {
     fn choose(&self, frame: &FrameFacts, load: &Snapshot) -> Choice {
         let left_ms = self.left_ms(frame);
         let idle = |tier: Destination| load.of(tier).backlog_frames == Some(0);
-        // while a frame finds out how a tier is that nothing is known of, no other one should follow it
+        // while a frame finds out how a tier is that nothing is known of, no other one should
+        // follow it
         let not_now = Belief { bucket: BUCKETS.len() - 1, miss: 1.0, bound: 1.0 };
         let belief = |tier: Destination| {
             let seen = load.of(tier);
@@ -167,9 +179,13 @@ impl Policy for ThresholdBandit {
         let (cost_edge, cost_cloud) = (cost(Edge, &edge), cost(Cloud, &cloud));
         let (best, second) = if cost_cloud < cost_edge { (Cloud, Edge) } else { (Edge, Cloud) };
         let of = |tier| if tier == Cloud { &cloud } else { &edge };
-        let silent = |tier: Destination| idle(tier) && load.of(tier).last_result_ms.is_some_and(|ms| ms > SILENT_MS);
+        let silent = |tier: Destination| {
+            idle(tier) && load.of(tier).last_result_ms.is_some_and(|ms| ms > SILENT_MS)
+        };
         let lean = (cost_edge - cost_cloud).clamp(-1.0, 1.0);
-        let hopeless = |tier: Destination, belief: &Belief| belief.miss > if load.of(tier).is_idle() { HOPELESS } else { RISKY };
+        let hopeless = |tier: Destination, belief: &Belief| {
+            belief.miss > if load.of(tier).is_idle() { HOPELESS } else { RISKY }
+        };
         let (edge_hopeless, cloud_hopeless) = (hopeless(Edge, &edge), hopeless(Cloud, &cloud));
         let (best, second) = match (edge_hopeless, cloud_hopeless) {
             (true, false) => (Cloud, Edge),
@@ -185,7 +201,10 @@ impl Policy for ThresholdBandit {
             }
         } else if silent(second) && of(second).miss < 0.5 {
             Choice::send(second, "explore-silent")
-        } else if frame.ordinal.is_multiple_of(SECOND_TRIED) && of(best).miss > 0.1 && of(second).miss < 0.5 {
+        } else if frame.ordinal.is_multiple_of(SECOND_TRIED)
+            && of(best).miss > 0.1
+            && of(second).miss < 0.5
+        {
             Choice::send(second, "explore-second")
         } else {
             Choice::send(best, "least-risk")
@@ -228,13 +247,21 @@ mod tests {
     }
 
     fn choose(bandit: &ThresholdBandit, edge_ms: f64, cloud_ms: f64) -> Choice {
-        bandit.choose(&nth(1), &Snapshot { edge: tier(edge_ms, edge_ms, 0.0), cloud: tier(cloud_ms, cloud_ms, 1.0) })
+        bandit.choose(
+            &nth(1),
+            &Snapshot { edge: tier(edge_ms, edge_ms, 0.0), cloud: tier(cloud_ms, cloud_ms, 1.0) },
+        )
     }
 
     #[test]
     fn at_first_predictions_are_taken_at_their_word() {
         let bandit = ThresholdBandit::new(Bandit::default());
-        let cases = [(80.0, 60.0, Some(Edge)), (400.0, 100.0, Some(Cloud)), (100.0, 400.0, Some(Edge)), (500.0, 500.0, None)];
+        let cases = [
+            (80.0, 60.0, Some(Edge)),
+            (400.0, 100.0, Some(Cloud)),
+            (100.0, 400.0, Some(Edge)),
+            (500.0, 500.0, None),
+        ];
         for (edge, cloud, destination) in cases {
             assert_eq!(choose(&bandit, edge, cloud).destination(), destination, "{edge} {cloud}");
         }
@@ -248,7 +275,11 @@ mod tests {
             bandit.learn(&outcome(Edge, 230.0, 400.0));
         }
         assert_eq!(choose(&bandit, 230.0, 200.0).destination(), Some(Cloud));
-        assert_eq!(choose(&bandit, 100.0, 200.0).destination(), Some(Edge), "lower loads are not blamed for it");
+        assert_eq!(
+            choose(&bandit, 100.0, 200.0).destination(),
+            Some(Edge),
+            "lower loads are not blamed for it"
+        );
         assert_eq!(choose(&bandit, 290.0, 200.0).destination(), Some(Cloud), "higher loads are");
         for _ in 0..600 {
             bandit.learn(&outcome(Edge, 230.0, 200.0));
@@ -259,7 +290,11 @@ mod tests {
     #[test]
     fn it_is_not_trapped() {
         let mut bandit = ThresholdBandit::new(Bandit::default());
-        let silent = TierSnapshot { backlog_frames: Some(0), last_result_ms: Some(5000.0), ..tier(60.0, 60.0, 1.0) };
+        let silent = TierSnapshot {
+            backlog_frames: Some(0),
+            last_result_ms: Some(5000.0),
+            ..tier(60.0, 60.0, 1.0)
+        };
         let load = Snapshot { edge: tier(80.0, 80.0, 0.0), cloud: silent };
         assert_eq!(bandit.choose(&nth(1), &load).reason, "explore-silent");
         for _ in 0..200 {
@@ -267,7 +302,12 @@ mod tests {
             bandit.learn(&outcome(Cloud, 100.0, 900.0));
         }
         let hopeless: Vec<Choice> = (0..64)
-            .map(|n| bandit.choose(&nth(n), &Snapshot { edge: tier(100.0, 100.0, 0.0), cloud: tier(100.0, 100.0, 1.0) }))
+            .map(|n| {
+                bandit.choose(
+                    &nth(n),
+                    &Snapshot { edge: tier(100.0, 100.0, 0.0), cloud: tier(100.0, 100.0, 1.0) },
+                )
+            })
             .collect();
         assert_eq!(hopeless.iter().filter(|choice| choice.reason == "least-late").count(), 2);
     }
@@ -275,7 +315,8 @@ mod tests {
     #[test]
     fn what_is_not_known_is_said() {
         let bandit = ThresholdBandit::new(Bandit::default());
-        let unknown = |backlog| TierSnapshot { backlog_frames: Some(backlog), ..TierSnapshot::default() };
+        let unknown =
+            |backlog| TierSnapshot { backlog_frames: Some(backlog), ..TierSnapshot::default() };
         let reason = |edge, cloud| bandit.choose(&facts(), &Snapshot { edge, cloud }).reason;
         assert_eq!(reason(unknown(0), unknown(0)), "edge-unknown");
         assert_eq!(reason(unknown(2), unknown(0)), "cloud-unknown");

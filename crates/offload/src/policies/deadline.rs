@@ -34,8 +34,9 @@ impl DeadlineAware {
     }
 
     fn promise(tier: &TierSnapshot, left_ms: f64) -> Promise {
-        // a tight frame on a tier that has other work half the time takes that time in vain, and a queue that is a little shorter keeps the
-        // workers as busy: so it is only let in where nothing waits
+        // a tight frame on a tier that has other work half the time takes that time in vain, and a
+        // queue that is a little shorter keeps the workers as busy: so it is only let in
+        // where nothing waits
         let idle = tier.is_idle();
         match (tier.predicted_ms, tier.predicted_high_ms) {
             _ if tier.shut => Promise::Late,
@@ -58,10 +59,18 @@ impl DeadlineAware {
         let edge_is_too_full = less_late == Cloud && edge_waits_ms > MOST_WORK_ALONE_MS;
         for step in &self.config.degrade {
             match step {
-                Degrade::Edge if load.edge.backlog_frames.unwrap_or(0) <= self.config.edge_backlog_up_to => {
-                    return if edge_is_too_full { Choice::send(Cloud, "least-late") } else { Choice::send(Edge, "late-on-edge") };
+                Degrade::Edge
+                    if load.edge.backlog_frames.unwrap_or(0) <= self.config.edge_backlog_up_to =>
+                {
+                    return if edge_is_too_full {
+                        Choice::send(Cloud, "least-late")
+                    } else {
+                        Choice::send(Edge, "late-on-edge")
+                    };
                 }
-                Degrade::Expire if frame.deadline_left_ms.is_some() => return Choice::new(Action::Expire, "no-tier-in-time"),
+                Degrade::Expire if frame.deadline_left_ms.is_some() => {
+                    return Choice::new(Action::Expire, "no-tier-in-time");
+                }
                 Degrade::Late if first_ms(less_late) - left_ms <= self.config.late_up_to_ms => {
                     return Choice::send(less_late, "least-late");
                 }
@@ -71,23 +80,31 @@ impl DeadlineAware {
         Choice::send(less_late, "least-late")
     }
 
-    /// Both are in time: the cheaper one, unless its queue is getting long while the other one's is not. A queue that is filled up first
-    /// leaves the other tier idle at the beginning of a burst.
+    /// Both are in time: the cheaper one, unless its queue is getting long while the other one's is
+    /// not. A queue that is filled up first leaves the other tier idle at the beginning of a
+    /// burst.
     fn of_two(&self, load: &Snapshot, left_ms: f64) -> Choice {
-        let (cheaper, dearer) = if load.cloud.price < load.edge.price { (Cloud, Edge) } else { (Edge, Cloud) };
+        let (cheaper, dearer) =
+            if load.cloud.price < load.edge.price { (Cloud, Edge) } else { (Edge, Cloud) };
         let predicted = |tier: Destination| load.of(tier).predicted_ms.unwrap_or(f64::INFINITY);
-        if predicted(cheaper) > self.config.comfort * left_ms && predicted(dearer) < predicted(cheaper) {
+        if predicted(cheaper) > self.config.comfort * left_ms
+            && predicted(dearer) < predicted(cheaper)
+        {
             Choice::send(dearer, "sooner-in-time")
         } else {
             Choice::send(cheaper, "cheaper-in-time")
         }
     }
 
-    /// Whether a tier should be asked how it is: everything that is known of it is older than `times` the time for that. A tier that gets
-    /// no frames because it was too slow once would otherwise be too slow forever.
+    /// Whether a tier should be asked how it is: everything that is known of it is older than
+    /// `times` the time for that. A tier that gets no frames because it was too slow once would
+    /// otherwise be too slow forever.
     fn is_stale(&self, tier: &TierSnapshot, times: f64) -> bool {
         let old_ms = self.config.refresh_ms * times;
-        old_ms > 0.0 && !tier.shut && tier.backlog_frames == Some(0) && tier.last_result_ms.is_some_and(|age_ms| age_ms > old_ms)
+        old_ms > 0.0
+            && !tier.shut
+            && tier.backlog_frames == Some(0)
+            && tier.last_result_ms.is_some_and(|age_ms| age_ms > old_ms)
     }
 }
 
@@ -98,26 +115,42 @@ impl Policy for DeadlineAware {
 
     fn choose(&self, frame: &FrameFacts, load: &Snapshot) -> Choice {
         let left_ms = frame.deadline_left_ms.unwrap_or(self.config.target_ms);
-        let (edge, cloud) = (Self::promise(&load.edge, left_ms), Self::promise(&load.cloud, left_ms));
+        let (edge, cloud) =
+            (Self::promise(&load.edge, left_ms), Self::promise(&load.cloud, left_ms));
         let choice = match (edge, cloud) {
-            // the first frames find out; one at a time, so that not many wait for what may never come
+            // the first frames find out; one at a time, so that not many wait for what may never
+            // come
             (Promise::Unknown, _) if load.edge.may_be_tried() => Choice::send(Edge, "edge-unknown"),
-            (_, Promise::Unknown) if load.cloud.may_be_tried() => Choice::send(Cloud, "cloud-unknown"),
+            (_, Promise::Unknown) if load.cloud.may_be_tried() => {
+                Choice::send(Cloud, "cloud-unknown")
+            }
             // what waits is all that is known of them, e.g. after a restart
-            (Promise::Unknown, Promise::Unknown) if load.cloud.backlog_frames < load.edge.backlog_frames && !load.cloud.shut => {
+            (Promise::Unknown, Promise::Unknown)
+                if load.cloud.backlog_frames < load.edge.backlog_frames && !load.cloud.shut =>
+            {
                 Choice::send(Cloud, "both-unknown")
             }
             (Promise::Unknown, Promise::Unknown) => Choice::send(Edge, "both-unknown"),
             (Promise::Unknown, Promise::InTime) => Choice::send(Cloud, "edge-unknown"),
             (Promise::Unknown, _) => Choice::send(Edge, "edge-unknown"),
-            (Promise::InTime, Promise::InTime) if self.is_stale(&load.cloud, 1.0) => Choice::send(Cloud, "refresh"),
+            (Promise::InTime, Promise::InTime) if self.is_stale(&load.cloud, 1.0) => {
+                Choice::send(Cloud, "refresh")
+            }
             (Promise::InTime, Promise::InTime) => self.of_two(load, left_ms),
             // one that seems too slow is asked more rarely: the frame will probably be late
-            (Promise::InTime, Promise::Late) if self.is_stale(&load.cloud, RARELY) => Choice::send(Cloud, "refresh"),
-            (Promise::Late, Promise::InTime) if self.is_stale(&load.edge, RARELY) => Choice::send(Edge, "refresh"),
+            (Promise::InTime, Promise::Late) if self.is_stale(&load.cloud, RARELY) => {
+                Choice::send(Cloud, "refresh")
+            }
+            (Promise::Late, Promise::InTime) if self.is_stale(&load.edge, RARELY) => {
+                Choice::send(Edge, "refresh")
+            }
             (Promise::InTime, _) => Choice::send(Edge, "edge-in-time"),
             (_, Promise::InTime) => Choice::send(Cloud, "cloud-in-time"),
-            (Promise::Tight, Promise::Tight) if load.cloud.predicted_ms < load.edge.predicted_ms => Choice::send(Cloud, "tight"),
+            (Promise::Tight, Promise::Tight)
+                if load.cloud.predicted_ms < load.edge.predicted_ms =>
+            {
+                Choice::send(Cloud, "tight")
+            }
             (Promise::Tight, _) => Choice::send(Edge, "tight"),
             (_, Promise::Tight) => Choice::send(Cloud, "tight"),
             // there is nothing to lose
@@ -126,7 +159,9 @@ impl Policy for DeadlineAware {
             (Promise::Late, Promise::Late | Promise::Unknown) => self.degrade(frame, load, left_ms),
         };
         match (load.edge.predicted_ms, load.cloud.predicted_ms) {
-            (Some(edge), Some(cloud)) => choice.leaning(((edge - cloud) / left_ms.max(1.0)).clamp(-1.0, 1.0)),
+            (Some(edge), Some(cloud)) => {
+                choice.leaning(((edge - cloud) / left_ms.max(1.0)).clamp(-1.0, 1.0))
+            }
             _ => choice,
         }
     }
@@ -137,7 +172,12 @@ mod tests {
     use super::*;
     use crate::testing::{facts, tier};
 
-    fn choose(config: Deadline, edge: TierSnapshot, cloud: TierSnapshot, left: Option<f64>) -> Choice {
+    fn choose(
+        config: Deadline,
+        edge: TierSnapshot,
+        cloud: TierSnapshot,
+        left: Option<f64>,
+    ) -> Choice {
         let frame = FrameFacts { deadline_left_ms: left, ..facts() };
         DeadlineAware::new(config).choose(&frame, &Snapshot { edge, cloud })
     }
@@ -155,23 +195,36 @@ mod tests {
             ((350.0, 420.0), (380.0, 450.0), 300.0, None, "no-tier-in-time"),
         ];
         for (edge, cloud, left, destination, reason) in cases {
-            let idle =
-                |(expected, high): (f64, f64), price| TierSnapshot { backlog_frames: Some(0), ..tier(expected, high, price) };
+            let idle = |(expected, high): (f64, f64), price| TierSnapshot {
+                backlog_frames: Some(0),
+                ..tier(expected, high, price)
+            };
             let choice = choose(Deadline::default(), idle(edge, 0.0), idle(cloud, 1.0), Some(left));
-            assert_eq!((choice.destination(), choice.reason), (destination, reason), "{edge:?} {cloud:?} {left}");
+            assert_eq!(
+                (choice.destination(), choice.reason),
+                (destination, reason),
+                "{edge:?} {cloud:?} {left}"
+            );
         }
     }
 
     #[test]
     fn a_tight_frame_does_not_make_others_wait() {
-        let choice = choose(Deadline::default(), tier(280.0, 320.0, 0.0), tier(290.0, 350.0, 1.0), Some(300.0));
+        let choice = choose(
+            Deadline::default(),
+            tier(280.0, 320.0, 0.0),
+            tier(290.0, 350.0, 1.0),
+            Some(300.0),
+        );
         assert_eq!((choice.destination(), choice.reason), (None, "no-tier-in-time"));
     }
 
     #[test]
     fn a_long_queue_of_the_cheaper_tier_is_left_alone_while_the_other_one_is_sooner() {
-        let reason =
-            |edge, cloud| choose(Deadline::default(), tier(edge, edge, 0.0), tier(cloud, cloud, 1.0), Some(300.0)).reason;
+        let reason = |edge, cloud| {
+            choose(Deadline::default(), tier(edge, edge, 0.0), tier(cloud, cloud, 1.0), Some(300.0))
+                .reason
+        };
         assert_eq!(
             [reason(140.0, 60.0), reason(160.0, 60.0), reason(160.0, 170.0)],
             ["cheaper-in-time", "sooner-in-time", "cheaper-in-time"]
@@ -180,15 +233,21 @@ mod tests {
 
     #[test]
     fn the_cheaper_tier_is_taken_when_both_are_in_time() {
-        let choice = choose(Deadline::default(), tier(80.0, 90.0, 2.0), tier(80.0, 90.0, 1.0), Some(300.0));
+        let choice =
+            choose(Deadline::default(), tier(80.0, 90.0, 2.0), tier(80.0, 90.0, 1.0), Some(300.0));
         assert_eq!((choice.destination(), choice.reason), (Some(Cloud), "cheaper-in-time"));
     }
 
     #[test]
     fn degradation_goes_in_the_declared_order() {
         let late = |degrade: Vec<Degrade>, backlog: u64, lateness: f64, left: Option<f64>| {
-            let config =
-                Deadline { degrade, edge_backlog_up_to: 10, late_up_to_ms: 200.0, target_ms: 300.0, ..Deadline::default() };
+            let config = Deadline {
+                degrade,
+                edge_backlog_up_to: 10,
+                late_up_to_ms: 200.0,
+                target_ms: 300.0,
+                ..Deadline::default()
+            };
             let edge = TierSnapshot { backlog_frames: Some(backlog), ..tier(900.0, 900.0, 0.0) };
             let choice = choose(config, edge, tier(300.0 + lateness, 900.0, 1.0), left);
             (choice.destination(), choice.reason)
@@ -200,14 +259,26 @@ mod tests {
         assert_eq!(late(vec![Late, Expire], 11, 100.0, left), (Some(Cloud), "least-late"));
         assert_eq!(late(vec![Late, Expire], 11, 300.0, left), (None, "no-tier-in-time"));
         assert_eq!(late(vec![], 11, 300.0, left), (Some(Cloud), "least-late"));
-        assert_eq!(late(vec![Expire], 11, 100.0, None), (Some(Cloud), "least-late"), "only frames with a deadline expire");
+        assert_eq!(
+            late(vec![Expire], 11, 100.0, None),
+            (Some(Cloud), "least-late"),
+            "only frames with a deadline expire"
+        );
     }
 
     #[test]
     fn when_both_are_late_no_tier_has_more_than_a_second_of_work_while_the_other_answers_sooner() {
         let late = |edge_ms: f64, cloud_ms: f64, shut: bool| {
-            let config = Deadline { degrade: vec![Degrade::Edge, Degrade::Late], target_ms: 300.0, ..Deadline::default() };
-            let edge = TierSnapshot { service_ms: Some(100.0), backlog_frames: Some(60), ..tier(edge_ms, edge_ms, 0.0) };
+            let config = Deadline {
+                degrade: vec![Degrade::Edge, Degrade::Late],
+                target_ms: 300.0,
+                ..Deadline::default()
+            };
+            let edge = TierSnapshot {
+                service_ms: Some(100.0),
+                backlog_frames: Some(60),
+                ..tier(edge_ms, edge_ms, 0.0)
+            };
             let cloud = TierSnapshot { shut, ..tier(cloud_ms, cloud_ms, 1.0) };
             choose(config, edge, cloud, None).reason
         };
@@ -219,7 +290,8 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_found_out_one_frame_at_a_time_and_the_reason_says_so() {
-        let unknown = |backlog| TierSnapshot { backlog_frames: Some(backlog), ..TierSnapshot::default() };
+        let unknown =
+            |backlog| TierSnapshot { backlog_frames: Some(backlog), ..TierSnapshot::default() };
         let known = tier(80.0, 90.0, 0.0);
         let cases = [
             (unknown(0), unknown(0), Edge, "edge-unknown"),
@@ -233,7 +305,10 @@ mod tests {
         ];
         for (edge, cloud, destination, reason) in cases {
             let choice = choose(Deadline::default(), edge, cloud, Some(300.0));
-            assert_eq!((choice.destination(), choice.reason, choice.lean), (Some(destination), reason, None));
+            assert_eq!(
+                (choice.destination(), choice.reason, choice.lean),
+                (Some(destination), reason, None)
+            );
         }
     }
 
@@ -259,10 +334,20 @@ mod tests {
     #[test]
     fn a_tier_that_is_shut_is_no_choice() {
         let shut = TierSnapshot { shut: true, ..tier(60.0, 70.0, 1.0) };
-        assert_eq!(choose(Deadline::default(), tier(250.0, 270.0, 0.0), shut, Some(300.0)).destination(), Some(Edge));
-        assert_eq!(choose(Deadline::default(), tier(450.0, 470.0, 0.0), shut, Some(300.0)).reason, "no-tier-in-time");
-        let unknown = TierSnapshot { shut: true, backlog_frames: Some(0), ..TierSnapshot::default() };
-        assert_eq!(choose(Deadline::default(), tier(450.0, 470.0, 0.0), unknown, Some(300.0)).reason, "no-tier-in-time");
+        assert_eq!(
+            choose(Deadline::default(), tier(250.0, 270.0, 0.0), shut, Some(300.0)).destination(),
+            Some(Edge)
+        );
+        assert_eq!(
+            choose(Deadline::default(), tier(450.0, 470.0, 0.0), shut, Some(300.0)).reason,
+            "no-tier-in-time"
+        );
+        let unknown =
+            TierSnapshot { shut: true, backlog_frames: Some(0), ..TierSnapshot::default() };
+        assert_eq!(
+            choose(Deadline::default(), tier(450.0, 470.0, 0.0), unknown, Some(300.0)).reason,
+            "no-tier-in-time"
+        );
     }
 
     #[test]
@@ -272,8 +357,13 @@ mod tests {
             backlog_frames: Some(backlog),
             ..tier(60.0, 90.0, 1.0)
         };
-        let reason =
-            |age_ms, backlog| choose(Deadline::default(), tier(80.0, 90.0, 0.0), cloud(age_ms, backlog), Some(300.0)).reason;
-        assert_eq!([reason(4000.0, 0), reason(6000.0, 0), reason(6000.0, 1)], ["cheaper-in-time", "refresh", "cheaper-in-time"]);
+        let reason = |age_ms, backlog| {
+            choose(Deadline::default(), tier(80.0, 90.0, 0.0), cloud(age_ms, backlog), Some(300.0))
+                .reason
+        };
+        assert_eq!(
+            [reason(4000.0, 0), reason(6000.0, 0), reason(6000.0, 1)],
+            ["cheaper-in-time", "refresh", "cheaper-in-time"]
+        );
     }
 }

@@ -1,13 +1,15 @@
 //! The user's own rule, in the Common Expression Language (CEL).
 //!
-//! All numbers are floating point, literals too: `edge.backlog * 2` works, although CEL itself does not mix kinds of numbers. What is
-//! accepted decides on any frame in a bounded number of steps.
+//! All numbers are floating point, literals too: `edge.backlog * 2` works, although CEL itself does
+//! not mix kinds of numbers. What is accepted decides on any frame in a bounded number of steps.
 
 mod compile;
 mod value;
 
 use super::named;
-use crate::{Action, Choice, FrameFacts, Policy, PolicyConfig, PolicyError, Snapshot, TierSnapshot};
+use crate::{
+    Action, Choice, FrameFacts, Policy, PolicyConfig, PolicyError, Snapshot, TierSnapshot,
+};
 use compile::{Compiled, compile};
 use frame::Destination::{Cloud, Edge};
 use frame::ImageSize;
@@ -17,8 +19,18 @@ use value::{Evaluation, Node, Value};
 pub const EXPRESSION_VARIABLES: [(&str, &[&str]); 3] =
     [("frame", FRAME_MEMBERS), ("edge", TIER_MEMBERS), ("cloud", TIER_MEMBERS)];
 
-const FRAME_MEMBERS: &[&str] =
-    &["camera", "sequence", "ordinal", "bytes", "width", "height", "pixels", "age_ms", "deadline_left_ms", "change"];
+const FRAME_MEMBERS: &[&str] = &[
+    "camera",
+    "sequence",
+    "ordinal",
+    "bytes",
+    "width",
+    "height",
+    "pixels",
+    "age_ms",
+    "deadline_left_ms",
+    "change",
+];
 const TIER_MEMBERS: &[&str] = &[
     "backlog",
     "backlog_bytes",
@@ -54,7 +66,8 @@ struct Variable {
 impl Rule {
     pub(super) fn compile(config: &PolicyConfig) -> Result<Self, PolicyError> {
         let rule = &config.expression.rule;
-        let at_start = |problem: &str| PolicyError::Rule { line: 1, column: 1, problem: problem.into() };
+        let at_start =
+            |problem: &str| PolicyError::Rule { line: 1, column: 1, problem: problem.into() };
         if rule.trim().is_empty() {
             return Err(at_start(
                 "there is no rule; an example: edge.backlog * edge.service_ms > cloud.rtt_ms + cloud.service_ms",
@@ -68,7 +81,8 @@ impl Rule {
             });
         }
         let Compiled { expression, variables } = compile(rule)?;
-        let rule = Self { expression, variables, fallback: named(&config.expression.fallback, config)? };
+        let rule =
+            Self { expression, variables, fallback: named(&config.expression.fallback, config)? };
         if rule.ever_answers() {
             Ok(rule)
         } else {
@@ -86,7 +100,8 @@ impl Rule {
         // primes, so that no two of them cancel out in what a rule may compute
         [0.0, 1.0, 13.0, 997.0, 100_003.0].into_iter().enumerate().any(|(nth, number)| {
             let at_maximum = nth % 2 == 0;
-            let (edge, cloud) = (tier_of(number, at_maximum), tier_of(number * 2.0 + 3.0, !at_maximum));
+            let (edge, cloud) =
+                (tier_of(number, at_maximum), tier_of(number * 2.0 + 3.0, !at_maximum));
             cameras.iter().any(|camera| {
                 let frame = FrameFacts { camera: Clone::clone(camera), ..frame_of(number) };
                 self.answer(&frame, &Snapshot { edge, cloud }).is_some()
@@ -157,9 +172,16 @@ impl Policy for Rule {
 
     fn choose(&self, frame: &FrameFacts, load: &Snapshot) -> Choice {
         let sure = |cloud: bool| {
-            if cloud { Choice::send(Cloud, "rule").leaning(1.0) } else { Choice::send(Edge, "rule").leaning(-1.0) }
+            if cloud {
+                Choice::send(Cloud, "rule").leaning(1.0)
+            } else {
+                Choice::send(Edge, "rule").leaning(-1.0)
+            }
         };
-        let weighed = |lean: f64| Choice::send(if lean > 0.0 { Cloud } else { Edge }, "rule").leaning(lean.clamp(-1.0, 1.0));
+        let weighed = |lean: f64| {
+            Choice::send(if lean > 0.0 { Cloud } else { Edge }, "rule")
+                .leaning(lean.clamp(-1.0, 1.0))
+        };
         match self.answer(frame, load) {
             Some(Value::Bool(cloud)) => sure(cloud),
             Some(Value::Number(lean)) => weighed(lean),
@@ -179,7 +201,8 @@ impl Policy for Rule {
 }
 
 impl Rule {
-    /// The rule gave no answer: it asked for what is not known, or the answer is of no kind that means anything. The reason is counted.
+    /// The rule gave no answer: it asked for what is not known, or the answer is of no kind that
+    /// means anything. The reason is counted.
     fn fall_back(&self, frame: &FrameFacts, load: &Snapshot) -> Choice {
         Choice { reason: "rule-without-answer", ..self.fallback.choose(frame, load) }
     }
@@ -229,20 +252,33 @@ mod tests {
     }
 
     fn load() -> Snapshot {
-        let edge = TierSnapshot { backlog_frames: Some(4), service_ms: Some(80.0), ..TierSnapshot::default() };
-        let cloud =
-            TierSnapshot { rtt_ms: Some(40.0), service_ms: Some(20.0), at_maximum: Some(true), ..TierSnapshot::default() };
+        let edge = TierSnapshot {
+            backlog_frames: Some(4),
+            service_ms: Some(80.0),
+            ..TierSnapshot::default()
+        };
+        let cloud = TierSnapshot {
+            rtt_ms: Some(40.0),
+            service_ms: Some(20.0),
+            at_maximum: Some(true),
+            ..TierSnapshot::default()
+        };
         Snapshot { edge, cloud }
     }
 
     fn choose(rule: &str) -> Choice {
-        Rule::compile(&config(rule, "edge-only")).unwrap_or_else(|error| panic!("{rule}: {error}")).choose(&facts(), &load())
+        Rule::compile(&config(rule, "edge-only"))
+            .unwrap_or_else(|error| panic!("{rule}: {error}"))
+            .choose(&facts(), &load())
     }
 
     #[test]
     fn rules_decide() {
         let cases = [
-            ("edge.backlog * edge.service_ms > cloud.rtt_ms + cloud.service_ms && frame.bytes < 200000", Some(Cloud)),
+            (
+                "edge.backlog * edge.service_ms > cloud.rtt_ms + cloud.service_ms && frame.bytes < 200000",
+                Some(Cloud),
+            ),
             ("edge.backlog * 2 > 9", Some(Edge)),
             ("edge.backlog > 3 ? 'cloud' : 'edge'", Some(Cloud)),
             ("'expire'", None),
@@ -262,9 +298,15 @@ mod tests {
 
     #[test]
     fn a_rule_without_an_answer_falls_back_and_says_so() {
-        for rule in ["edge.rtt_ms > 5", "cloud.predicted_ms < 100", "frame.bytes == 30000 ? [1, 0][2] : 0"] {
+        for rule in
+            ["edge.rtt_ms > 5", "cloud.predicted_ms < 100", "frame.bytes == 30000 ? [1, 0][2] : 0"]
+        {
             let choice = choose(rule);
-            assert_eq!((choice.destination(), choice.reason), (Some(Edge), "rule-without-answer"), "{rule}");
+            assert_eq!(
+                (choice.destination(), choice.reason),
+                (Some(Edge), "rule-without-answer"),
+                "{rule}"
+            );
         }
         let cloud = Rule::compile(&config("edge.rtt_ms > 5", "cloud-only")).unwrap();
         assert_eq!(cloud.choose(&facts(), &load()).destination(), Some(Cloud));
@@ -274,18 +316,27 @@ mod tests {
     fn what_does_not_compile_is_named_with_its_place() {
         let cases = [
             ("edge.backlog >", 1, "line 1"),
-            ("edge.backlog > 5 &&\n  edge.temperature > 60", 2, "edge has no 'temperature'; it has: backlog"),
+            (
+                "edge.backlog > 5 &&\n  edge.temperature > 60",
+                2,
+                "edge has no 'temperature'; it has: backlog",
+            ),
             ("frame.bytes > 5 &&\n\n    camera == 'x'", 3, "there is no 'camera'"),
             ("weather(frame.bytes)", 1, "there is no function 'weather'"),
             ("  ", 1, "there is no rule"),
         ];
         for (rule, expected_line, part) in cases {
-            let error = Rule::compile(&config(rule, "edge-only")).err().unwrap_or_else(|| panic!("{rule} compiles"));
+            let error = Rule::compile(&config(rule, "edge-only"))
+                .err()
+                .unwrap_or_else(|| panic!("{rule} compiles"));
             let PolicyError::Rule { line, column, .. } = error else { panic!("{error}") };
             assert!(line == expected_line && column >= 1, "{rule}: {line}:{column}");
             assert!(error.to_string().contains(part), "{rule}: {error}");
         }
-        let error = Rule::compile(&config("frame.bytes > 5 &&\n  edge.temperature > 60", "edge-only")).err().unwrap();
+        let error =
+            Rule::compile(&config("frame.bytes > 5 &&\n  edge.temperature > 60", "edge-only"))
+                .err()
+                .unwrap();
         assert!(error.to_string().contains("line 2, column 7"), "{error}");
         assert!(Rule::compile(&config("true", "coin")).is_err());
         assert!(Rule::compile(&config("true", "expression")).is_err());
@@ -303,7 +354,10 @@ mod tests {
             ("[1, 2].map(x, x > 1, x * 10)[0] == 20", Cloud),
             ("[[1, 2], [3]].exists(row, row.exists(x, x == 3))", Cloud),
             ("frame.ordinal % 2 == 1", Edge),
-            ("size(frame.camera) == 4 && frame.camera.size() == 4 && frame.camera.contains('at')", Cloud),
+            (
+                "size(frame.camera) == 4 && frame.camera.size() == 4 && frame.camera.contains('at')",
+                Cloud,
+            ),
             ("frame.camera.endsWith('te') && frame.camera < 'yard'", Cloud),
             ("int(edge.service_ms / 30) == 2 && double(7) == 7", Cloud),
             ("edge.rtt_ms > 5 || true", Cloud),
@@ -313,14 +367,21 @@ mod tests {
         ];
         for (rule, destination) in cases {
             let choice = choose(rule);
-            assert_eq!((choice.destination(), choice.reason), (Some(destination), "rule"), "{rule}");
+            assert_eq!(
+                (choice.destination(), choice.reason),
+                (Some(destination), "rule"),
+                "{rule}"
+            );
         }
     }
 
     #[test]
     fn what_can_never_answer_is_refused_with_what_is_allowed() {
         let cases = [
-            ("frame.camera.matches('^c') ? 'cloud' : 'edge'", "no function 'matches'; there are: size, contains"),
+            (
+                "frame.camera.matches('^c') ? 'cloud' : 'edge'",
+                "no function 'matches'; there are: size, contains",
+            ),
             ("duration('1s') > duration('2s')", "no function 'duration'"),
             ("timestamp('2026-01-01T00:00:00Z').getHours() > 5", "no function"),
             ("type(frame.bytes) == type(1)", "no function 'type'"),
@@ -345,7 +406,10 @@ mod tests {
             ("null == null", "bytes and null"),
         ];
         for (rule, part) in cases {
-            let error = Rule::compile(&config(rule, "edge-only")).err().unwrap_or_else(|| panic!("{rule} compiles")).to_string();
+            let error = Rule::compile(&config(rule, "edge-only"))
+                .err()
+                .unwrap_or_else(|| panic!("{rule} compiles"))
+                .to_string();
             assert!(error.contains(part), "{rule}: {error}");
         }
     }
@@ -386,12 +450,22 @@ mod tests {
         ];
         for (rule, part) in cases {
             let started = std::time::Instant::now();
-            let compiled = on_a_small_stack(|| Rule::compile(&config(&rule, "edge-only")).map(drop));
+            let compiled =
+                on_a_small_stack(|| Rule::compile(&config(&rule, "edge-only")).map(drop));
             let problem = compiled.err().map(|error| error.to_string());
             // what the parser makes short may be accepted
-            let error = if part.is_empty() { problem.unwrap_or_default() } else { problem.unwrap_or_else(|| panic!("{rule}")) };
+            let error = if part.is_empty() {
+                problem.unwrap_or_default()
+            } else {
+                problem.unwrap_or_else(|| panic!("{rule}"))
+            };
             assert!(error.contains(part), "{}: {error}", &rule[..rule.len().min(60)]);
-            assert!(started.elapsed().as_secs() < 10, "{:?} for {}", started.elapsed(), &rule[..rule.len().min(60)]);
+            assert!(
+                started.elapsed().as_secs() < 10,
+                "{:?} for {}",
+                started.elapsed(),
+                &rule[..rule.len().min(60)]
+            );
         }
         assert_eq!(choose(&nested(2)).reason, "rule");
         assert_eq!(on_a_small_stack(|| choose(&chain("+", 60))).destination(), Some(Cloud));
@@ -399,22 +473,28 @@ mod tests {
 
     fn text() -> impl proptest::strategy::Strategy<Value = String> {
         use proptest::prelude::*;
-        let member = EXPRESSION_VARIABLES
-            .into_iter()
-            .flat_map(|(object, members)| members.iter().map(move |member| format!("{object}.{member}")));
+        let member = EXPRESSION_VARIABLES.into_iter().flat_map(|(object, members)| {
+            members.iter().map(move |member| format!("{object}.{member}"))
+        });
         let leaf = prop_oneof![
             4 => prop::sample::select(member.collect::<Vec<_>>()),
             2 => prop::sample::select(vec!["0", "1", "2.5", "1e308", "-7", "'gate'", "'cloud'", "true", "x", "[1, 2]", "['a']"])
                 .prop_map(str::to_owned),
         ];
         leaf.prop_recursive(6, 40, 4, |inner| {
-            let sign = prop::sample::select(vec!["+", "-", "*", "/", "%", "<", ">=", "==", "!=", "&&", "||", "in"]);
+            let sign = prop::sample::select(vec![
+                "+", "-", "*", "/", "%", "<", ">=", "==", "!=", "&&", "||", "in",
+            ]);
             let makro = prop::sample::select(vec!["all", "exists", "exists_one", "map", "filter"]);
-            let function = prop::sample::select(vec!["size", "min", "max", "int", "double", "contains"]);
+            let function =
+                prop::sample::select(vec!["size", "min", "max", "int", "double", "contains"]);
             prop_oneof![
-                (inner.clone(), sign, inner.clone()).prop_map(|(a, sign, b)| format!("({a} {sign} {b})")),
-                (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| format!("({a} ? {b} : {c})")),
-                (inner.clone(), makro, inner.clone()).prop_map(|(list, makro, of)| format!("[{list}, 1].{makro}(x, {of})")),
+                (inner.clone(), sign, inner.clone())
+                    .prop_map(|(a, sign, b)| format!("({a} {sign} {b})")),
+                (inner.clone(), inner.clone(), inner.clone())
+                    .prop_map(|(a, b, c)| format!("({a} ? {b} : {c})")),
+                (inner.clone(), makro, inner.clone())
+                    .prop_map(|(list, makro, of)| format!("[{list}, 1].{makro}(x, {of})")),
                 (function, inner.clone()).prop_map(|(function, of)| format!("{function}({of})")),
                 (inner.clone(), inner).prop_map(|(list, at)| format!("{list}[{at}]")),
             ]

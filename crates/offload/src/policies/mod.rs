@@ -1,7 +1,7 @@
 //! The policies.
 //!
-//! A policy of your own becomes one that can be chosen by name with a file here, a line in [`build`] and its name in
-//! [`PolicyConfig::NAMES`].
+//! A policy of your own becomes one that can be chosen by name with a file here, a line in
+//! [`build`] and its name in [`PolicyConfig::NAMES`].
 
 mod bandit;
 mod cascade;

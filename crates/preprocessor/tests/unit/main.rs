@@ -5,7 +5,8 @@ mod offloading;
 
 use embedded_broker::{Broker, BrokerConfig};
 use frame::{
-    Destination, Envelope, FrameResult, ImageFormat, ImageSize, RgbImage, Status, Timestamp, Topics, UploadTimings, headers,
+    Destination, Envelope, FrameResult, ImageFormat, ImageSize, RgbImage, Status, Timestamp,
+    Topics, UploadTimings, headers,
 };
 use frame_bus::{Bus, BusConfig, Message, Outgoing, Tail, TailEvent};
 use offload::{Choice, FrameFacts, Policy, Snapshot};
@@ -37,7 +38,9 @@ impl Stage {
         let broker = Broker::start(BrokerConfig::new(dir.path())).await.unwrap();
         let bus = Bus::open(BusConfig::new(broker.address().to_string(), "test")).unwrap();
         let topics = Topics::default();
-        bus.ensure_topics(&frame_bus::topic_specs(&topics, 2), &CancellationToken::new()).await.unwrap();
+        bus.ensure_topics(&frame_bus::topic_specs(&topics, 2), &CancellationToken::new())
+            .await
+            .unwrap();
         let tail = |topic: &str| bus.tail(topic, Timestamp::from_micros(0)).unwrap();
         let (edge, cloud) = (tail(&topics.frames_edge), tail(&topics.frames_cloud));
         let (results, dead_letters) = (tail(&topics.results), tail(&topics.dead_letter));
@@ -46,20 +49,27 @@ impl Stage {
 
     fn config(&self, settings: &[(&str, &str)]) -> Config {
         let brokers = self.broker.address().to_string();
-        let base = [("MLVI_BROKERS", brokers.as_str()), ("MLVI_ADMIN_LISTEN", "127.0.0.1:0"), ("MLVI_WORKERS", "2")];
+        let base = [
+            ("MLVI_BROKERS", brokers.as_str()),
+            ("MLVI_ADMIN_LISTEN", "127.0.0.1:0"),
+            ("MLVI_WORKERS", "2"),
+        ];
         let mut settings = Settings::from_pairs(base.into_iter().chain(settings.iter().copied()));
         let config = Config::from_settings(&mut settings);
         settings.finish().unwrap();
         config
     }
 
-    /// Starts the unit. Its admin port is free at the moment, and nobody else is likely to take it in the next.
+    /// Starts the unit. Its admin port is free at the moment, and nobody else is likely to take it
+    /// in the next.
     fn run(&self, settings: &[(&str, &str)]) -> Running {
         let shutdown = CancellationToken::new();
         let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let address = admin.to_string();
-        let settings: Vec<(&str, &str)> =
-            [("MLVI_ADMIN_LISTEN", address.as_str())].into_iter().chain(settings.iter().copied()).collect();
+        let settings: Vec<(&str, &str)> = [("MLVI_ADMIN_LISTEN", address.as_str())]
+            .into_iter()
+            .chain(settings.iter().copied())
+            .collect();
         let unit = tokio::spawn(run(self.config(&settings), shutdown.clone()));
         Running { unit, shutdown, admin: Some(admin) }
     }
@@ -74,7 +84,10 @@ impl Stage {
     /// A frame that the edge sends on to the cloud.
     async fn send_to_cloud(&self, envelope: &Envelope, payload: Vec<u8>) {
         let (key, headers) = (envelope.key(), envelope.to_headers());
-        self.bus.send(Outgoing { topic: self.topics.frames_cloud.clone(), key, headers, payload }).await.unwrap();
+        self.bus
+            .send(Outgoing { topic: self.topics.frames_cloud.clone(), key, headers, payload })
+            .await
+            .unwrap();
     }
 
     async fn send(&self, envelope: &Envelope, payload: Vec<u8>) {
@@ -102,7 +115,8 @@ impl Running {
 
 async fn next(tail: &mut Tail) -> Message {
     loop {
-        let event = tokio::time::timeout(PATIENCE, tail.recv()).await.expect("a message in time").unwrap();
+        let event =
+            tokio::time::timeout(PATIENCE, tail.recv()).await.expect("a message in time").unwrap();
         if let TailEvent::Message(message) = event {
             return message;
         }
@@ -121,7 +135,9 @@ fn envelope(camera: &str, sequence: u64) -> Envelope {
 }
 
 fn picture(width: u32, height: u32) -> RgbImage {
-    let data = (0..width * height * 3).map(|i| ((i / 3 % width) * 199 / width + i.wrapping_mul(i) % 23) as u8).collect();
+    let data = (0..width * height * 3)
+        .map(|i| ((i / 3 % width) * 199 / width + i.wrapping_mul(i) % 23) as u8)
+        .collect();
     RgbImage::new(ImageSize { width, height }, data).unwrap()
 }
 
@@ -146,7 +162,10 @@ async fn a_frame_goes_to_its_tier_sharpened_and_with_everything_that_is_known_of
     let got = message.envelope().unwrap();
     let prepared = got.prepared.clone().unwrap();
     assert_eq!(prepared.image, ImageSize { width: 64, height: 48 });
-    assert_eq!((prepared.decision.destination, prepared.decision.reason.as_str()), (Destination::Cloud, "only-cloud"));
+    assert_eq!(
+        (prepared.decision.destination, prepared.decision.reason.as_str()),
+        (Destination::Cloud, "only-cloud")
+    );
     assert_eq!((prepared.decision.policy.as_str(), prepared.attempt), ("cloud-only", 1));
     assert!(prepared.preprocess_ms > 0.0 && prepared.queue_frames_ms >= 0.0, "{prepared:?}");
     assert_eq!(got.format, ImageFormat::Jpeg);
@@ -154,12 +173,26 @@ async fn a_frame_goes_to_its_tier_sharpened_and_with_everything_that_is_known_of
     assert_eq!(got.traceparent.trace_id(), sent.traceparent.trace_id());
     assert_ne!(got.traceparent, sent.traceparent);
     // the rest is as it came
-    assert!(prepared.answer_by.is_some_and(|answer_by| answer_by > got.sent_at) && prepared.escalation.is_none());
-    let unchanged = Envelope { format: sent.format, sent_at: sent.sent_at, traceparent: sent.traceparent, prepared: None, ..got };
+    assert!(
+        prepared.answer_by.is_some_and(|answer_by| answer_by > got.sent_at)
+            && prepared.escalation.is_none()
+    );
+    let unchanged = Envelope {
+        format: sent.format,
+        sent_at: sent.sent_at,
+        traceparent: sent.traceparent,
+        prepared: None,
+        ..got
+    };
     assert_eq!(unchanged, sent);
 
     let origin = prepared.origin.unwrap();
-    let uploaded = stage.bus.read_one(&stage.topics.frames, origin.partition, origin.offset).await.unwrap().unwrap();
+    let uploaded = stage
+        .bus
+        .read_one(&stage.topics.frames, origin.partition, origin.offset)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(uploaded.payload, jpeg(64, 48));
     unit.stop().await;
 }
@@ -175,13 +208,25 @@ async fn frames_that_cannot_be_decoded_fail_and_become_dead_letters() {
         let sent = envelope("gate", sequence);
         stage.send(&sent, bytes.clone()).await;
         let result = next_result(&mut stage.results).await;
-        assert_eq!((result.frame_id, result.sequence, result.status), (sent.frame_id, sequence, Status::Failed));
-        assert_eq!((result.error.unwrap().status, result.served_by.unit.as_str()), (status, "preprocessor"));
+        assert_eq!(
+            (result.frame_id, result.sequence, result.status),
+            (sent.frame_id, sequence, Status::Failed)
+        );
+        assert_eq!(
+            (result.error.unwrap().status, result.served_by.unit.as_str()),
+            (status, "preprocessor")
+        );
         assert!(result.timings_ms.queue_frames.is_some() && result.timings_ms.end_to_end.is_some());
 
         let letter = next(&mut stage.dead_letters).await;
-        assert_eq!((letter.envelope().unwrap(), letter.payload), (sent, bytes), "the original headers and bytes");
-        assert!(letter.headers.iter().any(|(name, value)| name == headers::ERROR && !value.is_empty()));
+        assert_eq!(
+            (letter.envelope().unwrap(), letter.payload),
+            (sent, bytes),
+            "the original headers and bytes"
+        );
+        assert!(
+            letter.headers.iter().any(|(name, value)| name == headers::ERROR && !value.is_empty())
+        );
     }
     // and the next good one goes through
     let sent = envelope("gate", 9);
@@ -227,9 +272,15 @@ async fn a_message_without_an_envelope_blocks_nobody_and_fails_if_its_frame_is_k
 
     assert_eq!(next(&mut stage.edge).await.envelope().unwrap().sequence, 5);
     let letters = [next(&mut stage.dead_letters).await, next(&mut stage.dead_letters).await];
-    assert_eq!([letters[0].payload.as_slice(), &letters[1].payload], [b"hello".as_slice(), &jpeg(64, 48)]);
+    assert_eq!(
+        [letters[0].payload.as_slice(), &letters[1].payload],
+        [b"hello".as_slice(), &jpeg(64, 48)]
+    );
     let result = next_result(&mut stage.results).await;
-    assert_eq!((result.frame_id, result.sequence, result.status), (incomplete.frame_id, 4, Status::Failed));
+    assert_eq!(
+        (result.frame_id, result.sequence, result.status),
+        (incomplete.frame_id, 4, Status::Failed)
+    );
     assert!(result.error.unwrap().detail.contains(headers::RECEIVED_AT));
     unit.stop().await;
 }
@@ -245,7 +296,10 @@ impl Policy for Haunted {
     }
 
     fn choose(&self, frame: &FrameFacts, _load: &Snapshot) -> Choice {
-        assert!(self.sequence.is_some_and(|sequence| sequence != frame.sequence), "this frame is haunted");
+        assert!(
+            self.sequence.is_some_and(|sequence| sequence != frame.sequence),
+            "this frame is haunted"
+        );
         Choice::send(Destination::Edge, "not-haunted")
     }
 }
@@ -277,7 +331,8 @@ async fn a_decision_that_always_panics_stops_the_unit() {
     for sequence in 0..100 {
         stage.send(&envelope("gate", sequence), frame.clone()).await;
     }
-    let error = tokio::time::timeout(PATIENCE, unit).await.unwrap().unwrap().unwrap_err().to_string();
+    let error =
+        tokio::time::timeout(PATIENCE, unit).await.unwrap().unwrap().unwrap_err().to_string();
     assert!(error.contains("could not go on"), "{error}");
 }
 
@@ -286,7 +341,8 @@ async fn a_frame_that_comes_again_goes_where_it_went_before() {
     let mut stage = Stage::set().await;
     let unit = stage.run(&[("MLVI_POLICY", "alternate")]);
     let frames: Vec<Envelope> = (0..3).map(|sequence| envelope("gate", sequence)).collect();
-    // three frames and then the same three: counted on, each would go to the other tier the second time
+    // three frames and then the same three: counted on, each would go to the other tier the second
+    // time
     for frame in frames.iter().chain(&frames) {
         stage.send(frame, jpeg(16, 16)).await;
     }
@@ -294,7 +350,8 @@ async fn a_frame_that_comes_again_goes_where_it_went_before() {
     for _ in 0..4 {
         edge.push(next(&mut stage.edge).await.envelope().unwrap().sequence);
     }
-    let cloud = [next(&mut stage.cloud).await, next(&mut stage.cloud).await].map(|message| message.envelope().unwrap().sequence);
+    let cloud = [next(&mut stage.cloud).await, next(&mut stage.cloud).await]
+        .map(|message| message.envelope().unwrap().sequence);
     assert_eq!((edge, cloud), (vec![0, 2, 0, 2], [1, 1]));
     unit.stop().await;
 }
@@ -311,7 +368,11 @@ async fn the_order_of_each_camera_is_kept_while_frames_are_worked_on_in_parallel
             stage.send(&envelope(camera, sequence), bytes.clone()).await;
         }
     }
-    let unit = stage.run(&[("MLVI_POLICY", "edge-only"), ("MLVI_WORKERS", "4"), ("MLVI_MAX_IN_FLIGHT", "16")]);
+    let unit = stage.run(&[
+        ("MLVI_POLICY", "edge-only"),
+        ("MLVI_WORKERS", "4"),
+        ("MLVI_MAX_IN_FLIGHT", "16"),
+    ]);
     let mut seen: HashMap<String, Vec<u64>> = HashMap::new();
     for _ in 0..90 {
         let envelope = next(&mut stage.edge).await.envelope().unwrap();
@@ -328,7 +389,9 @@ async fn a_ratio_is_kept_over_the_frames_of_all_cameras() {
     let mut stage = Stage::set().await;
     let unit = stage.run(&[("MLVI_POLICY", "ratio"), ("MLVI_CLOUD_SHARE", "0.3")]);
     for sequence in 0..20 {
-        stage.send(&envelope(if sequence % 2 == 0 { "a" } else { "b" }, sequence), jpeg(16, 16)).await;
+        stage
+            .send(&envelope(if sequence % 2 == 0 { "a" } else { "b" }, sequence), jpeg(16, 16))
+            .await;
     }
     for _ in 0..6 {
         next(&mut stage.cloud).await;

@@ -1,8 +1,11 @@
-//! What the decision sees and does on a real bus: policies that change while it runs, a cloud that does not answer, frames that nobody
-//! needs to look at. Both tiers are played by the test.
+//! What the decision sees and does on a real bus: policies that change while it runs, a cloud that
+//! does not answer, frames that nobody needs to look at. Both tiers are played by the test.
 
 use crate::{Running, Stage, envelope, jpeg, next, next_result, picture};
-use frame::{Decision, Envelope, FrameResult, ModelInfo, ResultMessage, ServedBy, Status, Timestamp, TimingsMs};
+use frame::{
+    Decision, Envelope, FrameResult, ModelInfo, ResultMessage, ServedBy, Status, Timestamp,
+    TimingsMs,
+};
 use frame_bus::Message;
 use std::time::{Duration, Instant};
 
@@ -11,19 +14,31 @@ fn answer(message: &Message, status: Status) -> ResultMessage {
     let envelope = message.envelope().unwrap();
     let unit = format!("{}-inference", envelope.prepared.as_ref().unwrap().decision.destination);
     let model = ModelInfo { name: "played".into(), version: "1".into(), input: "1x1".into() };
-    let timings = TimingsMs { decode: Some(1.0), inference: Some(20.0), postprocess: Some(1.0), ..envelope.timings() };
+    let timings = TimingsMs {
+        decode: Some(1.0),
+        inference: Some(20.0),
+        postprocess: Some(1.0),
+        ..envelope.timings()
+    };
     let done = envelope.done(vec![], model, ServedBy { unit, ..ServedBy::default() }, timings);
     ResultMessage::of(&envelope, FrameResult { status, ..done })
 }
 
 impl Stage {
     async fn answer(&self, message: &Message, status: Status) {
-        self.bus.send_result(&self.topics.results, answer(message, status), &Default::default()).await.unwrap();
+        self.bus
+            .send_result(&self.topics.results, answer(message, status), &Default::default())
+            .await
+            .unwrap();
     }
 
     async fn metrics(&self, running: &Running) -> String {
         let url = format!("http://{}/metrics", running.admin.unwrap());
-        tokio::task::spawn_blocking(move || ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap()).await.unwrap()
+        tokio::task::spawn_blocking(move || {
+            ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap()
+        })
+        .await
+        .unwrap()
     }
 }
 
@@ -44,7 +59,10 @@ async fn a_cloud_that_does_not_answer_costs_time_and_no_frame() {
     assert_eq!((second.frame_id, &on_the_edge.payload), (sent.frame_id, &in_the_cloud.payload));
     let (first, second) = (first.prepared.unwrap(), second.prepared.unwrap());
     assert_eq!((first.attempt, second.attempt, second.answer_by), (1, 2, None));
-    assert_eq!((second.decision.reason.as_str(), second.decided_at), ("cloud-late", first.decided_at));
+    assert_eq!(
+        (second.decision.reason.as_str(), second.decided_at),
+        ("cloud-late", first.decided_at)
+    );
     assert!(Timestamp::now() > first.answer_by.unwrap());
     // answered in time, a frame stays where it is
     stage.answer(&on_the_edge, Status::Done).await;
@@ -52,7 +70,11 @@ async fn a_cloud_that_does_not_answer_costs_time_and_no_frame() {
     let message = next(&mut stage.cloud).await;
     stage.answer(&message, Status::Done).await;
     stage.send(&envelope("gate", 3), jpeg(64, 48)).await;
-    assert_eq!(next(&mut stage.edge).await.envelope().unwrap().sequence, 3, "only the third is taken back");
+    assert_eq!(
+        next(&mut stage.edge).await.envelope().unwrap().sequence,
+        3,
+        "only the third is taken back"
+    );
     unit.stop().await;
 }
 
@@ -78,7 +100,10 @@ async fn a_frame_is_taken_back_although_the_unit_was_restarted_meanwhile() {
 async fn a_late_frame_whose_deadline_has_gone_by_expires() {
     let mut stage = Stage::set().await;
     let unit = stage.run(&[("MLVI_POLICY", "cloud-only")]);
-    let sent = Envelope { deadline: Some(Timestamp::now() + Duration::from_millis(400)), ..envelope("gate", 1) };
+    let sent = Envelope {
+        deadline: Some(Timestamp::now() + Duration::from_millis(400)),
+        ..envelope("gate", 1)
+    };
     stage.send(&sent, jpeg(64, 48)).await;
     let result = next_result(&mut stage.results).await;
     assert_eq!((result.frame_id, result.status), (sent.frame_id, Status::Expired));
@@ -104,7 +129,8 @@ async fn a_cascade_gives_the_measure_along_and_the_edges_answer_counts_when_the_
     (prepared.provisional, prepared.attempt, prepared.escalation) = (true, 2, None);
     on_to_the_cloud.sent_at = Timestamp::now();
     stage.send_to_cloud(&on_to_the_cloud, message.payload).await;
-    let [provisional, last] = [next_result(&mut stage.results).await, next_result(&mut stage.results).await];
+    let [provisional, last] =
+        [next_result(&mut stage.results).await, next_result(&mut stage.results).await];
     assert_eq!((provisional.status, last.status), (Status::Provisional, Status::Done));
     assert_eq!(
         (last.frame_id, last.model, last.decision.unwrap().reason),
@@ -120,7 +146,9 @@ async fn a_policy_file_takes_effect_when_it_changes_and_a_broken_one_changes_not
     let unit = stage.run(&[("MLVI_POLICY_FILE", &path), ("MLVI_POLICY_RELOAD", "20ms")]);
     let reloads = |text: &str, outcome: &str| -> u64 {
         let line = format!("mlvi_preprocessor_policy_reloads_total{{outcome=\"{outcome}\"}} ");
-        text.lines().find_map(|row| row.strip_prefix(&line)).map_or(0, |count| count.parse().unwrap())
+        text.lines()
+            .find_map(|row| row.strip_prefix(&line))
+            .map_or(0, |count| count.parse().unwrap())
     };
     stage.send(&envelope("gate", 0), jpeg(16, 16)).await;
     assert_eq!(decision_of(&next(&mut stage.edge).await).policy, "edge-only");
@@ -152,7 +180,8 @@ async fn results_teach_how_fast_a_tier_is_and_decisions_carry_it() {
     let mut predicted = Decision::new(frame::Destination::Edge, "", "").predicted_ms;
     for sequence in 0.. {
         stage.send(&envelope("gate", sequence), jpeg(16, 16)).await;
-        let message = next(if sequence % 2 == 0 { &mut stage.edge } else { &mut stage.cloud }).await;
+        let message =
+            next(if sequence % 2 == 0 { &mut stage.edge } else { &mut stage.cloud }).await;
         predicted = decision_of(&message).predicted_ms;
         stage.answer(&message, Status::Done).await;
         if predicted.edge.is_some() && predicted.cloud.is_some() {
@@ -161,11 +190,20 @@ async fn results_teach_how_fast_a_tier_is_and_decisions_carry_it() {
         assert!(sequence < 1000, "nothing is learned");
     }
     assert!(predicted.edge.unwrap() >= 22.0 && predicted.cloud.unwrap() >= 22.0, "{predicted:?}");
-    let names = ["answer_seconds", "prediction_ratio", "sent_bytes", "tier_breaker_state", "tier_service_seconds"];
+    let names = [
+        "answer_seconds",
+        "prediction_ratio",
+        "sent_bytes",
+        "tier_breaker_state",
+        "tier_service_seconds",
+    ];
     let started = Instant::now();
     loop {
         let metrics = stage.metrics(&unit).await;
-        let missing: Vec<_> = names.iter().filter(|name| !metrics.contains(&format!("mlvi_preprocessor_{name}"))).collect();
+        let missing: Vec<_> = names
+            .iter()
+            .filter(|name| !metrics.contains(&format!("mlvi_preprocessor_{name}")))
+            .collect();
         if missing.is_empty() {
             break;
         }
@@ -185,15 +223,18 @@ async fn frames_in_which_nothing_moves_are_skipped_when_that_is_wanted() {
     assert_eq!(next(&mut stage.edge).await.envelope().unwrap().frame_id, first.frame_id);
     stage.send(&envelope("gate", 1), jpeg(64, 48)).await;
     let skipped = next_result(&mut stage.results).await;
-    assert_eq!((skipped.sequence, skipped.status, skipped.same_as), (1, Status::Skipped, Some(first.frame_id)));
+    assert_eq!(
+        (skipped.sequence, skipped.status, skipped.same_as),
+        (1, Status::Skipped, Some(first.frame_id))
+    );
     assert_eq!(skipped.decision.unwrap().reason, "no-motion");
     // another picture, and another camera
     let upside_down: Vec<u8> = picture(64, 48).data().chunks(3).rev().flatten().copied().collect();
     let other = frame::RgbImage::new(picture(64, 48).size(), upside_down).unwrap();
     stage.send(&envelope("gate", 2), vision::encode_jpeg(&other, 90).unwrap()).await;
     stage.send(&envelope("yard", 3), jpeg(64, 48)).await;
-    let mut looked_at =
-        [next(&mut stage.edge).await, next(&mut stage.edge).await].map(|message| message.envelope().unwrap().sequence);
+    let mut looked_at = [next(&mut stage.edge).await, next(&mut stage.edge).await]
+        .map(|message| message.envelope().unwrap().sequence);
     looked_at.sort_unstable();
     assert_eq!(looked_at, [2, 3]);
     unit.stop().await;
@@ -205,12 +246,18 @@ async fn a_frame_that_no_tier_can_answer_in_time_expires_at_once_and_says_why() 
     let policy =
         stage.policy_file("policy = 'deadline'\n[prior.edge]\nservice_ms = 60000\n[prior.cloud]\nservice_ms = 60000\nmbit_s = 1");
     let unit = stage.run(&[("MLVI_POLICY_FILE", &policy)]);
-    let sent = Envelope { deadline: Some(Timestamp::now() + Duration::from_secs(20)), ..envelope("gate", 1) };
+    let sent = Envelope {
+        deadline: Some(Timestamp::now() + Duration::from_secs(20)),
+        ..envelope("gate", 1)
+    };
     stage.send(&sent, jpeg(64, 48)).await;
     let result = next_result(&mut stage.results).await;
     assert_eq!((result.frame_id, result.status), (sent.frame_id, Status::Expired));
     let decision = result.decision.unwrap();
-    assert_eq!((decision.reason.as_str(), decision.policy.as_str()), ("no-tier-in-time", "deadline"));
+    assert_eq!(
+        (decision.reason.as_str(), decision.policy.as_str()),
+        ("no-tier-in-time", "deadline")
+    );
     assert!(decision.predicted_ms.edge.unwrap() >= 60_000.0);
     unit.stop().await;
 }

@@ -1,6 +1,7 @@
 //! Who consumes which partition.
 
-/// What cooperative-sticky assignment makes of it: as even as can be, and nothing moves that need not.
+/// What cooperative-sticky assignment makes of it: as even as can be, and nothing moves that need
+/// not.
 ///
 /// `owners` has each partition's member, if it has one; `members` are those of the group now.
 pub(super) fn assign(owners: &[Option<usize>], members: &[usize]) -> Vec<Option<usize>> {
@@ -12,12 +13,16 @@ pub(super) fn assign(owners: &[Option<usize>], members: &[usize]) -> Vec<Option<
     // those that hold the most keep the most
     let mut ranked: Vec<usize> = members.to_vec();
     ranked.sort_by_key(|member| (std::cmp::Reverse(held(*member)), *member));
-    let mut room: Vec<(usize, usize)> =
-        ranked.iter().enumerate().map(|(rank, member)| (*member, each + usize::from(rank < more))).collect();
+    let mut room: Vec<(usize, usize)> = ranked
+        .iter()
+        .enumerate()
+        .map(|(rank, member)| (*member, each + usize::from(rank < more)))
+        .collect();
     let mut assigned: Vec<Option<usize>> = owners
         .iter()
         .map(|owner| {
-            let place = room.iter_mut().find(|(member, room)| Some(*member) == *owner && *room > 0)?;
+            let place =
+                room.iter_mut().find(|(member, room)| Some(*member) == *owner && *room > 0)?;
             place.1 -= 1;
             Some(place.0)
         })

@@ -84,7 +84,11 @@ impl LoadShape {
                 low_fps + (high_fps - low_fps) * (1.0 - (TAU * second / period_s).cos()) / 2.0
             }
             Self::Cameras { count, fps, every_s } => {
-                let come = if *every_s > 0.0 { (second / every_s).floor() + 1.0 } else { f64::from(*count) };
+                let come = if *every_s > 0.0 {
+                    (second / every_s).floor() + 1.0
+                } else {
+                    f64::from(*count)
+                };
                 fps * come.min(f64::from(*count))
             }
             Self::Table(Steps(steps)) => {
@@ -99,15 +103,24 @@ impl LoadShape {
     pub fn scaled(self, factor: f64) -> Self {
         match self {
             Self::Constant { fps } => Self::Constant { fps: fps * factor },
-            Self::Step { from_fps, to_fps, at_s } => Self::Step { from_fps: from_fps * factor, to_fps: to_fps * factor, at_s },
-            Self::Burst { base_fps, peak_fps, burst_s, period_s } => {
-                Self::Burst { base_fps: base_fps * factor, peak_fps: peak_fps * factor, burst_s, period_s }
+            Self::Step { from_fps, to_fps, at_s } => {
+                Self::Step { from_fps: from_fps * factor, to_fps: to_fps * factor, at_s }
             }
+            Self::Burst { base_fps, peak_fps, burst_s, period_s } => Self::Burst {
+                base_fps: base_fps * factor,
+                peak_fps: peak_fps * factor,
+                burst_s,
+                period_s,
+            },
             Self::Diurnal { low_fps, high_fps, period_s } => {
                 Self::Diurnal { low_fps: low_fps * factor, high_fps: high_fps * factor, period_s }
             }
-            Self::Cameras { count, fps, every_s } => Self::Cameras { count, fps: fps * factor, every_s },
-            Self::Table(Steps(steps)) => Self::Table(Steps(steps.into_iter().map(|(at, fps)| (at, fps * factor)).collect())),
+            Self::Cameras { count, fps, every_s } => {
+                Self::Cameras { count, fps: fps * factor, every_s }
+            }
+            Self::Table(Steps(steps)) => {
+                Self::Table(Steps(steps.into_iter().map(|(at, fps)| (at, fps * factor)).collect()))
+            }
         }
     }
 
@@ -156,12 +169,17 @@ mod tests {
     #[test]
     fn shapes_have_the_rates_that_they_say() {
         let burst: LoadShape = "burst".parse().unwrap();
-        assert_eq!([0.5, 89.5, 90.5, 119.5, 120.5].map(|s| burst.fps(s)), [5.0, 5.0, 50.0, 50.0, 5.0]);
+        assert_eq!(
+            [0.5, 89.5, 90.5, 119.5, 120.5].map(|s| burst.fps(s)),
+            [5.0, 5.0, 50.0, 50.0, 5.0]
+        );
         let step = LoadShape::Step { from_fps: 2.0, to_fps: 9.0, at_s: 60.0 };
         assert_eq!([59.5, 60.5].map(|s| step.fps(s)), [2.0, 9.0]);
         let day = LoadShape::Diurnal { low_fps: 2.0, high_fps: 40.0, period_s: 3600.0 };
         assert!(
-            (day.fps(0.0) - 2.0).abs() < 1e-9 && (day.fps(1800.0) - 40.0).abs() < 1e-9 && (day.fps(900.0) - 21.0).abs() < 1e-9
+            (day.fps(0.0) - 2.0).abs() < 1e-9
+                && (day.fps(1800.0) - 40.0).abs() < 1e-9
+                && (day.fps(900.0) - 21.0).abs() < 1e-9
         );
         let cameras = LoadShape::Cameras { count: 3, fps: 5.0, every_s: 60.0 };
         assert_eq!([0.5, 61.0, 130.0, 900.0].map(|s| cameras.fps(s)), [5.0, 10.0, 15.0, 15.0]);

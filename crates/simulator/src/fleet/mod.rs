@@ -2,19 +2,23 @@
 //!
 //! # The world
 //!
-//! - **Frames** come in as [`LoadShape`] says and wait in the partitions of a topic. A partition belongs to one member of the consumer
-//!   group; members beyond the partitions have nothing to do. A unit that consumes nothing (the web-server) has one queue that every
-//!   ready pod takes from, which is kinder than a Service that picks a pod blindly.
-//! - **A pod** is pending, then runs and loads its model, then is ready and joins the group. It works on a number of frames at a
-//!   time, each for its own service time (log-normal); more CPU than its limit allows makes all of them slower. When it is taken
-//!   away it goes on for its `preStop` pause, then leaves the group and finishes what it has begun.
-//! - **A rebalance** follows whoever joins or leaves. It is cooperative: partitions that stay where they are are consumed on, those
-//!   that move wait until it is over.
-//! - **Measurements** are those of the metrics server: mean CPU use between two readings, 15 s apart, some seconds old when the
-//!   autoscaler looks. A new pod has none at first.
-//! - **The autoscaler** is [`hpa::Controller`]. Whom its Deployment takes away first: pods that are not ready, then the youngest.
+//! - **Frames** come in as [`LoadShape`] says and wait in the partitions of a topic. A partition
+//!   belongs to one member of the consumer group; members beyond the partitions have nothing to do.
+//!   A unit that consumes nothing (the web-server) has one queue that every ready pod takes from,
+//!   which is kinder than a Service that picks a pod blindly.
+//! - **A pod** is pending, then runs and loads its model, then is ready and joins the group. It
+//!   works on a number of frames at a time, each for its own service time (log-normal); more CPU
+//!   than its limit allows makes all of them slower. When it is taken away it goes on for its
+//!   `preStop` pause, then leaves the group and finishes what it has begun.
+//! - **A rebalance** follows whoever joins or leaves. It is cooperative: partitions that stay where
+//!   they are are consumed on, those that move wait until it is over.
+//! - **Measurements** are those of the metrics server: mean CPU use between two readings, 15 s
+//!   apart, some seconds old when the autoscaler looks. A new pod has none at first.
+//! - **The autoscaler** is [`hpa::Controller`]. Whom its Deployment takes away first: pods that are
+//!   not ready, then the youngest.
 //!
-//! Not in it: nodes that are full, image registries that are slow, CPU that neighbours take away, the other units of the road.
+//! Not in it: nodes that are full, image registries that are slow, CPU that neighbours take away,
+//! the other units of the road.
 
 mod assignment;
 mod load;
@@ -70,7 +74,8 @@ pub struct FleetSetup {
     pub stop_s: f64,
     /// How many partitions the frames wait in; `None` when the unit consumes no topic.
     pub partitions: Option<u32>,
-    /// How many cameras the frames come from, each in one partition; 0: so many that the partitions are filled evenly.
+    /// How many cameras the frames come from, each in one partition; 0: so many that the
+    /// partitions are filled evenly.
     pub cameras: u32,
     /// How long a rebalance of the consumer group takes, in seconds.
     pub rebalance_s: f64,

@@ -52,13 +52,15 @@ impl Partitions {
     /// The oldest frame that `member` may take. Frames are numbered as they came in.
     pub(super) fn take(&mut self, member: usize) -> Option<usize> {
         let own = |partition: &usize| self.shared || self.owners[*partition] == Some(member);
-        let oldest =
-            (0..self.queues.len()).filter(own).filter_map(|partition| Some((*self.queues[partition].front()?, partition)));
+        let oldest = (0..self.queues.len())
+            .filter(own)
+            .filter_map(|partition| Some((*self.queues[partition].front()?, partition)));
         let (_, partition) = oldest.min()?;
         self.queues[partition].pop_front()
     }
 
-    /// What a rebalance among `members` comes to. Until it is over nobody consumes the partitions that move.
+    /// What a rebalance among `members` comes to. Until it is over nobody consumes the partitions
+    /// that move.
     pub(super) fn revoke(&mut self, members: &[usize]) -> Vec<Option<usize>> {
         let next = assign(&self.owners, members);
         for (owner, next) in self.owners.iter_mut().zip(&next) {

@@ -85,7 +85,8 @@ impl Pod {
         matches!(self.stage, Stage::Ready | Stage::Stopping)
     }
 
-    /// Whom a Deployment takes away first: who is not ready, then who has been ready for the shortest time.
+    /// Whom a Deployment takes away first: who is not ready, then who has been ready for the
+    /// shortest time.
     pub(super) fn spared_for(&self) -> (u8, std::cmp::Reverse<Micros>) {
         let stage = match self.stage {
             Stage::Pending => 0,

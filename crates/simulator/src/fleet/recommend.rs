@@ -20,7 +20,9 @@ pub struct Goal {
 
 /// A text that is no goal.
 #[derive(Debug, thiserror::Error)]
-#[error("goal '{0}' is not a latency and a share such as 500ms@99% or 2s@95%; the share is above 0 and at most 100 %")]
+#[error(
+    "goal '{0}' is not a latency and a share such as 500ms@99% or 2s@95%; the share is above 0 and at most 100 %"
+)]
 pub struct GoalError(String);
 
 impl FromStr for Goal {
@@ -48,7 +50,8 @@ pub struct Candidate {
     pub min: u32,
     /// `maxReplicas`.
     pub max: u32,
-    /// The first metric's target: per cent of the requests, thousandths of a core, or messages for each pod.
+    /// The first metric's target: per cent of the requests, thousandths of a core, or messages for
+    /// each pod.
     pub target: u32,
     /// The stabilisation window of the way down, in seconds.
     pub down_s: u64,
@@ -78,8 +81,12 @@ pub struct Outcome {
 impl Outcome {
     /// Runs it over several seeds.
     pub(super) fn of(setup: &FleetSetup, spec: &Spec, goal: Goal) -> Self {
-        let runs =
-            (0..SEEDS).map(|more| simulate_fleet(&FleetSetup { seed: setup.seed.wrapping_add(more), ..setup.clone() }, spec));
+        let runs = (0..SEEDS).map(|more| {
+            simulate_fleet(
+                &FleetSetup { seed: setup.seed.wrapping_add(more), ..setup.clone() },
+                spec,
+            )
+        });
         let mut outcome = Self {
             candidate: Candidate::of(spec),
             share: 1.0,
@@ -114,7 +121,10 @@ impl Candidate {
             Metric::Lag { per_replica } => u32::try_from(*per_replica).ok(),
             Metric::Other { .. } => None,
         });
-        let down = spec.behavior.as_ref().map_or(hpa::DOWN_STABILISATION, |behavior| behavior.down.stabilisation);
+        let down = spec
+            .behavior
+            .as_ref()
+            .map_or(hpa::DOWN_STABILISATION, |behavior| behavior.down.stabilisation);
         Self { min: spec.min, max: spec.max, target: target.unwrap_or(0), down_s: down.as_secs() }
     }
 
@@ -135,16 +145,16 @@ impl Candidate {
     }
 }
 
-/// What a pod that has all hands full measures, in per cent of what it requests: it cannot use more than its threads and its limit
-/// allow. Infinite when it requests nothing.
+/// What a pod that has all hands full measures, in per cent of what it requests: it cannot use more
+/// than its threads and its limit allow. Infinite when it requests nothing.
 #[must_use]
 pub fn saturation_percent(setup: &FleetSetup) -> f64 {
     let busy = setup.idle_cores + f64::from(setup.workers) * setup.cores_per_frame;
     100.0 * busy.min(setup.limit_cores.unwrap_or(f64::MAX)) / setup.request_cores
 }
 
-/// The highest target at which pods that have all hands full still ask for more, in per cent: from there on the tolerance swallows
-/// what they can measure.
+/// The highest target at which pods that have all hands full still ask for more, in per cent: from
+/// there on the tolerance swallows what they can measure.
 #[must_use]
 pub fn usable_percent(setup: &FleetSetup, spec: &Spec) -> f64 {
     let tolerance = spec.behavior.as_ref().map_or(TOLERANCE, |behavior| behavior.up.tolerance);
@@ -161,7 +171,9 @@ mod tests {
         let goal = |text: &str| text.parse::<Goal>().ok().map(|goal| (goal.ms, goal.share));
         assert_eq!(goal("500ms@99%"), Some((500.0, 0.99)));
         assert_eq!(goal(" 2 s @ 95 % "), Some((2000.0, 0.95)));
-        for wrong in ["500ms", "500@99%", "500ms@99", "0ms@99%", "500ms@0%", "500ms@101%", "fast@99%"] {
+        for wrong in
+            ["500ms", "500@99%", "500ms@99", "0ms@99%", "500ms@0%", "500ms@101%", "fast@99%"]
+        {
             assert_eq!(goal(wrong), None, "{wrong}");
         }
     }

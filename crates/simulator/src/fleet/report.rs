@@ -14,7 +14,8 @@ pub struct FleetRun {
     pub rows: Vec<FleetRow>,
     /// All of it.
     pub report: FleetReport,
-    /// How long each frame took, in milliseconds, in the order in which they came in; infinite when it was never finished.
+    /// How long each frame took, in milliseconds, in the order in which they came in; infinite
+    /// when it was never finished.
     #[serde(skip)]
     pub latencies_ms: Vec<f64>,
     /// When each frame came in, in microseconds.
@@ -37,11 +38,13 @@ pub struct FleetRow {
     pub consuming: u32,
     /// Frames that are not finished, those that are worked on included.
     pub lag: u64,
-    /// What the first metric measured: CPU in per cent of the requests, in thousandths of a core, or messages; `None`: nothing.
+    /// What the first metric measured: CPU in per cent of the requests, in thousandths of a core,
+    /// or messages; `None`: nothing.
     pub measured: Option<u64>,
     /// What kept the autoscaler from what its metrics asked for.
     pub limit: Option<&'static str>,
-    /// Half of the frames that came in since the last look took no longer, in milliseconds; `None`: none came or it never ended.
+    /// Half of the frames that came in since the last look took no longer, in milliseconds;
+    /// `None`: none came or it never ended.
     pub p50_ms: Option<f64>,
     /// The same for 99 % of them.
     pub p99_ms: Option<f64>,
@@ -58,7 +61,8 @@ pub struct FleetReport {
     pub latency_ms: Latency,
     /// Pods × hours while frames came in, from their making to their end.
     pub pod_hours: f64,
-    /// Pod-hours of pods that were ready and had nothing to consume, because there are no more partitions.
+    /// Pod-hours of pods that were ready and had nothing to consume, because there are no more
+    /// partitions.
     pub idle_pod_hours: f64,
     /// The most pods that were wanted.
     pub peak_pods: u32,
@@ -93,7 +97,9 @@ impl Tally {
         if verdict.desired != before {
             let up = verdict.desired > before;
             *(if up { &mut self.ups } else { &mut self.downs }) += 1;
-            let undone = self.last_change.is_some_and(|(at, was_up)| was_up != up && row.at_s - at <= THRASH_S);
+            let undone = self
+                .last_change
+                .is_some_and(|(at, was_up)| was_up != up && row.at_s - at <= THRASH_S);
             self.thrash += u32::from(undone);
             self.last_change = Some((row.at_s, up));
         }
@@ -103,7 +109,12 @@ impl Tally {
     }
 
     /// The end: `pod_hours` are those while frames came in.
-    pub(super) fn run(mut self, arrivals: Vec<Micros>, latencies_ms: Vec<f64>, pod_hours: f64) -> FleetRun {
+    pub(super) fn run(
+        mut self,
+        arrivals: Vec<Micros>,
+        latencies_ms: Vec<f64>,
+        pod_hours: f64,
+    ) -> FleetRun {
         self.latencies_over_time(&arrivals, &latencies_ms);
         let finished: Vec<f64> = latencies_ms.iter().copied().filter(|ms| ms.is_finite()).collect();
         let look_s = hpa::SYNC_PERIOD.as_secs_f64();
@@ -131,18 +142,24 @@ impl Tally {
             from = until;
             within.sort_by(f64::total_cmp);
             let rank = |share: f64| (share * within.len() as f64).ceil() as usize;
-            let quantile = |share| within.get(rank(share).max(1) - 1).copied().filter(|ms| ms.is_finite());
+            let quantile =
+                |share| within.get(rank(share).max(1) - 1).copied().filter(|ms| ms.is_finite());
             (row.p50_ms, row.p99_ms) = (quantile(0.5), quantile(0.99));
         }
     }
 }
 
 impl FleetRun {
-    /// The share of all frames that took no longer than so many milliseconds, from 0 to 1; 1 when there were none.
+    /// The share of all frames that took no longer than so many milliseconds, from 0 to 1; 1 when
+    /// there were none.
     #[must_use]
     pub fn share_within(&self, ms: f64) -> f64 {
         let within = self.latencies_ms.iter().filter(|latency| **latency <= ms).count();
-        if self.latencies_ms.is_empty() { 1.0 } else { within as f64 / self.latencies_ms.len() as f64 }
+        if self.latencies_ms.is_empty() {
+            1.0
+        } else {
+            within as f64 / self.latencies_ms.len() as f64
+        }
     }
 }
 

@@ -14,8 +14,8 @@ const PERCENT_STEP: u32 = 5;
 /// Targets that are tried, in messages for each pod.
 const LAGS: [u32; 7] = [1, 2, 5, 10, 20, 50, 100];
 
-/// Candidates that cost no more than so many times the cheapest are as good: of those the calmest is taken, as each change moves
-/// partitions.
+/// Candidates that cost no more than so many times the cheapest are as good: of those the calmest
+/// is taken, as each change moves partitions.
 const AS_GOOD: f64 = 1.05;
 
 /// What is looked for.
@@ -36,9 +36,11 @@ pub struct Search<'a> {
 pub struct Recommendation {
     /// How the present numbers do.
     pub present: Outcome,
-    /// The cheapest that meets the goal, or one that costs at most a twentieth more and is calmer; `None`: not even the most pods, always there, meet it.
+    /// The cheapest that meets the goal, or one that costs at most a twentieth more and is calmer;
+    /// `None`: not even the most pods, always there, meet it.
     pub best: Option<Outcome>,
-    /// The fewest pods that meet the goal without an autoscaler; if none do, the most there may be.
+    /// The fewest pods that meet the goal without an autoscaler; if none do, the most there may
+    /// be.
     pub fixed: Outcome,
     /// How many candidates were simulated.
     pub tried: u64,
@@ -51,7 +53,8 @@ struct Board<'a> {
     tried: AtomicUsize,
 }
 
-/// Tries targets, windows and minimums, as many at a time as there are processors; `progress` hears of each part of `parts` that is done.
+/// Tries targets, windows and minimums, as many at a time as there are processors; `progress` hears
+/// of each part of `parts` that is done.
 pub fn recommend(search: Search<'_>, progress: &(dyn Fn(u64, u64) + Sync)) -> Recommendation {
     let Search { setup, present, goal, most } = search;
     let fixed = fewest_fixed(search);
@@ -59,8 +62,10 @@ pub fn recommend(search: Search<'_>, progress: &(dyn Fn(u64, u64) + Sync)) -> Re
     let board = Board { search, good: Mutex::new(Vec::new()), tried: AtomicUsize::new(0) };
     if fixed.meets {
         let targets = targets(setup, present);
-        let pairs: Vec<(u32, u64)> =
-            targets.iter().flat_map(|target| DOWN_S.into_iter().map(move |down_s| (*target, down_s))).collect();
+        let pairs: Vec<(u32, u64)> = targets
+            .iter()
+            .flat_map(|target| DOWN_S.into_iter().map(move |down_s| (*target, down_s)))
+            .collect();
         let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let work = || {
             while let Some((target, down_s)) = pairs.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -73,12 +78,14 @@ pub fn recommend(search: Search<'_>, progress: &(dyn Fn(u64, u64) + Sync)) -> Re
             }
         };
         std::thread::scope(|scope| {
-            let threads = std::thread::available_parallelism().map_or(1, usize::from).min(pairs.len());
+            let threads =
+                std::thread::available_parallelism().map_or(1, usize::from).min(pairs.len());
             (0..threads).for_each(|_| drop(scope.spawn(work)));
         });
     }
     let tried = board.tried.load(Ordering::Relaxed) as u64;
-    let best = calmest(board.good.into_inner().unwrap_or_else(PoisonError::into_inner)).map(|best| with_room(best, most));
+    let best = calmest(board.good.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .map(|best| with_room(best, most));
     Recommendation { present: now, best, fixed, tried }
 }
 
@@ -100,23 +107,26 @@ fn fewest_fixed(search: Search<'_>) -> Outcome {
 
 fn targets(setup: &FleetSetup, present: &Spec) -> Vec<u32> {
     let usable = usable_percent(setup, present);
-    let percents = PERCENTS.map(|step| step * PERCENT_STEP).filter(|percent| f64::from(*percent) <= usable);
+    let percents =
+        PERCENTS.map(|step| step * PERCENT_STEP).filter(|percent| f64::from(*percent) <= usable);
     let known = present.metrics.iter().find(|metric| !matches!(metric, Metric::Other { .. }));
     match known {
-        Some(Metric::CpuUsage { .. }) => {
-            percents.map(|percent| (setup.request_cores * f64::from(percent) * 10.0) as u32).collect()
-        }
+        Some(Metric::CpuUsage { .. }) => percents
+            .map(|percent| (setup.request_cores * f64::from(percent) * 10.0) as u32)
+            .collect(),
         Some(Metric::Lag { .. }) => LAGS.to_vec(),
         _ => percents.collect(),
     }
 }
 
-/// A quarter more than was ever wanted, so that a somewhat higher load does not stand before a closed door.
+/// A quarter more than was ever wanted, so that a somewhat higher load does not stand before a
+/// closed door.
 fn with_room(mut best: Outcome, most: u32) -> Outcome {
     if best.candidate.max < most {
         return best;
     }
-    best.candidate.max = (best.peak_pods + best.peak_pods.div_ceil(4)).max(best.candidate.min + 1).min(most);
+    best.candidate.max =
+        (best.peak_pods + best.peak_pods.div_ceil(4)).max(best.candidate.min + 1).min(most);
     best
 }
 
@@ -127,7 +137,8 @@ impl Board<'_> {
         let hours = setup.minutes / 60.0;
         for min in 1..=fixed {
             let good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
-            let dear = good.iter().any(|outcome| f64::from(min) * hours > AS_GOOD * outcome.pod_hours);
+            let dear =
+                good.iter().any(|outcome| f64::from(min) * hours > AS_GOOD * outcome.pod_hours);
             drop(good);
             if dear {
                 return;
@@ -148,7 +159,8 @@ impl Board<'_> {
     }
 }
 
-/// The choice among those that meet the goal; the order in which the threads found them decides nothing.
+/// The choice among those that meet the goal; the order in which the threads found them decides
+/// nothing.
 fn calmest(good: Vec<Outcome>) -> Option<Outcome> {
     let cheapest = good.iter().map(|outcome| outcome.pod_hours).reduce(f64::min)?;
     let key = |outcome: &Outcome| {

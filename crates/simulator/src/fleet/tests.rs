@@ -36,7 +36,10 @@ fn spec(min: u32, max: u32, percent: u32) -> Spec {
 #[test]
 fn an_idle_unit_answers_in_its_service_time_and_stays_small() {
     let run = simulate_fleet(&setup("constant:fps=1"), &spec(1, 10, 60));
-    assert_eq!((run.report.latency_ms.p50, run.report.unfinished, run.report.peak_pods), (100.0, 0, 1));
+    assert_eq!(
+        (run.report.latency_ms.p50, run.report.unfinished, run.report.peak_pods),
+        (100.0, 0, 1)
+    );
     // one pod for 20 minutes
     assert!((run.report.pod_hours - 1.0 / 3.0).abs() < 1e-9);
     assert!(run.report.frames.abs_diff(1200) < 140, "{}", run.report.frames);
@@ -48,7 +51,8 @@ fn an_idle_unit_answers_in_its_service_time_and_stays_small() {
 
 #[test]
 fn it_settles_where_the_load_over_the_target_says() {
-    // 20 frames/s × 100 ms keep 2 cores busy: at 50 % that takes 4 pods, and within the tolerance no more than 5
+    // 20 frames/s × 100 ms keep 2 cores busy: at 50 % that takes 4 pods, and within the tolerance
+    // no more than 5
     let run = simulate_fleet(&setup("constant:fps=20"), &spec(1, 12, 50));
     let last = run.rows.last().unwrap();
     assert!((4..=5).contains(&last.wanted) && last.ready == last.wanted, "{last:?}");
@@ -57,8 +61,9 @@ fn it_settles_where_the_load_over_the_target_says() {
 
 #[test]
 fn a_target_that_busy_threads_cannot_exceed_by_the_tolerance_never_scales() {
-    let (overloaded, look) =
-        (setup("constant:fps=20"), |setup: &FleetSetup, percent| simulate_fleet(setup, &spec(1, 12, percent)));
+    let (overloaded, look) = (setup("constant:fps=20"), |setup: &FleetSetup, percent| {
+        simulate_fleet(setup, &spec(1, 12, percent))
+    });
     assert_eq!(saturation_percent(&overloaded), 100.0);
     let usable = usable_percent(&overloaded, &spec(1, 12, 50));
     assert!((usable - 98.0 / 1.1).abs() < 1e-9);
@@ -71,18 +76,27 @@ fn a_target_that_busy_threads_cannot_exceed_by_the_tolerance_never_scales() {
 
 #[test]
 fn pods_are_ready_after_their_start_and_measured_after_that() {
-    let slow = FleetSetup { pending_s: 10.0, start_s: 25.0, ..setup("step:from_fps=1,to_fps=18,at_s=300") };
+    let slow = FleetSetup {
+        pending_s: 10.0,
+        start_s: 25.0,
+        ..setup("step:from_fps=1,to_fps=18,at_s=300")
+    };
     let run = simulate_fleet(&slow, &spec(1, 12, 50));
     let first = run.rows.iter().find(|row| row.wanted > 1).unwrap();
     assert!(first.at_s >= 315.0 && first.at_s <= 330.0, "{first:?}");
     let ready_at = run.rows.iter().find(|row| row.ready > 1).unwrap().at_s;
-    assert_eq!(ready_at - first.at_s, 45.0, "35 s after the look, seen at the third look from there");
+    assert_eq!(
+        ready_at - first.at_s,
+        45.0,
+        "35 s after the look, seen at the third look from there"
+    );
 }
 
 #[test]
 fn members_beyond_the_partitions_are_idle_and_help_nobody() {
     let narrow = FleetSetup { partitions: Some(2), ..setup("constant:fps=30") };
-    let (two, six) = (simulate_fleet(&narrow, &spec(2, 2, 50)), simulate_fleet(&narrow, &spec(6, 6, 50)));
+    let (two, six) =
+        (simulate_fleet(&narrow, &spec(2, 2, 50)), simulate_fleet(&narrow, &spec(6, 6, 50)));
     assert!(six.rows.iter().all(|row| row.consuming == 2 && row.ready == 6));
     assert_eq!(two.latencies_ms, six.latencies_ms);
     assert!((six.report.idle_pod_hours - 4.0 / 3.0).abs() < 1e-9);
@@ -119,7 +133,10 @@ fn a_limit_below_what_the_threads_want_makes_frames_slower() {
 #[test]
 fn who_is_taken_away_finishes_what_it_has_begun() {
     let step = FleetSetup { start_s: 1.0, ..setup("step:from_fps=40,to_fps=1,at_s=300") };
-    let quick = Behavior { down: Rules { stabilisation: Duration::ZERO, ..Rules::down() }, ..Behavior::default() };
+    let quick = Behavior {
+        down: Rules { stabilisation: Duration::ZERO, ..Rules::down() },
+        ..Behavior::default()
+    };
     let run = simulate_fleet(&step, &Spec { behavior: Some(quick), ..spec(1, 12, 50) });
     assert!(run.report.downs > 0 && run.rows.last().unwrap().ready == 1, "{:?}", run.report);
     assert_eq!(run.report.unfinished, 0);
@@ -128,7 +145,12 @@ fn who_is_taken_away_finishes_what_it_has_begun() {
 #[test]
 fn a_long_rebalance_is_felt() {
     let busy = FleetSetup { service_sigma: 0.2, ..setup("burst") };
-    let p99 = |rebalance_s| simulate_fleet(&FleetSetup { rebalance_s, ..busy.clone() }, &spec(2, 12, 50)).report.latency_ms.p99;
+    let p99 = |rebalance_s| {
+        simulate_fleet(&FleetSetup { rebalance_s, ..busy.clone() }, &spec(2, 12, 50))
+            .report
+            .latency_ms
+            .p99
+    };
     assert!(p99(20.0) > p99(0.0) + 1000.0, "{} and {}", p99(20.0), p99(0.0));
 }
 
@@ -136,7 +158,10 @@ fn a_long_rebalance_is_felt() {
 fn lag_scales_a_pod_for_each_so_many_messages_and_no_more_than_partitions() {
     let lag = |per_replica| Spec { metrics: vec![Metric::Lag { per_replica }], ..spec(1, 50, 50) };
     let run = simulate_fleet(&setup("constant:fps=200"), &lag(10));
-    assert_eq!(run.report.peak_pods, 12, "KEDA counts no more lag than all partitions could have members for");
+    assert_eq!(
+        run.report.peak_pods, 12,
+        "KEDA counts no more lag than all partitions could have members for"
+    );
     let wide = FleetSetup { partitions: Some(50), ..setup("constant:fps=40") };
     let calm = simulate_fleet(&wide, &lag(10));
     assert!(calm.report.peak_pods > 4 && calm.report.unfinished == 0, "{:?}", calm.report);
@@ -144,12 +169,21 @@ fn lag_scales_a_pod_for_each_so_many_messages_and_no_more_than_partitions() {
 
 #[test]
 fn the_recommendation_meets_the_goal_for_less_than_pods_that_are_always_there() {
-    let day = FleetSetup { service_sigma: 0.2, minutes: 40.0, ..setup("diurnal:low_fps=1,high_fps=40,period_s=2400") };
+    let day = FleetSetup {
+        service_sigma: 0.2,
+        minutes: 40.0,
+        ..setup("diurnal:low_fps=1,high_fps=40,period_s=2400")
+    };
     let (present, goal) = (spec(1, 12, 85), "600ms@99%".parse().unwrap());
     let found = recommend(Search { setup: &day, present: &present, goal, most: 12 }, &|_, _| {});
     let best = found.best.unwrap();
     assert!(best.meets && best.share >= 0.99 && found.fixed.meets && found.tried > 10, "{best:?}");
-    assert!(best.pod_hours < 0.9 * found.fixed.pod_hours, "{} and {}", best.pod_hours, found.fixed.pod_hours);
+    assert!(
+        best.pod_hours < 0.9 * found.fixed.pod_hours,
+        "{} and {}",
+        best.pod_hours,
+        found.fixed.pod_hours
+    );
     assert!(!found.present.meets, "{:?}", found.present);
     assert!(best.candidate.max >= best.candidate.min && best.candidate.max <= 12);
     // it does so when it is simulated by itself
@@ -163,7 +197,11 @@ fn under_short_bursts_the_recommendation_costs_no_more_than_pods_that_are_always
     let (present, goal) = (spec(1, 4, 75), "2s@95%".parse().unwrap());
     let found = recommend(Search { setup: &bursts, present: &present, goal, most: 12 }, &|_, _| {});
     let best = found.best.unwrap();
-    assert!(best.meets && best.pod_hours <= 1.05 * found.fixed.pod_hours, "{best:?} and {:?}", found.fixed);
+    assert!(
+        best.meets && best.pod_hours <= 1.05 * found.fixed.pod_hours,
+        "{best:?} and {:?}",
+        found.fixed
+    );
 }
 
 #[test]
@@ -171,7 +209,10 @@ fn a_goal_below_the_service_time_cannot_be_met() {
     let (present, goal) = (spec(1, 4, 60), "50ms@99%".parse().unwrap());
     let quick = FleetSetup { minutes: 3.0, ..setup("constant:fps=5") };
     let found = recommend(Search { setup: &quick, present: &present, goal, most: 4 }, &|_, _| {});
-    assert_eq!((found.best, found.fixed.meets, found.fixed.candidate.min, found.tried), (None, false, 4, 0));
+    assert_eq!(
+        (found.best, found.fixed.meets, found.fixed.candidate.min, found.tried),
+        (None, false, 4, 0)
+    );
 }
 
 proptest! {

@@ -51,7 +51,8 @@ struct World<'a> {
     tally: Tally,
 }
 
-/// Runs the pods of `setup` under an autoscaler with this specification, from its minimum on. The same arguments give the same run.
+/// Runs the pods of `setup` under an autoscaler with this specification, from its minimum on. The
+/// same arguments give the same run.
 #[must_use]
 pub fn simulate_fleet(setup: &FleetSetup, spec: &Spec) -> FleetRun {
     let mut world = World::new(setup, spec);
@@ -64,7 +65,10 @@ impl<'a> World<'a> {
     fn new(setup: &'a FleetSetup, spec: &Spec) -> Self {
         let arrivals = setup.load.arrivals(setup.seed, setup.minutes);
         let mut times = Random::new(setup.seed, "service");
-        let mut draw = || times.log_normal(setup.service_ms * 1000.0, setup.service_sigma).round().max(1.0) as Micros;
+        let mut draw = || {
+            times.log_normal(setup.service_ms * 1000.0, setup.service_sigma).round().max(1.0)
+                as Micros
+        };
         let service = arrivals.iter().map(|_| draw()).collect();
         let wanted = spec.min.max(1);
         Self {
@@ -114,7 +118,9 @@ impl<'a> World<'a> {
             let next_event = self.events.peek().map(|Reverse((time, ..))| *time);
             let next_frame = self.arrivals.get(self.arrived).copied();
             match (next_frame, next_event) {
-                (Some(frame), event) if event.is_none_or(|event| frame <= event) => self.arrives(frame),
+                (Some(frame), event) if event.is_none_or(|event| frame <= event) => {
+                    self.arrives(frame)
+                }
                 (_, Some(time)) => {
                     let over = self.finished == self.arrivals.len() && time > self.end;
                     if over || time > self.end + PATIENCE {
@@ -179,12 +185,17 @@ impl<'a> World<'a> {
     fn arrives(&mut self, now: Micros) {
         let owner = self.partitions.push(self.arrived);
         self.arrived += 1;
-        let free = |pod: &&usize| self.pods[**pod].is_member() && self.pods[**pod].busy < self.setup.workers;
+        let free = |pod: &&usize| {
+            self.pods[**pod].is_member() && self.pods[**pod].busy < self.setup.workers
+        };
         let taker = match owner {
             Some(owner) => Some(owner),
-            None if self.partitions.is_shared() => {
-                self.alive.iter().filter(free).min_by_key(|pod| (self.pods[**pod].busy, **pod)).copied()
-            }
+            None if self.partitions.is_shared() => self
+                .alive
+                .iter()
+                .filter(free)
+                .min_by_key(|pod| (self.pods[**pod].busy, **pod))
+                .copied(),
             None => None,
         };
         if let Some(pod) = taker {
@@ -197,7 +208,10 @@ impl<'a> World<'a> {
             let Some(frame) = self.partitions.take(pod) else { return };
             self.pods[pod].begins(now, self.setup);
             let slowed = self.pods[pod].slowed(self.setup);
-            self.at(now + (self.service[frame] as f64 * slowed) as Micros, Event::Finished { pod, frame });
+            self.at(
+                now + (self.service[frame] as f64 * slowed) as Micros,
+                Event::Finished { pod, frame },
+            );
         }
     }
 
@@ -226,13 +240,16 @@ impl<'a> World<'a> {
         (self.arrived - self.finished) as u64
     }
 
-    /// Messages as KEDA's kafka trigger counts them: no more than all partitions could have members for.
+    /// Messages as KEDA's kafka trigger counts them: no more than all partitions could have members
+    /// for.
     fn counted_lag(&self) -> u64 {
         let threshold = self.controller.spec().metrics.iter().find_map(|metric| match metric {
             Metric::Lag { per_replica } => Some(*per_replica),
             _ => None,
         });
-        let most = threshold.zip(self.setup.partitions).map(|(threshold, partitions)| threshold * u64::from(partitions));
+        let most = threshold
+            .zip(self.setup.partitions)
+            .map(|(threshold, partitions)| threshold * u64::from(partitions));
         most.map_or(self.lag(), |most| self.lag().min(most))
     }
 
@@ -249,11 +266,18 @@ impl<'a> World<'a> {
         });
         self.scale(verdict.desired, now);
         if now <= self.end {
-            let ready = self.alive.iter().filter(|pod| self.pods[**pod].stage == Stage::Ready).count() as u32;
-            let consuming = if self.partitions.is_shared() { ready } else { self.partitions.consuming() as u32 };
+            let ready =
+                self.alive.iter().filter(|pod| self.pods[**pod].stage == Stage::Ready).count()
+                    as u32;
+            let consuming = if self.partitions.is_shared() {
+                ready
+            } else {
+                self.partitions.consuming() as u32
+            };
             let row = FleetRow {
                 at_s: now as f64 / SECOND,
-                load_fps: (self.arrived - self.arrived_at_look) as f64 / hpa::SYNC_PERIOD.as_secs_f64(),
+                load_fps: (self.arrived - self.arrived_at_look) as f64
+                    / hpa::SYNC_PERIOD.as_secs_f64(),
                 wanted: self.wanted,
                 ready,
                 consuming,
@@ -276,7 +300,8 @@ impl<'a> World<'a> {
             self.alive.push(pod);
             self.after(now, self.setup.pending_s, Event::Runs(pod));
         }
-        let mut spared: Vec<usize> = self.alive.iter().copied().filter(|pod| self.pods[*pod].is_wanted()).collect();
+        let mut spared: Vec<usize> =
+            self.alive.iter().copied().filter(|pod| self.pods[*pod].is_wanted()).collect();
         spared.sort_by_key(|pod| (self.pods[*pod].spared_for(), Reverse(*pod)));
         for pod in spared.into_iter().take(self.wanted.saturating_sub(desired) as usize) {
             if self.pods[pod].stage == Stage::Ready {
@@ -290,7 +315,9 @@ impl<'a> World<'a> {
     }
 
     fn close(self) -> FleetRun {
-        let lived = |pod: &Pod| (pod.ended.unwrap_or(self.end).min(self.end).saturating_sub(pod.made)) as f64;
+        let lived = |pod: &Pod| {
+            (pod.ended.unwrap_or(self.end).min(self.end).saturating_sub(pod.made)) as f64
+        };
         let pod_hours = self.pods.iter().map(lived).sum::<f64>() / SECOND / 3600.0;
         self.tally.run(self.arrivals, self.latencies_ms, pod_hours)
     }

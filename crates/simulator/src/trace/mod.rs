@@ -31,7 +31,11 @@ impl Trace {
     ///
     /// # Errors
     /// When a line cannot be read, or the trace never carries anything.
-    pub fn parse(name: impl Into<String>, text: &str, format: &TraceFormat) -> Result<Self, TraceError> {
+    pub fn parse(
+        name: impl Into<String>,
+        text: &str,
+        format: &TraceFormat,
+    ) -> Result<Self, TraceError> {
         Ok(Self { name: name.into(), shape: parse::parse(text, format)? })
     }
 
@@ -71,11 +75,13 @@ impl Trace {
         if to <= from {
             return 0.0;
         }
-        let bytes = self.between(from, to) * if matches!(self.shape, Shape::Rates(_)) { 1.0 } else { PACKET_BYTES as f64 };
+        let bytes = self.between(from, to)
+            * if matches!(self.shape, Shape::Rates(_)) { 1.0 } else { PACKET_BYTES as f64 };
         bytes * 8.0 / (to - from) as f64
     }
 
-    /// How much so many bytes are in the trace's own unit: packets, of which the last one may not be full, or bytes.
+    /// How much so many bytes are in the trace's own unit: packets, of which the last one may not
+    /// be full, or bytes.
     pub(crate) fn units(&self, bytes: u64) -> f64 {
         match self.shape {
             Shape::Opportunities(_) => bytes.div_ceil(PACKET_BYTES) as f64,
@@ -91,7 +97,8 @@ impl Trace {
         }
     }
 
-    /// When so many units have been sent, if the first of them waits from `start` on. Never earlier for a later `start`.
+    /// When so many units have been sent, if the first of them waits from `start` on. Never earlier
+    /// for a later `start`.
     pub(crate) fn finish(&self, start: Micros, units: f64) -> Micros {
         match &self.shape {
             Shape::Opportunities(shape) => shape.finish(start, units as u64),

@@ -12,13 +12,16 @@ pub(super) struct Opportunities {
 }
 
 impl Opportunities {
-    /// From sorted milliseconds. Those within one millisecond are spread evenly over it, so that no two are at the same moment; the
-    /// trace ends with the millisecond of the last one. `None` when there is none.
+    /// From sorted milliseconds. Those within one millisecond are spread evenly over it, so that no
+    /// two are at the same moment; the trace ends with the millisecond of the last one. `None`
+    /// when there is none.
     pub(super) fn new(milliseconds: &[u64]) -> Option<Self> {
         let last = *milliseconds.last()?;
         let at = milliseconds
             .chunk_by(|a, b| a == b)
-            .flat_map(|same| (0..same.len() as u64).map(|i| same[0] * 1000 + i * 1000 / same.len() as u64))
+            .flat_map(|same| {
+                (0..same.len() as u64).map(|i| same[0] * 1000 + i * 1000 / same.len() as u64)
+            })
             .collect();
         Some(Self { at, period: (last + 1) * 1000 })
     }

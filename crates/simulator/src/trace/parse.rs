@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TraceFormat {
-    /// A line for each opportunity to send a packet of 1500 bytes: its time in whole milliseconds from the start (mahimahi's format).
+    /// A line for each opportunity to send a packet of 1500 bytes: its time in whole milliseconds
+    /// from the start (mahimahi's format).
     Mahimahi,
     /// A line for each second: the speed in Mbit/s.
     MbitPerSecond,
@@ -33,8 +34,8 @@ impl Default for Columns {
 }
 
 impl TraceFormat {
-    /// By a file's name: `.up`, `.down` and `.mahi` are mahimahi's, `.csv` has columns of the default names, all others have a speed
-    /// a second.
+    /// By a file's name: `.up`, `.down` and `.mahi` are mahimahi's, `.csv` has columns of the
+    /// default names, all others have a speed a second.
     #[must_use]
     pub fn of(file_name: &str) -> Self {
         match file_name.rsplit_once('.').map_or("", |(_, extension)| extension) {
@@ -63,14 +64,18 @@ pub enum TraceError {
 
 /// Lines with their numbers from 1 on; empty ones and those that begin with `#` are left out.
 fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().map(|(i, line)| (i + 1, line.trim())).filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+    text.lines()
+        .enumerate()
+        .map(|(i, line)| (i + 1, line.trim()))
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
 }
 
 pub(super) fn parse(text: &str, format: &TraceFormat) -> Result<Shape, TraceError> {
     let shape = match format {
         TraceFormat::Mahimahi => Opportunities::new(&milliseconds(text)?).map(Shape::Opportunities),
         TraceFormat::MbitPerSecond => {
-            let speeds = lines(text).map(|(line, text)| speed(line, text)).collect::<Result<Vec<_>, _>>()?;
+            let speeds =
+                lines(text).map(|(line, text)| speed(line, text)).collect::<Result<Vec<_>, _>>()?;
             let end = speeds.len() as Micros * 1_000_000;
             Rates::new((0..).step_by(1_000_000).zip(speeds).collect(), end).map(Shape::Rates)
         }
@@ -83,7 +88,9 @@ fn milliseconds(text: &str) -> Result<Vec<u64>, TraceError> {
     let mut times: Vec<u64> = Vec::new();
     for (line, text) in lines(text) {
         let wrong = |problem| TraceError::Line { line, problem };
-        let time = text.parse().map_err(|_| wrong(format!("'{text}' is not a whole number of milliseconds")))?;
+        let time = text
+            .parse()
+            .map_err(|_| wrong(format!("'{text}' is not a whole number of milliseconds")))?;
         // a year: far beyond any trace, and far from where microseconds overflow
         if time > 31_536_000_000 {
             return Err(wrong(format!("{time} ms is more than a year")));
@@ -99,17 +106,25 @@ fn milliseconds(text: &str) -> Result<Vec<u64>, TraceError> {
 fn speed(line: usize, text: &str) -> Result<f64, TraceError> {
     match text.parse::<f64>() {
         Ok(mbit_s) if (0.0..=1e6).contains(&mbit_s) => Ok(mbit_s),
-        _ => Err(TraceError::Line { line, problem: format!("'{text}' is not a speed in Mbit/s from 0 to 1,000,000") }),
+        _ => Err(TraceError::Line {
+            line,
+            problem: format!("'{text}' is not a speed in Mbit/s from 0 to 1,000,000"),
+        }),
     }
 }
 
 fn csv(text: &str, columns: &Columns) -> Result<Option<Rates>, TraceError> {
     let mut rows = lines(text);
-    let cells = |text: &str| -> Vec<String> { text.split(',').map(|cell| cell.trim().trim_matches('"').to_owned()).collect() };
+    let cells = |text: &str| -> Vec<String> {
+        text.split(',').map(|cell| cell.trim().trim_matches('"').to_owned()).collect()
+    };
     let Some((line, header)) = rows.next() else { return Ok(None) };
     let header = cells(header);
     let position = |name: &str| {
-        let missing = || TraceError::Line { line, problem: format!("there is no column '{name}' among {}", header.join(", ")) };
+        let missing = || TraceError::Line {
+            line,
+            problem: format!("there is no column '{name}' among {}", header.join(", ")),
+        };
         header.iter().position(|cell| cell == name).ok_or_else(missing)
     };
     let (time_column, speed_column) = (position(&columns.time_s)?, position(&columns.mbit_s)?);
@@ -118,7 +133,9 @@ fn csv(text: &str, columns: &Columns) -> Result<Option<Rates>, TraceError> {
         let row = cells(row);
         let wrong = |problem| TraceError::Line { line, problem };
         let cell = |column: usize| {
-            row.get(column).ok_or_else(|| wrong(format!("it has {} columns, the header {}", row.len(), header.len())))
+            row.get(column).ok_or_else(|| {
+                wrong(format!("it has {} columns, the header {}", row.len(), header.len()))
+            })
         };
         let (time, mbit_s) = (cell(time_column)?, speed(line, cell(speed_column)?)?);
         let seconds = time.parse().ok().filter(|seconds: &f64| seconds.abs() <= 1e11);

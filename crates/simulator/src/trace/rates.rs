@@ -15,8 +15,8 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// From steps (where each begins in microseconds, the first at 0, each later than the one before; Mbit/s) and where the last one ends.
-    /// `None` when nothing is ever carried.
+    /// From steps (where each begins in microseconds, the first at 0, each later than the one
+    /// before; Mbit/s) and where the last one ends. `None` when nothing is ever carried.
     pub(super) fn new(steps: Vec<(Micros, f64)>, period: Micros) -> Option<Self> {
         let starts: Vec<Micros> = steps.iter().map(|(start, _)| *start).collect();
         // 1 Mbit/s is 125,000 bytes a second
@@ -58,14 +58,17 @@ impl Rates {
         let mut periods = (target / self.whole()).floor();
         let mut rest = target - periods * self.whole();
         if rest <= 0.0 {
-            // it is finished with the last byte of the period before, not with the first of this one
+            // it is finished with the last byte of the period before, not with the first of this
+            // one
             periods -= 1.0;
             rest = self.whole();
         }
         // the step in which the last byte leaves: the first one by whose end enough was sent
         let step = self.sent[1..].partition_point(|sent| *sent < rest).min(self.starts.len() - 1);
         let into = (rest - self.sent[step]) / self.speeds[step];
-        let finish = (start / self.period + periods as u64) * self.period + self.starts[step] + into.ceil() as Micros;
+        let finish = (start / self.period + periods as u64) * self.period
+            + self.starts[step]
+            + into.ceil() as Micros;
         finish.max(start)
     }
 }

@@ -13,17 +13,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Out of file descriptors: some connection has to end first. Each failure in a row doubles the pause, up to the longest.
+/// Out of file descriptors: some connection has to end first. Each failure in a row doubles the
+/// pause, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// How long a connection that was told to make room may take to close, and how soon it is looked again when none idles.
+/// How long a connection that was told to make room may take to close, and how soon it is looked
+/// again when none idles.
 const CLOSING: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How often the log says that connections cannot be accepted.
 const SAY_EVERY: Duration = Duration::from_secs(30);
 
-/// How much the kernel holds of an answer beyond what is on its way: the less, the sooner it is seen that a client takes none, and
-/// the less memory such clients hold. What is on its way is not bounded by it, so fast clients are as fast as before.
+/// How much the kernel holds of an answer beyond what is on its way: the less, the sooner it is
+/// seen that a client takes none, and the less memory such clients hold. What is on its way is not
+/// bounded by it, so fast clients are as fast as before.
 const UNSENT_BYTES: u32 = 32 * 1024;
 
 /// How many refused clients are told why at a time, and for how long; others are just closed.
@@ -56,14 +59,29 @@ pub(super) struct Held {
 }
 
 impl Door {
-    pub(super) fn new(listener: TcpListener, bounds: Arc<HttpBounds>, idle_ones: IdleOnes, counts: HttpCounts) -> Self {
+    pub(super) fn new(
+        listener: TcpListener,
+        bounds: Arc<HttpBounds>,
+        idle_ones: IdleOnes,
+        counts: HttpCounts,
+    ) -> Self {
         let places = Arc::new(Semaphore::new(bounds.max_connections));
         let telling = Arc::new(Semaphore::new(TOLD));
-        Self { listener, bounds, idle_ones, counts, places, peers: Peers::default(), telling, troubles: Troubles::default() }
+        Self {
+            listener,
+            bounds,
+            idle_ones,
+            counts,
+            places,
+            peers: Peers::default(),
+            telling,
+            troubles: Troubles::default(),
+        }
     }
 
-    /// The next connection once there is a place for it: when there is none, the connection that has idled longest makes room, and
-    /// without any further ones wait in the socket's backlog. `None` never comes while the door stands.
+    /// The next connection once there is a place for it: when there is none, the connection that
+    /// has idled longest makes room, and without any further ones wait in the socket's backlog.
+    /// `None` never comes while the door stands.
     pub(super) async fn next(&mut self) -> Option<Guest> {
         loop {
             let (stream, from) = self.accept().await;
@@ -87,7 +105,9 @@ impl Door {
             }
             // one that has just come, or just been served, idles only a moment later
             let patience = if self.idle_ones.displace_longest() { CLOSING } else { LOOK_AGAIN };
-            if let Ok(place) = tokio::time::timeout(patience, self.places.clone().acquire_owned()).await {
+            if let Ok(place) =
+                tokio::time::timeout(patience, self.places.clone().acquire_owned()).await
+            {
                 return place.ok();
             }
         }
@@ -149,7 +169,8 @@ async fn tell(mut stream: TcpStream, answer: &str) -> io::Result<()> {
 fn prepare(stream: &TcpStream, bounds: &HttpBounds) {
     let socket = SockRef::from(stream);
     // answers are small and complete: waiting for more to send only delays them
-    let outcome = stream.set_nodelay(true).and_then(|()| socket.set_tcp_notsent_lowat(UNSENT_BYTES));
+    let outcome =
+        stream.set_nodelay(true).and_then(|()| socket.set_tcp_notsent_lowat(UNSENT_BYTES));
     // sees also what lies in the kernel's buffers alone, such as the comments of a silent stream
     let outcome = outcome.and_then(|()| socket.set_tcp_user_timeout(Some(bounds.write_timeout)));
     if let Err(error) = outcome {
@@ -194,7 +215,8 @@ mod tests {
     fn failures_in_a_row_wait_longer_and_are_said_once_in_a_while() {
         let mut troubles = Troubles::default();
         let full = || io::Error::from_raw_os_error(24); // EMFILE
-        let pauses: Vec<u128> = (0..7).map(|_| troubles.after(&full()).unwrap().as_millis()).collect();
+        let pauses: Vec<u128> =
+            (0..7).map(|_| troubles.after(&full()).unwrap().as_millis()).collect();
         assert_eq!(pauses, [50, 100, 200, 400, 800, 1000, 1000]);
         assert_eq!(troubles.unsaid, 6, "the first was said");
         troubles.over();
@@ -202,7 +224,8 @@ mod tests {
         assert_eq!(troubles.after(&ErrorKind::ConnectionAborted.into()), None);
     }
 
-    /// A connection that is busy when a further one comes, or is too new to have been seen idling, makes room when it idles.
+    /// A connection that is busy when a further one comes, or is too new to have been seen idling,
+    /// makes room when it idles.
     #[tokio::test]
     async fn a_place_is_made_by_one_that_idles_only_later() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -219,7 +242,10 @@ mod tests {
         });
         let ones = IdleOnes::default();
         let mut door = Door::new(listener, bounds, ones.clone(), HttpCounts::default());
-        let (_one, _other) = (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
+        let (_one, _other) = (
+            TcpStream::connect(address).await.unwrap(),
+            TcpStream::connect(address).await.unwrap(),
+        );
         let first = door.next().await.unwrap();
         tokio::spawn(async move {
             tokio::time::sleep(5 * LOOK_AGAIN).await;

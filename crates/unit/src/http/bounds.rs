@@ -6,9 +6,11 @@ use std::time::Duration;
 /// The bounds of one server.
 #[derive(Clone, Debug)]
 pub struct HttpBounds {
-    /// How many connections may be open. For a further one the connection that has idled longest is closed; when none idles, it waits.
+    /// How many connections may be open. For a further one the connection that has idled longest
+    /// is closed; when none idles, it waits.
     pub max_connections: usize,
-    /// How many of them may come from one address (IPv6: from one network of 64 bits); further ones get 429.
+    /// How many of them may come from one address (IPv6: from one network of 64 bits); further
+    /// ones get 429.
     pub max_per_peer: usize,
     /// Whose addresses stand for many clients, and are not bounded.
     pub proxies: Networks,
@@ -23,8 +25,8 @@ pub struct HttpBounds {
 }
 
 impl HttpBounds {
-    /// Just above the 60 s after which common load balancers drop idle connections, so that these never send a request into a
-    /// connection that we are closing.
+    /// Just above the 60 s after which common load balancers drop idle connections, so that these
+    /// never send a request into a connection that we are closing.
     pub const IDLE_TIMEOUT: Duration = Duration::from_secs(65);
     /// A head is one packet or two: a client on the worst of networks has sent it again by then.
     pub const HEAD_TIMEOUT: Duration = Duration::from_secs(20);

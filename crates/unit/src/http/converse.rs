@@ -16,10 +16,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-/// Read buffer per connection, and with it the largest head; hyper's own limit of 400 KiB is more than any client of ours needs.
+/// Read buffer per connection, and with it the largest head; hyper's own limit of 400 KiB is more
+/// than any client of ours needs.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// After a refusal the rest of a body is read and dropped, so that the client gets to reading the answer: at most so much …
+/// After a refusal the rest of a body is read and dropped, so that the client gets to reading the
+/// answer: at most so much …
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 /// … and for at most so long.
 const LINGER_TIME: Duration = Duration::from_secs(5);
@@ -44,7 +46,9 @@ impl Host {
             let (work, answer) = (phase.begin(), router.call(request));
             Box::pin(async move { answer.await.map(|response| until_sent(response, work)) })
         });
-        let mut connection = http1::Builder::new().max_buf_size(BUFFER_BYTES).serve_connection(TokioIo::new(patient), service);
+        let mut connection = http1::Builder::new()
+            .max_buf_size(BUFFER_BYTES)
+            .serve_connection(TokioIo::new(patient), service);
         let mut told = false;
         let outcome = loop {
             tokio::select! {
@@ -62,14 +66,16 @@ impl Host {
             tracing::debug!(%error, "connection ended");
         }
         if let Some(stream) = stream.filter(|_| is_answered) {
-            // at shutdown nobody lingers: idle clients would hold it up, for they close only when they next look
+            // at shutdown nobody lingers: idle clients would hold it up, for they close only when
+            // they next look
             let _ = shutdown.run_until_cancelled(linger(stream)).await;
         }
     }
 }
 
-/// Ends our side, then reads what the client still sends. Closing with bytes unread would make the kernel send a reset, which
-/// lets the client lose the answer that it has not read yet (RFC 9112, section 9.6).
+/// Ends our side, then reads what the client still sends. Closing with bytes unread would make the
+/// kernel send a reset, which lets the client lose the answer that it has not read yet (RFC 9112,
+/// section 9.6).
 async fn linger(mut stream: TcpStream) {
     let drain = async {
         stream.shutdown().await?;

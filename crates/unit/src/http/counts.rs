@@ -45,7 +45,8 @@ impl HttpCounts {
         to.register(&format!("{prefix}_connections_closed"), closed, self.closed.clone());
         let refused = "Connections refused because their address has too many";
         to.register(&format!("{prefix}_connections_refused"), refused, self.refused.clone());
-        let errors = "Connections that could not be accepted, e.g. because no more files may be open";
+        let errors =
+            "Connections that could not be accepted, e.g. because no more files may be open";
         to.register(&format!("{prefix}_accept_errors"), errors, self.accept_errors.clone());
     }
 

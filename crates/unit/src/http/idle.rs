@@ -1,4 +1,5 @@
-//! Which connections idle, the longest first: when all places are taken, the one that has idled longest makes room.
+//! Which connections idle, the longest first: when all places are taken, the one that has idled
+//! longest makes room.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -62,7 +63,11 @@ mod tests {
         drop(first);
         let (_third, third_token) = ones.begin();
         assert!(ones.displace_longest());
-        assert!(!first_token.is_cancelled() && second_token.is_cancelled() && !third_token.is_cancelled());
+        assert!(
+            !first_token.is_cancelled()
+                && second_token.is_cancelled()
+                && !third_token.is_cancelled()
+        );
         assert!(ones.displace_longest());
         assert!(third_token.is_cancelled());
         assert!(!ones.displace_longest());

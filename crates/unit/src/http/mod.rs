@@ -1,10 +1,12 @@
 //! Serves HTTP/1.1 on a listener, with bounds against slow and ill-mannered clients.
 //!
-//! `axum::serve` has neither a limit on connections nor one on the time that a client may take, and closes a connection hard when it
-//! has refused a body unread, so that many clients never see why. Hence this loop over hyper.
+//! `axum::serve` has neither a limit on connections nor one on the time that a client may take, and
+//! closes a connection hard when it has refused a body unread, so that many clients never see why.
+//! Hence this loop over hyper.
 //!
-//! What a client may hold is bounded at every step: `accept` (connections in all, and of one address in `peers`), the head and the
-//! pause between requests (`phase`), and the answer (`patient`: one that is not taken ends the connection).
+//! What a client may hold is bounded at every step: `accept` (connections in all, and of one
+//! address in `peers`), the head and the pause between requests (`phase`), and the answer
+//! (`patient`: one that is not taken ends the connection).
 
 mod accept;
 mod bounds;
@@ -29,17 +31,30 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Serves until `shutdown`, then lets open requests finish within the bounds' drain time.
-pub async fn serve(listener: TcpListener, router: Router, bounds: HttpBounds, counts: HttpCounts, shutdown: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    bounds: HttpBounds,
+    counts: HttpCounts,
+    shutdown: CancellationToken,
+) {
     let bounds = Arc::new(bounds);
     let idle_ones = IdleOnes::default();
     let mut door = Door::new(listener, bounds.clone(), idle_ones.clone(), counts.clone());
-    let host = Host { router, bounds: bounds.clone(), idle_ones, counts: counts.clone(), shutdown: shutdown.clone() };
+    let host = Host {
+        router,
+        bounds: bounds.clone(),
+        idle_ones,
+        counts: counts.clone(),
+        shutdown: shutdown.clone(),
+    };
     let open = TaskTracker::new();
     // ends what has not finished within the drain time
     let hard_stop = CancellationToken::new();
     while let Some(Some(guest)) = shutdown.run_until_cancelled(door.next()).await {
         let talk = host.clone().converse(guest.stream);
-        let (connections, hard_stop, held) = (counts.connections.clone(), hard_stop.clone(), guest.held);
+        let (connections, hard_stop, held) =
+            (counts.connections.clone(), hard_stop.clone(), guest.held);
         open.spawn(async move {
             connections.inc();
             hard_stop.run_until_cancelled_owned(talk).await;

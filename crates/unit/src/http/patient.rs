@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
-/// Who takes an answer more slowly than this, in bytes per second, counts as one who does not take it: a client that reads a byte
-/// now and then would otherwise hold its connection for years.
+/// Who takes an answer more slowly than this, in bytes per second, counts as one who does not take
+/// it: a client that reads a byte now and then would otherwise hold its connection for years.
 const SLOWEST_BYTES_PER_S: u32 = 1024;
 
 /// A stream that ends with an error when its client does not go on.
@@ -33,7 +33,8 @@ pub(super) struct Patient<S> {
 #[derive(Debug)]
 struct Answer {
     patience: Duration,
-    /// The time that its client has kept it waiting, less what was taken meanwhile at the slowest pace allowed.
+    /// The time that its client has kept it waiting, less what was taken meanwhile at the slowest
+    /// pace allowed.
     debt: Duration,
     waits: Option<(Instant, Pin<Box<Sleep>>)>,
 }
@@ -48,7 +49,13 @@ struct Request {
 }
 
 impl<S> Patient<S> {
-    pub(super) fn new(stream: S, bounds: &HttpBounds, phase: Phase, idle_ones: IdleOnes, counts: HttpCounts) -> Self {
+    pub(super) fn new(
+        stream: S,
+        bounds: &HttpBounds,
+        phase: Phase,
+        idle_ones: IdleOnes,
+        counts: HttpCounts,
+    ) -> Self {
         let answer = Answer { patience: bounds.write_timeout, debt: Duration::ZERO, waits: None };
         let (head_timeout, idle_timeout) = (bounds.head_timeout, bounds.idle_timeout);
         Self {
@@ -83,15 +90,21 @@ impl<S> Patient<S> {
     }
 
     /// What became of a write.
-    fn written(&mut self, outcome: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn written(
+        &mut self,
+        outcome: Poll<io::Result<usize>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
         match outcome {
             Poll::Pending => {
                 ready!(self.answer.wait(cx));
                 Poll::Ready(Err(self.give_up(Closed::AnswerNotTaken)))
             }
-            Poll::Ready(outcome) => {
-                Poll::Ready(outcome.inspect(|bytes| self.answer.taken(*bytes)).map_err(|error| self.timed(error)))
-            }
+            Poll::Ready(outcome) => Poll::Ready(
+                outcome
+                    .inspect(|bytes| self.answer.taken(*bytes))
+                    .map_err(|error| self.timed(error)),
+            ),
         }
     }
 
@@ -118,7 +131,8 @@ impl Answer {
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let left = self.patience.saturating_sub(self.debt);
         let now = Instant::now();
-        let (_, alarm) = self.waits.get_or_insert_with(|| (now, Box::pin(tokio::time::sleep_until(now + left))));
+        let (_, alarm) =
+            self.waits.get_or_insert_with(|| (now, Box::pin(tokio::time::sleep_until(now + left))));
         alarm.as_mut().poll(cx)
     }
 
@@ -132,7 +146,11 @@ impl Answer {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if self.phase.is_at_work() {
@@ -155,7 +173,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.timed(error))),
             Poll::Pending => {
                 let (idle_timeout, idle_ones) = (self.idle_timeout, self.idle_ones.clone());
-                let limit = self.request.limit.get_or_insert_with(|| Box::pin(idle(idle_timeout, idle_ones.begin())));
+                let limit = self
+                    .request
+                    .limit
+                    .get_or_insert_with(|| Box::pin(idle(idle_timeout, idle_ones.begin())));
                 let why = ready!(limit.as_mut().poll(cx));
                 self.request = Request::default();
                 Poll::Ready(Err(self.give_up(why)))
@@ -165,12 +186,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.written(outcome, cx)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
         self.written(outcome, cx)
     }
@@ -199,7 +228,11 @@ mod tests {
     fn pair(bounds: HttpBounds) -> (Patient<DuplexStream>, DuplexStream, Phase) {
         let (ours, theirs) = tokio::io::duplex(1000);
         let phase = Phase::default();
-        (Patient::new(ours, &bounds, phase.clone(), IdleOnes::default(), HttpCounts::default()), theirs, phase)
+        (
+            Patient::new(ours, &bounds, phase.clone(), IdleOnes::default(), HttpCounts::default()),
+            theirs,
+            phase,
+        )
     }
 
     fn bounds() -> HttpBounds {
@@ -263,7 +296,10 @@ mod tests {
         theirs.write_all(b"G").await.unwrap();
         slow.read_exact(&mut byte).await.unwrap();
         let work = phase.begin();
-        assert!(tokio::time::timeout(2 * SHORT, slow.read(&mut byte)).await.is_err(), "it is worked on");
+        assert!(
+            tokio::time::timeout(2 * SHORT, slow.read(&mut byte)).await.is_err(),
+            "it is worked on"
+        );
         drop(work);
         theirs.write_all(b"G").await.unwrap();
         slow.read_exact(&mut byte).await.unwrap();

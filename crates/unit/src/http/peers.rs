@@ -27,7 +27,8 @@ impl FromStr for Network {
 
     fn from_str(text: &str) -> Result<Self, NoNetwork> {
         let refuse = || NoNetwork(text.to_owned());
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let (address, bits) =
+            text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().map_err(|_| refuse())?;
         let all = if address.is_ipv4() { 32 } else { 128 };
         let bits = bits.map_or(Ok(all), |bits| bits.parse().map_err(|_| refuse()))?;
@@ -58,8 +59,12 @@ impl Networks {
 impl Network {
     fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address) {
-            (IpAddr::V4(ours), IpAddr::V4(theirs)) => same(u32::from(ours).into(), u32::from(theirs).into(), 32 - self.bits),
-            (IpAddr::V6(ours), IpAddr::V6(theirs)) => same(ours.into(), theirs.into(), 128 - self.bits),
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
+                same(u32::from(ours).into(), u32::from(theirs).into(), 32 - self.bits)
+            }
+            (IpAddr::V6(ours), IpAddr::V6(theirs)) => {
+                same(ours.into(), theirs.into(), 128 - self.bits)
+            }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
         }
     }
@@ -130,7 +135,10 @@ mod tests {
         let peers = Peers::default();
         let places: Vec<_> = (0..2).map(|_| peers.enter(ip("192.0.2.1"), 2).unwrap()).collect();
         assert!(peers.enter(ip("192.0.2.1"), 2).is_none());
-        assert!(peers.enter(ip("::ffff:192.0.2.1"), 2).is_none(), "the same address by its IPv6 name");
+        assert!(
+            peers.enter(ip("::ffff:192.0.2.1"), 2).is_none(),
+            "the same address by its IPv6 name"
+        );
         assert!(peers.enter(ip("192.0.2.2"), 2).is_some());
         drop(places);
         assert!(peers.enter(ip("192.0.2.1"), 1).is_some());

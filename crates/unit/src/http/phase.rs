@@ -1,4 +1,5 @@
-//! Whether a connection is at work on a request, from its head to the last byte of the answer's body.
+//! Whether a connection is at work on a request, from its head to the last byte of the answer's
+//! body.
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
@@ -47,7 +48,10 @@ impl HttpBody for Sending {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 

@@ -17,7 +17,8 @@ struct Played(PathBuf);
 impl Played {
     fn with(files: Files<'_>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("mlvi-memory-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name =
+            format!("mlvi-memory-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(name);
         for (path, text) in files {
             let path = dir.join(path);
@@ -48,7 +49,12 @@ fn the_lowest_limit_counts() {
     let cases: &[(&str, Files, u64, MemorySource)] = &[
         ("nothing is said", &[], UNKNOWN, Unknown),
         ("a machine", &[machine, unlimited], 16_384_000 * 1024, Machine),
-        ("version 1", &[machine, v1, ("cgroup/memory/a/b/memory.limit_in_bytes", "471859200\n")], 471_859_200, ControlGroup),
+        (
+            "version 1",
+            &[machine, v1, ("cgroup/memory/a/b/memory.limit_in_bytes", "471859200\n")],
+            471_859_200,
+            ControlGroup,
+        ),
         (
             "version 1 without a limit",
             &[machine, v1, ("cgroup/memory/a/b/memory.limit_in_bytes", "9223372036854771712\n")],
@@ -72,10 +78,20 @@ fn the_lowest_limit_counts() {
             500_000_000,
             ControlGroup,
         ),
-        ("version 2", &[machine, v2, ("cgroup/kubepods/pod1/memory.max", "536870912\n")], 536_870_912, ControlGroup),
+        (
+            "version 2",
+            &[machine, v2, ("cgroup/kubepods/pod1/memory.max", "536870912\n")],
+            536_870_912,
+            ControlGroup,
+        ),
         (
             "version 2 says max, the group around it does not",
-            &[machine, v2, ("cgroup/kubepods/pod1/memory.max", "max\n"), ("cgroup/kubepods/memory.max", "800000000\n")],
+            &[
+                machine,
+                v2,
+                ("cgroup/kubepods/pod1/memory.max", "max\n"),
+                ("cgroup/kubepods/memory.max", "800000000\n"),
+            ],
             800_000_000,
             ControlGroup,
         ),
@@ -85,16 +101,28 @@ fn the_lowest_limit_counts() {
             300_000_000,
             ControlGroup,
         ),
-        ("a limit above what there is", &[machine, v2, ("cgroup/memory.max", "99999999999999\n")], 16_384_000 * 1024, Machine),
+        (
+            "a limit above what there is",
+            &[machine, v2, ("cgroup/memory.max", "99999999999999\n")],
+            16_384_000 * 1024,
+            Machine,
+        ),
         (
             "ulimit -v",
-            &[machine, ("proc/self/limits", "Max address space         3000000000 4000000000 bytes\n")],
+            &[
+                machine,
+                ("proc/self/limits", "Max address space         3000000000 4000000000 bytes\n"),
+            ],
             1_000_000_000,
             AddressSpace,
         ),
     ];
     for (what, files, bytes, source) in cases {
-        assert_eq!(Played::with(files).memory(), Memory { bytes: *bytes, source: *source }, "{what}");
+        assert_eq!(
+            Played::with(files).memory(),
+            Memory { bytes: *bytes, source: *source },
+            "{what}"
+        );
     }
 }
 

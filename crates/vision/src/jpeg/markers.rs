@@ -13,12 +13,16 @@ impl<'a> Markers<'a> {
         Self { bytes, position: 2 }
     }
 
-    /// The next marker, whatever stray bytes stand in front of it; any number of FF may belong to it.
+    /// The next marker, whatever stray bytes stand in front of it; any number of FF may belong to
+    /// it.
     pub(super) fn next(&mut self) -> Result<u8, VisionError> {
         loop {
             let rest = self.bytes.get(self.position..).ok_or(VisionError::Truncated)?;
             let start = find_ff(rest).ok_or(VisionError::Truncated)?;
-            let fill = rest[start..].iter().position(|byte| *byte != 0xFF).ok_or(VisionError::Truncated)?;
+            let fill = rest[start..]
+                .iter()
+                .position(|byte| *byte != 0xFF)
+                .ok_or(VisionError::Truncated)?;
             self.position += start + fill + 1;
             match rest[start + fill] {
                 0x00 => (), // a stray data byte FF
@@ -64,8 +68,10 @@ impl<'a> Markers<'a> {
 /// In blocks first, which the compiler turns into vector code: most blocks have no FF.
 fn find_ff(bytes: &[u8]) -> Option<usize> {
     const BLOCK: usize = 32;
-    let skipped =
-        bytes.chunks_exact(BLOCK).take_while(|block| !block.iter().fold(false, |any, byte| any | (*byte == 0xFF))).count();
+    let skipped = bytes
+        .chunks_exact(BLOCK)
+        .take_while(|block| !block.iter().fold(false, |any, byte| any | (*byte == 0xFF)))
+        .count();
     let start = skipped * BLOCK;
     bytes[start..].iter().position(|byte| *byte == 0xFF).map(|found| start + found)
 }

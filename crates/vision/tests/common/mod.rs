@@ -20,7 +20,9 @@ pub(crate) fn picture(width: u32, height: u32) -> RgbImage {
 
 /// The same as the image crate's type.
 pub(crate) fn dynamic(image: &RgbImage) -> DynamicImage {
-    DynamicImage::ImageRgb8(image::RgbImage::from_raw(image.width(), image.height(), image.data().to_vec()).unwrap())
+    DynamicImage::ImageRgb8(
+        image::RgbImage::from_raw(image.width(), image.height(), image.data().to_vec()).unwrap(),
+    )
 }
 
 pub(crate) fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {

@@ -23,7 +23,8 @@ impl Finished {
             camera: result.camera.clone(),
             sequence: result.sequence,
             status: result.status,
-            json: serde_json::to_string(result).expect("a result has text keys only, so it is always JSON"),
+            json: serde_json::to_string(result)
+                .expect("a result has text keys only, so it is always JSON"),
             error: result.error.clone(),
             origin: origin.map_or_else(OnceLock::new, OnceLock::from),
         }
@@ -41,7 +42,14 @@ impl Finished {
 
     /// Why it failed or expired, always with an error's status.
     pub(crate) fn error(&self) -> Problem {
-        let unknown = || Problem::new(500, "failed", "The frame could not be processed", "its result does not say why");
+        let unknown = || {
+            Problem::new(
+                500,
+                "failed",
+                "The frame could not be processed",
+                "its result does not say why",
+            )
+        };
         let error = self.error.clone().unwrap_or_else(unknown);
         if (400..600).contains(&error.status) { error } else { Problem { status: 500, ..error } }
     }
@@ -54,8 +62,9 @@ impl Finished {
         }
     }
 
-    /// A provisional result as the final one: what the edge has found, because nothing better came. Always the same for the same
-    /// result. `None` when its numbers do not fit into JSON and back.
+    /// A provisional result as the final one: what the edge has found, because nothing better came.
+    /// Always the same for the same result. `None` when its numbers do not fit into JSON and
+    /// back.
     pub(crate) fn promoted(&self) -> Option<FrameResult> {
         let result: FrameResult = serde_json::from_str(&self.json).ok()?;
         Some(FrameResult { status: Status::Done, error: None, ..result })

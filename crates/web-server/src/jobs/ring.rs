@@ -1,7 +1,8 @@
-//! The latest results, provisional ones included, in the order of their arrival, bounded in number, bytes and age.
+//! The latest results, provisional ones included, in the order of their arrival, bounded in number,
+//! bytes and age.
 //!
-//! Each result stands at a position that only grows. Streams read on from a position, so that a slow reader costs no memory
-//! of its own: what it misses is what the ring no longer holds.
+//! Each result stands at a position that only grows. Streams read on from a position, so that a
+//! slow reader costs no memory of its own: what it misses is what the ring no longer holds.
 
 use super::Finished;
 use frame::{CameraId, FrameId, Timestamp};
@@ -9,7 +10,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// For each result that may be held, so many ids of dropped ones are remembered: a late duplicate is not shown as new.
+/// For each result that may be held, so many ids of dropped ones are remembered: a late duplicate
+/// is not shown as new.
 const FORGOTTEN_PER_HELD: usize = 4;
 
 /// Looking at more entries in one read would hold the store's lock for too long.
@@ -211,9 +213,13 @@ mod tests {
             push(&mut by_bytes, "gate", now);
         }
         assert_eq!(by_bytes.len(), 2);
-        let provisional = Finished::new(&samples::provisional_for(FrameId::fresh(), "gate", 0), None);
+        let provisional =
+            Finished::new(&samples::provisional_for(FrameId::fresh(), "gate", 0), None);
         by_bytes.push(Arc::new(provisional), now);
-        assert!(by_bytes.bytes <= by_bytes.bounds.bytes && by_bytes.finals() < 2, "provisional ones take room like any other");
+        assert!(
+            by_bytes.bytes <= by_bytes.bounds.bytes && by_bytes.finals() < 2,
+            "provisional ones take room like any other"
+        );
 
         let mut by_age = Ring::new(Bounds { count: 100, bytes: usize::MAX, age: HOUR });
         let old = push(&mut by_age, "gate", Timestamp::from_micros(0));
@@ -222,7 +228,10 @@ mod tests {
         let fresh = push(&mut by_age, "gate", now);
         by_age.shrink(now);
         assert!(by_age.get(old).is_none() && by_age.get(fresh).is_some());
-        assert!(by_age.provisional(provisional.frame_id).is_none() && !by_age.has_seen(provisional.frame_id));
+        assert!(
+            by_age.provisional(provisional.frame_id).is_none()
+                && !by_age.has_seen(provisional.frame_id)
+        );
     }
 
     #[test]
@@ -231,7 +240,10 @@ mod tests {
         let ids: Vec<FrameId> = (0..8).map(|_| push(&mut ring, "gate", Timestamp::now())).collect();
         let slice = ring.read(2, None, 2);
         assert_eq!((slice.missed, slice.next), (3, 7));
-        assert_eq!(slice.results.iter().map(|result| result.frame_id).collect::<Vec<_>>(), ids[5..7]);
+        assert_eq!(
+            slice.results.iter().map(|result| result.frame_id).collect::<Vec<_>>(),
+            ids[5..7]
+        );
         let rest = ring.read(slice.next, None, 100);
         assert_eq!((rest.missed, rest.next, rest.results.len()), (0, 8, 1));
         assert_eq!(ring.read(8, None, 100).results.len(), 0);

@@ -2,8 +2,8 @@
 
 use super::{Bounds, Store};
 use frame::{
-    BoundingBox, Decision, Destination, Detection, Envelope, FrameId, FrameResult, ImageFormat, ImageSize, ModelInfo, Predicted,
-    Problem, ServedBy, Status, TimingsMs, UploadTimings,
+    BoundingBox, Decision, Destination, Detection, Envelope, FrameId, FrameResult, ImageFormat,
+    ImageSize, ModelInfo, Predicted, Problem, ServedBy, Status, TimingsMs, UploadTimings,
 };
 use std::time::Duration;
 
@@ -44,8 +44,16 @@ pub(crate) fn done_for(frame_id: FrameId, camera: &str, sequence: u64) -> FrameR
         }),
         same_as: None,
         attempt: Some(1),
-        model: Some(ModelInfo { name: "yolov3-tiny".into(), version: "dccea06f59b7".into(), input: "416x416".into() }),
-        served_by: ServedBy { unit: "edge-inference".into(), pod: Some("pod-1".into()), node: Some("node-1".into()) },
+        model: Some(ModelInfo {
+            name: "yolov3-tiny".into(),
+            version: "dccea06f59b7".into(),
+            input: "416x416".into(),
+        }),
+        served_by: ServedBy {
+            unit: "edge-inference".into(),
+            pod: Some("pod-1".into()),
+            node: Some("node-1".into()),
+        },
         timings_ms: TimingsMs {
             upload: Some(1.0),
             queue_frames: Some(2.0),
@@ -65,7 +73,13 @@ pub(crate) fn provisional_for(frame_id: FrameId, camera: &str, sequence: u64) ->
 }
 
 pub(crate) fn skipped(same_as: FrameId) -> FrameResult {
-    FrameResult { status: Status::Skipped, same_as: Some(same_as), detections: vec![], model: None, ..done("gate", 8) }
+    FrameResult {
+        status: Status::Skipped,
+        same_as: Some(same_as),
+        detections: vec![],
+        model: None,
+        ..done("gate", 8)
+    }
 }
 
 pub(crate) fn failed_for(frame_id: FrameId, camera: &str, sequence: u64) -> FrameResult {

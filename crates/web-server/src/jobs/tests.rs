@@ -28,7 +28,8 @@ fn a_stream_is_not_resumed_behind_a_result_that_was_read_out_of_order() {
 
 #[test]
 fn a_result_ends_the_wait_and_gives_the_place_back() {
-    let (store, room) = (Arc::new(samples::store(10)), Room::new(1, 100, std::time::Duration::from_secs(2)));
+    let (store, room) =
+        (Arc::new(samples::store(10)), Room::new(1, 100, std::time::Duration::from_secs(2)));
     let id = expect(&store, &room);
     assert!(matches!(store.look(id), Job::Pending { origin: None, .. }));
     let origin = Origin { partition: 2, offset: 40 };
@@ -37,7 +38,10 @@ fn a_result_ends_the_wait_and_gives_the_place_back() {
     assert!(room.enter().is_err());
 
     let result = samples::done_for(id, "gate", 1);
-    assert!(matches!(store.finish(Finished::new(&result, None), Timestamp::now()), Outcome::First { received_at: Some(_), .. }));
+    assert!(matches!(
+        store.finish(Finished::new(&result, None), Timestamp::now()),
+        Outcome::First { received_at: Some(_), .. }
+    ));
     assert_eq!(store.finish(Finished::new(&result, None), Timestamp::now()), Outcome::Duplicate);
     let Job::Finished(finished) = store.look(id) else { panic!("it is finished") };
     assert_eq!(finished.origin(), Some(origin));
@@ -73,7 +77,10 @@ fn only_accepted_frames_become_overdue_and_only_once() {
     let overdue = store.overdue(Timestamp::now() + std::time::Duration::from_secs(1));
     assert_eq!(overdue.iter().map(|(envelope, _)| envelope.frame_id).collect::<Vec<_>>(), [sent]);
     store.expires(sent);
-    assert!(store.overdue(Timestamp::now() + std::time::Duration::from_secs(1)).is_empty(), "it is said once");
+    assert!(
+        store.overdue(Timestamp::now() + std::time::Duration::from_secs(1)).is_empty(),
+        "it is said once"
+    );
 }
 
 /// What the tests below do to one of a few frames.
@@ -84,8 +91,10 @@ struct Event {
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
-    let statuses = [Status::Provisional, Status::Done, Status::Failed, Status::Expired, Status::Skipped];
-    let event = (0..FRAMES, prop::sample::select(statuses.to_vec())).prop_map(|(frame, status)| Event { frame, status });
+    let statuses =
+        [Status::Provisional, Status::Done, Status::Failed, Status::Expired, Status::Skipped];
+    let event = (0..FRAMES, prop::sample::select(statuses.to_vec()))
+        .prop_map(|(frame, status)| Event { frame, status });
     prop::collection::vec(event, 1..80)
 }
 
@@ -99,7 +108,9 @@ fn frames() -> Vec<FrameId> {
 fn take(store: &Store, ids: &[FrameId], Event { frame, status }: Event) {
     let (camera, sequence) = (["gate", "yard"][frame % 2], frame as u64);
     let result = match status {
-        Status::Failed | Status::Expired => FrameResult { status, ..samples::failed_for(ids[frame], camera, sequence) },
+        Status::Failed | Status::Expired => {
+            FrameResult { status, ..samples::failed_for(ids[frame], camera, sequence) }
+        }
         _ => FrameResult { status, ..samples::done_for(ids[frame], camera, sequence) },
     };
     let held = Finished::new(&result, None);
@@ -181,16 +192,25 @@ proptest! {
 
 #[test]
 fn a_provisional_answer_does_not_end_the_job_and_keeps_its_place() {
-    let (store, room) = (Arc::new(samples::store(10)), Room::new(1, 100, std::time::Duration::from_secs(2)));
+    let (store, room) =
+        (Arc::new(samples::store(10)), Room::new(1, 100, std::time::Duration::from_secs(2)));
     let id = expect(&store, &room);
     let origin = Origin { partition: 1, offset: 5 };
     store.accepted(id, origin);
     let provisional = samples::provisional_for(id, "gate", 1);
     let outcome = store.hold(Finished::new(&provisional, None), Timestamp::now());
-    assert!(matches!(outcome, Outcome::First { status: Status::Provisional, received_at: Some(_) }), "{outcome:?}");
+    assert!(
+        matches!(outcome, Outcome::First { status: Status::Provisional, received_at: Some(_) }),
+        "{outcome:?}"
+    );
     assert!(room.enter().is_err(), "the frame is still on its way");
-    assert!(matches!(store.subscribe(id), Subscription::Waiting(_)), "who waits, waits for the final one");
-    let Job::Pending { provisional: Some(held), .. } = store.look(id) else { panic!("it is pending") };
+    assert!(
+        matches!(store.subscribe(id), Subscription::Waiting(_)),
+        "who waits, waits for the final one"
+    );
+    let Job::Pending { provisional: Some(held), .. } = store.look(id) else {
+        panic!("it is pending")
+    };
     assert_eq!((held.status, held.origin()), (Status::Provisional, Some(origin)));
     let overdue = store.overdue(Timestamp::now() + std::time::Duration::from_secs(1));
     assert_eq!(overdue.len(), 1, "it may expire");
@@ -207,11 +227,16 @@ fn a_provisional_answer_takes_the_place_of_a_failed_final_one() {
     let (id, origin) = (FrameId::fresh(), Origin { partition: 0, offset: 9 });
     let provisional = samples::provisional_for(id, "gate", 1);
     store.hold(Finished::new(&provisional, Some(origin)), Timestamp::now());
-    let outcome = store.finish(Finished::new(&samples::failed_for(id, "gate", 1), None), Timestamp::now());
+    let outcome =
+        store.finish(Finished::new(&samples::failed_for(id, "gate", 1), None), Timestamp::now());
     assert_eq!(outcome, Outcome::First { status: Status::Done, received_at: None });
     let Job::Finished(finished) = store.look(id) else { panic!("it is finished") };
     let shown: FrameResult = serde_json::from_str(&finished.json).unwrap();
-    assert_eq!(shown, FrameResult { status: Status::Done, ..provisional }, "the detections of the edge, and no error");
+    assert_eq!(
+        shown,
+        FrameResult { status: Status::Done, ..provisional },
+        "the detections of the edge, and no error"
+    );
     assert_eq!(finished.origin(), Some(origin));
 }
 
@@ -221,21 +246,27 @@ fn a_provisional_answer_that_cannot_be_written_again_is_not_promoted() {
     let mut provisional = samples::provisional_for(id, "gate", 1);
     provisional.detections[0].confidence = f32::INFINITY;
     store.hold(Finished::new(&provisional, None), Timestamp::now());
-    let outcome = store.finish(Finished::new(&samples::failed_for(id, "gate", 1), None), Timestamp::now());
+    let outcome =
+        store.finish(Finished::new(&samples::failed_for(id, "gate", 1), None), Timestamp::now());
     assert_eq!(outcome, Outcome::First { status: Status::Failed, received_at: None });
 }
 
 #[test]
-fn a_replica_that_starts_takes_in_an_old_provisional_answer_for_a_fresh_failure_but_no_old_result() {
+fn a_replica_that_starts_takes_in_an_old_provisional_answer_for_a_fresh_failure_but_no_old_result()
+{
     let (store, now) = (samples::store(10), Timestamp::now());
     // the samples' store keeps results for an hour
     let before = |minutes: u64| Timestamp::from_micros(now.as_micros() - minutes * 60_000_000);
     let (hard, old) = (FrameId::fresh(), FrameId::fresh());
     store.hold(Finished::new(&samples::provisional_for(hard, "gate", 1), None), before(65));
-    assert_eq!(store.finish(Finished::new(&samples::done_for(old, "gate", 2), None), before(61)), Outcome::TooOld);
+    assert_eq!(
+        store.finish(Finished::new(&samples::done_for(old, "gate", 2), None), before(61)),
+        Outcome::TooOld
+    );
     assert!(matches!(store.look(old), Job::Forgotten));
     store.forget_old(now);
-    let outcome = store.finish(Finished::new(&samples::failed_for(hard, "gate", 1), None), before(59));
+    let outcome =
+        store.finish(Finished::new(&samples::failed_for(hard, "gate", 1), None), before(59));
     assert_eq!(outcome, Outcome::First { status: Status::Done, received_at: None });
 
     store.has_caught_up();

@@ -12,13 +12,22 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 
-pub(super) async fn upload(State(app): State<Arc<App>>, Extension(trace): Extension<Trace>, request: Request) -> Response {
+pub(super) async fn upload(
+    State(app): State<Arc<App>>,
+    Extension(trace): Extension<Trace>,
+    request: Request,
+) -> Response {
     let about = About::read(request.uri(), request.headers(), app.limits.max_wait);
     take(&app, about, trace, request).await
 }
 
 /// Takes the frame in `request`, as `about` says; refusals are counted by their reason.
-pub(super) async fn take(app: &Arc<App>, about: Result<About, Refusal>, trace: Trace, request: Request) -> Response {
+pub(super) async fn take(
+    app: &Arc<App>,
+    about: Result<About, Refusal>,
+    trace: Trace,
+    request: Request,
+) -> Response {
     let response = match about {
         Ok(about) => try_to_take(app, &about, trace, request).await,
         Err(refusal) => unread(refusal),
@@ -31,7 +40,12 @@ pub(super) async fn take(app: &Arc<App>, about: Result<About, Refusal>, trace: T
     })
 }
 
-async fn try_to_take(app: &Arc<App>, about: &About, Trace(trace): Trace, request: Request) -> Result<Response, Box<Response>> {
+async fn try_to_take(
+    app: &Arc<App>,
+    about: &About,
+    Trace(trace): Trace,
+    request: Request,
+) -> Result<Response, Box<Response>> {
     if let Err(refusal) = app.check_bus() {
         return unread(refusal);
     }
@@ -39,7 +53,9 @@ async fn try_to_take(app: &Arc<App>, about: &About, Trace(trace): Trace, request
         Ok(upload) => upload,
         Err(refusal) => return unread(refusal),
     };
-    let accepted = accept(app, about, upload, trace).await.map_err(|refusal| Box::new(refusal.into_response()))?;
+    let accepted = accept(app, about, upload, trace)
+        .await
+        .map_err(|refusal| Box::new(refusal.into_response()))?;
     let mut response = answer(app, &accepted, about.wait).await;
     let Accepted { frame_id, camera, .. } = accepted;
     response.extensions_mut().insert(Subject { frame_id, camera: Some(camera) });
@@ -56,7 +72,11 @@ async fn answer(app: &App, accepted: &Accepted, wait: Option<Wait>) -> Response 
     let mut response = match finished {
         Some(finished) if finished.is_error() => Refusal::Result(finished).into_response(),
         Some(finished) => jobs::json(&finished),
-        None => jobs::pending(*frame_id, Some((camera, *sequence)), app.store.provisional(*frame_id).as_deref()),
+        None => jobs::pending(
+            *frame_id,
+            Some((camera, *sequence)),
+            app.store.provisional(*frame_id).as_deref(),
+        ),
     };
     if let Some(wait) = wait {
         wait.mark_applied(&mut response);

@@ -40,8 +40,13 @@ pub(super) struct Ticket<'a> {
 }
 
 impl<'a> Ticket<'a> {
-    /// Camera and sequence are known for frames that came in here, and for those that the edge has looked at.
-    pub(super) fn new(id: FrameId, frame: Option<(&'a CameraId, u64)>, provisional: Option<&Finished>) -> Self {
+    /// Camera and sequence are known for frames that came in here, and for those that the edge has
+    /// looked at.
+    pub(super) fn new(
+        id: FrameId,
+        frame: Option<(&'a CameraId, u64)>,
+        provisional: Option<&Finished>,
+    ) -> Self {
         Self {
             success: "true",
             job_uuid: id,
@@ -74,7 +79,9 @@ pub(super) async fn show(
     }
     let mut response = match &job {
         Job::Finished(finished) => json(finished),
-        Job::Pending { camera, sequence, provisional, .. } => pending(id, Some((camera, *sequence)), provisional.as_deref()),
+        Job::Pending { camera, sequence, provisional, .. } => {
+            pending(id, Some((camera, *sequence)), provisional.as_deref())
+        }
         Job::Unheard | Job::Forgotten => pending(id, None, None),
     };
     if let Some(wait) = wait {
@@ -89,7 +96,10 @@ pub(super) async fn show(
     Ok(response)
 }
 
-pub(super) async fn frame(State(app): State<Arc<App>>, path: Result<Path<String>, PathRejection>) -> Result<Response, Refusal> {
+pub(super) async fn frame(
+    State(app): State<Arc<App>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, Refusal> {
     let id = known_id(path)?;
     let origin = match look(&app, id)? {
         Job::Finished(finished) => finished.origin(),
@@ -99,11 +109,21 @@ pub(super) async fn frame(State(app): State<Arc<App>>, path: Result<Path<String>
     let Origin { partition, offset } = origin.ok_or(Refusal::FrameUnknown(id))?;
     let closed = |_| Refusal::ShuttingDown;
     let _permit = app.frame_reads.acquire().await.map_err(closed)?;
-    let message = app.bus.read_one(&app.topics.frames, partition, offset).await?.ok_or(Refusal::FrameGone(id))?;
+    let message = app
+        .bus
+        .read_one(&app.topics.frames, partition, offset)
+        .await?
+        .ok_or(Refusal::FrameGone(id))?;
     // a topic that was deleted and made anew has other frames at the same offsets
-    let envelope = message.envelope().ok().filter(|envelope| envelope.frame_id == id).ok_or(Refusal::FrameGone(id))?;
+    let envelope = message
+        .envelope()
+        .ok()
+        .filter(|envelope| envelope.frame_id == id)
+        .ok_or(Refusal::FrameGone(id))?;
     let bytes = message.payload.len();
-    let held = u32::try_from(bytes).ok().and_then(|bytes| app.fetches.clone().try_acquire_many_owned(bytes).ok());
+    let held = u32::try_from(bytes)
+        .ok()
+        .and_then(|bytes| app.fetches.clone().try_acquire_many_owned(bytes).ok());
     let held = held.ok_or(Refusal::TooManyFetches(MAX_FETCHED_BYTES))?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(envelope.format.content_type())),
@@ -132,9 +152,14 @@ pub(super) fn json(finished: &Finished) -> Response {
 }
 
 /// The answer for a job that has no final result yet.
-pub(super) fn pending(id: FrameId, frame: Option<(&CameraId, u64)>, provisional: Option<&Finished>) -> Response {
+pub(super) fn pending(
+    id: FrameId,
+    frame: Option<(&CameraId, u64)>,
+    provisional: Option<&Finished>,
+) -> Response {
     let ticket = Ticket::new(id, frame, provisional);
-    let location = HeaderValue::try_from(&ticket.location).expect("a UUID in a path is visible ASCII");
+    let location =
+        HeaderValue::try_from(&ticket.location).expect("a UUID in a path is visible ASCII");
     let mut response = (StatusCode::ACCEPTED, axum::Json(ticket)).into_response();
     response.headers_mut().insert(header::LOCATION, location);
     response.headers_mut().insert(header::RETRY_AFTER, POLL_AFTER_S.into());
@@ -148,14 +173,19 @@ fn known_id(path: Result<Path<String>, PathRejection>) -> Result<FrameId, Refusa
     id.ok_or_else(|| Refusal::UnknownJob(shortened(&text)))
 }
 
-/// What is known about a job. One that was not heard of here counts as pending while another replica may have it on its way:
-/// its upload and result are seen by all, but in between only the replica that took it in knows of it.
+/// What is known about a job. One that was not heard of here counts as pending while another
+/// replica may have it on its way: its upload and result are seen by all, but in between only the
+/// replica that took it in knows of it.
 fn look(app: &App, id: FrameId) -> Result<Job, Refusal> {
     match app.store.look(id) {
         Job::Forgotten => Err(Refusal::JobGone(id)),
         Job::Unheard => {
             let made_at = Timestamp::from_micros(id.made_at_ms().unwrap_or(0).saturating_mul(1000));
-            if Timestamp::now() > made_at + app.limits.job_ttl { Err(Refusal::JobGone(id)) } else { Ok(Job::Unheard) }
+            if Timestamp::now() > made_at + app.limits.job_ttl {
+                Err(Refusal::JobGone(id))
+            } else {
+                Ok(Job::Unheard)
+            }
         }
         known => Ok(known),
     }

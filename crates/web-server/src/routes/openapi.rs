@@ -38,16 +38,22 @@ mod tests {
     #[tokio::test]
     async fn routes_and_description_are_the_same() {
         let description = description();
-        let described_paths: BTreeSet<&str> = description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+        let described_paths: BTreeSet<&str> =
+            description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
         let paths: BTreeSet<&str> = routes().into_iter().map(|(path, _)| path).collect();
         assert_eq!(described_paths, paths);
 
         let router = router(app(&[]));
         for path in paths {
-            let uri = path.replace("{camera}", "gate").replace("{id}", &FrameId::fresh().to_string());
+            let uri =
+                path.replace("{camera}", "gate").replace("{id}", &FrameId::fresh().to_string());
             let mut answered = BTreeSet::new();
             for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
-                let request = Request::builder().method(method.clone()).uri(&uri).body(Body::empty()).unwrap();
+                let request = Request::builder()
+                    .method(method.clone())
+                    .uri(&uri)
+                    .body(Body::empty())
+                    .unwrap();
                 let response = call(&router, request).await;
                 if response.status() != StatusCode::METHOD_NOT_ALLOWED {
                     answered.insert(method.to_string());
@@ -85,7 +91,8 @@ mod tests {
     async fn samples_are_as_described() {
         let done = samples::done("gate", 1);
         let failed = samples::failed(Problem::undecodable("the JPEG breaks off"));
-        let in_words = |result| serde_json::from_str::<Value>(&Finished::new(result, None).json).unwrap();
+        let in_words =
+            |result| serde_json::from_str::<Value>(&Finished::new(result, None).json).unwrap();
         let id = FrameId::fresh();
         let provisional = samples::provisional_for(id, "gate", 3);
         check("FrameResult", &in_words(&done), Complete::But(&["error", "same_as"]));
@@ -94,14 +101,31 @@ mod tests {
         check("FrameResult", &in_words(&samples::skipped(id)), Complete::But(&["error", "model"]));
         let camera = "gate".parse().unwrap();
         let provisional = Finished::new(&provisional, None);
-        check("Ticket", &json!(Ticket::new(id, Some((&camera, 3)), Some(&provisional))), Complete::Yes);
-        check("Ticket", &json!(Ticket::new(id, Some((&camera, 3)), None)), Complete::But(&["provisional"]));
-        check("Ticket", &json!(Ticket::new(id, None, None)), Complete::But(&["camera", "provisional", "sequence"]));
+        check(
+            "Ticket",
+            &json!(Ticket::new(id, Some((&camera, 3)), Some(&provisional))),
+            Complete::Yes,
+        );
+        check(
+            "Ticket",
+            &json!(Ticket::new(id, Some((&camera, 3)), None)),
+            Complete::But(&["provisional"]),
+        );
+        check(
+            "Ticket",
+            &json!(Ticket::new(id, None, None)),
+            Complete::But(&["camera", "provisional", "sequence"]),
+        );
         check("Index", &index::show().await.0, Complete::Yes);
         for refusal in [
             Refusal::EmptyBody,
             Refusal::TooLarge,
-            Refusal::Parameter { name: "wait", value: "x".into(), allowed: "y".into(), hint: Hint::default() },
+            Refusal::Parameter {
+                name: "wait",
+                value: "x".into(),
+                allowed: "y".into(),
+                hint: Hint::default(),
+            },
             Refusal::Result(Arc::new(Finished::new(&failed, None))),
         ] {
             let response = axum::response::IntoResponse::into_response(refusal);
@@ -133,7 +157,9 @@ mod tests {
     /// As much of JSON Schema as the description uses.
     fn compare(description: &Value, schema: &Value, sample: &Value, at: &str) {
         if let Some(reference) = schema["$ref"].as_str() {
-            let target = description.pointer(reference.trim_start_matches('#')).unwrap_or_else(|| panic!("{at}: {reference}"));
+            let target = description
+                .pointer(reference.trim_start_matches('#'))
+                .unwrap_or_else(|| panic!("{at}: {reference}"));
             return compare(description, target, sample, at);
         }
         let fits = match schema["type"].as_str().unwrap_or_else(|| panic!("{at} has no type")) {
@@ -152,7 +178,8 @@ mod tests {
             assert!(sample.get(name.as_str().unwrap()).is_some(), "{at} lacks {name}");
         }
         for (name, value) in sample.as_object().into_iter().flatten() {
-            let described = schema["properties"].get(name).or_else(|| schema.get("additionalProperties"));
+            let described =
+                schema["properties"].get(name).or_else(|| schema.get("additionalProperties"));
             compare(
                 description,
                 described.unwrap_or_else(|| panic!("{at}.{name} is not described")),
@@ -171,7 +198,10 @@ mod tests {
             match value {
                 Value::Object(members) => {
                     if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
-                        assert!(root.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+                        assert!(
+                            root.pointer(reference.trim_start_matches('#')).is_some(),
+                            "{reference}"
+                        );
                         *found += 1;
                     }
                     members.values().for_each(|member| walk(root, member, found));

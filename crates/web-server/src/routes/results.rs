@@ -15,13 +15,19 @@ use std::time::Duration;
 /// Below the 30 to 60 s after which proxies drop a silent connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-pub(super) async fn stream(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Result<Response, Refusal> {
+pub(super) async fn stream(
+    State(app): State<Arc<App>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
     let camera = Query::of(&uri)?.camera()?;
     // before that, old results would look like new ones
     app.check_caught_up()?;
     let permit = app.streams.clone().try_acquire_owned();
     let permit = permit.map_err(|_| Refusal::TooManyStreams(app.limits.max_streams))?;
-    let last_seen = headers.get("last-event-id").map(|value| value.to_str().ok().and_then(|text| text.parse::<FrameId>().ok()));
+    let last_seen = headers
+        .get("last-event-id")
+        .map(|value| value.to_str().ok().and_then(|text| text.parse::<FrameId>().ok()));
     let reader = match last_seen {
         None => {
             let head = *app.store.head().borrow();
@@ -29,12 +35,15 @@ pub(super) async fn stream(State(app): State<Arc<App>>, uri: Uri, headers: Heade
         }
         Some(id) => match id.and_then(|id| app.store.position_after(id)) {
             Some(position) => Reader::new(app, camera, position, permit),
-            // it is no longer held, or was read at the start out of order: everything held is given, known ones have known ids
+            // it is no longer held, or was read at the start out of order: everything held is
+            // given, known ones have known ids
             None => {
                 let oldest = app.store.oldest();
                 Reader::new(app, camera, oldest, permit).with_gap()
             }
         },
     };
-    Ok(Sse::new(reader.into_stream()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+    Ok(Sse::new(reader.into_stream())
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        .into_response())
 }

@@ -8,7 +8,8 @@ async fn while_the_broker_is_away_the_door_stays_open_and_uploads_get_503() {
     let kafka = Kafka::start().await;
     let server = Server::ready(kafka.address, &[]).await;
     let mut rest = Rest::join(kafka.address).await;
-    let (reply, _) = tokio::join!(post(server.http, "/inference?wait=15s", &[], jpeg()), rest.serve(1));
+    let (reply, _) =
+        tokio::join!(post(server.http, "/inference?wait=15s", &[], jpeg()), rest.serve(1));
     let job = format!("/jobs/{}", reply.json()["frame_id"].as_str().unwrap());
 
     let place = kafka.stop().await;
@@ -17,14 +18,21 @@ async fn while_the_broker_is_away_the_door_stays_open_and_uploads_get_503() {
     let text = String::from_utf8_lossy(&ready.body);
     assert_eq!(ready.status, 200, "the Service keeps its endpoint: {text}");
     assert!(text.contains("without    broker: "), "it says why: {text}");
-    let problem = post(server.http, "/inference", &[], jpeg()).await.expect_problem(503, "broker-away");
-    assert!(text.contains(problem["detail"].as_str().unwrap().trim_start_matches("the broker is away: ")), "{problem} {text}");
+    let problem =
+        post(server.http, "/inference", &[], jpeg()).await.expect_problem(503, "broker-away");
+    assert!(
+        text.contains(
+            problem["detail"].as_str().unwrap().trim_start_matches("the broker is away: ")
+        ),
+        "{problem} {text}"
+    );
     assert_eq!(get(server.admin, "/livez").await.status, 200);
     assert_eq!(get(server.http, &job).await.status, 200, "what is known stays known");
 
     let kafka = Kafka::again(place).await;
     server.until_ready(true).await;
-    let (reply, _) = tokio::join!(post(server.http, "/inference?wait=15s", &[], jpeg()), rest.serve(1));
+    let (reply, _) =
+        tokio::join!(post(server.http, "/inference?wait=15s", &[], jpeg()), rest.serve(1));
     assert_eq!(reply.status, 200);
     server.stop().await;
     kafka.stop().await;
@@ -35,7 +43,9 @@ async fn a_server_that_starts_before_its_broker_waits_for_it() {
     let place = Kafka::start().await.stop().await;
     let server = Server::start(place.1, &[]);
     let not_yet = async {
-        while !String::from_utf8_lossy(&get(server.admin, "/readyz").await.body).contains("not ready  broker: ") {
+        while !String::from_utf8_lossy(&get(server.admin, "/readyz").await.body)
+            .contains("not ready  broker: ")
+        {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };

@@ -24,14 +24,22 @@ impl Reply {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).unwrap_or_else(|| panic!("no header {name}: {self:?}")).to_str().unwrap()
+        self.headers
+            .get(name)
+            .unwrap_or_else(|| panic!("no header {name}: {self:?}"))
+            .to_str()
+            .unwrap()
     }
 
     /// Panics unless this is a whole problem document.
     #[track_caller]
     pub(crate) fn expect_problem(&self, status: u16, kind: &str) -> Value {
         let problem = self.json();
-        assert_eq!((self.status, problem["type"].as_str()), (status, Some(format!("/problems/{kind}").as_str())), "{problem}");
+        assert_eq!(
+            (self.status, problem["type"].as_str()),
+            (status, Some(format!("/problems/{kind}").as_str())),
+            "{problem}"
+        );
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(problem["status"], status);
         assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
@@ -42,7 +50,10 @@ impl Reply {
 }
 
 fn agent() -> Agent {
-    let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).max_redirects(0);
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(PATIENCE))
+        .max_redirects(0);
     Agent::new_with_config(config.build())
 }
 
@@ -51,7 +62,12 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Reply {
 }
 
 /// Posts with a `Content-Length`.
-pub(crate) async fn post(address: SocketAddr, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Reply {
+pub(crate) async fn post(
+    address: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Vec<u8>,
+) -> Reply {
     send(address, "POST", path, headers, Some(body)).await
 }
 
@@ -66,7 +82,13 @@ pub(crate) async fn post_chunked(address: SocketAddr, path: &str, body: Vec<u8>)
     .unwrap()
 }
 
-async fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Reply {
+async fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<Vec<u8>>,
+) -> Reply {
     let mut request = Request::builder().method(method).uri(format!("http://{address}{path}"));
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -85,7 +107,8 @@ fn read(mut response: ureq::http::Response<ureq::Body>) -> Reply {
 
 /// Posts an image as the original's clients do.
 pub(crate) async fn post_form(address: SocketAddr, path: &str, image: &[u8]) -> Reply {
-    let mut body = b"--XX\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n".to_vec();
+    let mut body =
+        b"--XX\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n".to_vec();
     body.extend_from_slice(
         b"--XX\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n",
     );
@@ -122,17 +145,27 @@ pub(crate) struct Event {
 }
 
 impl Events {
-    /// Returns once the server has begun to answer, so that everything after that is part of the stream.
-    pub(crate) async fn open(address: SocketAddr, query: &str, last_event_id: Option<&str>) -> Self {
+    /// Returns once the server has begun to answer, so that everything after that is part of the
+    /// stream.
+    pub(crate) async fn open(
+        address: SocketAddr,
+        query: &str,
+        last_event_id: Option<&str>,
+    ) -> Self {
         let mut request = Request::get(format!("http://{address}/results{query}"));
         if let Some(id) = last_event_id {
             request = request.header("last-event-id", id);
         }
-        let response = tokio::task::spawn_blocking(move || agent().run(request.body(()).unwrap()).unwrap()).await.unwrap();
+        let response =
+            tokio::task::spawn_blocking(move || agent().run(request.body(()).unwrap()).unwrap())
+                .await
+                .unwrap();
         assert_eq!(response.status().as_u16(), 200);
         let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
         std::thread::spawn(move || {
-            let lines = std::io::BufRead::lines(std::io::BufReader::new(response.into_body().into_reader()));
+            let lines = std::io::BufRead::lines(std::io::BufReader::new(
+                response.into_body().into_reader(),
+            ));
             let mut event = Event::default();
             // an error is the end of the stream, too
             for line in lines.map_while(Result::ok) {

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use unit::Listen;
 
-/// A web-server as a process of its own, with limits of its own. There is no broker: nothing here needs one.
+/// A web-server as a process of its own, with limits of its own. There is no broker: nothing here
+/// needs one.
 struct Process {
     child: Child,
     http: SocketAddr,
@@ -41,7 +42,10 @@ impl Process {
         let log = Arc::new(Mutex::new(Vec::new()));
         let (output, lines) = (child.stderr.take().unwrap(), log.clone());
         std::thread::spawn(move || {
-            BufReader::new(output).lines().map_while(Result::ok).for_each(|line| lines.lock().unwrap().push(line))
+            BufReader::new(output)
+                .lines()
+                .map_while(Result::ok)
+                .for_each(|line| lines.lock().unwrap().push(line))
         });
         let process = Self { child, http, log };
         let up = async {
@@ -61,7 +65,8 @@ impl Process {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_soft_limit_is_no_limit() {
     let process = Process::start(64, 2000).await;
-    let _idle: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(process.http).unwrap()).collect();
+    let _idle: Vec<TcpStream> =
+        (0..300).map(|_| TcpStream::connect(process.http).unwrap()).collect();
     assert_eq!(get(process.http, "/").await.status, 200);
     assert_eq!(process.logged("cannot accept"), Vec::<String>::new());
 }
@@ -71,13 +76,15 @@ async fn connections_are_capped_by_the_hard_limit_with_a_word_and_open_ones_go_o
     let process = Process::start(64, 400).await;
     let said = process.logged("fewer connections than set");
     assert_eq!(said.len(), 1, "{said:?}");
-    // how many are left depends on what the process has inherited of its parent, which runs other tests besides
+    // how many are left depends on what the process has inherited of its parent, which runs other
+    // tests besides
     for part in ["WARN", "MLVI_MAX_CONNECTIONS", "4096", "400"] {
         assert!(said[0].contains(part), "{part} is not in {said:?}");
     }
     let mut open = TcpStream::connect(process.http).unwrap();
     open.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").unwrap();
-    let _idle: Vec<TcpStream> = (0..350).map(|_| TcpStream::connect(process.http).unwrap()).collect();
+    let _idle: Vec<TcpStream> =
+        (0..350).map(|_| TcpStream::connect(process.http).unwrap()).collect();
     assert_eq!(get(process.http, "/").await.status, 200, "an idle one made room");
     let served = tokio::task::spawn_blocking(move || {
         open.write_all(b"connection: close\r\n\r\n").unwrap();

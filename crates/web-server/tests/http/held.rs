@@ -62,10 +62,16 @@ async fn the_same_holds_for_frames_streams_and_who_reads_a_byte_now_and_then() {
     let kafka = Kafka::start().await;
     let server = Server::ready(kafka.address, &[SHORT]).await;
     let mut rest = Rest::join(kafka.address).await;
-    let (reply, _) = tokio::join!(post(server.http, "/inference?wait=15s", &[], padded(1_000_000)), rest.serve(1));
+    let (reply, _) = tokio::join!(
+        post(server.http, "/inference?wait=15s", &[], padded(1_000_000)),
+        rest.serve(1)
+    );
     let frame = format!("/jobs/{}/frame", reply.json()["frame_id"].as_str().unwrap());
     let whole = get(server.http, &frame).await;
-    assert_eq!((whole.status, whole.header("content-length")), (200, whole.body.len().to_string().as_str()));
+    assert_eq!(
+        (whole.status, whole.header("content-length")),
+        (200, whole.body.len().to_string().as_str())
+    );
 
     let _frame = hold(server.http, format!("GET {frame} HTTP/1.1"), 1).await;
     server.until_metric(NOT_TAKEN, 1.0).await;
@@ -100,9 +106,11 @@ async fn who_reads_slowly_but_steadily_or_waits_long_is_not_closed() {
     let kafka = Kafka::start().await;
     let server = Server::ready(kafka.address, &[SHORT]).await;
     let mut rest = Rest::join(kafka.address).await;
-    let (reply, _) = tokio::join!(post(server.http, "/inference?wait=15s", &[], padded(300_000)), rest.serve(1));
+    let (reply, _) =
+        tokio::join!(post(server.http, "/inference?wait=15s", &[], padded(300_000)), rest.serve(1));
     let frame = format!("/jobs/{}/frame", reply.json()["frame_id"].as_str().unwrap());
-    let mut stream = hold(server.http, format!("GET {frame} HTTP/1.1\r\nconnection: close"), 1).await;
+    let mut stream =
+        hold(server.http, format!("GET {frame} HTTP/1.1\r\nconnection: close"), 1).await;
     let slowly = tokio::task::spawn_blocking(move || {
         let (started, mut taken, mut bytes) = (Instant::now(), 0, [0; 6000]);
         loop {
@@ -130,8 +138,14 @@ async fn one_address_has_a_bound_unless_it_is_a_proxy() {
     let open: Vec<TcpStream> = (0..3).map(|_| TcpStream::connect(server.http).unwrap()).collect();
     server.until_metric("mlvi_http_connections", 3.0).await;
     let refused = talk(server.http, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n".to_vec()).await;
-    assert!(refused.starts_with("HTTP/1.1 429 ") && refused.contains("retry-after: 1"), "{refused}");
-    assert!(refused.contains("/problems/too-many-connections") && refused.contains("3 connections"), "{refused}");
+    assert!(
+        refused.starts_with("HTTP/1.1 429 ") && refused.contains("retry-after: 1"),
+        "{refused}"
+    );
+    assert!(
+        refused.contains("/problems/too-many-connections") && refused.contains("3 connections"),
+        "{refused}"
+    );
     assert_eq!(server.metric("mlvi_http_connections_refused_total").await, 1.0);
     drop(open);
     while server.metric("mlvi_http_connections").await > 0.0 {
@@ -155,6 +169,8 @@ async fn the_admin_port_is_bounded_too() {
     for _ in 0..3 {
         silent.push(hold(server.admin, "GET /metrics HTTP/1.1".into(), 400).await);
     }
-    server.until_metric("mlvi_admin_connections_closed_total{reason=\"answer-not-taken\"}", 3.0).await;
+    server
+        .until_metric("mlvi_admin_connections_closed_total{reason=\"answer-not-taken\"}", 3.0)
+        .await;
     server.stop().await;
 }

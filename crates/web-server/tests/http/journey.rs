@@ -12,12 +12,16 @@ async fn a_client_waits_polls_and_reads_its_frame_back() {
     let image = jpeg();
 
     // it waits, by the query or by a preference
-    let (reply, results) = tokio::join!(post_form(server.http, "/inference?wait=15s", &image), rest.serve(1));
+    let (reply, results) =
+        tokio::join!(post_form(server.http, "/inference?wait=15s", &image), rest.serve(1));
     assert_eq!((reply.status, reply.header("content-type")), (200, "application/json"));
     assert_eq!(reply.json(), serde_json::to_value(&results[0]).unwrap());
     assert!(!reply.headers.contains_key("preference-applied"));
     let prefer = [("prefer", "respond-async, wait=15")];
-    let (reply, results) = tokio::join!(post(server.http, "/cameras/gate/frames", &prefer, image.clone()), rest.serve(1));
+    let (reply, results) = tokio::join!(
+        post(server.http, "/cameras/gate/frames", &prefer, image.clone()),
+        rest.serve(1)
+    );
     assert_eq!((reply.status, reply.header("preference-applied")), (200, "wait=15"));
     assert_eq!(reply.json()["frame_id"], results[0].frame_id.to_string());
 
@@ -62,7 +66,8 @@ async fn a_frame_that_failed_is_an_error_to_who_waits_and_a_state_to_who_asks() 
         rest.answer(&envelope, &result, None).await;
         envelope
     };
-    let (reply, envelope) = tokio::join!(post(server.http, "/cameras/gate/frames?wait=15s", &[], jpeg()), fail);
+    let (reply, envelope) =
+        tokio::join!(post(server.http, "/cameras/gate/frames?wait=15s", &[], jpeg()), fail);
     let problem = reply.expect_problem(422, "undecodable-frame");
     assert_eq!(problem["detail"], "the scan breaks off");
     assert_eq!(problem["frame_id"], envelope.frame_id.to_string());
@@ -76,7 +81,8 @@ async fn a_frame_that_failed_is_an_error_to_who_waits_and_a_state_to_who_asks() 
         let result = envelope.expired("the test", ServedBy::default(), TimingsMs::default());
         rest.answer(&envelope, &result, None).await;
     };
-    let (reply, ()) = tokio::join!(post(server.http, "/inference?wait=15s&deadline=1ms", &[], jpeg()), expire);
+    let (reply, ()) =
+        tokio::join!(post(server.http, "/inference?wait=15s&deadline=1ms", &[], jpeg()), expire);
     reply.expect_problem(504, "deadline-exceeded");
     server.stop().await;
 }
@@ -88,7 +94,13 @@ async fn index_and_description_are_there_and_an_unheard_id_of_ours_counts_as_pen
     assert_eq!(get(server.http, "/").await.json()["endpoints"]["description"], "GET /openapi.json");
     assert_eq!(get(server.http, "/openapi.json").await.json()["openapi"], "3.1.0");
     let elsewhere = frame::FrameId::fresh();
-    assert_eq!(get(server.http, &format!("/jobs/{elsewhere}")).await.status, 202, "another replica may have it");
-    get(server.http, &format!("/jobs/{elsewhere}/frame")).await.expect_problem(404, "frame-not-known");
+    assert_eq!(
+        get(server.http, &format!("/jobs/{elsewhere}")).await.status,
+        202,
+        "another replica may have it"
+    );
+    get(server.http, &format!("/jobs/{elsewhere}/frame"))
+        .await
+        .expect_problem(404, "frame-not-known");
     server.stop().await;
 }

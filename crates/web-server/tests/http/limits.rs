@@ -9,9 +9,14 @@ async fn too_many_frames_on_their_way_get_429_until_a_result_makes_room() {
     let kafka = Kafka::start().await;
     let server = Server::ready(kafka.address, &[("MLVI_MAX_PENDING_FRAMES", "2")]).await;
     let mut rest = Rest::join(kafka.address).await;
-    let first = post(server.http, "/inference", &[], jpeg()).await.json()["location"].as_str().unwrap().to_owned();
+    let first = post(server.http, "/inference", &[], jpeg()).await.json()["location"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     assert_eq!(post(server.http, "/inference", &[], jpeg()).await.status, 202);
-    post(server.http, "/inference", &[], jpeg()).await.expect_problem(429, "too-many-pending-frames");
+    post(server.http, "/inference", &[], jpeg())
+        .await
+        .expect_problem(429, "too-many-pending-frames");
     assert_eq!(server.metric("mlvi_pending_frames").await, 2.0);
     rest.serve(2).await;
     assert_eq!(get(server.http, &format!("{first}?wait=15s")).await.status, 200);
@@ -23,7 +28,10 @@ async fn too_many_frames_on_their_way_get_429_until_a_result_makes_room() {
 async fn a_frame_without_a_result_expires_visibly_everywhere_and_makes_room() {
     let kafka = Kafka::start().await;
     let settings = [("MLVI_JOB_TIMEOUT", "200ms"), ("MLVI_MAX_PENDING_FRAMES", "1")];
-    let (server, other) = tokio::join!(Server::ready(kafka.address, &settings), Server::ready(kafka.address, &settings));
+    let (server, other) = tokio::join!(
+        Server::ready(kafka.address, &settings),
+        Server::ready(kafka.address, &settings)
+    );
     let mut rest = Rest::join(kafka.address).await;
     let reply = post(server.http, "/cameras/gate/frames?wait=15s", &[], jpeg()).await;
     let problem = reply.expect_problem(504, "no-result");
@@ -43,7 +51,11 @@ async fn a_frame_without_a_result_expires_visibly_everywhere_and_makes_room() {
     };
     tokio::time::timeout(Duration::from_secs(15), until_counted).await.unwrap();
     assert_eq!(get(server.http, &job).await.json()["status"], "expired");
-    assert_eq!(post(server.http, "/inference", &[], jpeg()).await.status, 202, "there is room again");
+    assert_eq!(
+        post(server.http, "/inference", &[], jpeg()).await.status,
+        202,
+        "there is room again"
+    );
     tokio::join!(server.stop(), other.stop());
 }
 
@@ -55,7 +67,8 @@ async fn results_are_gone_when_they_are_too_many_or_too_old() {
     let mut rest = Rest::join(kafka.address).await;
     let mut jobs = Vec::new();
     for _ in 0..11 {
-        let (reply, _) = tokio::join!(post(server.http, "/inference?wait=15s", &[], jpeg()), rest.serve(1));
+        let (reply, _) =
+            tokio::join!(post(server.http, "/inference?wait=15s", &[], jpeg()), rest.serve(1));
         jobs.push(format!("/jobs/{}", reply.json()["frame_id"].as_str().unwrap()));
     }
     get(server.http, &jobs[0]).await.expect_problem(410, "job-gone");

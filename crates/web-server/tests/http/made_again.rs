@@ -30,11 +30,15 @@ async fn every_frame_gets_its_result_when_the_results_are_made_again() {
     let server = Server::ready(kafka.address, &[]).await;
     let mut rest = Rest::join(kafka.address).await;
     let topics = Topics::default();
-    let admin: AdminClient<DefaultClientContext> =
-        rdkafka::ClientConfig::new().set("bootstrap.servers", kafka.address.to_string()).create().unwrap();
+    let admin: AdminClient<DefaultClientContext> = rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", kafka.address.to_string())
+        .create()
+        .unwrap();
     // one camera, one partition: the offsets of the new log pass those of the old one
     let upload = "/cameras/gate/frames?wait=15s";
-    for (frames, missing_for) in [(1, Duration::from_secs(6)), (3, Duration::ZERO), (5, Duration::ZERO)] {
+    for (frames, missing_for) in
+        [(1, Duration::from_secs(6)), (3, Duration::ZERO), (5, Duration::ZERO)]
+    {
         for _ in 0..frames {
             let (reply, _) = tokio::join!(post(server.http, upload, &[], jpeg()), rest.serve(1));
             assert_eq!(reply.status, 200, "{reply:?}");
@@ -42,7 +46,11 @@ async fn every_frame_gets_its_result_when_the_results_are_made_again() {
         let deleted = admin.delete_topics(&[&topics.results], &AdminOptions::new()).await.unwrap();
         assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
         if !missing_for.is_zero() {
-            until_it_says(&server, "topics: topic 'mlvi.results' is not there: make it with `mlvi topics create`").await;
+            until_it_says(
+                &server,
+                "topics: topic 'mlvi.results' is not there: make it with `mlvi topics create`",
+            )
+            .await;
             post(server.http, "/inference", &[], jpeg()).await.expect_problem(503, "broker-away");
             tokio::time::sleep(missing_for).await;
         }

@@ -1,4 +1,5 @@
-//! The whole web-server against an embedded broker; the tests themselves play the rest of the suite.
+//! The whole web-server against an embedded broker; the tests themselves play the rest of the
+//! suite.
 #![allow(
     clippy::unwrap_used,
     reason = "in a test a panic is the verdict; clippy knows helper functions of tests only in libraries"

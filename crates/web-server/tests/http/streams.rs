@@ -14,7 +14,10 @@ async fn each_result_comes_once_however_often_it_is_published() {
     let kafka = Kafka::start().await;
     let server = Server::ready(kafka.address, &[]).await;
     let mut rest = Rest::join(kafka.address).await;
-    let (mut all, mut yard) = (Events::open(server.http, "", None).await, Events::open(server.http, "?camera=yard", None).await);
+    let (mut all, mut yard) = (
+        Events::open(server.http, "", None).await,
+        Events::open(server.http, "?camera=yard", None).await,
+    );
     let mut sent = Vec::new();
     for camera in ["gate", "yard", "gate", "yard", "gate"] {
         let id = upload(&server, camera).await;
@@ -27,7 +30,8 @@ async fn each_result_comes_once_however_often_it_is_published() {
     let seen = all.ids(5).await;
     let expected: HashSet<&str> = sent.iter().map(|(_, id)| id.as_str()).collect();
     assert_eq!(seen.iter().map(String::as_str).collect::<HashSet<_>>(), expected);
-    let of_yard: Vec<&str> = sent.iter().filter(|(camera, _)| *camera == "yard").map(|(_, id)| id.as_str()).collect();
+    let of_yard: Vec<&str> =
+        sent.iter().filter(|(camera, _)| *camera == "yard").map(|(_, id)| id.as_str()).collect();
     assert_eq!(yard.ids(2).await, of_yard, "one camera's results stay in order");
 
     // it goes on behind the last event that was seen

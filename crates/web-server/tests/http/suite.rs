@@ -3,8 +3,8 @@
 use crate::client::{Reply, get};
 use embedded_broker::{Broker, BrokerConfig};
 use frame::{
-    BoundingBox, Detection, Envelope, FrameResult, ImageSize, ModelInfo, Origin, Problem, RgbImage, ServedBy, Status, Timestamp,
-    TimingsMs, Topics, headers,
+    BoundingBox, Detection, Envelope, FrameResult, ImageSize, ModelInfo, Origin, Problem, RgbImage,
+    ServedBy, Status, Timestamp, TimingsMs, Topics, headers,
 };
 use frame_bus::{Bus, BusConfig, Message, Outgoing, Tail, TailEvent, topic_specs};
 use settings::Settings;
@@ -85,11 +85,13 @@ impl Server {
 
     pub(crate) fn start(broker: SocketAddr, settings: &[(&str, &str)]) -> Self {
         let broker = broker.to_string();
-        let fixed = [("MLVI_BROKERS", broker.as_str()), ("MLVI_PARTITIONS", "2"), ("MLVI_DRAIN", "5s")];
+        let fixed =
+            [("MLVI_BROKERS", broker.as_str()), ("MLVI_PARTITIONS", "2"), ("MLVI_DRAIN", "5s")];
         let mut settings = Settings::from_pairs(fixed).with_overrides(settings.iter().copied());
         let mut config = web_server::Config::from_settings(&mut settings);
         settings.finish().unwrap();
-        let ((http_listen, http), (admin_listen, admin)) = (Listen::loopback().unwrap(), Listen::loopback().unwrap());
+        let ((http_listen, http), (admin_listen, admin)) =
+            (Listen::loopback().unwrap(), Listen::loopback().unwrap());
         config.http = http_listen;
         config.shell.admin = admin_listen;
         let shutdown = CancellationToken::new();
@@ -97,7 +99,8 @@ impl Server {
         Self { http, admin, shutdown, task }
     }
 
-    /// Waits until every condition holds, or until one does not: which of both the status tells is for the caller to see.
+    /// Waits until every condition holds, or until one does not: which of both the status tells is
+    /// for the caller to see.
     pub(crate) async fn until_ready(&self, ready: bool) {
         let is_ready = |reply: Reply| {
             // the line is there from the moment on at which the unit has named its conditions
@@ -109,12 +112,18 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("it did not become ready={ready}"));
+        tokio::time::timeout(PATIENCE, wait)
+            .await
+            .unwrap_or_else(|_| panic!("it did not become ready={ready}"));
     }
 
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
-        tokio::time::timeout(PATIENCE, self.task).await.expect("it does not stop").unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, self.task)
+            .await
+            .expect("it does not stop")
+            .unwrap()
+            .unwrap();
     }
 
     /// Asks for a job until the edge's answer is in the ticket.
@@ -139,7 +148,9 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("{name} did not become {value}"));
+        tokio::time::timeout(PATIENCE, wait)
+            .await
+            .unwrap_or_else(|_| panic!("{name} did not become {value}"));
     }
 
     /// The value of a line of the metrics, e.g. `mlvi_pending_frames`.
@@ -169,7 +180,10 @@ impl Rest {
     /// The next frame on the bus.
     pub(crate) async fn frame(&mut self) -> (Message, Envelope) {
         loop {
-            let event = tokio::time::timeout(PATIENCE, self.frames.recv()).await.expect("no frame came").unwrap();
+            let event = tokio::time::timeout(PATIENCE, self.frames.recv())
+                .await
+                .expect("no frame came")
+                .unwrap();
             if let TailEvent::Message(message) = event {
                 let envelope = message.envelope().unwrap();
                 return (message, envelope);
@@ -181,35 +195,67 @@ impl Rest {
     pub(crate) async fn done(&self, (message, envelope): &(Message, Envelope)) -> FrameResult {
         let model = ModelInfo { name: "none".into(), version: "0".into(), input: "1x1".into() };
         let result = envelope.done(Vec::new(), model, ServedBy::default(), TimingsMs::default());
-        self.answer(envelope, &result, Some(Origin { partition: message.partition, offset: message.offset })).await;
+        self.answer(
+            envelope,
+            &result,
+            Some(Origin { partition: message.partition, offset: message.offset }),
+        )
+        .await;
         result
     }
 
     /// Says that the edge has looked at a frame, and that the cloud still does.
-    pub(crate) async fn provisional(&self, (message, envelope): &(Message, Envelope)) -> FrameResult {
+    pub(crate) async fn provisional(
+        &self,
+        (message, envelope): &(Message, Envelope),
+    ) -> FrameResult {
         let model = ModelInfo { name: "small".into(), version: "0".into(), input: "1x1".into() };
         let bounding_box = BoundingBox { x: 1.0, y: 2.0, width: 3.0, height: 4.0 };
         let dog = Detection { class: "dog".into(), class_id: 16, confidence: 0.375, bounding_box };
         let done = envelope.done(vec![dog], model, ServedBy::default(), TimingsMs::default());
         let result = FrameResult { status: Status::Provisional, ..done };
-        self.answer(envelope, &result, Some(Origin { partition: message.partition, offset: message.offset })).await;
+        self.answer(
+            envelope,
+            &result,
+            Some(Origin { partition: message.partition, offset: message.offset }),
+        )
+        .await;
         result
     }
 
     /// Says that the last look at a frame has failed.
     pub(crate) async fn fail(&self, (_, envelope): &(Message, Envelope)) {
         let problem = Problem::model_failed("the cloud has a bad day");
-        self.answer(envelope, &envelope.failed(problem, ServedBy::default(), TimingsMs::default()), None).await;
+        self.answer(
+            envelope,
+            &envelope.failed(problem, ServedBy::default(), TimingsMs::default()),
+            None,
+        )
+        .await;
     }
 
-    pub(crate) async fn answer(&self, envelope: &Envelope, result: &FrameResult, origin: Option<Origin>) {
-        let mut list = vec![(headers::FRAME_ID.to_owned(), envelope.frame_id.to_string().into_bytes())];
+    pub(crate) async fn answer(
+        &self,
+        envelope: &Envelope,
+        result: &FrameResult,
+        origin: Option<Origin>,
+    ) {
+        let mut list =
+            vec![(headers::FRAME_ID.to_owned(), envelope.frame_id.to_string().into_bytes())];
         if let Some(origin) = origin {
-            list.push((headers::ORIGIN_PARTITION.to_owned(), origin.partition.to_string().into_bytes()));
+            list.push((
+                headers::ORIGIN_PARTITION.to_owned(),
+                origin.partition.to_string().into_bytes(),
+            ));
             list.push((headers::ORIGIN_OFFSET.to_owned(), origin.offset.to_string().into_bytes()));
         }
         let payload = serde_json::to_vec(result).unwrap();
-        let out = Outgoing { topic: self.topics.results.clone(), key: envelope.key(), headers: list, payload };
+        let out = Outgoing {
+            topic: self.topics.results.clone(),
+            key: envelope.key(),
+            headers: list,
+            payload,
+        };
         self.bus.send(out).await.unwrap();
     }
 

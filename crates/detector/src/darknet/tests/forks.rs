@@ -12,7 +12,12 @@ const LAYERS: &str = "[convolutional]\nbatch_normalize=1\nfilters=6\nactivation=
 fn narrow() -> Convolution {
     let mut dice = Dice(5);
     let variances = vec![1e-7, 1e-6, 5e-6, 1e-4, 0.1, 2.0];
-    let kernel = dice.list(18).into_iter().zip(0..).map(|(x, at)| if at < 9 { x * 1e-3 } else { x }).collect();
+    let kernel = dice
+        .list(18)
+        .into_iter()
+        .zip(0..)
+        .map(|(x, at)| if at < 9 { x * 1e-3 } else { x })
+        .collect();
     let normalization = Some([dice.list(6), vec![0.0; 6], variances]);
     Convolution {
         filters: 6,
@@ -36,12 +41,18 @@ fn each_fork_divides_by_a_deviation_of_its_own() {
         (Fork::Pjreddie, (|variance| variance.sqrt() + 1e-6) as fn(f32) -> f32),
         (Fork::Alexeyab, |variance| (variance + 1e-5).sqrt()),
     ] {
-        let darknet = read_as(config(4, 4, LAYERS).as_bytes(), &weights(&plain.file_order()), Some(fork)).unwrap();
+        let darknet =
+            read_as(config(4, 4, LAYERS).as_bytes(), &weights(&plain.file_order()), Some(fork))
+                .unwrap();
         let found = &run(&darknet, std::slice::from_ref(&image))[0];
         for (filter, values) in found.values.chunks_exact(16).enumerate() {
             let factor = scales[filter] / deviation(variances[filter]);
             for (cell, value) in values.iter().enumerate() {
-                let sum: f32 = (0..3).map(|channel| plain.kernel[filter * 3 + channel] * image.values[channel * 16 + cell]).sum();
+                let sum: f32 = (0..3)
+                    .map(|channel| {
+                        plain.kernel[filter * 3 + channel] * image.values[channel * 16 + cell]
+                    })
+                    .sum();
                 let expected = plain.biases[filter] + factor * sum;
                 assert!(
                     (value - expected).abs() <= 1e-4 * (1.0 + expected.abs()),
@@ -72,7 +83,8 @@ fn the_fork_is_told_by_the_file_unless_the_description_names_it() {
     }
 }
 
-/// Each differs from the plain file by what Darknet passes over, reads in the same way, or uses for training alone.
+/// Each differs from the plain file by what Darknet passes over, reads in the same way, or uses for
+/// training alone.
 #[test]
 fn what_darknet_passes_over_changes_nothing() {
     let numbers = weights(&narrow().file_order());
@@ -82,7 +94,9 @@ fn what_darknet_passes_over_changes_nothing() {
         assert!(plain.contains(from));
         plain.replace(from, to)
     };
-    let latin1 = |text: String| text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect::<Vec<u8>>();
+    let latin1 = |text: String| {
+        text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect::<Vec<u8>>()
+    };
     let cases: [(Vec<u8>, usize); 24] = [
         (net("letter_box=1").into(), 0),
         (net("ema_alpha=0.9998\nuse_cuda_graph=0").into(), 0),
@@ -114,8 +128,14 @@ fn what_darknet_passes_over_changes_nothing() {
     let expected = run(&wanted, std::slice::from_ref(&image)).remove(0).values;
     for (bytes, warnings) in cases {
         let shown = String::from_utf8_lossy(&bytes).into_owned();
-        let darknet = read_as(&bytes, &numbers, Some(Fork::Alexeyab)).unwrap_or_else(|error| panic!("{error} in\n{shown}"));
-        assert_eq!(darknet.network.warnings.len(), warnings, "{:?} of\n{shown}", darknet.network.warnings);
+        let darknet = read_as(&bytes, &numbers, Some(Fork::Alexeyab))
+            .unwrap_or_else(|error| panic!("{error} in\n{shown}"));
+        assert_eq!(
+            darknet.network.warnings.len(),
+            warnings,
+            "{:?} of\n{shown}",
+            darknet.network.warnings
+        );
         assert_eq!(darknet.heads(), wanted.heads(), "{shown}");
         assert_eq!(run(&darknet, std::slice::from_ref(&image))[0].values, expected, "{shown}");
     }
@@ -126,6 +146,9 @@ fn work_without_end_is_refused() {
     let many = format!("{NET}{}{HEAD}", "[dropout]\n".repeat(10_001));
     assert!(Network::parse(&many, None).unwrap_err().text.contains("too many"));
     let wide = "[convolutional]\nfilters=256\nsize=255\npad=1\nactivation=linear\n";
-    let hard = format!("[net]\nwidth=1024\nheight=1024\n{}[convolutional]\nfilters=6\nactivation=linear\n{HEAD}", wide.repeat(3));
+    let hard = format!(
+        "[net]\nwidth=1024\nheight=1024\n{}[convolutional]\nfilters=6\nactivation=linear\n{HEAD}",
+        wide.repeat(3)
+    );
     assert!(Network::parse(&hard, None).unwrap_err().text.contains("multiplications"));
 }

@@ -12,7 +12,17 @@ fn convolution(filters: usize, channels: usize, size: usize, batch_normalize: bo
         [dice.list(filters), dice.list(filters), variances]
     });
     let kernel = dice.list(filters * channels * size * size);
-    Convolution { filters, size, strides: (1, 1), dilation: 1, padding: size / 2, groups: 1, biases, normalization, kernel }
+    Convolution {
+        filters,
+        size,
+        strides: (1, 1),
+        dilation: 1,
+        padding: size / 2,
+        groups: 1,
+        biases,
+        normalization,
+        kernel,
+    }
 }
 
 /// Three channels to six, cell by cell: what the other kinds of layer are tried on.
@@ -75,7 +85,8 @@ fn convolutions_follow_one_another_in_file_order() {
 
 #[test]
 fn depthwise_chains_of_many_channels() {
-    // 32 channels, each filtered by itself, between two convolutions of single cells: tract may turn the layout around here
+    // 32 channels, each filtered by itself, between two convolutions of single cells: tract may
+    // turn the layout around here
     let wide = convolution(32, 3, 1, true);
     let own = Convolution { groups: 32, ..convolution(32, 1, 3, true) };
     let narrow = convolution(6, 32, 1, true);
@@ -110,7 +121,9 @@ fn every_activation() {
     ];
     for (key, function) in cases {
         let layers = format!("[convolutional]\nfilters=6\n{key}\n");
-        assert_layers(&layers, &plain.file_order(), (9, 5), |image| image.convolved(&plain).mapped(function));
+        assert_layers(&layers, &plain.file_order(), (9, 5), |image| {
+            image.convolved(&plain).mapped(function)
+        });
     }
 }
 
@@ -133,7 +146,9 @@ fn max_pools_by_darknets_padding_rule() {
     for (keys, size, strides, padding) in cases {
         for sides in [(9, 7), (8, 10), (13, 13), (150, 6)] {
             let layers = format!("{spread}[maxpool]\n{keys}\n");
-            assert_layers(&layers, &plain.file_order(), sides, |image| image.convolved(&plain).pooled(size, strides, padding));
+            assert_layers(&layers, &plain.file_order(), sides, |image| {
+                image.convolved(&plain).pooled(size, strides, padding)
+            });
         }
     }
 }
@@ -147,12 +162,15 @@ fn routes_of_one_of_many_and_of_groups() {
     let layers = format!("{spread}{narrow}[route]\nlayers=-2\n");
     assert_layers(&layers, &numbers, (9, 7), |image| image.convolved(&plain));
     // the second half of the first layer's channels, and of both once more
-    let layers = format!("{spread}{narrow}[route]\nlayers=0\ngroups=2\ngroup_id=1\n[route]\nlayers=-1, 1\n");
+    let layers =
+        format!("{spread}{narrow}[route]\nlayers=0\ngroups=2\ngroup_id=1\n[route]\nlayers=-1, 1\n");
     assert_layers(&layers, &numbers, (9, 7), |image| {
         let wide = image.convolved(&plain);
         wide.channels_from(3, 3).and(&wide.convolved(&half))
     });
-    let layers = format!("{spread}{narrow}[route]\nlayers=-2,-1\ngroups=3\ngroup_id=2\n[route]\nlayers=-1,1\n");
+    let layers = format!(
+        "{spread}{narrow}[route]\nlayers=-2,-1\ngroups=3\ngroup_id=2\n[route]\nlayers=-1,1\n"
+    );
     assert_layers(&layers, &numbers, (9, 7), |image| {
         let wide = image.convolved(&plain);
         let narrow = wide.convolved(&half);
@@ -166,7 +184,10 @@ fn shortcuts_add_and_then_activate() {
     let again = convolution(6, 6, 3, true);
     let middle = "[convolutional]\nfilters=6\nsize=3\npad=1\nbatch_normalize=1\nactivation=linear\n[dropout]\nprobability=.5\n";
     let numbers = [plain.file_order(), again.file_order()].concat();
-    for (key, function) in [("", (|x| x) as fn(f32) -> f32), ("activation=leaky", |x| if x > 0.0 { x } else { 0.1 * x })] {
+    for (key, function) in [
+        ("", (|x| x) as fn(f32) -> f32),
+        ("activation=leaky", |x| if x > 0.0 { x } else { 0.1 * x }),
+    ] {
         let layers = format!("{spread}{middle}[shortcut]\nfrom=-3\n{key}\n");
         assert_layers(&layers, &numbers, (9, 7), |image| {
             let first = image.convolved(&plain);
@@ -180,6 +201,8 @@ fn upsampling_repeats_each_value() {
     let (plain, spread) = spread();
     for (keys, stride) in [("", 2), ("stride=2", 2), ("stride=3", 3), ("stride=1", 1)] {
         let layers = format!("{spread}[upsample]\n{keys}\n");
-        assert_layers(&layers, &plain.file_order(), (5, 4), |image| image.convolved(&plain).upsampled(stride));
+        assert_layers(&layers, &plain.file_order(), (5, 4), |image| {
+            image.convolved(&plain).upsampled(stride)
+        });
     }
 }

@@ -47,7 +47,8 @@ fn read(config: &str, weights: &[u8]) -> Result<Darknet, ModelError> {
 
 fn read_as(config: &[u8], weights: &[u8], fork: Option<Fork>) -> Result<Darknet, ModelError> {
     let dir = tempfile::tempdir().unwrap();
-    let (config_path, weights_path) = (dir.path().join("test.cfg"), dir.path().join("test.weights"));
+    let (config_path, weights_path) =
+        (dir.path().join("test.cfg"), dir.path().join("test.weights"));
     std::fs::write(&config_path, config).unwrap();
     std::fs::write(&weights_path, weights).unwrap();
     Darknet::read(&config_path, &weights_path, None, fork)
@@ -56,7 +57,9 @@ fn read_as(config: &[u8], weights: &[u8], fork: Option<Fork>) -> Result<Darknet,
 /// What the layer before the head puts out for each image, through tract.
 fn run(darknet: &Darknet, images: &[Map]) -> Vec<Map> {
     let (outputs, batch) = (Outputs::Heads(darknet.heads()), images.len());
-    let plan = Arc::new(Plan::new(darknet.model(batch).unwrap(), batch, darknet.input(), &outputs).unwrap());
+    let plan = Arc::new(
+        Plan::new(darknet.model(batch).unwrap(), batch, darknet.input(), &outputs).unwrap(),
+    );
     let mut run = Run::new(&plan).unwrap();
     let values: Vec<f32> = images.iter().flat_map(|image| image.values.clone()).collect();
     run.fill(|input| input.copy_from_slice(&values)).unwrap();
@@ -67,7 +70,12 @@ fn run(darknet: &Darknet, images: &[Map]) -> Vec<Map> {
 }
 
 /// Runs the layers on one image and on two at once, and compares with what is expected of each.
-fn assert_layers(layers: &str, numbers: &[f32], (width, height): (usize, usize), expected: impl Fn(&Map) -> Map) {
+fn assert_layers(
+    layers: &str,
+    numbers: &[f32],
+    (width, height): (usize, usize),
+    expected: impl Fn(&Map) -> Map,
+) {
     let darknet = read(&config(width, height, layers), &weights(numbers)).unwrap();
     let mut dice = Dice(7);
     let mut image = || Map { channels: 3, height, width, values: dice.list(3 * width * height) };
@@ -78,7 +86,10 @@ fn assert_layers(layers: &str, numbers: &[f32], (width, height): (usize, usize),
             let sides = |map: &Map| (map.channels, map.height, map.width);
             assert_eq!(sides(&found), sides(&expected), "{layers}");
             for (found, expected) in found.values.iter().zip(&expected.values) {
-                assert!((found - expected).abs() <= 1e-4 * (1.0 + expected.abs()), "{found} instead of {expected} in\n{layers}");
+                assert!(
+                    (found - expected).abs() <= 1e-4 * (1.0 + expected.abs()),
+                    "{found} instead of {expected} in\n{layers}"
+                );
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Wrong files are refused with file and line, and no file makes the reader panic or ask for absurd memory.
+//! Wrong files are refused with file and line, and no file makes the reader panic or ask for absurd
+//! memory.
 
 use super::super::layers::Network;
 use super::super::syntax::Problem;
@@ -43,30 +44,53 @@ fn each_refusal_names_its_line_and_what_is_wrong() {
         (after_net("[route]\nlayers=-1"), 4, "layer -1"),
         (after_net("[maxpool]\nstride=1\n[route]\nlayers=-1\ngroups=2"), 6, "2 groups"),
         (after_net("[maxpool]\nstride=1\n[route]\nlayers=-1\ngroup_id=1"), 8, "group_id"),
-        (after_net("[maxpool]\nstride=1\n[maxpool]\nstride=2\n[route]\nlayers=-1,-2"), 8, "differ in size"),
-        (after_net("[maxpool]\nstride=2\n[maxpool]\nstride=2\n[shortcut]\nfrom=-2"), 8, "differ in shape"),
+        (
+            after_net("[maxpool]\nstride=1\n[maxpool]\nstride=2\n[route]\nlayers=-1,-2"),
+            8,
+            "differ in size",
+        ),
+        (
+            after_net("[maxpool]\nstride=2\n[maxpool]\nstride=2\n[shortcut]\nfrom=-2"),
+            8,
+            "differ in shape",
+        ),
         (after_net("[shortcut]\nactivation=linear"), 4, "from"),
         (after_net("[upsample]\nscale=2"), 5, "scale"),
         (after_net("[upsample]\nstride=255\n[upsample]\nstride=255"), 6, "too large"),
         (after_net("[convolutional]\nfilters=7"), 6, "6"),
         (after_net(&format!("{CONVOLUTION}[yolo]\nnum=2\nanchors=1,2")), 7, "anchors"),
         (after_net(&format!("{CONVOLUTION}[yolo]\nnum=1\nanchors=1,2\nmask=1")), 10, "mask"),
-        (after_net(&format!("{CONVOLUTION}[yolo]\nnum=1\nclasses=1\nanchors=1,2\nnms_kind=diounms")), 11, "greedynms"),
-        (after_net(&format!("{CONVOLUTION}[yolo]\nnum=1\nclasses=1\nanchors=1,2\nnew_coords=1")), 11, "new_coords"),
+        (
+            after_net(&format!(
+                "{CONVOLUTION}[yolo]\nnum=1\nclasses=1\nanchors=1,2\nnms_kind=diounms"
+            )),
+            11,
+            "greedynms",
+        ),
+        (
+            after_net(&format!("{CONVOLUTION}[yolo]\nnum=1\nclasses=1\nanchors=1,2\nnew_coords=1")),
+            11,
+            "new_coords",
+        ),
         (after_net(&format!("{CONVOLUTION}{HEAD}[route]\nlayers=-1")), 11, "[yolo]"),
     ];
     for (text, line, word) in cases {
         let problem = problem(&text);
-        assert!(problem.line == line && problem.text.contains(word), "{problem:?} instead of '{word}' in line {line} of\n{text}");
+        assert!(
+            problem.line == line && problem.text.contains(word),
+            "{problem:?} instead of '{word}' in line {line} of\n{text}"
+        );
     }
 }
 
 #[test]
 fn keys_of_training_are_passed_over() {
-    let training = "batch=64\nsubdivisions=2\nmomentum=0.9\npolicy=steps\nsteps=1,2\nscales=.1,.1\nhue=.1\n";
+    let training =
+        "batch=64\nsubdivisions=2\nmomentum=0.9\npolicy=steps\nsteps=1,2\nscales=.1,.1\nhue=.1\n";
     let text = config(32, 32, CONVOLUTION).replacen("[net]\n", &format!("[net]\n{training}"), 1);
-    let text =
-        format!("{text}jitter=.3\nignore_thresh=.7\ntruth_thresh=1\nrandom=1\nnms_kind=greedynms\nbeta_nms=0.6\niou_loss=ciou\n");
+    let text = format!(
+        "{text}jitter=.3\nignore_thresh=.7\ntruth_thresh=1\nrandom=1\nnms_kind=greedynms\nbeta_nms=0.6\niou_loss=ciou\n"
+    );
     assert!(Network::parse(&text, None).is_ok());
 }
 
@@ -87,7 +111,9 @@ fn a_config_error_names_the_file() {
 fn weights_of_another_length_are_refused_with_both_sizes() {
     let whole = weights(&Dice(1).list(NUMBERS));
     assert!(read(&config(8, 8, CONVOLUTION), &whole).is_ok());
-    for length in [0, 3, 12, 16, 20, whole.len() - 4, whole.len() - 1, whole.len() + 1, whole.len() + 4] {
+    for length in
+        [0, 3, 12, 16, 20, whole.len() - 4, whole.len() - 1, whole.len() + 1, whole.len() + 4]
+    {
         let mut bytes = whole.clone();
         bytes.resize(length, 0);
         match read(&config(8, 8, CONVOLUTION), &bytes).err() {

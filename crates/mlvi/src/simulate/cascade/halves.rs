@@ -21,7 +21,11 @@ impl Halves {
     /// The first, third, fifth … image, and the others.
     pub(super) fn even_odd(images: &[usize]) -> anyhow::Result<Self> {
         let halve = |first: usize| images.iter().copied().skip(first).step_by(2).collect();
-        Self::new(halve(0), halve(1), ["even half, judged on the odd one", "odd half, judged on the even one"])
+        Self::new(
+            halve(0),
+            halve(1),
+            ["even half, judged on the odd one", "odd half, judged on the even one"],
+        )
     }
 
     /// By chance; the same for the same seed. Within a half the images keep their order.
@@ -33,12 +37,19 @@ impl Halves {
             half.sort_unstable();
             half
         };
-        Self::new(sorted(one), sorted(other), ["one half, judged on the other", "other half, judged on the one"])
+        Self::new(
+            sorted(one),
+            sorted(other),
+            ["one half, judged on the other", "other half, judged on the one"],
+        )
     }
 
     fn new(one: Vec<usize>, other: Vec<usize>, names: [&'static str; 2]) -> anyhow::Result<Self> {
         let count = one.len() + other.len();
-        anyhow::ensure!(count >= FEWEST, "there are {count} images; at least {FEWEST} are needed to fit and judge a measure");
+        anyhow::ensure!(
+            count >= FEWEST,
+            "there are {count} images; at least {FEWEST} are needed to fit and judge a measure"
+        );
         Ok(Self { one, other, names })
     }
 

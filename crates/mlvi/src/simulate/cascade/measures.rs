@@ -16,8 +16,13 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 5] =
-        [Self::MeanConfidence, Self::CrossEntropy, Self::Ibt, Self::MaxConfidence, Self::Regression];
+    pub(super) const ALL: [Self; 5] = [
+        Self::MeanConfidence,
+        Self::CrossEntropy,
+        Self::Ibt,
+        Self::MaxConfidence,
+        Self::Regression,
+    ];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -29,16 +34,24 @@ impl Kind {
         }
     }
 
-    /// The measure, its numbers and the meaning of empty frames that win most on these images when this share of them is sent on, with
-    /// the threshold at which it is.
-    pub(super) fn fit(self, exam: &Exam<'_>, images: &[usize], share: f64) -> anyhow::Result<Hardness> {
+    /// The measure, its numbers and the meaning of empty frames that win most on these images when
+    /// this share of them is sent on, with the threshold at which it is.
+    pub(super) fn fit(
+        self,
+        exam: &Exam<'_>,
+        images: &[usize],
+        share: f64,
+    ) -> anyhow::Result<Hardness> {
         let measures = match self {
             Self::MeanConfidence => vec![Measure::MeanConfidence],
             Self::CrossEntropy => vec![Measure::CrossEntropy],
-            Self::Ibt => [0.3, 0.4, 0.5, 0.6, 0.7].map(|box_threshold| Measure::Ibt { box_threshold }).to_vec(),
+            Self::Ibt => [0.3, 0.4, 0.5, 0.6, 0.7]
+                .map(|box_threshold| Measure::Ibt { box_threshold })
+                .to_vec(),
             Self::MaxConfidence => vec![Measure::MaxConfidence],
             Self::Regression => {
-                let fitted = Regression::fit(&exam.samples(images)).context("too few images to fit a regression")?;
+                let fitted = Regression::fit(&exam.samples(images))
+                    .context("too few images to fit a regression")?;
                 vec![Measure::Regression(fitted)]
             }
         };

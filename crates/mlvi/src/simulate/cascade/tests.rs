@@ -10,14 +10,15 @@ fn model(name: &str) -> ModelEntry {
     ModelEntry { info, confidence: 0.25, weak: Some(0.05), nms: "class".into() }
 }
 
-/// An object a frame, one of three classes. In every fourth frame the edge is unsure of its box and has it in the wrong place; the
-/// cloud never errs.
+/// An object a frame, one of three classes. In every fourth frame the edge is unsure of its box and
+/// has it in the wrong place; the cloud never errs.
 fn made_up(images: usize) -> (DetectionsFile, Vec<Truth>) {
     let place = |x: f32| BoundingBox { x, y: 0.0, width: 10.0, height: 10.0 };
     let image = |index: usize| {
         let class_id = (index / 4 % 3) as u32;
         let answer = |confidence, x| {
-            let detection = Detection { class: "thing".into(), class_id, confidence, bounding_box: place(x) };
+            let detection =
+                Detection { class: "thing".into(), class_id, confidence, bounding_box: place(x) };
             Answer { service_ms: 1.0, detections: vec![detection] }
         };
         let hard = index.is_multiple_of(4);
@@ -32,7 +33,12 @@ fn made_up(images: usize) -> (DetectionsFile, Vec<Truth>) {
         let object = Object { class_id, bounding_box: place(0.0), crowd: false };
         (record, Truth { objects: vec![object] })
     };
-    let header = Header { classes: vec!["thing".into(); 3], from_confidence: 0.005, edge: model("small"), cloud: model("large") };
+    let header = Header {
+        classes: vec!["thing".into(); 3],
+        from_confidence: 0.005,
+        edge: model("small"),
+        cloud: model("large"),
+    };
     let (images, truths) = (0..images).map(image).unzip();
     (DetectionsFile { header, images }, truths)
 }
@@ -52,7 +58,10 @@ fn sending_on_what_was_hard_wins_all_and_what_was_easy_nothing() {
     let chance = exam.by_chance(&all, 12);
     assert!(edge < chance && chance < cloud, "{edge} {chance} {cloud}");
     let gains = exam.gains(&all);
-    assert!(gains.iter().enumerate().all(|(image, gain)| (*gain > 1.0) == image.is_multiple_of(4)), "{gains:?}");
+    assert!(
+        gains.iter().enumerate().all(|(image, gain)| (*gain > 1.0) == image.is_multiple_of(4)),
+        "{gains:?}"
+    );
 }
 
 #[test]
@@ -63,10 +72,19 @@ fn each_measure_that_can_tell_is_fitted_so_that_the_hard_half_is_sent() {
     let (fitted, judged): (Vec<usize>, Vec<usize>) = (0..48).partition(|image| image / 4 % 2 == 0);
     for kind in Kind::ALL {
         let hardness = kind.fit(&exam, &fitted, 0.25).unwrap();
-        let sent: Vec<usize> = judged.iter().copied().filter(|image| hardness.is_hard(&exam.seen(*image))).collect();
-        assert!(sent.iter().all(|image| image.is_multiple_of(4)) && sent.len() == 6, "{}: {hardness}, {sent:?}", kind.name());
+        let sent: Vec<usize> =
+            judged.iter().copied().filter(|image| hardness.is_hard(&exam.seen(*image))).collect();
+        assert!(
+            sent.iter().all(|image| image.is_multiple_of(4)) && sent.len() == 6,
+            "{}: {hardness}, {sent:?}",
+            kind.name()
+        );
         assert_eq!(hardness.to_string().parse::<Hardness>().unwrap(), hardness);
-        assert_eq!(hardness.empty, Empty::Easy, "no frame is empty, so nothing speaks for sending them");
+        assert_eq!(
+            hardness.empty,
+            Empty::Easy,
+            "no frame is empty, so nothing speaks for sending them"
+        );
     }
 }
 
@@ -112,7 +130,9 @@ fn the_command_runs_with_and_without_labels() {
 /// On photos of COCO, fitted on one half and judged on the other, both ways.
 #[test]
 fn a_fifth_sent_on_by_regression_wins_half_of_the_way_from_edge_to_cloud() {
-    let Some(args) = detections::tests::on_photos("yolov3-tiny-320", "yolov3-tiny-608") else { return };
+    let Some(args) = detections::tests::on_photos("yolov3-tiny-320", "yolov3-tiny-608") else {
+        return;
+    };
     let file = detections::find(&args, &detections::tests::models_dir()).unwrap();
     let truths = args.labels.truths(&file).unwrap().unwrap();
     let exam = Exam::new(&file, &truths);
@@ -121,7 +141,8 @@ fn a_fifth_sent_on_by_regression_wins_half_of_the_way_from_edge_to_cloud() {
         let (edge, cloud) = exam.ends(half.judged).unwrap();
         let hardness = Kind::Regression.fit(&exam, half.fitted, 0.2).unwrap();
         let order = exam.hardest_first(&hardness, half.judged);
-        let won = (exam.precision(half.judged, &order[..count_of(0.2, order.len())]) - edge) / (cloud - edge);
+        let won = (exam.precision(half.judged, &order[..count_of(0.2, order.len())]) - edge)
+            / (cloud - edge);
         println!("fitted on the {}: {won:.3} of {:.4} won", half.name, cloud - edge);
         assert!(won >= 0.5, "fitted on the {}: {won} by {hardness}", half.name);
     }

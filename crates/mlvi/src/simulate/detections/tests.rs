@@ -8,17 +8,19 @@ pub(in crate::simulate) fn models_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models")
 }
 
-/// Both models on the labelled photos, whose weights are in place then; `None`, with a line that says so, when `MLVI_REFERENCE_DIR` is not
-/// set.
+/// Both models on the labelled photos, whose weights are in place then; `None`, with a line that
+/// says so, when `MLVI_REFERENCE_DIR` is not set.
 pub(in crate::simulate) fn on_photos(edge: &str, cloud: &str) -> Option<DetectionsArgs> {
     let Some(reference) = std::env::var_os("MLVI_REFERENCE_DIR").map(PathBuf::from) else {
         // what a passing test prints is not shown; standard error itself is
-        writeln!(std::io::stderr(), "skipped: MLVI_REFERENCE_DIR is not set").expect("standard error can be written");
+        writeln!(std::io::stderr(), "skipped: MLVI_REFERENCE_DIR is not set")
+            .expect("standard error can be written");
         return None;
     };
     let description = Description::load(&models_dir(), "yolov3-tiny").unwrap();
     if !description.weights().path.is_file() {
-        models::fetch(&description, &Source::File(reference.join("../models/yolov3-tiny.weights"))).unwrap();
+        models::fetch(&description, &Source::File(reference.join("../models/yolov3-tiny.weights")))
+            .unwrap();
     }
     let coco = reference.join("../coco128");
     Some(DetectionsArgs {
@@ -44,7 +46,10 @@ fn yolov3_tiny_is_as_precise_as_darknets() {
     println!("{:?} {:?}", quality.edge, quality.cloud);
     assert!((quality.cloud.map50 * 100.0 - 28.63).abs() <= 0.5, "{:?}", quality.cloud);
     assert!((quality.cloud.map * 100.0 - 13.39).abs() <= 0.5, "{:?}", quality.cloud);
-    assert!(quality.edge.map50 < quality.cloud.map50, "a coarser look at the same photos finds less");
+    assert!(
+        quality.edge.map50 < quality.cloud.map50,
+        "a coarser look at the same photos finds less"
+    );
 }
 
 /// What is written down below the units' thresholds changes nothing above them.
@@ -63,13 +68,26 @@ fn the_file_tells_what_the_units_would_find() {
     let file = read(&args.out).unwrap();
     assert_eq!(file.images.iter().map(|image| image.file.as_str()).collect::<Vec<_>>(), photos);
     let description = Description::load(&models_dir(), "yolov3-tiny-320").unwrap();
-    let mut session = Detector::load(&description, LoadOptions::default()).unwrap().session().unwrap();
+    let mut session =
+        Detector::load(&description, LoadOptions::default()).unwrap().session().unwrap();
     for image in &file.images {
-        let pixels = vision::decode(&std::fs::read(dir.path().join(&image.file)).unwrap(), &Limits::default()).unwrap();
+        let pixels = vision::decode(
+            &std::fs::read(dir.path().join(&image.file)).unwrap(),
+            &Limits::default(),
+        )
+        .unwrap();
         let found = session.detect(&[&pixels]).unwrap().remove(0);
         let seen = seen_at_edge(&file.header, image);
-        assert_eq!((seen.confident, seen.weak), (&found.detections[..], &found.weak[..]), "{}", image.file);
-        assert!(image.edge.detections.len() > seen.confident.len() + seen.weak.len(), "more is written down than units tell");
+        assert_eq!(
+            (seen.confident, seen.weak),
+            (&found.detections[..], &found.weak[..]),
+            "{}",
+            image.file
+        );
+        assert!(
+            image.edge.detections.len() > seen.confident.len() + seen.weak.len(),
+            "more is written down than units tell"
+        );
     }
 }
 
@@ -78,10 +96,18 @@ fn what_cannot_be_looked_at_is_named() {
     let Some(args) = on_photos("yolov3-tiny-320", "yolov3-tiny-320") else { return };
     let refused = |args: &DetectionsArgs| format!("{:#}", find(args, &models_dir()).unwrap_err());
     let good = || on_photos("yolov3-tiny-320", "yolov3-tiny-320").expect("the variable is set");
-    assert!(refused(&DetectionsArgs { confidence: 0.1, ..good() }).contains("0.05"), "above the weak threshold");
+    assert!(
+        refused(&DetectionsArgs { confidence: 0.1, ..good() }).contains("0.05"),
+        "above the weak threshold"
+    );
     assert!(refused(&DetectionsArgs { confidence: f32::NAN, ..good() }).contains("--confidence"));
-    assert!(refused(&DetectionsArgs { images: args.labels.labels.expect("they were given"), ..good() }).contains("no images"));
+    assert!(
+        refused(&DetectionsArgs { images: args.labels.labels.expect("they were given"), ..good() })
+            .contains("no images")
+    );
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("broken.jpg"), b"\xff\xd8\xff and no more").unwrap();
-    assert!(refused(&DetectionsArgs { images: dir.path().into(), ..good() }).contains("broken.jpg"));
+    assert!(
+        refused(&DetectionsArgs { images: dir.path().into(), ..good() }).contains("broken.jpg")
+    );
 }

@@ -7,7 +7,8 @@ use simulator::{Record, Scenario, Trace};
 /// A point for each so many per cent of the frames.
 const STEP: f64 = 0.25;
 
-/// Which share of all frames was answered within a latency. A line ends where no more frames are answered at all.
+/// Which share of all frames was answered within a latency. A line ends where no more frames are
+/// answered at all.
 pub(super) fn chart(scenario: &Scenario, trace: &Trace, standings: &[&Standing]) -> Chart {
     let series: Vec<Series> = (standings.iter().enumerate())
         .map(|(number, standing)| Series {
@@ -18,11 +19,16 @@ pub(super) fn chart(scenario: &Scenario, trace: &Trace, standings: &[&Standing])
         })
         .collect();
     let deadline = scenario.load.deadline_ms;
-    let values = series.iter().flat_map(|series| series.points.iter().map(|(ms, _)| *ms)).chain([deadline]);
+    let values =
+        series.iter().flat_map(|series| series.points.iter().map(|(ms, _)| *ms)).chain([deadline]);
     Chart {
         title: format!("Distribution of latency, {}", trace.name()),
         x: Axis::logarithmic("latency, ms", values),
-        y: Axis { name: "answered within it, % of all frames".into(), range: 0.0..100.0, logarithmic: false },
+        y: Axis {
+            name: "answered within it, % of all frames".into(),
+            range: 0.0..100.0,
+            logarithmic: false,
+        },
         series,
         spans: None,
         mark: (deadline > 0.0).then(|| (format!("deadline, {deadline} ms"), Mark::X(deadline))),

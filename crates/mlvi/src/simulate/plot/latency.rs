@@ -10,7 +10,8 @@ const POINTS: f64 = 120.0;
 /// More lines than these cannot be told apart.
 const MOST: usize = 4;
 
-/// The 95th percentile of the latencies of the frames that came in within each step of time, for those who stand first.
+/// The 95th percentile of the latencies of the frames that came in within each step of time, for
+/// those who stand first.
 pub(super) fn chart(scenario: &Scenario, trace: &Trace, standings: &[&Standing]) -> Chart {
     let seconds = scenario.minutes * 60.0;
     let standings = &standings[..standings.len().min(MOST)];
@@ -24,9 +25,13 @@ pub(super) fn chart(scenario: &Scenario, trace: &Trace, standings: &[&Standing])
         })
         .collect();
     let deadline = scenario.load.deadline_ms;
-    let values = series.iter().flat_map(|series| series.points.iter().map(|(_, ms)| *ms)).chain([deadline]);
+    let values =
+        series.iter().flat_map(|series| series.points.iter().map(|(_, ms)| *ms)).chain([deadline]);
     Chart {
-        title: format!("Latency over time, {} (p95 of each {step} s, answered frames)", trace.name()),
+        title: format!(
+            "Latency over time, {} (p95 of each {step} s, answered frames)",
+            trace.name()
+        ),
         x: Axis { name: "time of arrival, s".into(), range: 0.0..seconds, logarithmic: false },
         y: Axis::logarithmic("latency, ms", values),
         series,
@@ -43,5 +48,8 @@ fn over_time(frames: &[Record], step: f64) -> Vec<(f64, f64)> {
             steps.entry(record.arrival / width).or_default().push(latency);
         }
     }
-    steps.into_iter().map(|(number, latencies)| ((number as f64 + 0.5) * step, Latency::of(latencies).p95)).collect()
+    steps
+        .into_iter()
+        .map(|(number, latencies)| ((number as f64 + 0.5) * step, Latency::of(latencies).p95))
+        .collect()
 }

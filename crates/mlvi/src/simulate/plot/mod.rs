@@ -9,11 +9,17 @@ use crate::plot::{self, Chart};
 use simulator::{Scenario, Trace};
 use std::path::Path;
 
-/// Writes every plot as PNG and SVG into a folder, which is made if need be; gives how many files were written.
+/// Writes every plot as PNG and SVG into a folder, which is made if need be; gives how many files
+/// were written.
 ///
 /// # Errors
 /// When one cannot be written.
-pub(super) fn write(dir: &Path, scenario: &Scenario, trace: &Trace, standings: &[&Standing]) -> anyhow::Result<usize> {
+pub(super) fn write(
+    dir: &Path,
+    scenario: &Scenario,
+    trace: &Trace,
+    standings: &[&Standing],
+) -> anyhow::Result<usize> {
     std::fs::create_dir_all(dir)?;
     let mut charts: Vec<(&str, Chart)> = vec![
         ("latency", latency::chart(scenario, trace, standings)),
@@ -28,5 +34,8 @@ pub(super) fn write(dir: &Path, scenario: &Scenario, trace: &Trace, standings: &
 }
 
 fn file_name(trace: &str) -> String {
-    trace.chars().map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' }).collect()
+    trace
+        .chars()
+        .map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' })
+        .collect()
 }

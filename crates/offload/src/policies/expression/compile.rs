@@ -1,7 +1,8 @@
 //! From a rule's text to an expression that can be evaluated for any frame in a bounded time.
 //!
-//! CEL is parsed by its own parser; what comes of it is checked and turned into [`Node`]s: members become variables, literals numbers,
-//! and what has no answer for any frame, or might take long, is refused.
+//! CEL is parsed by its own parser; what comes of it is checked and turned into [`Node`]s: members
+//! become variables, literals numbers, and what has no answer for any frame, or might take long, is
+//! refused.
 
 use super::value::{Fold, Function, Node, Operator, Value};
 use super::{EXPRESSION_VARIABLES, Variable};
@@ -17,7 +18,8 @@ const MOST_TOKENS: usize = 500;
 const MOST_DEPTH: usize = 64;
 /// What an evaluation may cost at worst, in steps as they are counted when it is evaluated.
 const MOST_COST: u64 = 5000;
-/// For the parser, which calls itself some ten times for each level. Only what is used of it takes memory.
+/// For the parser, which calls itself some ten times for each level. Only what is used of it takes
+/// memory.
 const PARSER_STACK: usize = 64 * 1024 * 1024;
 
 const BOOL: u8 = 1;
@@ -63,16 +65,21 @@ pub(super) fn compile(rule: &str) -> Result<Compiled, PolicyError> {
             "it is too long: at most {MOST_BYTES} bytes and {MOST_TOKENS} words and signs are allowed"
         )));
     }
-    // the parser calls itself as deep as the rule goes, and so does whatever drops what it has made: neither may end the process
+    // the parser calls itself as deep as the rule goes, and so does whatever drops what it has
+    // made: neither may end the process
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("rule".into()).stack_size(PARSER_STACK);
         let parsing = thread.spawn_scoped(scope, || parse(rule));
-        let parsing = parsing.map_err(|error| at_start(format!("it cannot be read now: {error}")))?;
-        parsing.join().unwrap_or_else(|_| Err(at_start("it is no CEL that the parser can read".into())))
+        let parsing =
+            parsing.map_err(|error| at_start(format!("it cannot be read now: {error}")))?;
+        parsing
+            .join()
+            .unwrap_or_else(|_| Err(at_start("it is no CEL that the parser can read".into())))
     })
 }
 
-/// How many words, numbers and signs there are. What stands in quotes counts, too: the bound is far above what a rule needs.
+/// How many words, numbers and signs there are. What stands in quotes counts, too: the bound is far
+/// above what a rule needs.
 fn tokens(rule: &str) -> usize {
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
     let mut in_word = false;
@@ -93,12 +100,15 @@ fn parse(rule: &str) -> Result<Compiled, PolicyError> {
         },
         None => PolicyError::Rule { line: 1, column: 1, problem: "it does not compile".into() },
     })?;
-    let mut compiling = Compiling { program: &program, rule, locals: Vec::new(), variables: Vec::new(), depth: 0 };
+    let mut compiling =
+        Compiling { program: &program, rule, locals: Vec::new(), variables: Vec::new(), depth: 0 };
     let (expression, shape) = compiling.node(program.expression())?;
     compiling.answers(program.expression(), shape)?;
     if shape.cost > MOST_COST {
-        let problem =
-            format!("it may take {} steps, at most {MOST_COST} are allowed: nest fewer lists, or shorter ones", shape.cost);
+        let problem = format!(
+            "it may take {} steps, at most {MOST_COST} are allowed: nest fewer lists, or shorter ones",
+            shape.cost
+        );
         return Err(compiling.error(program.expression().id, problem));
     }
     Ok(Compiled { expression, variables: compiling.variables })
@@ -118,9 +128,12 @@ type Checked = Result<(Node, Shape), PolicyError>;
 impl Compiling<'_> {
     fn node(&mut self, node: &IdedExpr) -> Checked {
         if self.depth >= MOST_DEPTH {
-            return Err(
-                self.error(node.id, format!("it goes deeper than {MOST_DEPTH} levels; a sum has as many as it has terms"))
-            );
+            return Err(self.error(
+                node.id,
+                format!(
+                    "it goes deeper than {MOST_DEPTH} levels; a sum has as many as it has terms"
+                ),
+            ));
         }
         self.depth += 1;
         let checked = self.node_within(node);
@@ -134,14 +147,27 @@ impl Compiling<'_> {
             Expr::Ident(name) => self.local(node.id, name),
             Expr::Select(select) => match &select.operand.expr {
                 Expr::Ident(object) => self.member(node.id, object, &select.field, select.test),
-                _ => Err(self.error(node.id, format!("only frame, edge and cloud have members, such as '{}'", select.field))),
+                _ => Err(self.error(
+                    node.id,
+                    format!("only frame, edge and cloud have members, such as '{}'", select.field),
+                )),
             },
-            Expr::Call(call) => self.call(node.id, &call.func_name, call.target.as_deref().into_iter().chain(&call.args)),
+            Expr::Call(call) => self.call(
+                node.id,
+                &call.func_name,
+                call.target.as_deref().into_iter().chain(&call.args),
+            ),
             Expr::List(list) if list.optional_indices.is_empty() => self.list(&list.elements),
             Expr::Comprehension(inner) if inner.iter_var2.is_none() => self.fold(node.id, inner),
-            Expr::Comprehension(_) => Err(self.error(node.id, "one variable is enough for a list".into())),
-            Expr::List(_) => Err(self.error(node.id, "optional elements have no use in a rule".into())),
-            Expr::Map(_) | Expr::Struct(_) => Err(self.error(node.id, "maps and structures have no use in a rule".into())),
+            Expr::Comprehension(_) => {
+                Err(self.error(node.id, "one variable is enough for a list".into()))
+            }
+            Expr::List(_) => {
+                Err(self.error(node.id, "optional elements have no use in a rule".into()))
+            }
+            Expr::Map(_) | Expr::Struct(_) => {
+                Err(self.error(node.id, "maps and structures have no use in a rule".into()))
+            }
             Expr::Unspecified => Err(self.error(node.id, "something is missing".into())),
         }
     }
@@ -177,7 +203,10 @@ impl Compiling<'_> {
             let problem = format!("{object} has no '{field}'; it has: {}", members.join(", "));
             return Err(self.error(id, problem));
         };
-        let known = self.variables.iter().position(|variable| (variable.object, variable.member) == (*object, *member));
+        let known = self
+            .variables
+            .iter()
+            .position(|variable| (variable.object, variable.member) == (*object, *member));
         let variable = known.unwrap_or_else(|| {
             self.variables.push(Variable { object, member });
             self.variables.len() - 1
@@ -206,7 +235,12 @@ impl Compiling<'_> {
         Ok((Node::List(nodes), shape))
     }
 
-    fn call<'e>(&mut self, id: u64, name: &str, arguments: impl Iterator<Item = &'e IdedExpr>) -> Checked {
+    fn call<'e>(
+        &mut self,
+        id: u64,
+        name: &str,
+        arguments: impl Iterator<Item = &'e IdedExpr>,
+    ) -> Checked {
         let mut nodes = Vec::new();
         let mut shapes: Vec<Shape> = Vec::new();
         for argument in arguments {
@@ -219,8 +253,10 @@ impl Compiling<'_> {
         let cost = shapes.iter().fold(1 + length, |sum, shape| sum.saturating_add(shape.cost));
         let items = shapes.iter().fold(0, |all, shape| all | shape.items);
         let of = |kinds| Shape { kinds, items, length, cost };
-        let takes =
-            |each: &[u8]| shapes.len() == each.len() && shapes.iter().zip(each).all(|(shape, kind)| shape.kinds & kind != 0);
+        let takes = |each: &[u8]| {
+            shapes.len() == each.len()
+                && shapes.iter().zip(each).all(|(shape, kind)| shape.kinds & kind != 0)
+        };
         let common = || shapes.iter().fold(ANY, |common, shape| common & shape.kinds);
         let (result, fits) = match name {
             "!_" => (of(BOOL), takes(&[BOOL])),
@@ -228,15 +264,24 @@ impl Compiling<'_> {
             "@not_strictly_false" => (of(BOOL), takes(&[BOOL])),
             "_&&_" | "_||_" => (of(BOOL), takes(&[BOOL, BOOL])),
             "_?_:_" => {
-                let kinds = shapes.get(1..).unwrap_or_default().iter().fold(0, |all, shape| all | shape.kinds);
+                let kinds = shapes
+                    .get(1..)
+                    .unwrap_or_default()
+                    .iter()
+                    .fold(0, |all, shape| all | shape.kinds);
                 (of(kinds), takes(&[BOOL, ANY, ANY]))
             }
             "_+_" => (of(common() & !BOOL), takes(&[ANY, ANY]) && common() & !BOOL != 0),
             "_-_" | "_*_" | "_/_" | "_%_" => (of(NUMBER), takes(&[NUMBER, NUMBER])),
             "_==_" | "_!=_" => (of(BOOL), takes(&[ANY, ANY]) && common() != 0),
-            "_<_" | "_<=_" | "_>_" | "_>=_" => (of(BOOL), takes(&[ANY, ANY]) && common() & (NUMBER | TEXT) != 0),
+            "_<_" | "_<=_" | "_>_" | "_>=_" => {
+                (of(BOOL), takes(&[ANY, ANY]) && common() & (NUMBER | TEXT) != 0)
+            }
             "@in" => (of(BOOL), takes(&[ANY, LIST])),
-            "_[_]" => (Shape { kinds: shapes.first().map_or(0, |list| list.items), items: ANY, ..of(0) }, takes(&[LIST, NUMBER])),
+            "_[_]" => (
+                Shape { kinds: shapes.first().map_or(0, |list| list.items), items: ANY, ..of(0) },
+                takes(&[LIST, NUMBER]),
+            ),
             "size" => (of(NUMBER), takes(&[TEXT | LIST])),
             "contains" | "startsWith" | "endsWith" => (of(BOOL), takes(&[TEXT, TEXT])),
             "min" | "max" => {
@@ -267,11 +312,18 @@ impl Compiling<'_> {
         // a list grows by one element a turn, or holds what the range holds
         let total = Shape { kinds: ANY, items: ANY, length: times.max(init_shape.length), cost: 1 };
         self.locals.extend([(inner.iter_var.clone(), item), (inner.accu_var.clone(), total)]);
-        let parts = (|| Ok((self.node(&inner.loop_cond)?, self.node(&inner.loop_step)?, self.node(&inner.result)?)))();
+        let parts = (|| {
+            Ok((
+                self.node(&inner.loop_cond)?,
+                self.node(&inner.loop_step)?,
+                self.node(&inner.result)?,
+            ))
+        })();
         self.locals.truncate(outer);
         let ((condition, each), (step, step_shape), (result, result_shape)) = parts?;
         let a_turn = each.cost.saturating_add(step_shape.cost);
-        let cost = range_shape.cost.saturating_add(init_shape.cost).saturating_add(result_shape.cost);
+        let cost =
+            range_shape.cost.saturating_add(init_shape.cost).saturating_add(result_shape.cost);
         let shape = Shape {
             // what the macros make: a truth from two truths, a list from an empty one
             kinds: if init_shape.kinds == LIST { LIST } else { BOOL },
@@ -289,11 +341,20 @@ impl Compiling<'_> {
             Expr::Call(call) if call.func_name == "_?_:_" => {
                 call.args.iter().skip(1).try_for_each(|branch| self.answers(branch, Shape::of(ANY)))
             }
-            Expr::Literal(LiteralValue::String(text)) if !super::ANSWERS.contains(&text.inner()) => {
-                Err(self.error(node.id, format!("the answer '{}' means nothing; it must be {allowed}", text.inner())))
+            Expr::Literal(LiteralValue::String(text))
+                if !super::ANSWERS.contains(&text.inner()) =>
+            {
+                Err(self.error(
+                    node.id,
+                    format!("the answer '{}' means nothing; it must be {allowed}", text.inner()),
+                ))
             }
-            Expr::List(_) => Err(self.error(node.id, format!("a list is no answer; it must be {allowed}"))),
-            _ if shape.kinds & !LIST == 0 => Err(self.error(node.id, format!("a list is no answer; it must be {allowed}"))),
+            Expr::List(_) => {
+                Err(self.error(node.id, format!("a list is no answer; it must be {allowed}")))
+            }
+            _ if shape.kinds & !LIST == 0 => {
+                Err(self.error(node.id, format!("a list is no answer; it must be {allowed}")))
+            }
             _ => Ok(()),
         }
     }
@@ -308,7 +369,8 @@ impl Compiling<'_> {
     }
 
     pub(super) fn error(&self, id: u64, problem: String) -> PolicyError {
-        let start = self.program.source_info().offset_for(id).map_or(0, |(start, _)| start as usize);
+        let start =
+            self.program.source_info().offset_for(id).map_or(0, |(start, _)| start as usize);
         let before = self.rule.get(..start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
@@ -324,7 +386,8 @@ fn display(name: &str) -> String {
     }
 }
 
-/// The node of a call; `None` when there is no such function, or it has another number of arguments.
+/// The node of a call; `None` when there is no such function, or it has another number of
+/// arguments.
 fn node_of(name: &str, arguments: Vec<Node>) -> Option<Node> {
     let function = match name {
         "size" => Function::Size,
@@ -345,9 +408,15 @@ fn operator_node(name: &str, arguments: Vec<Node>) -> Option<Node> {
         "!_" => return one(arguments).map(Node::Not),
         "-_" => return one(arguments).map(Node::Negate),
         "@not_strictly_false" => return one(arguments).map(Node::NotStrictlyFalse),
-        "_&&_" => return arguments.try_into().ok().map(|sides: [Node; 2]| Node::And(Box::new(sides))),
-        "_||_" => return arguments.try_into().ok().map(|sides: [Node; 2]| Node::Or(Box::new(sides))),
-        "_?_:_" => return arguments.try_into().ok().map(|parts: [Node; 3]| Node::If(Box::new(parts))),
+        "_&&_" => {
+            return arguments.try_into().ok().map(|sides: [Node; 2]| Node::And(Box::new(sides)));
+        }
+        "_||_" => {
+            return arguments.try_into().ok().map(|sides: [Node; 2]| Node::Or(Box::new(sides)));
+        }
+        "_?_:_" => {
+            return arguments.try_into().ok().map(|parts: [Node; 3]| Node::If(Box::new(parts)));
+        }
         "_+_" => Operator::Add,
         "_-_" => Operator::Subtract,
         "_*_" => Operator::Multiply,

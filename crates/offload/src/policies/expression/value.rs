@@ -1,8 +1,10 @@
-//! Evaluating a compiled rule: every step is counted, so that none takes long, and nothing in it can panic.
+//! Evaluating a compiled rule: every step is counted, so that none takes long, and nothing in it
+//! can panic.
 
 use std::sync::Arc;
 
-/// So many steps at most; a step is a node that is looked at, or an element that is copied or compared. Well below a millisecond.
+/// So many steps at most; a step is a node that is looked at, or an element that is copied or
+/// compared. Well below a millisecond.
 pub(super) const MOST_STEPS: u32 = 20_000;
 
 /// What an expression gives. All numbers are floating point.
@@ -55,13 +57,21 @@ impl Node {
         match self {
             Self::Constant(Value::Text(text)) => found.push(text),
             Self::Constant(_) | Self::Known(_) | Self::Has(_) | Self::Local(_) => {}
-            Self::List(nodes) | Self::Call(_, nodes) => nodes.iter().for_each(|node| node.texts(found)),
-            Self::Not(inner) | Self::Negate(inner) | Self::NotStrictlyFalse(inner) => inner.texts(found),
-            Self::And(sides) | Self::Or(sides) | Self::Binary(_, sides) => sides.iter().for_each(|node| node.texts(found)),
+            Self::List(nodes) | Self::Call(_, nodes) => {
+                nodes.iter().for_each(|node| node.texts(found))
+            }
+            Self::Not(inner) | Self::Negate(inner) | Self::NotStrictlyFalse(inner) => {
+                inner.texts(found)
+            }
+            Self::And(sides) | Self::Or(sides) | Self::Binary(_, sides) => {
+                sides.iter().for_each(|node| node.texts(found))
+            }
             Self::If(parts) => parts.iter().for_each(|node| node.texts(found)),
             Self::Fold(fold) => {
                 let Fold { range, init, condition, step, result } = &**fold;
-                [range, init, condition, step, result].into_iter().for_each(|node| node.texts(found));
+                [range, init, condition, step, result]
+                    .into_iter()
+                    .for_each(|node| node.texts(found));
             }
         }
     }
@@ -130,10 +140,16 @@ impl<'a> Evaluation<'a> {
         self.spend(1)?;
         match node {
             Node::Constant(value) => Ok(value.clone()),
-            Node::Known(variable) => self.variables.get(*variable).cloned().flatten().ok_or(Nothing::Unknown),
-            Node::Has(variable) => Ok(Value::Bool(self.variables.get(*variable).is_some_and(Option::is_some))),
+            Node::Known(variable) => {
+                self.variables.get(*variable).cloned().flatten().ok_or(Nothing::Unknown)
+            }
+            Node::Has(variable) => {
+                Ok(Value::Bool(self.variables.get(*variable).is_some_and(Option::is_some)))
+            }
             Node::Local(local) => self.locals.get(*local).cloned().ok_or(Nothing::Mismatch),
-            Node::List(nodes) => Ok(Value::List(nodes.iter().map(|node| self.of(node)).collect::<Result<_, _>>()?)),
+            Node::List(nodes) => {
+                Ok(Value::List(nodes.iter().map(|node| self.of(node)).collect::<Result<_, _>>()?))
+            }
             Node::Not(inner) => Ok(Value::Bool(!self.truth(inner)?)),
             Node::Negate(inner) => match self.of(inner)? {
                 Value::Number(number) => Ok(Value::Number(-number)),
@@ -154,7 +170,10 @@ impl<'a> Evaluation<'a> {
                 self.binary(*operator, &left, &right)
             }
             Node::Call(function, arguments) => {
-                let arguments = arguments.iter().map(|argument| self.of(argument)).collect::<Result<Vec<_>, _>>()?;
+                let arguments = arguments
+                    .iter()
+                    .map(|argument| self.of(argument))
+                    .collect::<Result<Vec<_>, _>>()?;
                 self.call(*function, &arguments)
             }
             Node::Fold(fold) => self.fold(fold),
@@ -181,16 +200,26 @@ impl<'a> Evaluation<'a> {
         if right == decides { Ok(Value::Bool(decides)) } else { left.map(Value::Bool) }
     }
 
-    fn binary(&mut self, operator: Operator, left: &Value, right: &Value) -> Result<Value, Nothing> {
+    fn binary(
+        &mut self,
+        operator: Operator,
+        left: &Value,
+        right: &Value,
+    ) -> Result<Value, Nothing> {
         use Operator::{
-            Add, Divide, Equal, Greater, GreaterOrEqual, In, Index, Less, LessOrEqual, Multiply, Remainder, Subtract, Unequal,
+            Add, Divide, Equal, Greater, GreaterOrEqual, In, Index, Less, LessOrEqual, Multiply,
+            Remainder, Subtract, Unequal,
         };
         self.spend(left.extent() + right.extent())?;
         match (operator, left, right) {
             (Equal, left, right) => Ok(Value::Bool(left == right)),
             (Unequal, left, right) => Ok(Value::Bool(left != right)),
-            (Add, Value::Text(left), Value::Text(right)) => Ok(Value::Text(format!("{left}{right}").into())),
-            (Add, Value::List(left), Value::List(right)) => Ok(Value::List(left.iter().chain(&**right).cloned().collect())),
+            (Add, Value::Text(left), Value::Text(right)) => {
+                Ok(Value::Text(format!("{left}{right}").into()))
+            }
+            (Add, Value::List(left), Value::List(right)) => {
+                Ok(Value::List(left.iter().chain(&**right).cloned().collect()))
+            }
             (In, left, Value::List(list)) => Ok(Value::Bool(list.contains(left))),
             (Index, Value::List(list), Value::Number(at)) => {
                 let place = (*at >= 0.0 && at.fract() == 0.0).then_some(*at as usize);
@@ -199,7 +228,9 @@ impl<'a> Evaluation<'a> {
             (Less, Value::Text(left), Value::Text(right)) => Ok(Value::Bool(left < right)),
             (LessOrEqual, Value::Text(left), Value::Text(right)) => Ok(Value::Bool(left <= right)),
             (Greater, Value::Text(left), Value::Text(right)) => Ok(Value::Bool(left > right)),
-            (GreaterOrEqual, Value::Text(left), Value::Text(right)) => Ok(Value::Bool(left >= right)),
+            (GreaterOrEqual, Value::Text(left), Value::Text(right)) => {
+                Ok(Value::Bool(left >= right))
+            }
             (operator, Value::Number(left), Value::Number(right)) => match operator {
                 Add => Ok(Value::Number(left + right)),
                 Subtract => Ok(Value::Number(left - right)),
@@ -221,9 +252,15 @@ impl<'a> Evaluation<'a> {
         match (function, arguments) {
             (Function::Size, [Value::List(list)]) => Ok(Value::Number(list.len() as f64)),
             (Function::Size, [Value::Text(text)]) => Ok(Value::Number(text.chars().count() as f64)),
-            (Function::Contains, [Value::Text(text), Value::Text(part)]) => Ok(Value::Bool(text.contains(&**part))),
-            (Function::StartsWith, [Value::Text(text), Value::Text(part)]) => Ok(Value::Bool(text.starts_with(&**part))),
-            (Function::EndsWith, [Value::Text(text), Value::Text(part)]) => Ok(Value::Bool(text.ends_with(&**part))),
+            (Function::Contains, [Value::Text(text), Value::Text(part)]) => {
+                Ok(Value::Bool(text.contains(&**part)))
+            }
+            (Function::StartsWith, [Value::Text(text), Value::Text(part)]) => {
+                Ok(Value::Bool(text.starts_with(&**part)))
+            }
+            (Function::EndsWith, [Value::Text(text), Value::Text(part)]) => {
+                Ok(Value::Bool(text.ends_with(&**part)))
+            }
             (Function::Min | Function::Max, [Value::List(list)]) => extreme(function, list),
             (Function::Min | Function::Max, numbers) => extreme(function, numbers),
             (Function::Int, [Value::Number(number)]) => Ok(Value::Number(number.trunc())),
@@ -259,8 +296,9 @@ impl<'a> Evaluation<'a> {
 }
 
 impl Value {
-    /// How much there is to copy or to compare. A list that holds another one many times over is small in memory and without end to
-    /// look through, so the counting ends where it would be too much.
+    /// How much there is to copy or to compare. A list that holds another one many times over is
+    /// small in memory and without end to look through, so the counting ends where it would be
+    /// too much.
     fn extent(&self) -> usize {
         let mut counted = 0;
         self.count(&mut counted);
