@@ -10,6 +10,8 @@
 )]
 
 use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use mlvi_kubernetes::credentials::CredentialsArgs;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -90,17 +92,21 @@ impl Client {
     }
 }
 
+/// `mlvi credentials` as the command line reads it; it lives in another binary.
+#[derive(Parser)]
+struct Credentials {
+    #[command(flatten)]
+    args: CredentialsArgs,
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn make_secrets(dir: &Path) -> Result<(PathBuf, Client, Client)> {
     let made = dir.join("made");
-    let status = Command::new(env!("CARGO_BIN_EXE_mlvi"))
-        .args(["credentials", "--out"])
-        .arg(&made)
-        .status()?;
-    ensure!(status.success(), "mlvi credentials: {status}");
+    let arguments = ["credentials".as_ref(), "--out".as_ref(), made.as_os_str()];
+    mlvi_kubernetes::credentials::run(&Credentials::try_parse_from(arguments)?.args)?;
     let broker = entries(&made.join("edge-broker.yml"))?;
     let server = dir.join("broker");
     fs::create_dir(&server)?;

@@ -7,7 +7,7 @@ mod measures;
 
 use super::detections::{self, percent};
 use super::labels::LabelArgs;
-use crate::table::Table;
+use cli::table::Table;
 use accuracy::Truth;
 use clap::Args;
 use exam::Exam;

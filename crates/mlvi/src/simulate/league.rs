@@ -1,7 +1,7 @@
 //! Standings as a table.
 
 use super::entries::{Proof, Standing};
-use crate::table::{Table, number};
+use cli::table::{Table, number};
 
 /// The standings, in the order given; distances are those to the oracle among them, if it is there.
 #[must_use]

@@ -3,8 +3,8 @@
 use super::entries::{Entry, Standing};
 use super::options::{Setting, WorldArgs};
 use super::{league, plot, traces};
-use crate::output::OutputArgs;
-use crate::table::number;
+use cli::OutputArgs;
+use cli::table::number;
 use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};

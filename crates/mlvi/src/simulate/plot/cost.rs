@@ -1,6 +1,6 @@
 //! What is got for the money.
 
-use crate::plot::{Axis, Chart, Kind, Series, colour};
+use cli::plot::{Axis, Chart, Kind, Series, colour};
 use crate::simulate::entries::Standing;
 use simulator::Trace;
 

@@ -1,6 +1,6 @@
 //! The cumulative distribution of latencies.
 
-use crate::plot::{Axis, Chart, Kind, Mark, Series, colour};
+use cli::plot::{Axis, Chart, Kind, Mark, Series, colour};
 use crate::simulate::entries::Standing;
 use simulator::{Record, Scenario, Trace};
 

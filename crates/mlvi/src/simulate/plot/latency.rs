@@ -1,6 +1,6 @@
 //! Latency over time.
 
-use crate::plot::{Axis, Chart, Kind, Mark, Series, colour};
+use cli::plot::{Axis, Chart, Kind, Mark, Series, colour};
 use crate::simulate::entries::Standing;
 use simulator::{Latency, Micros, Record, Scenario, Trace};
 use std::collections::BTreeMap;

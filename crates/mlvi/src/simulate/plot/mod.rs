@@ -5,7 +5,7 @@ mod distribution;
 mod latency;
 
 use super::entries::Standing;
-use crate::plot::{self, Chart};
+use cli::plot::{self, Chart};
 use simulator::{Scenario, Trace};
 use std::path::Path;
 

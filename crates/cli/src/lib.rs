@@ -1,0 +1,15 @@
+//! What the command lines share: bad usage and its exit code, tables, plots, metrics read back.
+
+#![allow(clippy::print_stderr, reason = "a command line speaks to the person at the terminal")]
+
+mod exit;
+mod output;
+pub mod plot;
+mod scrape;
+pub mod table;
+mod usage;
+
+pub use exit::{exit_code, parse};
+pub use output::OutputArgs;
+pub use scrape::Scrape;
+pub use usage::UsageError;

@@ -1,0 +1,209 @@
+//! What is there: objects of the cluster, and the metrics of each process.
+
+use cli::UsageError;
+use cli::Scrape;
+use cluster::{AutoscalerSeen, DeploymentSeen, Looker};
+use std::time::Duration;
+
+/// How long an admin port may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The units, in the order of a frame's journey.
+pub(super) const UNITS: [&str; 4] =
+    ["web-server", "preprocessor", "edge-inference", "cloud-inference"];
+
+/// What was seen at one moment.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Seen {
+    /// Where: a namespace, or nothing.
+    pub(super) namespace: Option<String>,
+    pub(super) deployments: Vec<DeploymentSeen>,
+    pub(super) autoscalers: Vec<AutoscalerSeen>,
+    pub(super) processes: Vec<Process>,
+    /// What could not be seen, in words.
+    pub(super) troubles: Vec<String>,
+}
+
+/// The metrics of one process.
+#[derive(Clone, Debug)]
+pub(super) struct Process {
+    /// Pod or address: what tells it from others, also the next time.
+    pub(super) name: String,
+    pub(super) unit: String,
+    pub(super) metrics: Scrape,
+}
+
+/// An admin port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Admin {
+    unit: Option<String>,
+    url: String,
+}
+
+impl Admin {
+    /// `http://host:port` or `unit=http://host:port`.
+    pub(super) fn parse(text: &str) -> Result<Self, UsageError> {
+        let (unit, url) = match text.split_once('=') {
+            Some((unit, url)) => (Some(unit), url),
+            None => (None, text),
+        };
+        if let Some(unit) = unit.filter(|unit| !UNITS.contains(unit)) {
+            return Err(UsageError::new(format!(
+                "--admin {text}: '{unit}' is not one of {}",
+                UNITS.join(", ")
+            )));
+        }
+        let base = url.trim_end_matches('/').trim_end_matches("/metrics");
+        if !base.starts_with("http://") || base.len() == "http://".len() {
+            return Err(UsageError::new(format!("--admin {text}: write [UNIT=]http://HOST:PORT")));
+        }
+        Ok(Self { unit: unit.map(str::to_owned), url: format!("{base}/metrics") })
+    }
+}
+
+impl Seen {
+    /// Whether nothing at all was seen.
+    pub(super) const fn is_blind(&self) -> bool {
+        self.deployments.is_empty() && self.autoscalers.is_empty() && self.processes.is_empty()
+    }
+}
+
+/// Looks at a namespace.
+pub(super) async fn from_cluster(looker: &Looker, port: u16) -> Seen {
+    let sighting = looker.look().await;
+    let mut seen = Seen { namespace: Some(looker.namespace().to_owned()), ..Seen::default() };
+    let mut or_trouble =
+        |what: &str, reason: String| seen.troubles.push(format!("{what} cannot be seen: {reason}"));
+    let deployments = sighting.deployments.unwrap_or_else(|reason| {
+        or_trouble("deployments", reason);
+        Vec::new()
+    });
+    seen.autoscalers = sighting.autoscalers.unwrap_or_else(|reason| {
+        or_trouble("autoscalers", reason);
+        Vec::new()
+    });
+    let pods = sighting.pods.unwrap_or_else(|reason| {
+        or_trouble("pods, and so their metrics,", reason);
+        Vec::new()
+    });
+    let is_unit = |app: &str| UNITS.contains(&app);
+    seen.deployments =
+        deployments.into_iter().filter(|deployment| is_unit(&deployment.app)).collect();
+    if seen.deployments.is_empty() && seen.troubles.is_empty() {
+        seen.troubles.push(format!(
+            "namespace {} has no Deployment of a unit ({})",
+            looker.namespace(),
+            UNITS.join(", ")
+        ));
+    }
+    // all at once: where a network policy drops the questions, each waits to the end of its
+    // patience
+    let mut asked = tokio::task::JoinSet::new();
+    for pod in pods.into_iter().filter(|pod| is_unit(&pod.app)) {
+        let looker = looker.clone();
+        asked.spawn(async move {
+            let text = looker.metrics(&pod.name, port, PATIENCE).await;
+            (pod, text)
+        });
+    }
+    let mut refused = Vec::new();
+    for (pod, text) in asked.join_all().await {
+        match text {
+            Ok(text) => seen.processes.push(Process {
+                name: pod.name,
+                unit: pod.app,
+                metrics: Scrape::read(&text),
+            }),
+            Err(reason) => refused.push((pod.name, reason)),
+        }
+    }
+    seen.processes.sort_by(|a, b| a.name.cmp(&b.name));
+    // what keeps one from answering keeps most: once is enough
+    if let Some((pod, reason)) = refused.into_iter().min() {
+        seen.troubles.push(format!("metrics cannot be seen, of pod {pod} for one: {reason}"));
+    }
+    seen
+}
+
+/// Asks admin ports.
+pub(super) async fn from_admin(ports: &[Admin]) -> Seen {
+    let mut asked = tokio::task::JoinSet::new();
+    for admin in ports {
+        let admin = admin.clone();
+        asked.spawn_blocking(move || {
+            let text = get(&admin.url);
+            (admin, text)
+        });
+    }
+    let mut seen = Seen::default();
+    while let Some(joined) = asked.join_next().await {
+        let Ok((admin, text)) = joined else { continue };
+        match text.map(|text| (Scrape::read(&text), unit_of(&text))) {
+            Ok((metrics, _)) if metrics.is_empty() => {
+                seen.troubles.push(format!("{} has no metrics", admin.url));
+            }
+            Ok((metrics, found)) => {
+                let unit = admin.unit.unwrap_or_else(|| found.to_owned());
+                seen.processes.push(Process { name: admin.url, unit, metrics });
+            }
+            Err(reason) => seen.troubles.push(format!("{} cannot be read: {reason}", admin.url)),
+        }
+    }
+    seen.processes.sort_by(|a, b| a.name.cmp(&b.name));
+    seen
+}
+
+fn get(url: &str) -> Result<String, ureq::Error> {
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build().into();
+    agent.get(url).call()?.body_mut().read_to_string()
+}
+
+/// Which unit has these metrics. The two tiers have the same ones.
+fn unit_of(text: &str) -> &'static str {
+    let has = |name: &str| text.lines().any(|line| line.starts_with(&format!("# TYPE {name} ")));
+    if has("mlvi_frames_accepted") {
+        "web-server"
+    } else if has("mlvi_preprocessor_frames") {
+        "preprocessor"
+    } else if has("mlvi_inference_frames") {
+        "inference"
+    } else {
+        "unknown"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn admin_ports_are_read() {
+        let admin = |text: &str| Admin::parse(text).map(|admin| (admin.unit, admin.url));
+        let url = "http://localhost:9600/metrics".to_owned();
+        assert_eq!(admin("http://localhost:9600"), Ok((None, url.clone())));
+        assert_eq!(
+            admin("edge-inference=http://localhost:9600/metrics"),
+            Ok((Some("edge-inference".into()), url))
+        );
+        for (text, part) in [
+            ("localhost:9600", "http://HOST:PORT"),
+            ("edge=http://a:1", "'edge' is not one of"),
+            ("http://", "HOST"),
+        ] {
+            let message = admin(text).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_unit_is_known_by_its_metrics_before_it_has_counted_anything() {
+        assert_eq!(
+            unit_of(
+                "# HELP mlvi_preprocessor_frames x.\n# TYPE mlvi_preprocessor_frames counter\n# EOF\n"
+            ),
+            "preprocessor"
+        );
+        assert_eq!(unit_of("# TYPE mlvi_inference_frames counter\n"), "inference");
+        assert_eq!(unit_of("# TYPE other counter\n"), "unknown");
+    }
+}
