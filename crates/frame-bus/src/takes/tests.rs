@@ -1,7 +1,8 @@
 //! A played group: processes that take messages, commit late, and end in every way; the bookkeeping
 //! must blame the right message.
 
-use super::*;
+use crate::takes::note::{Note, Open};
+use crate::takes::tracker::{Followed, MOST_AHEAD, Take, Takes};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 

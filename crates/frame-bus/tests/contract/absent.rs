@@ -17,9 +17,9 @@ fn nobody() -> BusConfig {
 async fn the_state_says_why() -> Result<()> {
     let bus = Bus::open(nobody())?;
     let mut state = bus.state();
-    let reason = soon(
-        state.wait_for(|state| state.as_ref().is_err_and(|reason| reason.contains("127.0.0.1:1"))),
-    )
+    let reason = soon(state.wait_for(|state| {
+        state.as_ref().is_err_and(|unready| unready.to_string().contains("127.0.0.1:1"))
+    }))
     .await??
     .clone();
     assert!(reason.is_err());

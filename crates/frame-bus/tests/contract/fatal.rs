@@ -2,7 +2,7 @@
 
 use crate::site::{outgoing, soon};
 use anyhow::{Context, Result};
-use frame_bus::{Bus, BusConfig, TopicSpec};
+use frame_bus::{Bus, BusConfig, Readiness, TopicSpec};
 use rdkafka::mocking::MockCluster;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use std::time::Duration;
@@ -25,8 +25,10 @@ async fn a_producer_that_was_refused_is_replaced_before_the_bus_is_usable() -> R
         retention_bytes: None,
     };
     assert!(soon(bus.topics_in_place(&[spec], &CancellationToken::new(), |_| ())).await?);
-    let told = |state: &Result<(), String>| {
-        state.as_ref().is_err_and(|reason| reason.contains("may not write to any topic"))
+    let told = |state: &Readiness| {
+        state
+            .as_ref()
+            .is_err_and(|unready| unready.to_string().contains("may not write to any topic"))
     };
     soon(state.wait_for(told)).await.context("it is told that it may not write")??;
     soon(state.wait_for(Result::is_ok)).await.context("the bus becomes usable")??;

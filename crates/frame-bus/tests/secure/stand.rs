@@ -2,7 +2,9 @@
 
 use crate::log;
 use anyhow::{Context, Result, ensure};
-use frame_bus::{Bus, BusConfig, Login, Mechanism, Outgoing, Password, Security, Tls, TopicSpec};
+use frame_bus::{
+    Bus, BusConfig, Login, Mechanism, Outgoing, Password, Readiness, Security, Tls, TopicSpec,
+};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -141,14 +143,17 @@ pub(crate) fn outgoing(topic: &str, payload: impl Into<Vec<u8>>) -> Outgoing {
 /// Waits until the bus says that it is not usable, in these words.
 pub(crate) async fn complains(bus: &Bus, words: &[&str]) -> Result<String> {
     let mut state = bus.state();
-    let says = |state: &Result<(), String>| {
-        state.as_ref().is_err_and(|reason| words.iter().all(|word| reason.contains(word)))
+    let says = |state: &Readiness| {
+        state.as_ref().is_err_and(|unready| {
+            let reason = unready.to_string();
+            words.iter().all(|word| reason.contains(word))
+        })
     };
     let outcome = tokio::time::timeout(PATIENCE, state.wait_for(says))
         .await
         .map(|found| found.map(|found| found.clone()));
     match outcome {
-        Ok(found) => Ok(found?.unwrap_err()),
+        Ok(found) => Ok(found?.unwrap_err().to_string()),
         Err(_) => anyhow::bail!("{words:?} are not in {:?}", *bus.state().borrow()),
     }
 }
