@@ -1,15 +1,10 @@
 //! What a broker and this crate owe each other: one suite, run against the embedded broker and
 //! against Apache Kafka.
 //!
-//! `MLVI_KAFKA=HOST:PORT` names a Kafka (`.ci/kafka start` gets one); unset, its half says that it
-//! was skipped. With `MLVI_KAFKA_SCRIPT` naming that script, the tests that stop the broker start a
+//! `MLVI_KAFKA=HOST:PORT` names a Kafka (`.ci/kafka start` gets one); unset, its half is skipped. With `MLVI_KAFKA_SCRIPT` naming that script, the tests that stop the broker start a
 //! Kafka of their own.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test may panic, and says when it was skipped"
-)]
+#![allow(clippy::unwrap_used, reason = "a helper of tests may panic as tests do")]
 
 mod absent;
 mod asking;
@@ -39,7 +34,7 @@ macro_rules! contract {
             async fn $name() -> anyhow::Result<()> {
                 match super::site::Site::kafka() {
                     Some(site) => super::$module::$name(site).await,
-                    None => Ok(println!("skipped: MLVI_KAFKA is not set")),
+                    None => Ok(()),
                 }
             })*
         }

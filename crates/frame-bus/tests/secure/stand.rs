@@ -6,7 +6,7 @@ use frame_bus::{
     Bus, BusConfig, Login, Mechanism, Outgoing, Password, Readiness, Security, Tls, TopicSpec,
 };
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
@@ -21,9 +21,9 @@ pub(crate) struct Stand {
 }
 
 impl Stand {
-    /// `None` when there is no node; an error when there is one without what a login needs.
+    /// `None` when the test is skipped since there is no node; an error when there is one without what a login needs.
     pub(crate) fn kafka() -> Result<Option<Self>> {
-        let Ok(address) = std::env::var("MLVI_KAFKA") else { return Ok(None) };
+        let Some(address) = requires::kafka() else { return Ok(None) };
         let (host, port) = address.rsplit_once(':').context("MLVI_KAFKA must be HOST:PORT")?;
         let port: u16 = port.parse().context("MLVI_KAFKA must be HOST:PORT")?;
         let usual = || {
@@ -164,10 +164,11 @@ pub(crate) async fn is_usable(bus: &Bus) -> Result<()> {
     Ok(())
 }
 
-/// Runs `.ci/kafka` if the environment says where it is.
+/// Runs `.ci/kafka`; `false` when the test is skipped since the environment does not say where it
+/// is.
 pub(crate) async fn script(arguments: &[&str]) -> Result<bool> {
-    let Some(path) = std::env::var_os("MLVI_KAFKA_SCRIPT") else { return Ok(false) };
-    let mut command = std::process::Command::new(Path::new(&path));
+    let Some(path) = requires::kafka_script() else { return Ok(false) };
+    let mut command = std::process::Command::new(path);
     command.args(arguments).stdout(std::process::Stdio::null());
     let status = tokio::task::spawn_blocking(move || command.status()).await??;
     ensure!(status.success(), "{arguments:?}: {status}");

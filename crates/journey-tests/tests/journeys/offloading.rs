@@ -2,7 +2,7 @@
 //! And the cascade with real models.
 
 use frame::{Destination, FrameResult, Status};
-use journey_tests::{Journey, kafka, photo, skipped};
+use journey_tests::{Journey, kafka, photo};
 use mlvi::suite::UnitKind;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -134,9 +134,8 @@ async fn a_cloud_that_is_cut_off_costs_no_frame_and_is_used_again_when_it_is_bac
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cloud_that_is_cut_off_over_apache_kafka() {
-    match kafka() {
-        None => skipped("MLVI_KAFKA is not set"),
-        some => cut_off_on(some).await,
+    if let some @ Some(_) = kafka() {
+        cut_off_on(some).await;
     }
 }
 
