@@ -7,7 +7,7 @@
 //!   (`acks=all`, idempotent).
 //! - **At least once.** A consumer's committed offset never passes a message that was not finished
 //!   ([`OffsetTracker`]).
-//! - **A broker that is away is weather, not an error.** Everything waits and goes on by itself;
+//! - **A broker that is away is a transient condition.** Everything waits and goes on by itself;
 //!   [`Bus::state`] says how it is.
 //!
 //! Blocking client calls run on threads of their own, never on those of the async runtime.

@@ -5,7 +5,7 @@ use crate::client::{self, Inquirer, properties};
 use crate::config::BusConfig;
 use crate::config::topics::TopicSpec;
 use crate::error::BusError;
-use crate::error::codes::{is_refused, is_weather, unreachable};
+use crate::error::codes::{is_refused, is_transient, unanswered};
 use crate::health::broker::Link;
 use crate::health::outage::Outage;
 use crate::health::unready::Readiness;
@@ -61,7 +61,7 @@ impl Maker {
                 Ok(Round::Complete) => return Ok(()),
                 Ok(Round::Made) => {}
                 Err(BusError::BrokerAway { reason }) => {
-                    if let Some(since) = outage.goes_on() {
+                    if let Some(since) = outage.failed() {
                         let brokers = &maker.config.brokers;
                         warn!(
                             brokers,
@@ -105,7 +105,7 @@ impl Maker {
     async fn existing(&self) -> Result<HashMap<String, usize>, BusError> {
         let inquirer = Arc::clone(&self.inquirer);
         crate::client::blocking(move || {
-            let metadata = inquirer.fetch_metadata(None, PATIENCE).map_err(unreachable)?;
+            let metadata = inquirer.fetch_metadata(None, PATIENCE).map_err(unanswered)?;
             let usable = metadata
                 .topics()
                 .iter()
@@ -130,7 +130,7 @@ impl Maker {
         let answer = admin.create_topics(&topics, &options).await;
         // dropping it waits for its thread
         tokio::task::spawn_blocking(move || drop(admin));
-        for result in answer.map_err(unreachable)? {
+        for result in answer.map_err(unanswered)? {
             match result {
                 Ok(topic) => info!(topic, "topic made"),
                 Err((topic, code)) => self.explain(topic, code)?,
@@ -162,15 +162,17 @@ impl Maker {
             | RDKafkaErrorCode::UnsupportedVersion => {
                 Err(BusError::Topic { topic, reason: code.to_string() })
             }
-            // a topic that a user may not see looks to it like one that is not there
+            // a user cannot tell a topic that it may not see from one that is not there
             _ if is_refused(code) => {
                 let who = self.link.who();
                 let what = format!(
-                    "topic '{topic}': it is not there, or {who} may not see it, and {who} may not make it: make it with `mlvi topics create` as a user who may, or allow Describe on it"
+                    "topic '{topic}': it is not there, or {who} may not see it, and {who} may not \
+                     make it: make it with `mlvi topics create` as a user who may, or allow \
+                     Describe on it"
                 );
                 Err(BusError::NotAllowed { what })
             }
-            _ if is_weather(code) => Err(BusError::BrokerAway { reason: code.to_string() }),
+            _ if is_transient(code) => Err(BusError::BrokerAway { reason: code.to_string() }),
             // e.g. a replication factor for which not enough brokers have started yet
             _ => Err(BusError::BrokerAway {
                 reason: format!("topic '{topic}' cannot be made yet: {code}"),

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_partitions_lag_counts_from_the_commit_or_from_the_earliest() {
+    fn lag_counts_from_the_commit_or_the_earliest_offset() {
         let lag =
             |committed| PartitionLag { partition: 0, committed, low: 10, high: 30 }.messages();
         assert_eq!(

@@ -5,7 +5,7 @@ use crate::client::{self, Inquirer, properties};
 use crate::config::BusConfig;
 use crate::config::topics::TopicSpec;
 use crate::error::BusError;
-use crate::error::codes::{is_refused, unreachable};
+use crate::error::codes::{is_refused, unanswered};
 use crate::health::broker::Link;
 use rdkafka::admin::{
     AdminClient, AdminOptions, NewPartitions, OwnedResourceSpecifier, ResourceSpecifier,
@@ -42,7 +42,7 @@ pub(crate) async fn find(
 ) -> Result<Vec<TopicState>, BusError> {
     let (inquirer, wanted) = (Arc::clone(inquirer), names.to_vec());
     let mut topics: Vec<TopicState> = crate::client::blocking(move || {
-        let metadata = inquirer.fetch_metadata(None, PATIENCE).map_err(unreachable)?;
+        let metadata = inquirer.fetch_metadata(None, PATIENCE).map_err(unanswered)?;
         let usable = metadata
             .topics()
             .iter()
@@ -72,7 +72,7 @@ pub(crate) async fn find(
         names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
     let answer = admin.describe_configs(&asked, &options()).await;
     put_away(admin);
-    for resource in answer.map_err(unreachable)?.into_iter().flatten() {
+    for resource in answer.map_err(unanswered)?.into_iter().flatten() {
         let topic = topics
             .iter_mut()
             .find(|topic| resource.specifier == OwnedResourceSpecifier::Topic(topic.name.clone()));
@@ -98,7 +98,7 @@ pub(crate) async fn grow(
     let answer =
         admin.create_partitions(&[NewPartitions::new(&spec.name, wanted)], &options()).await;
     put_away(admin);
-    for result in answer.map_err(unreachable)? {
+    for result in answer.map_err(unanswered)? {
         match result {
             Ok(_) => {}
             Err((topic, code)) if is_refused(code) => {

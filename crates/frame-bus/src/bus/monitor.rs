@@ -92,11 +92,8 @@ impl Monitor {
             let answer = self.probe(&clients.inquirer, &needs, patience);
             clients.discard_events();
             // a bus that needs no topic is that of a person who asks, and need not be able to send
-            let producer = if answer.is_ok() && !needs.is_empty() {
-                clients.producer.look_after()
-            } else {
-                Ok(())
-            };
+            let producer =
+                if answer.is_ok() && !needs.is_empty() { clients.producer.check() } else { Ok(()) };
             clients.producer.drop_retired();
             let reachable = answer.is_ok();
             tell(&self.groups, self.link.groups());

@@ -10,6 +10,7 @@ use crate::error::BusError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 
 /// Topics that cannot be made are tried again after this time: somebody may be mending the broker.
 const TOPICS_AGAIN: Duration = Duration::from_secs(5);
@@ -80,7 +81,7 @@ impl Bus {
                 Err(BusError::ShuttingDown) => return false,
                 Err(error) => {
                     if told.replace(error.clone()).as_ref() != Some(&error) {
-                        tracing::error!(%error, "the topics are not as they should be, trying again");
+                        error!(%error, "the topics are not as they should be, trying again");
                     }
                     report(Err(error));
                 }
@@ -92,7 +93,7 @@ impl Bus {
         }
     }
 
-    /// Whether the monitor has looked at the needed topics, and at the producer, within a while.
+    /// Whether the monitor has checked the needed topics, and at the producer, within a while.
     async fn topics_were_seen(&self, shutdown: &CancellationToken) -> bool {
         let mut seen = self.topics_state();
         let seen = tokio::time::timeout(TOPICS_AGAIN, seen.wait_for(Result::is_ok));

@@ -81,7 +81,7 @@ impl<T> Handoff<T> {
                     return Err(error.clone());
                 }
             }
-            // a notification that came since the look above is kept for us
+            // a notification that came since the check above is kept for us
             self.filled.notified().await;
         }
     }

@@ -58,9 +58,9 @@ impl ClientContext for LogContext {
             self.link.note_hint(text);
         }
         self.logs.note(fac, text);
-        let weather = matches!(fac, "FAIL" | "ERROR" | "REQTMOUT" | "TIMEOUT" | "BROKERDOWN");
+        let transient = matches!(fac, "FAIL" | "ERROR" | "REQTMOUT" | "TIMEOUT" | "BROKERDOWN");
         match level {
-            _ if weather => debug!(client, fac, text, "kafka client"),
+            _ if transient => debug!(client, fac, text, "kafka client"),
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
             | RDKafkaLogLevel::Critical

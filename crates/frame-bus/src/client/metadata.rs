@@ -1,7 +1,7 @@
 //! Which partitions a topic has.
 
 use crate::error::BusError;
-use crate::error::codes::{is_refused, unreachable};
+use crate::error::codes::{is_refused, unanswered};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) fn find_partitions<C: ConsumerContext>(
     topic: &str,
     limit: Duration,
 ) -> Result<Option<Vec<i32>>, BusError> {
-    let metadata = client.fetch_metadata(Some(topic), limit).map_err(unreachable)?;
+    let metadata = client.fetch_metadata(Some(topic), limit).map_err(unanswered)?;
     let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
         return Ok(None);
     };

@@ -1,4 +1,5 @@
-//! Clients of librdkafka: how each is configured, what it logs, and how its threads meet async code.
+//! Clients of librdkafka: how each is configured, what it logs, and how its threads meet async
+//! code.
 
 pub(crate) mod handoff;
 pub(crate) mod log;

@@ -65,7 +65,7 @@ fn fetching(config: &BusConfig, group: &str) -> ClientConfig {
         .set("queued.min.messages", "16")
         // all that it keeps ready: one message of the largest size
         .set("queued.max.messages.kbytes", MAX_MESSAGE_BYTES.div_ceil(1024).to_string())
-        // how soon it looks again after that was full
+        // how soon it fetches again after that was full
         .set("fetch.queue.backoff.ms", "20")
         .set("fetch.error.backoff.ms", "200")
         // there is one fetch at a time: while it waits for an idle partition, the busy ones get

@@ -8,7 +8,7 @@ use settings::Settings;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Where units look for a broker that are not told where it is.
+/// The brokers of a unit whose settings name none.
 pub const DEFAULT_BROKERS: &str = "localhost:9092";
 
 /// Everything that a [`Bus`](crate::Bus) needs to know.
@@ -85,13 +85,15 @@ impl BusConfig {
             default.queue_bytes >> 20,
             // less than two of the largest messages would refuse a single client
             Self::MIN_QUEUE_BYTES >> 20..=2047,
-            "how much may wait for the broker in this process, in MiB; the default follows the memory that there is",
+            "how much may wait for the broker in this process, in MiB; the default follows the \
+             memory that there is",
         );
         let in_hand_mib = settings.number(
             "MLVI_IN_HAND_MIB",
             default.in_hand_bytes >> 20,
             1..=1_048_576,
-            "how much each consumer may have in hand, in MiB of messages; the default follows the memory that there is",
+            "how much each consumer may have in hand, in MiB of messages; the default follows the \
+             memory that there is",
         );
         let linger = settings.duration(
             "MLVI_KAFKA_LINGER",

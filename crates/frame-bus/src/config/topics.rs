@@ -37,7 +37,8 @@ pub fn partitions_from_settings(settings: &mut Settings) -> i32 {
         "MLVI_PARTITIONS",
         6,
         1..=1000,
-        "how many partitions each topic is made with: the most pods of one unit that can share the work",
+        "how many partitions each topic is made with: the most pods of one unit that can share \
+         the work",
     )
 }
 

@@ -14,7 +14,7 @@ pub(crate) fn is_refused(code: RDKafkaErrorCode) -> bool {
 }
 
 /// Whether an error only says that a broker cannot be reached at the moment.
-pub(crate) fn is_weather(code: RDKafkaErrorCode) -> bool {
+pub(crate) fn is_transient(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,
         RDKafkaErrorCode::AllBrokersDown
@@ -31,7 +31,7 @@ pub(crate) fn is_weather(code: RDKafkaErrorCode) -> bool {
 }
 
 /// A question that was not answered.
-pub(crate) fn unreachable(error: KafkaError) -> BusError {
+pub(crate) fn unanswered(error: KafkaError) -> BusError {
     let reason = error.to_string();
     match error.rdkafka_error_code() {
         Some(code) if is_refused(code) => BusError::NotAllowed { what: reason },

@@ -2,7 +2,7 @@
 
 use crate::config::security::Security;
 use crate::error::BusError;
-use crate::error::codes::{is_weather, unreachable};
+use crate::error::codes::{is_transient, unanswered};
 use crate::health::membership::{Groups, Seat};
 use crate::health::rejection::Rejection;
 use crate::health::rights::{Right, Rights};
@@ -14,7 +14,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::{error, info};
 
-/// Shared by the clients, which report trouble, and by the monitor, which then looks at once.
+/// Shared by the clients, which report trouble, and by the monitor, which then asks at once.
 #[derive(Debug, Default)]
 pub(crate) struct Link {
     security: Security,
@@ -25,7 +25,7 @@ pub(crate) struct Link {
 #[derive(Debug, Default)]
 struct State {
     last_reason: Option<String>,
-    /// The last reason, if it is more than weather.
+    /// The last reason, if it is not transient.
     refusal: Option<Rejection>,
     rights: Rights,
     /// Groups about whose offsets the broker gives no answer.
@@ -72,7 +72,7 @@ impl Link {
     /// means nothing of that kind.
     pub(crate) fn note_reason(&self, code: RDKafkaErrorCode, reason: &str) -> bool {
         let refusal = Rejection::of(&self.security, code, reason);
-        let weather = is_weather(code);
+        let transient = is_transient(code);
         let mut state = self.lock();
         if let Some(refusal) = refusal {
             state.refused(refusal);
@@ -80,14 +80,14 @@ impl Link {
         }
         // whoever refuses us also hangs up; only one that is not there any more refuses nothing
         let gone = code == RDKafkaErrorCode::Resolve || reason.contains("Connect to ");
-        if weather && (gone || state.refusal.is_none()) {
+        if transient && (gone || state.refusal.is_none()) {
             // librdkafka adds times and counts that change with every attempt: "... (after 3ms in
             // state CONNECT)"
             let lasting = reason.split(" (after ").next().unwrap_or(reason);
             state.last_reason = Some(lasting.to_owned());
             state.refusal = None;
         }
-        weather
+        transient
     }
 
     /// That a broker hangs up stands only in the client's log; the state in which it did tells
@@ -157,7 +157,7 @@ impl Link {
     pub(crate) fn explain(&self, error: KafkaError, right: &Right) -> BusError {
         let closed =
             matches!(&right, Right::Group(group) if self.lock().closed_groups.contains(group));
-        match unreachable(error) {
+        match unanswered(error) {
             BusError::BrokerAway { .. } if closed => {
                 BusError::NotAllowed { what: right.is_missing(&self.security) }
             }

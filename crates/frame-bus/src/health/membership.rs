@@ -47,7 +47,7 @@ impl Groups {
 
     /// What the client tells of itself once a second. `true` when that is news.
     ///
-    /// A member whose group has settled has what the group gives it: that may be nothing, where
+    /// A member of a stable group has what the group gives it: that may be nothing, where
     /// there are more members than partitions. One that is still joining, or has lost its seat,
     /// ought to have some.
     pub(crate) fn tells(&mut self, seat: &Seat, group: &ConsumerGroup) -> bool {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_surplus_member_is_in_place_and_one_that_lost_its_seat_is_not() {
+    fn a_surplus_member_is_ready_and_a_lost_member_is_not() {
         let seat = ("g".to_owned(), "t".to_owned());
         let mut groups = Groups::default();
         assert!(groups.state().is_err());

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-/// Between two log lines about the same lasting trouble.
+/// Between two log lines about the same failure.
 const REMIND_EVERY: Duration = Duration::from_secs(30);
 
-/// A trouble that lasts: spoken of once, then at intervals, then once when it is over.
+/// A failure that lasts: logged once, then at intervals, then once when it has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
     since: Option<Instant>,
@@ -13,8 +13,8 @@ pub(crate) struct Outage {
 }
 
 impl Outage {
-    /// There is trouble. `Some` with its age when it is time to speak of it.
-    pub(crate) fn goes_on(&mut self) -> Option<Duration> {
+    /// An attempt has failed. `Some` with the age of the outage when it is to be logged.
+    pub(crate) fn failed(&mut self) -> Option<Duration> {
         let now = Instant::now();
         let since = *self.since.get_or_insert(now);
         if self.told.is_some_and(|told| now.duration_since(told) < REMIND_EVERY) {
@@ -24,8 +24,8 @@ impl Outage {
         Some(now.duration_since(since))
     }
 
-    /// There is none. `Some` with the length of the one that has just ended.
-    pub(crate) fn is_over(&mut self) -> Option<Duration> {
+    /// An attempt has succeeded. `Some` with the length of the outage that has just ended.
+    pub(crate) fn recovered(&mut self) -> Option<Duration> {
         self.told = None;
         self.since.take().map(|since| since.elapsed())
     }
@@ -38,11 +38,11 @@ mod tests {
     #[test]
     fn an_outage_is_told_once_and_its_end_once() {
         let mut outage = Outage::default();
-        assert!(outage.is_over().is_none());
-        assert!(outage.goes_on().is_some());
-        assert!(outage.goes_on().is_none());
-        assert!(outage.is_over().is_some());
-        assert!(outage.is_over().is_none());
-        assert!(outage.goes_on().is_some());
+        assert!(outage.recovered().is_none());
+        assert!(outage.failed().is_some());
+        assert!(outage.failed().is_none());
+        assert!(outage.recovered().is_some());
+        assert!(outage.recovered().is_none());
+        assert!(outage.failed().is_some());
     }
 }

@@ -7,7 +7,8 @@ use rdkafka::error::RDKafkaErrorCode;
 const SOON_MS: u64 = 2000;
 
 /// The client says the same in several ways, which must not make several lines.
-const NO_TLS: &str = "does not answer in TLS: set MLVI_KAFKA_SECURITY to plaintext or sasl_plaintext, or use another port; or it wants \
+const NO_TLS: &str = "does not answer in TLS: set MLVI_KAFKA_SECURITY to plaintext or \
+                      sasl_plaintext, or use another port; or it wants \
                       MLVI_KAFKA_CERTIFICATE_FILE and MLVI_KAFKA_KEY_FILE";
 
 /// Why the broker's listener and this client do not come together. Only a person can mend it.
@@ -20,69 +21,97 @@ pub(crate) struct Rejection {
 }
 
 impl Rejection {
-    /// What a client's error about a connection means; `None` when it is only weather.
+    /// What a client's error about a connection means; `None` when it is transient.
     pub(crate) fn of(security: &Security, code: RDKafkaErrorCode, reason: &str) -> Option<Self> {
         let Reason { listener, words, state, reached_ms } = Reason::read(reason);
         let (protocol, who) = (security.protocol(), security.who());
-        let refusal = |certain, text: String| {
+        let rejection = |certain, text: String| {
             Some(Self { certain, text: format!("the listener {listener} ({protocol}) {text}") })
         };
         let has = |hint: &str| words.contains(hint);
+        let no_mechanism = has("mechanism handshake failed");
         match code {
-            RDKafkaErrorCode::Authentication if has("mechanism handshake failed") && has("Unsupported SASL mechanism") => {
+            RDKafkaErrorCode::Authentication
+                if no_mechanism && has("Unsupported SASL mechanism") =>
+            {
                 let offered = words.rsplit("supported mechanisms: ").next().unwrap_or_default();
                 let wanted = security.login.as_ref().map_or("", |login| login.mechanism.name());
-                refusal(true, format!("does not take {wanted}: set MLVI_KAFKA_SASL_MECHANISM to what it offers: {offered}"))
-            }
-            RDKafkaErrorCode::Authentication if has("mechanism handshake failed") || has("not supported by broker") => refusal(
-                true,
-                format!("takes no login ({words}): set MLVI_KAFKA_SECURITY to plaintext or ssl, or use another port"),
-            ),
-            RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => refusal(
-                true,
-                format!(
-                    "refuses the login of {who} ({words}): mend MLVI_KAFKA_USERNAME and MLVI_KAFKA_PASSWORD_FILE or \
-                     MLVI_KAFKA_PASSWORD and restart, or the user at the broker"
-                ),
-            ),
-            RDKafkaErrorCode::SSL if has("certificate verify failed") || has("verify broker certificate") => {
-                let host = listener.rsplit_once(':').map_or(listener, |(host, _)| host);
-                let ca_file = security.tls.as_ref().and_then(|tls| tls.ca_file.as_ref());
-                let authority = match ca_file {
-                    Some(file) => format!("MLVI_KAFKA_CA_FILE={}", file.display()),
-                    None => "the system's authorities, since MLVI_KAFKA_CA_FILE is unset".to_owned(),
-                };
-                refusal(
+                rejection(
                     true,
                     format!(
-                        "shows a certificate that is not trusted: it must be valid now, signed by {authority}, and made for \
-                         the name '{host}'"
+                        "does not take {wanted}: set MLVI_KAFKA_SASL_MECHANISM to what it offers: \
+                         {offered}"
                     ),
                 )
             }
-            RDKafkaErrorCode::SSL if has("wrong version number") || has("unexpected message") || has("packet length") => {
-                refusal(true, NO_TLS.into())
+            RDKafkaErrorCode::Authentication if no_mechanism || has("not supported by broker") => {
+                rejection(
+                    true,
+                    format!(
+                        "takes no login ({words}): set MLVI_KAFKA_SECURITY to plaintext or ssl, or \
+                         use another port"
+                    ),
+                )
             }
-            RDKafkaErrorCode::SSL => refusal(
+            RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => {
+                rejection(
+                    true,
+                    format!(
+                        "refuses the login of {who} ({words}): mend MLVI_KAFKA_USERNAME and \
+                         MLVI_KAFKA_PASSWORD_FILE or MLVI_KAFKA_PASSWORD and restart, or the user \
+                         at the broker"
+                    ),
+                )
+            }
+            RDKafkaErrorCode::SSL
+                if has("certificate verify failed") || has("verify broker certificate") =>
+            {
+                rejection(true, Self::of_certificate(security, listener))
+            }
+            RDKafkaErrorCode::SSL
+                if ["wrong version number", "unexpected message", "packet length"]
+                    .into_iter()
+                    .any(has) =>
+            {
+                rejection(true, NO_TLS.into())
+            }
+            RDKafkaErrorCode::SSL => rejection(
                 true,
-                format!("ends the TLS handshake ({words}): it may want MLVI_KAFKA_CERTIFICATE_FILE and MLVI_KAFKA_KEY_FILE"),
+                format!(
+                    "ends the TLS handshake ({words}): it may want MLVI_KAFKA_CERTIFICATE_FILE and \
+                     MLVI_KAFKA_KEY_FILE"
+                ),
             ),
             _ if !has("Disconnected") => None,
-            _ if state == "SSL_HANDSHAKE" => refusal(false, NO_TLS.into()),
-            _ if state == "APIVERSION_QUERY" && security.tls.is_none() => refusal(
+            _ if state == "SSL_HANDSHAKE" => rejection(false, NO_TLS.into()),
+            _ if state == "APIVERSION_QUERY" && security.tls.is_none() => rejection(
                 false,
-                "hangs up at the first word, as one that speaks TLS does: set MLVI_KAFKA_SECURITY to ssl or sasl_ssl, or use \
-                 another port"
+                "hangs up at the first word, as one that speaks TLS does: set MLVI_KAFKA_SECURITY \
+                 to ssl or sasl_ssl, or use another port"
                     .into(),
             ),
-            _ if state == "UP" && reached_ms < SOON_MS && security.login.is_none() => refusal(
+            _ if state == "UP" && reached_ms < SOON_MS && security.login.is_none() => rejection(
                 false,
-                "hangs up at the first question, as one that wants a login does: set MLVI_KAFKA_SECURITY to sasl_plaintext or \
-                 sasl_ssl, with MLVI_KAFKA_USERNAME and MLVI_KAFKA_PASSWORD_FILE"
+                "hangs up at the first question, as one that wants a login does: set \
+                 MLVI_KAFKA_SECURITY to sasl_plaintext or sasl_ssl, with MLVI_KAFKA_USERNAME and \
+                 MLVI_KAFKA_PASSWORD_FILE"
                     .into(),
             ),
             _ => None,
         }
+    }
+
+    fn of_certificate(security: &Security, listener: &str) -> String {
+        let host = listener.rsplit_once(':').map_or(listener, |(host, _)| host);
+        let ca_file = security.tls.as_ref().and_then(|tls| tls.ca_file.as_ref());
+        let authority = match ca_file {
+            Some(file) => format!("MLVI_KAFKA_CA_FILE={}", file.display()),
+            None => "the system's authorities, since MLVI_KAFKA_CA_FILE is unset".to_owned(),
+        };
+        format!(
+            "shows a certificate that is not trusted: it must be valid now, signed by {authority}, \
+             and made for the name '{host}'"
+        )
     }
 }
 
@@ -141,19 +170,22 @@ mod tests {
             ),
             (
                 RDKafkaErrorCode::Authentication,
-                "SASL SCRAM-SHA-512 mechanism handshake failed: Broker: Unsupported SASL mechanism: broker's supported mechanisms: PLAIN",
+                "SASL SCRAM-SHA-512 mechanism handshake failed: Broker: Unsupported SASL \
+                 mechanism: broker's supported mechanisms: PLAIN",
                 true,
                 ["MLVI_KAFKA_SASL_MECHANISM", "offers: PLAIN"],
             ),
             (
                 RDKafkaErrorCode::SSL,
-                "SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker certificate",
+                "SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: \
+                 broker certificate",
                 true,
                 ["MLVI_KAFKA_CA_FILE is unset", "'broker.site'"],
             ),
             (
                 RDKafkaErrorCode::BrokerTransportFailure,
-                "Disconnected: SSL connection closed by peer (after 0ms in state SSL_HANDSHAKE, 1 identical error(s) suppressed)",
+                "Disconnected: SSL connection closed by peer (after 0ms in state SSL_HANDSHAKE, 1 \
+                 identical error(s) suppressed)",
                 false,
                 ["does not answer in TLS", "MLVI_KAFKA_SECURITY"],
             ),
@@ -176,7 +208,9 @@ mod tests {
         let of = |reason: &str| {
             Rejection::of(&Security::default(), RDKafkaErrorCode::BrokerTransportFailure, reason)
         };
-        let tls = of("a:1/bootstrap: Disconnected: connection closed by peer (after 0ms in state APIVERSION_QUERY)").unwrap();
+        let closed = "Disconnected: connection closed by peer";
+        let tls =
+            of(&format!("a:1/bootstrap: {closed} (after 0ms in state APIVERSION_QUERY)")).unwrap();
         assert!(
             tls.text.contains("a:1 (plaintext)")
                 && tls.text.contains("ssl or sasl_ssl")
@@ -193,8 +227,9 @@ mod tests {
     }
 
     #[test]
-    fn weather_is_no_refusal() {
-        let reason = "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)";
+    fn a_transient_error_is_no_rejection() {
+        let reason = "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection \
+                      refused (after 0ms in state CONNECT)";
         assert_eq!(
             Rejection::of(&security(), RDKafkaErrorCode::BrokerTransportFailure, reason),
             None
@@ -203,7 +238,8 @@ mod tests {
 
     #[test]
     fn a_coordinator_is_named_by_its_address() {
-        let reason = "sasl_ssl://GroupCoordinator: 127.0.0.1:9094: SASL authentication error: no (after 1ms in state AUTH_REQ)";
+        let reason = "sasl_ssl://GroupCoordinator: 127.0.0.1:9094: SASL authentication error: no \
+                      (after 1ms in state AUTH_REQ)";
         let Reason { listener, words, state, reached_ms } = Reason::read(reason);
         assert_eq!(
             (listener, words, state, reached_ms),

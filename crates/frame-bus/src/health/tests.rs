@@ -57,13 +57,13 @@ fn a_guess_is_no_reason_until_it_has_turned_out_to_be_right() {
     let link = Link::default();
     assert!(link.note_reason(
         RDKafkaErrorCode::BrokerTransportFailure,
-        "a:1: weather (after 9000ms in state UP)"
+        "a:1: timed out (after 9000ms in state UP)"
     ));
     assert!(link.note_reason(
         RDKafkaErrorCode::BrokerTransportFailure,
         "a:1/1: Disconnected (after 3ms in state UP)"
     ));
-    assert_eq!(link.last_reason().as_deref(), Some("a:1: weather"));
+    assert_eq!(link.last_reason().as_deref(), Some("a:1: timed out"));
     let refusal = link.refusal().unwrap();
     assert!(!refusal.certain);
     link.confirm(&refusal);

@@ -16,10 +16,10 @@ const NO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 /// What was seen of the topics of one receiver; it outlives the receiver's client, and clones share
 /// it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct LogWatch(Arc<Mutex<Seen>>);
+pub(crate) struct LogWatch(Arc<Mutex<Observed>>);
 
 #[derive(Debug, Default)]
-struct Seen {
+struct Observed {
     ids: HashMap<String, String>,
     made_again: BTreeSet<String>,
     /// For a topic's partition, the position that was not in its log.
@@ -27,7 +27,7 @@ struct Seen {
 }
 
 impl LogWatch {
-    /// Looks at a line; most tell nothing.
+    /// Reads a log line; most tell nothing.
     pub(crate) fn note(&self, facility: &str, line: &str) {
         let words = line
             .split_once("]: ")
@@ -76,12 +76,12 @@ impl LogWatch {
         seen.out_of_range.retain(|(name, _), _| name != topic);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Seen> {
+    fn lock(&self) -> MutexGuard<'_, Observed> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Seen {
+impl Observed {
     fn has_id(&mut self, topic: &str, id: &str) {
         if id == NO_ID {
             return;
@@ -135,12 +135,14 @@ mod tests {
     #[test]
     fn a_position_that_is_not_in_the_log_is_seen() {
         let watch = LogWatch::default();
-        let line = "[thrd:main]: a.b [3]: offset reset (at offset 100 (leader epoch 2), broker 1) to offset BEGINNING (leader epoch -1): \
-                    fetch failed due to requested offset not available on the broker: Broker: Offset out of range";
+        let line = "[thrd:main]: a.b [3]: offset reset (at offset 100 (leader epoch 2), broker 1) \
+                    to offset BEGINNING (leader epoch -1): fetch failed due to requested offset \
+                    not available on the broker: Broker: Offset out of range";
         watch.note("OFFSET", line);
         watch.note(
             "OFFSET",
-            "[thrd:main]: c [0]: offset reset (at offset INVALID (leader epoch -1), broker 1) to offset BEGINNING",
+            "[thrd:main]: c [0]: offset reset (at offset INVALID (leader epoch -1), broker 1) to \
+             offset BEGINNING",
         );
         assert_eq!(watch.take_out_of_range("c"), []);
         assert_eq!(watch.take_out_of_range("a.b"), [(3, 100)]);

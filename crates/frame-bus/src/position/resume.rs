@@ -1,7 +1,7 @@
 //! Where to go on in a log that does not hold our position any more.
 
 use crate::error::BusError;
-use crate::error::codes::unreachable;
+use crate::error::codes::unanswered;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::HashMap;
@@ -72,7 +72,7 @@ pub(crate) fn after_cut<C: ConsumerContext>(
     (partition, position): (i32, i64),
     limit: Duration,
 ) -> Result<i64, BusError> {
-    let (low, high) = client.fetch_watermarks(topic, partition, limit).map_err(unreachable)?;
+    let (low, high) = client.fetch_watermarks(topic, partition, limit).map_err(unanswered)?;
     if position < low {
         let lost = low - position;
         warn!(
@@ -117,12 +117,12 @@ fn first_since<C: ConsumerContext>(
     let mut asked = TopicPartitionList::with_capacity(1);
     asked
         .add_partition_offset(topic, partition, Offset::Offset(since_ms.max(0)))
-        .map_err(unreachable)?;
-    let found = client.offsets_for_times(asked, limit).map_err(unreachable)?;
+        .map_err(unanswered)?;
+    let found = client.offsets_for_times(asked, limit).map_err(unanswered)?;
     let element = found.find_partition(topic, partition);
     let element = element
         .ok_or_else(|| BusError::BrokerAway { reason: "an answer lacks a partition".into() })?;
-    element.error().map_err(unreachable)?;
+    element.error().map_err(unanswered)?;
     Ok(match element.offset() {
         Offset::Offset(offset) => Some(offset),
         _ => None,

@@ -2,7 +2,7 @@
 //! more.
 
 use crate::error::BusError;
-use crate::error::codes::unreachable;
+use crate::error::codes::unanswered;
 use crate::message::Message;
 use crate::position::resume::after_cut;
 use crate::receive::marks::{Mark, list_of, partitions_of, store};
@@ -19,7 +19,7 @@ const LOWER_AGAIN: Duration = Duration::from_secs(1);
 
 impl Member {
     /// Notices that the topic's log is another one, or does not hold our position any more.
-    pub(crate) fn look_after_logs(&mut self) {
+    pub(crate) fn check_logs(&mut self) {
         if self.seating.logs.take_made_again(&self.topic) {
             self.join_anew();
         }
@@ -69,7 +69,7 @@ impl Member {
             let (low, _) = self
                 .consumer
                 .fetch_watermarks(&self.topic, *partition, PATIENCE)
-                .map_err(unreachable)?;
+                .map_err(unanswered)?;
             self.seek(*partition, low)?;
             self.counts_from(*partition, low);
         }
@@ -80,7 +80,7 @@ impl Member {
     fn seek(&self, partition: i32, offset: i64) -> Result<(), BusError> {
         self.consumer
             .seek(&self.topic, partition, Offset::Offset(offset), PATIENCE)
-            .map_err(unreachable)
+            .map_err(unanswered)
     }
 
     /// From now on the partition's finished offsets count from here; what was delivered before does
@@ -115,7 +115,8 @@ impl Member {
         if let Err(error) = list_of(&self.topic, &marks)
             .and_then(|list| self.consumer.commit(&list, CommitMode::Async))
         {
-            debug!(group = self.group, topic = self.topic, %error, "offsets that go down are committed later");
+            let (group, topic) = (&self.group, &self.topic);
+            debug!(group, topic, %error, "offsets that go down are committed later");
         }
     }
 

@@ -38,7 +38,8 @@ pub(crate) fn store<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str,
         // since one that fails fails all
         if let Err(error) = list_of(topic, [mark]).and_then(|list| consumer.store_offsets(&list)) {
             // the partition is on its way to somebody else
-            debug!(topic, partition = mark.partition, mark = mark.mark, %error, "offset not stored");
+            let Mark { partition, mark, .. } = mark;
+            debug!(topic, partition, mark, %error, "offset not stored");
         }
     }
 }

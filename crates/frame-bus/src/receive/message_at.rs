@@ -5,7 +5,7 @@ use crate::client::metadata::find_partitions;
 use crate::client::{self, properties};
 use crate::config::BusConfig;
 use crate::error::BusError;
-use crate::error::codes::unreachable;
+use crate::error::codes::unanswered;
 use crate::health::broker::Link;
 use crate::message::Message;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -65,15 +65,15 @@ fn read_with(
     {
         return Ok(None);
     }
-    let (low, high) = client.fetch_watermarks(topic, *partition, PATIENCE).map_err(unreachable)?;
+    let (low, high) = client.fetch_watermarks(topic, *partition, PATIENCE).map_err(unanswered)?;
     if *offset < low || *offset >= high {
         return Ok(None);
     }
     let mut list = TopicPartitionList::with_capacity(1);
-    list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).map_err(unreachable)?;
-    client.assign(&list).map_err(unreachable)?;
+    list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).map_err(unanswered)?;
+    client.assign(&list).map_err(unanswered)?;
     let found = poll_for(client, place, deadline);
-    client.unassign().map_err(unreachable)?;
+    client.unassign().map_err(unanswered)?;
     found
 }
 

@@ -1,4 +1,5 @@
-//! Receiving: as a member of a group whose finished offsets are committed, or one message at a place.
+//! Receiving: as a member of a group whose finished offsets are committed, or one message at a
+//! place.
 
 pub(crate) mod consumer;
 pub(crate) mod delivery;

@@ -2,7 +2,7 @@
 
 use crate::client::handoff::{Handoff, Offer};
 use crate::error::BusError;
-use crate::error::codes::is_weather;
+use crate::error::codes::is_transient;
 use crate::health::broker::Link;
 use crate::health::outage::Outage;
 use crate::health::rights::Right;
@@ -56,7 +56,7 @@ impl Member {
     /// group.
     pub(crate) fn run(mut self) {
         while !self.handoff.is_closed() {
-            self.look_after_logs();
+            self.check_logs();
             self.store_marks();
             if let Some(received) = self.poll(POLL) {
                 self.hand_over(received);
@@ -106,8 +106,8 @@ impl Member {
                     .tracker
                     .with(|tracker| tracker.delivered(message.partition, message.offset));
                 self.link().has_read(&self.topic);
-                self.unknown_topic.is_over();
-                self.trouble.is_over();
+                self.unknown_topic.recovered();
+                self.trouble.recovered();
                 Some(Received { message, epoch })
             }
             Err(KafkaError::MessageConsumptionFatal(code)) => {
@@ -131,7 +131,7 @@ impl Member {
         let (group, topic) = (&self.group, &self.topic);
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                if self.unknown_topic.goes_on().is_some() {
+                if self.unknown_topic.failed().is_some() {
                     info!(group, topic, "waiting for the topic to be made");
                 }
             }
@@ -142,9 +142,9 @@ impl Member {
                 drop(self.link().lacks(Right::Group(group.clone())))
             }
             // the monitor tells about the broker
-            Some(code) if is_weather(code) => debug!(group, topic, %error, "receiving waits"),
+            Some(code) if is_transient(code) => debug!(group, topic, %error, "receiving waits"),
             _ => {
-                if self.trouble.goes_on().is_some() {
+                if self.trouble.failed().is_some() {
                     warn!(group, topic, %error, "receiving has trouble and goes on");
                 }
             }
@@ -201,7 +201,8 @@ impl Member {
         });
         if let Err(error) = outcome {
             // a partition that has just left us
-            debug!(group = self.group, topic = self.topic, %error, "not every partition was paused or resumed");
+            let (group, topic) = (&self.group, &self.topic);
+            debug!(group, topic, %error, "not every partition was paused or resumed");
         }
     }
 }

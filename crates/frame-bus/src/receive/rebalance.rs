@@ -1,7 +1,7 @@
 //! What happens to offsets when partitions come and go.
 
 use crate::client::log::LogContext;
-use crate::error::codes::is_weather;
+use crate::error::codes::is_transient;
 use crate::receive::delivery::SharedTracker;
 use crate::receive::marks::{Lowered, Mark, list_of, partitions_of, store};
 use crate::takes::tracker::SharedTakes;
@@ -71,7 +71,8 @@ impl MemberContext {
         match outcome {
             Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
             Err(error) => {
-                warn!(group, topic, ?partitions, %error, "finished offsets not committed, their messages come again")
+                let what = "finished offsets not committed, their messages come again";
+                warn!(group, topic, ?partitions, %error, "{what}");
             }
         }
     }
@@ -148,7 +149,7 @@ impl ConsumerContext for MemberContext {
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::NoOffset) => {}
             // the offsets stay stored and are committed by the next interval that finds a broker
-            Some(code) if is_weather(code) => debug!(group, topic, %error, "commit waits"),
+            Some(code) if is_transient(code) => debug!(group, topic, %error, "commit waits"),
             Some(RDKafkaErrorCode::RebalanceInProgress | RDKafkaErrorCode::IllegalGeneration) => {
                 debug!(group, topic, %error, "commit waits for the group");
             }

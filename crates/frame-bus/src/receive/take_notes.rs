@@ -76,7 +76,8 @@ impl Consumer {
         if self.takes.with(|takes| takes.must_announce(ack.partition, ack.offset))
             && let Err(error) = self.commit_note(ack).await
         {
-            debug!(self.topic, ack.partition, ack.offset, %error, "messages in hand are not announced yet");
+            let (partition, offset) = (ack.partition, ack.offset);
+            debug!(self.topic, partition, offset, %error, "messages in hand not announced yet");
         }
     }
 
@@ -88,7 +89,8 @@ impl Consumer {
             match self.commit_note(ack).await {
                 Ok(()) => return true,
                 Err(error) => {
-                    debug!(self.topic, ack.partition, ack.offset, %error, "not noted yet, the message waits")
+                    let (partition, offset) = (ack.partition, ack.offset);
+                    debug!(self.topic, partition, offset, %error, "not noted yet, it waits");
                 }
             }
             tokio::time::sleep(AGAIN).await;

@@ -1,10 +1,10 @@
-//! Putting aside what could not be processed, with everything that is needed to look at it or to
+//! Dead letters: what could not be processed, with everything that is needed to examine it or to
 //! send it again.
 
 use crate::message::Message;
 use frame::headers;
 
-/// The original headers, and why and from where the message came here. Headers of an earlier dead
+/// The headers of the message, and why and from where it came here. Headers of an earlier dead
 /// letter are replaced.
 pub(crate) fn headers_of(message: &Message, reason: &str) -> Vec<(String, Vec<u8>)> {
     let added = [

@@ -63,14 +63,14 @@ impl Persistence {
     }
 
     fn waits(&self, topic: &str, error: &SendError) {
-        let since = self.outage.lock().unwrap_or_else(PoisonError::into_inner).goes_on();
+        let since = self.outage.lock().unwrap_or_else(PoisonError::into_inner).failed();
         if let Some(since) = since {
             warn!(topic, %error, seconds = since.as_secs(), "sending waits and tries again");
         }
     }
 
     fn goes_through(&self, topic: &str) {
-        let length = self.outage.lock().unwrap_or_else(PoisonError::into_inner).is_over();
+        let length = self.outage.lock().unwrap_or_else(PoisonError::into_inner).recovered();
         if let Some(length) = length {
             info!(topic, seconds = length.as_secs_f32(), "sending goes on");
         }

@@ -1,7 +1,7 @@
 //! Where a tail begins in each partition.
 
 use crate::error::BusError;
-use crate::error::codes::unreachable;
+use crate::error::codes::unanswered;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::HashMap;
@@ -31,7 +31,7 @@ pub(crate) fn find_starts<C: ConsumerContext>(
 ) -> Result<Vec<Start>, BusError> {
     let mut bounds = HashMap::new();
     for partition in partitions {
-        let bound = client.fetch_watermarks(topic, *partition, PATIENCE).map_err(unreachable)?;
+        let bound = client.fetch_watermarks(topic, *partition, PATIENCE).map_err(unanswered)?;
         bounds.insert(*partition, bound);
     }
     let Some(since_ms) = since_ms else {
@@ -44,14 +44,14 @@ pub(crate) fn find_starts<C: ConsumerContext>(
     for partition in partitions {
         asked
             .add_partition_offset(topic, *partition, Offset::Offset(since_ms))
-            .map_err(unreachable)?;
+            .map_err(unanswered)?;
     }
-    let found = client.offsets_for_times(asked, PATIENCE).map_err(unreachable)?;
+    let found = client.offsets_for_times(asked, PATIENCE).map_err(unanswered)?;
     let start = |(partition, (_, end)): (i32, (i64, i64))| {
         let element = found.find_partition(topic, partition);
         let element = element
             .ok_or_else(|| BusError::BrokerAway { reason: "an answer lacks a partition".into() })?;
-        element.error().map_err(unreachable)?;
+        element.error().map_err(unanswered)?;
         let from = match element.offset() {
             Offset::Offset(offset) => offset,
             // no message is as late as that: librdkafka says End

@@ -6,7 +6,7 @@ use crate::client::metadata::find_partitions;
 use crate::client::{self, properties};
 use crate::config::BusConfig;
 use crate::error::BusError;
-use crate::error::codes::{is_weather, unreachable};
+use crate::error::codes::{is_transient, unanswered};
 use crate::health::broker::Link;
 use crate::health::outage::Outage;
 use crate::health::rights::Right;
@@ -27,10 +27,10 @@ use tracing::{debug, info, warn};
 const POLL: Duration = Duration::from_millis(100);
 /// How long one question to the broker may take; reading waits as long.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often to look for a topic that is not there yet.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// How often to look for partitions that were added.
-const LOOK_FOR_MORE: Duration = Duration::from_secs(5);
+/// How often to ask for a topic that is not there yet.
+const ASK_FOR_TOPIC: Duration = Duration::from_millis(500);
+/// How often to ask for partitions that were added.
+const ASK_FOR_PARTITIONS: Duration = Duration::from_secs(5);
 
 pub(crate) struct Follower {
     config: BusConfig,
@@ -81,19 +81,19 @@ impl Follower {
     }
 
     pub(crate) fn run(mut self) {
-        let mut looked: Option<Instant> = None;
+        let mut asked: Option<Instant> = None;
         while !self.handoff.is_closed() {
-            let pause = if self.assigned.is_empty() { LOOK_AGAIN } else { LOOK_FOR_MORE };
-            if looked.is_none_or(|looked| looked.elapsed() >= pause) {
-                match self.look() {
-                    Ok(()) => self.goes_on(),
-                    Err(error) => self.waits(&error),
+            let pause = if self.assigned.is_empty() { ASK_FOR_TOPIC } else { ASK_FOR_PARTITIONS };
+            if asked.is_none_or(|asked| asked.elapsed() >= pause) {
+                match self.find_new_partitions() {
+                    Ok(()) => self.recovered(),
+                    Err(error) => self.failed(&error),
                 }
-                looked = Some(Instant::now());
+                asked = Some(Instant::now());
             }
             if self.logs.take_made_again(&self.topic) {
                 self.begin_anew("the topic was made again: following its new log from the start");
-                looked = None;
+                asked = None;
             }
             self.mend_positions();
             // also without a partition: the client's events must be fetched
@@ -108,7 +108,7 @@ impl Follower {
     }
 
     /// Finds partitions that are not read yet and begins with them.
-    fn look(&mut self) -> Result<(), BusError> {
+    fn find_new_partitions(&mut self) -> Result<(), BusError> {
         let found = find_partitions(&self.consumer, &self.topic, PATIENCE)?.unwrap_or_default();
         if found.is_empty() && !self.assigned.is_empty() {
             self.logs.forget(&self.topic);
@@ -148,7 +148,7 @@ impl Follower {
                     .and_then(|from| {
                         self.consumer
                             .seek(&self.topic, partition, Offset::Offset(from), PATIENCE)
-                            .map_err(unreachable)
+                            .map_err(unanswered)
                     });
             if let Err(error) = sought {
                 debug!(topic = self.topic, partition, %error, "older messages come again");
@@ -165,9 +165,9 @@ impl Follower {
         let mut list = TopicPartitionList::with_capacity(starts.len());
         for start in &starts {
             list.add_partition_offset(&self.topic, start.partition, Offset::Offset(start.from))
-                .map_err(unreachable)?;
+                .map_err(unanswered)?;
         }
-        self.consumer.incremental_assign(&list).map_err(unreachable)?;
+        self.consumer.incremental_assign(&list).map_err(unanswered)?;
         info!(topic = self.topic, ?partitions, "following partitions");
         for start in starts {
             self.assigned.insert(start.partition);
@@ -206,7 +206,7 @@ impl Follower {
             Err(error) => {
                 let topic = &self.topic;
                 match error.rdkafka_error_code() {
-                    Some(code) if is_weather(code) => debug!(topic, %error, "following waits"),
+                    Some(code) if is_transient(code) => debug!(topic, %error, "following waits"),
                     Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {
                         debug!(topic, %error, "following waits")
                     }
@@ -217,7 +217,7 @@ impl Follower {
                     Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
                         drop(self.link().lacks(Right::Read(topic.clone())))
                     }
-                    _ => self.waits(&unreachable(error)),
+                    _ => self.failed(&unanswered(error)),
                 }
                 None
             }
@@ -263,18 +263,19 @@ impl Follower {
         self.consumer.client().context().link()
     }
 
-    fn waits(&mut self, error: &BusError) {
+    fn failed(&mut self, error: &BusError) {
         if matches!(error, BusError::NotAllowed { .. }) {
             self.link().lacks(Right::Read(self.topic.clone()));
             return;
         }
-        if let Some(since) = self.trouble.goes_on() {
-            warn!(topic = self.topic, %error, seconds = since.as_secs(), "following waits for the broker");
+        if let Some(since) = self.trouble.failed() {
+            let (topic, seconds) = (&self.topic, since.as_secs());
+            warn!(topic, %error, seconds, "following waits for the broker");
         }
     }
 
-    fn goes_on(&mut self) {
-        if let Some(length) = self.trouble.is_over() {
+    fn recovered(&mut self) {
+        if let Some(length) = self.trouble.recovered() {
             info!(topic = self.topic, seconds = length.as_secs_f32(), "following goes on");
         }
     }

@@ -7,7 +7,7 @@ use std::fmt;
 const MARK: &str = "mlvi1";
 /// A note must stay far below the 4096 bytes that Kafka keeps. Panics are noted for the message
 /// that has them, and each ends the process.
-const MOST_COUNTS: usize = 32;
+const MAX_COUNTS: usize = 32;
 
 /// What stands beside a committed offset.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -78,7 +78,7 @@ impl fmt::Display for Note {
         if self.suspect_until > 0 {
             write!(f, " suspects={}", self.suspect_until)?;
         }
-        let counts = self.takes.iter().take(MOST_COUNTS);
+        let counts = self.takes.iter().take(MAX_COUNTS);
         for (index, (offset, count)) in counts.enumerate() {
             write!(f, "{}{offset}:{count}", if index == 0 { " takes=" } else { "," })?;
         }

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// How far ahead a note announces at least; a process that ends without closing makes as many
 /// suspects too many.
-const LEAST_AHEAD: i64 = 4;
+const MIN_AHEAD: i64 = 4;
 /// And at most: at more messages between two regular commits, one for each so many is added.
-pub(crate) const MOST_AHEAD: i64 = 256;
+pub(crate) const MAX_AHEAD: i64 = 256;
 
 /// What is followed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,7 +112,7 @@ impl Takes {
             alone: None,
             announced: committed,
             wanted: committed,
-            ahead: LEAST_AHEAD / 2,
+            ahead: MIN_AHEAD / 2,
             last_next: committed,
         };
         self.partitions.insert(partition, state);
@@ -186,7 +186,7 @@ impl Takes {
         else {
             return false;
         };
-        state.ahead = (state.ahead * 2).min(MOST_AHEAD);
+        state.ahead = (state.ahead * 2).min(MAX_AHEAD);
         state.wanted = state.wanted.max(offset + state.ahead);
         true
     }
@@ -198,7 +198,7 @@ impl Takes {
         let state = self.partitions.get_mut(&partition)?;
         if let Some(next) = next.filter(|next| *next > state.last_next) {
             if 4 * (next - state.last_next) < state.ahead {
-                state.ahead = (state.ahead / 2).max(LEAST_AHEAD);
+                state.ahead = (state.ahead / 2).max(MIN_AHEAD);
             }
             state.last_next = next;
             // a suspect is announced when its turn has come

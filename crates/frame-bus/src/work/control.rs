@@ -14,7 +14,8 @@ pub fn max_takes_from_settings(settings: &mut Settings) -> u32 {
         "MLVI_MAX_TAKES",
         DEFAULT_MAX_TAKES,
         1..=100,
-        "a frame that was taken up so often, and each time the process ended before it had, gets a failed result and a dead letter",
+        "a frame that was taken up so often, and each time the process ended before it had, gets a \
+         failed result and a dead letter",
     )
 }
 
@@ -30,10 +31,10 @@ pub struct WorkControl {
     pub give_up: CancellationToken,
     /// How long messages in flight may take to finish.
     pub drain: Duration,
-    /// A message that was taken up so often without an end is given up ([`Handle::give_up`](crate::Handle::give_up)); at
-    /// least 1.
+    /// A message that was taken up so often without an end is given up
+    /// ([`Handle::give_up`](crate::Handle::give_up)); at least 1.
     pub max_takes: u32,
-    /// The handler only holds messages and looks into none: no process ends by that, and it may
+    /// The handler only holds messages and decodes none: no process ends by that, and it may
     /// have many in hand for long. Only a panic counts then.
     pub only_holds: bool,
 }

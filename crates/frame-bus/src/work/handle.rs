@@ -6,7 +6,7 @@ use crate::work::lanes::Turn;
 
 /// What a unit does with a message.
 pub trait Handle: Send + Sync + 'static {
-    /// Sees one message through. `Ok` means that everything that follows from it is acknowledged by
+    /// Processes one message. `Ok` means that everything that follows from it is acknowledged by
     /// the broker; only then its offset may be committed. `turn` is its place among the
     /// messages of its key.
     fn handle(
@@ -15,7 +15,7 @@ pub trait Handle: Send + Sync + 'static {
         turn: Turn,
     ) -> impl Future<Output = Result<(), SendError>> + Send;
 
-    /// Sees a message through without looking into its bytes: the process has ended with it in hand
+    /// Gives a message up without decoding it: the process has ended with it in hand
     /// `takes` times, the last time with nothing else. `Ok` as for [`Handle::handle`].
     fn give_up(
         &self,

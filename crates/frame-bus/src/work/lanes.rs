@@ -90,7 +90,7 @@ impl Drop for Turn {
         let Some(lane) = lanes.get_mut(&self.key) else { return };
         lane.turns.remove(&self.ticket);
         match lane.turns.first_key_value() {
-            // a notification to one that was told before is kept and does no harm: `wait` looks
+            // a notification to one that was told before is kept and does no harm: `wait` checks
             // again
             Some((_, come)) => come.notify_one(),
             None => {
@@ -107,7 +107,7 @@ mod tests {
     use std::time::Duration;
 
     #[tokio::test]
-    async fn the_first_of_a_key_need_not_wait_and_keys_do_not_wait_for_each_other() {
+    async fn keys_do_not_wait_for_each_other() {
         let lanes = Lanes::new();
         let (mut a, mut b) = (lanes.enter("a"), lanes.enter("b"));
         a.wait().await;
@@ -139,8 +139,11 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
         /// Work of random length on several threads: per key it comes out in the order of entering.
         #[test]
-        fn order_per_key_is_kept(work in prop::collection::vec((0u8..4, 0u32..4, any::<bool>()), 1..60)) {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        fn order_per_key_is_kept(
+            work in prop::collection::vec((0u8..4, 0u32..4, any::<bool>()), 1..60),
+        ) {
+            let mut runtime = tokio::runtime::Builder::new_multi_thread();
+            let runtime = runtime.worker_threads(2).build().unwrap();
             let lanes = Lanes::new();
             let out = Arc::new(Mutex::new(Vec::new()));
             runtime.block_on(async {
@@ -166,7 +169,8 @@ mod tests {
             let out = out.lock().unwrap();
             prop_assert_eq!(out.len(), work.iter().filter(|(_, _, give_up)| !give_up).count());
             for key in 0..4 {
-                let order: Vec<usize> = out.iter().filter(|(k, _)| *k == key).map(|(_, index)| *index).collect();
+                let of_key = out.iter().filter(|(k, _)| *k == key);
+                let order: Vec<usize> = of_key.map(|(_, index)| *index).collect();
                 prop_assert!(order.is_sorted());
             }
         }

@@ -199,7 +199,7 @@ impl<H: Handle> Taking<'_, H> {
                 None => {}
                 Some(Err(SendError::ShuttingDown)) if control.is_ending() => {}
                 Some(Err(error)) => {
-                    error!(%error, "a message cannot be seen through: stopping");
+                    error!(%error, "a message cannot be processed: stopping");
                     if matches!(error, SendError::TooLarge { .. }) {
                         // it will be the next time, too
                         ack.blame();

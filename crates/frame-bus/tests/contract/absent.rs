@@ -54,7 +54,7 @@ async fn waiting_for_topics_ends_with_shutdown() -> Result<()> {
 }
 
 #[tokio::test]
-async fn topics_are_not_in_place_when_shutdown_comes_before_a_broker() -> Result<()> {
+async fn topics_are_not_in_place_after_a_shutdown() -> Result<()> {
     let bus = Bus::open(nobody())?;
     let shutdown = CancellationToken::new();
     let specs = [spec("t", 1)];

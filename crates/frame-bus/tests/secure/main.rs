@@ -33,6 +33,6 @@ secure![
     refusals::listeners_that_speak_something_else_are_told_once,
     rights::the_cloud_may_do_its_work_and_nothing_else,
     rights::a_user_without_rights_is_told_what_it_lacks,
-    rights::what_is_allowed_after_the_start_lets_the_first_message_through,
+    rights::rights_given_after_the_start_count_at_once,
     rights::a_unit_asks_only_for_what_its_user_may_see,
 ];

@@ -21,7 +21,8 @@ pub(crate) struct Stand {
 }
 
 impl Stand {
-    /// `None` when the test is skipped since there is no node; an error when there is one without what a login needs.
+    /// `None` when the test is skipped since there is no node; an error when there is one without
+    /// what a login needs.
     pub(crate) fn kafka() -> Result<Option<Self>> {
         let Some(address) = requires::kafka() else { return Ok(None) };
         let (host, port) = address.rsplit_once(':').context("MLVI_KAFKA must be HOST:PORT")?;
@@ -31,7 +32,8 @@ impl Stand {
         };
         let secrets: PathBuf =
             std::env::var_os("MLVI_KAFKA_SECRETS").map_or_else(usual, PathBuf::from);
-        let hint = "start the node with `.ci/kafka start`, or say with MLVI_KAFKA_SECRETS where its secrets are";
+        let hint = "start the node with `.ci/kafka start`, or say with MLVI_KAFKA_SECRETS where \
+                    its secrets are";
         ensure!(
             secrets.join("ca.pem").exists(),
             "{} is not there: {hint}",

@@ -75,7 +75,7 @@ fn in_order_per_camera_and_tier(results: &[FrameResult]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn eight_cameras_in_parallel_keep_their_order_and_lose_nothing() {
+async fn eight_cameras_keep_their_order_and_lose_nothing() {
     eight_cameras_on(None).await;
 }
 

@@ -21,7 +21,7 @@ async fn largest_frames_on(kafka: Option<String>) {
     .await;
     let destinations = journey
         .client_does(move |client| {
-            let look = || {
+            let infer = || {
                 let result = client
                     .post("/cameras/gate/frames?wait=60s", &largest)
                     .unwrap()
@@ -33,7 +33,7 @@ async fn largest_frames_on(kafka: Option<String>) {
                 assert!(kept == largest, "the very bytes that were uploaded");
                 result.decision.unwrap().destination
             };
-            let destinations = HashSet::from([look(), look()]);
+            let destinations = HashSet::from([infer(), infer()]);
             let multipart = client.post_multipart("/inference?wait=60s", &largest).unwrap();
             assert_eq!(multipart.status, 200, "{multipart:?}");
 

@@ -112,7 +112,7 @@ async fn killed_with_frames_in_hand(kafka: Option<String>, kind: UnitKind, polic
     traffic.end().await;
     groups.finished(kind).await;
     if policy == "edge-only" {
-        // with the cloud, frames that it did not answer in time are looked at on the edge as well
+        // with the cloud, frames that it did not answer in time are inferred on the edge as well
         let duplicates = Admin(journey.suite.admin(UnitKind::WebServer))
             .metric("mlvi_results_duplicate_total")
             .await;
@@ -147,7 +147,7 @@ async fn the_preprocessor_is_killed_with_frames_in_hand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_preprocessor_is_killed_with_frames_in_hand_over_apache_kafka() {
+async fn the_preprocessor_is_killed_with_frames_over_apache_kafka() {
     if let some @ Some(_) = kafka() {
         killed_with_frames_in_hand(some, UnitKind::Preprocessor, "edge-only").await;
     }

@@ -77,12 +77,12 @@ async fn a_batch_is_finished_at_sigterm_over_apache_kafka() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_for_which_there_is_no_time_is_handed_back() {
+async fn a_batch_without_time_is_handed_back() {
     terminated_on(None, Drain::None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_for_which_there_is_no_time_is_handed_back_over_apache_kafka() {
+async fn a_batch_without_time_is_handed_back_over_apache_kafka() {
     if let some @ Some(_) = kafka() {
         terminated_on(some, Drain::None).await;
     }

@@ -29,7 +29,7 @@ async fn too_few_partitions_on(kafka: Option<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn too_few_partitions_are_a_warning_with_the_command_that_mends_it() {
+async fn too_few_partitions_are_a_warning_with_the_command() {
     too_few_partitions_on(None).await;
 }
 

@@ -73,7 +73,7 @@ async fn photos_are_recognised_over_apache_kafka() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_dog_the_bicycle_and_the_car_are_found_where_darknet_finds_them() {
+async fn the_dog_the_bicycle_and_the_car_are_where_darknet_says() {
     let Some(dog) = reference_photo("dog.jpg") else { return };
     let journey = Journey::start(|config| {
         config.with("MLVI_POLICY", "edge-only").with("MLVI_SHARPNESS", "1.0")

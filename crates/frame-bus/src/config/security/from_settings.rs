@@ -27,10 +27,10 @@ struct Values {
 }
 
 impl Security {
-    /// Reads `MLVI_KAFKA_SECURITY` and what goes with it; files are looked at here, so that a
+    /// Reads `MLVI_KAFKA_SECURITY` and what goes with it; files are checked here, so that a
     /// missing one is a problem of the settings.
     ///
-    /// Files for TLS without TLS are not looked at, since one Secret may be mounted for several
+    /// Files for TLS without TLS are not read, since one Secret may be mounted for several
     /// listeners. A user name or password without a login is refused: whoever set it believes
     /// that it is used.
     pub fn from_settings(settings: &mut Settings) -> Self {
@@ -53,11 +53,13 @@ impl Values {
         let mut file = |name, help| settings.optional_text(name, help).map(PathBuf::from);
         let password_file = file(
             PASSWORD_FILE,
-            "a file with the password, e.g. of a mounted Secret; read at the start, wins over MLVI_KAFKA_PASSWORD",
+            "a file with the password, e.g. of a mounted Secret; read at the start, wins over \
+             MLVI_KAFKA_PASSWORD",
         );
         let ca_file = file(
             CA_FILE,
-            "the authority that signed the broker's certificate, PEM; the system's authorities if unset; for TLS",
+            "the authority that signed the broker's certificate, PEM; the system's authorities if \
+             unset; for TLS",
         );
         let certificate_file = file(
             CERTIFICATE_FILE,
@@ -104,7 +106,8 @@ impl Values {
         let Some(file) = &self.password_file else {
             if self.password.is_none() {
                 let allowed = format!(
-                    "a password, or unset with {PASSWORD_FILE} naming a file, because {SECURITY} is {}",
+                    "a password, or unset with {PASSWORD_FILE} naming a file, because {SECURITY} \
+                     is {}",
                     self.protocol
                 );
                 settings.refuse(PASSWORD, "", allowed);

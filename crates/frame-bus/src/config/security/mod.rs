@@ -115,7 +115,8 @@ impl Security {
         if let (None, Some(Login { mechanism: Mechanism::Plain, username, .. })) =
             (&self.tls, &self.login)
         {
-            let mend = "set MLVI_KAFKA_SECURITY to sasl_ssl, or MLVI_KAFKA_SASL_MECHANISM to SCRAM-SHA-512";
+            let mend = "set MLVI_KAFKA_SECURITY to sasl_ssl, or MLVI_KAFKA_SASL_MECHANISM to \
+                        SCRAM-SHA-512";
             warn!(
                 username,
                 mend, "PLAIN over sasl_plaintext: the password goes to the broker as readable text"

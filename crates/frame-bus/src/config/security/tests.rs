@@ -91,7 +91,7 @@ fn a_password_file_wins_and_its_line_break_does_not_count() {
 }
 
 #[test]
-fn files_for_tls_are_not_looked_at_without_tls() {
+fn files_for_tls_are_not_read_without_tls() {
     let pairs = [
         ("MLVI_KAFKA_CA_FILE", "/nonexistent/ca.crt"),
         ("MLVI_KAFKA_PASSWORD_FILE", "/nonexistent/password"),

@@ -122,7 +122,7 @@ impl Producer {
     /// A producer can send when the broker has given it the number by which it knows repetitions.
     /// Who may not write to any topic gets none, and for librdkafka that is final: what is
     /// allowed later helps only a fresh one.
-    pub(crate) fn look_after(&self) -> Readiness {
+    pub(crate) fn check(&self) -> Readiness {
         let native = self.current();
         if let Some((code, text)) = native.client().fatal_error() {
             let not_allowed = (code == RDKafkaErrorCode::ClusterAuthorizationFailed)
