@@ -1,7 +1,7 @@
 //! Against pycocotools itself, and against what it says of Darknet's own detections in real photos.
 //!
 //! The first needs a Python that can import pycocotools (`MLVI_PYTHON`, else `python3`), the second
-//! `MLVI_REFERENCE_DIR`; what is not there is said.
+//! `MLVI_REFERENCE_DIR`; what is not there is a skip.
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic as tests do")]
 
@@ -10,18 +10,13 @@ use frame::{BoundingBox, Detection, ImageSize};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
+use requires::{Requirement, reference_dir, skip};
 use serde_json::{Value, json};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// What the peer's script ends with where pycocotools is not installed.
 const NOT_INSTALLED: i32 = 3;
-
-fn skipped(why: &str) {
-    // what a passing test prints is not shown; standard error itself is
-    writeln!(std::io::stderr(), "skipped: {why}").expect("standard error can be written");
-}
 
 /// A set of images with what is in them and what was found, by image.
 #[derive(Clone, Debug)]
@@ -65,14 +60,12 @@ fn peers(cases: &[Value]) -> Option<Vec<(f64, f64)>> {
     let python = std::env::var_os("MLVI_PYTHON").unwrap_or_else(|| "python3".into());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pycocotools_peer.py");
     let Ok(output) = Command::new(&python).arg(script).arg(&path).output() else {
-        skipped(&format!("{} cannot be run", python.display()));
+        skip(Requirement::Pycocotools, &format!("{} cannot be run", python.display()));
         return None;
     };
     if output.status.code() == Some(NOT_INSTALLED) {
-        skipped(&format!(
-            "{} cannot import pycocotools (MLVI_PYTHON names another Python)",
-            python.display()
-        ));
+        let why = format!("{} cannot import pycocotools", python.display());
+        skip(Requirement::Pycocotools, &why);
         return None;
     }
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -219,18 +212,10 @@ fn coco128(dir: &Path, labels: impl Fn(&[String]) -> Labels) -> Case {
     }
 }
 
-fn reference() -> Option<PathBuf> {
-    let dir =
-        std::env::var_os("MLVI_REFERENCE_DIR").map(|dir| PathBuf::from(dir).join("../coco128"));
-    if dir.is_none() {
-        skipped("MLVI_REFERENCE_DIR is not set");
-    }
-    dir
-}
-
 #[test]
 fn darknets_detections_in_coco_photos_are_as_good_as_pycocotools_says() {
-    let Some(dir) = reference() else { return };
+    let Some(reference) = reference_dir() else { return };
+    let dir = reference.join("../coco128");
     let yolo = coco128(&dir, |_| Labels::yolo(&dir.join("labels"), 80).unwrap());
     let coco =
         coco128(&dir, |classes| Labels::coco(&dir.join("annotations.json"), classes).unwrap());

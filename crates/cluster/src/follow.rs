@@ -1,9 +1,9 @@
 //! Follows the objects of one kind: list, watch, and start over when that breaks.
 
-use crate::backoff::Backoff;
 use crate::board::{Board, Feed, View};
 use crate::trouble::Trouble;
 use crate::{ClusterState, Pacing};
+use backoff::Backoff;
 use futures_util::{Stream, StreamExt, TryFutureExt};
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use kube::{Api, Resource, ResourceExt};
@@ -42,7 +42,7 @@ where
 {
     /// Follows until it is dropped.
     pub(crate) async fn follow(self) -> Infallible {
-        let mut backoff = Backoff::new(&self.pacing);
+        let mut backoff = Backoff::new(self.pacing.first_retry, self.pacing.longest_retry);
         let mut lost = None;
         loop {
             let trouble = self.round(&mut backoff, &mut lost).await;
@@ -56,7 +56,7 @@ where
                 let since = *lost.get_or_insert_with(Instant::now);
                 self.report_loss(state, since.elapsed());
             }
-            sleep(backoff.next()).await;
+            sleep(backoff.next_delay()).await;
         }
     }
 
@@ -81,7 +81,7 @@ where
             if let Err(trouble) = self.take_in(events, &mut seen).await {
                 return trouble;
             }
-            sleep(backoff.next()).await;
+            sleep(backoff.next_delay()).await;
         }
     }
 

@@ -35,7 +35,6 @@
 //! list. The state is "watching" only while a watch is open, which the streams of `kube::runtime`
 //! cannot tell: they are silent when a lost watch is back.
 
-mod backoff;
 mod board;
 mod config;
 mod connect;

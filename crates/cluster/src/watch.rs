@@ -1,11 +1,11 @@
 //! Watches the cluster until it is told to stop.
 
-use crate::backoff::Backoff;
 use crate::board::Board;
 use crate::connect::{Connection, connect, none_wanted};
 use crate::follow::Follower;
 use crate::objects::{Autoscaler, Pods};
 use crate::{ClusterConfig, ClusterSnapshot};
+use backoff::Backoff;
 use kube::Api;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -94,12 +94,12 @@ async fn watch_all(config: ClusterConfig, board: Arc<Board>) -> Infallible {
 
 /// Tries until there is a client: a kubeconfig or a token may be written later.
 async fn connection(config: &ClusterConfig, board: &Board) -> Connection {
-    let mut backoff = Backoff::new(&config.pacing);
+    let mut backoff = Backoff::new(config.pacing.first_retry, config.pacing.longest_retry);
     loop {
         match connect(config).await {
             Ok(connection) => return connection,
             Err(reason) => board.absent(&reason),
         }
-        sleep(backoff.next()).await;
+        sleep(backoff.next_delay()).await;
     }
 }

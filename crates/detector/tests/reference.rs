@@ -1,15 +1,15 @@
 //! Against Darknet's own answers and ONNX Runtime's tensors, within the tolerances of the reference
 //! data's README.
 //!
-//! The data are found through `MLVI_REFERENCE_DIR`; without it these tests say that they were
-//! skipped, with it and incomplete they fail.
+//! The data are found through `MLVI_REFERENCE_DIR`; without it these tests are skipped, with it and
+//! incomplete they fail.
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic and print as tests do")]
 
 use detector::{Description, Detector, Fork, Found, LoadOptions, NmsRule, Resize, Session};
 use frame::{BoundingBox, Detection, RgbImage};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use requires::reference_dir;
+use std::path::Path;
 
 const MODELS: [&str; 3] = ["yolov3-tiny", "yolo-fastest-1.1-xl", "yolov3-tiny-416-heads"];
 
@@ -25,16 +25,6 @@ struct Tolerance {
 const SAME_PIXELS: Tolerance = Tolerance { confidence: 0.005, pixels: 1.0, from_confidence: 0.25 };
 const OTHER_JPEG_DECODER: Tolerance =
     Tolerance { confidence: 0.03, pixels: 3.0, from_confidence: 0.3 };
-
-fn reference() -> Option<PathBuf> {
-    let dir = std::env::var_os("MLVI_REFERENCE_DIR").map(PathBuf::from);
-    if dir.is_none() {
-        // what a passing test prints is not shown; standard error itself is
-        writeln!(std::io::stderr(), "skipped: MLVI_REFERENCE_DIR is not set")
-            .expect("standard error can be written");
-    }
-    dir
-}
 
 fn load(reference: &Path, model: &str, max_batch: usize) -> Detector {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
@@ -138,7 +128,7 @@ fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
 
 #[test]
 fn letterbox_is_darknets() {
-    let Some(reference) = reference() else { return };
+    let Some(reference) = reference_dir() else { return };
     let mut session = load(&reference, "yolov3-tiny", 1).session().unwrap();
     let found = session.input_tensor(&image(&reference, "dog-decoded.png")).unwrap();
     let difference = largest_difference(&found, &tensor(&reference, "dog_letterbox_416.npy"));
@@ -148,7 +138,7 @@ fn letterbox_is_darknets() {
 
 #[test]
 fn heads_are_those_of_onnx_runtime() {
-    let Some(reference) = reference() else { return };
+    let Some(reference) = reference_dir() else { return };
     let input = tensor(&reference, "dog_letterbox_416.npy");
     for model in ["yolov3-tiny", "yolov3-tiny-416-heads"] {
         let outputs = load(&reference, model, 1).session().unwrap().raw_outputs(&input).unwrap();
@@ -166,7 +156,7 @@ fn heads_are_those_of_onnx_runtime() {
 
 #[test]
 fn detections_from_the_same_pixels_are_darknets() {
-    let Some(reference) = reference() else { return };
+    let Some(reference) = reference_dir() else { return };
     for model in MODELS {
         let mut session = load(&reference, model, 1).session().unwrap();
         let found = detect(&mut session, &image(&reference, "dog-decoded.png"));
@@ -176,7 +166,7 @@ fn detections_from_the_same_pixels_are_darknets() {
 
 #[test]
 fn detections_from_the_jpegs_are_darknets() {
-    let Some(reference) = reference() else { return };
+    let Some(reference) = reference_dir() else { return };
     for model in MODELS {
         let mut session = load(&reference, model, 1).session().unwrap();
         for name in ["dog", "person", "horses"] {
@@ -193,7 +183,7 @@ fn detections_from_the_jpegs_are_darknets() {
 
 #[test]
 fn a_batch_gives_what_single_runs_give() {
-    let Some(reference) = reference() else { return };
+    let Some(reference) = reference_dir() else { return };
     let images = ["dog.jpg", "person.jpg", "horses.jpg", "dog-decoded.png"]
         .map(|name| image(&reference, name));
     let images: Vec<&RgbImage> = images.iter().collect();
@@ -212,7 +202,7 @@ fn a_batch_gives_what_single_runs_give() {
 
 #[test]
 fn weak_detections_come_beside_the_others_and_change_none() {
-    let Some(reference) = reference() else { return };
+    let Some(reference) = reference_dir() else { return };
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
     for rule in [NmsRule::Objectness, NmsRule::Class] {
         let description = Description::load(&ours, "yolov3-tiny").unwrap().with_nms(rule);
@@ -247,7 +237,7 @@ fn weak_detections_come_beside_the_others_and_change_none() {
 
 #[test]
 fn the_same_weights_run_at_other_input_sizes() {
-    let Some(reference) = reference() else { return };
+    let Some(reference) = reference_dir() else { return };
     for (model, input) in
         [("yolov3-tiny-320", "320x320"), ("yolov3-tiny", "416x416"), ("yolov3-tiny-608", "608x608")]
     {
@@ -266,7 +256,7 @@ fn the_same_weights_run_at_other_input_sizes() {
 /// 0.005; a sample of its photos is enough to hold our form of that rule against Darknet's.
 #[test]
 fn suppression_by_class_finds_what_darknet_finds_in_coco_photos() {
-    let Some(reference) = reference() else { return };
+    let Some(reference) = reference_dir() else { return };
     let coco = reference.join("../coco128");
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
     let description = Description::load(&ours, "yolov3-tiny")

@@ -7,61 +7,41 @@
 //!   (`acks=all`, idempotent).
 //! - **At least once.** A consumer's committed offset never passes a message that was not finished
 //!   ([`OffsetTracker`]).
-//! - **A broker that is away is weather, not an error.** Everything waits and goes on by itself;
+//! - **A broker that is away is a transient condition.** Everything waits and goes on by itself;
 //!   [`Bus::state`] says how it is.
 //!
 //! Blocking client calls run on threads of their own, never on those of the async runtime.
 
-mod backoff;
+mod admin;
 mod bus;
 mod client;
-mod clients;
 mod config;
-mod consume;
-mod context;
-mod dead_letter;
-mod delivery;
 mod error;
-mod follow;
-mod groups;
-mod handoff;
-mod inventory;
-mod lag;
-mod lanes;
-mod layout;
-mod link;
-mod logs;
-mod member;
+mod health;
+#[cfg(test)]
+mod layers;
 mod message;
-mod monitor;
-mod offsets;
-mod persist;
-mod produce;
-mod read;
-mod rebalance;
-mod refusal;
-mod resume;
-mod rights;
-mod security;
-mod specs;
+mod position;
+mod receive;
+mod send;
 mod tail;
-mod take_up;
 mod takes;
-mod topics;
 mod work;
 
+pub use admin::lag::{Lag, PartitionLag};
+pub use admin::topics::TopicState;
 pub use bus::Bus;
+pub use config::security::{Identity, Login, Mechanism, Password, Security, Tls};
+pub use config::topics::{TopicSpec, partitions_from_settings, topic_specs, topics_from_settings};
 pub use config::{BusConfig, DEFAULT_BROKERS};
-pub use consume::{Consumer, ConsumerOptions};
-pub use delivery::{Ack, Delivery};
 pub use error::{BusError, SendError};
-pub use inventory::TopicState;
-pub use lag::{Lag, PartitionLag};
-pub use lanes::{Lanes, Turn};
+pub use health::unready::{Readiness, Unready};
 pub use message::{Message, Outgoing, Sent};
-pub use offsets::{Epoch, OffsetTracker};
-pub use security::{Identity, Login, Mechanism, Password, Security, Tls};
-pub use specs::{partitions_from_settings, topic_specs, topics_from_settings};
-pub use tail::{Tail, TailEvent};
-pub use topics::TopicSpec;
-pub use work::{DEFAULT_MAX_TAKES, Handle, WorkControl, WorkError, max_takes_from_settings};
+pub use receive::consumer::{Consumer, ConsumerOptions};
+pub use receive::delivery::{Ack, Delivery};
+pub use receive::offsets::{Epoch, OffsetTracker};
+pub use tail::Tail;
+pub use tail::event::TailEvent;
+pub use work::control::{DEFAULT_MAX_TAKES, WorkControl, WorkError, max_takes_from_settings};
+pub use work::handle::Handle;
+pub use work::lanes::{Lanes, Turn};

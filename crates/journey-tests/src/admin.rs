@@ -64,7 +64,7 @@ impl Admin {
         let started = Instant::now();
         while self.metric(name).await < least {
             assert!(started.elapsed() < PATIENCE, "{self:?}: {name} does not reach {least}");
-            // a frame takes some ten milliseconds: looked at often enough to see it
+            // a frame takes some ten milliseconds: asked often enough to see it
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }

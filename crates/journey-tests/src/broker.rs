@@ -1,29 +1,19 @@
 //! The real broker, and how it is stopped and started again.
 
-use crate::skipped;
+use requires::{Requirement, kafka, skip};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The address of a real Apache Kafka, when there is one to test against.
-#[must_use]
-pub fn kafka() -> Option<String> {
-    std::env::var("MLVI_KAFKA").ok().filter(|address| !address.is_empty())
-}
-
-/// The same for a journey that stops it: only one that `.ci/kafka` has started can be. Says why
-/// there is none.
+/// The address of a real Apache Kafka for a journey that stops it: only one that `.ci/kafka` has
+/// started can be. `None` when the test is skipped.
 #[must_use]
 pub fn kafka_to_stop() -> Option<String> {
-    let Some(address) = kafka() else {
-        skipped("MLVI_KAFKA is not set");
-        return None;
-    };
+    let address = kafka()?;
     // not its pid: another journey may have stopped it for a moment
     if !node(&address).join("server.properties").is_file() {
-        skipped(&format!(
-            "the broker at {address} was not started by .ci/kafka, so it cannot be stopped"
-        ));
+        let why = format!("the broker at {address} was not started by .ci/kafka");
+        skip(Requirement::KafkaScript, &why);
         return None;
     }
     Some(address)

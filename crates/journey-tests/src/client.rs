@@ -61,12 +61,13 @@ impl Client {
         self.send(path, "application/octet-stream", image)
     }
 
-    /// An upload as the original's clients send it: multipart, field `image`.
+    /// An upload as the clients of the MLVideoInference scenario send it: multipart, field `image`.
     ///
     /// # Errors
     /// When the server cannot be reached.
     pub fn post_multipart(&self, path: &str, image: &[u8]) -> anyhow::Result<Answer> {
-        let mut body = b"--edge-of-part\r\nContent-Disposition: form-data; name=\"image\"; filename=\"frame.jpg\"\r\n\
+        let mut body = b"--edge-of-part\r\n\
+              Content-Disposition: form-data; name=\"image\"; filename=\"frame.jpg\"\r\n\
             Content-Type: image/jpeg\r\n\r\n"
             .to_vec();
         body.extend_from_slice(image);

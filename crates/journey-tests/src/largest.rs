@@ -6,7 +6,7 @@ use frame::{ImageSize, RgbImage};
 /// A photo is enlarged so often in each direction.
 const ENLARGED: u32 = 6;
 /// A comment of a JPEG has at most 65,533 bytes.
-const MOST_FOR_A_COMMENT: usize = 60_000;
+const MAX_COMMENT_BYTES: usize = 60_000;
 /// A comment's marker and its length.
 const COMMENT_HEADER: usize = 4;
 
@@ -60,10 +60,10 @@ fn commented(jpeg: &[u8], bytes: usize) -> Vec<u8> {
     let mut left = bytes - jpeg.len();
     while left > 0 {
         // what remains after it must be nothing, or enough for a comment
-        let size = if left <= MOST_FOR_A_COMMENT {
+        let size = if left <= MAX_COMMENT_BYTES {
             left
         } else {
-            MOST_FOR_A_COMMENT.min(left - COMMENT_HEADER)
+            MAX_COMMENT_BYTES.min(left - COMMENT_HEADER)
         };
         let length = u16::try_from(size - 2).expect("it is below 65,536");
         out.extend_from_slice(&[0xFF, 0xFE]);

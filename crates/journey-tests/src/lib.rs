@@ -19,7 +19,7 @@ mod units;
 mod watch;
 
 pub use admin::Admin;
-pub use broker::{StoppedKafka, free_ports, kafka, kafka_to_stop};
+pub use broker::{StoppedKafka, free_ports, kafka_to_stop};
 pub use client::{Answer, Client};
 pub use groups::Groups;
 pub use journey::{Journey, Turn, suite_config};
@@ -27,14 +27,7 @@ pub use largest::jpeg_of_size;
 pub use member::Member;
 pub use photos::{models_dir, photo, reference_photo};
 pub use process::{UNIT_ENTRY, UnitProcess, be_the_unit};
+pub use requires::kafka;
 pub use secure::SecureKafka;
 pub use traffic::{Ended, Traffic, in_order_per_camera};
 pub use watch::Watch;
-
-/// Says that a test does not run. Straight to standard error: what a passing test prints is not
-/// shown.
-pub fn skipped(reason: &str) {
-    use std::io::Write;
-    // a test that cannot even say so has still been skipped
-    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
-}

@@ -17,18 +17,14 @@ pub fn photo(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// One of the reference photos; `None`, with a line that says so, when `MLVI_REFERENCE_DIR` is not
+/// One of the reference photos; `None` when the test is skipped, since `MLVI_REFERENCE_DIR` is not
 /// set.
 ///
 /// # Panics
 /// When it is set and the photo is missing.
 #[must_use]
 pub fn reference_photo(name: &str) -> Option<Vec<u8>> {
-    let Some(dir) = reference_dir() else {
-        crate::skipped("MLVI_REFERENCE_DIR is not set");
-        return None;
-    };
-    let path = dir.join("images").join(name);
+    let path = requires::reference_dir()?.join("images").join(name);
     Some(std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 

@@ -1,8 +1,8 @@
 //! The listener of a real broker that speaks TLS and wants a login.
 
-use crate::broker::{kafka, node};
-use crate::skipped;
+use crate::broker::node;
 use frame_bus::BusConfig;
+use requires::{Requirement, kafka, skip};
 use settings::Settings;
 use std::path::PathBuf;
 
@@ -15,24 +15,19 @@ pub struct SecureKafka {
 }
 
 impl SecureKafka {
-    /// `None`, with a line that says so, when there is none. `MLVI_KAFKA_SECRETS` names the folder
+    /// `None` when the test is skipped. `MLVI_KAFKA_SECRETS` names the folder
     /// with `ca.pem` and the passwords, when it is not that of `.ci/kafka`.
     ///
     /// # Panics
     /// When `MLVI_KAFKA` is no address.
     #[must_use]
     pub fn find() -> Option<Self> {
-        let Some(open) = kafka() else {
-            skipped("MLVI_KAFKA is not set");
-            return None;
-        };
+        let open = kafka()?;
         let secrets = std::env::var_os("MLVI_KAFKA_SECRETS")
             .map_or_else(|| node(&open).join("secrets"), PathBuf::from);
         if !secrets.join("ca.pem").is_file() {
-            skipped(&format!(
-                "{} is not there: no login at the broker at {open}",
-                secrets.join("ca.pem").display()
-            ));
+            let file = secrets.join("ca.pem");
+            skip(Requirement::KafkaScript, &format!("{} is not there", file.display()));
             return None;
         }
         let (host, port) = open.rsplit_once(':').expect("MLVI_KAFKA is HOST:PORT");

@@ -142,7 +142,7 @@ impl Drop for Traffic {
     }
 }
 
-/// Until nobody looks at it any more.
+/// Until nobody reads it any more.
 fn collect(watch: &Watch, state: &Weak<State>) {
     while let Some(state) = state.upgrade() {
         if let Ok(results) = watch.take(1, Duration::from_millis(200)) {

@@ -65,7 +65,7 @@ fn every_overlay_is_clean() -> anyhow::Result<()> {
             Ok(report) if report.is_clean(true) => {}
             Ok(report) => wrong.push(format!("{overlay}:\n{}", listed(&report))),
             Err(error) if error.to_string().contains("neither 'kubectl' nor 'kustomize'") => {
-                println!("skipped: {error}");
+                requires::skip(requires::Requirement::Kustomize, &error.to_string());
                 return Ok(());
             }
             Err(error) => return Err(error).context(overlay),
@@ -723,7 +723,7 @@ fn a_fault_in_an_overlay_is_found_in_the_file_that_brings_it_in() -> anyhow::Res
             &Tools::default(),
         ) {
             Err(error) if error.to_string().contains("neither 'kubectl' nor 'kustomize'") => {
-                println!("skipped: {error}");
+                requires::skip(requires::Requirement::Kustomize, &error.to_string());
                 return Ok(());
             }
             other => other?,

@@ -1,12 +1,12 @@
 //! The proof of `mlvi credentials` and `mlvi topics`: an Apache Kafka that shows the certificate
 //! and knows the passwords, and clients that log in with what is theirs. `MLVI_KAFKA_SCRIPT` names
-//! `.ci/kafka`; unset, this says that it was skipped.
+//! `.ci/kafka`; unset, this test is skipped.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a test may panic, and says when it was skipped"
+    reason = "a helper of tests may panic and print as tests do"
 )]
 
 use anyhow::{Context, Result, ensure};
@@ -14,7 +14,6 @@ use clap::Parser;
 use mlvi_kubernetes::credentials::CredentialsArgs;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -25,10 +24,10 @@ const PORT: &str = "19396";
 const SECURE: &str = "localhost:19398";
 
 /// The node; stopped when it is dropped, also by a test that fails.
-struct Node(OsString);
+struct Node(PathBuf);
 
 impl Node {
-    fn start(script: OsString, secrets: &Path) -> Result<Self> {
+    fn start(script: PathBuf, secrets: &Path) -> Result<Self> {
         let status =
             Command::new(&script).args(["start", PORT]).env("KAFKA_SECRETS", secrets).status()?;
         ensure!(
@@ -137,10 +136,7 @@ fn make_secrets(dir: &Path) -> Result<(PathBuf, Client, Client)> {
 
 #[test]
 fn a_broker_takes_what_credentials_makes_and_topics_are_made_by_whoever_may() -> Result<()> {
-    let Some(script) = std::env::var_os("MLVI_KAFKA_SCRIPT") else {
-        println!("skipped: MLVI_KAFKA_SCRIPT is not set");
-        return Ok(());
-    };
+    let Some(script) = requires::kafka_script() else { return Ok(()) };
     let dir = tempfile::tempdir()?;
     let (server, site, cloud) = make_secrets(dir.path())?;
     let _node = Node::start(script, &server)?;

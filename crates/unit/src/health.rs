@@ -1,6 +1,7 @@
 //! Whether a unit can do its work: named conditions that must all hold.
 
 use crate::Heartbeat;
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -46,6 +47,11 @@ impl Conditions {
     }
 }
 
+/// Why a condition does not hold: anything that can be told.
+pub trait Reason: Display + Send + Sync + 'static {}
+
+impl<E: Display + Send + Sync + 'static> Reason for E {}
+
 /// One condition of a unit's readiness.
 #[derive(Clone, Debug)]
 pub struct Condition {
@@ -88,7 +94,7 @@ impl Health {
 
     /// Adds a condition that follows a channel: it holds while the value is `Ok`. When the sender
     /// is gone, which is so at the end of the unit, it stays as it is.
-    pub fn follow(&self, name: &'static str, state: watch::Receiver<Result<(), String>>) {
+    pub fn follow<E: Reason>(&self, name: &'static str, state: watch::Receiver<Result<(), E>>) {
         self.condition(name).follow(state);
     }
 
@@ -148,15 +154,16 @@ impl Health {
 
 impl Condition {
     /// It holds, or the reason why it does not.
-    pub fn set(&self, outcome: Result<(), String>) {
-        self.health.set(self.index, outcome.err());
+    pub fn set<E: Reason>(&self, outcome: Result<(), E>) {
+        self.health.set(self.index, outcome.err().map(|reason| reason.to_string()));
     }
 
     /// Follows a channel from now on, as [`Health::follow`] does.
-    pub fn follow(self, mut state: watch::Receiver<Result<(), String>>) {
+    pub fn follow<E: Reason>(self, mut state: watch::Receiver<Result<(), E>>) {
         tokio::spawn(async move {
             loop {
-                self.set(state.borrow_and_update().clone());
+                let reason = state.borrow_and_update().as_ref().err().map(ToString::to_string);
+                self.health.set(self.index, reason);
                 if state.changed().await.is_err() {
                     return;
                 }

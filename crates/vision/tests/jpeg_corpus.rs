@@ -100,7 +100,7 @@ fn corpus(python: &Path, folder: &Path) -> Result<String> {
 #[test]
 fn every_picture_is_pillows_or_an_error() -> Result<()> {
     let Some(python) = std::env::var_os("MLVI_PYTHON").map(PathBuf::from) else {
-        say("skipped: MLVI_PYTHON is not set, which names a Python with Pillow and numpy");
+        requires::skip(requires::Requirement::Pillow, "MLVI_PYTHON is not set");
         return Ok(());
     };
     let folder = tempfile::tempdir()?;

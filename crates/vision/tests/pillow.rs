@@ -1,24 +1,11 @@
 //! Sharpening against Pillow's own output.
 
 use anyhow::{Context, Result};
-use std::io::Write;
-use std::path::PathBuf;
 use vision::{Limits, decode, sharpen};
-
-/// The folder of reference data; `None` when the environment does not name one.
-fn reference() -> Option<PathBuf> {
-    let named = std::env::var_os("MLVI_REFERENCE_DIR").map(PathBuf::from);
-    if named.is_none() {
-        // what a passing test prints is not shown; standard error itself is
-        writeln!(std::io::stderr(), "skipped: MLVI_REFERENCE_DIR is not set")
-            .expect("standard error can be written");
-    }
-    named
-}
 
 #[test]
 fn a_photo_is_sharpened_as_pillow_does() -> Result<()> {
-    let Some(reference) = reference() else { return Ok(()) };
+    let Some(reference) = requires::reference_dir() else { return Ok(()) };
     let read = |name: &str| -> Result<_> {
         let path = reference.join("images").join(name);
         let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;

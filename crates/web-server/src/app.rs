@@ -7,7 +7,7 @@ use crate::pending::Room;
 use crate::problem::Refusal;
 use crate::sequences::Sequences;
 use frame::{ServedBy, Topics};
-use frame_bus::Bus;
+use frame_bus::{Bus, Readiness};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Semaphore, watch};
@@ -39,8 +39,8 @@ pub(crate) struct App {
     pub(crate) shutdown: CancellationToken,
     /// Work that a client may not cut off by going away.
     pub(crate) tasks: TaskTracker,
-    broker: watch::Receiver<Result<(), String>>,
-    topics_now: watch::Receiver<Result<(), String>>,
+    broker: watch::Receiver<Readiness>,
+    topics_now: watch::Receiver<Readiness>,
     topics_there: AtomicBool,
     caught_up: AtomicBool,
 }
@@ -83,14 +83,14 @@ impl App {
 
     /// Whether a frame could be put on the bus now; asked before a body is read.
     pub(crate) fn check_bus(&self) -> Result<(), Refusal> {
-        if let Err(reason) = &*self.broker.borrow() {
-            return Err(Refusal::BrokerAway(reason.clone()));
+        if let Err(unready) = &*self.broker.borrow() {
+            return Err(Refusal::BrokerAway(unready.to_string()));
         }
         if !self.topics_there.load(Ordering::Acquire) {
             return Err(Refusal::Starting("the topics are not there yet"));
         }
-        if let Err(reason) = &*self.topics_now.borrow() {
-            return Err(Refusal::BrokerAway(reason.clone()));
+        if let Err(unready) = &*self.topics_now.borrow() {
+            return Err(Refusal::BrokerAway(unready.to_string()));
         }
         Ok(())
     }

@@ -236,7 +236,7 @@ impl Drop for Mount {
 async fn a_disk_without_space_is_told_at_once_and_gives_way() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let Some(mount) = Mount::tmpfs(dir.path(), "8m") else {
-        eprintln!("skipped: mounting a small file system needs root");
+        requires::skip(requires::Requirement::Root, "no small file system can be mounted");
         return Ok(());
     };
     a_full_disk(BrokerConfig::new(mount.0.join("broker"))).await

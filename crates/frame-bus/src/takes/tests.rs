@@ -1,7 +1,8 @@
 //! A played group: processes that take messages, commit late, and end in every way; the bookkeeping
 //! must blame the right message.
 
-use super::*;
+use crate::takes::note::{Note, Open};
+use crate::takes::tracker::{Followed, MAX_AHEAD, Take, Takes};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -39,7 +40,7 @@ fn what_is_no_note_of_ours_says_nothing() {
 }
 
 #[test]
-fn an_unclean_end_makes_suspects_of_what_may_have_been_in_hand() {
+fn an_unclean_end_makes_suspects_of_messages_in_hand() {
     let takes = unclean(10, Some(100), "mlvi1 open=14@1");
     let alone: Vec<i64> = (10..20).filter(|offset| takes.take(0, *offset).alone).collect();
     assert_eq!(alone, [10, 11, 12, 13]);
@@ -103,7 +104,7 @@ fn a_message_that_panics_is_known_by_its_offset() {
 }
 
 #[test]
-fn a_fast_partition_is_announced_further_ahead_and_a_slow_one_is_not() {
+fn only_a_fast_partition_is_announced_further_ahead() {
     let mut takes = unclean(0, Some(0), "");
     let announced: Vec<i64> = (0..2000)
         .filter(|offset| {
@@ -125,7 +126,7 @@ fn a_fast_partition_is_announced_further_ahead_and_a_slow_one_is_not() {
     else {
         panic!("open")
     };
-    assert!(!takes.must_announce(0, 2052) && until <= 2051 + MOST_AHEAD, "{until}");
+    assert!(!takes.must_announce(0, 2052) && until <= 2051 + MAX_AHEAD, "{until}");
 }
 
 #[test]
@@ -146,8 +147,9 @@ proptest! {
         prop_assert_eq!(Note::parse(&note.to_string()), note);
     }
 
-    /// Poison ends its process whenever it is in hand; other ends are clean or, rarely, hit whatever is in hand. However commits lag behind,
-    /// every poison is given up in the end, and no innocent unless the process was killed with it alone in hand.
+    /// Poison ends its process whenever it is in hand; other ends are clean or, rarely, hit what
+    /// is in hand. However commits lag behind, every poison is given up in the end, and no innocent
+    /// unless the process was killed with it alone in hand.
     #[test]
     fn the_guilty_are_given_up_and_nobody_else(
         poison in prop::collection::btree_set(0i64..60, 0..4),
@@ -155,7 +157,13 @@ proptest! {
         commits in prop::collection::vec(0u8..4, 50..200),
         clean_ends in prop::collection::vec(1usize..40, 0..6),
     ) {
-        let mut world = World { committed: 0, note: String::new(), given_up: BTreeSet::new(), done: BTreeSet::new(), end: 60 };
+        let mut world = World {
+            committed: 0,
+            note: String::new(),
+            given_up: BTreeSet::new(),
+            done: BTreeSet::new(),
+            end: 60,
+        };
         let mut commits = commits.into_iter().cycle();
         let mut clean = clean_ends.into_iter();
         let mut processes = 0;

@@ -17,9 +17,9 @@ fn nobody() -> BusConfig {
 async fn the_state_says_why() -> Result<()> {
     let bus = Bus::open(nobody())?;
     let mut state = bus.state();
-    let reason = soon(
-        state.wait_for(|state| state.as_ref().is_err_and(|reason| reason.contains("127.0.0.1:1"))),
-    )
+    let reason = soon(state.wait_for(|state| {
+        state.as_ref().is_err_and(|unready| unready.to_string().contains("127.0.0.1:1"))
+    }))
     .await??
     .clone();
     assert!(reason.is_err());
@@ -54,7 +54,7 @@ async fn waiting_for_topics_ends_with_shutdown() -> Result<()> {
 }
 
 #[tokio::test]
-async fn topics_are_not_in_place_when_shutdown_comes_before_a_broker() -> Result<()> {
+async fn topics_are_not_in_place_after_a_shutdown() -> Result<()> {
     let bus = Bus::open(nobody())?;
     let shutdown = CancellationToken::new();
     let specs = [spec("t", 1)];

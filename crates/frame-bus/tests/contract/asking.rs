@@ -81,7 +81,7 @@ pub(crate) async fn topics_that_are_there_are_in_place(site: Site) -> Result<()>
     assert_eq!(*reports.lock().unwrap(), [Ok(())]);
     // one that cannot be had is reported, and waited for until shutdown
     let shutdown = CancellationToken::new();
-    let refused = |outcome: Result<(), String>| {
+    let refused = |outcome: Result<(), BusError>| {
         assert!(outcome.is_err());
         shutdown.cancel();
     };

@@ -2,7 +2,7 @@
 
 use crate::site::{outgoing, soon};
 use anyhow::{Context, Result};
-use frame_bus::{Bus, BusConfig, TopicSpec};
+use frame_bus::{Bus, BusConfig, Readiness, TopicSpec};
 use rdkafka::mocking::MockCluster;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 const REFUSED: RDKafkaRespErr = RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_producer_that_was_refused_is_replaced_before_the_bus_is_usable() -> Result<()> {
+async fn a_refused_producer_is_replaced_before_the_bus_is_ready() -> Result<()> {
     let broker = MockCluster::new(1)?;
     broker.create_topic("t", 1, 1)?;
     // the first producer, and the one that takes its place
@@ -25,8 +25,10 @@ async fn a_producer_that_was_refused_is_replaced_before_the_bus_is_usable() -> R
         retention_bytes: None,
     };
     assert!(soon(bus.topics_in_place(&[spec], &CancellationToken::new(), |_| ())).await?);
-    let told = |state: &Result<(), String>| {
-        state.as_ref().is_err_and(|reason| reason.contains("may not write to any topic"))
+    let told = |state: &Readiness| {
+        state
+            .as_ref()
+            .is_err_and(|unready| unready.to_string().contains("may not write to any topic"))
     };
     soon(state.wait_for(told)).await.context("it is told that it may not write")??;
     soon(state.wait_for(Result::is_ok)).await.context("the bus becomes usable")??;
@@ -37,11 +39,11 @@ async fn a_producer_that_was_refused_is_replaced_before_the_bus_is_usable() -> R
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_that_meets_a_failed_producer_goes_out_with_the_next() -> Result<()> {
+async fn a_message_outlives_a_failed_producer() -> Result<()> {
     let broker = MockCluster::new(1)?;
     broker.create_topic("t", 1, 1)?;
     broker.request_errors(RDKafkaApiKey::InitProducerId, &[REFUSED]);
-    // nobody looks after the producer of a bus that needs no topic
+    // nobody checks the producer of a bus that needs no topic
     let bus = Bus::open(BusConfig::new(broker.bootstrap_servers(), "fatal"))?;
     soon(bus.state().wait_for(Result::is_ok)).await??;
     tokio::time::sleep(Duration::from_secs(1)).await;

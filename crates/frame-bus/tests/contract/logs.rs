@@ -5,7 +5,7 @@ use crate::site::{
 };
 use anyhow::{Context, Result, bail};
 use frame::Timestamp;
-use frame_bus::{Bus, Consumer, Tail, TailEvent};
+use frame_bus::{Bus, Consumer, Readiness, Tail, TailEvent};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
@@ -212,8 +212,9 @@ pub(crate) async fn a_topic_that_is_missing_is_told_until_it_is_back(site: Site)
     soon(state.wait_for(Result::is_ok)).await??;
     delete(&site, &names[1]).await?;
     let a_few_seconds = Duration::from_secs(10);
-    let told = |state: &Result<(), String>| {
-        state.as_ref().is_err_and(|reason| {
+    let told = |state: &Readiness| {
+        state.as_ref().is_err_and(|unready| {
+            let reason = unready.to_string();
             reason.contains(&names[1])
                 && !reason.contains(&names[0])
                 && reason.contains("not there")

@@ -2,6 +2,7 @@
 
 use crate::site::{Site, join, receive, send_numbers, soon, topic};
 use anyhow::{Context, Result};
+use frame_bus::Readiness;
 use std::time::Duration;
 
 /// More members than partitions: one of them has nothing to do, and that is as it should be.
@@ -42,9 +43,10 @@ pub(crate) async fn a_member_that_lost_its_partitions_says_since_when(site: Site
     send_numbers(&bus, &topic, 0..1).await?;
     receive(&mut consumer).await?.ack.done();
     soon(state.wait_for(Result::is_ok)).await??;
-    let told = |state: &Result<(), String>| {
-        state.as_ref().is_err_and(|reason| {
-            [&topic, &group, "since 2"].iter().all(|part| reason.contains(*part))
+    let told = |state: &Readiness| {
+        state.as_ref().is_err_and(|unready| {
+            let text = unready.to_string();
+            [&topic, &group, "since 2"].iter().all(|part| text.contains(*part))
         })
     };
     site.restart(async {

@@ -3,7 +3,7 @@
 use crate::site::{Site, join, number_of, outgoing, soon, topic};
 use anyhow::Result;
 use frame::Timestamp;
-use frame_bus::TailEvent;
+use frame_bus::{Readiness, TailEvent, Unready};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -69,7 +69,7 @@ pub(crate) async fn nothing_acknowledged_is_lost_when_the_broker_restarts(
     soon(reached.wait_for(|number| *number >= COUNT / 2)).await??;
     site.restart(async {
         let reason = soon(state.wait_for(Result::is_err)).await??.clone();
-        assert!(reason.is_err_and(|reason| !reason.is_empty()));
+        assert!(reason.is_err_and(|unready| !unready.to_string().is_empty()));
         Ok(())
     })
     .await?;
@@ -96,9 +96,8 @@ async fn a_full_disk_is_told() -> Result<()> {
     let bus = site.bus()?;
     let topic = topic(&bus, "full", 1).await?;
     let mut state = bus.state();
-    let is_full = |state: &Result<(), String>| {
-        state.as_ref().is_err_and(|reason| reason.contains("no space left"))
-    };
+    let is_full =
+        |state: &Readiness| state.as_ref().is_err_and(|unready| *unready == Unready::NoSpace);
     tokio::time::timeout(Duration::from_secs(30), state.wait_for(Result::is_ok)).await??;
     let mut outcome = Ok(());
     for number in 0..100u32 {

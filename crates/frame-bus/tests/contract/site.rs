@@ -42,12 +42,9 @@ impl Site {
         })
     }
 
+    /// `None` when the test is skipped.
     pub(crate) fn kafka() -> Option<Self> {
-        std::env::var("MLVI_KAFKA").ok().map(|brokers| Self {
-            brokers,
-            embedded: None,
-            _turn: None,
-        })
+        requires::kafka().map(|brokers| Self { brokers, embedded: None, _turn: None })
     }
 
     pub(crate) fn config(&self) -> BusConfig {
@@ -105,13 +102,12 @@ impl Site {
         Ok(())
     }
 
-    /// A broker that this test alone uses; `None` when it cannot have one.
+    /// A broker that this test alone uses; `None` when the test is skipped.
     pub(crate) async fn into_own(self) -> Result<Option<Self>> {
         if self.embedded.is_some() {
             return Ok(Some(self));
         }
-        if std::env::var_os("MLVI_KAFKA_SCRIPT").is_none() {
-            println!("skipped: MLVI_KAFKA_SCRIPT is not set");
+        if requires::kafka_script().is_none() {
             return Ok(None);
         }
         let turn = TURN.lock().await;

@@ -54,7 +54,7 @@ pub(crate) async fn a_tail_of_an_empty_topic_has_caught_up_at_once(site: Site) -
         seen.insert(number(&mut tail).await?);
     }
     assert_eq!(seen, (0..5).collect());
-    // one that looks back to later than everything has nothing to catch up with either
+    // one that begins later than everything has nothing to catch up with either
     let mut later = bus.tail(&topic, Timestamp::now() + Duration::from_secs(60))?;
     assert_eq!(next(&mut later).await?, TailEvent::CaughtUp);
     send_numbers(&bus, &topic, 5..6).await?;
@@ -62,9 +62,7 @@ pub(crate) async fn a_tail_of_an_empty_topic_has_caught_up_at_once(site: Site) -
     Ok(())
 }
 
-pub(crate) async fn a_tail_waits_for_its_topic_and_sees_partitions_that_are_added(
-    site: Site,
-) -> Result<()> {
+pub(crate) async fn a_tail_waits_for_its_topic_and_for_added_partitions(site: Site) -> Result<()> {
     let bus = site.bus()?;
     let name = fresh("tail-later");
     let mut tail = bus.tail(&name, Timestamp::now())?;

@@ -143,9 +143,7 @@ pub(crate) async fn what_is_not_finished_after_the_drain_comes_again(site: Site)
     Ok(())
 }
 
-pub(crate) async fn a_message_that_can_never_be_seen_through_halts_the_work(
-    site: Site,
-) -> Result<()> {
+pub(crate) async fn a_message_that_cannot_be_processed_halts_the_work(site: Site) -> Result<()> {
     let bus = site.bus()?;
     let topic = topic(&bus, "work-fatal", 1).await?;
     send_numbers(&bus, &topic, 0..3).await?;
@@ -159,9 +157,7 @@ pub(crate) async fn a_message_that_can_never_be_seen_through_halts_the_work(
     Ok(())
 }
 
-pub(crate) async fn a_handler_that_panics_halts_the_work_and_its_message_comes_again(
-    site: Site,
-) -> Result<()> {
+pub(crate) async fn a_panic_halts_the_work_and_its_message_comes_again(site: Site) -> Result<()> {
     let bus = site.bus()?;
     let topic = topic(&bus, "work-panics", 1).await?;
     send_numbers(&bus, &topic, 0..2).await?;
@@ -175,7 +171,7 @@ pub(crate) async fn a_handler_that_panics_halts_the_work_and_its_message_comes_a
     Ok(())
 }
 
-pub(crate) async fn messages_of_one_key_are_seen_through_in_order(site: Site) -> Result<()> {
+pub(crate) async fn messages_of_one_key_are_processed_in_order(site: Site) -> Result<()> {
     const COUNT: u32 = 40;
     let bus = site.bus()?;
     let topic = topic(&bus, "work-order", 2).await?;

@@ -1,4 +1,4 @@
-//! What this process logs, to be looked at.
+//! What this process logs, kept for assertions.
 
 use std::io;
 use std::sync::{Mutex, Once, PoisonError};

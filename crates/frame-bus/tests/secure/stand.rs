@@ -2,9 +2,11 @@
 
 use crate::log;
 use anyhow::{Context, Result, ensure};
-use frame_bus::{Bus, BusConfig, Login, Mechanism, Outgoing, Password, Security, Tls, TopicSpec};
+use frame_bus::{
+    Bus, BusConfig, Login, Mechanism, Outgoing, Password, Readiness, Security, Tls, TopicSpec,
+};
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio_util::sync::CancellationToken;
@@ -19,9 +21,10 @@ pub(crate) struct Stand {
 }
 
 impl Stand {
-    /// `None` when there is no node; an error when there is one without what a login needs.
+    /// `None` when the test is skipped since there is no node; an error when there is one without
+    /// what a login needs.
     pub(crate) fn kafka() -> Result<Option<Self>> {
-        let Ok(address) = std::env::var("MLVI_KAFKA") else { return Ok(None) };
+        let Some(address) = requires::kafka() else { return Ok(None) };
         let (host, port) = address.rsplit_once(':').context("MLVI_KAFKA must be HOST:PORT")?;
         let port: u16 = port.parse().context("MLVI_KAFKA must be HOST:PORT")?;
         let usual = || {
@@ -29,7 +32,8 @@ impl Stand {
         };
         let secrets: PathBuf =
             std::env::var_os("MLVI_KAFKA_SECRETS").map_or_else(usual, PathBuf::from);
-        let hint = "start the node with `.ci/kafka start`, or say with MLVI_KAFKA_SECRETS where its secrets are";
+        let hint = "start the node with `.ci/kafka start`, or say with MLVI_KAFKA_SECRETS where \
+                    its secrets are";
         ensure!(
             secrets.join("ca.pem").exists(),
             "{} is not there: {hint}",
@@ -141,14 +145,17 @@ pub(crate) fn outgoing(topic: &str, payload: impl Into<Vec<u8>>) -> Outgoing {
 /// Waits until the bus says that it is not usable, in these words.
 pub(crate) async fn complains(bus: &Bus, words: &[&str]) -> Result<String> {
     let mut state = bus.state();
-    let says = |state: &Result<(), String>| {
-        state.as_ref().is_err_and(|reason| words.iter().all(|word| reason.contains(word)))
+    let says = |state: &Readiness| {
+        state.as_ref().is_err_and(|unready| {
+            let reason = unready.to_string();
+            words.iter().all(|word| reason.contains(word))
+        })
     };
     let outcome = tokio::time::timeout(PATIENCE, state.wait_for(says))
         .await
         .map(|found| found.map(|found| found.clone()));
     match outcome {
-        Ok(found) => Ok(found?.unwrap_err()),
+        Ok(found) => Ok(found?.unwrap_err().to_string()),
         Err(_) => anyhow::bail!("{words:?} are not in {:?}", *bus.state().borrow()),
     }
 }
@@ -159,10 +166,11 @@ pub(crate) async fn is_usable(bus: &Bus) -> Result<()> {
     Ok(())
 }
 
-/// Runs `.ci/kafka` if the environment says where it is.
+/// Runs `.ci/kafka`; `false` when the test is skipped since the environment does not say where it
+/// is.
 pub(crate) async fn script(arguments: &[&str]) -> Result<bool> {
-    let Some(path) = std::env::var_os("MLVI_KAFKA_SCRIPT") else { return Ok(false) };
-    let mut command = std::process::Command::new(Path::new(&path));
+    let Some(path) = requires::kafka_script() else { return Ok(false) };
+    let mut command = std::process::Command::new(path);
     command.args(arguments).stdout(std::process::Stdio::null());
     let status = tokio::task::spawn_blocking(move || command.status()).await??;
     ensure!(status.success(), "{arguments:?}: {status}");

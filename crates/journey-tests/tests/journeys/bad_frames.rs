@@ -6,7 +6,7 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A JPEG whose markers are whole but whose pixels break off in the middle: the door cannot see
+/// A JPEG whose markers are whole but whose pixels break off in the middle: the intake cannot see
 /// that.
 fn broken_inside(jpeg: &[u8]) -> Vec<u8> {
     let mut broken = jpeg[..jpeg.len() / 2].to_vec();
@@ -48,7 +48,7 @@ async fn every_bad_upload_gets_its_own_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn corrupt_frames_fail_with_a_reason_and_good_ones_among_them_succeed() {
+async fn corrupt_frames_fail_and_good_ones_among_them_succeed() {
     let journey = Journey::start(|config| config).await;
     let results = journey
         .client_does(|client| {

@@ -97,7 +97,7 @@ async fn units_wait_for_a_broker_that_is_not_there_and_say_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn units_wait_for_an_apache_kafka_that_is_not_there_and_say_so() {
+async fn units_wait_for_an_absent_apache_kafka() {
     if let Some(address) = kafka_to_stop() {
         absent_at_the_start(Late::Kafka(address)).await;
     }

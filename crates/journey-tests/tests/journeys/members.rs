@@ -1,6 +1,6 @@
 //! Replicas that join and leave under load.
 
-use journey_tests::{Admin, Journey, Member, Traffic, in_order_per_camera, kafka, skipped};
+use journey_tests::{Admin, Journey, Member, Traffic, in_order_per_camera, kafka};
 use mlvi::suite::{SuiteConfig, UnitKind};
 use std::collections::HashSet;
 
@@ -79,9 +79,8 @@ async fn four_members_join_and_leave_under_load() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn four_members_join_and_leave_under_load_over_apache_kafka() {
-    match kafka() {
-        None => skipped("MLVI_KAFKA is not set"),
-        some => four_members_on(some).await,
+    if let some @ Some(_) = kafka() {
+        four_members_on(some).await;
     }
 }
 
@@ -133,8 +132,7 @@ async fn more_members_than_partitions_stand_by() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_members_than_partitions_stand_by_over_apache_kafka() {
-    match kafka() {
-        None => skipped("MLVI_KAFKA is not set"),
-        some => more_members_than_partitions_on(some).await,
+    if let some @ Some(_) = kafka() {
+        more_members_than_partitions_on(some).await;
     }
 }

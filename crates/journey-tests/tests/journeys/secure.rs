@@ -55,7 +55,7 @@ async fn photos_are_recognised_over_tls_by_users_of_apache_kafka() {
     let destinations = journey
         .client_does(|client| {
             let mut destinations = HashSet::new();
-            let mut look = |image: &[u8], class: &str| {
+            let mut infer = |image: &[u8], class: &str| {
                 let result =
                     client.post("/cameras/gate/frames?wait=60s", image).unwrap().result().unwrap();
                 assert_eq!(result.status, Status::Done, "{result:?}");
@@ -69,9 +69,9 @@ async fn photos_are_recognised_over_tls_by_users_of_apache_kafka() {
             };
             let (largest, _) = jpeg_of_size("coffee.jpg", MAX_FRAME_BYTES);
             for _ in 0..2 {
-                look(&photo("coffee.jpg"), "cup");
-                look(&photo("motorcycle_left.jpg"), "motorbike");
-                look(&largest, "cup");
+                infer(&photo("coffee.jpg"), "cup");
+                infer(&photo("motorcycle_left.jpg"), "motorbike");
+                infer(&largest, "cup");
             }
             destinations
         })
@@ -85,7 +85,7 @@ async fn photos_are_recognised_over_tls_by_users_of_apache_kafka() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_password_is_an_error_that_names_the_listener_of_apache_kafka() {
+async fn a_wrong_password_names_the_listener_of_apache_kafka() {
     let Some(kafka) = SecureKafka::find() else { return };
     let mut journey = start(&kafka).await;
     let wrong = tempfile::NamedTempFile::new().unwrap();
@@ -104,8 +104,8 @@ async fn a_wrong_password_is_an_error_that_names_the_listener_of_apache_kafka() 
     // the others go on
     let answer = journey
         .client_does(|client| {
-            let look = |_| client.post("/inference?wait=20s", &photo("coffee.jpg")).unwrap();
-            (0..2).map(look).find(|answer| answer.status == 200)
+            let infer = |_| client.post("/inference?wait=20s", &photo("coffee.jpg")).unwrap();
+            (0..2).map(infer).find(|answer| answer.status == 200)
         })
         .await;
     assert_eq!(answer.unwrap().result().unwrap().served_by.unit, "cloud-inference");

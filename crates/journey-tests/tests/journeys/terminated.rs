@@ -1,6 +1,6 @@
 //! SIGTERM in the middle of a batch: every frame is finished or handed back.
 
-use journey_tests::{Admin, Journey, Traffic, kafka, skipped};
+use journey_tests::{Admin, Journey, Traffic, kafka};
 use mlvi::suite::UnitKind;
 
 const EDGE: UnitKind = UnitKind::EdgeInference;
@@ -71,21 +71,19 @@ async fn a_batch_is_finished_at_sigterm() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_finished_at_sigterm_over_apache_kafka() {
-    match kafka() {
-        None => skipped("MLVI_KAFKA is not set"),
-        some => terminated_on(some, Drain::Enough).await,
+    if let some @ Some(_) = kafka() {
+        terminated_on(some, Drain::Enough).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_for_which_there_is_no_time_is_handed_back() {
+async fn a_batch_without_time_is_handed_back() {
     terminated_on(None, Drain::None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_for_which_there_is_no_time_is_handed_back_over_apache_kafka() {
-    match kafka() {
-        None => skipped("MLVI_KAFKA is not set"),
-        some => terminated_on(some, Drain::None).await,
+async fn a_batch_without_time_is_handed_back_over_apache_kafka() {
+    if let some @ Some(_) = kafka() {
+        terminated_on(some, Drain::None).await;
     }
 }

@@ -132,7 +132,8 @@ fn built(files: &[(&str, &str)], path: &str) -> Option<(tempfile::TempDir, Set)>
     match Set::read(&[dir.path().join(path)], &Tools::default()) {
         Ok(set) => Some((dir, set)),
         Err(ReadError::NoTool { .. }) => {
-            println!("skipped: neither kubectl nor kustomize is at hand");
+            let why = "neither kubectl nor kustomize is in PATH";
+            requires::skip(requires::Requirement::Kustomize, why);
             None
         }
         Err(error) => panic!("{error}"),

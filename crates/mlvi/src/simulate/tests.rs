@@ -5,7 +5,7 @@ use super::options::Setting;
 use super::{league, plot, traces};
 use indicatif::ProgressBar;
 use simulator::{Scenario, Trace, workload};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 fn setting(minutes: f64) -> Setting {
     Setting {
@@ -26,11 +26,8 @@ fn play_all(setting: &Setting, trace: &Trace) -> Vec<Standing> {
 
 #[test]
 fn nobody_misses_fewer_than_the_oracle_and_nobody_loses_a_frame_on_real_traces() {
-    let Some(reference) = std::env::var_os("MLVI_REFERENCE_DIR") else {
-        println!("skipped: MLVI_REFERENCE_DIR is not set");
-        return;
-    };
-    let traces = traces::read_all(&Path::new(&reference).join("../traces")).unwrap();
+    let Some(reference) = requires::reference_dir() else { return };
+    let traces = traces::read_all(&reference.join("../traces")).unwrap();
     assert_eq!(traces.len(), 4);
     let setting = setting(4.0);
     for trace in &traces {

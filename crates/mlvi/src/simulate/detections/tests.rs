@@ -2,21 +2,15 @@
 
 use super::*;
 use crate::models::Source;
-use std::io::Write;
 
 pub(in crate::simulate) fn models_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models")
 }
 
-/// Both models on the labelled photos, whose weights are in place then; `None`, with a line that
-/// says so, when `MLVI_REFERENCE_DIR` is not set.
+/// Both models on the labelled photos, whose weights are in place then; `None` when the test is
+/// skipped.
 pub(in crate::simulate) fn on_photos(edge: &str, cloud: &str) -> Option<DetectionsArgs> {
-    let Some(reference) = std::env::var_os("MLVI_REFERENCE_DIR").map(PathBuf::from) else {
-        // what a passing test prints is not shown; standard error itself is
-        writeln!(std::io::stderr(), "skipped: MLVI_REFERENCE_DIR is not set")
-            .expect("standard error can be written");
-        return None;
-    };
+    let reference = requires::reference_dir()?;
     let description = Description::load(&models_dir(), "yolov3-tiny").unwrap();
     if !description.weights().path.is_file() {
         models::fetch(&description, &Source::File(reference.join("../models/yolov3-tiny.weights")))

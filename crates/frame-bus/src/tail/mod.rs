@@ -1,0 +1,60 @@
+//! Reading every partition of a topic, without a group.
+
+pub(crate) mod event;
+mod start;
+mod thread;
+
+use crate::client::handoff::Handoff;
+use crate::config::BusConfig;
+use crate::error::BusError;
+use crate::health::broker::Link;
+use crate::tail::event::TailEvent;
+use crate::tail::thread::Follower;
+use frame::Timestamp;
+use std::sync::Arc;
+
+/// How many events lie ready: results are a few kilobytes each.
+const READY: usize = 64;
+
+/// Reads a topic from some moment on and then follows it for ever, through outages, and through
+/// partitions that are added.
+///
+/// "Was there when the tail began" means: when it first reached the broker. A topic that was not
+/// there then has nothing to catch up with. Messages of one partition come in order. Dropping a
+/// tail ends it.
+#[derive(Debug)]
+pub struct Tail {
+    handoff: Arc<Handoff<TailEvent>>,
+}
+
+impl Tail {
+    pub(crate) fn start(
+        config: &BusConfig,
+        link: &Arc<Link>,
+        topic: &str,
+        since: Timestamp,
+    ) -> Result<Self, BusError> {
+        let handoff = Arc::new(Handoff::new(READY));
+        let follower = Follower::new(config, link, topic, since, Arc::clone(&handoff))?;
+        std::thread::Builder::new()
+            .name("bus-tail".into())
+            .spawn(move || follower.run())
+            .map_err(|error| BusError::Client(error.to_string()))?;
+        Ok(Self { handoff })
+    }
+
+    /// The next event. A broker that is away and a topic that is not there yet are waited for.
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    /// Only when the client has failed for good.
+    pub async fn recv(&mut self) -> Result<TailEvent, BusError> {
+        self.handoff.take().await
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        self.handoff.close();
+    }
+}

@@ -1,0 +1,46 @@
+//! Finds what several crates' tests need, or skips the test.
+
+use crate::skip::required;
+use crate::{Requirement, skip};
+use std::path::PathBuf;
+
+/// The address of an Apache Kafka, `HOST:PORT`; skips the test when `MLVI_KAFKA` names none.
+///
+/// # Panics
+/// As [`skip`](crate::skip()).
+#[track_caller]
+#[must_use]
+pub fn kafka() -> Option<String> {
+    find("MLVI_KAFKA", Requirement::Kafka)
+}
+
+/// The path of `.ci/kafka`; skips the test when `MLVI_KAFKA_SCRIPT` does not name it.
+///
+/// # Panics
+/// As [`skip`](crate::skip()).
+#[track_caller]
+#[must_use]
+pub fn kafka_script() -> Option<PathBuf> {
+    find("MLVI_KAFKA_SCRIPT", Requirement::KafkaScript).map(PathBuf::from)
+}
+
+/// The folder of reference data; skips the test when `MLVI_REFERENCE_DIR` names none.
+///
+/// # Panics
+/// As [`skip`](crate::skip()).
+#[track_caller]
+#[must_use]
+pub fn reference_dir() -> Option<PathBuf> {
+    find("MLVI_REFERENCE_DIR", Requirement::Reference).map(PathBuf::from)
+}
+
+#[track_caller]
+fn find(variable: &str, requirement: Requirement) -> Option<String> {
+    // also where nothing is skipped, an unknown word is an error
+    drop(required());
+    let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
+    if value.is_none() {
+        skip(requirement, &format!("{variable} is not set"));
+    }
+    value
+}
