@@ -1,6 +1,6 @@
 //! What is known when a frame is decided on.
 
-use frame::{CameraId, Destination, ImageSize};
+use frame::{CameraId, ImageSize, PerTier};
 
 /// What is known of the frame itself.
 #[derive(Clone, PartialEq, Debug)]
@@ -26,24 +26,7 @@ pub struct FrameFacts {
 }
 
 /// What is known of both tiers. Every `None` means *not known*, which is not 0.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Snapshot {
-    /// The edge.
-    pub edge: TierSnapshot,
-    /// The cloud.
-    pub cloud: TierSnapshot,
-}
-
-impl Snapshot {
-    /// Of one tier.
-    #[must_use]
-    pub const fn of(&self, tier: Destination) -> &TierSnapshot {
-        match tier {
-            Destination::Edge => &self.edge,
-            Destination::Cloud => &self.cloud,
-        }
-    }
-}
+pub type Snapshot = PerTier<TierSnapshot>;
 
 impl TierSnapshot {
     /// Whether a frame may be sent there to find out how it is, when nothing is known of it: one at

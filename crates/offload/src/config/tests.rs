@@ -1,6 +1,7 @@
 //! What a policy file may say and what not.
 
 use super::*;
+use crate::{BudgetScope, Degrade};
 
 #[test]
 fn a_file_names_a_policy_and_tunes_what_it_likes() {
@@ -14,7 +15,7 @@ fn a_file_names_a_policy_and_tunes_what_it_likes() {
     assert_eq!(config.budget.unwrap().per, BudgetScope::Camera);
     assert_eq!(config.prior.cloud.mbit_s, Some(10.0));
     for name in PolicyConfig::NAMES {
-        assert_eq!(PolicyConfig::named(name).unwrap().policy, name);
+        assert_eq!(PolicyConfig::named(name).unwrap().policy.as_str(), name);
     }
 }
 

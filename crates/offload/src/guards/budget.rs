@@ -1,8 +1,68 @@
 //! A token bucket: what may be spent on the cloud.
 
-use crate::config::{Budget, BudgetScope, BudgetUnit};
+use crate::PolicyError;
+use crate::config::range;
 use frame::CameraId;
+use serde::Deserialize;
 use std::collections::HashMap;
+
+/// `[budget]`: a token bucket.
+#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// What is counted.
+    pub unit: BudgetUnit,
+    /// How much of it comes in, for each replica of the preprocessor: bytes per second, money per
+    /// hour, or frames per frame (the share, 0 to 1).
+    pub rate: f64,
+    /// How much can be saved up: bytes, money, or frames.
+    pub burst: f64,
+    /// Whose budget it is.
+    #[serde(default)]
+    pub per: BudgetScope,
+}
+
+/// What a budget counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BudgetUnit {
+    /// Bytes sent to the cloud.
+    Bytes,
+    /// Money, by `[price]`.
+    Money,
+    /// Frames sent to the cloud, of all frames.
+    Share,
+}
+
+/// Whose budget it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BudgetScope {
+    /// Each camera has its own.
+    #[default]
+    Camera,
+    /// All cameras share one.
+    All,
+}
+
+impl Budget {
+    pub(crate) fn check(&self) -> Result<(), PolicyError> {
+        let Self { unit, rate, burst, per: _ } = *self;
+        match unit {
+            BudgetUnit::Share => {
+                let ok = (0.0..=1.0).contains(&rate);
+                range::require("[budget] rate", rate, ok, "from 0 to 1 when the unit is share")?;
+            }
+            BudgetUnit::Bytes | BudgetUnit::Money => range::amount("[budget] rate", rate)?,
+        }
+        range::amount_above_zero("[budget] burst", burst)
+    }
+
+    /// Whether both count the same thing, so that what one reserved the other can give back.
+    pub(crate) fn counts_like(&self, other: &Self) -> bool {
+        (self.unit, self.per) == (other.unit, other.per)
+    }
+}
 
 /// One bucket, or one per camera.
 #[derive(Clone, Debug)]
@@ -30,7 +90,7 @@ impl TokenBucket {
 
     /// Other numbers; what is left stays, as far as it fits.
     pub(crate) fn reconfigure(&mut self, config: Budget, now: f64) {
-        if (config.unit, config.per) != (self.config.unit, self.config.per) {
+        if !config.counts_like(&self.config) {
             *self = Self::new(config, now);
             return;
         }

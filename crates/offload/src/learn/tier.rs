@@ -1,7 +1,6 @@
 //! One tier as it is seen from the decider.
 
-use super::{Awaited, Link, Recent, Service, Waiting};
-use crate::config::TierPrior;
+use super::{Awaited, Link, Recent, Service, TierPrior, Waiting};
 use crate::{End, TierSnapshot};
 use frame::Destination;
 use std::collections::BTreeMap;
@@ -199,9 +198,12 @@ impl Tier {
         Some(one_frame.max(left.unwrap_or(0.0)))
     }
 
-    /// What is believed of a tier that nobody tells about has changed.
+    /// Another prior; of each thing it counts as long as nothing was seen of that.
     pub(crate) fn believe(&mut self, prior: &TierPrior) {
-        self.prior_workers = prior.workers;
+        let TierPrior { service_ms, workers, rtt_ms, mbit_s } = *prior;
+        self.service.believe(service_ms);
+        self.link.believe(rtt_ms, mbit_s);
+        self.prior_workers = workers;
     }
 
     /// The broker was asked.

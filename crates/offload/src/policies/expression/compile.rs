@@ -5,7 +5,7 @@
 //! refused.
 
 use super::value::{Fold, Function, Node, Operator, Value};
-use super::{EXPRESSION_VARIABLES, Variable};
+use super::variables::{Kind, UnknownMember, Variable};
 use crate::PolicyError;
 use cel::common::ast::{ComprehensionExpr, Expr, IdedExpr, LiteralValue};
 use cel::{Env, Program};
@@ -197,29 +197,27 @@ impl Compiling<'_> {
         if self.locals.iter().any(|(local, _)| local == object) {
             return Err(self.error(id, format!("'{object}' has no members here")));
         }
-        let found = EXPRESSION_VARIABLES.iter().find(|(name, _)| *name == object);
-        let Some((object, members)) = found else { return Err(self.unknown_object(id, object)) };
-        let Some(member) = members.iter().find(|member| **member == field) else {
-            let problem = format!("{object} has no '{field}'; it has: {}", members.join(", "));
-            return Err(self.error(id, problem));
-        };
-        let known = self
-            .variables
-            .iter()
-            .position(|variable| (variable.object, variable.member) == (*object, *member));
-        let variable = known.unwrap_or_else(|| {
-            self.variables.push(Variable { object, member });
+        let variable = Variable::find(object, field).map_err(|unknown| match unknown {
+            UnknownMember::Object => self.unknown_object(id, object),
+            UnknownMember::Member(members) => {
+                let problem = format!("{object} has no '{field}'; it has: {}", members.join(", "));
+                self.error(id, problem)
+            }
+        })?;
+        let known = self.variables.iter().position(|other| *other == variable);
+        let place = known.unwrap_or_else(|| {
+            self.variables.push(variable);
             self.variables.len() - 1
         });
         if presence {
-            return Ok((Node::Has(variable), Shape::of(BOOL)));
+            return Ok((Node::Has(place), Shape::of(BOOL)));
         }
-        let kind = match *member {
-            "camera" => TEXT,
-            "at_maximum" => BOOL,
-            _ => NUMBER,
+        let kind = match variable.kind() {
+            Kind::Number => NUMBER,
+            Kind::Bool => BOOL,
+            Kind::Text => TEXT,
         };
-        Ok((Node::Known(variable), Shape::of(kind)))
+        Ok((Node::Known(place), Shape::of(kind)))
     }
 
     fn list(&mut self, elements: &[IdedExpr]) -> Checked {
