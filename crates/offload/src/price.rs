@@ -3,10 +3,10 @@
 use crate::PolicyError;
 use crate::config::range;
 use frame::Destination;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// `[price]`, in any currency.
-#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Price {
     /// Of a frame on the edge.

@@ -1,9 +1,10 @@
 //! The settings of the preprocessor.
 
+use crate::load::groups_from_settings;
 use crate::policy_file::{self, PolicySource};
 use crate::{PixelConfig, TierGroups};
 use cluster::ClusterConfig;
-use frame::Topics;
+use frame::{PerTier, Topics};
 use frame_bus::{BusConfig, DEFAULT_BROKERS};
 use offload::{PolicyConfig, Ratio};
 use settings::Settings;
@@ -110,7 +111,7 @@ impl Config {
                 "mlvi-preprocessor",
                 "the consumer group that all replicas of this unit share",
             ),
-            tiers: TierGroups::from_settings(settings),
+            tiers: groups_from_settings(settings),
             workers,
             max_in_flight,
             max_takes: frame_bus::max_takes_from_settings(settings),
@@ -154,16 +155,16 @@ fn policy_from_settings(settings: &mut Settings) -> PolicySource {
     let mut workers = |name, help| {
         Some(settings.number(name, 0, 0..=10_000, help)).filter(|workers| *workers > 0)
     };
-    let workers = [
-        workers(
+    let workers = PerTier {
+        edge: workers(
             "MLVI_EDGE_WORKERS",
             "how many frames a replica of edge-inference works on at a time; 0: not known",
         ),
-        workers(
+        cloud: workers(
             "MLVI_CLOUD_WORKERS",
             "how many frames a replica of cloud-inference works on at a time; 0: not known",
         ),
-    ];
+    };
     let mut config = PolicyConfig::named(name).expect("the choices are the names that there are");
     config.ratio = Ratio { cloud_share };
     config.expression.rule = rule.clone().unwrap_or_default();

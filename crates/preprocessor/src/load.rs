@@ -4,7 +4,7 @@
 use crate::decisions::Decisions;
 use crate::metrics::Metrics;
 use cluster::{Cluster, ClusterConfig, DeploymentCapacity};
-use frame::{Destination, Topics};
+use frame::{Destination, PerTier, Topics};
 use frame_bus::Bus;
 use settings::Settings;
 use std::time::Duration;
@@ -16,35 +16,21 @@ use tracing::debug;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The consumer groups of the tiers: their committed offsets tell the backlog.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TierGroups {
-    /// The group of all `edge-inference` replicas.
-    pub edge: String,
-    /// The group of all `cloud-inference` replicas.
-    pub cloud: String,
-}
+pub type TierGroups = PerTier<String>;
 
-impl TierGroups {
-    pub(crate) fn from_settings(settings: &mut Settings) -> Self {
-        Self {
-            edge: settings.text(
-                "MLVI_EDGE_GROUP",
-                "mlvi-edge-inference",
-                "the consumer group of edge-inference, to see its backlog",
-            ),
-            cloud: settings.text(
-                "MLVI_CLOUD_GROUP",
-                "mlvi-cloud-inference",
-                "the consumer group of cloud-inference, to see its backlog",
-            ),
-        }
-    }
-
-    fn of(&self, tier: Destination) -> &str {
-        match tier {
-            Destination::Edge => &self.edge,
-            Destination::Cloud => &self.cloud,
-        }
+/// The groups that all replicas of `edge-inference` and of `cloud-inference` share.
+pub(crate) fn groups_from_settings(settings: &mut Settings) -> TierGroups {
+    TierGroups {
+        edge: settings.text(
+            "MLVI_EDGE_GROUP",
+            "mlvi-edge-inference",
+            "the consumer group of edge-inference, to see its backlog",
+        ),
+        cloud: settings.text(
+            "MLVI_CLOUD_GROUP",
+            "mlvi-cloud-inference",
+            "the consumer group of cloud-inference, to see its backlog",
+        ),
     }
 }
 

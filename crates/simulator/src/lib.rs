@@ -44,6 +44,7 @@ mod engine;
 mod events;
 mod fleet;
 mod front;
+mod judge;
 mod oracle;
 mod random;
 mod record;
@@ -61,12 +62,11 @@ pub use fleet::{
     Outcome, Recommendation, Search, Steps, recommend, saturation_percent, simulate_fleet,
     usable_percent,
 };
+pub use judge::{Judgement, judge, judge_policy};
 pub use oracle::{Beam, Schedule, at_full_capacity, foresee};
 pub use record::{Answer, History, Record, Scaling, Transition};
 pub use report::{BreakerChange, CutReport, Latency, Report, WorkersChange};
-pub use scenario::{
-    Arrivals, Autoscale, Load, Prices, Scenario, ScenarioError, TierSetup, UplinkSetup,
-};
+pub use scenario::{Arrivals, Autoscale, Load, Scenario, ScenarioError, TierSetup, UplinkSetup};
 pub use trace::{Columns, PACKET_BYTES, Trace, TraceError, TraceFormat};
 pub use uplink::{Cut, InvalidCut};
 pub use workload::{Job, workload};

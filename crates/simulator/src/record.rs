@@ -1,7 +1,7 @@
 //! What became of the frames of a simulation.
 
 use crate::Micros;
-use frame::Destination;
+use frame::{Destination, PerTier};
 use offload::BreakerState;
 
 /// What became of a frame.
@@ -28,7 +28,7 @@ pub struct Record {
     /// Bytes that it cost on the uplink.
     pub bytes_up: u64,
     /// How many edge and how many cloud workers looked at it.
-    pub looks: [u8; 2],
+    pub looks: PerTier<u8>,
 }
 
 /// How a frame ended.

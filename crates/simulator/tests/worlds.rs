@@ -1,6 +1,7 @@
 //! What happens to frames, seen from outside.
 
 use frame::Destination::{self, Cloud, Edge};
+use frame::PerTier;
 use offload::{
     Action, BreakerState, Capacity, End, FrameFacts, Hardness, PolicyConfig, TakenTo, TierResult,
 };
@@ -108,7 +109,8 @@ fn without_a_queue_a_frame_takes_the_sum_of_its_parts() {
     // 5 of preprocessing, 10 on the uplink, 15 of distance, 20 of work, 15 of distance
     assert_eq!(latencies(&in_cloud), vec![65.0; 10]);
     assert_eq!(in_cloud.frames[0].bytes_up, 10_000);
-    assert_eq!((in_cloud.frames[0].looks, on_edge.frames[0].looks), ([0, 1], [1, 0]));
+    let looks = |edge, cloud| PerTier { edge, cloud };
+    assert_eq!((in_cloud.frames[0].looks, on_edge.frames[0].looks), (looks(0, 1), looks(1, 0)));
     let (frame, result, _) = scripted.heard[3];
     assert_eq!(
         (frame, result.end, result.service_ms, result.provisional),
@@ -141,7 +143,7 @@ fn a_frame_taken_up_after_its_deadline_expires_without_work() {
         .count() as u64;
     assert!(late > 0 && report.expired > 0);
     assert_eq!((report.misses, report.lost), (late + report.expired, 0));
-    let worked: u8 = history.frames.iter().map(|record| record.looks[0]).sum();
+    let worked: u8 = history.frames.iter().map(|record| record.looks.edge).sum();
     assert_eq!(u64::from(worked), report.answered);
 }
 
@@ -159,7 +161,7 @@ fn a_frame_taken_back_is_answered_by_the_edge_and_passed_over_by_the_cloud() {
             .iter()
             .all(|record| record.redispatched && record.answer.unwrap().0 == Answer::Done(Edge))
     );
-    let looks: u8 = history.frames.iter().map(|record| record.looks[1]).sum();
+    let looks: u8 = history.frames.iter().map(|record| record.looks.cloud).sum();
     assert_eq!(looks, 1, "the cloud looks at what it took up in time only");
     // its late answer is heard all the same
     assert_eq!(scripted.heard.iter().filter(|(_, result, _)| result.tier == Cloud).count(), 1);

@@ -16,11 +16,7 @@ pub(crate) fn require(
     ok: bool,
     allowed: &'static str,
 ) -> Result<(), PolicyError> {
-    if ok {
-        Ok(())
-    } else {
-        Err(PolicyError::Range { field, value: value.to_string(), allowed })
-    }
+    if ok { Ok(()) } else { Err(PolicyError::Range { field, value: value.to_string(), allowed }) }
 }
 
 /// From 0 to 1.

@@ -52,7 +52,12 @@ impl Breaker {
         range::time("[breaker] probe_after_ms", probe_after_ms)?;
         range::time("[breaker] probe_at_most_ms", probe_at_most_ms)?;
         let ok = probe_at_most_ms >= probe_after_ms;
-        range::require("[breaker] probe_at_most_ms", probe_at_most_ms, ok, "at least probe_after_ms")
+        range::require(
+            "[breaker] probe_at_most_ms",
+            probe_at_most_ms,
+            ok,
+            "at least probe_after_ms",
+        )
     }
 }
 

@@ -62,8 +62,14 @@ impl Default for Deadline {
 
 impl PolicySettings for Deadline {
     fn check(&self) -> Result<(), PolicyError> {
-        let Self { target_ms, comfort, degrade: _, edge_backlog_up_to: _, late_up_to_ms, refresh_ms } =
-            *self;
+        let Self {
+            target_ms,
+            comfort,
+            degrade: _,
+            edge_backlog_up_to: _,
+            late_up_to_ms,
+            refresh_ms,
+        } = *self;
         range::time("[deadline] target_ms", target_ms)?;
         range::share("[deadline] comfort", comfort)?;
         range::time_or_none("[deadline] late_up_to_ms", late_up_to_ms)?;

@@ -3,12 +3,7 @@
 use super::*;
 use crate::testing::{facts, tier};
 
-fn choose(
-    config: Deadline,
-    edge: TierSnapshot,
-    cloud: TierSnapshot,
-    left: Option<f64>,
-) -> Choice {
+fn choose(config: Deadline, edge: TierSnapshot, cloud: TierSnapshot, left: Option<f64>) -> Choice {
     let frame = FrameFacts { deadline_left_ms: left, ..facts() };
     DeadlineAware::new(config).choose(&frame, &Snapshot { edge, cloud })
 }
@@ -41,12 +36,8 @@ fn scenarios() {
 
 #[test]
 fn a_tight_frame_does_not_make_others_wait() {
-    let choice = choose(
-        Deadline::default(),
-        tier(280.0, 320.0, 0.0),
-        tier(290.0, 350.0, 1.0),
-        Some(300.0),
-    );
+    let choice =
+        choose(Deadline::default(), tier(280.0, 320.0, 0.0), tier(290.0, 350.0, 1.0), Some(300.0));
     assert_eq!((choice.destination(), choice.reason), (None, "no-tier-in-time"));
 }
 
@@ -173,8 +164,7 @@ fn a_tier_that_is_shut_is_no_choice() {
         choose(Deadline::default(), tier(450.0, 470.0, 0.0), shut, Some(300.0)).reason,
         "no-tier-in-time"
     );
-    let unknown =
-        TierSnapshot { shut: true, backlog_frames: Some(0), ..TierSnapshot::default() };
+    let unknown = TierSnapshot { shut: true, backlog_frames: Some(0), ..TierSnapshot::default() };
     assert_eq!(
         choose(Deadline::default(), tier(450.0, 470.0, 0.0), unknown, Some(300.0)).reason,
         "no-tier-in-time"

@@ -9,11 +9,8 @@ fn config(rule: &str, fallback: &str) -> WithFallback {
 }
 
 fn load() -> Snapshot {
-    let edge = TierSnapshot {
-        backlog_frames: Some(4),
-        service_ms: Some(80.0),
-        ..TierSnapshot::default()
-    };
+    let edge =
+        TierSnapshot { backlog_frames: Some(4), service_ms: Some(80.0), ..TierSnapshot::default() };
     let cloud = TierSnapshot {
         rtt_ms: Some(40.0),
         service_ms: Some(20.0),
@@ -90,10 +87,9 @@ fn what_does_not_compile_is_named_with_its_place() {
         assert!(line == expected_line && column >= 1, "{rule}: {line}:{column}");
         assert!(error.to_string().contains(part), "{rule}: {error}");
     }
-    let error =
-        Rule::compile(&config("frame.bytes > 5 &&\n  edge.temperature > 60", "edge-only"))
-            .err()
-            .unwrap();
+    let error = Rule::compile(&config("frame.bytes > 5 &&\n  edge.temperature > 60", "edge-only"))
+        .err()
+        .unwrap();
     assert!(error.to_string().contains("line 2, column 7"), "{error}");
     let coin = "policy = 'expression'\n[expression]\nrule = 'true'\nfallback = 'coin'";
     let error = PolicyConfig::from_toml(coin).unwrap_err().to_string();
@@ -126,11 +122,7 @@ fn what_is_accepted_works() {
     ];
     for (rule, destination) in cases {
         let choice = choose(rule);
-        assert_eq!(
-            (choice.destination(), choice.reason),
-            (Some(destination), "rule"),
-            "{rule}"
-        );
+        assert_eq!((choice.destination(), choice.reason), (Some(destination), "rule"), "{rule}");
     }
 }
 
@@ -209,8 +201,7 @@ fn rules_that_are_too_long_too_deep_or_too_costly_are_refused_in_time() {
     ];
     for (rule, part) in cases {
         let started = std::time::Instant::now();
-        let compiled =
-            on_a_small_stack(|| Rule::compile(&config(&rule, "edge-only")).map(drop));
+        let compiled = on_a_small_stack(|| Rule::compile(&config(&rule, "edge-only")).map(drop));
         let problem = compiled.err().map(|error| error.to_string());
         // what the parser makes short may be accepted
         let error = if part.is_empty() {

@@ -42,9 +42,7 @@ const OF_FRAME: [Member<FrameFacts>; 10] = [
     number("bytes", |frame| Some(frame.bytes as f64)),
     number("width", |frame| Some(f64::from(frame.image.width))),
     number("height", |frame| Some(f64::from(frame.image.height))),
-    number("pixels", |frame| {
-        Some(f64::from(frame.image.width) * f64::from(frame.image.height))
-    }),
+    number("pixels", |frame| Some(f64::from(frame.image.width) * f64::from(frame.image.height))),
     number("age_ms", |frame| Some(frame.age_ms)),
     number("deadline_left_ms", |frame| frame.deadline_left_ms),
     number("change", |frame| frame.change),
