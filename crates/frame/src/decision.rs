@@ -1,4 +1,4 @@
-//! Where a frame is looked at, and why.
+//! Which tier gets a frame, and why.
 
 use crate::PerTier;
 use serde::{Deserialize, Serialize};

@@ -16,11 +16,11 @@ pub struct FrameFacts {
     pub bytes: usize,
     /// The image's size in pixels, upright.
     pub image: ImageSize,
-    /// How long ago the frame came in at the door, in milliseconds.
+    /// How long ago the frame came in, in milliseconds.
     pub age_ms: f64,
     /// How long its result is still wanted, in milliseconds; `None` when it has no deadline.
     pub deadline_left_ms: Option<f64>,
-    /// How much differs from the camera's last frame that was looked at, from 0 (nothing) to 1
+    /// How much differs from the camera's last frame that a tier got, from 0 (nothing) to 1
     /// (everything); `None` when there is no such frame or it was not measured.
     pub change: Option<f64>,
 }

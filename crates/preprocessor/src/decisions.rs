@@ -116,7 +116,7 @@ impl Decisions {
         self.lock().cloud_patience(bytes, self.now())
     }
 
-    /// The same for a frame that the edge has looked at.
+    /// The same for a frame that the edge has answered provisionally.
     pub(crate) fn provisional_patience(&self, bytes: usize) -> Option<Duration> {
         self.lock().provisional_patience(bytes, self.now())
     }

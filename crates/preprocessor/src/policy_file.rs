@@ -21,7 +21,7 @@ pub struct PolicySource {
     pub file: Option<PathBuf>,
     /// That file's text at the start.
     pub text: Option<String>,
-    /// How often the file is looked at.
+    /// How often the file is read.
     pub reload: Duration,
     /// What is believed of the tiers where the file does not say.
     pub workers: PerTier<Option<u32>>,
@@ -65,7 +65,7 @@ impl PolicySource {
         config
     }
 
-    /// Looks at the file again and again until shutdown. A file that cannot be used changes nothing
+    /// Reads the file again and again until shutdown. A file that cannot be used changes nothing
     /// and is named in the log once.
     ///
     /// Its contents are compared, not its time: a mounted ConfigMap is exchanged by a symbolic
@@ -103,7 +103,10 @@ impl PolicySource {
                     info!(%path, policy, "policy file has changed, its policy holds from now on")
                 }
                 Err(problem) => {
-                    error!(%path, problem, policy, "policy file cannot be used, the policy before it still holds")
+                    error!(
+                        %path, problem, policy,
+                        "policy file cannot be used, the policy before it still holds"
+                    )
                 }
             }
         }

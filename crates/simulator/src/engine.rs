@@ -59,7 +59,7 @@ struct Engine<'a> {
     /// When the last byte that waits for the uplink will have left.
     uplink_free: Micros,
     decided: usize,
-    /// By which measure a frame goes on to the cloud, until the edge has looked at it.
+    /// By which measure a frame goes on to the cloud, until the edge has answered.
     cascades: HashMap<usize, Hardness>,
     /// Frames that went to the cloud again: how often, and when last.
     again: HashMap<usize, (u8, Micros)>,
@@ -93,7 +93,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Says what capacity there is, and begins to look at lag and load.
+    /// Says what capacity there is, and begins to read lag and load.
     fn open(&mut self) {
         for tier in Destination::ALL {
             self.tell_capacity(tier);
@@ -127,7 +127,7 @@ impl<'a> Engine<'a> {
             }
             Event::Finished { tier, frame } => {
                 self.tiers[tier].ends(now);
-                self.history.frames[frame].looks[tier] += 1;
+                self.history.frames[frame].inferences[tier] += 1;
                 match tier {
                     Edge => self.seen(Edge, frame, true, now),
                     Cloud => self
@@ -140,8 +140,8 @@ impl<'a> Engine<'a> {
             Event::PassedOver => self.tiers.cloud.lag -= 1,
             Event::AnswerBy { frame } => self.overdue(frame, now),
             Event::Promote { frame } => self.promote(frame, now),
-            Event::Lag => self.look_at_lag(now),
-            Event::Scale => self.look_at_load(now),
+            Event::Lag => self.read_lag(now),
+            Event::Scale => self.read_load(now),
             Event::Started { tier, workers } => {
                 self.tiers[tier].scale(workers);
                 self.scaled(tier, now);
@@ -180,7 +180,7 @@ impl<'a> Engine<'a> {
             redispatched: false,
             escalated: false,
             bytes_up: 0,
-            looks: PerTier::default(),
+            inferences: PerTier::default(),
         });
         if let Some(answer_by) = routed.answer_by {
             self.events.at(answer_by, Event::AnswerBy { frame });
@@ -262,7 +262,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Whether the edge, which has just looked, sends the frame on.
+    /// Whether the edge, which has just answered, sends the frame on.
     fn is_hard(&mut self, frame: usize) -> bool {
         let Some(hardness) = self.cascades.remove(&frame) else { return false };
         let judgement = (self.world.judge)(self.world.jobs[frame].image, &hardness);
@@ -270,7 +270,7 @@ impl<'a> Engine<'a> {
         judgement.unwrap_or(false)
     }
 
-    /// The cloud looks again, by `answer_by` or not at all.
+    /// The cloud runs the detection as well, by `answer_by` or not at all.
     fn escalate(&mut self, frame: usize, answer_by: Option<Micros>, now: Micros) {
         self.provisional.insert(frame);
         self.history.frames[frame].escalated = true;
@@ -318,14 +318,14 @@ impl<'a> Engine<'a> {
     /// Whether a frame that the cloud has not answered in time goes there once more, as the
     /// preprocessor lets it.
     fn goes_again(&mut self, frame: usize, now: Micros) -> bool {
-        const MOST_TIMES: u8 = 2;
+        const MAX_TIMES: u8 = 2;
         let (times, sent) =
             self.again.get(&frame).copied().unwrap_or((0, self.world.jobs[frame].decided));
         let (job, record) = (&self.world.jobs[frame], &self.history.frames[frame]);
         let is_over = record.escalated
             || record.redispatched
             || job.deadline.is_some_and(|deadline| deadline < now);
-        if is_over || times >= MOST_TIMES {
+        if is_over || times >= MAX_TIMES {
             return false;
         }
         let Some(answer_by) = self.dispatcher.again(frame, job.bytes as usize, now - sent, now)
@@ -343,7 +343,7 @@ impl<'a> Engine<'a> {
         self.decided < self.world.jobs.len() || self.tiers.edge.lag + self.tiers.cloud.lag > 0
     }
 
-    fn look_at_lag(&mut self, now: Micros) {
+    fn read_lag(&mut self, now: Micros) {
         for tier in Destination::ALL {
             let lag = self.tiers[tier].lag;
             self.dispatcher.lag(tier, lag);
@@ -354,7 +354,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn look_at_load(&mut self, now: Micros) {
+    fn read_load(&mut self, now: Micros) {
         for tier in Destination::ALL {
             let Some(scaled) = self.tiers[tier].evaluate(now) else { continue };
             if scaled.after > 0 {

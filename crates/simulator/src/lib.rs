@@ -20,10 +20,10 @@
 //!   In a cut ([`Cut`]) nothing is carried in either direction: what waits goes on waiting. Results
 //!   are small and take half a round trip back.
 //! - **The cloud** is like the edge, but passes over frames that it takes up after the time by
-//!   which they were to be answered: the edge looks at them by then. The first result of a frame
+//!   which they were to be answered: the edge has them by then. The first result of a frame
 //!   counts.
-//! - **A cascade** lets the edge look first; what it finds in the frame's image decides whether the
-//!   cloud looks again. Meanwhile there is a provisional answer, which becomes the answer at the
+//! - **A cascade** lets the edge run the detection first; what it finds in the frame's image
+//!   decides whether the cloud does so, too. Meanwhile there is a provisional answer, which becomes the answer at the
 //!   deadline or when the cloud cannot give a better one.
 //! - **Autoscaling** ([`Autoscale`]) follows a tier's utilisation every 15 s; new workers need a
 //!   time to start (s).

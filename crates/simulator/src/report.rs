@@ -28,7 +28,7 @@ pub struct Report {
     pub lost: u64,
     /// Frames that the cloud answered, of all that were answered, in per cent.
     pub cloud_percent: f64,
-    /// Frames that the cloud looked at again because they were hard.
+    /// Frames that were sent on to the cloud because they were hard.
     pub escalated: u64,
     /// Frames that the edge was given because the cloud did not answer in time.
     pub redispatched: u64,
@@ -134,8 +134,8 @@ impl Latency {
 
 /// What a frame cost, by what the tiers and the uplink really did for it.
 fn cost(price: &Price, record: &Record) -> f64 {
-    f64::from(record.looks.edge) * price.edge_per_frame
-        + f64::from(record.looks.cloud) * price.cloud_per_frame
+    f64::from(record.inferences.edge) * price.edge_per_frame
+        + f64::from(record.inferences.cloud) * price.cloud_per_frame
         + record.bytes_up as f64 / 1e9 * price.cloud_per_gigabyte
 }
 

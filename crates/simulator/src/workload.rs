@@ -7,7 +7,7 @@ use frame::{Destination, PerTier};
 /// A frame, and how long each tier would work on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Job {
-    /// When it comes in at the door, in microseconds from the start.
+    /// When it comes in, in microseconds from the start.
     pub arrival: Micros,
     /// When it is decided on.
     pub decided: Micros,

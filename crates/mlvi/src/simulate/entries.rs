@@ -160,7 +160,8 @@ impl Standing {
     pub(super) fn warning(&self) -> Option<String> {
         (self.report.unjudged > 0).then(|| {
             format!(
-                "{}: {} frames were taken for easy, because without --detections nobody knows what the edge finds in them",
+                "{}: {} frames were taken for easy, because without --detections nobody knows \
+                 what the edge finds in them",
                 self.name, self.report.unjudged
             )
         })

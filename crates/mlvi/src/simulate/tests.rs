@@ -25,7 +25,7 @@ fn play_all(setting: &Setting, trace: &Trace) -> Vec<Standing> {
 }
 
 #[test]
-fn nobody_misses_fewer_than_the_oracle_and_nobody_loses_a_frame_on_real_traces() {
+fn on_real_traces_nobody_beats_the_oracle() {
     let Some(reference) = std::env::var_os("MLVI_REFERENCE_DIR") else {
         println!("skipped: MLVI_REFERENCE_DIR is not set");
         return;

@@ -6,7 +6,8 @@ use crate::{BudgetScope, Degrade};
 #[test]
 fn a_file_names_a_policy_and_tunes_what_it_likes() {
     let config = PolicyConfig::from_toml(
-        "policy = 'deadline'\n[deadline]\ndegrade = ['late', 'edge', 'expire']\n[budget]\nunit = 'money'\nrate = 2.5\nburst = 1\n\
+        "policy = 'deadline'\n[deadline]\ndegrade = ['late', 'edge', 'expire']\n\
+         [budget]\nunit = 'money'\nrate = 2.5\nburst = 1\n\
          [prior.cloud]\nrtt_ms = 40\nmbit_s = 10\n",
     )
     .unwrap();

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_should_take_long_is_waited_for_and_so_is_the_first_one() {
+    fn slow_frames_and_the_first_one_are_waited_for() {
         let mut slow = breaker();
         slow.sent(0.0, Some(4000.0));
         assert_eq!(
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_tried_with_one_frame_at_a_time_and_closes_at_an_answer() {
+    fn it_is_probed_frame_by_frame_and_closes_at_an_answer() {
         let mut breaker = breaker();
         breaker.sent(0.0, None);
         let mut now = 1001.0;

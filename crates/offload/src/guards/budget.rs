@@ -194,7 +194,10 @@ mod tests {
         #[test]
         fn a_budget_is_never_exceeded(
             rate in 0.0..10_000.0f64, burst in 1.0..50_000.0f64,
-            steps in prop::collection::vec((0.0..2000.0f64, 0.0..30_000.0f64, any::<bool>()), 1..200),
+            steps in prop::collection::vec(
+                (0.0..2000.0f64, 0.0..30_000.0f64, any::<bool>()),
+                1..200,
+            ),
         ) {
             let camera: CameraId = "gate".parse().unwrap();
             let mut bucket = bytes(rate, burst, BudgetScope::Camera);
@@ -213,15 +216,21 @@ mod tests {
                 let mut sum = 0.0;
                 for (end, cost) in &spent[first..] {
                     sum += cost;
-                    prop_assert!(sum <= burst + rate * (end - start) / 1000.0 + 1e-6, "{sum} in {} ms", end - start);
+                    let window_ms = end - start;
+                    let allowed = burst + rate * window_ms / 1000.0 + 1e-6;
+                    prop_assert!(sum <= allowed, "{sum} in {window_ms} ms");
                 }
             }
         }
 
         #[test]
-        fn a_share_is_never_exceeded(share in 0.0..=1.0f64, burst in 1.0..20.0f64, wishes in prop::collection::vec(any::<bool>(), 1..400)) {
+        fn a_share_is_never_exceeded(
+            share in 0.0..=1.0f64, burst in 1.0..20.0f64,
+            wishes in prop::collection::vec(any::<bool>(), 1..400),
+        ) {
             let camera: CameraId = "gate".parse().unwrap();
-            let mut bucket = TokenBucket::new(Budget { unit: BudgetUnit::Share, rate: share, burst, per: BudgetScope::All }, 0.0);
+            let (unit, per) = (BudgetUnit::Share, BudgetScope::All);
+            let mut bucket = TokenBucket::new(Budget { unit, rate: share, burst, per }, 0.0);
             let mut sent = 0.0;
             for (index, wish) in wishes.iter().enumerate() {
                 bucket.frame(&camera, index as f64);
@@ -234,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn cameras_do_not_spend_each_others_budget_unless_they_share_it() {
+    fn cameras_share_a_budget_only_when_told_to() {
         let [gate, yard]: [CameraId; 2] = ["gate", "yard"].map(|name| name.parse().unwrap());
         for (per, yard_may) in [(BudgetScope::Camera, true), (BudgetScope::All, false)] {
             let mut bucket = bytes(0.0, 100.0, per);
@@ -245,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_smaller_burst_takes_what_was_saved_and_another_unit_begins_afresh() {
+    fn a_smaller_burst_caps_and_another_unit_begins_anew() {
         let gate: CameraId = "gate".parse().unwrap();
         let mut bucket = bytes(1.0, 100.0, BudgetScope::All);
         bucket.reconfigure(

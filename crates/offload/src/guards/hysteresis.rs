@@ -99,7 +99,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_camera_never_changes_faster_than_its_dwell(
-            dwell_ms in 1.0..2000.0f64, wishes in prop::collection::vec((0.0..300.0f64, any::<bool>(), -1.0..1.0f64), 1..300),
+            dwell_ms in 1.0..2000.0f64,
+            wishes in prop::collection::vec((0.0..300.0f64, any::<bool>(), -1.0..1.0f64), 1..300),
         ) {
             let camera: CameraId = "gate".parse().unwrap();
             let mut dwell = Dwell::new(Hysteresis { dwell_ms, ..Hysteresis::default() });

@@ -1,4 +1,4 @@
-//! A motion gate: a frame that equals the last one need not be looked at.
+//! A motion gate: a frame that equals the last one needs no detection.
 
 use crate::PolicyError;
 use crate::config::range;
@@ -10,10 +10,10 @@ use std::collections::HashMap;
 #[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Motion {
-    /// A frame is skipped when less than this differs from the camera's last frame that was looked
-    /// at, 0 to 1.
+    /// A frame is skipped when less than this differs from the camera's last frame that a tier
+    /// got, 0 to 1.
     pub skip_below: f64,
-    /// A camera's frame is looked at after this time even if nothing moves, in milliseconds.
+    /// A camera's frame goes to a tier after this time even if nothing moves, in milliseconds.
     pub look_every_ms: f64,
 }
 
@@ -31,7 +31,7 @@ impl Motion {
     }
 }
 
-/// Which frame of each camera was looked at last. `K` names frames.
+/// Which frame of each camera a tier got last. `K` names frames.
 #[derive(Clone, Debug)]
 pub(crate) struct MotionGate<K> {
     config: Motion,
@@ -55,14 +55,14 @@ impl<K: Copy + Eq> MotionGate<K> {
         (still && now - at < self.config.look_every_ms).then_some(*key)
     }
 
-    /// Nobody has looked at this frame after all.
+    /// There is no detection of this frame after all.
     pub(crate) fn did_not_detect(&mut self, camera: &CameraId, key: K) {
         if self.detected.get(camera).is_some_and(|(last, _)| *last == key) {
             self.detected.remove(camera);
         }
     }
 
-    /// This frame is looked at.
+    /// A tier gets this frame.
     pub(crate) fn detects(&mut self, camera: &CameraId, key: K, now: f64) {
         if self.config.skip_below <= 0.0 {
             return;

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn throughput_and_round_trip_are_learned_on_an_idle_and_on_a_busy_link() {
+    fn throughput_and_round_trip_are_learned_from_answers() {
         // 1000 bytes/ms is 8 Mbit/s: 40 ms a frame on average
         for every in [500.0, 42.0, 30.0] {
             let link = run(1000.0, 30.0, every, 200);

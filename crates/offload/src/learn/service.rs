@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_average_follows_and_the_high_quantile_sees_the_slow_ones() {
+    fn the_high_quantile_sees_the_slow_ones() {
         let mut service = Service::new(None);
         assert_eq!(service.average_ms(), None);
         for n in 0..200 {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cascade {
-    /// Which frames the cloud looks at again, e.g. `max-confidence<0.5,empty=easy`.
+    /// Which frames go on to the cloud as well, e.g. `max-confidence<0.5,empty=easy`.
     #[serde(deserialize_with = "from_text")]
     pub hardness: Hardness,
 }

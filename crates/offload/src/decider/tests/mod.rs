@@ -38,7 +38,7 @@ fn answered(decider: &mut Decider<u64>, key: u64, now: u64) {
 }
 
 #[test]
-fn a_silent_cloud_is_left_within_two_seconds_tried_again_and_comes_back() {
+fn a_silent_cloud_is_left_probed_and_comes_back() {
     let mut decider = decider("cloud-only");
     let mut now = 0;
     for key in 0..20 {
@@ -89,7 +89,7 @@ fn a_silent_cloud_is_left_within_two_seconds_tried_again_and_comes_back() {
 }
 
 #[test]
-fn a_silent_edge_is_left_too_and_with_both_silent_frames_wait_on_the_edge() {
+fn with_both_tiers_silent_frames_wait_on_the_edge() {
     let mut decider = decider("edge-only");
     answered(&mut decider, 0, 0);
     decider.decide(1, &nth(1), at(1000));
@@ -104,7 +104,7 @@ fn a_silent_edge_is_left_too_and_with_both_silent_frames_wait_on_the_edge() {
 }
 
 #[test]
-fn a_late_frame_goes_to_the_edge_once_and_the_late_answer_changes_nothing() {
+fn a_late_frame_goes_to_the_edge_once() {
     let mut decider = decider("cloud-only");
     answered(&mut decider, 0, 0);
     let answer_by = decider.decide(1, &nth(1), at(1000)).answer_by.unwrap();
@@ -121,7 +121,7 @@ fn a_late_frame_goes_to_the_edge_once_and_the_late_answer_changes_nothing() {
 }
 
 #[test]
-fn a_late_frame_is_not_taken_back_from_a_cloud_that_answers_to_an_edge_with_a_longer_queue() {
+fn a_late_frame_stays_where_the_queue_is_shorter() {
     let waited = Duration::from_secs(5);
     let piled = |edge: u64, cloud: u64, heard: u64| {
         let mut decider = decider("alternate");
@@ -167,7 +167,7 @@ fn a_late_frame_is_not_taken_back_from_a_cloud_that_answers_to_an_edge_with_a_lo
 }
 
 #[test]
-fn the_cloud_is_waited_for_as_long_as_the_edge_would_take_within_bounds() {
+fn the_cloud_is_waited_for_as_long_as_the_edge_would_take() {
     let patience = |backlog: u64, now: u64| {
         let mut decider = decider("alternate");
         answered(&mut decider, 0, 0);
@@ -182,7 +182,7 @@ fn the_cloud_is_waited_for_as_long_as_the_edge_would_take_within_bounds() {
 }
 
 #[test]
-fn a_frame_is_taken_back_while_the_edge_can_still_meet_its_deadline() {
+fn a_frame_is_taken_back_while_the_edge_can_be_in_time() {
     let mut decider = decider("cloud-only");
     for key in 0..5 {
         answered(&mut decider, key, key * 100);
@@ -198,7 +198,7 @@ fn a_frame_is_taken_back_while_the_edge_can_still_meet_its_deadline() {
 }
 
 #[test]
-fn however_slow_a_silent_cloud_seems_it_is_not_waited_for_without_end() {
+fn the_patience_with_a_silent_cloud_is_bounded() {
     let mut decider = with("policy = 'cloud-only'\n[breaker]\nenabled = false");
     for key in 0..20 {
         answered(&mut decider, key, key * 100);
@@ -214,7 +214,7 @@ fn however_slow_a_silent_cloud_seems_it_is_not_waited_for_without_end() {
 }
 
 #[test]
-fn a_frame_that_another_process_took_back_says_that_the_cloud_was_late() {
+fn a_frame_taken_back_elsewhere_tells_of_a_late_cloud() {
     let mut decider = decider("cloud-only");
     answered(&mut decider, 0, 0);
     decider.decide(1, &nth(1), at(1000));
@@ -226,7 +226,7 @@ fn a_frame_that_another_process_took_back_says_that_the_cloud_was_late() {
 }
 
 #[test]
-fn an_edge_answer_that_was_made_final_is_nothing_new_of_the_edge() {
+fn a_promoted_answer_is_nothing_new_of_the_edge() {
     let mut decider = decider("cascade");
     decider.decide(1, &nth(1), at(0));
     decider.result(1, &TierResult { provisional: true, ..done(Edge) }, at(50));
@@ -239,7 +239,7 @@ fn an_edge_answer_that_was_made_final_is_nothing_new_of_the_edge() {
 }
 
 #[test]
-fn a_policy_that_wants_the_edge_never_sends_to_a_cloud_that_does_not_exist_for_long() {
+fn a_silent_edge_sends_few_frames_to_an_absent_cloud() {
     let mut decider = decider("edge-only");
     let mut to_cloud = 0;
     for key in 0..6000 {
@@ -252,7 +252,7 @@ fn a_policy_that_wants_the_edge_never_sends_to_a_cloud_that_does_not_exist_for_l
 }
 
 #[test]
-fn a_cascade_reserves_what_may_be_sent_on_and_pays_only_for_what_is() {
+fn a_cascade_pays_only_for_what_is_sent_on() {
     let mut decider =
         with("policy = 'cascade'\n[budget]\nunit = 'bytes'\nrate = 0\nburst = 100000\nper = 'all'");
     let provisional = TierResult { provisional: true, ..done(Edge) };
@@ -303,7 +303,7 @@ fn a_still_frame_is_skipped_and_says_what_it_equals() {
 }
 
 #[test]
-fn a_new_configuration_takes_effect_and_a_bad_one_changes_nothing() {
+fn a_bad_configuration_changes_nothing() {
     let mut decider = decider("edge-only");
     answered(&mut decider, 0, 0);
     let bad =
@@ -328,7 +328,7 @@ fn frames_that_nobody_answers_are_forgotten_in_the_end() {
 }
 
 #[test]
-fn results_of_other_processes_frames_tell_how_fast_a_tier_is() {
+fn results_of_others_frames_tell_how_fast_a_tier_is() {
     let mut decider = decider("edge-only");
     decider.result(99, &done(Cloud), at(10));
     let cloud = decider.snapshot(1, at(20)).cloud;

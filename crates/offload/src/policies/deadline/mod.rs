@@ -10,7 +10,7 @@ use serde::Deserialize;
 const RARELY: f64 = 6.0;
 
 /// No tier is left idle while the other one has more than this much work, milliseconds.
-const MOST_WORK_ALONE_MS: f64 = 1000.0;
+const MAX_WORK_ALONE_MS: f64 = 1000.0;
 
 /// `[deadline]`
 #[derive(Clone, PartialEq, Debug, Deserialize)]
@@ -38,12 +38,12 @@ pub struct Deadline {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Degrade {
-    /// The edge looks, however late; the cloud, when the edge has more than a second of work and
-    /// the cloud answers sooner.
+    /// It goes to the edge, however late; to the cloud, when the edge has more than a second of
+    /// work and the cloud answers sooner.
     Edge,
     /// It gets an `expired` result at once and costs nobody's time.
     Expire,
-    /// The tier that is expected to be less late looks.
+    /// It goes to the tier that is expected to be less late.
     Late,
 }
 
@@ -127,7 +127,7 @@ impl DeadlineAware {
         let less_late = if first_ms(Cloud) < first_ms(Edge) { Cloud } else { Edge };
         // a backlog that grows on one tier alone makes all that comes after it later
         let edge_waits_ms = first_ms(Edge) - load.edge.service_ms.unwrap_or(0.0);
-        let edge_is_too_full = less_late == Cloud && edge_waits_ms > MOST_WORK_ALONE_MS;
+        let edge_is_too_full = less_late == Cloud && edge_waits_ms > MAX_WORK_ALONE_MS;
         for step in &self.config.degrade {
             match step {
                 Degrade::Edge

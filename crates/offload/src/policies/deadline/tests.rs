@@ -42,7 +42,7 @@ fn a_tight_frame_does_not_make_others_wait() {
 }
 
 #[test]
-fn a_long_queue_of_the_cheaper_tier_is_left_alone_while_the_other_one_is_sooner() {
+fn a_long_queue_of_the_cheaper_tier_is_avoided() {
     let reason = |edge, cloud| {
         choose(Deadline::default(), tier(edge, edge, 0.0), tier(cloud, cloud, 1.0), Some(300.0))
             .reason
@@ -89,7 +89,7 @@ fn degradation_goes_in_the_declared_order() {
 }
 
 #[test]
-fn when_both_are_late_no_tier_has_more_than_a_second_of_work_while_the_other_answers_sooner() {
+fn when_both_are_late_work_is_shared() {
     let late = |edge_ms: f64, cloud_ms: f64, shut: bool| {
         let config = Deadline {
             degrade: vec![Degrade::Edge, Degrade::Late],
@@ -111,7 +111,7 @@ fn when_both_are_late_no_tier_has_more_than_a_second_of_work_while_the_other_ans
 }
 
 #[test]
-fn what_is_not_known_is_found_out_one_frame_at_a_time_and_the_reason_says_so() {
+fn unknown_tiers_are_tried_one_frame_at_a_time() {
     let unknown =
         |backlog| TierSnapshot { backlog_frames: Some(backlog), ..TierSnapshot::default() };
     let known = tier(80.0, 90.0, 0.0);
