@@ -247,7 +247,8 @@ mod tests {
 
     prop_compose! {
         fn any_prepared()(
-            width in 1u32.., height in 1u32.., cloud: bool, reason in "[a-z-]{0,20}", policy in "[a-z-]{1,20}",
+            width in 1u32.., height in 1u32.., cloud: bool,
+            reason in "[a-z-]{0,20}", policy in "[a-z-]{1,20}",
             attempt: u32, queue_frames_ms in 0.0f64..1e9, preprocess_ms in 0.0f64..1e9,
             origin in prop::option::of((any::<i32>(), any::<i64>())),
             (edge, cloud_ms) in (prop::option::of(0.0f64..1e9), prop::option::of(0.0f64..1e9)),
@@ -258,7 +259,7 @@ mod tests {
                 image: ImageSize { width, height },
                 decision: Decision {
                     predicted_ms: Predicted { edge, cloud: cloud_ms },
-                    ..Decision::new(if cloud { Destination::Cloud } else { Destination::Edge }, reason, policy)
+                    ..Decision::new(Destination::ALL[usize::from(cloud)], reason, policy)
                 },
                 decided_at: Timestamp::from_micros(decided_at),
                 answer_by: answer_by.map(Timestamp::from_micros),
@@ -272,7 +273,8 @@ mod tests {
     prop_compose! {
         fn any_envelope()(
             camera in "[A-Za-z0-9._-]{1,64}", sequence: u64,
-            captured_at in prop::option::of(any::<u64>()), received_at: u64, sent_at: u64, deadline in prop::option::of(any::<u64>()),
+            captured_at in prop::option::of(any::<u64>()), received_at: u64, sent_at: u64,
+            deadline in prop::option::of(any::<u64>()),
             format in prop::sample::select(ImageFormat::ALL.to_vec()), upload_ms in 0.0f64..1e9,
             prepared in prop::option::of(any_prepared()),
         ) -> Envelope {
@@ -300,13 +302,19 @@ mod tests {
         }
 
         #[test]
-        fn arbitrary_headers_never_panic(list in prop::collection::vec(("[a-z-]{0,24}", prop::collection::vec(any::<u8>(), 0..40)), 0..12)) {
+        fn arbitrary_headers_never_panic(
+            list in prop::collection::vec(
+                ("[a-z-]{0,24}", prop::collection::vec(any::<u8>(), 0..40)),
+                0..12,
+            ),
+        ) {
             let _ = Envelope::from_headers(borrowed(&list));
         }
 
         #[test]
         fn one_mangled_header_is_an_error_or_another_envelope(
-            envelope in any_envelope(), which: prop::sample::Index, value in prop::collection::vec(any::<u8>(), 0..200),
+            envelope in any_envelope(), which: prop::sample::Index,
+            value in prop::collection::vec(any::<u8>(), 0..200),
         ) {
             let mut list = envelope.to_headers();
             let index = which.index(list.len());

@@ -1,5 +1,6 @@
-//! Where a frame is looked at, and why.
+//! Which tier gets a frame, and why.
 
+use crate::PerTier;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -35,14 +36,18 @@ impl fmt::Display for Destination {
 }
 
 impl FromStr for Destination {
-    type Err = String;
+    type Err = InvalidDestination;
+
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|tier| tier.as_str() == text)
-            .ok_or_else(|| format!("'{text}' is neither edge nor cloud"))
+        let named = Self::ALL.into_iter().find(|tier| tier.as_str() == text);
+        named.ok_or_else(|| InvalidDestination(text.to_owned()))
     }
 }
+
+/// A text that names no tier.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("'{0}' is neither edge nor cloud")]
+pub struct InvalidDestination(pub String);
 
 /// What `estimate_to_cloud` said of one frame.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -76,31 +81,6 @@ impl Decision {
     }
 }
 
-/// In how many milliseconds each tier was expected to answer, from the decision on; `None` where
-/// that was not known.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
-pub struct Predicted {
-    /// The edge.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub edge: Option<f64>,
-    /// The cloud, the way there and back included.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cloud: Option<f64>,
-}
-
-impl Predicted {
-    /// Of one tier.
-    #[must_use]
-    pub const fn of(&self, tier: Destination) -> Option<f64> {
-        match tier {
-            Destination::Edge => self.edge,
-            Destination::Cloud => self.cloud,
-        }
-    }
-
-    /// Whether nothing was known.
-    #[must_use]
-    pub const fn is_unknown(&self) -> bool {
-        self.edge.is_none() && self.cloud.is_none()
-    }
-}
+/// In how many milliseconds each tier was expected to answer, from the decision on (in the cloud
+/// the way there and back included); `None` where that was not known.
+pub type Predicted = PerTier<Option<f64>>;

@@ -14,11 +14,11 @@ pub struct Envelope {
     pub frame_id: FrameId,
     /// From which camera.
     pub camera: CameraId,
-    /// The frame's number at its camera: as the client gave it, or counted at the door.
+    /// The frame's number at its camera: as the client gave it, or counted at the intake.
     pub sequence: u64,
     /// When the camera took it, if the client said so.
     pub captured_at: Option<Timestamp>,
-    /// When its first byte came in at the door.
+    /// When its first byte came in.
     pub received_at: Timestamp,
     /// After this moment nobody wants the result.
     pub deadline: Option<Timestamp>,
@@ -28,13 +28,13 @@ pub struct Envelope {
     pub traceparent: TraceParent,
     /// When the stage before handed it to its producer; the start of the queue time.
     pub sent_at: Timestamp,
-    /// What the door measured.
+    /// What the intake measured.
     pub upload: UploadTimings,
     /// What the preprocessor added; `None` before.
     pub prepared: Option<Prepared>,
 }
 
-/// What the door measured.
+/// What the intake measured.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct UploadTimings {
     /// From the first byte until the frame was handed to the producer, in milliseconds.
@@ -52,10 +52,10 @@ pub struct Prepared {
     pub decided_at: Timestamp,
     /// 1 for the first time that the frame is sent to a tier.
     pub attempt: u32,
-    /// After this moment another tier looks at the frame: whoever has not begun by then need not
+    /// After this moment another tier gets the frame: whoever has not begun by then need not
     /// begin.
     pub answer_by: Option<Timestamp>,
-    /// By which measure of hardness the edge sends the frame on to the cloud after looking at it,
+    /// By which measure of hardness the edge sends the frame on to the cloud after its detection,
     /// as text.
     pub escalation: Option<String>,
     /// Whether a provisional result stands on the results topic.
@@ -124,7 +124,7 @@ impl Envelope {
         self.camera.key_of(self.frame_id)
     }
 
-    /// Whether another tier was to look at the frame by `now`.
+    /// Whether another tier was to get the frame by `now`.
     #[must_use]
     pub fn is_superseded(&self, now: Timestamp) -> bool {
         self.prepared
@@ -150,7 +150,7 @@ impl Envelope {
         }
     }
 
-    /// The result of a frame that a model looked at. `timings` as from [`Self::timings`], with the
+    /// The result of a frame that a model ran on. `timings` as from [`Self::timings`], with the
     /// caller's stages added; `end_to_end` is filled in here.
     #[must_use]
     pub fn done(
@@ -183,7 +183,7 @@ impl Envelope {
         FrameResult { error: Some(problem), ..self.ended(Status::Expired, served_by, timings) }
     }
 
-    /// The result of a frame that equals an earlier one, so that nobody looks at it.
+    /// The result of a frame that equals an earlier one, so that it needs no detection.
     #[must_use]
     pub fn skipped(
         &self,

@@ -1,4 +1,4 @@
-//! The sizes that producer, topic, broker, consumer and door agree on.
+//! The sizes that producer, topic, broker, consumer and intake agree on.
 
 /// The largest encoded frame that is accepted anywhere, in bytes (8 MiB).
 pub const MAX_FRAME_BYTES: usize = 8 * 1024 * 1024;

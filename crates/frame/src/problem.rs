@@ -51,7 +51,8 @@ impl Problem {
     #[must_use]
     pub fn given_up(unit: &str, takes: u32) -> Self {
         let detail = format!(
-            "{unit} took it up {takes} times, and each time its process ended before it was done with the frame"
+            "{unit} took it up {takes} times, and each time its process ended \
+             before it was done with the frame"
         );
         Self::new(500, "frame-given-up", "The frame was given up", detail)
     }

@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, Hash)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// A model looked at it.
+    /// A model ran on it.
     Done,
     /// It could not be processed; `error` says why.
     Failed,
     /// Its deadline went by first.
     Expired,
-    /// Nobody looked: the frame equals the camera's last one (see `same_as`).
+    /// No detection: the frame equals the camera's last one (see `same_as`).
     Skipped,
-    /// The edge has looked, and the cloud still does: not the end of the journey, another result
+    /// The edge has answered, and the cloud will: not the end of the journey, another result
     /// follows.
     Provisional,
 }
@@ -67,10 +67,10 @@ pub struct FrameResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_as: Option<FrameId>,
     /// Which sending to a tier this result comes from: 1, or more when a tier did not answer in
-    /// time or the cloud looked again.
+    /// time or the cloud was asked as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
-    /// Which model looked; absent when none did.
+    /// Which model ran; absent when none did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelInfo>,
     /// Who gave this result.
@@ -117,7 +117,7 @@ pub struct ServedBy {
 /// Queue times compare the clocks of two machines, and are 0 where these disagree.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct TimingsMs {
-    /// From the first byte at the door until the frame was handed to the producer.
+    /// From the first byte at the intake until the frame was handed to the producer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<f64>,
     /// In the frames topic, until the preprocessor took it up.
@@ -138,7 +138,7 @@ pub struct TimingsMs {
     /// Reading boxes off the heads, non-maximum suppression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postprocess: Option<f64>,
-    /// From receipt at the door until this result was made.
+    /// From receipt at the intake until this result was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_to_end: Option<f64>,
 }

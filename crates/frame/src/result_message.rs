@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_that_tells_its_frame_gets_a_failed_result_and_any_other_none() {
+    fn only_a_message_that_tells_its_frame_gets_a_result() {
         let id = FrameId::fresh();
         let list = vec![
             (headers::FRAME_ID.to_owned(), id.to_string().into_bytes()),

@@ -26,7 +26,8 @@ impl Default for Topics {
 /// A text that cannot name a topic.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "'{0}' cannot name a topic: use 1 to 200 characters out of A-Z a-z 0-9 . _ -, and neither '.' nor '..'"
+    "'{0}' cannot name a topic: use 1 to 200 characters out of A-Z a-z 0-9 . _ -, \
+     and neither '.' nor '..'"
 )]
 pub struct InvalidTopicName(pub String);
 

@@ -6,13 +6,13 @@ use frame::Destination;
 /// What shall become of a frame.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Action {
-    /// A tier looks at it.
+    /// A tier runs the detection.
     Send(Destination),
-    /// The edge looks at it; if it was hard by this measure, the cloud looks again.
+    /// The edge runs the detection; if the frame was hard by this measure, so does the cloud.
     Cascade(Hardness),
-    /// Nobody looks: its deadline cannot be met, it gets an `expired` result at once.
+    /// No detection: its deadline cannot be met, it gets an `expired` result at once.
     Expire,
-    /// Nobody looks: it equals the last frame of its camera.
+    /// No detection: it equals the last frame of its camera.
     Skip,
 }
 
@@ -25,8 +25,8 @@ pub struct Choice {
     /// must be few distinct ones.
     pub reason: &'static str,
     /// How much the cloud is preferred, from -1 (by all means the edge) over 0 (all the same) to 1
-    /// (by all means the cloud); `None` when the policy does not weigh. Hysteresis looks at
-    /// it.
+    /// (by all means the cloud); `None` when the policy does not weigh. Hysteresis
+    /// compares it with its thresholds.
     pub lean: Option<f64>,
 }
 
@@ -37,7 +37,7 @@ impl Choice {
         Self { action, reason, lean: None }
     }
 
-    /// A tier shall look.
+    /// A tier gets the frame.
     #[must_use]
     pub const fn send(tier: Destination, reason: &'static str) -> Self {
         Self::new(Action::Send(tier), reason)
@@ -49,7 +49,7 @@ impl Choice {
         Self { lean: Some(lean), ..self }
     }
 
-    /// Where the frame goes first; `None` when nobody looks at it.
+    /// Where the frame goes first; `None` when no tier gets it.
     #[must_use]
     pub const fn destination(&self) -> Option<Destination> {
         match self.action {

@@ -1,6 +1,6 @@
 //! What is known when a frame is decided on.
 
-use frame::{CameraId, Destination, ImageSize};
+use frame::{CameraId, ImageSize, PerTier};
 
 /// What is known of the frame itself.
 #[derive(Clone, PartialEq, Debug)]
@@ -16,34 +16,17 @@ pub struct FrameFacts {
     pub bytes: usize,
     /// The image's size in pixels, upright.
     pub image: ImageSize,
-    /// How long ago the frame came in at the door, in milliseconds.
+    /// How long ago the frame came in, in milliseconds.
     pub age_ms: f64,
     /// How long its result is still wanted, in milliseconds; `None` when it has no deadline.
     pub deadline_left_ms: Option<f64>,
-    /// How much differs from the camera's last frame that was looked at, from 0 (nothing) to 1
+    /// How much differs from the camera's last frame that a tier got, from 0 (nothing) to 1
     /// (everything); `None` when there is no such frame or it was not measured.
     pub change: Option<f64>,
 }
 
 /// What is known of both tiers. Every `None` means *not known*, which is not 0.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct Snapshot {
-    /// The edge.
-    pub edge: TierSnapshot,
-    /// The cloud.
-    pub cloud: TierSnapshot,
-}
-
-impl Snapshot {
-    /// Of one tier.
-    #[must_use]
-    pub const fn of(&self, tier: Destination) -> &TierSnapshot {
-        match tier {
-            Destination::Edge => &self.edge,
-            Destination::Cloud => &self.cloud,
-        }
-    }
-}
+pub type Snapshot = PerTier<TierSnapshot>;
 
 impl TierSnapshot {
     /// Whether a frame may be sent there to find out how it is, when nothing is known of it: one at

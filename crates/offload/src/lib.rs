@@ -14,20 +14,24 @@ mod learn;
 mod outcome;
 pub mod policies;
 mod policy;
+mod price;
 #[cfg(test)]
 mod testing;
+mod time;
 
 pub use choice::{Action, Choice};
-pub use config::{
-    Bandit, Breaker, Budget, BudgetScope, BudgetUnit, Cascade, Deadline, Degrade, Expression,
-    Hysteresis, Motion, PolicyConfig, PolicyError, Price, Prior, Ratio, Redispatch, TierPrior,
-};
+pub use config::{PolicyConfig, PolicyError};
 pub use decider::{Decided, Decider, TakenTo};
 pub use facts::{FrameFacts, Snapshot, TierSnapshot};
-pub use guards::BreakerState;
-pub use hardness::{
-    Empty, Hard, Hardness, HardnessError, Measure, Regression, Sample, Seen, WEIGHTS,
+pub use guards::{
+    Breaker, BreakerState, Budget, BudgetScope, BudgetUnit, Hysteresis, Motion, Redispatch,
 };
-pub use learn::{Capacity, TierResult};
+pub use hardness::{
+    Empty, Hard, Hardness, HardnessError, HardnessProblem, Measure, Regression, Sample, Seen,
+    WEIGHTS,
+};
+pub use learn::{Capacity, Prior, TierPrior, TierResult};
 pub use outcome::{End, Outcome};
+pub use policies::{Bandit, Cascade, Deadline, Degrade, Expression, PolicyName, Ratio};
 pub use policy::{Policy, estimate_to_cloud};
+pub use price::Price;

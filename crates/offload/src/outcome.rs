@@ -23,7 +23,7 @@ pub struct Outcome {
 /// How a sending to a tier ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum End {
-    /// It was looked at.
+    /// The tier ran the detection.
     Done,
     /// It failed there; that says nothing about the tier's speed.
     Failed,

@@ -2,10 +2,11 @@
 
 use crate::{Choice, FrameFacts, Outcome, Snapshot};
 
-/// How it is decided where a frame is looked at.
+/// How it is decided which tier gets a frame.
 ///
-/// A policy of your own is a type with this trait; `examples/own_policy.rs` of the preprocessor
-/// runs one.
+/// A policy of your own is a type with this trait; the example `own_policy` of the preprocessor
+/// runs one, and `judge_own_policy` of the simulator judges it. A policy that panics costs the
+/// decision or the lesson, and leaves the [`Decider`](crate::Decider) usable.
 pub trait Policy: Send + Sync {
     /// The name that results carry.
     fn name(&self) -> &str;

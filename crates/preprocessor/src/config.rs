@@ -1,9 +1,10 @@
 //! The settings of the preprocessor.
 
+use crate::load::groups_from_settings;
 use crate::policy_file::{self, PolicySource};
 use crate::{PixelConfig, TierGroups};
 use cluster::ClusterConfig;
-use frame::Topics;
+use frame::{PerTier, Topics};
 use frame_bus::{BusConfig, DEFAULT_BROKERS};
 use offload::{PolicyConfig, Ratio};
 use settings::Settings;
@@ -61,13 +62,15 @@ impl RedispatchConfig {
             group: settings.text(
                 "MLVI_REDISPATCH_GROUP",
                 "mlvi-redispatch",
-                "the consumer group in which all replicas of this unit watch over frames that are in the cloud",
+                "the consumer group in which all replicas of this unit watch over frames that are in \
+                 the cloud",
             ),
             max_held: settings.number(
                 "MLVI_REDISPATCH_HELD",
                 256,
                 1..=100_000,
-                "how many frames in the cloud are held at a time, to send them to the edge if no answer comes",
+                "how many frames in the cloud are held at a time, to send them to the edge if no \
+                 answer comes",
             ),
         }
     }
@@ -110,7 +113,7 @@ impl Config {
                 "mlvi-preprocessor",
                 "the consumer group that all replicas of this unit share",
             ),
-            tiers: TierGroups::from_settings(settings),
+            tiers: groups_from_settings(settings),
             workers,
             max_in_flight,
             max_takes: frame_bus::max_takes_from_settings(settings),
@@ -139,31 +142,32 @@ fn policy_from_settings(settings: &mut Settings) -> PolicySource {
         "MLVI_POLICY",
         "alternate",
         &PolicyConfig::NAMES.map(|name| (name, name)),
-        "how it is decided whether the edge or the cloud looks at a frame",
+        "how it is decided whether a frame goes to the edge or to the cloud",
     );
     let file = settings.optional_text(
         "MLVI_POLICY_FILE",
-        "a policy with everything that tunes it, in TOML; wins over MLVI_POLICY and is read again when it changes",
+        "a policy with everything that tunes it, in TOML; wins over MLVI_POLICY and is read again \
+         when it changes",
     );
     let reload = settings.duration(
         "MLVI_POLICY_RELOAD",
         Duration::from_secs(2),
         Duration::from_millis(10)..=Duration::from_secs(3600),
-        "how often the policy file is looked at",
+        "how often the policy file is read",
     );
     let mut workers = |name, help| {
         Some(settings.number(name, 0, 0..=10_000, help)).filter(|workers| *workers > 0)
     };
-    let workers = [
-        workers(
+    let workers = PerTier {
+        edge: workers(
             "MLVI_EDGE_WORKERS",
             "how many frames a replica of edge-inference works on at a time; 0: not known",
         ),
-        workers(
+        cloud: workers(
             "MLVI_CLOUD_WORKERS",
             "how many frames a replica of cloud-inference works on at a time; 0: not known",
         ),
-    ];
+    };
     let mut config = PolicyConfig::named(name).expect("the choices are the names that there are");
     config.ratio = Ratio { cloud_share };
     config.expression.rule = rule.clone().unwrap_or_default();
@@ -200,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_allowed_and_do_what_the_original_did() {
+    fn the_defaults_are_those_of_the_mlvideoinference_scenario() {
         let (config, settings) = read(&[]);
         settings.finish().unwrap();
         assert_eq!(
@@ -237,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_believed_of_the_tiers_comes_from_the_file_or_from_variables() {
+    fn priors_come_from_the_file_or_from_variables() {
         let (config, settings) = read(&[("MLVI_EDGE_WORKERS", "2")]);
         settings.finish().unwrap();
         let mut of_file = PolicyConfig::named("deadline").unwrap();

@@ -116,7 +116,7 @@ impl Decisions {
         self.lock().cloud_patience(bytes, self.now())
     }
 
-    /// The same for a frame that the edge has looked at.
+    /// The same for a frame that the edge has answered provisionally.
     pub(crate) fn provisional_patience(&self, bytes: usize) -> Option<Duration> {
         self.lock().provisional_patience(bytes, self.now())
     }
@@ -143,11 +143,7 @@ impl Decisions {
         at_maximum: Option<bool>,
     ) {
         let mut decider = self.lock();
-        let prior = &decider.config().prior;
-        let of_a_replica = match tier {
-            Destination::Edge => prior.edge.workers,
-            Destination::Cloud => prior.cloud.workers,
-        };
+        let of_a_replica = decider.config().prior[tier].workers;
         let workers = replicas.map(|replicas| replicas.saturating_mul(of_a_replica.unwrap_or(1)));
         decider.capacity(tier, Capacity { workers, at_maximum });
     }

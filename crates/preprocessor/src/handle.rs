@@ -49,8 +49,8 @@ struct Work {
 enum End {
     Expired,
     Failed(Problem),
-    /// It was decided that nobody looks at it.
-    NotLookedAt(Box<Decided<FrameId>>, ImageSize),
+    /// It was decided that no tier gets it.
+    NotSent(Box<Decided<FrameId>>, ImageSize),
 }
 
 /// As it travels and comes back.
@@ -62,16 +62,16 @@ fn decision_of(destination: Destination, decided: Decided<FrameId>) -> Decision 
 impl Handle for Handler {
     async fn handle(&self, message: Message, turn: Turn) -> Result<(), SendError> {
         self.metrics.in_flight.inc();
-        let seen_through = match message.envelope() {
+        let processed = match message.envelope() {
             Ok(envelope) => {
                 let trace_id = envelope.traceparent.trace_id();
                 let span = debug_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
-                self.see_through(envelope, message, turn).instrument(span).await
+                self.process(envelope, message, turn).instrument(span).await
             }
             Err(error) => self.put_aside(&message, &error.to_string(), turn).await,
         };
         self.metrics.in_flight.dec();
-        seen_through
+        processed
     }
 
     async fn give_up(&self, message: Message, mut turn: Turn, takes: u32) -> Result<(), SendError> {
@@ -93,7 +93,7 @@ impl Handle for Handler {
 }
 
 impl Handler {
-    async fn see_through(
+    async fn process(
         &self,
         envelope: Envelope,
         message: Message,
@@ -115,7 +115,7 @@ impl Handler {
         match decided {
             Ok((decided, image)) => match decided.choice.destination() {
                 Some(tier) => self.send_on(work, tier, decided, image).await,
-                None => self.end(&work, End::NotLookedAt(Box::new(decided), image.size)).await,
+                None => self.end(&work, End::NotSent(Box::new(decided), image.size)).await,
             },
             Err(end) => self.end(&work, end).await,
         }
@@ -230,11 +230,11 @@ impl Handler {
                 info!(frame_id = %envelope.frame_id, camera = %envelope.camera, "frame expired");
                 (Outcome::Expired, envelope.expired(&self.served_by.unit, served_by, timings))
             }
-            End::NotLookedAt(decided, image) => {
+            End::NotSent(decided, image) => {
                 let (same_as, decision) =
                     (decided.same_as, decision_of(Destination::Edge, *decided));
                 self.metrics.decided(&decision);
-                debug!(reason = decision.reason, "nobody looks at the frame");
+                debug!(reason = decision.reason, "no tier gets the frame");
                 let envelope = Envelope {
                     prepared: Some(Prepared::now(image, decision.clone())),
                     ..envelope.clone()

@@ -1,7 +1,7 @@
-//! The unit that sharpens frames and decides where they are looked at.
+//! The unit that sharpens frames and decides which tier runs the detection.
 //!
 //! Each frame of the frames topic is decoded under limits, sharpened and encoded again on a thread
-//! for pixels; then [`estimate_to_cloud`] says whether the edge or the cloud shall look at it, and
+//! for pixels; then [`estimate_to_cloud`] says whether the edge or the cloud gets it, and
 //! it goes to that tier's topic. Frames are worked on in parallel and published in the order of
 //! their camera. Results are read to learn from them, and a frame that the cloud does not answer in
 //! time is taken back.

@@ -4,7 +4,7 @@
 use crate::decisions::Decisions;
 use crate::metrics::Metrics;
 use cluster::{Cluster, ClusterConfig, DeploymentCapacity};
-use frame::{Destination, Topics};
+use frame::{Destination, PerTier, Topics};
 use frame_bus::Bus;
 use settings::Settings;
 use std::time::Duration;
@@ -13,38 +13,24 @@ use tracing::debug;
 
 /// Old enough to be cheap, fresh enough for a queue that holds seconds of work; in between, what
 /// was sent and answered is counted.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const READ_EVERY: Duration = Duration::from_secs(2);
 
 /// The consumer groups of the tiers: their committed offsets tell the backlog.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TierGroups {
-    /// The group of all `edge-inference` replicas.
-    pub edge: String,
-    /// The group of all `cloud-inference` replicas.
-    pub cloud: String,
-}
+pub type TierGroups = PerTier<String>;
 
-impl TierGroups {
-    pub(crate) fn from_settings(settings: &mut Settings) -> Self {
-        Self {
-            edge: settings.text(
-                "MLVI_EDGE_GROUP",
-                "mlvi-edge-inference",
-                "the consumer group of edge-inference, to see its backlog",
-            ),
-            cloud: settings.text(
-                "MLVI_CLOUD_GROUP",
-                "mlvi-cloud-inference",
-                "the consumer group of cloud-inference, to see its backlog",
-            ),
-        }
-    }
-
-    fn of(&self, tier: Destination) -> &str {
-        match tier {
-            Destination::Edge => &self.edge,
-            Destination::Cloud => &self.cloud,
-        }
+/// The groups that all replicas of `edge-inference` and of `cloud-inference` share.
+pub(crate) fn groups_from_settings(settings: &mut Settings) -> TierGroups {
+    TierGroups {
+        edge: settings.text(
+            "MLVI_EDGE_GROUP",
+            "mlvi-edge-inference",
+            "the consumer group of edge-inference, to see its backlog",
+        ),
+        cloud: settings.text(
+            "MLVI_CLOUD_GROUP",
+            "mlvi-cloud-inference",
+            "the consumer group of cloud-inference, to see its backlog",
+        ),
     }
 }
 
@@ -70,13 +56,13 @@ impl Backlog {
             self.look(&decisions, &metrics).await;
             decisions.report();
             tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(READ_EVERY) => {}
                 () = shutdown.cancelled() => return,
             }
         }
     }
 
-    /// Looks once.
+    /// Reads it once.
     pub(crate) async fn look(&self, decisions: &Decisions, metrics: &Metrics) {
         let (own, edge, cloud) = tokio::join!(
             self.of(&self.own_group, &self.topics.frames),
@@ -137,8 +123,7 @@ mod tests {
     use std::time::Instant;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn frames_that_wait_for_this_unit_are_counted_and_those_of_a_broker_that_is_gone_are_not_known()
-     {
+    async fn the_backlog_is_counted_and_unknown_without_a_broker() {
         let dir = tempfile::tempdir().unwrap();
         let broker = Broker::start(BrokerConfig::new(dir.path())).await.unwrap();
         let bus = Bus::open(BusConfig::new(broker.address().to_string(), "test")).unwrap();

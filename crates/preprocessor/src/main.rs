@@ -1,4 +1,4 @@
-//! `preprocessor`: sharpens frames and decides whether the edge or the cloud looks at them.
+//! `preprocessor`: sharpens frames and decides whether they go to the edge or to the cloud.
 
 use preprocessor::{Config, run};
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     unit::main_with(
         "preprocessor",
-        "sharpens frames and decides whether the edge or the cloud looks at them",
+        "sharpens frames and decides whether they go to the edge or to the cloud",
         Config::from_settings,
         run,
     )

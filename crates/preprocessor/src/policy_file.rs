@@ -2,14 +2,15 @@
 
 use crate::decisions::Decisions;
 use crate::metrics::Metrics;
-use offload::{PolicyConfig, TierPrior};
+use frame::{Destination, PerTier};
+use offload::{PolicyConfig, PolicyError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 /// The largest file that is read: a policy is a few kilobytes.
-const MOST_BYTES: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Where the policy comes from.
 #[derive(Clone, PartialEq, Debug)]
@@ -20,38 +21,51 @@ pub struct PolicySource {
     pub file: Option<PathBuf>,
     /// That file's text at the start.
     pub text: Option<String>,
-    /// How often the file is looked at.
+    /// How often the file is read.
     pub reload: Duration,
     /// What is believed of the tiers where the file does not say.
-    pub workers: [Option<u32>; 2],
+    pub workers: PerTier<Option<u32>>,
+}
+
+/// A policy file that cannot be read or used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PolicyFileError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] std::io::Error),
+    /// It is no policy file.
+    #[error("it has {0} bytes, a policy has at most {MAX_BYTES}")]
+    TooLong(u64),
+    /// What it says is no policy.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
 }
 
 /// Reads a policy file.
 ///
 /// # Errors
-/// In words, when it cannot be read or used.
-pub(crate) fn read(path: &Path) -> Result<(String, PolicyConfig), String> {
-    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if length > MOST_BYTES {
-        return Err(format!("it has {length} bytes, a policy has at most {MOST_BYTES}"));
+/// When it cannot be read or used.
+pub(crate) fn read(path: &Path) -> Result<(String, PolicyConfig), PolicyFileError> {
+    let length = std::fs::metadata(path)?.len();
+    if length > MAX_BYTES {
+        return Err(PolicyFileError::TooLong(length));
     }
-    let text = text::read(path).map_err(|error| error.to_string())?;
-    let config = PolicyConfig::from_toml(&text).map_err(|error| error.to_string())?;
+    let text = text::read(path)?;
+    let config = PolicyConfig::from_toml(&text)?;
     Ok((text, config))
 }
 
 impl PolicySource {
     /// A configuration with what is believed of the tiers filled in.
     pub(crate) fn filled_in(&self, mut config: PolicyConfig) -> PolicyConfig {
-        let [edge, cloud] = self.workers;
-        let fill =
-            |prior: &mut TierPrior, workers: Option<u32>| prior.workers = prior.workers.or(workers);
-        fill(&mut config.prior.edge, edge);
-        fill(&mut config.prior.cloud, cloud);
+        for tier in Destination::ALL {
+            let prior = &mut config.prior[tier];
+            prior.workers = prior.workers.or(self.workers[tier]);
+        }
         config
     }
 
-    /// Looks at the file again and again until shutdown. A file that cannot be used changes nothing
+    /// Reads the file again and again until shutdown. A file that cannot be used changes nothing
     /// and is named in the log once.
     ///
     /// Its contents are compared, not its time: a mounted ConfigMap is exchanged by a symbolic
@@ -72,7 +86,8 @@ impl PolicySource {
             let of = path.clone();
             let read = tokio::task::spawn_blocking(move || read(&of))
                 .await
-                .unwrap_or_else(|error| Err(error.to_string()));
+                .map_err(|error| error.to_string())
+                .and_then(|read| read.map_err(|error| error.to_string()));
             let now = read.as_ref().map(|(text, _)| text.clone()).map_err(Clone::clone);
             if now == seen {
                 continue;
@@ -88,7 +103,10 @@ impl PolicySource {
                     info!(%path, policy, "policy file has changed, its policy holds from now on")
                 }
                 Err(problem) => {
-                    error!(%path, problem, policy, "policy file cannot be used, the policy before it still holds")
+                    error!(
+                        %path, problem, policy,
+                        "policy file cannot be used, the policy before it still holds"
+                    )
                 }
             }
         }
@@ -103,12 +121,13 @@ mod tests {
     fn a_file_that_cannot_be_used_says_why() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("policy.toml");
-        assert!(read(&path).unwrap_err().contains("No such file"));
+        assert!(read(&path).unwrap_err().to_string().contains("No such file"));
         std::fs::write(&path, "policy = 'coin'").unwrap();
-        assert!(read(&path).unwrap_err().contains("there is no policy 'coin'"));
-        std::fs::write(&path, vec![b'#'; MOST_BYTES as usize + 1]).unwrap();
-        assert!(read(&path).unwrap_err().contains("bytes"));
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.contains("there is no policy 'coin'"), "{error}");
+        std::fs::write(&path, vec![b'#'; MAX_BYTES as usize + 1]).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("bytes"));
         std::fs::write(&path, "policy = 'deadline'").unwrap();
-        assert_eq!(read(&path).unwrap().1.policy, "deadline");
+        assert_eq!(read(&path).unwrap().1.policy.as_str(), "deadline");
     }
 }

@@ -23,8 +23,8 @@ use tracing::{debug, info};
 /// Why a frame is on the edge after all.
 pub(crate) const CLOUD_LATE: &str = "cloud-late";
 
-/// The edge looks at the last attempt at the latest: by then it is no matter of luck any more.
-const MOST_ATTEMPTS: u32 = 4;
+/// The edge gets the last attempt at the latest: by then it is no matter of luck any more.
+const MAX_ATTEMPTS: u32 = 4;
 
 /// Holds each frame of the cloud's topic until it is answered or late.
 pub(crate) struct Redispatcher {
@@ -116,7 +116,7 @@ impl Redispatcher {
             Duration::from_micros(now.as_micros().saturating_sub(envelope.sent_at.as_micros())),
         );
         if !prepared.provisional
-            && prepared.attempt + 1 < MOST_ATTEMPTS
+            && prepared.attempt + 1 < MAX_ATTEMPTS
             && let Some(answer_by) = self.decisions.again(id, bytes, waited)
         {
             debug!(frame_id = %id, camera = %envelope.camera, attempt = prepared.attempt + 1, "cloud is late, but sooner than the edge");
@@ -125,9 +125,9 @@ impl Redispatcher {
             return self.publisher.frame(Destination::Cloud, &envelope, message.payload).await;
         }
         if self.decisions.late(id) == Some(TakenTo::Provisional) {
-            debug!(frame_id = %id, "provisional answer is not held any more, the edge looks again");
+            debug!(frame_id = %id, "provisional answer is not held any more, the edge runs the detection again");
         }
-        info!(frame_id = %id, camera = %envelope.camera, attempt = prepared.attempt + 1, "cloud is late, the edge looks at the frame");
+        info!(frame_id = %id, camera = %envelope.camera, attempt = prepared.attempt + 1, "cloud is late, the frame goes to the edge");
         self.metrics.retaken(Retaken::Edge);
         let envelope = for_the_edge(envelope, prepared, now);
         self.publisher.frame(Destination::Edge, &envelope, message.payload).await

@@ -4,7 +4,7 @@ use crate::{Autoscale, Micros};
 use hpa::{Behavior, Controller, Metric, Observed, PodSeen, Rules, Spec};
 use std::time::Duration;
 
-/// How often it looks.
+/// How often it is evaluated.
 pub(crate) const EVERY: Micros = hpa::SYNC_PERIOD.as_micros() as Micros;
 /// What a worker requests, in thousandths of a core: what it can use.
 const REQUEST: u64 = 1000;
@@ -52,7 +52,7 @@ impl Autoscaler {
         (self.setup.start_s * 1e6) as Micros
     }
 
-    /// Looks at the mean utilisation (0 to 1) of the `ready` workers since it looked last, and says
+    /// Takes the mean utilisation (0 to 1) of the `ready` workers since the last time, and says
     /// how many it wants now.
     pub(crate) fn evaluate(&mut self, now: Micros, utilisation: f64, ready: u32) -> u32 {
         let millicores = (utilisation * REQUEST as f64).round() as u64;
@@ -84,8 +84,8 @@ mod tests {
         assert_eq!(scaler.evaluate(0, 1.0, 1), 2);
         assert_eq!(scaler.evaluate(EVERY, 1.0, 2), 3);
         let shrunk = (2..40).find(|i| scaler.evaluate(i * EVERY, 0.1, 3) < 3).unwrap();
-        // the last look that wanted three workers was at one step; the controller forgets it when
-        // its 300 s, 20 steps, are over
+        // the last evaluation that wanted three workers was at one step; the controller forgets it
+        // when its 300 s, 20 steps, are over
         assert_eq!(shrunk, 21);
     }
 

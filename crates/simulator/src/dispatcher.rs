@@ -3,8 +3,8 @@
 use crate::Micros;
 use frame::{Destination, Timestamp};
 use offload::{
-    Action, BreakerState, Capacity, Decider, FrameFacts, PolicyConfig, PolicyError, TakenTo,
-    TierResult,
+    Action, BreakerState, Capacity, Decider, FrameFacts, Policy, PolicyConfig, PolicyError,
+    TakenTo, TierResult,
 };
 use std::time::Duration;
 
@@ -74,10 +74,10 @@ impl Deciding {
         Decider::new(config, seed).map(Self)
     }
 
-    /// By a decider of the caller's own.
+    /// By a policy of the caller's own, within the guards of a configuration.
     #[must_use]
-    pub const fn with(decider: Decider<usize>) -> Self {
-        Self(decider)
+    pub fn by(policy: Box<dyn Policy>, config: &PolicyConfig, seed: u64) -> Self {
+        Self(Decider::with_policy(policy, config, seed))
     }
 }
 
@@ -93,10 +93,7 @@ impl Dispatcher for Deciding {
     fn decide(&mut self, frame: usize, facts: &FrameFacts, now: Micros) -> Routed {
         let decided = self.0.decide(frame, facts, timestamp(now));
         Routed {
-            predicted_ms: decided
-                .choice
-                .destination()
-                .and_then(|tier| decided.predicted_ms.of(tier)),
+            predicted_ms: decided.choice.destination().and_then(|tier| decided.predicted_ms[tier]),
             answer_by: decided.answer_by.map(moment),
             reason: decided.choice.reason,
             action: decided.choice.action,

@@ -8,7 +8,7 @@ use crate::tier::{Tier, Waiting};
 use crate::uplink::Uplink;
 use crate::{Job, Micros, Scenario, Trace};
 use frame::Destination::{self, Cloud, Edge};
-use frame::{CameraId, ImageSize};
+use frame::{CameraId, ImageSize, PerTier};
 use offload::{Action, BreakerState, Capacity, End, FrameFacts, Hardness, TakenTo, TierResult};
 use std::collections::{HashMap, HashSet};
 
@@ -55,18 +55,17 @@ struct Engine<'a> {
     uplink: Uplink<'a>,
     cameras: Vec<CameraId>,
     events: Events,
-    edge: Tier,
-    cloud: Tier,
+    tiers: PerTier<Tier>,
     /// When the last byte that waits for the uplink will have left.
     uplink_free: Micros,
     decided: usize,
-    /// By which measure a frame goes on to the cloud, until the edge has looked at it.
+    /// By which measure a frame goes on to the cloud, until the edge has answered.
     cascades: HashMap<usize, Hardness>,
     /// Frames that went to the cloud again: how often, and when last.
     again: HashMap<usize, (u8, Micros)>,
     /// Frames with a provisional answer and no other.
     provisional: HashSet<usize>,
-    breakers: [BreakerState; 2],
+    breakers: PerTier<BreakerState>,
     history: History,
 }
 
@@ -83,43 +82,35 @@ impl<'a> Engine<'a> {
             uplink: Uplink::new(world.trace, &scenario.uplink.cuts, scenario.uplink.rtt_ms),
             cameras: (0..scenario.load.cameras).map(camera).collect(),
             events: Events::default(),
-            edge: Tier::new(&scenario.edge),
-            cloud: Tier::new(&scenario.cloud),
+            tiers: PerTier { edge: Tier::new(&scenario.edge), cloud: Tier::new(&scenario.cloud) },
             uplink_free: 0,
             decided: 0,
             cascades: HashMap::new(),
             again: HashMap::new(),
             provisional: HashSet::new(),
-            breakers: [BreakerState::Closed; 2],
+            breakers: PerTier::from_fn(|_| BreakerState::Closed),
             history: History { frames: Vec::with_capacity(world.jobs.len()), ..History::default() },
         }
     }
 
-    /// Says what capacity there is, and begins to look at lag and load.
+    /// Says what capacity there is, and begins to read lag and load.
     fn open(&mut self) {
         for tier in Destination::ALL {
             self.tell_capacity(tier);
             let (workers, scaled) =
-                (self.tier(tier).ready(), self.tier(tier).at_maximum().is_some());
+                (self.tiers[tier].ready(), self.tiers[tier].at_maximum().is_some());
             if scaled {
                 self.history.scalings.push(Scaling { at: 0, tier, workers });
             }
         }
         self.events.at(self.lag_every(), Event::Lag);
-        if Destination::ALL.into_iter().any(|tier| self.tier(tier).at_maximum().is_some()) {
+        if Destination::ALL.into_iter().any(|tier| self.tiers[tier].at_maximum().is_some()) {
             self.events.at(autoscaler::EVERY, Event::Scale);
         }
     }
 
     fn lag_every(&self) -> Micros {
         ((self.world.scenario.lag_every_ms * 1000.0) as Micros).max(1)
-    }
-
-    fn tier(&mut self, tier: Destination) -> &mut Tier {
-        match tier {
-            Edge => &mut self.edge,
-            Cloud => &mut self.cloud,
-        }
     }
 
     fn run_until(&mut self, end: Micros) {
@@ -131,12 +122,12 @@ impl<'a> Engine<'a> {
     fn happens(&mut self, event: Event, now: Micros) {
         match event {
             Event::Arrives { frame, answer_by } => {
-                self.cloud.queue.push_back(Waiting { frame, answer_by });
+                self.tiers.cloud.queue.push_back(Waiting { frame, answer_by });
                 self.take_up(Cloud, now);
             }
             Event::Finished { tier, frame } => {
-                self.tier(tier).ends(now);
-                self.history.frames[frame].looks[tier as usize] += 1;
+                self.tiers[tier].ends(now);
+                self.history.frames[frame].inferences[tier] += 1;
                 match tier {
                     Edge => self.seen(Edge, frame, true, now),
                     Cloud => self
@@ -146,13 +137,13 @@ impl<'a> Engine<'a> {
                 self.take_up(tier, now);
             }
             Event::Seen { tier, frame, worked } => self.seen(tier, frame, worked, now),
-            Event::PassedOver => self.cloud.lag -= 1,
+            Event::PassedOver => self.tiers.cloud.lag -= 1,
             Event::AnswerBy { frame } => self.overdue(frame, now),
             Event::Promote { frame } => self.promote(frame, now),
-            Event::Lag => self.look_at_lag(now),
-            Event::Scale => self.look_at_load(now),
+            Event::Lag => self.read_lag(now),
+            Event::Scale => self.read_load(now),
             Event::Started { tier, workers } => {
-                self.tier(tier).scale(workers);
+                self.tiers[tier].scale(workers);
                 self.scaled(tier, now);
             }
         }
@@ -189,7 +180,7 @@ impl<'a> Engine<'a> {
             redispatched: false,
             escalated: false,
             bytes_up: 0,
-            looks: [0; 2],
+            inferences: PerTier::default(),
         });
         if let Some(answer_by) = routed.answer_by {
             self.events.at(answer_by, Event::AnswerBy { frame });
@@ -208,29 +199,29 @@ impl<'a> Engine<'a> {
     }
 
     fn send_to_edge(&mut self, frame: usize, answer_by: Option<Micros>, now: Micros) {
-        self.edge.lag += 1;
-        self.edge.queue.push_back(Waiting { frame, answer_by });
+        self.tiers.edge.lag += 1;
+        self.tiers.edge.queue.push_back(Waiting { frame, answer_by });
         self.take_up(Edge, now);
     }
 
     fn send_up(&mut self, frame: usize, answer_by: Option<Micros>, now: Micros) {
         let bytes = self.world.jobs[frame].bytes;
         self.history.frames[frame].bytes_up += bytes;
-        self.cloud.lag += 1;
+        self.tiers.cloud.lag += 1;
         self.uplink_free = self.uplink.sent(now.max(self.uplink_free), bytes);
         self.events.at(self.uplink.arrives(self.uplink_free), Event::Arrives { frame, answer_by });
     }
 
     /// Free workers take up what waits.
     fn take_up(&mut self, tier: Destination, now: Micros) {
-        while self.tier(tier).has_free_worker() {
-            let Some(Waiting { frame, answer_by }) = self.tier(tier).queue.pop_front() else {
+        while self.tiers[tier].has_free_worker() {
+            let Some(Waiting { frame, answer_by }) = self.tiers[tier].queue.pop_front() else {
                 return;
             };
             let job = &self.world.jobs[frame];
             if answer_by.is_some_and(|answer_by| answer_by < now) {
                 match tier {
-                    Edge => self.edge.lag -= 1,
+                    Edge => self.tiers.edge.lag -= 1,
                     Cloud => self.events.at(self.uplink.seen(now), Event::PassedOver),
                 }
             } else if job.deadline.is_some_and(|deadline| deadline < now) {
@@ -241,7 +232,7 @@ impl<'a> Engine<'a> {
                         .at(self.uplink.seen(now), Event::Seen { tier, frame, worked: false }),
                 }
             } else {
-                self.tier(tier).begins(now);
+                self.tiers[tier].begins(now);
                 self.events.at(now + job.service(tier), Event::Finished { tier, frame });
             }
         }
@@ -249,7 +240,7 @@ impl<'a> Engine<'a> {
 
     /// A result comes to the preprocessor and to whoever waits for it.
     fn seen(&mut self, tier: Destination, frame: usize, worked: bool, now: Micros) {
-        self.tier(tier).lag -= 1;
+        self.tiers[tier].lag -= 1;
         let job = &self.world.jobs[frame];
         let provisional = worked && tier == Edge && self.is_hard(frame);
         let (end, service_ms) = if worked {
@@ -271,7 +262,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Whether the edge, which has just looked, sends the frame on.
+    /// Whether the edge, which has just answered, sends the frame on.
     fn is_hard(&mut self, frame: usize) -> bool {
         let Some(hardness) = self.cascades.remove(&frame) else { return false };
         let judgement = (self.world.judge)(self.world.jobs[frame].image, &hardness);
@@ -279,7 +270,7 @@ impl<'a> Engine<'a> {
         judgement.unwrap_or(false)
     }
 
-    /// The cloud looks again, by `answer_by` or not at all.
+    /// The cloud runs the detection as well, by `answer_by` or not at all.
     fn escalate(&mut self, frame: usize, answer_by: Option<Micros>, now: Micros) {
         self.provisional.insert(frame);
         self.history.frames[frame].escalated = true;
@@ -327,14 +318,14 @@ impl<'a> Engine<'a> {
     /// Whether a frame that the cloud has not answered in time goes there once more, as the
     /// preprocessor lets it.
     fn goes_again(&mut self, frame: usize, now: Micros) -> bool {
-        const MOST_TIMES: u8 = 2;
+        const MAX_TIMES: u8 = 2;
         let (times, sent) =
             self.again.get(&frame).copied().unwrap_or((0, self.world.jobs[frame].decided));
         let (job, record) = (&self.world.jobs[frame], &self.history.frames[frame]);
         let is_over = record.escalated
             || record.redispatched
             || job.deadline.is_some_and(|deadline| deadline < now);
-        if is_over || times >= MOST_TIMES {
+        if is_over || times >= MAX_TIMES {
             return false;
         }
         let Some(answer_by) = self.dispatcher.again(frame, job.bytes as usize, now - sent, now)
@@ -349,12 +340,12 @@ impl<'a> Engine<'a> {
 
     /// Whether frames are still to come or to be finished.
     fn is_running(&self) -> bool {
-        self.decided < self.world.jobs.len() || self.edge.lag + self.cloud.lag > 0
+        self.decided < self.world.jobs.len() || self.tiers.edge.lag + self.tiers.cloud.lag > 0
     }
 
-    fn look_at_lag(&mut self, now: Micros) {
+    fn read_lag(&mut self, now: Micros) {
         for tier in Destination::ALL {
-            let lag = self.tier(tier).lag;
+            let lag = self.tiers[tier].lag;
             self.dispatcher.lag(tier, lag);
         }
         self.watch_breakers(now);
@@ -363,14 +354,14 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn look_at_load(&mut self, now: Micros) {
+    fn read_load(&mut self, now: Micros) {
         for tier in Destination::ALL {
-            let Some(scaled) = self.tier(tier).evaluate(now) else { continue };
+            let Some(scaled) = self.tiers[tier].evaluate(now) else { continue };
             if scaled.after > 0 {
                 self.events
                     .at(now + scaled.after, Event::Started { tier, workers: scaled.desired });
             } else {
-                self.tier(tier).scale(scaled.desired);
+                self.tiers[tier].scale(scaled.desired);
             }
             self.scaled(tier, now);
         }
@@ -380,7 +371,7 @@ impl<'a> Engine<'a> {
     }
 
     fn scaled(&mut self, tier: Destination, now: Micros) {
-        let workers = self.tier(tier).ready();
+        let workers = self.tiers[tier].ready();
         let last = self.history.scalings.iter().rev().find(|scaling| scaling.tier == tier);
         if last.is_none_or(|last| last.workers != workers) {
             self.history.scalings.push(Scaling { at: now, tier, workers });
@@ -390,14 +381,14 @@ impl<'a> Engine<'a> {
     }
 
     fn tell_capacity(&mut self, tier: Destination) {
-        let (workers, at_maximum) = (Some(self.tier(tier).ready()), self.tier(tier).at_maximum());
+        let (workers, at_maximum) = (Some(self.tiers[tier].ready()), self.tiers[tier].at_maximum());
         self.dispatcher.capacity(tier, Capacity { workers, at_maximum });
     }
 
     fn watch_breakers(&mut self, now: Micros) {
         for tier in Destination::ALL {
             let to = self.dispatcher.breaker(tier, now);
-            let known = &mut self.breakers[tier as usize];
+            let known = &mut self.breakers[tier];
             if *known != to {
                 *known = to;
                 self.history.transitions.push(Transition { at: now, tier, to });

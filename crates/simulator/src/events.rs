@@ -12,7 +12,7 @@ pub(crate) enum Event {
     Arrives { frame: usize, answer_by: Option<Micros> },
     /// A worker has finished a frame.
     Finished { tier: Destination, frame: usize },
-    /// A result is seen at the edge; `worked` tells whether a worker looked at the frame.
+    /// A result is seen at the edge; `worked` tells whether a worker ran the detection.
     Seen { tier: Destination, frame: usize, worked: bool },
     /// The edge hears that the cloud passed a frame over.
     PassedOver,
@@ -20,9 +20,9 @@ pub(crate) enum Event {
     AnswerBy { frame: usize },
     /// The deadline of a frame that has a provisional answer.
     Promote { frame: usize },
-    /// The lag of both tiers is looked up.
+    /// The lag of both tiers is read.
     Lag,
-    /// The autoscalers look.
+    /// The autoscalers are evaluated.
     Scale,
     /// A tier's new workers have started.
     Started { tier: Destination, workers: u32 },

@@ -20,10 +20,10 @@
 //!   In a cut ([`Cut`]) nothing is carried in either direction: what waits goes on waiting. Results
 //!   are small and take half a round trip back.
 //! - **The cloud** is like the edge, but passes over frames that it takes up after the time by
-//!   which they were to be answered: the edge looks at them by then. The first result of a frame
+//!   which they were to be answered: the edge has them by then. The first result of a frame
 //!   counts.
-//! - **A cascade** lets the edge look first; what it finds in the frame's image decides whether the
-//!   cloud looks again. Meanwhile there is a provisional answer, which becomes the answer at the
+//! - **A cascade** lets the edge run the detection first; what it finds in the frame's image
+//!   decides whether the cloud does so, too. Meanwhile there is a provisional answer, which becomes the answer at the
 //!   deadline or when the cloud cannot give a better one.
 //! - **Autoscaling** ([`Autoscale`]) follows a tier's utilisation every 15 s; new workers need a
 //!   time to start (s).
@@ -44,6 +44,7 @@ mod engine;
 mod events;
 mod fleet;
 mod front;
+mod judge;
 mod oracle;
 mod random;
 mod record;
@@ -61,12 +62,11 @@ pub use fleet::{
     Outcome, Recommendation, Search, Steps, recommend, saturation_percent, simulate_fleet,
     usable_percent,
 };
+pub use judge::{Judgement, judge, judge_policy};
 pub use oracle::{Beam, Schedule, at_full_capacity, foresee};
 pub use record::{Answer, History, Record, Scaling, Transition};
 pub use report::{BreakerChange, CutReport, Latency, Report, WorkersChange};
-pub use scenario::{
-    Arrivals, Autoscale, Load, Prices, Scenario, ScenarioError, TierSetup, UplinkSetup,
-};
+pub use scenario::{Arrivals, Autoscale, Load, Scenario, ScenarioError, TierSetup, UplinkSetup};
 pub use trace::{Columns, PACKET_BYTES, Trace, TraceError, TraceFormat};
 pub use uplink::{Cut, InvalidCut};
 pub use workload::{Job, workload};

@@ -20,7 +20,7 @@ use offload::{Action, BreakerState, Capacity, FrameFacts, TakenTo, TierResult};
 /// Where an oracle sends each frame.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Schedule {
-    /// In the order in which the frames come in; `None`: nobody looks.
+    /// In the order in which the frames come in; `None`: no tier gets it.
     pub routes: Vec<Option<Destination>>,
     /// How many deadlines are missed.
     pub misses: u64,

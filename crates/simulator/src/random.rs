@@ -3,7 +3,8 @@
 
 use std::f64::consts::TAU;
 
-/// xoshiro256++ by Blackman and Vigna, seeded through SplitMix64, as its authors advise: <https://prng.di.unimi.it/>.
+/// xoshiro256++ by Blackman and Vigna, seeded through SplitMix64, as its authors advise:
+/// <https://prng.di.unimi.it/>.
 #[derive(Clone, Debug)]
 pub(crate) struct Random {
     state: [u64; 4],

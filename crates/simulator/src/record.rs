@@ -1,7 +1,7 @@
 //! What became of the frames of a simulation.
 
 use crate::Micros;
-use frame::Destination;
+use frame::{Destination, PerTier};
 use offload::BreakerState;
 
 /// What became of a frame.
@@ -13,7 +13,7 @@ pub struct Record {
     pub deadline: Option<Micros>,
     /// Which image it showed.
     pub image: u32,
-    /// Where it was sent first; `None` when nobody was to look at it.
+    /// Where it was sent first; `None` when no tier got it.
     pub destination: Option<Destination>,
     /// Why.
     pub reason: &'static str,
@@ -21,20 +21,20 @@ pub struct Record {
     pub predicted_ms: Option<f64>,
     /// How it ended, and when that was seen; `None`: never, the frame is lost.
     pub answer: Option<(Answer, Micros)>,
-    /// Whether the edge was to look because the cloud did not answer in time.
+    /// Whether it was sent to the edge because the cloud did not answer in time.
     pub redispatched: bool,
-    /// Whether the cloud was to look because it was hard for the edge.
+    /// Whether it was sent on to the cloud because it was hard for the edge.
     pub escalated: bool,
     /// Bytes that it cost on the uplink.
     pub bytes_up: u64,
-    /// How many edge and how many cloud workers looked at it.
-    pub looks: [u8; 2],
+    /// How many times each tier ran the detection.
+    pub inferences: PerTier<u8>,
 }
 
 /// How a frame ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Answer {
-    /// A tier looked at it.
+    /// A tier ran the detection.
     Done(Destination),
     /// Its deadline went by first.
     Expired,
@@ -43,7 +43,7 @@ pub enum Answer {
 }
 
 impl Record {
-    /// From coming in to the answer of a tier that looked, in milliseconds; `None` when none did.
+    /// From coming in to the answer of a tier, in milliseconds; `None` when there is none.
     #[must_use]
     pub fn latency_ms(&self) -> Option<f64> {
         match self.answer {

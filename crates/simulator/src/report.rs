@@ -1,9 +1,9 @@
 //! A run in numbers.
 
 use crate::record::{Answer, History, Record};
-use crate::{Cut, Prices, Scenario};
+use crate::{Cut, Scenario};
 use frame::Destination::{self, Cloud, Edge};
-use offload::BreakerState;
+use offload::{BreakerState, Price};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub struct Report {
     pub lost: u64,
     /// Frames that the cloud answered, of all that were answered, in per cent.
     pub cloud_percent: f64,
-    /// Frames that the cloud looked at again because they were hard.
+    /// Frames that were sent on to the cloud because they were hard.
     pub escalated: u64,
     /// Frames that the edge was given because the cloud did not answer in time.
     pub redispatched: u64,
@@ -132,13 +132,11 @@ impl Latency {
     }
 }
 
-impl Prices {
-    /// What a frame cost.
-    fn of(&self, record: &Record) -> f64 {
-        f64::from(record.looks[Edge as usize]) * self.edge_per_frame
-            + f64::from(record.looks[Cloud as usize]) * self.cloud_per_frame
-            + record.bytes_up as f64 / 1e9 * self.cloud_per_gigabyte
-    }
+/// What a frame cost, by what the tiers and the uplink really did for it.
+fn cost(price: &Price, record: &Record) -> f64 {
+    f64::from(record.inferences.edge) * price.edge_per_frame
+        + f64::from(record.inferences.cloud) * price.cloud_per_frame
+        + record.bytes_up as f64 / 1e9 * price.cloud_per_gigabyte
 }
 
 impl Report {
@@ -179,7 +177,7 @@ impl Report {
             escalated: count(&|record: &Record| record.escalated),
             redispatched: count(&|record: &Record| record.redispatched),
             uplink_mb: frames.iter().map(|record| record.bytes_up).sum::<u64>() as f64 / 1e6,
-            money: frames.iter().map(|record| scenario.prices.of(record)).sum(),
+            money: frames.iter().map(|record| cost(&scenario.prices, record)).sum(),
             prediction_error_ms: prediction_error_ms(history, scenario),
             reasons,
             breakers: history.transitions.iter().map(change).collect(),

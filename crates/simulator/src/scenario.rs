@@ -1,6 +1,7 @@
 //! What is simulated: the load, the two tiers and the uplink between them.
 
 use crate::{Cut, TraceFormat};
+use offload::Price;
 use serde::{Deserialize, Deserializer, Serialize};
 
 const EDGE: TierSetup =
@@ -36,7 +37,7 @@ pub struct Scenario {
     /// The way to the cloud.
     pub uplink: UplinkSetup,
     /// What things cost.
-    pub prices: Prices,
+    pub prices: Price,
 }
 
 impl Default for Scenario {
@@ -50,7 +51,7 @@ impl Default for Scenario {
             edge: EDGE,
             cloud: CLOUD,
             uplink: UplinkSetup::default(),
-            prices: Prices::default(),
+            prices: Price::default(),
         }
     }
 }
@@ -188,24 +189,6 @@ pub struct UplinkSetup {
 impl Default for UplinkSetup {
     fn default() -> Self {
         Self { trace: None, format: None, rtt_ms: 40.0, cuts: Vec::new() }
-    }
-}
-
-/// What things cost, in money of any kind.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Prices {
-    /// A frame that an edge worker looks at.
-    pub edge_per_frame: f64,
-    /// A frame that a cloud worker looks at.
-    pub cloud_per_frame: f64,
-    /// 10⁹ bytes over the uplink.
-    pub cloud_per_gigabyte: f64,
-}
-
-impl Default for Prices {
-    fn default() -> Self {
-        Self { edge_per_frame: 0.0, cloud_per_frame: 0.0001, cloud_per_gigabyte: 0.1 }
     }
 }
 

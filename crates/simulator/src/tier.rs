@@ -20,7 +20,7 @@ pub(crate) struct Tier {
     pub(crate) lag: u64,
     ready: u32,
     busy: u32,
-    /// Worker time since the autoscaler looked last, and until when it is counted.
+    /// Worker time since the autoscaler was evaluated last, and until when it is counted.
     worked: Micros,
     counted: Micros,
     scaler: Option<Autoscaler>,

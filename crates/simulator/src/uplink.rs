@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_gets_through_a_cut_and_what_waits_goes_on_waiting() {
+    fn nothing_gets_through_a_cut() {
         let trace = steps("8\n");
         let cut = |text: &str| text.parse::<Cut>().unwrap();
         let uplink = Uplink::new(&trace, &[cut("3s+1s"), cut("1s+1s"), cut("1.5s+0.5s")], 0.0);
@@ -223,7 +223,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_later_start_or_a_larger_frame_is_never_sent_earlier(
-            trace in any_trace(), cuts in any_cuts(), start in 0..20 * SECOND, later in 0..5 * SECOND,
+            trace in any_trace(), cuts in any_cuts(), start in 0..20 * SECOND,
+            later in 0..5 * SECOND,
             bytes in 1..500_000u64, more in 0..100_000u64,
         ) {
             let uplink = Uplink::new(&trace, &cuts, 40.0);
@@ -237,20 +238,24 @@ mod tests {
 
         #[test]
         fn one_frame_after_the_other_takes_as_long_as_both_together(
-            trace in any_trace(), cuts in any_cuts(), start in 0..20 * SECOND, first in 1..200u64, second in 1..200u64,
+            trace in any_trace(), cuts in any_cuts(), start in 0..20 * SECOND,
+            first in 1..200u64, second in 1..200u64,
         ) {
             let uplink = Uplink::new(&trace, &cuts, 0.0);
             let (first, second) = (first * 1500, second * 1500);
             let apart = uplink.sent(uplink.sent(start, first), second);
             let together = uplink.sent(start, first + second);
             let (from, until) = (apart.min(together), apart.max(together));
-            // the microsecond to which the first is rounded may be a fast one, which takes several slow ones to make up for
+            // the microsecond to which the first is rounded may be a fast one, which takes several
+            // slow ones to make up for
             let between = trace.mbit_s(from, until) * (until - from) as f64 / 8.0;
             prop_assert!(until - from <= 3 || between < 16.0, "{} {}", apart, together);
         }
 
         #[test]
-        fn what_was_sent_is_what_the_trace_carries(trace in any_trace(), start in 0..20 * SECOND, packets in 1..200u64) {
+        fn what_was_sent_is_what_the_trace_carries(
+            trace in any_trace(), start in 0..20 * SECOND, packets in 1..200u64,
+        ) {
             let uplink = Uplink::new(&trace, &[], 0.0);
             let sent = uplink.sent(start, packets * 1500);
             let carried = trace.mbit_s(start, sent) * (sent - start) as f64 / 8.0;

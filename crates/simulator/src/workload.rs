@@ -1,13 +1,13 @@
 //! The frames that come in, with everything about them that no policy can change.
 
 use crate::random::Random;
-use crate::{Arrivals, Load, Micros, Scenario};
-use frame::Destination;
+use crate::{Arrivals, Load, Micros, Scenario, TierSetup};
+use frame::{Destination, PerTier};
 
 /// A frame, and how long each tier would work on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Job {
-    /// When it comes in at the door, in microseconds from the start.
+    /// When it comes in, in microseconds from the start.
     pub arrival: Micros,
     /// When it is decided on.
     pub decided: Micros,
@@ -21,18 +21,14 @@ pub struct Job {
     pub bytes: u64,
     /// Which image of the detections file it shows, from 0 on; 0 without such a file.
     pub image: u32,
-    edge_service: Micros,
-    cloud_service: Micros,
+    service: PerTier<Micros>,
 }
 
 impl Job {
     /// How long a worker of this tier works on it, in microseconds.
     #[must_use]
     pub const fn service(&self, tier: Destination) -> Micros {
-        match tier {
-            Destination::Edge => self.edge_service,
-            Destination::Cloud => self.cloud_service,
-        }
+        *self.service.of(tier)
     }
 }
 
@@ -57,6 +53,9 @@ pub fn workload(scenario: &Scenario, images: u32) -> Vec<Job> {
     let draw = |random: &mut Random, mean: f64, sigma| {
         random.log_normal(mean, sigma).round().max(1.0) as u64
     };
+    let service = |random: &mut Random, tier: &TierSetup| {
+        draw(random, tier.service_ms * 1000.0, tier.service_sigma)
+    };
     arrivals(scenario)
         .into_iter()
         .enumerate()
@@ -76,16 +75,10 @@ pub fn workload(scenario: &Scenario, images: u32) -> Vec<Job> {
                 sequence,
                 bytes: draw(&mut sizes, load.frame_bytes, load.frame_sigma),
                 image: shown.draw(),
-                edge_service: draw(
-                    &mut edge,
-                    scenario.edge.service_ms * 1000.0,
-                    scenario.edge.service_sigma,
-                ),
-                cloud_service: draw(
-                    &mut cloud,
-                    scenario.cloud.service_ms * 1000.0,
-                    scenario.cloud.service_sigma,
-                ),
+                service: PerTier {
+                    edge: service(&mut edge, &scenario.edge),
+                    cloud: service(&mut cloud, &scenario.cloud),
+                },
             }
         })
         .collect()

@@ -32,8 +32,10 @@ fn tier(workers: u32, service_ms: f64) -> TierSetup {
 
 prop_compose! {
     fn small_case()(
-        seed: u64, edges in 1..3u32, clouds in 1..3u32, edge_ms in 20.0..150.0f64, cloud_ms in 5.0..100.0f64,
-        fps in 10.0..60.0f64, deadline_ms in 60.0..300.0f64, mahimahi: bool, cut in prop::option::of(0.0..0.3f64),
+        seed: u64, edges in 1..3u32, clouds in 1..3u32,
+        edge_ms in 20.0..150.0f64, cloud_ms in 5.0..100.0f64,
+        fps in 10.0..60.0f64, deadline_ms in 60.0..300.0f64,
+        mahimahi: bool, cut in prop::option::of(0.0..0.3f64),
         speeds in prop::collection::vec(0.5..20.0f64, 4),
     ) -> (Scenario, Trace) {
         let scenario = Scenario {
@@ -52,12 +54,14 @@ prop_compose! {
         };
         let trace = if mahimahi {
             // packets in clumps, so that some frames get through at once and others hardly
-            let mut times: Vec<u64> = (0..400).map(|i| i + i / 40 * 60 + i % 40 / 20 * speeds[0] as u64).collect();
+            let time = |i: u64| i + i / 40 * 60 + i % 40 / 20 * speeds[0] as u64;
+            let mut times: Vec<u64> = (0..400).map(time).collect();
             times.sort_unstable();
             let text: Vec<String> = times.iter().map(u64::to_string).collect();
             Trace::parse("clumps", &text.join("\n"), &TraceFormat::Mahimahi).expect("a valid trace")
         } else {
-            let rows: Vec<String> = speeds.iter().enumerate().map(|(i, speed)| format!("{},{speed}", i as f64 * 0.1)).collect();
+            let row = |(i, speed): (usize, &f64)| format!("{},{speed}", i as f64 * 0.1);
+            let rows: Vec<String> = speeds.iter().enumerate().map(row).collect();
             let text = format!("time_s,mbit_s\n{}", rows.join("\n"));
             Trace::parse("steps", &text, &TraceFormat::of("steps.csv")).expect("a valid trace")
         };
@@ -77,7 +81,9 @@ proptest! {
     }
 
     #[test]
-    fn what_it_foresees_comes_true_and_a_narrow_beam_is_never_better((scenario, trace) in small_case(), beam in 1..20usize) {
+    fn a_schedule_comes_true_and_a_narrow_beam_is_no_better(
+        (scenario, trace) in small_case(), beam in 1..20usize,
+    ) {
         let jobs = workload(&scenario, 0);
         let wide = foresee(&scenario, &trace, &jobs, Beam(300), &mut || {});
         let narrow = foresee(&scenario, &trace, &jobs, Beam(beam), &mut || {});

@@ -19,14 +19,14 @@ fn deployed() -> PolicyConfig {
 }
 
 /// What came of a scenario: the mean time to an answer in seconds, and the moment of the last one.
-struct Outcome {
+struct Ending {
     name: String,
     mean_s: f64,
     last_s: f64,
     history: History,
 }
 
-fn run(scenario: &Scenario, name: &str, policy: &PolicyConfig) -> Outcome {
+fn run(scenario: &Scenario, name: &str, policy: &PolicyConfig) -> Ending {
     let trace = Trace::constant("50 Mbit/s", 50.0).expect("a trace");
     let jobs = workload(scenario, 0);
     let mut deciding = Deciding::new(policy, scenario.seed).expect("a usable policy");
@@ -41,7 +41,7 @@ fn run(scenario: &Scenario, name: &str, policy: &PolicyConfig) -> Outcome {
         .map(|(_, at)| at)
         .max()
         .unwrap_or(0);
-    Outcome {
+    Ending {
         name: name.to_owned(),
         mean_s: report.latency_ms.mean / 1000.0,
         last_s: last as f64 / 1e6,
@@ -49,7 +49,7 @@ fn run(scenario: &Scenario, name: &str, policy: &PolicyConfig) -> Outcome {
     }
 }
 
-fn others(scenario: &Scenario) -> Vec<Outcome> {
+fn others(scenario: &Scenario) -> Vec<Ending> {
     ["edge-only", "cloud-only", "alternate", "ratio", "bandit"]
         .into_iter()
         .map(|name| run(scenario, name, &PolicyConfig::named(name).expect("a policy")))
@@ -120,22 +120,22 @@ fn the_deployed_policy_wins_on_a_starved_node() {
 }
 
 #[test]
-fn the_deployed_policy_wins_when_there_is_a_hundred_times_the_load() {
+fn the_deployed_policy_wins_at_a_hundred_times_the_load() {
     wins(OVERLOAD);
 }
 
 #[test]
-fn a_cloud_that_answers_keeps_its_frames_when_the_edge_has_the_longer_queue() {
+fn a_cloud_with_the_shorter_queue_keeps_its_frames() {
     let scenario = Scenario::from_toml(STARVED).expect("a scenario");
-    let outcome = run(&scenario, "alternate", &PolicyConfig::named("alternate").expect("a policy"));
-    let taken_back = outcome.history.frames.iter().filter(|record| record.redispatched).count();
+    let ending = run(&scenario, "alternate", &PolicyConfig::named("alternate").expect("a policy"));
+    let taken_back = ending.history.frames.iter().filter(|record| record.redispatched).count();
     let in_the_cloud =
-        outcome.history.frames.iter().filter(|record| record.destination == Some(Cloud)).count();
+        ending.history.frames.iter().filter(|record| record.destination == Some(Cloud)).count();
     assert!(taken_back * 50 < in_the_cloud, "{taken_back} of {in_the_cloud} were taken back");
 }
 
 #[test]
-fn a_cut_cloud_loses_no_frame_although_the_edge_has_the_longer_queue() {
+fn a_cut_loses_no_frame_when_the_edge_is_overloaded() {
     let mut scenario = Scenario::from_toml(STARVED).expect("a scenario");
     scenario.uplink.cuts = vec!["90s+60s".parse().expect("a cut")];
     for name in ["alternate", "cloud-only", "deadline"] {

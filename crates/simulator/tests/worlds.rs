@@ -1,6 +1,7 @@
 //! What happens to frames, seen from outside.
 
 use frame::Destination::{self, Cloud, Edge};
+use frame::PerTier;
 use offload::{
     Action, BreakerState, Capacity, End, FrameFacts, Hardness, PolicyConfig, TakenTo, TierResult,
 };
@@ -96,7 +97,7 @@ fn run(scenario: &Scenario, dispatcher: &mut dyn Dispatcher) -> History {
 }
 
 fn latencies(history: &History) -> Vec<f64> {
-    history.frames.iter().map(|record| record.latency_ms().expect("a tier looked")).collect()
+    history.frames.iter().map(|record| record.latency_ms().expect("a tier answered")).collect()
 }
 
 #[test]
@@ -108,7 +109,9 @@ fn without_a_queue_a_frame_takes_the_sum_of_its_parts() {
     // 5 of preprocessing, 10 on the uplink, 15 of distance, 20 of work, 15 of distance
     assert_eq!(latencies(&in_cloud), vec![65.0; 10]);
     assert_eq!(in_cloud.frames[0].bytes_up, 10_000);
-    assert_eq!((in_cloud.frames[0].looks, on_edge.frames[0].looks), ([0, 1], [1, 0]));
+    let times = |edge, cloud| PerTier { edge, cloud };
+    assert_eq!(in_cloud.frames[0].inferences, times(0, 1));
+    assert_eq!(on_edge.frames[0].inferences, times(1, 0));
     let (frame, result, _) = scripted.heard[3];
     assert_eq!(
         (frame, result.end, result.service_ms, result.provisional),
@@ -141,12 +144,12 @@ fn a_frame_taken_up_after_its_deadline_expires_without_work() {
         .count() as u64;
     assert!(late > 0 && report.expired > 0);
     assert_eq!((report.misses, report.lost), (late + report.expired, 0));
-    let worked: u8 = history.frames.iter().map(|record| record.looks[0]).sum();
+    let worked: u8 = history.frames.iter().map(|record| record.inferences.edge).sum();
     assert_eq!(u64::from(worked), report.answered);
 }
 
 #[test]
-fn a_frame_taken_back_is_answered_by_the_edge_and_passed_over_by_the_cloud() {
+fn a_frame_taken_back_is_passed_over_by_the_cloud() {
     // the cloud is busy for 3 s with the first frame
     let scenario = Scenario { cloud: tier(1, 3000.0), ..simple() };
     let mut scripted = Scripted::new(Action::Send(Cloud));
@@ -159,8 +162,8 @@ fn a_frame_taken_back_is_answered_by_the_edge_and_passed_over_by_the_cloud() {
             .iter()
             .all(|record| record.redispatched && record.answer.unwrap().0 == Answer::Done(Edge))
     );
-    let looks: u8 = history.frames.iter().map(|record| record.looks[1]).sum();
-    assert_eq!(looks, 1, "the cloud looks at what it took up in time only");
+    let inferences: u8 = history.frames.iter().map(|record| record.inferences.cloud).sum();
+    assert_eq!(inferences, 1, "the cloud works on what it took up in time only");
     // its late answer is heard all the same
     assert_eq!(scripted.heard.iter().filter(|(_, result, _)| result.tier == Cloud).count(), 1);
     let last = scripted.lags.iter().rev().find(|(tier, _)| *tier == Cloud).unwrap();
@@ -211,7 +214,7 @@ fn a_cascade_asks_the_cloud_about_hard_frames_only() {
 }
 
 #[test]
-fn a_provisional_answer_becomes_the_answer_when_the_better_one_does_not_come() {
+fn a_provisional_answer_counts_when_no_better_one_comes() {
     let hard = |_: u32, _: &Hardness| Some(true);
     let uplink = UplinkSetup { cuts: vec!["0s+10s".parse().unwrap()], ..simple().uplink };
     let cut = Scenario { uplink, ..simple() };
@@ -293,7 +296,8 @@ fn a_cut_uplink_loses_no_frame_with_any_policy() {
 #[test]
 fn scenario_files_are_read_and_their_mistakes_named() {
     let scenario = Scenario::from_toml(
-        "minutes = 5\n[load]\nburst_fps = 80\n[uplink]\ncuts = [\"30s+5s\"]\n[cloud.autoscale]\nmax = 9\n",
+        "minutes = 5\n[load]\nburst_fps = 80\n\
+         [uplink]\ncuts = [\"30s+5s\"]\n[cloud.autoscale]\nmax = 9\n",
     );
     let scenario = scenario.unwrap();
     assert_eq!(

@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// Precision is measured over so many frames at most, evenly spread over the run: it is a matter of
 /// the images, which come again anyway.
-const MOST_FRAMES: usize = 5000;
+const MAX_FRAMES: usize = 5000;
 
 /// What both tiers answer to each image.
 pub(super) struct Answers {
@@ -80,7 +80,7 @@ impl Answers {
             .collect();
         let total: Agreement =
             answered.iter().map(|(image, tier)| self.agreements[*image][index(*tier)]).sum();
-        let step = answered.len().div_ceil(MOST_FRAMES).max(1);
+        let step = answered.len().div_ceil(MAX_FRAMES).max(1);
         let map50 = self.judged.as_ref().and_then(|judged| {
             Map::map50_of(
                 answered.iter().step_by(step).map(|(image, tier)| &judged[*image][index(*tier)]),

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Policies that look at nothing; the ratio is tried with all shares.
+/// Policies that use nothing that is known; the ratio is tried with all shares.
 const BASELINES: [&str; 3] = ["edge-only", "cloud-only", "alternate"];
 /// Shares of the cloud that the ratio is tried with, in tenths.
 const TENTHS: std::ops::RangeInclusive<u32> = 1..=9;

@@ -4,11 +4,11 @@ use super::answers::Accuracy;
 use super::options::Setting;
 use anyhow::Context;
 use indicatif::ProgressBar;
-use offload::{PolicyConfig, Price};
+use offload::PolicyConfig;
 use serde::Serialize;
 use simulator::{
-    Beam, Deciding, History, Job, Report, Scenario, Trace, World, at_full_capacity, foresee,
-    simulate,
+    Beam, Deciding, History, Job, Judgement, Report, Scenario, Trace, World, at_full_capacity,
+    foresee, judge,
 };
 use std::path::Path;
 
@@ -63,16 +63,8 @@ impl Entry {
     /// # Errors
     /// When there is none of that name.
     pub(super) fn named(name: &str, scenario: &Scenario) -> anyhow::Result<Self> {
-        let prices = &scenario.prices;
-        let price = Price {
-            edge_per_frame: prices.edge_per_frame,
-            cloud_per_frame: prices.cloud_per_frame,
-            cloud_per_gigabyte: prices.cloud_per_gigabyte,
-        };
-        Ok(Self {
-            name: name.into(),
-            by: By::Policy(Box::new(PolicyConfig { price, ..PolicyConfig::named(name)? })),
-        })
+        let config = PolicyConfig { price: scenario.prices, ..PolicyConfig::named(name)? };
+        Ok(Self { name: name.into(), by: By::Policy(Box::new(config)) })
     }
 
     /// A share of the frames to the cloud.
@@ -123,33 +115,30 @@ impl Entry {
         bar: &ProgressBar,
     ) -> anyhow::Result<Standing> {
         let mut progress = || bar.inc(1);
-        let judge = |image: u32, hardness: &offload::Hardness| {
+        let is_hard = |image: u32, hardness: &offload::Hardness| {
             setting.answers.as_ref().map(|answers| answers.is_hard(image, hardness))
         };
-        let world = World { scenario: &setting.scenario, trace, jobs, judge: &judge };
-        let (history, oracle) = match &self.by {
+        let world = World { scenario: &setting.scenario, trace, jobs, judge: &is_hard };
+        let (judgement, oracle) = match &self.by {
             By::Policy(config) => {
                 let mut deciding = Deciding::new(config, setting.scenario.seed)
                     .with_context(|| self.name.clone())?;
-                (simulate(world, &mut deciding, &mut progress), None)
+                (judge(world, &mut deciding, &mut progress), None)
             }
             By::Oracle(beam) => {
                 let schedule = foresee(&setting.scenario, trace, jobs, *beam, &mut progress);
                 let full = at_full_capacity(&setting.scenario);
-                let history = simulate(
-                    World { scenario: &full, ..world },
-                    &mut schedule.dispatcher(),
-                    &mut progress,
-                );
+                let full_world = World { scenario: &full, ..world };
+                let judgement = judge(full_world, &mut schedule.dispatcher(), &mut progress);
                 let proof = match schedule.exact {
                     _ if full != setting.scenario => Proof::Bound,
                     true => Proof::Optimal,
                     false => Proof::BeamLimited,
                 };
-                (history, Some(proof))
+                (judgement, Some(proof))
             }
         };
-        let report = Report::of(&history, &setting.scenario);
+        let Judgement { report, history } = judgement;
         let accuracy = setting.answers.as_ref().and_then(|answers| answers.accuracy(&history));
         Ok(Standing { name: self.name.clone(), report, accuracy, oracle, history })
     }
@@ -171,7 +160,8 @@ impl Standing {
     pub(super) fn warning(&self) -> Option<String> {
         (self.report.unjudged > 0).then(|| {
             format!(
-                "{}: {} frames were taken for easy, because without --detections nobody knows what the edge finds in them",
+                "{}: {} frames were taken for easy, because without --detections nobody knows \
+                 what the edge finds in them",
                 self.name, self.report.unjudged
             )
         })

@@ -65,10 +65,12 @@ pub(super) const fn explain(proof: Proof) -> &'static str {
     match proof {
         Proof::Optimal => "the oracle's schedule is optimal: no other one misses fewer deadlines",
         Proof::BeamLimited => {
-            "the oracle left states out (--beam): its schedule is good, but another one may miss fewer deadlines"
+            "the oracle left states out (--beam): its schedule is good, \
+             but another one may miss fewer deadlines"
         }
         Proof::Bound => {
-            "the oracle had the autoscalers' largest capacity all the time: a bound that may be out of reach"
+            "the oracle had the autoscalers' largest capacity all the time: \
+             a bound that may be out of reach"
         }
     }
 }

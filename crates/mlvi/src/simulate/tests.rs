@@ -25,7 +25,7 @@ fn play_all(setting: &Setting, trace: &Trace) -> Vec<Standing> {
 }
 
 #[test]
-fn nobody_misses_fewer_than_the_oracle_and_nobody_loses_a_frame_on_real_traces() {
+fn on_real_traces_nobody_beats_the_oracle() {
     let Some(reference) = requires::reference_dir() else { return };
     let traces = traces::read_all(&reference.join("../traces")).unwrap();
     assert_eq!(traces.len(), 4);

@@ -1,11 +1,13 @@
 //! What a policy file may say and what not.
 
 use super::*;
+use crate::{BudgetScope, Degrade};
 
 #[test]
 fn a_file_names_a_policy_and_tunes_what_it_likes() {
     let config = PolicyConfig::from_toml(
-        "policy = 'deadline'\n[deadline]\ndegrade = ['late', 'edge', 'expire']\n[budget]\nunit = 'money'\nrate = 2.5\nburst = 1\n\
+        "policy = 'deadline'\n[deadline]\ndegrade = ['late', 'edge', 'expire']\n\
+         [budget]\nunit = 'money'\nrate = 2.5\nburst = 1\n\
          [prior.cloud]\nrtt_ms = 40\nmbit_s = 10\n",
     )
     .unwrap();
@@ -14,7 +16,7 @@ fn a_file_names_a_policy_and_tunes_what_it_likes() {
     assert_eq!(config.budget.unwrap().per, BudgetScope::Camera);
     assert_eq!(config.prior.cloud.mbit_s, Some(10.0));
     for name in PolicyConfig::NAMES {
-        assert_eq!(PolicyConfig::named(name).unwrap().policy, name);
+        assert_eq!(PolicyConfig::named(name).unwrap().policy.as_str(), name);
     }
 }
 

@@ -1,7 +1,9 @@
 //! A circuit breaker: a tier whose answers stop is given a rest, and tried again with single
 //! frames.
 
-use crate::config::Breaker;
+use crate::PolicyError;
+use crate::config::range;
+use serde::Deserialize;
 
 /// A frame that was expected to take long may take this many times as long before its tier is
 /// called silent.
@@ -10,6 +12,54 @@ const PATIENCE: f64 = 2.0;
 const GROWTH: f64 = 1.5;
 /// By how much the time until the next try varies, so that many units do not try at once.
 const JITTER: f64 = 0.25;
+
+/// `[breaker]`
+#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Breaker {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// It opens when frames wait for this time and no result comes, in milliseconds (or twice the
+    /// time that the frame was expected to take, if that is longer).
+    pub silence_ms: f64,
+    /// The same before a tier has given its first result: models are loaded, groups are joined.
+    pub first_silence_ms: f64,
+    /// How long after opening a first frame tries again, in milliseconds; a quarter more or less
+    /// by chance, and half as much again from try to try.
+    pub probe_after_ms: f64,
+    /// The longest such time.
+    pub probe_at_most_ms: f64,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            silence_ms: 1000.0,
+            first_silence_ms: 10_000.0,
+            probe_after_ms: 250.0,
+            probe_at_most_ms: 2000.0,
+        }
+    }
+}
+
+impl Breaker {
+    pub(crate) fn check(&self) -> Result<(), PolicyError> {
+        let Self { enabled: _, silence_ms, first_silence_ms, probe_after_ms, probe_at_most_ms } =
+            *self;
+        range::time("[breaker] silence_ms", silence_ms)?;
+        range::time("[breaker] first_silence_ms", first_silence_ms)?;
+        range::time("[breaker] probe_after_ms", probe_after_ms)?;
+        range::time("[breaker] probe_at_most_ms", probe_at_most_ms)?;
+        let ok = probe_at_most_ms >= probe_after_ms;
+        range::require(
+            "[breaker] probe_at_most_ms",
+            probe_at_most_ms,
+            ok,
+            "at least probe_after_ms",
+        )
+    }
+}
 
 /// How a tier's breaker stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,11 +144,11 @@ impl CircuitBreaker {
 
     /// Whether a frame may go there now. An open breaker lets a single one through when it is time
     /// to try.
-    pub(crate) fn admits(&mut self, now: f64) -> Admission {
+    pub(crate) fn permits(&mut self, now: f64) -> Permit {
         match self.state(now) {
-            BreakerState::Closed => Admission::Free,
-            BreakerState::Open if now >= self.try_at => Admission::Probe,
-            BreakerState::Open | BreakerState::HalfOpen => Admission::Refused,
+            BreakerState::Closed => Permit::Free,
+            BreakerState::Open if now >= self.try_at => Permit::Probe,
+            BreakerState::Open | BreakerState::HalfOpen => Permit::Refused,
         }
     }
 
@@ -147,7 +197,7 @@ impl CircuitBreaker {
 
 /// What a breaker says to a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Admission {
+pub(crate) enum Permit {
     /// It may go.
     Free,
     /// It may go, and shows whether the tier answers again.
@@ -179,11 +229,11 @@ mod tests {
         breaker.sent(1900.0, None);
         assert_eq!(breaker.state(1990.0), BreakerState::Closed);
         assert_eq!(breaker.state(2001.0), BreakerState::Open);
-        assert_eq!(breaker.admits(2100.0), Admission::Refused);
+        assert_eq!(breaker.permits(2100.0), Permit::Refused);
     }
 
     #[test]
-    fn a_frame_that_should_take_long_is_waited_for_and_so_is_the_first_one() {
+    fn slow_frames_and_the_first_one_are_waited_for() {
         let mut slow = breaker();
         slow.sent(0.0, Some(4000.0));
         assert_eq!(
@@ -199,18 +249,18 @@ mod tests {
     }
 
     #[test]
-    fn it_is_tried_with_one_frame_at_a_time_and_closes_at_an_answer() {
+    fn it_is_probed_frame_by_frame_and_closes_at_an_answer() {
         let mut breaker = breaker();
         breaker.sent(0.0, None);
         let mut now = 1001.0;
         assert_eq!(breaker.state(now), BreakerState::Open);
         let mut probes = Vec::new();
         while now < 60_000.0 {
-            if breaker.admits(now) == Admission::Probe {
+            if breaker.permits(now) == Permit::Probe {
                 breaker.sent(now, None);
                 assert_eq!(
-                    (breaker.state(now), breaker.admits(now)),
-                    (BreakerState::HalfOpen, Admission::Refused)
+                    (breaker.state(now), breaker.permits(now)),
+                    (BreakerState::HalfOpen, Permit::Refused)
                 );
                 probes.push(now);
             }
@@ -228,7 +278,7 @@ mod tests {
             "no jitter: {gaps:?}"
         );
         breaker.answered(None);
-        assert_eq!(breaker.admits(now), Admission::Free);
+        assert_eq!(breaker.permits(now), Permit::Free);
     }
 
     #[test]
@@ -237,6 +287,6 @@ mod tests {
         breaker.sent(0.0, None);
         assert_eq!(breaker.state(5000.0), BreakerState::Open);
         breaker.reconfigure(Breaker { enabled: false, ..Breaker::default() });
-        assert_eq!(breaker.admits(5000.0), Admission::Free);
+        assert_eq!(breaker.permits(5000.0), Permit::Free);
     }
 }

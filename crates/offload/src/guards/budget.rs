@@ -1,8 +1,68 @@
 //! A token bucket: what may be spent on the cloud.
 
-use crate::config::{Budget, BudgetScope, BudgetUnit};
+use crate::PolicyError;
+use crate::config::range;
 use frame::CameraId;
+use serde::Deserialize;
 use std::collections::HashMap;
+
+/// `[budget]`: a token bucket.
+#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// What is counted.
+    pub unit: BudgetUnit,
+    /// How much of it comes in, for each replica of the preprocessor: bytes per second, money per
+    /// hour, or frames per frame (the share, 0 to 1).
+    pub rate: f64,
+    /// How much can be saved up: bytes, money, or frames.
+    pub burst: f64,
+    /// Whose budget it is.
+    #[serde(default)]
+    pub per: BudgetScope,
+}
+
+/// What a budget counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BudgetUnit {
+    /// Bytes sent to the cloud.
+    Bytes,
+    /// Money, by `[price]`.
+    Money,
+    /// Frames sent to the cloud, of all frames.
+    Share,
+}
+
+/// Whose budget it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BudgetScope {
+    /// Each camera has its own.
+    #[default]
+    Camera,
+    /// All cameras share one.
+    All,
+}
+
+impl Budget {
+    pub(crate) fn check(&self) -> Result<(), PolicyError> {
+        let Self { unit, rate, burst, per: _ } = *self;
+        match unit {
+            BudgetUnit::Share => {
+                let ok = (0.0..=1.0).contains(&rate);
+                range::require("[budget] rate", rate, ok, "from 0 to 1 when the unit is share")?;
+            }
+            BudgetUnit::Bytes | BudgetUnit::Money => range::amount("[budget] rate", rate)?,
+        }
+        range::amount_above_zero("[budget] burst", burst)
+    }
+
+    /// Whether both count the same thing, so that what one reserved the other can give back.
+    pub(crate) fn counts_like(&self, other: &Self) -> bool {
+        (self.unit, self.per) == (other.unit, other.per)
+    }
+}
 
 /// One bucket, or one per camera.
 #[derive(Clone, Debug)]
@@ -30,7 +90,7 @@ impl TokenBucket {
 
     /// Other numbers; what is left stays, as far as it fits.
     pub(crate) fn reconfigure(&mut self, config: Budget, now: f64) {
-        if (config.unit, config.per) != (self.config.unit, self.config.per) {
+        if !config.counts_like(&self.config) {
             *self = Self::new(config, now);
             return;
         }
@@ -134,7 +194,10 @@ mod tests {
         #[test]
         fn a_budget_is_never_exceeded(
             rate in 0.0..10_000.0f64, burst in 1.0..50_000.0f64,
-            steps in prop::collection::vec((0.0..2000.0f64, 0.0..30_000.0f64, any::<bool>()), 1..200),
+            steps in prop::collection::vec(
+                (0.0..2000.0f64, 0.0..30_000.0f64, any::<bool>()),
+                1..200,
+            ),
         ) {
             let camera: CameraId = "gate".parse().unwrap();
             let mut bucket = bytes(rate, burst, BudgetScope::Camera);
@@ -153,15 +216,21 @@ mod tests {
                 let mut sum = 0.0;
                 for (end, cost) in &spent[first..] {
                     sum += cost;
-                    prop_assert!(sum <= burst + rate * (end - start) / 1000.0 + 1e-6, "{sum} in {} ms", end - start);
+                    let window_ms = end - start;
+                    let allowed = burst + rate * window_ms / 1000.0 + 1e-6;
+                    prop_assert!(sum <= allowed, "{sum} in {window_ms} ms");
                 }
             }
         }
 
         #[test]
-        fn a_share_is_never_exceeded(share in 0.0..=1.0f64, burst in 1.0..20.0f64, wishes in prop::collection::vec(any::<bool>(), 1..400)) {
+        fn a_share_is_never_exceeded(
+            share in 0.0..=1.0f64, burst in 1.0..20.0f64,
+            wishes in prop::collection::vec(any::<bool>(), 1..400),
+        ) {
             let camera: CameraId = "gate".parse().unwrap();
-            let mut bucket = TokenBucket::new(Budget { unit: BudgetUnit::Share, rate: share, burst, per: BudgetScope::All }, 0.0);
+            let (unit, per) = (BudgetUnit::Share, BudgetScope::All);
+            let mut bucket = TokenBucket::new(Budget { unit, rate: share, burst, per }, 0.0);
             let mut sent = 0.0;
             for (index, wish) in wishes.iter().enumerate() {
                 bucket.frame(&camera, index as f64);
@@ -174,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn cameras_do_not_spend_each_others_budget_unless_they_share_it() {
+    fn cameras_share_a_budget_only_when_told_to() {
         let [gate, yard]: [CameraId; 2] = ["gate", "yard"].map(|name| name.parse().unwrap());
         for (per, yard_may) in [(BudgetScope::Camera, true), (BudgetScope::All, false)] {
             let mut bucket = bytes(0.0, 100.0, per);
@@ -185,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_smaller_burst_takes_what_was_saved_and_another_unit_begins_afresh() {
+    fn a_smaller_burst_caps_and_another_unit_begins_anew() {
         let gate: CameraId = "gate".parse().unwrap();
         let mut bucket = bytes(1.0, 100.0, BudgetScope::All);
         bucket.reconfigure(

@@ -1,8 +1,39 @@
 //! Hysteresis: a camera stays on a tier for a while, and changes only when that is clearly better.
 
-use crate::config::Hysteresis;
+use crate::PolicyError;
+use crate::config::range;
 use frame::{CameraId, Destination};
+use serde::Deserialize;
 use std::collections::HashMap;
+
+/// `[hysteresis]`: off unless `dwell_ms` is above 0.
+#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hysteresis {
+    /// How long a camera stays on a tier at least, in milliseconds.
+    pub dwell_ms: f64,
+    /// A camera goes to the cloud when that is preferred by more than this (the leaning, -1 to 1).
+    pub to_cloud_above: f64,
+    /// A camera goes back to the edge when the cloud is preferred by less than this.
+    pub to_edge_below: f64,
+}
+
+impl Default for Hysteresis {
+    fn default() -> Self {
+        Self { dwell_ms: 0.0, to_cloud_above: 0.1, to_edge_below: -0.1 }
+    }
+}
+
+impl Hysteresis {
+    pub(crate) fn check(&self) -> Result<(), PolicyError> {
+        let Self { dwell_ms, to_cloud_above, to_edge_below } = *self;
+        range::time_or_none("[hysteresis] dwell_ms", dwell_ms)?;
+        range::leaning("[hysteresis] to_cloud_above", to_cloud_above)?;
+        range::leaning("[hysteresis] to_edge_below", to_edge_below)?;
+        let ok = to_edge_below <= to_cloud_above;
+        range::require("[hysteresis] to_edge_below", to_edge_below, ok, "at most to_cloud_above")
+    }
+}
 
 /// On which tier each camera is, and since when.
 #[derive(Clone, Debug)]
@@ -68,7 +99,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_camera_never_changes_faster_than_its_dwell(
-            dwell_ms in 1.0..2000.0f64, wishes in prop::collection::vec((0.0..300.0f64, any::<bool>(), -1.0..1.0f64), 1..300),
+            dwell_ms in 1.0..2000.0f64,
+            wishes in prop::collection::vec((0.0..300.0f64, any::<bool>(), -1.0..1.0f64), 1..300),
         ) {
             let camera: CameraId = "gate".parse().unwrap();
             let mut dwell = Dwell::new(Hysteresis { dwell_ms, ..Hysteresis::default() });

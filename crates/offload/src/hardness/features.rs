@@ -1,7 +1,8 @@
-//! The linear model of what a second look by the cloud is worth.
+//! The linear model of what a second inference in the cloud is worth.
 //!
 //! Ranking frames by the gain that is estimated from the boxes which the edge's model was not sure
-//! of is ORIC's idea (Xu et al., "Offloading at the edge by ranking images", SEC 2024, <https://arxiv.org/abs/2410.18919>). Which features it takes was found by trying many on photos
+//! of is ORIC's idea (Xu et al., "Offloading at the edge by ranking images", SEC 2024,
+//! <https://arxiv.org/abs/2410.18919>). Which features it takes was found by trying many on photos
 //! of COCO, YOLOv3-tiny at 320 x 320 against 608 x 608: what counts most is how many classes there
 //! may be and how unsure the edge is of each of them, not how many boxes.
 
@@ -51,7 +52,7 @@ pub(super) fn features(seen: &Seen<'_>) -> [f64; FEATURES] {
         let p = probability(found.confidence);
         surest = surest.max(p);
         largest = largest.max(share_of(found, area));
-        // there are a handful of classes in an image, so looking through them is quicker than a map
+        // there are a handful of classes in an image, so a search is quicker than a map
         let place =
             classes.iter().position(|class| class.id == found.class_id).unwrap_or_else(|| {
                 classes.push(Class { id: found.class_id, boxes: 0, doubt: 0.0 });

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_with_more_doubt_are_ranked_first_when_they_gain_more() {
+    fn frames_with_more_doubt_are_ranked_first() {
         // classes that are as likely as not gain, sure ones do not
         let frames: Vec<Vec<Detection>> = (0..40u32)
             .map(|index| {
@@ -196,15 +196,21 @@ mod tests {
     proptest! {
         /// Where all values differ, the share is met to the frame.
         #[test]
-        fn a_share_of_the_frames_is_hard(confidences in prop::collection::btree_set(1u16..1000, 1..40), share in 0.0f64..=1.0, weight in -2.0f32..2.0) {
-            let frames: Vec<[Detection; 1]> = confidences.iter().map(|c| [detection(1, f32::from(*c) / 1000.0)]).collect();
+        fn a_share_of_the_frames_is_hard(
+            confidences in prop::collection::btree_set(1u16..1000, 1..40),
+            share in 0.0f64..=1.0, weight in -2.0f32..2.0,
+        ) {
+            let of = |c: &u16| [detection(1, f32::from(*c) / 1000.0)];
+            let frames: Vec<[Detection; 1]> = confidences.iter().map(of).collect();
             let frames: Vec<Seen<'_>> = frames.iter().map(|found| seen(found, &[])).collect();
             let wanted = (share * frames.len() as f64).round() as usize;
             let mut weights = [0.0; WEIGHTS];
             weights[WEIGHTS - 1] = if weight.abs() < 0.1 { 1.0 } else { weight };
-            for measure in [Measure::MaxConfidence, Measure::MeanConfidence, Measure::Regression(Regression { weights })] {
+            let regression = Measure::Regression(Regression { weights });
+            for measure in [Measure::MaxConfidence, Measure::MeanConfidence, regression] {
                 let hardness = Hardness::for_share(measure, Empty::Easy, &frames, share);
-                prop_assert_eq!(frames.iter().filter(|seen| hardness.is_hard(seen)).count(), wanted, "{}", hardness);
+                let hard = frames.iter().filter(|seen| hardness.is_hard(seen)).count();
+                prop_assert_eq!(hard, wanted, "{}", hardness);
             }
         }
 

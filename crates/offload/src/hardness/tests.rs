@@ -87,7 +87,7 @@ fn an_empty_frame_means_what_it_is_said_to_mean() {
         };
         assert_eq!((scored(Empty::Hard), scored(Empty::Easy)), (f64::INFINITY, f64::NEG_INFINITY));
     }
-    // weak detections are something to the measures that look at them
+    // weak detections are something to the measures that use them
     assert!(
         !is_hard("max-confidence<0.1,empty=hard", &[], &[0.2])
             && is_hard("max-confidence<0.3,empty=easy", &[], &[0.2])
@@ -204,7 +204,8 @@ proptest! {
     #[test]
     fn harder_frames_have_higher_scores(
         hardness in any_hardness(),
-        confidences in prop::collection::vec(0.0f32..=1.0, 0..9), others in prop::collection::vec(0.0f32..=1.0, 0..9),
+        confidences in prop::collection::vec(0.0f32..=1.0, 0..9),
+        others in prop::collection::vec(0.0f32..=1.0, 0..9),
     ) {
         let (one, other) = (found(&confidences), found(&others));
         let (one, other) = (seen(&one, &[]), seen(&other, &[]));

@@ -6,17 +6,61 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A text that is no measure of hardness.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error(
-    "'{text}' is no measure of hardness: {problem}. Allowed are mean-confidence<0.5, cross-entropy<0.5, ibt(0.5)>=0.5, max-confidence<0.5 \
-     and regression(WEIGHTS)>=0.1, each with ,empty=hard or ,empty=easy behind it; WEIGHTS are the {WEIGHTS} numbers that \
+    "'{text}' is no measure of hardness: {problem}. Allowed are mean-confidence<0.5, \
+     cross-entropy<0.5, ibt(0.5)>=0.5, max-confidence<0.5 and regression(WEIGHTS)>=0.1, \
+     each with ,empty=hard or ,empty=easy behind it; WEIGHTS are the {WEIGHTS} numbers that \
      `mlvi simulate cascade` prints"
 )]
 pub struct HardnessError {
     /// The text.
     pub text: String,
     /// What is wrong with it.
-    pub problem: String,
+    pub problem: HardnessProblem,
+}
+
+/// What is wrong with a text that is no measure of hardness.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum HardnessProblem {
+    /// Something else than what an empty frame means stands behind the comma.
+    #[error("'{0}' is neither empty=hard nor empty=easy")]
+    Empty(String),
+    /// There is no `<` or `>=`.
+    #[error("it has no threshold")]
+    NoThreshold,
+    /// This measure is compared otherwise.
+    #[error("{measure} is compared by {sign}")]
+    Comparison {
+        /// Its name.
+        measure: &'static str,
+        /// How it is compared.
+        sign: &'static str,
+    },
+    /// A share beyond 0 to 1.
+    #[error("the threshold {0} is not from 0 to 1")]
+    Threshold(f64),
+    /// A confidence beyond 0 to 1.
+    #[error("the confidence {0} is not from 0 to 1")]
+    Confidence(f64),
+    /// `(` without `)`.
+    #[error("a parenthesis is not closed")]
+    Parenthesis,
+    /// As many weights, which are not as many as a regression has.
+    #[error("it has {0} weights")]
+    Weights(usize),
+    /// This measure has no parameters.
+    #[error("{0} takes nothing in parentheses")]
+    NoParameters(String),
+    /// This measure has parameters.
+    #[error("{0} needs numbers in parentheses")]
+    Parameters(String),
+    /// There is no such measure.
+    #[error("'{0}' is unknown")]
+    Unknown(String),
+    /// Something is no finite number.
+    #[error("'{0}' is no number")]
+    Number(String),
 }
 
 impl Measure {
@@ -72,36 +116,35 @@ impl FromStr for Hardness {
     }
 }
 
-/// What is wrong with it in words.
-fn parse(text: &str) -> Result<Hardness, String> {
+fn parse(text: &str) -> Result<Hardness, HardnessProblem> {
     let (condition, empty) = match text.split_once(',') {
         None => (text, Empty::Hard),
         Some((condition, rest)) => match rest.trim() {
             "empty=hard" => (condition, Empty::Hard),
             "empty=easy" => (condition, Empty::Easy),
-            other => return Err(format!("'{other}' is neither empty=hard nor empty=easy")),
+            other => return Err(HardnessProblem::Empty(other.to_owned())),
         },
     };
-    let sign_at = condition.find(['<', '>']).ok_or("it has no threshold")?;
+    let sign_at = condition.find(['<', '>']).ok_or(HardnessProblem::NoThreshold)?;
     let (measure, rest) = condition.split_at(sign_at);
     let measure = parse_measure(measure.trim())?;
     let sign = measure.hard().sign();
     let threshold = rest.strip_prefix(sign).filter(|threshold| !threshold.starts_with('='));
-    let threshold =
-        number(threshold.ok_or_else(|| format!("{} is compared by {sign}", measure.name()))?)?;
+    let comparison = HardnessProblem::Comparison { measure: measure.name(), sign };
+    let threshold = number(threshold.ok_or(comparison)?)?;
     let shares =
         matches!(measure, Measure::MeanConfidence | Measure::MaxConfidence | Measure::Ibt { .. });
     if shares && !(0.0..=1.0).contains(&threshold) {
-        return Err(format!("the threshold {threshold} is not from 0 to 1"));
+        return Err(HardnessProblem::Threshold(threshold));
     }
     Ok(Hardness { measure, threshold, empty })
 }
 
-fn parse_measure(text: &str) -> Result<Measure, String> {
+fn parse_measure(text: &str) -> Result<Measure, HardnessProblem> {
     let (name, arguments) = match text.split_once('(') {
         None => (text, None),
         Some((name, rest)) => {
-            let inner = rest.strip_suffix(')').ok_or("a parenthesis is not closed")?;
+            let inner = rest.strip_suffix(')').ok_or(HardnessProblem::Parenthesis)?;
             (name, Some(inner))
         }
     };
@@ -114,35 +157,35 @@ fn parse_measure(text: &str) -> Result<Measure, String> {
             if (0.0..=1.0).contains(&box_threshold) {
                 Ok(Measure::Ibt { box_threshold })
             } else {
-                Err(format!("the confidence {box_threshold} is not from 0 to 1"))
+                Err(HardnessProblem::Confidence(box_threshold))
             }
         }
         ("regression", Some(text)) => {
             let weights = text.split_whitespace().map(weight).collect::<Result<Vec<f32>, _>>()?;
             let weights = weights
                 .try_into()
-                .map_err(|given: Vec<f32>| format!("it has {} weights", given.len()))?;
+                .map_err(|given: Vec<f32>| HardnessProblem::Weights(given.len()))?;
             Ok(Measure::Regression(Regression { weights }))
         }
         ("mean-confidence" | "cross-entropy" | "max-confidence", Some(_)) => {
-            Err(format!("{name} takes nothing in parentheses"))
+            Err(HardnessProblem::NoParameters(name.to_owned()))
         }
-        ("ibt" | "regression", None) => Err(format!("{name} needs numbers in parentheses")),
-        _ => Err(format!("'{name}' is unknown")),
+        ("ibt" | "regression", None) => Err(HardnessProblem::Parameters(name.to_owned())),
+        _ => Err(HardnessProblem::Unknown(name.to_owned())),
     }
 }
 
-fn number(text: &str) -> Result<f64, String> {
+fn number(text: &str) -> Result<f64, HardnessProblem> {
     let text = text.trim();
     text.parse()
         .ok()
         .filter(|number: &f64| number.is_finite())
-        .ok_or_else(|| format!("'{text}' is no number"))
+        .ok_or_else(|| HardnessProblem::Number(text.to_owned()))
 }
 
-fn weight(text: &str) -> Result<f32, String> {
+fn weight(text: &str) -> Result<f32, HardnessProblem> {
     text.parse()
         .ok()
         .filter(|number: &f32| number.is_finite())
-        .ok_or_else(|| format!("'{text}' is no number"))
+        .ok_or_else(|| HardnessProblem::Number(text.to_owned()))
 }

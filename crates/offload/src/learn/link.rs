@@ -28,6 +28,8 @@ pub(crate) struct Link {
     round_trip: RoundTrip,
     prior_rtt_ms: Option<f64>,
     throughput: Throughput,
+    /// Whether an answer has told the throughput, so that a prior counts no more.
+    measured: bool,
     /// When the latest answered frame had left the link, in milliseconds on the decider's clock.
     left_at: f64,
     /// When the latest answer was seen.
@@ -109,15 +111,26 @@ impl Link {
             round_trip: RoundTrip::new(),
             prior_rtt_ms,
             throughput: Throughput::default(),
+            measured: false,
             left_at: f64::MIN,
             seen: 0.0,
         };
+        link.believe(prior_rtt_ms, prior_mbit_s);
+        link
+    }
+
+    /// Another prior; it counts as long as no answer has told more.
+    pub(crate) fn believe(&mut self, prior_rtt_ms: Option<f64>, prior_mbit_s: Option<f64>) {
+        self.prior_rtt_ms = prior_rtt_ms;
+        if self.measured {
+            return;
+        }
+        self.throughput = Throughput::default();
         if let Some(mbit_s) = prior_mbit_s {
             // believed as if it had been seen for a tenth of a second: it gives way soon
             let (ms, bytes_per_ms) = (100.0, mbit_s * 125.0);
-            link.throughput.add(bytes_per_ms * ms, ms, 0.0);
+            self.throughput.add(bytes_per_ms * ms, ms, 0.0);
         }
-        link
     }
 
     /// The way there and back without the transfer, in milliseconds.
@@ -150,6 +163,7 @@ impl Link {
         let began = sent.max(self.left_at);
         let took = if found_it_idle { (left_at - began).max(LEAST_MS) } else { left_at - began };
         self.throughput.add(bytes, took, seen - self.seen);
+        self.measured = true;
         self.seen = self.seen.max(seen);
         self.left_at = self.left_at.max(left_at);
     }
@@ -225,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn throughput_and_round_trip_are_learned_on_an_idle_and_on_a_busy_link() {
+    fn throughput_and_round_trip_are_learned_from_answers() {
         // 1000 bytes/ms is 8 Mbit/s: 40 ms a frame on average
         for every in [500.0, 42.0, 30.0] {
             let link = run(1000.0, 30.0, every, 200);
@@ -263,7 +277,8 @@ mod tests {
     #[test]
     fn nothing_is_known_before_the_first_answer_but_the_prior() {
         assert_eq!(Link::new(true, None, None).leaves_at(0.0, 1.0, &Waiting::default(), 0.0), None);
-        let link = Link::new(true, Some(40.0), Some(8.0));
+        let mut link = Link::new(true, Some(10.0), Some(80.0));
+        link.believe(Some(40.0), Some(8.0));
         assert_eq!(link.rtt_ms(), Some(40.0));
         assert!(
             (link.leaves_at(0.0, 1000.0, &Waiting::default(), 0.0).unwrap() - 1.0).abs() < 1e-9

@@ -2,11 +2,14 @@
 //! its way.
 
 mod link;
+mod prior;
 mod quantile;
 mod service;
 mod tier;
 
 pub(crate) use link::{Awaited, Link, Waiting};
+pub use prior::{Prior, TierPrior};
+pub(crate) use prior::{check_prior, read_prior};
 pub(crate) use quantile::Recent;
 pub(crate) use service::Service;
 pub(crate) use tier::Tier;

@@ -54,7 +54,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn quantiles_are_those_of_the_latest_values(values in prop::collection::vec(-1e6f64..1e6, 1..200), q in 0.0..=1.0f64) {
+        fn quantiles_are_those_of_the_latest_values(
+            values in prop::collection::vec(-1e6f64..1e6, 1..200), q in 0.0..=1.0f64,
+        ) {
             let mut recent = Recent::new(16);
             for value in &values {
                 recent.push(*value);

@@ -1,7 +1,6 @@
 //! One tier as it is seen from the decider.
 
-use super::{Awaited, Link, Recent, Service, Waiting};
-use crate::config::TierPrior;
+use super::{Awaited, Link, Recent, Service, TierPrior, Waiting};
 use crate::{End, TierSnapshot};
 use frame::Destination;
 use std::collections::BTreeMap;
@@ -199,9 +198,12 @@ impl Tier {
         Some(one_frame.max(left.unwrap_or(0.0)))
     }
 
-    /// What is believed of a tier that nobody tells about has changed.
+    /// Another prior; of each thing it counts as long as nothing was seen of that.
     pub(crate) fn believe(&mut self, prior: &TierPrior) {
-        self.prior_workers = prior.workers;
+        let TierPrior { service_ms, workers, rtt_ms, mbit_s } = *prior;
+        self.service.believe(service_ms);
+        self.link.believe(rtt_ms, mbit_s);
+        self.prior_workers = workers;
     }
 
     /// The broker was asked.
@@ -305,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_tier_takes_its_service_time_and_a_queue_its_share_of_the_workers() {
+    fn a_queue_is_shared_by_the_workers() {
         let mut tier = edge(80.0, 2);
         assert_eq!(tier.snapshot(1000, 0.0, 0.0).predicted_ms, Some(80.0));
         for serial in 0..6 {
@@ -319,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_others_count_and_what_the_broker_said_is_brought_up_to_date() {
+    fn frames_of_others_count_by_the_brokers_lag() {
         let mut tier = edge(10.0, 1);
         tier.lag(Some(20));
         assert_eq!(tier.snapshot(1, 0.0, 0.0).backlog_frames, Some(20));
@@ -332,8 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_up_is_no_work_any_more_but_its_bytes_are_in_the_way_until_something_later_comes()
-     {
+    fn bytes_given_up_stay_in_the_way_until_a_later_answer() {
         let mut tier = Tier::new(Destination::Cloud, &TierPrior::default());
         tier.sent(1, 0.0, 1000, None);
         tier.sent(2, 1.0, 500, None);
@@ -351,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_late_frame_nothing_is_predicted_until_something_is_answered() {
+    fn after_a_late_frame_nothing_is_predicted_for_a_while() {
         let mut tier = Tier::new(
             Destination::Cloud,
             &TierPrior { mbit_s: Some(8.0), service_ms: Some(20.0), ..TierPrior::default() },

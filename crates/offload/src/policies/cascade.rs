@@ -1,13 +1,37 @@
 //! Edge first; what was hard there goes on to the cloud.
 
-use crate::{Action, Choice, FrameFacts, Hardness, Policy, Snapshot};
+use super::PolicySettings;
+use crate::config::from_text;
+use crate::{Action, Choice, FrameFacts, Hardness, Policy, PolicyError, Snapshot};
+use serde::Deserialize;
 
-/// Every frame is looked at on the edge, which sends the hard ones on.
-pub(super) struct Cascading {
-    pub(super) hardness: Hardness,
+/// `[cascade]`
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cascade {
+    /// Which frames go on to the cloud as well, e.g. `max-confidence<0.5,empty=easy`.
+    #[serde(deserialize_with = "from_text")]
+    pub hardness: Hardness,
 }
 
-impl Policy for Cascading {
+impl PolicySettings for Cascade {
+    /// A measure of hardness is checked when its text is read.
+    fn check(&self) -> Result<(), PolicyError> {
+        let Self { hardness: _ } = self;
+        Ok(())
+    }
+
+    fn build(&self) -> Result<Box<dyn Policy>, PolicyError> {
+        Ok(Box::new(EdgeFirst { hardness: self.hardness.clone() }))
+    }
+}
+
+/// Every frame goes to the edge, which sends the hard ones on.
+struct EdgeFirst {
+    hardness: Hardness,
+}
+
+impl Policy for EdgeFirst {
     fn name(&self) -> &str {
         "cascade"
     }
@@ -25,7 +49,7 @@ mod tests {
 
     #[test]
     fn the_edge_comes_first_and_knows_the_measure() {
-        let policy = Cascading { hardness: Hardness::default() };
+        let policy = EdgeFirst { hardness: Hardness::default() };
         let choice = policy.choose(&facts(), &Snapshot::default());
         assert_eq!(choice.destination(), Some(Destination::Edge));
         assert_eq!(choice.action, Action::Cascade(Hardness::default()));

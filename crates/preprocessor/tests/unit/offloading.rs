@@ -1,5 +1,5 @@
 //! What the decision sees and does on a real bus: policies that change while it runs, a cloud that
-//! does not answer, frames that nobody needs to look at. Both tiers are played by the test.
+//! does not answer, frames that need no detection. Both tiers are played by the test.
 
 use crate::{Running, Stage, envelope, jpeg, next, next_result, picture};
 use frame::{
@@ -79,7 +79,7 @@ async fn a_cloud_that_does_not_answer_costs_time_and_no_frame() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frame_is_taken_back_although_the_unit_was_restarted_meanwhile() {
+async fn a_frame_is_taken_back_after_a_restart() {
     let mut stage = Stage::set().await;
     let policy = stage.policy_file("policy = 'cloud-only'\n[redispatch]\nafter_ms = 1500");
     let unit = stage.run(&[("MLVI_POLICY_FILE", &policy)]);
@@ -111,10 +111,12 @@ async fn a_late_frame_whose_deadline_has_gone_by_expires() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cascade_gives_the_measure_along_and_the_edges_answer_counts_when_the_cloud_is_late() {
+async fn a_late_cloud_leaves_a_cascade_the_edges_answer() {
     let mut stage = Stage::set().await;
-    let policy = stage
-        .policy_file("policy = 'cascade'\n[cascade]\nhardness = 'max-confidence<0.7,empty=hard'\n[redispatch]\nafter_ms = 300");
+    let policy = stage.policy_file(
+        "policy = 'cascade'\n[cascade]\nhardness = 'max-confidence<0.7,empty=hard'\n\
+             [redispatch]\nafter_ms = 300",
+    );
     let unit = stage.run(&[("MLVI_POLICY_FILE", &policy)]);
     stage.send(&envelope("gate", 1), jpeg(64, 48)).await;
     let message = next(&mut stage.edge).await;
@@ -140,7 +142,7 @@ async fn a_cascade_gives_the_measure_along_and_the_edges_answer_counts_when_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_policy_file_takes_effect_when_it_changes_and_a_broken_one_changes_nothing() {
+async fn a_changed_policy_file_takes_effect_unless_it_is_broken() {
     let mut stage = Stage::set().await;
     let path = stage.policy_file("policy = 'edge-only'");
     let unit = stage.run(&[("MLVI_POLICY_FILE", &path), ("MLVI_POLICY_RELOAD", "20ms")]);
@@ -164,7 +166,7 @@ async fn a_policy_file_takes_effect_when_it_changes_and_a_broken_one_changes_not
         std::fs::rename(format!("{path}.new"), &path).unwrap();
         let started = Instant::now();
         while reloads(&stage.metrics(&unit).await, outcome) == before {
-            assert!(started.elapsed() < crate::PATIENCE, "{text}: not looked at");
+            assert!(started.elapsed() < crate::PATIENCE, "{text}: not read");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         stage.send(&envelope("gate", 1), jpeg(16, 16)).await;
@@ -214,7 +216,7 @@ async fn results_teach_how_fast_a_tier_is_and_decisions_carry_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn frames_in_which_nothing_moves_are_skipped_when_that_is_wanted() {
+async fn still_frames_are_skipped_when_that_is_wanted() {
     let mut stage = Stage::set().await;
     let policy = stage.policy_file("policy = 'edge-only'\n[motion]\nskip_below = 0.01");
     let unit = stage.run(&[("MLVI_POLICY_FILE", &policy)]);
@@ -233,18 +235,20 @@ async fn frames_in_which_nothing_moves_are_skipped_when_that_is_wanted() {
     let other = frame::RgbImage::new(picture(64, 48).size(), upside_down).unwrap();
     stage.send(&envelope("gate", 2), vision::encode_jpeg(&other, 90).unwrap()).await;
     stage.send(&envelope("yard", 3), jpeg(64, 48)).await;
-    let mut looked_at = [next(&mut stage.edge).await, next(&mut stage.edge).await]
+    let mut sent = [next(&mut stage.edge).await, next(&mut stage.edge).await]
         .map(|message| message.envelope().unwrap().sequence);
-    looked_at.sort_unstable();
-    assert_eq!(looked_at, [2, 3]);
+    sent.sort_unstable();
+    assert_eq!(sent, [2, 3]);
     unit.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frame_that_no_tier_can_answer_in_time_expires_at_once_and_says_why() {
+async fn a_frame_that_cannot_be_in_time_expires_and_says_why() {
     let mut stage = Stage::set().await;
-    let policy =
-        stage.policy_file("policy = 'deadline'\n[prior.edge]\nservice_ms = 60000\n[prior.cloud]\nservice_ms = 60000\nmbit_s = 1");
+    let policy = stage.policy_file(
+        "policy = 'deadline'\n[prior.edge]\nservice_ms = 60000\n\
+             [prior.cloud]\nservice_ms = 60000\nmbit_s = 1",
+    );
     let unit = stage.run(&[("MLVI_POLICY_FILE", &policy)]);
     let sent = Envelope {
         deadline: Some(Timestamp::now() + Duration::from_secs(20)),

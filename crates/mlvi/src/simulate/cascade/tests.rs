@@ -44,7 +44,7 @@ fn made_up(images: usize) -> (DetectionsFile, Vec<Truth>) {
 }
 
 #[test]
-fn sending_on_what_was_hard_wins_all_and_what_was_easy_nothing() {
+fn hard_frames_win_all_and_easy_ones_nothing() {
     let (file, truths) = made_up(48);
     let exam = Exam::new(&file, &truths);
     let all: Vec<usize> = (0..48).collect();
@@ -65,7 +65,7 @@ fn sending_on_what_was_hard_wins_all_and_what_was_easy_nothing() {
 }
 
 #[test]
-fn each_measure_that_can_tell_is_fitted_so_that_the_hard_half_is_sent() {
+fn each_measure_is_fitted_to_send_the_hard_half() {
     let (file, truths) = made_up(48);
     let exam = Exam::new(&file, &truths);
     // every fourth image is hard; halves by pairs have as many of them
@@ -129,7 +129,7 @@ fn the_command_runs_with_and_without_labels() {
 
 /// On photos of COCO, fitted on one half and judged on the other, both ways.
 #[test]
-fn a_fifth_sent_on_by_regression_wins_half_of_the_way_from_edge_to_cloud() {
+fn a_fifth_sent_by_regression_wins_half_of_the_gap() {
     let Some(args) = detections::tests::on_photos("yolov3-tiny-320", "yolov3-tiny-608") else {
         return;
     };

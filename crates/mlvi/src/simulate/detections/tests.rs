@@ -42,7 +42,7 @@ fn yolov3_tiny_is_as_precise_as_darknets() {
     assert!((quality.cloud.map * 100.0 - 13.39).abs() <= 0.5, "{:?}", quality.cloud);
     assert!(
         quality.edge.map50 < quality.cloud.map50,
-        "a coarser look at the same photos finds less"
+        "a smaller input finds less in the same photos"
     );
 }
 
@@ -86,7 +86,7 @@ fn the_file_tells_what_the_units_would_find() {
 }
 
 #[test]
-fn what_cannot_be_looked_at_is_named() {
+fn photos_that_cannot_be_used_are_named() {
     let Some(args) = on_photos("yolov3-tiny-320", "yolov3-tiny-320") else { return };
     let refused = |args: &DetectionsArgs| format!("{:#}", find(args, &models_dir()).unwrap_err());
     let good = || on_photos("yolov3-tiny-320", "yolov3-tiny-320").expect("the variable is set");

@@ -5,19 +5,19 @@
 //! refused.
 
 use super::value::{Fold, Function, Node, Operator, Value};
-use super::{EXPRESSION_VARIABLES, Variable};
+use super::variables::{Kind, UnknownMember, Variable};
 use crate::PolicyError;
 use cel::common::ast::{ComprehensionExpr, Expr, IdedExpr, LiteralValue};
 use cel::{Env, Program};
 
 /// A rule is a line or two; the parser calls itself for each of these bytes at worst.
-const MOST_BYTES: usize = 4096;
+const MAX_BYTES: usize = 4096;
 /// Words, numbers and signs.
-const MOST_TOKENS: usize = 500;
+const MAX_TOKENS: usize = 500;
 /// How deep an expression may go; `a + b + c` goes as deep as it has terms.
-const MOST_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 64;
 /// What an evaluation may cost at worst, in steps as they are counted when it is evaluated.
-const MOST_COST: u64 = 5000;
+const MAX_COST: u64 = 5000;
 /// For the parser, which calls itself some ten times for each level. Only what is used of it takes
 /// memory.
 const PARSER_STACK: usize = 64 * 1024 * 1024;
@@ -60,9 +60,9 @@ impl Shape {
 /// [`PolicyError::Rule`] when it is too long, no CEL, of no use, or might take long.
 pub(super) fn compile(rule: &str) -> Result<Compiled, PolicyError> {
     let at_start = |problem: String| PolicyError::Rule { line: 1, column: 1, problem };
-    if rule.len() > MOST_BYTES || tokens(rule) > MOST_TOKENS {
+    if rule.len() > MAX_BYTES || tokens(rule) > MAX_TOKENS {
         return Err(at_start(format!(
-            "it is too long: at most {MOST_BYTES} bytes and {MOST_TOKENS} words and signs are allowed"
+            "it is too long: at most {MAX_BYTES} bytes and {MAX_TOKENS} words and signs are allowed"
         )));
     }
     // the parser calls itself as deep as the rule goes, and so does whatever drops what it has
@@ -104,9 +104,10 @@ fn parse(rule: &str) -> Result<Compiled, PolicyError> {
         Compiling { program: &program, rule, locals: Vec::new(), variables: Vec::new(), depth: 0 };
     let (expression, shape) = compiling.node(program.expression())?;
     compiling.answers(program.expression(), shape)?;
-    if shape.cost > MOST_COST {
+    if shape.cost > MAX_COST {
         let problem = format!(
-            "it may take {} steps, at most {MOST_COST} are allowed: nest fewer lists, or shorter ones",
+            "it may take {} steps, at most {MAX_COST} are allowed: \
+             nest fewer lists, or shorter ones",
             shape.cost
         );
         return Err(compiling.error(program.expression().id, problem));
@@ -127,11 +128,11 @@ type Checked = Result<(Node, Shape), PolicyError>;
 
 impl Compiling<'_> {
     fn node(&mut self, node: &IdedExpr) -> Checked {
-        if self.depth >= MOST_DEPTH {
+        if self.depth >= MAX_DEPTH {
             return Err(self.error(
                 node.id,
                 format!(
-                    "it goes deeper than {MOST_DEPTH} levels; a sum has as many as it has terms"
+                    "it goes deeper than {MAX_DEPTH} levels; a sum has as many as it has terms"
                 ),
             ));
         }
@@ -197,29 +198,27 @@ impl Compiling<'_> {
         if self.locals.iter().any(|(local, _)| local == object) {
             return Err(self.error(id, format!("'{object}' has no members here")));
         }
-        let found = EXPRESSION_VARIABLES.iter().find(|(name, _)| *name == object);
-        let Some((object, members)) = found else { return Err(self.unknown_object(id, object)) };
-        let Some(member) = members.iter().find(|member| **member == field) else {
-            let problem = format!("{object} has no '{field}'; it has: {}", members.join(", "));
-            return Err(self.error(id, problem));
-        };
-        let known = self
-            .variables
-            .iter()
-            .position(|variable| (variable.object, variable.member) == (*object, *member));
-        let variable = known.unwrap_or_else(|| {
-            self.variables.push(Variable { object, member });
+        let variable = Variable::find(object, field).map_err(|unknown| match unknown {
+            UnknownMember::Object => self.unknown_object(id, object),
+            UnknownMember::Member(members) => {
+                let problem = format!("{object} has no '{field}'; it has: {}", members.join(", "));
+                self.error(id, problem)
+            }
+        })?;
+        let known = self.variables.iter().position(|other| *other == variable);
+        let place = known.unwrap_or_else(|| {
+            self.variables.push(variable);
             self.variables.len() - 1
         });
         if presence {
-            return Ok((Node::Has(variable), Shape::of(BOOL)));
+            return Ok((Node::Has(place), Shape::of(BOOL)));
         }
-        let kind = match *member {
-            "camera" => TEXT,
-            "at_maximum" => BOOL,
-            _ => NUMBER,
+        let kind = match variable.kind() {
+            Kind::Number => NUMBER,
+            Kind::Bool => BOOL,
+            Kind::Text => TEXT,
         };
-        Ok((Node::Known(variable), Shape::of(kind)))
+        Ok((Node::Known(place), Shape::of(kind)))
     }
 
     fn list(&mut self, elements: &[IdedExpr]) -> Checked {
@@ -360,11 +359,16 @@ impl Compiling<'_> {
     }
 
     fn unknown_object(&self, id: u64, name: &str) -> PolicyError {
-        self.error(id, format!("there is no '{name}'; there are frame, edge and cloud with their members, e.g. edge.backlog"))
+        let problem = format!(
+            "there is no '{name}'; there are frame, edge and cloud with their members, \
+             e.g. edge.backlog"
+        );
+        self.error(id, problem)
     }
 
     fn unknown_function(&self, id: u64, name: &str) -> PolicyError {
-        let there_are = "size, contains, startsWith, endsWith, min, max, int, double, has, all, exists, exists_one, map, filter";
+        let there_are = "size, contains, startsWith, endsWith, min, max, int, double, has, all, \
+                         exists, exists_one, map, filter";
         self.error(id, format!("there is no function '{name}'; there are: {there_are}"))
     }
 

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-/// So many steps at most; a step is a node that is looked at, or an element that is copied or
+/// So many steps at most; a step is a node that is evaluated, or an element that is copied or
 /// compared. Well below a millisecond.
-pub(super) const MOST_STEPS: u32 = 20_000;
+pub(super) const MAX_STEPS: u32 = 20_000;
 
 /// What an expression gives. All numbers are floating point.
 #[derive(Clone, PartialEq, Debug)]
@@ -126,7 +126,7 @@ pub(super) struct Evaluation<'a> {
 impl<'a> Evaluation<'a> {
     /// Over the rule's variables; `None` is one that is not known.
     pub(super) fn new(variables: &'a [Option<Value>]) -> Self {
-        Self { variables, locals: Vec::new(), steps_left: MOST_STEPS }
+        Self { variables, locals: Vec::new(), steps_left: MAX_STEPS }
     }
 
     fn spend(&mut self, steps: usize) -> Result<(), Nothing> {
@@ -297,7 +297,7 @@ impl<'a> Evaluation<'a> {
 
 impl Value {
     /// How much there is to copy or to compare. A list that holds another one many times over is
-    /// small in memory and without end to look through, so the counting ends where it would be
+    /// small in memory and without end to count, so the counting ends where it would be
     /// too much.
     fn extent(&self) -> usize {
         let mut counted = 0;
@@ -312,7 +312,7 @@ impl Value {
             Self::List(list) => {
                 *counted += list.len();
                 for item in &**list {
-                    if *counted > MOST_STEPS as usize {
+                    if *counted > MAX_STEPS as usize {
                         return;
                     }
                     item.count(counted);

@@ -91,7 +91,8 @@ pub fn run(args: &CascadeArgs) -> anyhow::Result<()> {
 fn print_half(exam: &Exam<'_>, half: &Half<'_>, share: f64) -> anyhow::Result<()> {
     let (edge, cloud) = exam.ends(half.judged)?;
     println!(
-        "\nfitted on the {}: mAP@.5 by share sent on, and how much of the way from edge to cloud it is",
+        "\nfitted on the {}: mAP@.5 by share sent on, \
+         and how much of the way from edge to cloud it is",
         half.name
     );
     let mut header = vec!["measure".to_owned()];
@@ -183,7 +184,8 @@ fn print_splits(exam: &Exam<'_>, all: &[usize], args: &CascadeArgs) -> anyhow::R
     print!("{}", table.text());
     if gapless > 0 {
         println!(
-            "in {gapless} of {} halves the cloud is no better than the edge; they count for the mean alone",
+            "in {gapless} of {} halves the cloud is no better than the edge; \
+             they count for the mean alone",
             2 * args.splits
         );
     }

@@ -43,7 +43,7 @@ pub struct DetectionsArgs {
     /// class
     #[arg(long, value_name = "RULE", value_parser = ["objectness", "class"])]
     pub nms: Option<String>,
-    /// How many images are looked at at a time; with more than one the times per image are those
+    /// How many images are worked on at a time; with more than one the times per image are those
     /// of a busy machine
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub threads: usize,
@@ -118,7 +118,7 @@ pub fn find(args: &DetectionsArgs, models_dir: &Path) -> anyhow::Result<Detectio
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(path) = paths.get(index) else { return Ok(()) };
             let record =
-                look(path, &mut edge, &mut cloud).with_context(|| path.display().to_string());
+                detect(path, &mut edge, &mut cloud).with_context(|| path.display().to_string());
             if record.is_err() {
                 // the others need not go on
                 next.store(paths.len(), Ordering::Relaxed);
@@ -204,7 +204,7 @@ fn images_in(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn look(path: &Path, edge: &mut Session, cloud: &mut Session) -> anyhow::Result<ImageRecord> {
+fn detect(path: &Path, edge: &mut Session, cloud: &mut Session) -> anyhow::Result<ImageRecord> {
     let bytes = std::fs::read(path)?;
     let started = Instant::now();
     let image = vision::decode(&bytes, &Limits::default())?;
@@ -283,7 +283,8 @@ fn print(file: &DetectionsFile, quality: Option<&Quality>) {
     };
     let together: accuracy::Agreement = file.images.iter().map(agree).sum();
     println!(
-        "\nthe edge agrees with the cloud to {} % (F1 at an overlap of 0.5, above the units' thresholds)",
+        "\nthe edge agrees with the cloud to {} % \
+         (F1 at an overlap of 0.5, above the units' thresholds)",
         percent(together.f1())
     );
 }

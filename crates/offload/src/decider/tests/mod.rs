@@ -1,9 +1,15 @@
 //! The decider as a preprocessor drives it.
 
+mod properties;
+mod reload;
+mod unwinding;
+
+use super::in_flight::MAX_IN_FLIGHT;
 use super::*;
 use crate::testing::facts;
-use crate::{BudgetScope, BudgetUnit};
-use proptest::prelude::*;
+use crate::{Action, BreakerState, End, FrameFacts, PolicyName, TierResult};
+use frame::Destination::{self, Cloud, Edge};
+use std::time::Duration;
 
 fn at(ms: u64) -> Timestamp {
     Timestamp::from_micros(3_600_000_000 + ms * 1000)
@@ -32,7 +38,7 @@ fn answered(decider: &mut Decider<u64>, key: u64, now: u64) {
 }
 
 #[test]
-fn a_silent_cloud_is_left_within_two_seconds_tried_again_and_comes_back() {
+fn a_silent_cloud_is_left_probed_and_comes_back() {
     let mut decider = decider("cloud-only");
     let mut now = 0;
     for key in 0..20 {
@@ -83,7 +89,7 @@ fn a_silent_cloud_is_left_within_two_seconds_tried_again_and_comes_back() {
 }
 
 #[test]
-fn a_silent_edge_is_left_too_and_with_both_silent_frames_wait_on_the_edge() {
+fn with_both_tiers_silent_frames_wait_on_the_edge() {
     let mut decider = decider("edge-only");
     answered(&mut decider, 0, 0);
     decider.decide(1, &nth(1), at(1000));
@@ -98,7 +104,7 @@ fn a_silent_edge_is_left_too_and_with_both_silent_frames_wait_on_the_edge() {
 }
 
 #[test]
-fn a_late_frame_goes_to_the_edge_once_and_the_late_answer_changes_nothing() {
+fn a_late_frame_goes_to_the_edge_once() {
     let mut decider = decider("cloud-only");
     answered(&mut decider, 0, 0);
     let answer_by = decider.decide(1, &nth(1), at(1000)).answer_by.unwrap();
@@ -115,7 +121,7 @@ fn a_late_frame_goes_to_the_edge_once_and_the_late_answer_changes_nothing() {
 }
 
 #[test]
-fn a_late_frame_is_not_taken_back_from_a_cloud_that_answers_to_an_edge_with_a_longer_queue() {
+fn a_late_frame_stays_where_the_queue_is_shorter() {
     let waited = Duration::from_secs(5);
     let piled = |edge: u64, cloud: u64, heard: u64| {
         let mut decider = decider("alternate");
@@ -161,7 +167,7 @@ fn a_late_frame_is_not_taken_back_from_a_cloud_that_answers_to_an_edge_with_a_lo
 }
 
 #[test]
-fn the_cloud_is_waited_for_as_long_as_the_edge_would_take_within_bounds() {
+fn the_cloud_is_waited_for_as_long_as_the_edge_would_take() {
     let patience = |backlog: u64, now: u64| {
         let mut decider = decider("alternate");
         answered(&mut decider, 0, 0);
@@ -176,7 +182,7 @@ fn the_cloud_is_waited_for_as_long_as_the_edge_would_take_within_bounds() {
 }
 
 #[test]
-fn a_frame_is_taken_back_while_the_edge_can_still_meet_its_deadline() {
+fn a_frame_is_taken_back_while_the_edge_can_be_in_time() {
     let mut decider = decider("cloud-only");
     for key in 0..5 {
         answered(&mut decider, key, key * 100);
@@ -192,7 +198,7 @@ fn a_frame_is_taken_back_while_the_edge_can_still_meet_its_deadline() {
 }
 
 #[test]
-fn however_slow_a_silent_cloud_seems_it_is_not_waited_for_without_end() {
+fn the_patience_with_a_silent_cloud_is_bounded() {
     let mut decider = with("policy = 'cloud-only'\n[breaker]\nenabled = false");
     for key in 0..20 {
         answered(&mut decider, key, key * 100);
@@ -208,7 +214,7 @@ fn however_slow_a_silent_cloud_seems_it_is_not_waited_for_without_end() {
 }
 
 #[test]
-fn a_frame_that_another_process_took_back_says_that_the_cloud_was_late() {
+fn a_frame_taken_back_elsewhere_tells_of_a_late_cloud() {
     let mut decider = decider("cloud-only");
     answered(&mut decider, 0, 0);
     decider.decide(1, &nth(1), at(1000));
@@ -220,7 +226,7 @@ fn a_frame_that_another_process_took_back_says_that_the_cloud_was_late() {
 }
 
 #[test]
-fn an_edge_answer_that_was_made_final_is_nothing_new_of_the_edge() {
+fn a_promoted_answer_is_nothing_new_of_the_edge() {
     let mut decider = decider("cascade");
     decider.decide(1, &nth(1), at(0));
     decider.result(1, &TierResult { provisional: true, ..done(Edge) }, at(50));
@@ -233,7 +239,7 @@ fn an_edge_answer_that_was_made_final_is_nothing_new_of_the_edge() {
 }
 
 #[test]
-fn a_policy_that_wants_the_edge_never_sends_to_a_cloud_that_does_not_exist_for_long() {
+fn a_silent_edge_sends_few_frames_to_an_absent_cloud() {
     let mut decider = decider("edge-only");
     let mut to_cloud = 0;
     for key in 0..6000 {
@@ -246,7 +252,7 @@ fn a_policy_that_wants_the_edge_never_sends_to_a_cloud_that_does_not_exist_for_l
 }
 
 #[test]
-fn a_cascade_reserves_what_may_be_sent_on_and_pays_only_for_what_is() {
+fn a_cascade_pays_only_for_what_is_sent_on() {
     let mut decider =
         with("policy = 'cascade'\n[budget]\nunit = 'bytes'\nrate = 0\nburst = 100000\nper = 'all'");
     let provisional = TierResult { provisional: true, ..done(Edge) };
@@ -297,11 +303,11 @@ fn a_still_frame_is_skipped_and_says_what_it_equals() {
 }
 
 #[test]
-fn a_new_configuration_takes_effect_and_a_bad_one_changes_nothing() {
+fn a_bad_configuration_changes_nothing() {
     let mut decider = decider("edge-only");
     answered(&mut decider, 0, 0);
     let bad =
-        PolicyConfig { policy: "expression".into(), ..PolicyConfig::named("edge-only").unwrap() };
+        PolicyConfig { policy: PolicyName::Expression, ..PolicyConfig::of(PolicyName::EdgeOnly) };
     assert!(decider.reconfigure(&bad, at(100)).is_err());
     assert_eq!(decider.policy(), "edge-only");
     let good = PolicyConfig::from_toml("policy = 'ratio'\n[ratio]\ncloud_share = 1.0").unwrap();
@@ -314,17 +320,15 @@ fn a_new_configuration_takes_effect_and_a_bad_one_changes_nothing() {
 #[test]
 fn frames_that_nobody_answers_are_forgotten_in_the_end() {
     let mut decider = decider("edge-only");
-    for key in 0..(MOST_ON_THEIR_WAY as u64 + 50) {
+    for key in 0..(MAX_IN_FLIGHT as u64 + 50) {
         decider.decide(key, &nth(key), at(key));
     }
-    assert_eq!(
-        (decider.on_their_way.len(), decider.in_order.len()),
-        (MOST_ON_THEIR_WAY, MOST_ON_THEIR_WAY)
-    );
+    assert_eq!(decider.in_flight.len(), MAX_IN_FLIGHT);
+    assert!(!decider.knows(49) && decider.knows(50), "the oldest go");
 }
 
 #[test]
-fn results_of_other_processes_frames_tell_how_fast_a_tier_is() {
+fn results_of_others_frames_tell_how_fast_a_tier_is() {
     let mut decider = decider("edge-only");
     decider.result(99, &done(Cloud), at(10));
     let cloud = decider.snapshot(1, at(20)).cloud;
@@ -332,158 +336,4 @@ fn results_of_other_processes_frames_tell_how_fast_a_tier_is() {
         (cloud.service_ms, cloud.last_result_ms, cloud.predicted_ms),
         (Some(20.0), Some(10.0), None)
     );
-}
-
-#[derive(Clone, Debug)]
-enum Step {
-    Decide { deadline: Option<u16>, change: Option<f64>, bytes: u16 },
-    Result { back: u8, cloud: bool, end: u8, provisional: bool },
-    Late { back: u8 },
-    Lag { cloud: bool, frames: Option<u16> },
-    Wait(u16),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        4 => (any::<Option<u16>>(), prop::option::of(0.0..1.0f64), any::<u16>())
-            .prop_map(|(deadline, change, bytes)| Step::Decide { deadline, change, bytes }),
-        4 => (0u8..20, any::<bool>(), 0u8..4, any::<bool>())
-            .prop_map(|(back, cloud, end, provisional)| Step::Result { back, cloud, end, provisional }),
-        1 => (0u8..20).prop_map(|back| Step::Late { back }),
-        1 => (any::<bool>(), any::<Option<u16>>()).prop_map(|(cloud, frames)| Step::Lag { cloud, frames }),
-        3 => any::<u16>().prop_map(Step::Wait),
-    ];
-    prop::collection::vec(step, 1..200)
-}
-
-proptest! {
-    /// Whatever happens, in whatever order: there is a decision with a short reason, numbers are numbers, the same history gives the same
-    /// decisions, and a budget holds.
-    #[test]
-    fn there_is_always_a_decision(steps in steps(), which in 0..PolicyConfig::NAMES.len(), dwell in any::<bool>(), share in 0.0..=1.0f64) {
-        let mut config = PolicyConfig::named(PolicyConfig::NAMES[which]).unwrap();
-        config.expression.rule = "cloud.predicted_ms < edge.predicted_ms".into();
-        config.hysteresis.dwell_ms = if dwell { 300.0 } else { 0.0 };
-        config.motion.skip_below = 0.05;
-        config.budget = Some(crate::Budget { unit: BudgetUnit::Share, rate: share, burst: 3.0, per: BudgetScope::All });
-        let run = || {
-            let mut decider: Decider<u64> = Decider::new(&config, 5).unwrap();
-            let (mut now, mut key, mut decisions, mut cloud) = (0u64, 0u64, Vec::new(), 0u64);
-            for step in &steps {
-                match step {
-                    Step::Decide { deadline, change, bytes } => {
-                        key += 1;
-                        let frame = FrameFacts {
-                            deadline_left_ms: deadline.map(f64::from), change: *change, bytes: usize::from(*bytes), ..nth(key)
-                        };
-                        let decided = decider.decide(key, &frame, at(now));
-                        cloud += u64::from(decided.choice.destination() == Some(Cloud));
-                        decisions.push(decided);
-                    }
-                    Step::Result { back, cloud, end, provisional } => {
-                        let end = [End::Done, End::Failed, End::Expired, End::Late][usize::from(*end)];
-                        let tier = if *cloud { Cloud } else { Edge };
-                        let result = TierResult { tier, end, service_ms: Some(30.0), provisional: *provisional && !cloud };
-                        decider.result(key.saturating_sub(u64::from(*back)), &result, at(now));
-                    }
-                    Step::Late { back } => {
-                        decider.late(key.saturating_sub(u64::from(*back)), at(now));
-                    }
-                    Step::Lag { cloud, frames } => decider.lag(if *cloud { Cloud } else { Edge }, frames.map(u64::from)),
-                    Step::Wait(ms) => now += u64::from(*ms) / 8,
-                }
-            }
-            (decisions, cloud)
-        };
-        let (decisions, cloud) = run();
-        for decided in &decisions {
-            prop_assert!((1..=32).contains(&decided.choice.reason.len()), "{}", decided.choice.reason);
-            let Predicted { edge, cloud } = decided.predicted_ms;
-            prop_assert!(edge.into_iter().chain(cloud).all(|ms| ms.is_finite() && ms >= 0.0), "{:?}", decided.predicted_ms);
-        }
-        prop_assert!(cloud as f64 <= 3.0 + share * decisions.len() as f64 + 1e-6, "{cloud} of {}", decisions.len());
-        prop_assert_eq!(run().0, decisions);
-    }
-}
-
-fn numbers() -> impl Strategy<Value = f64> {
-    prop_oneof![
-        prop::sample::select(vec![
-            0.0,
-            1e-300,
-            1e-3,
-            0.5,
-            1.0,
-            86_400_000.0,
-            1e15,
-            1e16,
-            1e300,
-            f64::NAN,
-            f64::INFINITY,
-            -1.0
-        ]),
-        0.0..1e6f64,
-        -1.0..=1.0f64,
-    ]
-}
-
-proptest! {
-    /// Whatever numbers a policy file has: it is refused, or each frame gets a decision and whatever is waited for comes within days.
-    #[test]
-    fn what_is_accepted_decides(
-        which in 0..PolicyConfig::NAMES.len(), numbers in prop::collection::vec(numbers(), 12), places in prop::collection::vec(0..24usize, 3),
-        gaps in prop::collection::vec((0u64..10_000, prop::option::of(-1e9..1e9f64), any::<u32>(), 0u8..4), 1..40),
-    ) {
-        let mut config = PolicyConfig::named(PolicyConfig::NAMES[which]).unwrap();
-        config.expression.rule = "edge.backlog * edge.service_ms > cloud.rtt_ms".into();
-        let unit = [BudgetUnit::Bytes, BudgetUnit::Money, BudgetUnit::Share][places[0] % 3];
-        config.budget = (places[1] % 2 == 0).then_some(crate::Budget { unit, rate: 0.5, burst: 3.0, per: BudgetScope::All });
-        for (place, value) in places.iter().zip(&numbers) {
-            let value = *value;
-            match place {
-                0 => config.ratio.cloud_share = value,
-                1 => config.deadline.target_ms = value,
-                2 => config.deadline.comfort = value,
-                3 => config.deadline.late_up_to_ms = value,
-                4 => config.deadline.refresh_ms = value,
-                5 => config.bandit.target_ms = value,
-                6 => config.hysteresis.dwell_ms = value,
-                7 => config.hysteresis.to_cloud_above = value,
-                8 => config.hysteresis.to_edge_below = value,
-                9 => config.breaker.silence_ms = value,
-                10 => config.breaker.first_silence_ms = value,
-                11 => config.breaker.probe_after_ms = value,
-                12 => config.breaker.probe_at_most_ms = value,
-                13 => config.motion.skip_below = value,
-                14 => config.motion.look_every_ms = value,
-                15 => config.redispatch.after_ms = value,
-                16 => config.price.cloud_per_frame = value,
-                17 => config.price.edge_per_frame = value,
-                18 => config.price.cloud_per_gigabyte = value,
-                19 => config.prior.cloud.service_ms = Some(value),
-                20 => config.prior.cloud.rtt_ms = Some(value),
-                21 => config.prior.cloud.mbit_s = Some(value),
-                22 => config.prior.edge.service_ms = Some(value),
-                _ => config.budget = config.budget.map(|budget| crate::Budget { rate: value, burst: numbers[11], ..budget }),
-            }
-        }
-        let Ok(mut decider) = Decider::<u64>::new(&config, 3) else { return Ok(()) };
-        let mut now = 0;
-        for (key, (gap, deadline_left_ms, bytes, end)) in gaps.into_iter().enumerate() {
-            now += gap;
-            let key = key as u64;
-            let frame = FrameFacts { deadline_left_ms, bytes: bytes as usize, change: Some(0.2), ..nth(key) };
-            let decided = decider.decide(key, &frame, at(now));
-            let far = at(now + 86_400_001);
-            prop_assert!(decided.answer_by.is_none_or(|answer_by| answer_by <= far));
-            prop_assert!(decider.cloud_patience(frame.bytes, at(now)).is_none_or(|patience| patience <= Duration::from_secs(86_400)));
-            let tier = decided.choice.destination().unwrap_or(Edge);
-            match end {
-                0 => drop(decider.result(key, &done(tier), at(now + gap))),
-                1 => drop(decider.late(key, at(now + gap))),
-                2 => drop(decider.again(key, frame.bytes, Duration::from_millis(gap), at(now + gap))),
-                _ => drop(decider.result(key, &TierResult { service_ms: Some(1e300), ..done(tier) }, at(now + gap))),
-            }
-        }
-    }
 }

@@ -1,8 +1,8 @@
 //! How hard a frame was for the edge, read off what the edge found in it.
 //!
-//! Three measures are those of KubeEdge Sedna's joint inference (<https://github.com/kubeedge/sedna>, `hard_example_mining`), with the
-//! cases mended in which the originals fail: no detections at all, a probability of 0, a single
-//! class.
+//! Three measures are those of KubeEdge Sedna's joint inference
+//! (<https://github.com/kubeedge/sedna>, `hard_example_mining`), with the cases mended in which
+//! those fail: no detections at all, a probability of 0, a single class.
 
 mod features;
 mod fit;
@@ -12,7 +12,7 @@ use frame::{Detection, ImageSize};
 
 pub use features::{Regression, WEIGHTS};
 pub use fit::Sample;
-pub use text::HardnessError;
+pub use text::{HardnessError, HardnessProblem};
 
 /// What the edge's model saw in a frame.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -1,0 +1,37 @@
+//! Why a policy file cannot be used.
+
+use crate::PolicyConfig;
+
+/// A policy file that cannot be used.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// It is not of the form.
+    #[error("{0}")]
+    Form(String),
+    /// It names no policy that exists.
+    #[error("there is no policy '{name}'; there are: {}", PolicyConfig::NAMES.join(", "))]
+    Unknown {
+        /// What it names.
+        name: String,
+    },
+    /// A value is out of its range.
+    #[error("{field} = {value} is not allowed: it must be {allowed}")]
+    Range {
+        /// Which.
+        field: &'static str,
+        /// What it says.
+        value: String,
+        /// What it may say.
+        allowed: &'static str,
+    },
+    /// The rule of `expression` cannot be compiled.
+    #[error("[expression] rule: line {line}, column {column}: {problem}")]
+    Rule {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+        /// What is wrong.
+        problem: String,
+    },
+}

@@ -1,0 +1,150 @@
+//! A policy file: which policy decides, and its sections. Each section's type stands with what it
+//! tunes: those of the policies in [`crate::policies`], the others in [`crate::guards`] and beside
+//! what they price or tell in advance.
+
+mod error;
+pub(crate) mod range;
+
+pub use error::PolicyError;
+
+use crate::guards::{Breaker, Budget, Hysteresis, Motion, Redispatch};
+use crate::learn::{self, Prior};
+use crate::policies::{Bandit, Cascade, Deadline, Expression, PolicyName, PolicySettings, Ratio};
+use crate::price::Price;
+use serde::{Deserialize, Deserializer, de};
+use std::fmt;
+
+/// A policy with everything that tunes it; the form of the policy file (TOML).
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyConfig {
+    /// Which policy.
+    #[serde(deserialize_with = "from_text")]
+    pub policy: PolicyName,
+    /// For `ratio`.
+    #[serde(default)]
+    pub ratio: Ratio,
+    /// For `deadline`.
+    #[serde(default)]
+    pub deadline: Deadline,
+    /// For `cascade`.
+    #[serde(default)]
+    pub cascade: Cascade,
+    /// For `bandit`.
+    #[serde(default)]
+    pub bandit: Bandit,
+    /// For `expression`.
+    #[serde(default)]
+    pub expression: Expression,
+    /// What may be spent on the cloud; absent: as much as the policy likes.
+    #[serde(default)]
+    pub budget: Option<Budget>,
+    /// How quickly a camera may change its tier.
+    #[serde(default)]
+    pub hysteresis: Hysteresis,
+    /// When a tier is given a rest.
+    #[serde(default)]
+    pub breaker: Breaker,
+    /// Which frames need no detection.
+    #[serde(default)]
+    pub motion: Motion,
+    /// When a frame is taken back from the cloud.
+    #[serde(default)]
+    pub redispatch: Redispatch,
+    /// What a frame costs.
+    #[serde(default)]
+    pub price: Price,
+    /// What is believed of the tiers before anything was seen.
+    #[serde(default, deserialize_with = "learn::read_prior")]
+    pub prior: Prior,
+}
+
+impl PolicyConfig {
+    /// The names of the policies that there are.
+    pub const NAMES: [&'static str; PolicyName::ALL.len()] = PolicyName::TEXTS;
+
+    /// A policy as it is when nothing tunes it.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn named(policy: &str) -> Result<Self, PolicyError> {
+        policy.parse().map(Self::of)
+    }
+
+    /// A policy as it is when nothing tunes it.
+    #[must_use]
+    pub fn of(policy: PolicyName) -> Self {
+        Self {
+            policy,
+            ratio: Ratio::default(),
+            deadline: Deadline::default(),
+            cascade: Cascade::default(),
+            bandit: Bandit::default(),
+            expression: Expression::default(),
+            budget: None,
+            hysteresis: Hysteresis::default(),
+            breaker: Breaker::default(),
+            motion: Motion::default(),
+            redispatch: Redispatch::default(),
+            price: Price::default(),
+            prior: Prior::default(),
+        }
+    }
+
+    /// Reads a policy file and checks every value.
+    ///
+    /// # Errors
+    /// When it is no TOML of this form (the text says where), or a value is out of its range.
+    pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
+        let config: Self = toml::from_str(text)
+            .map_err(|error| PolicyError::Form(error.to_string().trim_end().to_owned()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Whether every value is in its range, and the policy can be built.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        // every section is named here, so that the compiler misses one that is not checked
+        let Self {
+            policy: _,
+            ratio,
+            deadline,
+            cascade,
+            bandit,
+            // built below if it is chosen, which checks it
+            expression: _,
+            budget,
+            hysteresis,
+            breaker,
+            motion,
+            redispatch,
+            price,
+            prior,
+        } = self;
+        ratio.check()?;
+        deadline.check()?;
+        cascade.check()?;
+        bandit.check()?;
+        hysteresis.check()?;
+        breaker.check()?;
+        motion.check()?;
+        redispatch.check()?;
+        price.check()?;
+        budget.as_ref().map_or(Ok(()), Budget::check)?;
+        learn::check_prior(prior)?;
+        crate::policies::build(self).map(drop)
+    }
+}
+
+/// Reads a value of which the file has the text.
+pub(crate) fn from_text<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: fmt::Display>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests;
