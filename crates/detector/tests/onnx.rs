@@ -34,8 +34,10 @@ fn model(proto: &ModelProto, onnx: &str, weights: &str) -> TempDir {
     std::fs::write(dir.path().join("tiny.onnx"), proto.encode_to_vec()).unwrap();
     std::fs::write(dir.path().join("tiny.names"), "red\ngreen\nblue\n").unwrap();
     let text = format!(
-        "name = \"tiny\"\nformat = \"onnx\"\nnames = \"tiny.names\"\n[input]\nwidth = {SIDE}\nheight = {SIDE}\n\
-         [thresholds]\nconfidence = 0.01\n[onnx]\noutput = \"yolov8\"\n{onnx}\n[weights]\nfile = \"tiny.onnx\"\n{weights}\n"
+        "name = \"tiny\"\nformat = \"onnx\"\nnames = \"tiny.names\"\n[input]\nwidth = {SIDE}\n\
+         height = {SIDE}\n\
+         [thresholds]\nconfidence = 0.01\n[onnx]\noutput = \"yolov8\"\n{onnx}\n[weights]\n\
+         file = \"tiny.onnx\"\n{weights}\n"
     );
     std::fs::write(dir.path().join("tiny.toml"), text).unwrap();
     dir
@@ -249,9 +251,10 @@ const FACTORS: [f32; 3] = [0.9, 0.85, 0.5];
 fn numbers_in_another_file_belong_to_the_version_and_are_verified() {
     for place in ["tiny.onnx.data", "parts/numbers.bin"] {
         let dir = model(&with_data(place), "", "");
-        assert!(
-            matches!(load(&dir), Err(ModelError::WeightsMissing { path, .. }) if path.ends_with(place))
-        );
+        assert!(matches!(
+            load(&dir),
+            Err(ModelError::WeightsMissing { path, .. }) if path.ends_with(place)
+        ));
         write_data(&dir, place, FACTORS);
         let whole = load(&dir).unwrap();
         assert_alike(&look(&whole), &look(&load(&model(&fixture(), "", "")).unwrap()), 1e-6, place);
@@ -280,9 +283,10 @@ fn numbers_in_another_file_belong_to_the_version_and_are_verified() {
             write_data(dir, place, [0.0, 0.85, 0.5]);
         }
         assert_ne!(load(&dir).unwrap().info().version, whole.info().version);
-        assert!(
-            matches!(load(&verified), Err(ModelError::WrongChecksum { path, .. }) if path.ends_with(place))
-        );
+        assert!(matches!(
+            load(&verified),
+            Err(ModelError::WrongChecksum { path, .. }) if path.ends_with(place)
+        ));
         std::fs::write(verified.path().join(place), [0; 17]).unwrap();
         assert!(matches!(
             load(&verified),

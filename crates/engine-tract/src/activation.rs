@@ -1,73 +1,42 @@
-//! The activations of the YOLOv3 family, as tract operators.
+//! Activations as tract operators.
 
+use engine::Activation;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::change_axes::wire_with_rank_broadcast;
 use tract_onnx::tract_core::ops::math::{add, div, exp, max, min, mul, tanh};
 use tract_onnx::tract_core::ops::nn::{leaky_relu, sigmoid};
 
-/// The slope that Darknet's leaky unit has below zero.
-const LEAK: f32 = 0.1;
-
-/// What is applied to each value of a layer's output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Activation {
-    Linear,
-    Leaky,
-    Relu,
-    Relu6,
-    Elu,
-    Logistic,
-    Tanh,
-    Swish,
-    Mish,
-}
-
-impl Activation {
-    /// Darknet's word for each.
-    pub(crate) const WORDS: &[(&str, Self)] = &[
-        ("linear", Self::Linear),
-        ("leaky", Self::Leaky),
-        ("relu", Self::Relu),
-        ("relu6", Self::Relu6),
-        ("elu", Self::Elu),
-        ("logistic", Self::Logistic),
-        ("tanh", Self::Tanh),
-        ("swish", Self::Swish),
-        ("mish", Self::Mish),
-    ];
-
-    /// Adds the operators to a model.
-    pub(crate) fn wire(
-        self,
-        model: &mut TypedModel,
-        name: &str,
-        x: OutletId,
-    ) -> TractResult<OutletId> {
-        let mut graph = Formula { model, name, steps: 0 };
-        match self {
-            Self::Linear => Ok(x),
-            Self::Leaky => graph.apply(leaky_relu(LEAK), &[x]),
-            Self::Relu => graph.with_number(max(), x, 0.0),
-            Self::Relu6 => {
-                let positive = graph.with_number(max(), x, 0.0)?;
-                graph.with_number(min(), positive, 6.0)
-            }
-            Self::Elu => {
-                // max(x, 0) + exp(min(x, 0)) - 1: the exponential never sees a large number
-                let above = graph.with_number(max(), x, 0.0)?;
-                let below = graph.with_number(min(), x, 0.0)?;
-                let curve = graph.apply(exp(), &[below])?;
-                let curve = graph.with_number(add(), curve, -1.0)?;
-                graph.apply(add(), &[above, curve])
-            }
-            Self::Logistic => graph.apply(sigmoid(), &[x]),
-            Self::Tanh => graph.apply(tanh(), &[x]),
-            Self::Swish => {
-                let gate = graph.apply(sigmoid(), &[x])?;
-                graph.apply(mul(), &[x, gate])
-            }
-            Self::Mish => graph.mish(x),
+/// Adds the operators to a model.
+pub(crate) fn wire(
+    activation: Activation,
+    model: &mut TypedModel,
+    name: &str,
+    x: OutletId,
+) -> TractResult<OutletId> {
+    let mut graph = Formula { model, name, steps: 0 };
+    match activation {
+        Activation::Linear => Ok(x),
+        Activation::Leaky => graph.apply(leaky_relu(Activation::LEAK), &[x]),
+        Activation::Relu => graph.with_number(max(), x, 0.0),
+        Activation::Relu6 => {
+            let positive = graph.with_number(max(), x, 0.0)?;
+            graph.with_number(min(), positive, 6.0)
         }
+        Activation::Elu => {
+            // max(x, 0) + exp(min(x, 0)) - 1: the exponential never sees a large number
+            let above = graph.with_number(max(), x, 0.0)?;
+            let below = graph.with_number(min(), x, 0.0)?;
+            let curve = graph.apply(exp(), &[below])?;
+            let curve = graph.with_number(add(), curve, -1.0)?;
+            graph.apply(add(), &[above, curve])
+        }
+        Activation::Logistic => graph.apply(sigmoid(), &[x]),
+        Activation::Tanh => graph.apply(tanh(), &[x]),
+        Activation::Swish => {
+            let gate = graph.apply(sigmoid(), &[x])?;
+            graph.apply(mul(), &[x, gate])
+        }
+        Activation::Mish => graph.mish(x),
     }
 }
 

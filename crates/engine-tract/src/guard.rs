@@ -13,9 +13,14 @@ thread_local! {
     static CAUGHT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does the work, or tells in words why it panicked; nothing is printed then. What the work has
-/// changed must not be used afterwards.
-pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+/// tract has panicked, for the reason given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("tract panicked: {0}")]
+pub(crate) struct Panicked(String);
+
+/// Does the work, or tells why it panicked; nothing is printed then. What the work has changed must
+/// not be used afterwards.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let earlier = panic::take_hook();
@@ -28,7 +33,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let outer = CAUGHT.replace(true);
     let outcome = panic::catch_unwind(AssertUnwindSafe(work));
     CAUGHT.set(outer);
-    outcome.map_err(|payload| format!("tract panicked: {}", words(&*payload)))
+    outcome.map_err(|payload| Panicked(words(&*payload).to_owned()))
 }
 
 fn words(payload: &(dyn Any + Send)) -> &str {
@@ -45,10 +50,10 @@ mod tests {
     fn a_panic_becomes_an_error_with_its_reason() {
         assert_eq!(guarded(|| 7), Ok(7));
         assert_eq!(
-            guarded(|| -> u8 { panic!("{} apples", 3) }),
-            Err("tract panicked: 3 apples".into())
+            guarded(|| -> u8 { panic!("{} apples", 3) }).unwrap_err().to_string(),
+            "tract panicked: 3 apples"
         );
-        assert_eq!(guarded(|| -> u8 { panic!("none") }), Err("tract panicked: none".into()));
+        assert_eq!(guarded(|| -> u8 { panic!("none") }), Err(Panicked("none".into())));
         assert!(!CAUGHT.get(), "what follows is printed again");
     }
 }

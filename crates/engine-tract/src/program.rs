@@ -1,10 +1,8 @@
 //! A network that is optimised for one batch size, and its runs.
 
-use crate::DetectError;
 use crate::guard::guarded;
-use crate::outputs::Outputs;
 use crate::pool;
-use frame::ImageSize;
+use engine::{EngineError, OperatorTime, Program, Runner, Shape};
 use std::sync::Arc;
 use std::time::Instant;
 use tract_onnx::prelude::*;
@@ -21,104 +19,129 @@ const KNOBS: [(&str, &str); 1] = [("TRACT_LAZY_IM2COL_MIN_KERNEL", "1000")];
 /// The most values that one layer may put out per image, 1 GiB of them.
 const MAX_VALUES: usize = 1 << 28;
 
-/// How long one operator of a network took.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OperatorTime {
-    /// The operator's place: the layer's name in the network, and a suffix.
-    pub node: String,
-    /// What tract runs there, e.g. a matrix product and its kernel.
-    pub operator: String,
-    /// Wall-clock milliseconds.
-    pub milliseconds: f64,
-}
-
-/// What a run puts out.
-pub(crate) type Output = TValue;
-
 /// An optimised network for a fixed number of images.
-pub(crate) struct Plan {
+pub(crate) struct TractProgram {
     runnable: Arc<TypedRunnableModel>,
     batch: usize,
-    input: ImageSize,
-    /// Per output, the batch first.
-    shapes: Vec<Vec<usize>>,
+    input: Shape,
+    /// For one image.
+    outputs: Vec<Vec<usize>>,
 }
 
-impl Plan {
-    /// Optimises a model that takes `[batch, 3, input.height, input.width]`, and checks that its
-    /// outputs can be read.
-    pub(crate) fn new(
-        mut model: TypedModel,
-        batch: usize,
-        input: ImageSize,
-        outputs: &Outputs,
-    ) -> TractResult<Self> {
+/// Makes and optimises a model that takes `[batch, channels, height, width]`; a panic of tract's is
+/// an error.
+pub(crate) fn prepared(
+    input: Shape,
+    batch: usize,
+    model: impl FnOnce() -> TractResult<TypedModel>,
+) -> Result<Arc<TractProgram>, EngineError> {
+    let made = guarded(|| TractProgram::new(model()?, batch, input));
+    made.unwrap_or_else(|panicked| Err(panicked.into())).map(Arc::new).map_err(refused)
+}
+
+impl TractProgram {
+    fn new(mut model: TypedModel, batch: usize, input: Shape) -> TractResult<Self> {
         check_sizes(&model, batch)?;
         pool::quicken(&mut model)?;
         let model = KnobScope::new(KNOBS)?.enter(|| model.into_optimized())?;
-        let mut shapes = Vec::new();
+        let mut outputs = Vec::new();
         for outlet in model.output_outlets()? {
-            let fact = model.outlet_fact(*outlet)?;
-            let shape = fact
-                .shape
-                .as_concrete()
-                .ok_or_else(|| format_err!("output {} has no fixed shape", shapes.len()))?;
+            let (index, fact) = (outputs.len(), model.outlet_fact(*outlet)?);
+            let shape = fact.shape.as_concrete();
+            let shape = shape.ok_or_else(|| format_err!("output {index} has no fixed shape"))?;
             if fact.datum_type != f32::datum_type() {
+                let found = fact.datum_type;
                 return Err(format_err!(
-                    "output {} is of type {:?} where f32 is expected",
-                    shapes.len(),
-                    fact.datum_type
+                    "output {index} is of type {found:?} where f32 is expected"
                 ));
             }
-            shapes.push(shape.to_vec());
+            let image = shape.split_first().filter(|(images, _)| **images == batch);
+            let (_, image) = image.ok_or_else(|| {
+                format_err!("output {index} has the shape {shape:?}; expected is batch {batch}")
+            })?;
+            outputs.push(image.to_vec());
         }
-        outputs.check(&shapes, batch).map_err(|problem| format_err!("{problem}"))?;
-        Ok(Self { runnable: model.into_runnable()?, batch, input, shapes })
+        Ok(Self { runnable: model.into_runnable()?, batch, input, outputs })
     }
 
-    pub(crate) fn batch(&self) -> usize {
+    fn state(&self) -> TractResult<TypedSimpleState> {
+        SimpleState::new(&self.runnable)
+    }
+}
+
+impl Program for TractProgram {
+    fn batch(&self) -> usize {
         self.batch
     }
 
-    /// The shape of an output for one image.
-    pub(crate) fn shape(&self, output: usize) -> &[usize] {
-        &self.shapes[output][1..]
+    fn outputs(&self) -> &[Vec<usize>] {
+        &self.outputs
+    }
+
+    fn runner(self: Arc<Self>) -> Result<Box<dyn Runner>, EngineError> {
+        let Shape { channels, height, width } = self.input;
+        let input = Tensor::zero::<f32>(&[self.batch, channels, height, width]).map_err(failed)?;
+        let state = self.state().map_err(failed)?;
+        Ok(Box::new(TractRunner {
+            program: self,
+            state,
+            input: Arc::new(input),
+            outputs: Vec::new(),
+        }))
     }
 }
 
-/// What one thread needs to run a plan.
-pub(crate) struct Run {
-    plan: Arc<Plan>,
+/// What one thread needs to run a program.
+struct TractRunner {
+    program: Arc<TractProgram>,
     state: TypedSimpleState,
     /// Kept between runs, so that its memory is not asked for anew each time.
     input: Arc<Tensor>,
+    /// Of the last run.
+    outputs: Vec<TValue>,
 }
 
-impl Run {
-    pub(crate) fn new(plan: &Arc<Plan>) -> Result<Self, DetectError> {
-        let ImageSize { width, height } = plan.input;
-        let input = Tensor::zero::<f32>(&[plan.batch, 3, height as usize, width as usize])
-            .map_err(failed)?;
-        let state = SimpleState::new(&plan.runnable).map_err(failed)?;
-        Ok(Self { plan: plan.clone(), state, input: Arc::new(input) })
+impl TractRunner {
+    /// A run that stopped half way leaves values behind.
+    fn start_over(&mut self) -> Result<(), EngineError> {
+        self.state = self.program.state().map_err(failed)?;
+        Ok(())
     }
+}
 
-    pub(crate) fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
-    /// Lets `write` fill the input's values, one image after the other.
-    pub(crate) fn fill<T>(
-        &mut self,
-        write: impl FnOnce(&mut [f32]) -> T,
-    ) -> Result<T, DetectError> {
+impl Runner for TractRunner {
+    fn fill(&mut self, write: &mut dyn FnMut(&mut [f32])) -> Result<(), EngineError> {
         let mut view = Arc::make_mut(&mut self.input).try_as_plain_ram_mut().map_err(failed)?;
         view.as_slice_mut().map(write).map_err(failed)
     }
 
-    /// Runs the network on the input and tells how long each operator took; slower than `run` by
-    /// two clock readings an operator.
-    pub(crate) fn profile(&mut self) -> Result<Vec<OperatorTime>, DetectError> {
+    fn run(&mut self) -> Result<Vec<&[f32]>, EngineError> {
+        self.outputs.clear();
+        let input = tvec![self.input.clone().into_tvalue()];
+        let outcome = guarded(|| self.state.run(input));
+        match outcome.unwrap_or_else(|panicked| Err(panicked.into())) {
+            Ok(outputs) => self.outputs = outputs.into_vec(),
+            Err(error) => {
+                self.start_over()?;
+                return Err(failed(error));
+            }
+        }
+        for (index, (output, wanted)) in self.outputs.iter().zip(&self.program.outputs).enumerate()
+        {
+            let fits = output.datum_type() == f32::datum_type()
+                && output.shape().split_first() == Some((&self.program.batch, wanted));
+            if !fits {
+                return Err(EngineError::Output {
+                    index,
+                    found: format!("{output:?}"),
+                    wanted: format!("{wanted:?} for each of {}", self.program.batch),
+                });
+            }
+        }
+        self.outputs.iter().map(|output| values(output).map_err(failed)).collect()
+    }
+
+    fn profile(&mut self) -> Result<Vec<OperatorTime>, EngineError> {
         let mut times = Vec::new();
         let timed = |context: &EvalContext<'_>,
                      state: Option<&mut (dyn OpState + 'static)>,
@@ -134,30 +157,13 @@ impl Run {
             });
             outputs
         };
-        self.state
-            .run_plan_with_eval(tvec![self.input.clone().into_tvalue()], timed)
-            .map_err(failed)?;
+        let input = tvec![self.input.clone().into_tvalue()];
+        let outcome = guarded(|| self.state.run_plan_with_eval(input, timed));
+        if let Err(error) = outcome.unwrap_or_else(|panicked| Err(panicked.into())) {
+            self.start_over()?;
+            return Err(failed(error));
+        }
         Ok(times)
-    }
-
-    /// Runs the network on the input.
-    pub(crate) fn run(&mut self) -> Result<Vec<Output>, DetectError> {
-        let outcome = guarded(|| self.state.run(tvec![self.input.clone().into_tvalue()]));
-        let outcome = outcome.unwrap_or_else(|reason| Err(format_err!("{reason}")));
-        if outcome.is_err() {
-            // a run that stopped half way leaves values behind
-            self.state = SimpleState::new(&self.plan.runnable).map_err(failed)?;
-        }
-        let outputs = outcome.map_err(failed)?;
-        for (index, (output, wanted)) in outputs.iter().zip(&self.plan.shapes).enumerate() {
-            if output.shape() != wanted.as_slice() || output.datum_type() != f32::datum_type() {
-                return Err(DetectError::Output {
-                    index,
-                    problem: format!("it is {output:?} where {wanted:?} is expected"),
-                });
-            }
-        }
-        Ok(outputs.into_vec())
     }
 }
 
@@ -177,9 +183,8 @@ fn check_sizes(model: &TypedModel, batch: usize) -> TractResult<()> {
     Ok(())
 }
 
-/// The values of an output, one image after the other.
-pub(crate) fn values(output: &Output) -> Result<&[f32], DetectError> {
-    output.try_as_plain_ram().and_then(|view| view.as_slice::<f32>()).map_err(failed)
+fn values(output: &TValue) -> TractResult<&[f32]> {
+    output.try_as_plain_ram()?.as_slice::<f32>()
 }
 
 /// The operator's name, with the kernel where there is one to choose.
@@ -193,6 +198,12 @@ fn described(node: &TypedNode) -> String {
     )
 }
 
-fn failed(error: TractError) -> DetectError {
-    DetectError::Network(format!("{error:#}"))
+/// What is wrong with a network, outermost cause first.
+pub(crate) fn refused(error: TractError) -> EngineError {
+    EngineError::Network(format!("{error:#}"))
+}
+
+/// What went wrong in a run, outermost cause first.
+fn failed(error: TractError) -> EngineError {
+    EngineError::Run(format!("{error:#}"))
 }

@@ -1,25 +1,25 @@
 //! The description file of a model, `models/NAME.toml`.
 
+mod field_error;
+mod file;
 mod origin;
 mod weights;
 
 use crate::ModelError;
+use crate::format::Format;
 use crate::nms::Rule;
+use engine_tract::Tract;
+use file::{File, Thresholds};
 use frame::ImageSize;
-use serde::Deserialize;
 use std::path::{Path, PathBuf};
-use weights::Weights;
 
+pub(crate) use field_error::FieldError;
 pub use origin::{Fork, Resize};
 pub use weights::{DataFile, PypiSource, WeightsFile};
 
 /// The largest input side in pixels: YOLO networks run at up to about 1280, and a typing error must
 /// not ask for gigabytes.
 pub(crate) const MAX_INPUT_SIDE: u32 = 4096;
-/// What white may be in a network's input: 1 and 255 are usual, 16 bits are the most that a picture
-/// has.
-const MIN_SCALE: f32 = 0.001;
-const MAX_SCALE: f32 = 65_535.0;
 /// The most classes: Open Images has 601, and every class costs a row of every head.
 const MAX_CLASSES: usize = 10_000;
 
@@ -33,130 +33,7 @@ pub struct Description {
     names: Vec<String>,
     weights: WeightsFile,
     resize: Option<Resize>,
-    kind: Kind,
-}
-
-/// The network's file format, with what only that format needs.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Kind {
-    /// Darknet: the network is this `.cfg`, the weights file holds numbers only.
-    Darknet {
-        config: PathBuf,
-        /// Whose Darknet it is for, if the description says so.
-        fork: Option<Fork>,
-    },
-    /// ONNX: the weights file is the network.
-    Onnx {
-        input: ImageSize,
-        output: OnnxOutput,
-        /// What white is in the network's input, if the description says so.
-        input_scale: Option<f32>,
-    },
-}
-
-/// How the outputs of an ONNX network are read.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum OnnxOutput {
-    /// Raw convolution outputs `[n, anchors·(5+classes), h, w]`, one head per entry, in the order
-    /// of the network's outputs.
-    YoloHeads(Vec<HeadEntry>),
-    /// One output `[n, 4+classes, boxes]`: centre x, y, width, height in input pixels, then a
-    /// probability per class.
-    Yolov8,
-}
-
-/// One head of an ONNX network.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct HeadEntry {
-    /// Width and height in input pixels, per anchor.
-    pub(crate) anchors: Vec<[f32; 2]>,
-    /// Darknet's `scale_x_y`.
-    #[serde(default = "one")]
-    pub(crate) scale_x_y: f32,
-}
-
-fn one() -> f32 {
-    1.0
-}
-
-/// What counts as a detection.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Thresholds {
-    /// The least confidence, 0 to 1, exclusive.
-    #[serde(default = "default_confidence")]
-    pub(crate) confidence: f32,
-    /// From which confidence on what is no detection is told all the same, exclusive; below
-    /// `confidence`.
-    pub(crate) weak: Option<f32>,
-    /// The largest overlap (intersection over union) of two boxes of a class, 0 to 1.
-    #[serde(default = "default_nms_iou")]
-    pub(crate) nms_iou: f32,
-    /// Which boxes compete; what fits the output's kind when it is not said.
-    pub(crate) nms: Option<Rule>,
-}
-
-/// From which confidence on YOLO shows objects by default (<https://pjreddie.com/darknet/yolo/>).
-fn default_confidence() -> f32 {
-    0.25
-}
-
-/// What Darknet's detector takes.
-fn default_nms_iou() -> f32 {
-    0.45
-}
-
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self { confidence: default_confidence(), weak: None, nms_iou: default_nms_iou(), nms: None }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    name: String,
     format: Format,
-    config: Option<PathBuf>,
-    darknet: Option<Fork>,
-    resize: Option<Resize>,
-    names: PathBuf,
-    input: Option<Input>,
-    #[serde(default)]
-    thresholds: Thresholds,
-    weights: Weights,
-    onnx: Option<Onnx>,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "lowercase")]
-enum Format {
-    Darknet,
-    Onnx,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Input {
-    width: u32,
-    height: u32,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Onnx {
-    output: OutputKind,
-    input_scale: Option<f32>,
-    #[serde(default)]
-    heads: Vec<HeadEntry>,
-}
-
-#[derive(Deserialize, Clone, Copy, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-enum OutputKind {
-    YoloHeads,
-    Yolov8,
 }
 
 impl Description {
@@ -181,19 +58,13 @@ impl Description {
         }
         let text = text::read(&path)
             .map_err(|source| ModelError::Unreadable { path: path.clone(), source })?;
-        let problem = |problem: String| ModelError::Description { path: path.clone(), problem };
+        let refused = |problem: String| ModelError::Description { path: path.clone(), problem };
+        let wrong = |error: FieldError| refused(error.to_string());
         let file: File = toml::from_str(&text)
-            .map_err(|error| problem(error.to_string().trim_end().to_owned()))?;
-        if file.name != name {
-            return Err(problem(format!(
-                "`name` is '{}'; it must be the file's own name, '{name}'",
-                file.name
-            )));
-        }
-        let kind = file.kind(models_dir).map_err(problem)?;
-        let input = file.input.as_ref().map(Input::size);
-        check_numbers(input, file.thresholds).map_err(problem)?;
-        let weights = file.weights.checked(models_dir).map_err(problem)?;
+            .map_err(|error| refused(error.to_string().trim_end().to_owned()))?;
+        file.check(name).map_err(wrong)?;
+        let (format, input) = (file.format(models_dir).map_err(wrong)?, file.input());
+        let weights = file.weights.checked(models_dir).map_err(wrong)?;
         let names_path = models_dir.join(&file.names);
         let names = read_names(&names_path)?;
         Ok(Self {
@@ -204,7 +75,7 @@ impl Description {
             names,
             weights,
             resize: file.resize,
-            kind,
+            format,
         })
     }
 
@@ -257,9 +128,7 @@ impl Description {
     /// The same model, run as another Darknet would run it; an ONNX model is what it was.
     #[must_use]
     pub fn with_darknet(mut self, of: Fork) -> Self {
-        if let Kind::Darknet { fork, .. } = &mut self.kind {
-            *fork = Some(of);
-        }
+        self.format.set_fork(of);
         self
     }
 
@@ -304,13 +173,7 @@ impl Description {
     /// as in Darknet's Python module, and outputs that know only classes compete by class.
     #[must_use]
     pub fn nms(&self) -> Rule {
-        let fitting = match self.kind {
-            Kind::Onnx { output: OnnxOutput::Yolov8, .. } => Rule::Class,
-            Kind::Darknet { .. } | Kind::Onnx { output: OnnxOutput::YoloHeads(_), .. } => {
-                Rule::Objectness
-            }
-        };
-        self.thresholds.nms.unwrap_or(fitting)
+        self.thresholds.nms.unwrap_or(self.format.nms())
     }
 
     /// The classes' names, by class index.
@@ -332,10 +195,7 @@ impl Description {
     /// # Errors
     /// When the network cannot be read, or names a file outside of its own folder.
     pub fn data_files(&self) -> Result<Vec<DataFile>, ModelError> {
-        match self.kind {
-            Kind::Darknet { .. } => Ok(Vec::new()),
-            Kind::Onnx { .. } => crate::onnx::data_files(self),
-        }
+        self.format.data_files(self, &Tract)
     }
 
     /// How a picture is brought to the network's size, if the description says so; else the
@@ -345,114 +205,9 @@ impl Description {
         self.resize
     }
 
-    pub(crate) fn kind(&self) -> &Kind {
-        &self.kind
+    pub(crate) fn format(&self) -> &Format {
+        &self.format
     }
-}
-
-impl Input {
-    fn size(&self) -> ImageSize {
-        ImageSize { width: self.width, height: self.height }
-    }
-}
-
-impl File {
-    fn kind(&self, dir: &Path) -> Result<Kind, String> {
-        match (self.format, &self.config, &self.onnx) {
-            (Format::Darknet, _, Some(_)) => Err("`onnx` is only for the format \"onnx\"".into()),
-            (Format::Darknet, None, _) => {
-                Err("`config` is missing: the format \"darknet\" needs the path of a .cfg".into())
-            }
-            (Format::Darknet, Some(_), None) if self.weights.has_data() => {
-                Err("`weights.data` is only for the format \"onnx\"".into())
-            }
-            (Format::Darknet, Some(config), None) => {
-                Ok(Kind::Darknet { config: dir.join(config), fork: self.darknet })
-            }
-            (Format::Onnx, Some(_), _) => Err("`config` is only for the format \"darknet\"".into()),
-            (Format::Onnx, None, _) if self.darknet.is_some() => {
-                Err("`darknet` is only for the format \"darknet\"".into())
-            }
-            (Format::Onnx, None, None) => {
-                Err("`onnx.output` is missing: \"yolo-heads\" or \"yolov8\"".into())
-            }
-            (Format::Onnx, None, Some(onnx)) => match &self.input {
-                Some(input) => Ok(Kind::Onnx {
-                    input: input.size(),
-                    output: onnx.checked()?,
-                    input_scale: onnx.scale()?,
-                }),
-                None => {
-                    Err("`input` is missing: the format \"onnx\" needs its width and height".into())
-                }
-            },
-        }
-    }
-}
-
-impl Onnx {
-    fn scale(&self) -> Result<Option<f32>, String> {
-        match self.input_scale {
-            Some(scale) if !(MIN_SCALE..=MAX_SCALE).contains(&scale) => Err(format!(
-                "`onnx.input_scale` is {scale}; it must be {MIN_SCALE} to {MAX_SCALE}, what white is in the input"
-            )),
-            scale => Ok(scale),
-        }
-    }
-
-    fn checked(&self) -> Result<OnnxOutput, String> {
-        let positive = |value: f32| value.is_finite() && value > 0.0;
-        match self.output {
-            OutputKind::Yolov8 if self.heads.is_empty() => Ok(OnnxOutput::Yolov8),
-            OutputKind::Yolov8 => Err("`onnx.heads` is only for the output \"yolo-heads\"".into()),
-            OutputKind::YoloHeads if self.heads.is_empty() => Err(
-                "`onnx.heads` is missing: the output \"yolo-heads\" needs the anchors of each head"
-                    .into(),
-            ),
-            OutputKind::YoloHeads => {
-                for head in &self.heads {
-                    if head.anchors.is_empty()
-                        || !head.anchors.iter().flatten().all(|side| positive(*side))
-                    {
-                        return Err("`onnx.heads.anchors` must be [width, height] pairs in input pixels, above 0".into());
-                    }
-                    if !positive(head.scale_x_y) {
-                        return Err(format!(
-                            "`onnx.heads.scale_x_y` is {}; it must be a number above 0",
-                            head.scale_x_y
-                        ));
-                    }
-                }
-                Ok(OnnxOutput::YoloHeads(self.heads.clone()))
-            }
-        }
-    }
-}
-
-fn check_numbers(input: Option<ImageSize>, thresholds: Thresholds) -> Result<(), String> {
-    for (field, value) in input
-        .iter()
-        .flat_map(|input| [("input.width", input.width), ("input.height", input.height)])
-    {
-        if !(1..=MAX_INPUT_SIDE).contains(&value) {
-            return Err(format!("`{field}` is {value}; it must be 1 to {MAX_INPUT_SIDE} pixels"));
-        }
-    }
-    for (field, value) in [
-        ("thresholds.confidence", thresholds.confidence),
-        ("thresholds.nms_iou", thresholds.nms_iou),
-    ] {
-        if !(0.0..=1.0).contains(&value) {
-            return Err(format!("`{field}` is {value}; it must be 0 to 1"));
-        }
-    }
-    let confidence = thresholds.confidence;
-    if let Some(weak) = thresholds.weak.filter(|weak| !(0.0..confidence).contains(weak)) {
-        return Err(format!(
-            "`thresholds.weak` is {weak}; it must be 0 or more and below `thresholds.confidence`, {confidence}"
-        ));
-    }
-    Ok(())
 }
 
 fn read_names(path: &Path) -> Result<Vec<String>, ModelError> {

@@ -11,6 +11,8 @@ use tract_onnx::pb::type_proto::{Tensor, Value};
 use tract_onnx::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
 };
+use tract_onnx::prelude::TractResult;
+use tract_onnx::tract_core::internal::format_err;
 
 /// What the network's input is called when operators come before it; no exporter uses the name.
 const PIXELS: &str = "mlvi.pixels";
@@ -32,11 +34,8 @@ struct Steps {
 
 /// Changes the network; `input_scale` is what the description says white is. Returns what was done
 /// in sentences.
-pub(super) fn adapt(
-    proto: &mut ModelProto,
-    input_scale: Option<f32>,
-) -> Result<Vec<String>, String> {
-    let graph = proto.graph.as_mut().ok_or("it holds no network")?;
+pub(super) fn adapt(proto: &mut ModelProto, input_scale: Option<f32>) -> TractResult<Vec<String>> {
+    let graph = proto.graph.as_mut().ok_or_else(|| format_err!("it holds no network"))?;
     let index = the_input(graph)?;
     let steps = steps(&graph.input[index], input_scale)?;
     let white = steps.scale.unwrap_or(1.0);
@@ -54,14 +53,14 @@ pub(super) fn adapt(
 }
 
 /// The index of the one input that is no number of the network's own.
-fn the_input(graph: &GraphProto) -> Result<usize, String> {
+fn the_input(graph: &GraphProto) -> TractResult<usize> {
     let own =
         |input: &ValueInfoProto| graph.initializer.iter().any(|number| number.name == input.name);
     let inputs: Vec<usize> =
         (0..graph.input.len()).filter(|index| !own(&graph.input[*index])).collect();
     match inputs[..] {
         [input] => Ok(input),
-        _ => Err(format!("the network has {} inputs where one is expected", inputs.len())),
+        _ => Err(format_err!("the network has {} inputs where one is expected", inputs.len())),
     }
 }
 
@@ -70,7 +69,7 @@ fn tensor_of(value: &ValueInfoProto) -> Option<&Tensor> {
     Some(tensor)
 }
 
-fn steps(input: &ValueInfoProto, input_scale: Option<f32>) -> Result<Steps, String> {
+fn steps(input: &ValueInfoProto, input_scale: Option<f32>) -> TractResult<Steps> {
     let tensor = tensor_of(input);
     let stated = tensor.map_or(DataType::Float as i32, |tensor| tensor.elem_type);
     let scale = input_scale.filter(|scale| *scale != 1.0);
@@ -89,22 +88,22 @@ fn steps(input: &ValueInfoProto, input_scale: Option<f32>) -> Result<Steps, Stri
                 transpose,
                 cast: Some(DataType::Uint8),
             }),
-            Some(other) => Err(format!(
+            Some(other) => Err(format_err!(
                 "its input is uint8, in which white is 255; `onnx.input_scale` is {other}"
             )),
         },
         Ok(other) => {
             let name = other.as_str_name().to_lowercase();
-            Err(format!(
+            Err(format_err!(
                 "its input is {name}; inputs of float32, float16, float64 and uint8 are supported"
             ))
         }
-        Err(_) => Err(format!("its input has the type {stated}, which ONNX does not know")),
+        Err(_) => Err(format_err!("its input has the type {stated}, which ONNX does not know")),
     }
 }
 
 /// By the sides that the file names; unless it says otherwise, channels come first.
-fn channels_last(tensor: &Tensor) -> Result<bool, String> {
+fn channels_last(tensor: &Tensor) -> TractResult<bool> {
     let Some(shape) = &tensor.shape else { return Ok(false) };
     let sides: Vec<Option<i64>> = shape
         .dim
@@ -123,8 +122,9 @@ fn channels_last(tensor: &Tensor) -> Result<bool, String> {
                 .iter()
                 .map(|side| side.map_or("any".into(), |side| side.to_string()))
                 .collect();
-            Err(format!(
-                "its input has the shape [{}]; expected are batch by 3 by height by width, or batch by height by width by 3",
+            Err(format_err!(
+                "its input has the shape [{}]; expected are batch by 3 by height by width, \
+                 or batch by height by width by 3",
                 shown.join(", ")
             ))
         }

@@ -1,14 +1,16 @@
 //! Which other files an ONNX file keeps its numbers in.
 
-use crate::DataFile;
+use engine::OnnxFile;
 use std::collections::BTreeSet;
 use tract_onnx::pb::tensor_proto::DataLocation;
 use tract_onnx::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto,
 };
+use tract_onnx::prelude::TractResult;
+use tract_onnx::tract_core::internal::bail;
 
-/// The files, sorted, each with what is said of it in `described`; what is wrong in words.
-pub(super) fn files(proto: &ModelProto, described: &[DataFile]) -> Result<Vec<DataFile>, String> {
+/// The files, sorted, relative to the network's own folder.
+pub(super) fn files(proto: &ModelProto) -> TractResult<Vec<String>> {
     let mut places = BTreeSet::new();
     proto.graph.iter().for_each(|part| graph(part, &mut places));
     proto
@@ -16,27 +18,10 @@ pub(super) fn files(proto: &ModelProto, described: &[DataFile]) -> Result<Vec<Da
         .iter()
         .flat_map(|function| &function.node)
         .for_each(|part| node(part, &mut places));
-    if let Some(outside) = places.iter().find(|place| !DataFile::is_inside(place)) {
-        return Err(format!(
-            "its numbers are said to be in '{outside}', which is no path within its own folder"
-        ));
+    if let Some(outside) = places.iter().find(|place| !OnnxFile::may_name(place)) {
+        bail!("its numbers are said to be in '{outside}', which is no path within its own folder");
     }
-    if let Some(unused) = described.iter().find(|data| !places.contains(data.file.as_str())) {
-        return Err(format!(
-            "the description's `weights.data` lists '{}', where the network keeps nothing",
-            unused.file
-        ));
-    }
-    let file = |place: &str| {
-        let known = described.iter().find(|data| data.file == place).cloned();
-        known.unwrap_or_else(|| DataFile {
-            file: place.into(),
-            size_bytes: None,
-            sha256: None,
-            url: None,
-        })
-    };
-    Ok(places.into_iter().map(file).collect())
+    Ok(places.into_iter().map(str::to_owned).collect())
 }
 
 // the decoder bounds how deep these go into one another

@@ -4,6 +4,8 @@
 //! in how a picture is brought to the network's size and in what batch normalisation adds to the
 //! variance. The file does not say which one it is for; keys that only one of them knows do.
 
+use super::keys;
+use super::section::Kind;
 use super::syntax::Section;
 use crate::Fork;
 
@@ -16,89 +18,22 @@ pub(crate) struct Mark {
     pub(crate) what: String,
 }
 
-const NET: &[&str] = &[
-    "letter_box",
-    "mosaic",
-    "mosaic_bound",
-    "cutmix",
-    "mixup",
-    "blur",
-    "flip",
-    "gaussian_noise",
-    "ema_alpha",
-    "use_cuda_graph",
-    "loss_scale",
-    "learning_rate_min",
-    "sgdr_cycle",
-    "sgdr_mult",
-    "batches_per_cycle",
-    "batches_cycle_mult",
-    "dynamic_minibatch",
-    "optimized_memory",
-    "workspace_size_limit_MB",
-    "label_smooth_eps",
-    "resize_step",
-    "max_chart_loss",
-    "adversarial_lr",
-    "contrastive",
-    "unsupervised",
-];
-
-const YOLO: &[&str] = &[
-    "scale_x_y",
-    "new_coords",
-    "nms_kind",
-    "beta_nms",
-    "iou_loss",
-    "iou_thresh",
-    "iou_thresh_kind",
-    "iou_normalizer",
-    "cls_normalizer",
-    "obj_normalizer",
-    "delta_normalizer",
-    "max_delta",
-    "label_smooth_eps",
-    "focal_loss",
-    "objectness_smooth",
-    "counters_per_class",
-    "classes_multipliers",
-    "resize",
-];
-
 /// pjreddie's `get_activation` does not know them.
 const ACTIVATIONS: &[&str] = &["relu6", "swish", "mish", "hard_mish", "gelu"];
-
-fn keys(section: &str) -> &'static [&'static str] {
-    match section {
-        "net" | "network" => NET,
-        "yolo" => YOLO,
-        "convolutional" | "conv" => &[
-            "stride_x",
-            "stride_y",
-            "dilation",
-            "antialiasing",
-            "share_index",
-            "assisted_excitation",
-            "cbn",
-        ],
-        "maxpool" | "max" => &["stride_x", "stride_y", "maxpool_depth", "antialiasing"],
-        "route" => &["groups", "group_id"],
-        "shortcut" => &["weights_type", "weights_normalization"],
-        "dropout" => &["dropblock", "dropblock_size_rel", "dropblock_size_abs"],
-        _ => &[],
-    }
-}
 
 /// The first sign of AlexeyAB's fork.
 pub(crate) fn mark(sections: &[Section]) -> Option<Mark> {
     sections.iter().find_map(|section| {
-        let known = keys(&section.name);
+        let own = |name: &str| {
+            let mut keys = Kind::of(&section.name).into_iter().flat_map(keys::of);
+            keys.any(|key| key.alexeyab && key.name == name)
+        };
         let (key, value, line) = section.entries().find(|(key, value, _)| {
             let word = (*key == "activation" && ACTIVATIONS.contains(value))
                 || (*key == "policy" && *value == "sgdr");
-            word || known.contains(key)
+            word || own(key)
         })?;
-        let what = if known.contains(&key) { key.to_owned() } else { format!("{key}={value}") };
+        let what = if own(key) { key.to_owned() } else { format!("{key}={value}") };
         Some(Mark { line, what })
     })
 }
@@ -122,7 +57,8 @@ mod tests {
     fn what_only_one_fork_knows_tells_it() {
         let found =
             |text: &str| mark(&syntax::parse(text).unwrap()).map(|mark| (mark.line, mark.what));
-        let plain = "[net]\nbatch=64\nburn_in=1000\n[convolutional]\ngroups=2\nactivation=leaky\n[shortcut]\nalpha=1\n\
+        let plain = "[net]\nbatch=64\nburn_in=1000\n[convolutional]\ngroups=2\nactivation=leaky\n\
+                     [shortcut]\nalpha=1\n\
                      [yolo]\njitter=.3\nrandom=1\nmax=90\n";
         assert_eq!(found(plain), None);
         for (key, line) in [("letter_box=0", 2), ("ema_alpha=0.9", 2)] {

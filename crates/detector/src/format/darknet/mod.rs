@@ -3,20 +3,57 @@
 mod activation;
 mod fork;
 mod graph;
+mod keys;
 mod layers;
+mod network;
+mod section;
 mod syntax;
 mod weights;
-mod without_effect;
 
+use super::{Keys, ReadNetwork};
+use crate::description::{Description, FieldError};
+use crate::outputs::Outputs;
 use crate::yolo::YoloHead;
 use crate::{Fork, ModelError, Resize};
+use engine::Graph;
 use frame::ImageSize;
-use std::path::Path;
-use tract_onnx::prelude::{TractResult, TypedModel};
+use std::path::{Path, PathBuf};
 
-/// A Darknet model in memory, from which tract models of any batch size are built.
+/// What a description says of a Darknet model.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    /// The network; the weights file holds numbers only.
+    config: PathBuf,
+    /// Whose Darknet it is for, if the description says so.
+    pub(crate) fork: Option<Fork>,
+}
+
+impl Settings {
+    pub(super) fn of(keys: &Keys<'_>) -> Result<Self, FieldError> {
+        let config = keys.config.ok_or_else(|| FieldError::Missing {
+            field: "config",
+            needed: "the format \"darknet\" needs the path of a .cfg".into(),
+        })?;
+        Ok(Self { config: keys.dir.join(config), fork: keys.darknet })
+    }
+
+    pub(super) fn read(&self, description: &Description) -> Result<ReadNetwork, ModelError> {
+        let weights = &description.weights().path;
+        let darknet = Darknet::read(&self.config, weights, description.input(), self.fork)?;
+        Ok(ReadNetwork {
+            input: darknet.input(),
+            resize: darknet.resize(),
+            outputs: Outputs::Heads(darknet.heads()),
+            remarks: darknet.remarks(&self.config),
+            network: engine::Network::Graph(darknet.into_graph()),
+        })
+    }
+}
+
+/// A Darknet model in memory.
+#[derive(Clone)]
 pub(crate) struct Darknet {
-    network: layers::Network,
+    network: network::Network,
     weights: Vec<weights::Folded>,
     fork: Fork,
     /// Whether the description names the fork, or the `.cfg` tells it.
@@ -26,7 +63,7 @@ pub(crate) struct Darknet {
 impl Darknet {
     /// Reads both files; `input` overrides the size that the `.cfg` names, `fork` what the `.cfg`
     /// tells of the Darknet that it is for.
-    pub(crate) fn read(
+    fn read(
         config: &Path,
         weights: &Path,
         input: Option<ImageSize>,
@@ -35,8 +72,8 @@ impl Darknet {
         // Darknet never looked at the encoding, and comments are in anybody's
         let text = text::read_or_latin1(config)
             .map_err(|source| ModelError::Unreadable { path: config.into(), source })?;
-        let network = layers::Network::parse(&text, input).map_err(|problem| {
-            ModelError::Config { path: config.into(), line: problem.line, problem: problem.text }
+        let network = network::Network::parse(&text, input).map_err(|wrong| {
+            ModelError::Config { path: config.into(), line: wrong.line, problem: wrong.text }
         })?;
         let told = if network.mark.is_some() { Fork::Alexeyab } else { Fork::Pjreddie };
         let named = fork.is_some();
@@ -46,7 +83,7 @@ impl Darknet {
     }
 
     /// How its Darknet brings a picture to the network's size.
-    pub(crate) fn resize(&self) -> Resize {
+    fn resize(&self) -> Resize {
         match self.fork {
             Fork::Alexeyab if !self.network.letter_box => Resize::Stretch,
             Fork::Alexeyab | Fork::Pjreddie => Resize::Letterbox,
@@ -54,7 +91,7 @@ impl Darknet {
     }
 
     /// What was assumed, and what was passed over, a sentence each.
-    pub(crate) fn remarks(&self, config: &Path) -> Vec<String> {
+    fn remarks(&self, config: &Path) -> Vec<String> {
         let fork = self.fork.word();
         let why = match (&self.network.mark, self.named) {
             (_, true) => "as the description says".to_owned(),
@@ -77,12 +114,12 @@ impl Darknet {
             .network
             .warnings
             .iter()
-            .map(|problem| format!("{file}:{}: {}", problem.line, problem.text));
+            .map(|warning| format!("{file}:{}: {}", warning.line, warning.text));
         std::iter::once(assumed).chain(passed_over).collect()
     }
 
     /// What the network takes in, pixels.
-    pub(crate) fn input(&self) -> ImageSize {
+    fn input(&self) -> ImageSize {
         // the .cfg reader bounds both sides far below 2³²
         ImageSize {
             width: self.network.input.width as u32,
@@ -91,13 +128,13 @@ impl Darknet {
     }
 
     /// How each output is read.
-    pub(crate) fn heads(&self) -> Vec<YoloHead> {
+    fn heads(&self) -> Vec<YoloHead> {
         self.network.heads().cloned().collect()
     }
 
-    /// The model for `batch` images at once.
-    pub(crate) fn model(&self, batch: usize) -> TractResult<TypedModel> {
-        graph::build(&self.network, &self.weights, batch)
+    /// What an engine is given.
+    fn into_graph(self) -> Graph {
+        graph::build(self.network, self.weights)
     }
 }
 

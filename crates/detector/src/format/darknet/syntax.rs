@@ -3,22 +3,23 @@
 //! Read as Darknet's `read_cfg`, `atoi` and `atof` read it, so that a file that runs there runs
 //! here: blanks do not count, of a key that is there twice the first one holds, of a value the
 //! number at its start, and lines that mean nothing are passed over. Whatever is passed over and
-//! may be a mistake is a [`Problem`] that does not stop the reading.
+//! may be a mistake is a [`Diagnostic`] that does not stop the reading.
 
+use super::keys::{Effect, Key};
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// A line that cannot be followed, or that was passed over; the caller knows the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub(crate) struct Diagnostic {
     /// Counted from 1.
     pub(crate) line: usize,
     /// What is wrong, and what is allowed.
     pub(crate) text: String,
 }
 
-impl Problem {
+impl Diagnostic {
     pub(crate) fn new(line: usize, text: impl Into<String>) -> Self {
         Self { line, text: text.into() }
     }
@@ -34,7 +35,7 @@ pub(crate) struct Section {
     pub(crate) line: usize,
     entries: Vec<Entry>,
     /// What was passed over.
-    warnings: Vec<Problem>,
+    warnings: Vec<Diagnostic>,
 }
 
 #[derive(Clone, Debug)]
@@ -45,7 +46,7 @@ struct Entry {
 }
 
 /// Splits a file into sections. `#` and `;` start a comment anywhere in a line.
-pub(crate) fn parse(text: &str) -> Result<Vec<Section>, Problem> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Section>, Diagnostic> {
     let mut sections: Vec<Section> = Vec::new();
     for (index, raw) in text.lines().enumerate() {
         let number = index + 1;
@@ -58,7 +59,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Section>, Problem> {
         if let Some(rest) = line.strip_prefix('[') {
             let name = rest.strip_suffix(']');
             let name = name.ok_or_else(|| {
-                Problem::new(number, format!("'{line}' lacks its closing bracket"))
+                Diagnostic::new(number, format!("'{line}' lacks its closing bracket"))
             })?;
             sections.push(Section {
                 name: name.into(),
@@ -69,7 +70,10 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Section>, Problem> {
             continue;
         }
         let Some(section) = sections.last_mut() else {
-            return Err(Problem::new(number, format!("'{line}' comes before the first [section]")));
+            return Err(Diagnostic::new(
+                number,
+                format!("'{line}' comes before the first [section]"),
+            ));
         };
         match line.split_once('=') {
             Some((key, value)) => {
@@ -99,7 +103,7 @@ impl Section {
     }
 
     fn warn(&mut self, line: usize, text: String) {
-        self.warnings.push(Problem::new(line, text));
+        self.warnings.push(Diagnostic::new(line, text));
     }
 
     /// Key, value and line of everything that was not taken yet.
@@ -118,7 +122,7 @@ impl Section {
         key: &str,
         default: T,
         range: RangeInclusive<T>,
-    ) -> Result<T, Problem>
+    ) -> Result<T, Diagnostic>
     where
         T: FromStr + PartialOrd + Display,
     {
@@ -130,7 +134,7 @@ impl Section {
         &mut self,
         key: &str,
         range: RangeInclusive<T>,
-    ) -> Result<Option<T>, Problem>
+    ) -> Result<Option<T>, Diagnostic>
     where
         T: FromStr + PartialOrd + Display,
     {
@@ -139,7 +143,7 @@ impl Section {
     }
 
     /// Any whole number but 0 is a yes.
-    pub(crate) fn flag(&mut self, key: &str) -> Result<bool, Problem> {
+    pub(crate) fn flag(&mut self, key: &str) -> Result<bool, Diagnostic> {
         Ok(self.number(key, 0i32, i32::MIN..=i32::MAX)? != 0)
     }
 
@@ -148,7 +152,7 @@ impl Section {
         &mut self,
         key: &str,
         range: RangeInclusive<T>,
-    ) -> Result<Vec<T>, Problem>
+    ) -> Result<Vec<T>, Diagnostic>
     where
         T: FromStr + PartialOrd + Display,
     {
@@ -161,7 +165,7 @@ impl Section {
         &mut self,
         key: &str,
         range: RangeInclusive<T>,
-    ) -> Result<Vec<T>, Problem>
+    ) -> Result<Vec<T>, Diagnostic>
     where
         T: FromStr + PartialOrd + Display,
     {
@@ -177,13 +181,13 @@ impl Section {
         key: &str,
         default: T,
         words: &[(&str, T)],
-    ) -> Result<T, Problem> {
+    ) -> Result<T, Diagnostic> {
         let Some(entry) = self.take(key) else { return Ok(default) };
         let found =
             words.iter().find(|(word, _)| *word == entry.value).map(|(_, meaning)| *meaning);
         found.ok_or_else(|| {
             let allowed: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-            Problem::new(
+            Diagnostic::new(
                 entry.line,
                 format!("{key} is '{}'; allowed: {}", entry.value, allowed.join(", ")),
             )
@@ -192,7 +196,7 @@ impl Section {
 
     /// A key that changes the result in a way that is not supported, unless it has the value with
     /// which it does nothing.
-    pub(crate) fn only(&mut self, key: &str, harmless: &str) -> Result<(), Problem> {
+    fn only(&mut self, key: &str, harmless: &str) -> Result<(), Diagnostic> {
         let Some(entry) = self.take(key) else { return Ok(()) };
         let number = |text: &str| text.parse::<f64>().ok();
         let same = entry.value == harmless
@@ -204,17 +208,37 @@ impl Section {
             "{key} is '{}', which changes the result and is not supported; allowed: {harmless}",
             entry.value
         );
-        Err(Problem::new(entry.line, text))
+        Err(Diagnostic::new(entry.line, text))
+    }
+
+    /// Takes out the keys that change the result in ways that are not supported.
+    ///
+    /// # Errors
+    /// Names the first one that has another value than the one with which it does nothing.
+    pub(super) fn refuse<'k>(
+        &mut self,
+        keys: impl Iterator<Item = &'k Key>,
+    ) -> Result<(), Diagnostic> {
+        for key in keys {
+            match key.effect {
+                Effect::NoneWith(harmless) => self.only(key.name, harmless)?,
+                Effect::Read | Effect::None => {}
+            }
+        }
+        Ok(())
     }
 
     /// What was passed over: keys that nobody took and that are not known to be without effect are
     /// told, as Darknet tells "unused fields".
-    pub(crate) fn finish(mut self, without_effect: &[&str]) -> Vec<Problem> {
-        for Entry { key, line, .. } in std::mem::take(&mut self.entries) {
-            if !without_effect.contains(&key.as_str()) {
+    pub(super) fn finish<'k>(
+        mut self,
+        keys: impl Iterator<Item = &'k Key> + Clone,
+    ) -> Vec<Diagnostic> {
+        for Entry { key: name, line, .. } in std::mem::take(&mut self.entries) {
+            if !keys.clone().any(|key| key.effect == Effect::None && key.name == name) {
                 self.warn(
                     line,
-                    format!("the key '{key}' is not known in [{}], and is passed over", self.name),
+                    format!("the key '{name}' is not known in [{}], and is passed over", self.name),
                 );
             }
         }
@@ -228,7 +252,7 @@ impl Section {
         entry: &Entry,
         text: &str,
         range: &RangeInclusive<T>,
-    ) -> Result<T, Problem> {
+    ) -> Result<T, Diagnostic> {
         let found = text.parse().ok().map(|value: T| (value, "")).or_else(|| {
             // the longest start that is a number of this kind; a number has few digits, and what
             // follows may be long
@@ -238,7 +262,7 @@ impl Section {
         });
         let (value, rest) = found.filter(|(value, _)| range.contains(value)).ok_or_else(|| {
             let (least, most) = (range.start(), range.end());
-            Problem::new(
+            Diagnostic::new(
                 entry.line,
                 format!("{} has '{text}'; it must be a number from {least} to {most}", entry.key),
             )
@@ -252,6 +276,8 @@ impl Section {
 
 #[cfg(test)]
 mod tests {
+    use super::super::keys;
+    use super::super::section::Kind;
     use super::*;
 
     #[test]
@@ -264,7 +290,7 @@ mod tests {
         );
         assert_eq!(sections[0].number("width", 0, 0..=9), Ok(4));
         assert_eq!(sections[1].numbers("mask", 0..=9), Ok(vec![0, 1, 2]));
-        assert!(sections.into_iter().all(|section| section.finish(&[]).is_empty()));
+        assert!(sections.into_iter().all(|section| section.finish([].iter()).is_empty()));
     }
 
     #[test]
@@ -287,7 +313,7 @@ mod tests {
             "as atoi reads"
         );
         let told: Vec<(usize, String)> = section
-            .finish(&["angle"])
+            .finish(keys::of(Kind::Net))
             .into_iter()
             .map(|problem| (problem.line, problem.text))
             .collect();

@@ -1,12 +1,11 @@
 //! A Darknet `.weights` file: a header, then each convolution's numbers in the order of the `.cfg`.
 
-use super::layers::{Convolution, Layer, Network};
+use super::layers::{Convolution, Layer};
+use super::network::Network;
 use crate::{Fork, ModelError};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
-use std::sync::Arc;
-use tract_onnx::prelude::*;
 
 /// Numbers that are converted at a time: large enough to be quick, small enough to stay in the
 /// first cache.
@@ -14,16 +13,17 @@ const CHUNK: usize = 4096;
 
 /// The kernel `[filters, channels / groups, size, size]` and the bias `[filters]` of a convolution,
 /// its batch normalisation folded in.
-pub(crate) struct Folded {
-    pub(crate) kernel: Arc<Tensor>,
-    pub(crate) bias: Arc<Tensor>,
+#[derive(Clone)]
+pub(super) struct Folded {
+    pub(super) kernel: Vec<f32>,
+    pub(super) bias: Vec<f32>,
 }
 
 /// Reads the numbers of every convolution, in file order.
 ///
 /// The file's size must be exactly what the network asks for; nothing is allocated before that is
 /// known.
-pub(crate) fn read(path: &Path, network: &Network, fork: Fork) -> Result<Vec<Folded>, ModelError> {
+pub(super) fn read(path: &Path, network: &Network, fork: Fork) -> Result<Vec<Folded>, ModelError> {
     let unreadable = |source| ModelError::Unreadable { path: path.into(), source };
     let file = File::open(path).map_err(unreadable)?;
     let actual = file.metadata().map_err(unreadable)?.len();
@@ -46,9 +46,7 @@ pub(crate) fn read(path: &Path, network: &Network, fork: Fork) -> Result<Vec<Fol
         });
     }
     let folded = convolutions(network).map(|(layer, channels)| source.folded(layer, channels));
-    folded
-        .collect::<TractResult<_>>()
-        .map_err(|error| unreadable(std::io::Error::other(format!("{error:#}"))))
+    folded.collect::<std::io::Result<_>>().map_err(unreadable)
 }
 
 /// Every convolution with the channels that one of its groups reads.
@@ -57,7 +55,12 @@ fn convolutions(network: &Network) -> impl Iterator<Item = (&Convolution, usize)
         Layer::Convolution(layer) => {
             Some((layer, network.shape_before(index).channels / layer.groups))
         }
-        _ => None,
+        Layer::MaxPool(_)
+        | Layer::Route { .. }
+        | Layer::Shortcut { .. }
+        | Layer::Upsample { .. }
+        | Layer::Nothing
+        | Layer::Yolo(_) => None,
     })
 }
 
@@ -122,7 +125,7 @@ impl<R: Read> Numbers<R> {
     /// kernel.
     ///
     /// y = scale · (x - mean) / deviation + bias is a factor on the kernel and a shift of the bias.
-    fn folded(&mut self, layer: &Convolution, channels: usize) -> TractResult<Folded> {
+    fn folded(&mut self, layer: &Convolution, channels: usize) -> std::io::Result<Folded> {
         let mut bias = self.list(layer.filters)?;
         let mut factors = None;
         if layer.batch_normalize {
@@ -138,17 +141,13 @@ impl<R: Read> Numbers<R> {
             }
             factors = Some(found);
         }
-        let mut kernel = Tensor::zero::<f32>(&[layer.filters, channels, layer.size, layer.size])?;
-        let mut view = kernel.try_as_plain_ram_mut()?;
-        let cells = view.as_slice_mut::<f32>()?;
-        self.fill(cells)?;
+        let per_filter = channels * layer.size * layer.size;
+        let mut kernel = self.list(layer.filters * per_filter)?;
         if let Some(factors) = factors {
-            for (filter, factor) in
-                cells.chunks_exact_mut(channels * layer.size * layer.size).zip(factors)
-            {
+            for (filter, factor) in kernel.chunks_exact_mut(per_filter).zip(factors) {
                 filter.iter_mut().for_each(|cell| *cell *= factor);
             }
         }
-        Ok(Folded { kernel: kernel.into_arc_tensor(), bias: tensor1(&bias).into_arc_tensor() })
+        Ok(Folded { kernel, bias })
     }
 }

@@ -1,6 +1,6 @@
 //! Both Darknets: what each makes of the same numbers, and files that run in one of them.
 
-use super::super::layers::Network;
+use super::super::network::Network;
 use super::plain::{Convolution, Map};
 use super::{Dice, HEAD, config, read_as, run, weights};
 use crate::{Fork, Resize};
@@ -97,12 +97,13 @@ fn what_darknet_passes_over_changes_nothing() {
     let latin1 = |text: String| {
         text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect::<Vec<u8>>()
     };
-    let cases: [(Vec<u8>, usize); 24] = [
+    let cases: [(Vec<u8>, usize); 27] = [
         (net("letter_box=1").into(), 0),
         (net("ema_alpha=0.9998\nuse_cuda_graph=0").into(), 0),
         (net("policy=sgdr\nsgdr_cycle=1000\nsgdr_mult=2").into(), 0),
         (net("policy=steps\nsteps=1,2,\nscales=.1,.1,").into(), 0),
-        (net("time_steps=1\nmax_ratio=1\ncenter=0\nattention=0\nmosaic_bound=1\nresize_step=32").into(), 0),
+        (net("time_steps=1\nmax_ratio=1\ncenter=0\nattention=0").into(), 0),
+        (net("mosaic_bound=1\nresize_step=32").into(), 0),
         (net("batch=64").into(), 1),
         (net("# comment\n; comment\n\n").into(), 0),
         (net("never_heard_of=1").into(), 1),
@@ -119,8 +120,10 @@ fn what_darknet_passes_over_changes_nothing() {
         (head("width=32", "width=32.0").into(), 1),
         (head("batch_normalize=1", "batch_normalize=2").into(), 0),
         (head("batch_normalize=1", "cbn=1").into(), 0),
-        (head("filters=6", "filters=6\nantialiasing=0\nxnor=0\ndontload=0\ndot=0.1\nassisted_excitation=4000").into(), 0),
-        (head("classes=1", "classes=1\nmap=coco.map\ntruth_thresh=1\nclasses_multipliers=1,2\ntrack_history_size=5").into(), 0),
+        (head("filters=6", "filters=6\nantialiasing=0\nxnor=0\ndontload=0").into(), 0),
+        (head("filters=6", "filters=6\ndot=0.1\nassisted_excitation=4000").into(), 0),
+        (head("classes=1", "classes=1\nmap=coco.map\ntruth_thresh=1").into(), 0),
+        (head("classes=1", "classes=1\nclasses_multipliers=1,2\ntrack_history_size=5").into(), 0),
         (head("[yolo]", "[empty]\n[yolo]").into(), 0),
     ];
     let wanted = read_as(plain.as_bytes(), &numbers, Some(Fork::Alexeyab)).unwrap();

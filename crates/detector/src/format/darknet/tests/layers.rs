@@ -91,7 +91,8 @@ fn depthwise_chains_of_many_channels() {
     let own = Convolution { groups: 32, ..convolution(32, 1, 3, true) };
     let narrow = convolution(6, 32, 1, true);
     let layers = "[convolutional]\nfilters=32\nbatch_normalize=1\nactivation=relu\n\
-                  [convolutional]\nfilters=32\ngroups=32\nsize=3\npad=1\nbatch_normalize=1\nactivation=relu\n\
+                  [convolutional]\nfilters=32\ngroups=32\nsize=3\npad=1\nbatch_normalize=1\n\
+                  activation=relu\n\
                   [convolutional]\nfilters=6\nbatch_normalize=1\nactivation=linear\n";
     let numbers = [wide.file_order(), own.file_order(), narrow.file_order()].concat();
     let relu = |x: f32| x.max(0.0);
@@ -182,7 +183,8 @@ fn routes_of_one_of_many_and_of_groups() {
 fn shortcuts_add_and_then_activate() {
     let (plain, spread) = spread();
     let again = convolution(6, 6, 3, true);
-    let middle = "[convolutional]\nfilters=6\nsize=3\npad=1\nbatch_normalize=1\nactivation=linear\n[dropout]\nprobability=.5\n";
+    let middle = "[convolutional]\nfilters=6\nsize=3\npad=1\nbatch_normalize=1\n\
+                  activation=linear\n[dropout]\nprobability=.5\n";
     let numbers = [plain.file_order(), again.file_order()].concat();
     for (key, function) in [
         ("", (|x| x) as fn(f32) -> f32),

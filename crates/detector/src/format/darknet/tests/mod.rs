@@ -6,11 +6,10 @@ mod plain;
 mod refusals;
 
 use super::Darknet;
-use crate::outputs::Outputs;
-use crate::plan::{self, Plan, Run};
 use crate::{Fork, ModelError};
+use engine::{Engine, Network};
+use engine_tract::Tract;
 use plain::Map;
-use std::sync::Arc;
 
 /// Numbers that look random and are the same every time, from -1 to 1.
 struct Dice(u32);
@@ -56,16 +55,14 @@ fn read_as(config: &[u8], weights: &[u8], fork: Option<Fork>) -> Result<Darknet,
 
 /// What the layer before the head puts out for each image, through tract.
 fn run(darknet: &Darknet, images: &[Map]) -> Vec<Map> {
-    let (outputs, batch) = (Outputs::Heads(darknet.heads()), images.len());
-    let plan = Arc::new(
-        Plan::new(darknet.model(batch).unwrap(), batch, darknet.input(), &outputs).unwrap(),
-    );
-    let mut run = Run::new(&plan).unwrap();
+    let network = Tract.open(Network::Graph(darknet.clone().into_graph())).unwrap();
+    let program = network.program(images.len()).unwrap();
+    let [channels, height, width] = program.outputs()[0][..] else { panic!("three sides") };
+    let mut runner = program.runner().unwrap();
     let values: Vec<f32> = images.iter().flat_map(|image| image.values.clone()).collect();
-    run.fill(|input| input.copy_from_slice(&values)).unwrap();
-    let outputs = run.run().unwrap();
-    let [channels, height, width] = *run.plan().shape(0) else { panic!("three sides") };
-    let values = plan::values(&outputs[0]).unwrap().chunks_exact(channels * height * width);
+    runner.fill(&mut |input| input.copy_from_slice(&values)).unwrap();
+    let outputs = runner.run().unwrap();
+    let values = outputs[0].chunks_exact(channels * height * width);
     values.map(|values| Map { channels, height, width, values: values.to_vec() }).collect()
 }
 

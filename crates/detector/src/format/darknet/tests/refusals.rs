@@ -1,8 +1,8 @@
 //! Wrong files are refused with file and line, and no file makes the reader panic or ask for absurd
 //! memory.
 
-use super::super::layers::Network;
-use super::super::syntax::Problem;
+use super::super::network::Network;
+use super::super::syntax::Diagnostic;
 use super::{Dice, HEAD, config, read, weights};
 use crate::ModelError;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ const CONVOLUTION: &str = "[convolutional]\nfilters=6\nactivation=linear\n";
 /// Six biases, and a kernel of 3 × 6.
 const NUMBERS: usize = 24;
 
-fn problem(text: &str) -> Problem {
+fn problem(text: &str) -> Diagnostic {
     Network::parse(text, None).unwrap_err()
 }
 
@@ -89,7 +89,8 @@ fn keys_of_training_are_passed_over() {
         "batch=64\nsubdivisions=2\nmomentum=0.9\npolicy=steps\nsteps=1,2\nscales=.1,.1\nhue=.1\n";
     let text = config(32, 32, CONVOLUTION).replacen("[net]\n", &format!("[net]\n{training}"), 1);
     let text = format!(
-        "{text}jitter=.3\nignore_thresh=.7\ntruth_thresh=1\nrandom=1\nnms_kind=greedynms\nbeta_nms=0.6\niou_loss=ciou\n"
+        "{text}jitter=.3\nignore_thresh=.7\ntruth_thresh=1\nrandom=1\nnms_kind=greedynms\n\
+         beta_nms=0.6\niou_loss=ciou\n"
     );
     assert!(Network::parse(&text, None).is_ok());
 }
@@ -147,10 +148,14 @@ fn absurd_numbers_ask_for_no_memory() {
 
 /// A `.cfg` with every kind of section.
 fn sample() -> String {
-    let layers = "[convolutional]\nbatch_normalize=1\nfilters=4\nsize=3\nstride=1\npad=1\nactivation=leaky\n\
-                  [maxpool]\nsize=2\nstride=2\n[convolutional]\nfilters=4\ngroups=2\nsize=3\npad=1\nactivation=mish\n\
-                  [dropout]\nprobability=.2\n[shortcut]\nfrom=-3\n[upsample]\nstride=2\n[route]\nlayers=-1,0\n\
-                  [route]\nlayers=-1\ngroups=2\ngroup_id=1\n[convolutional]\nfilters=6\nactivation=linear\n";
+    let layers = "[convolutional]\nbatch_normalize=1\nfilters=4\nsize=3\nstride=1\npad=1\n\
+                  activation=leaky\n\
+                  [maxpool]\nsize=2\nstride=2\n[convolutional]\nfilters=4\ngroups=2\nsize=3\n\
+                  pad=1\nactivation=mish\n\
+                  [dropout]\nprobability=.2\n[shortcut]\nfrom=-3\n[upsample]\nstride=2\n[route]\n\
+                  layers=-1,0\n\
+                  [route]\nlayers=-1\ngroups=2\ngroup_id=1\n[convolutional]\nfilters=6\n\
+                  activation=linear\n";
     config(16, 16, layers)
 }
 
@@ -158,21 +163,29 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn a_mutated_config_never_panics(edits in prop::collection::vec((any::<prop::sample::Index>(), 0usize..4, "[0-9a-z=,\\[\\]#.\n -]{0,6}"), 1..5)) {
+    fn a_mutated_config_never_panics(
+        edits in prop::collection::vec(
+            (any::<prop::sample::Index>(), 0usize..4, "[0-9a-z=,\\[\\]#.\n -]{0,6}"), 1..5,
+        ),
+    ) {
         let mut text = sample();
         for (at, removed, inserted) in edits {
             let start = at.index(text.len());
             let end = (start + removed).min(text.len());
             text.replace_range(start..end, &inserted);
         }
-        // numbers that the parser lets through must not make the weights reader ask for memory, nor the shapes overflow
+        // numbers that the parser lets through must not make the weights reader ask for memory, nor
+        // the shapes overflow
         if Network::parse(&text, None).is_ok() {
             let _ = read(&text, &weights(&[0.5; 30]));
         }
     }
 
     #[test]
-    fn arbitrary_text_never_panics(text in "\\PC{0,80}", lines in prop::collection::vec("(\\[[a-z]{0,12}\\]|[a-z_]{0,9}=[-0-9.,]{0,9}|#|;)", 0..9)) {
+    fn arbitrary_text_never_panics(
+        text in "\\PC{0,80}",
+        lines in prop::collection::vec("(\\[[a-z]{0,12}\\]|[a-z_]{0,9}=[-0-9.,]{0,9}|#|;)", 0..9),
+    ) {
         let _ = Network::parse(&text, None);
         let _ = Network::parse(&lines.join("\n"), None);
     }
@@ -183,7 +196,8 @@ proptest! {
 
     #[test]
     fn mutated_weights_never_panic(
-        length in prop_oneof![Just(20 + 4 * NUMBERS), 0usize..200], edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..9),
+        length in prop_oneof![Just(20 + 4 * NUMBERS), 0usize..200],
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..9),
     ) {
         let mut bytes = weights(&Dice(1).list(NUMBERS));
         bytes.resize(length, 0);
@@ -191,7 +205,8 @@ proptest! {
             bytes[at.index(length)] = value;
         }
         if let Ok(darknet) = read(&config(8, 8, CONVOLUTION), &bytes) {
-            let image = super::plain::Map { channels: 3, height: 8, width: 8, values: vec![0.5; 192] };
+            let values = vec![0.5; 192];
+            let image = super::plain::Map { channels: 3, height: 8, width: 8, values };
             super::run(&darknet, &[image]);
         }
     }
