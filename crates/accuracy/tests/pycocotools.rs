@@ -52,7 +52,8 @@ impl Case {
             })
         });
         let (truth, found) = (truth.collect::<Vec<_>>(), found.collect::<Vec<_>>());
-        json!({ "images": self.images.len(), "classes": self.classes, "truth": truth, "found": found })
+        let images = self.images.len();
+        json!({ "images": images, "classes": self.classes, "truth": truth, "found": found })
     }
 }
 

@@ -15,7 +15,8 @@ fn description(dir: &TempDir, sha256: &str, url: Option<&str>) -> Description {
     std::fs::write(dir.path().join("names"), "thing\n").unwrap();
     let url = url.map_or(String::new(), |url| format!("url = \"{url}\"\n"));
     let text = format!(
-        "name = \"small\"\nformat = \"darknet\"\nconfig = \"small.cfg\"\nnames = \"names\"\n[weights]\nfile = \"small.weights\"\n\
+        "name = \"small\"\nformat = \"darknet\"\nconfig = \"small.cfg\"\nnames = \"names\"\n\
+         [weights]\nfile = \"small.weights\"\n\
          size_bytes = {}\nsha256 = \"{sha256}\"\n{url}",
         BYTES.len()
     );
@@ -248,7 +249,8 @@ fn apart(dir: &Path, place: &str, listed: bool) -> Description {
         String::new()
     };
     let text = format!(
-        "name = \"apart\"\nformat = \"onnx\"\nnames = \"names\"\n[input]\nwidth = 32\nheight = 32\n[onnx]\noutput = \"yolov8\"\n\
+        "name = \"apart\"\nformat = \"onnx\"\nnames = \"names\"\n[input]\nwidth = 32\n\
+         height = 32\n[onnx]\noutput = \"yolov8\"\n\
          [weights]\nfile = \"apart.onnx\"\n{data}"
     );
     std::fs::write(dir.join("apart.toml"), text).unwrap();
