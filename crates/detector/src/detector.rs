@@ -5,7 +5,7 @@ use crate::nms::Rule;
 use crate::outputs::Outputs;
 use crate::prepared::Prepared;
 use crate::{Description, DetectError, ModelError, Resize, Session, checksum};
-use engine::{Engine, EngineError, Network};
+use engine::{Engine, EngineError};
 use engine_tract::Tract;
 use frame::{ImageSize, ModelInfo};
 use std::sync::Arc;
@@ -75,10 +75,9 @@ impl Detector {
         options: LoadOptions,
     ) -> Result<Self, ModelError> {
         let own = checksum::verify(description)?;
-        let ReadNetwork { network, input, resize, outputs, remarks } =
+        let ReadNetwork { network, any_batch, input, resize, outputs, remarks } =
             description.format().read(description)?;
         check_names(description, &outputs)?;
-        let one_by_one = matches!(network, Network::Onnx(_));
         let refused = |error: EngineError| ModelError::network(description, error);
         let network = engine.open(network).map_err(refused)?;
         let data = format::described(description, network.data_files())?;
@@ -88,9 +87,10 @@ impl Detector {
         let single = prepare(1).map_err(|error| ModelError::network(description, error))?;
         let batch = match options.max_batch {
             0 | 1 => None,
-            // exported networks often have a batch of one written into them, and still do their
-            // work one by one
-            batch if one_by_one => prepare(batch)
+            batch if any_batch => {
+                Some(prepare(batch).map_err(|error| ModelError::network(description, error))?)
+            }
+            batch => prepare(batch)
                 .inspect_err(|error| {
                     tracing::warn!(
                         model = description.name(),
@@ -100,7 +100,6 @@ impl Detector {
                     );
                 })
                 .ok(),
-            batch => Some(prepare(batch).map_err(|error| ModelError::network(description, error))?),
         };
         let remarks = with_resize(remarks, description, resize);
         let remarks = [remarks, unverified].concat();

@@ -5,6 +5,7 @@
 
 use kernels::{Isa, Letterboxer, Placement, Size, find_byte, halve, sharpen};
 use proptest::prelude::*;
+use std::io::Write;
 
 /// How many floating-point numbers lie between two; NaN is as far as can be from any number, and
 /// next to itself.
@@ -244,4 +245,8 @@ fn the_best_instructions_are_available() {
     let available = Isa::available();
     assert_eq!(available.first(), Some(&Isa::PORTABLE));
     assert_eq!(available.last(), Some(&Isa::best()));
+    // what a passing test prints is not shown; standard error itself is
+    let names: Vec<&str> = available.iter().map(|isa| isa.name()).collect();
+    writeln!(std::io::stderr(), "kernels are compared for: {}", names.join(", "))
+        .expect("standard error can be written");
 }

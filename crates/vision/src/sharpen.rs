@@ -4,7 +4,8 @@ use frame::RgbImage;
 use kernels::{Isa, Size};
 
 /// Sharpens by `factor`: 1.0 changes nothing, above sharpens, below blurs, 0.0 is the smoothed
-/// image. [`kernels::sharpen`] names the algorithm and its sources.
+/// image. [`kernels::sharpen`] names the algorithm, its sources and its
+/// speed.
 #[must_use]
 pub fn sharpen(image: &RgbImage, factor: f32) -> RgbImage {
     let size = Size { width: image.width() as usize, height: image.height() as usize };

@@ -47,6 +47,9 @@ pub(crate) struct Keys<'a> {
 /// A model's files, read.
 pub(crate) struct ReadNetwork {
     pub(crate) network: Network,
+    /// Whether it runs for any number of images; exported networks often have a batch of one
+    /// written into them, and still do their work one by one.
+    pub(crate) any_batch: bool,
     /// What the network takes in, pixels.
     pub(crate) input: ImageSize,
     /// How a picture is brought to that size, unless the description says otherwise.

@@ -102,6 +102,7 @@ impl Settings {
         };
         ReadNetwork {
             network: Network::Onnx(file),
+            any_batch: false,
             input: self.input,
             resize: Resize::Letterbox,
             outputs,

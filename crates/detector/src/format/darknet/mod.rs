@@ -46,6 +46,7 @@ impl Settings {
             outputs: Outputs::Heads(darknet.heads()),
             remarks: darknet.remarks(&self.config),
             network: engine::Network::Graph(darknet.into_graph()),
+            any_batch: true,
         })
     }
 }
@@ -69,7 +70,7 @@ impl Darknet {
         input: Option<ImageSize>,
         fork: Option<Fork>,
     ) -> Result<Self, ModelError> {
-        // Darknet never looked at the encoding, and comments are in anybody's
+        // Darknet ignores the encoding; comments may be in any
         let text = text::read_or_latin1(config)
             .map_err(|source| ModelError::Unreadable { path: config.into(), source })?;
         let network = network::Network::parse(&text, input).map_err(|wrong| {
