@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
 
-/// The file's content; the crate's own documentation shows how it looks.
+/// The file's content; the crate's own documentation shows its form.
 #[derive(Clone, PartialEq, Debug)]
 pub struct DetectionsFile {
     /// What holds for all images.
@@ -70,7 +70,7 @@ pub struct Answer {
 
 /// A model's answer as its unit gives it.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Seen<'a> {
+pub struct Thresholded<'a> {
     /// What counts as found.
     pub confident: &'a [Detection],
     /// What was found with less confidence.
@@ -164,12 +164,15 @@ impl Answer {
     /// The answer as the model's unit gives it. This is exact: a model finds the same above its
     /// threshold whether or not it is asked for what is below.
     #[must_use]
-    pub fn seen(&self, model: &ModelEntry) -> Seen<'_> {
+    pub fn thresholded(&self, model: &ModelEntry) -> Thresholded<'_> {
         let above =
             |threshold: f32| self.detections.partition_point(|found| found.confidence > threshold);
         let confident = above(model.confidence);
         let weak = model.weak.map_or(confident, above).max(confident);
-        Seen { confident: &self.detections[..confident], weak: &self.detections[confident..weak] }
+        Thresholded {
+            confident: &self.detections[..confident],
+            weak: &self.detections[confident..weak],
+        }
     }
 }
 
@@ -279,13 +282,13 @@ mod tests {
             service_ms: 1.0,
             detections: [0.9, 0.25, 0.1, 0.05, 0.01].map(detection).to_vec(),
         };
-        let seen = answer.seen(&model());
+        let seen = answer.thresholded(&model());
         assert_eq!(
             (seen.confident.len(), seen.weak.len()),
             (1, 2),
             "both thresholds are exclusive"
         );
-        let seen = answer.seen(&ModelEntry { weak: None, ..model() });
+        let seen = answer.thresholded(&ModelEntry { weak: None, ..model() });
         assert_eq!((seen.confident.len(), seen.weak.len()), (1, 0));
     }
 

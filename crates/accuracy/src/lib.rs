@@ -47,7 +47,7 @@ mod yolo;
 pub use agreement::{Agreement, agreement};
 pub use coco::CocoAnnotations;
 pub use detections_file::{
-    Answer, DetectionsError, DetectionsFile, Header, ImageRecord, ModelEntry, Seen,
+    Answer, DetectionsError, DetectionsFile, Header, ImageRecord, ModelEntry, Thresholded,
 };
 pub use judge::{IOU_THRESHOLDS, Judged, judge};
 pub use labels::{LabelError, Labels};

@@ -1,4 +1,4 @@
-//! How the lines of a detections file look as JSON.
+//! The lines of a detections file as JSON.
 
 use crate::{Answer, DetectionsError, Header, ImageRecord, ModelEntry};
 use frame::{BoundingBox, Detection, ImageSize};

@@ -230,7 +230,7 @@ fn reference() -> Option<PathBuf> {
 }
 
 #[test]
-fn darknets_detections_in_coco_photos_are_as_good_as_pycocotools_says() {
+fn precision_in_coco_photos_is_that_of_pycocotools() {
     let Some(dir) = reference() else { return };
     let yolo = coco128(&dir, |_| Labels::yolo(&dir.join("labels"), 80).unwrap());
     let coco =

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stretched_image_has_no_bars_and_its_boxes_are_stretched_back() {
+    fn stretched_images_have_no_bars_and_boxes_map_back() {
         let (image, input) = (pattern(size(40, 10)), size(20, 20));
         assert!(filled(Resize::Letterbox, &image, input)[..20].iter().all(|value| *value == 0.5));
         let stretched = filled(Resize::Stretch, &image, input);

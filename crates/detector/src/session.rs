@@ -57,7 +57,7 @@ impl Session {
         })
     }
 
-    /// Looks at images; the results are in the same order.
+    /// Detects objects in images; the results are in the same order.
     ///
     /// As many at once as the model was loaded for run together, what remains runs one by one, and
     /// so does a group whose run failed.
@@ -71,7 +71,7 @@ impl Session {
         if let Some(run) = &mut self.batch {
             let size = run.batch();
             while let Some((group, others)) = rest.split_at_checked(size) {
-                match look(&self.model, &mut self.letterboxer, run, group) {
+                match detect_together(&self.model, &mut self.letterboxer, run, group) {
                     Ok(batch) => found.extend(batch),
                     Err(error) => {
                         tracing::warn!(
@@ -80,7 +80,7 @@ impl Session {
                             "batch failed, its images run one by one"
                         );
                         for image in group {
-                            found.extend(look(
+                            found.extend(detect_together(
                                 &self.model,
                                 &mut self.letterboxer,
                                 &mut self.single,
@@ -93,7 +93,12 @@ impl Session {
             }
         }
         for image in rest {
-            found.extend(look(&self.model, &mut self.letterboxer, &mut self.single, &[image])?);
+            found.extend(detect_together(
+                &self.model,
+                &mut self.letterboxer,
+                &mut self.single,
+                &[image],
+            )?);
         }
         Ok(found)
     }
@@ -160,7 +165,7 @@ impl std::fmt::Debug for Session {
 }
 
 /// One run: as many images as the run's plan takes.
-fn look(
+fn detect_together(
     model: &Model,
     letterboxer: &mut Letterboxer,
     run: &mut Run,

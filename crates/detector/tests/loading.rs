@@ -347,18 +347,18 @@ fn weak_detections_are_those_between_both_thresholds() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-yolov8.onnx");
     let description = Description::load(dir.path(), "tiny").unwrap().with_weights_at(fixture);
     let red = plain_image(64, 32, [255, 0, 0]);
-    let look = |description: &Description| {
+    let detect = |description: &Description| {
         load(description).unwrap().session().unwrap().detect(&[&red]).unwrap().remove(0)
     };
     let confidences = |found: &[frame::Detection]| {
         found.iter().map(|found| (found.confidence * 1000.0).round()).collect::<Vec<_>>()
     };
-    let found = look(&description);
+    let found = detect(&description);
     assert_eq!(
         (confidences(&found.detections), confidences(&found.weak)),
         (vec![675.0], vec![375.0])
     );
-    let all = look(&description.clone().with_confidence(0.3));
+    let all = detect(&description.clone().with_confidence(0.3));
     assert_eq!(
         (confidences(&all.detections), confidences(&all.weak)),
         (vec![675.0, 375.0], vec![])

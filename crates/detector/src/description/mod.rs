@@ -211,7 +211,7 @@ impl Description {
 }
 
 fn read_names(path: &Path) -> Result<Vec<String>, ModelError> {
-    // Darknet never looked at the encoding
+    // Darknet ignores the encoding
     let text = text::read_or_latin1(path)
         .map_err(|source| ModelError::Unreadable { path: path.into(), source })?;
     let names: Vec<String> =

@@ -97,7 +97,7 @@ fn a_download_is_put_in_place() {
 }
 
 #[test]
-fn a_server_that_misbehaves_leaves_nothing_behind_and_the_error_says_what_to_do() {
+fn a_bad_server_leaves_no_file_and_the_error_advises() {
     for (answer, says) in [
         (response("404 Not Found", 0, b""), "404"),
         (response("200 OK", BYTES.len(), &BYTES[..10]), "broke off after 10 bytes"),
@@ -124,7 +124,7 @@ fn a_model_without_a_source_says_so() {
 }
 
 #[test]
-fn a_volume_is_filled_with_descriptions_and_verified_weights_once() {
+fn a_volume_is_filled_once_with_verified_models() {
     let (dir, volume) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     description(&dir, SHA256, None);
     std::fs::write(dir.path().join("small.cfg"), "[net]\n").unwrap();

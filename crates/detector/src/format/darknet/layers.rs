@@ -86,7 +86,7 @@ pub(super) fn convolution(
     before: Shape,
 ) -> Result<(Layer, Shape), Diagnostic> {
     let line = section.line;
-    let problem = |text: String| Diagnostic::new(line, text);
+    let diagnostic = |text: String| Diagnostic::new(line, text);
     let filters = section.number("filters", 1, 1..=MAX_CHANNELS)?;
     let size = section.number("size", 1, 1..=MAX_KERNEL)?;
     let strides = strides(section)?;
@@ -99,7 +99,7 @@ pub(super) fn convolution(
     let batch_normalize = section.flag("batch_normalize")? | section.flag("cbn")?;
     let activation = section.word("activation", Activation::Logistic, activation::WORDS)?;
     if !before.channels.is_multiple_of(groups) || !filters.is_multiple_of(groups) {
-        return Err(problem(format!(
+        return Err(diagnostic(format!(
             "{} channels and {filters} filters cannot be split into {groups} groups",
             before.channels
         )));
@@ -109,7 +109,7 @@ pub(super) fn convolution(
     if dilation > 1 && 2 * padding + 1 != size {
         // Darknet computes the output's size without the dilation, and reads beyond it in any other
         // case
-        return Err(problem(format!("dilation={dilation} needs an odd size and pad=1")));
+        return Err(diagnostic(format!("dilation={dilation} needs an odd size and pad=1")));
     }
     let padding = padding * dilation;
     let reach = (size - 1) * dilation + 1;
@@ -162,7 +162,7 @@ pub(super) fn upsample(section: &mut Section, before: Shape) -> Result<(Layer, S
 
 pub(super) fn yolo(section: &mut Section, before: Shape) -> Result<YoloHead, Diagnostic> {
     let line = section.line;
-    let problem = |text: String| Diagnostic::new(line, text);
+    let diagnostic = |text: String| Diagnostic::new(line, text);
     let classes = section.number("classes", 20usize, 1..=MAX_CHANNELS)?;
     let all = section.number("num", 1usize, 1..=MAX_CHANNELS)?;
     let anchors = section.numbers_and_comma("anchors", 0.0f32..=1e6)?;
@@ -172,7 +172,7 @@ pub(super) fn yolo(section: &mut Section, before: Shape) -> Result<YoloHead, Dia
     // compete is the description's matter
     section.word("nms_kind", (), &[("default", ()), ("greedynms", ())])?;
     if anchors.len() != 2 * all {
-        return Err(problem(format!(
+        return Err(diagnostic(format!(
             "anchors has {} numbers; num={all} needs {}",
             anchors.len(),
             2 * all
@@ -184,7 +184,7 @@ pub(super) fn yolo(section: &mut Section, before: Shape) -> Result<YoloHead, Dia
     let head = YoloHead { anchors, classes, scale_x_y };
     if before.channels != head.channels() {
         let (found, wanted, boxes) = (before.channels, head.channels(), head.anchors.len());
-        return Err(problem(format!(
+        return Err(diagnostic(format!(
             "the layer before has {found} channels; \
              {boxes} anchors × (5 + {classes} classes) need {wanted}"
         )));

@@ -147,23 +147,25 @@ impl Network {
 
     fn route(&self, section: &mut Section) -> Result<(Layer, Shape), Diagnostic> {
         let line = section.line;
-        let problem = |text: String| Diagnostic::new(line, text);
+        let diagnostic = |text: String| Diagnostic::new(line, text);
         let named = section.numbers("layers", -MAX_LAYERS..=MAX_LAYERS)?;
         let parts = section.number("groups", 1, 1..=MAX_CHANNELS)?;
         let part = section.number("group_id", 0, 0..=parts - 1)?;
         let sources =
             named.iter().map(|named| self.source(*named, line)).collect::<Result<Vec<_>, _>>()?;
         let shapes: Vec<Shape> = sources.iter().map(|source| self.layers[*source].1).collect();
-        let Some(first) = shapes.first() else { return Err(problem("layers is missing".into())) };
+        let Some(first) = shapes.first() else {
+            return Err(diagnostic("layers is missing".into()));
+        };
         if let Some(other) =
             shapes.iter().find(|shape| (shape.height, shape.width) != (first.height, first.width))
         {
-            return Err(problem(format!(
+            return Err(diagnostic(format!(
                 "the routed layers differ in size: {first:?} and {other:?}"
             )));
         }
         if let Some(other) = shapes.iter().find(|shape| shape.channels % parts != 0) {
-            return Err(problem(format!(
+            return Err(diagnostic(format!(
                 "{} channels cannot be split into {parts} groups",
                 other.channels
             )));

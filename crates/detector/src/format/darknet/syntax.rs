@@ -315,7 +315,7 @@ mod tests {
         let told: Vec<(usize, String)> = section
             .finish(keys::of(Kind::Net))
             .into_iter()
-            .map(|problem| (problem.line, problem.text))
+            .map(|diagnostic| (diagnostic.line, diagnostic.text))
             .collect();
         let says = |line: usize, word: &str| {
             told.iter().any(|(at, text)| *at == line && text.contains(word))
@@ -335,12 +335,12 @@ mod tests {
     fn bad_numbers_are_refused() {
         for value in ["", "x", ",1", "10", "-1", "99999999999999999999"] {
             let mut sections = parse(&format!("[net]\nwidth={value}\n")).unwrap();
-            let problem = sections[0].number("width", 0u32, 0..=9).unwrap_err();
-            assert_eq!(problem.line, 2, "{value}");
+            let diagnostic = sections[0].number("width", 0u32, 0..=9).unwrap_err();
+            assert_eq!(diagnostic.line, 2, "{value}");
             assert!(
-                problem.text.contains("width") && problem.text.contains("0 to 9"),
+                diagnostic.text.contains("width") && diagnostic.text.contains("0 to 9"),
                 "{}",
-                problem.text
+                diagnostic.text
             );
         }
         let mut sections = parse("[net]\nscale=nan\nlist=1,,2\nend=1,2,\n").unwrap();
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_changes_the_result_may_have_its_harmless_value_alone() {
+    fn result_changing_keys_may_only_be_harmless() {
         let section =
             || parse("[shortcut]\nalpha=1.0\nweights_type=none\nbeta=2\n").unwrap().remove(0);
         assert_eq!(
@@ -361,7 +361,7 @@ mod tests {
             ),
             (Ok(()), Ok(()), Ok(()))
         );
-        let problem = section().only("beta", "1").unwrap_err();
-        assert!(problem.line == 4 && problem.text.contains("beta"), "{problem:?}");
+        let diagnostic = section().only("beta", "1").unwrap_err();
+        assert!(diagnostic.line == 4 && diagnostic.text.contains("beta"), "{diagnostic:?}");
     }
 }

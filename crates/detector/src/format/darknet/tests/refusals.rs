@@ -11,7 +11,7 @@ const CONVOLUTION: &str = "[convolutional]\nfilters=6\nactivation=linear\n";
 /// Six biases, and a kernel of 3 × 6.
 const NUMBERS: usize = 24;
 
-fn problem(text: &str) -> Diagnostic {
+fn diagnostic(text: &str) -> Diagnostic {
     Network::parse(text, None).unwrap_err()
 }
 
@@ -75,10 +75,10 @@ fn each_refusal_names_its_line_and_what_is_wrong() {
         (after_net(&format!("{CONVOLUTION}{HEAD}[route]\nlayers=-1")), 11, "[yolo]"),
     ];
     for (text, line, word) in cases {
-        let problem = problem(&text);
+        let diagnostic = diagnostic(&text);
         assert!(
-            problem.line == line && problem.text.contains(word),
-            "{problem:?} instead of '{word}' in line {line} of\n{text}"
+            diagnostic.line == line && diagnostic.text.contains(word),
+            "{diagnostic:?} instead of '{word}' in line {line} of\n{text}"
         );
     }
 }
