@@ -81,7 +81,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_model_agrees_with_itself(places in prop::collection::vec((0u32..3, 0u8..9), 0..20)) {
-            let all: Vec<Detection> = places.iter().map(|(class, place)| found(*class, 100.0 * f32::from(*place))).collect();
+            let all = places.iter().map(|(class, place)| found(*class, 100.0 * f32::from(*place)));
+            let all: Vec<Detection> = all.collect();
             prop_assert_eq!(agreement(&all, &all).f1(), 1.0);
         }
     }

@@ -1,4 +1,5 @@
-//! Labels in COCO form: one JSON document with images, annotations and categories (<https://cocodataset.org/#format-data>).
+//! Labels in COCO form: one JSON document with images, annotations and categories
+//! (<https://cocodataset.org/#format-data>).
 
 use crate::{LabelError, Object, Truth};
 use frame::BoundingBox;
@@ -78,9 +79,13 @@ impl CocoAnnotations {
         let mut by_file: HashMap<String, Truth> =
             files.values().map(|file| ((*file).to_owned(), Truth::default())).collect();
         for (index, annotation) in document.annotations.into_iter().enumerate() {
-            check_box(annotation.bbox).map_err(|problem| {
-                LabelError::Coco(format!("/annotations/{index}/bbox: {problem}"))
-            })?;
+            if !is_box(annotation.bbox) {
+                return Err(LabelError::Coco(format!(
+                    "/annotations/{index}/bbox: {:?} is no box; \
+                     expected is [left, top, width, height] in pixels",
+                    annotation.bbox
+                )));
+            }
             let Some(truth) =
                 files.get(&annotation.image_id).and_then(|file| by_file.get_mut(*file))
             else {
@@ -117,12 +122,9 @@ impl CocoAnnotations {
 /// In pixels; what is beyond this is no place in an image, or no number.
 const MAX_SIDE: f64 = 1e6;
 
-fn check_box([x, y, width, height]: [f64; 4]) -> Result<(), String> {
-    let all = [x, y, width, height];
-    if !all.iter().all(|side| side.abs() <= MAX_SIDE) || width < 0.0 || height < 0.0 {
-        return Err(format!("{all:?} is no box; expected is [left, top, width, height] in pixels"));
-    }
-    Ok(())
+fn is_box(sides: [f64; 4]) -> bool {
+    let [_, _, width, height] = sides;
+    sides.iter().all(|side| side.abs() <= MAX_SIDE) && width >= 0.0 && height >= 0.0
 }
 
 /// Lowercase, without spaces, under Darknet's name.
@@ -139,10 +141,20 @@ fn plain(name: &str) -> String {
 mod tests {
     use super::*;
 
-    const DOCUMENT: &str = r#"{"info": {}, "images": [{"id": 7, "file_name": "a.jpg"}, {"id": 9, "file_name": "b.jpg"}],
-        "annotations": [{"id": 1, "image_id": 7, "category_id": 63, "bbox": [1, 2.5, 3, 4], "area": 12, "iscrowd": 1},
-                        {"id": 2, "image_id": 7, "category_id": 1, "bbox": [0, 0, 3, 4]}],
-        "categories": [{"id": 1, "name": "person"}, {"id": 63, "name": "couch"}, {"id": 90, "name": "unknown and unused"}]}"#;
+    const DOCUMENT: &str = r#"{
+        "info": {},
+        "images": [{"id": 7, "file_name": "a.jpg"}, {"id": 9, "file_name": "b.jpg"}],
+        "annotations": [
+            {"id": 1, "image_id": 7, "category_id": 63, "bbox": [1, 2.5, 3, 4], "area": 12,
+             "iscrowd": 1},
+            {"id": 2, "image_id": 7, "category_id": 1, "bbox": [0, 0, 3, 4]}
+        ],
+        "categories": [
+            {"id": 1, "name": "person"},
+            {"id": 63, "name": "couch"},
+            {"id": 90, "name": "unknown and unused"}
+        ]
+    }"#;
 
     fn classes() -> Vec<String> {
         ["sofa", "bench", "person"].map(str::to_owned).to_vec()
@@ -157,9 +169,10 @@ mod tests {
         assert_eq!((sofa.class_id, sofa.crowd, person.class_id, person.crowd), (0, true, 2, false));
         assert_eq!(sofa.bounding_box, BoundingBox { x: 1.0, y: 2.5, width: 3.0, height: 4.0 });
         assert_eq!(annotations.of("b.jpg").unwrap(), &Truth::default(), "no annotation: no object");
-        assert!(
-            matches!(annotations.of("c.jpg"), Err(LabelError::NotAnnotated(file)) if file == "c.jpg")
-        );
+        assert!(matches!(
+            annotations.of("c.jpg"),
+            Err(LabelError::NotAnnotated(file)) if file == "c.jpg"
+        ));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
 
-/// The file's content; the crate's own documentation shows how it looks.
+/// The file's content; the crate's own documentation shows its form.
 #[derive(Clone, PartialEq, Debug)]
 pub struct DetectionsFile {
     /// What holds for all images.
@@ -70,7 +70,7 @@ pub struct Answer {
 
 /// A model's answer as its unit gives it.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Seen<'a> {
+pub struct Thresholded<'a> {
     /// What counts as found.
     pub confident: &'a [Detection],
     /// What was found with less confidence.
@@ -88,7 +88,8 @@ pub enum DetectionsError {
     NotOurs,
     /// It is of another version.
     #[error(
-        "it is a detections file of version {found}, known is {known}: make it anew with `mlvi simulate detections`"
+        "it is a detections file of version {found}, known is {known}: \
+         make it anew with `mlvi simulate detections`"
     )]
     Version {
         /// The file's.
@@ -131,8 +132,9 @@ impl DetectionsFile {
                 _ => error.into(),
             })?;
             if !line.trim().is_empty() {
-                let wrong = |problem| DetectionsError::Line { line: number, problem };
-                let image = rows::read_image(&line, &header.classes).map_err(wrong)?;
+                let wrong = |problem: String| DetectionsError::Line { line: number, problem };
+                let image = rows::read_image(&line, &header.classes)
+                    .map_err(|error| wrong(error.to_string()))?;
                 if let Some(earlier) = lines_of.insert(image.file.clone(), number) {
                     return Err(wrong(format!(
                         "the image '{}' is there a second time, first in line {earlier}",
@@ -162,12 +164,15 @@ impl Answer {
     /// The answer as the model's unit gives it. This is exact: a model finds the same above its
     /// threshold whether or not it is asked for what is below.
     #[must_use]
-    pub fn seen(&self, model: &ModelEntry) -> Seen<'_> {
+    pub fn thresholded(&self, model: &ModelEntry) -> Thresholded<'_> {
         let above =
             |threshold: f32| self.detections.partition_point(|found| found.confidence > threshold);
         let confident = above(model.confidence);
         let weak = model.weak.map_or(confident, above).max(confident);
-        Seen { confident: &self.detections[..confident], weak: &self.detections[confident..weak] }
+        Thresholded {
+            confident: &self.detections[..confident],
+            weak: &self.detections[confident..weak],
+        }
     }
 }
 
@@ -192,16 +197,24 @@ mod tests {
         }
     }
 
+    /// Left, top, width, height.
+    fn any_sides() -> [std::ops::Range<f32>; 4] {
+        [-900.0..900.0, -900.0..900.0, 0.0..90.0, 0.0..90.0]
+    }
+
     prop_compose! {
         fn any_answer()(
             service_ms in 0.0f64..1e6,
-            found in prop::collection::vec((0u32..2, 0.0f32..=1.0, [-900.0f32..900.0, -900.0f32..900.0, 0.0f32..90.0, 0.0f32..90.0]), 0..6),
+            found in prop::collection::vec((0u32..2, 0.0f32..=1.0, any_sides()), 0..6),
         ) -> Answer {
-            let detection = |(class_id, confidence, [x, y, width, height]): (u32, f32, [f32; 4])| Detection {
-                class: header().classes[class_id as usize].clone(),
-                class_id,
-                confidence,
-                bounding_box: BoundingBox { x, y, width, height },
+            let detection = |(class_id, confidence, sides): (u32, f32, [f32; 4])| {
+                let [x, y, width, height] = sides;
+                Detection {
+                    class: header().classes[class_id as usize].clone(),
+                    class_id,
+                    confidence,
+                    bounding_box: BoundingBox { x, y, width, height },
+                }
             };
             let mut detections: Vec<Detection> = found.into_iter().map(detection).collect();
             detections.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
@@ -211,7 +224,8 @@ mod tests {
 
     prop_compose! {
         fn any_image()(
-            file in ".{0,9}", width in 1u32.., height in 1u32.., bytes in 0u64..1 << 32, decode_ms in 0.0f64..1e6,
+            file in ".{0,9}", width in 1u32.., height in 1u32..,
+            bytes in 0u64..1 << 32, decode_ms in 0.0f64..1e6,
             edge in any_answer(), cloud in any_answer(),
         ) -> ImageRecord {
             ImageRecord { file, size: ImageSize { width, height }, bytes, decode_ms, edge, cloud }
@@ -239,8 +253,13 @@ mod tests {
                 // numbers in text keep 17 digits but for the last bit of a double
                 let rounded = |ms: f64| (ms * 1e6).round();
                 prop_assert_eq!(rounded(read.edge.service_ms), rounded(image.edge.service_ms));
-                let image = ImageRecord { decode_ms: read.decode_ms, edge: Answer { service_ms: read.edge.service_ms, ..image.edge.clone() },
-                    cloud: Answer { service_ms: read.cloud.service_ms, ..image.cloud.clone() }, ..image.clone() };
+                let (edge, cloud) = (image.edge.clone(), image.cloud.clone());
+                let image = ImageRecord {
+                    decode_ms: read.decode_ms,
+                    edge: Answer { service_ms: read.edge.service_ms, ..edge },
+                    cloud: Answer { service_ms: read.cloud.service_ms, ..cloud },
+                    ..image.clone()
+                };
                 prop_assert_eq!(read, &image);
             }
         }
@@ -263,13 +282,13 @@ mod tests {
             service_ms: 1.0,
             detections: [0.9, 0.25, 0.1, 0.05, 0.01].map(detection).to_vec(),
         };
-        let seen = answer.seen(&model());
+        let seen = answer.thresholded(&model());
         assert_eq!(
             (seen.confident.len(), seen.weak.len()),
             (1, 2),
             "both thresholds are exclusive"
         );
-        let seen = answer.seen(&ModelEntry { weak: None, ..model() });
+        let seen = answer.thresholded(&ModelEntry { weak: None, ..model() });
         assert_eq!((seen.confident.len(), seen.weak.len()), (1, 0));
     }
 
@@ -291,7 +310,8 @@ mod tests {
         let image = |row: &str| {
             let answer = r#"{"service_ms":1,"detections":[]}"#;
             format!(
-                "{text}\n{{\"file\":\"a\",\"width\":1,\"height\":1,\"bytes\":1,\"decode_ms\":1,\"edge\":{},\"cloud\":{answer}}}\n",
+                "{text}\n{{\"file\":\"a\",\"width\":1,\"height\":1,\"bytes\":1,\"decode_ms\":1,\
+                 \"edge\":{},\"cloud\":{answer}}}\n",
                 answer.replace("[]", row)
             )
         };
@@ -346,7 +366,10 @@ mod tests {
         ] {
             let error = refused(&image(row));
             assert!(
-                matches!(&error, DetectionsError::Line { line: 3, problem } if problem.contains(word)),
+                matches!(
+                    &error,
+                    DetectionsError::Line { line: 3, problem } if problem.contains(word)
+                ),
                 "{row}: {error}"
             );
         }

@@ -34,7 +34,11 @@ pub enum LabelError {
     #[error("{}: no label files (*.txt) are there", .0.display())]
     NoLabels(PathBuf),
     /// A line of a YOLO label file is none.
-    #[error("{}:{line}: '{text}' is no label; expected is `class center_x center_y width height`, in shares of the image (0 to 1)", path.display())]
+    #[error(
+        "{}:{line}: '{text}' is no label; expected is `class center_x center_y width height`, \
+         in shares of the image (0 to 1)",
+        path.display()
+    )]
     Line {
         /// Which file.
         path: PathBuf,
@@ -44,7 +48,10 @@ pub enum LabelError {
         text: String,
     },
     /// A label of a class that the model has not.
-    #[error("{}: there is an object of class {class_id} where there are {classes} classes", path.display())]
+    #[error(
+        "{}: there is an object of class {class_id} where there are {classes} classes",
+        path.display()
+    )]
     Class {
         /// Which file.
         path: PathBuf,

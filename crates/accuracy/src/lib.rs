@@ -2,9 +2,10 @@
 //!
 //! What is really in an image is a [`Truth`], read from YOLO label folders or COCO annotations
 //! ([`Labels`]). Detections are held against it image by image ([`judge`]), and what comes out is
-//! summed up over a set of images ([`Map::of`]): mean average precision as pycocotools computes it (<https://github.com/cocodataset/cocoapi>). Since an image is judged by itself, sets can be put together
-//! again and again, e.g. with another tier's answer for some of the images, without judging
-//! anything twice. [`agreement`] needs no labels: it holds one model's detections against
+//! summed up over a set of images ([`Map::of`]): mean average precision as pycocotools computes it
+//! (<https://github.com/cocodataset/cocoapi>). Since an image is judged by itself, sets can be put
+//! together again and again, e.g. with another tier's answer for some of the images, without
+//! judging anything twice. [`agreement`] needs no labels: it holds one model's detections against
 //! another's.
 //!
 //! # The detections file
@@ -15,7 +16,8 @@
 //!
 //! ```json
 //! {"format":"mlvi-detections","version":1,"classes":["person","bicycle"],"from_confidence":0.005,
-//!  "edge":{"name":"yolov3-tiny-320","version":"dccea06f59b7","input":"320x320","confidence":0.25,"weak":0.05,"nms":"objectness"},
+//!  "edge":{"name":"yolov3-tiny-320","version":"dccea06f59b7","input":"320x320",
+//!          "confidence":0.25,"weak":0.05,"nms":"objectness"},
 //!  "cloud":{"name":"yolov3-tiny-608",…}}
 //! ```
 //!
@@ -45,7 +47,7 @@ mod yolo;
 pub use agreement::{Agreement, agreement};
 pub use coco::CocoAnnotations;
 pub use detections_file::{
-    Answer, DetectionsError, DetectionsFile, Header, ImageRecord, ModelEntry, Seen,
+    Answer, DetectionsError, DetectionsFile, Header, ImageRecord, ModelEntry, Thresholded,
 };
 pub use judge::{IOU_THRESHOLDS, Judged, judge};
 pub use labels::{LabelError, Labels};

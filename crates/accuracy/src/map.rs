@@ -142,11 +142,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_lies_between_0_and_1_and_is_1_when_all_is_found(classes in prop::collection::vec(1u32..6, 1..9), confidence in 0.01f32..1.0) {
+        fn it_lies_between_0_and_1_and_is_1_when_all_is_found(
+            classes in prop::collection::vec(1u32..6, 1..9), confidence in 0.01f32..1.0,
+        ) {
             let mut classes = classes;
             classes.sort_unstable();
             classes.dedup();
-            let detections: Vec<Detection> = classes.iter().map(|class| found(*class, confidence)).collect();
+            let detections: Vec<Detection> =
+                classes.iter().map(|class| found(*class, confidence)).collect();
             let all = evaluate(&[(&truth(&classes), &detections)]).unwrap();
             prop_assert!((all.map50 - 1.0).abs() < 1e-12 && (all.map - 1.0).abs() < 1e-12);
             let some = evaluate(&[(&truth(&classes), &detections[1..])]).unwrap();

@@ -1,9 +1,40 @@
-//! How the lines of a detections file look as JSON.
+//! The lines of a detections file as JSON.
 
 use crate::{Answer, DetectionsError, Header, ImageRecord, ModelEntry};
 use frame::{BoundingBox, Detection, ImageSize};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
+
+/// What is wrong with a line; the caller knows which.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RowError {
+    #[error("{0}")]
+    Json(String),
+    #[error("an image of {width}x{height} pixels")]
+    NoPixels { width: u32, height: u32 },
+    #[error("`{name}` is {value}; it must be {least} to {most}")]
+    Range { name: String, value: f64, least: f64, most: f64 },
+    #[error("{tier}.detections[{index}]: {source}")]
+    Detection { tier: &'static str, index: usize, source: DetectionError },
+}
+
+/// What is wrong with a detection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DetectionError {
+    #[error("a detection of class {class_id} where there are {classes} classes")]
+    Class { class_id: u32, classes: usize },
+    #[error("a detection of confidence {0}; it must be 0 to 1")]
+    Confidence(f32),
+    #[error("a box with a side that is no finite number")]
+    NotFinite,
+    #[error("a box of {width}x{height} pixels")]
+    Negative { width: f32, height: f32 },
+    #[error(
+        "a box at {},{} of {}x{} pixels is far outside of an image of {}x{}",
+        found.x, found.y, found.width, found.height, image.width, image.height
+    )]
+    Outside { found: BoundingBox, image: ImageSize },
+}
 
 /// What the first line calls itself.
 const FORMAT: &str = "mlvi-detections";
@@ -15,7 +46,7 @@ const MAX_MS: f64 = 86_400_000.0;
 const MAX_BYTES: u64 = 1 << 32;
 /// How far a box may reach, in sides of its image: networks answer with boxes that go beyond the
 /// edge, and unsure ones far beyond.
-const MOST_SIDES: f64 = 1000.0;
+const MAX_SIDES: f64 = 1000.0;
 
 #[derive(Serialize, Deserialize)]
 struct HeaderLine {
@@ -95,8 +126,9 @@ pub(crate) fn read_header(line: &str) -> Result<Header, DetectionsError> {
         return Err(DetectionsError::Version { found: mark.version, known: VERSION });
     }
     let line: HeaderLine = serde_json::from_str(line).map_err(|error| malformed(words(&error)))?;
-    let share =
-        |name: &str, value: f32| within(name, f64::from(value), 0.0..=1.0).map_err(malformed);
+    let share = |name: &str, value: f32| {
+        within(name, f64::from(value), 0.0..=1.0).map_err(|error| malformed(error.to_string()))
+    };
     share("from_confidence", line.from_confidence)?;
     for (tier, model) in [("edge", &line.edge), ("cloud", &line.cloud)] {
         share(&format!("{tier}.confidence"), model.confidence)?;
@@ -112,23 +144,25 @@ pub(crate) fn read_header(line: &str) -> Result<Header, DetectionsError> {
     })
 }
 
-/// What is wrong with it in words.
-pub(crate) fn read_image(line: &str, classes: &[String]) -> Result<ImageRecord, String> {
-    let line: ImageLine = serde_json::from_str(line).map_err(|error| words(&error))?;
+/// An image with its answers.
+pub(crate) fn read_image(line: &str, classes: &[String]) -> Result<ImageRecord, RowError> {
+    let line: ImageLine =
+        serde_json::from_str(line).map_err(|error| RowError::Json(words(&error)))?;
     if line.width == 0 || line.height == 0 {
-        return Err(format!("an image of {}x{} pixels", line.width, line.height));
+        return Err(RowError::NoPixels { width: line.width, height: line.height });
     }
-    if line.bytes > MAX_BYTES {
-        return Err(format!("`bytes` is {}; it must be 0 to {MAX_BYTES}", line.bytes));
-    }
+    within("bytes", line.bytes as f64, 0.0..=MAX_BYTES as f64)?;
     within("decode_ms", line.decode_ms, 0.0..=MAX_MS)?;
     let size = ImageSize { width: line.width, height: line.height };
-    let answer = |tier: &str, entry: AnswerEntry| -> Result<Answer, String> {
+    let answer = |tier: &'static str, entry: AnswerEntry| -> Result<Answer, RowError> {
         within(&format!("{tier}.service_ms"), entry.service_ms, 0.0..=MAX_MS)?;
         let rows = entry.detections.iter().enumerate();
         let read = rows.map(|(index, row)| {
-            detection(row, classes, size)
-                .map_err(|problem| format!("{tier}.detections[{index}]: {problem}"))
+            detection(row, classes, size).map_err(|source| RowError::Detection {
+                tier,
+                index,
+                source,
+            })
         });
         let mut detections = read.collect::<Result<Vec<_>, _>>()?;
         detections.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
@@ -145,11 +179,12 @@ pub(crate) fn read_image(line: &str, classes: &[String]) -> Result<ImageRecord, 
 }
 
 /// Sums of what is beyond these would say nothing, or be no numbers.
-fn within(name: &str, value: f64, range: RangeInclusive<f64>) -> Result<(), String> {
+fn within(name: &str, value: f64, range: RangeInclusive<f64>) -> Result<(), RowError> {
     if range.contains(&value) {
         return Ok(());
     }
-    Err(format!("`{name}` is {value}; it must be {} to {}", range.start(), range.end()))
+    let (least, most) = range.into_inner();
+    Err(RowError::Range { name: name.to_owned(), value, least, most })
 }
 
 /// Without the line, which is 1 for each of these documents of one line; the column is right.
@@ -166,34 +201,30 @@ fn row(found: &Detection) -> Row {
     Row(found.class_id, found.confidence, x, y, width, height)
 }
 
-fn detection(row: &Row, classes: &[String], image: ImageSize) -> Result<Detection, String> {
+fn detection(row: &Row, classes: &[String], image: ImageSize) -> Result<Detection, DetectionError> {
     let Row(class_id, confidence, x, y, width, height) = *row;
     let class = classes.get(class_id as usize).cloned();
-    let class = class.ok_or_else(|| {
-        format!("a detection of class {class_id} where there are {} classes", classes.len())
-    })?;
+    let class = class.ok_or(DetectionError::Class { class_id, classes: classes.len() })?;
     if !(0.0..=1.0).contains(&confidence) {
-        return Err(format!("a detection of confidence {confidence}; it must be 0 to 1"));
+        return Err(DetectionError::Confidence(confidence));
     }
     if ![x, y, width, height].into_iter().all(f32::is_finite) {
-        return Err("a box with a side that is no finite number".into());
+        return Err(DetectionError::NotFinite);
     }
     if width < 0.0 || height < 0.0 {
-        return Err(format!("a box of {width}x{height} pixels"));
+        return Err(DetectionError::Negative { width, height });
     }
+    let bounding_box = BoundingBox { x, y, width, height };
     let far = |start: f32, length: f32, side: u32| {
         // in double precision: sides may be as long as single precision reaches
         let (start, length, reach) =
-            (f64::from(start), f64::from(length), MOST_SIDES * f64::from(side));
+            (f64::from(start), f64::from(length), MAX_SIDES * f64::from(side));
         start < -reach || start + length > reach
     };
     if far(x, width, image.width) || far(y, height, image.height) {
-        let ImageSize { width: wide, height: high } = image;
-        return Err(format!(
-            "a box at {x},{y} of {width}x{height} pixels is far outside of an image of {wide}x{high}"
-        ));
+        return Err(DetectionError::Outside { found: bounding_box, image });
     }
-    Ok(Detection { class, class_id, confidence, bounding_box: BoundingBox { x, y, width, height } })
+    Ok(Detection { class, class_id, confidence, bounding_box })
 }
 
 fn to_json(line: &impl Serialize) -> String {

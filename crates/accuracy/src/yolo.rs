@@ -90,10 +90,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_box_comes_back_from_its_shares(x in 0.0f32..600.0, y in 0.0f32..400.0, width in 0.0f32..600.0, height in 0.0f32..400.0) {
+        fn any_box_comes_back_from_its_shares(
+            x in 0.0f32..600.0, y in 0.0f32..400.0,
+            width in 0.0f32..600.0, height in 0.0f32..400.0,
+        ) {
             let (cx, cy) = ((x + width / 2.0) / 640.0, (y + height / 2.0) / 480.0);
-            let found = read(&format!("7 {cx} {cy} {} {}", width / 640.0, height / 480.0)).unwrap().objects[0].bounding_box;
-            for (found, wanted) in [(found.x, x), (found.y, y), (found.width, width), (found.height, height)] {
+            let text = format!("7 {cx} {cy} {} {}", width / 640.0, height / 480.0);
+            let found = read(&text).unwrap().objects[0].bounding_box;
+            for (found, wanted) in
+                [(found.x, x), (found.y, y), (found.width, width), (found.height, height)]
+            {
                 prop_assert!((found - wanted).abs() < 1e-3, "{found} {wanted}");
             }
         }

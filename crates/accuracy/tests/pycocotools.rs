@@ -47,7 +47,8 @@ impl Case {
             })
         });
         let (truth, found) = (truth.collect::<Vec<_>>(), found.collect::<Vec<_>>());
-        json!({ "images": self.images.len(), "classes": self.classes, "truth": truth, "found": found })
+        let images = self.images.len();
+        json!({ "images": images, "classes": self.classes, "truth": truth, "found": found })
     }
 }
 
@@ -213,7 +214,7 @@ fn coco128(dir: &Path, labels: impl Fn(&[String]) -> Labels) -> Case {
 }
 
 #[test]
-fn darknets_detections_in_coco_photos_are_as_good_as_pycocotools_says() {
+fn precision_in_coco_photos_is_that_of_pycocotools() {
     let Some(reference) = reference_dir() else { return };
     let dir = reference.join("../coco128");
     let yolo = coco128(&dir, |_| Labels::yolo(&dir.join("labels"), 80).unwrap());

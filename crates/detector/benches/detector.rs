@@ -47,7 +47,8 @@ fn description() -> (Description, Option<TempDir>) {
     for file in ["yolov3-tiny.cfg", "coco.names"] {
         std::fs::copy(models().join(file), dir.path().join(file)).expect("our own files are there");
     }
-    let text = "name = \"yolov3-tiny\"\nformat = \"darknet\"\nconfig = \"yolov3-tiny.cfg\"\nnames = \"coco.names\"\n\
+    let text = "name = \"yolov3-tiny\"\nformat = \"darknet\"\nconfig = \"yolov3-tiny.cfg\"\n\
+                names = \"coco.names\"\n\
                 [weights]\nfile = \"made-up.weights\"\n";
     std::fs::write(dir.path().join("yolov3-tiny.toml"), text).expect("the folder is ours");
     // the size of the real file: 20 bytes of header, and numbers between 0 and 1
@@ -90,7 +91,10 @@ fn stages(criterion: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().sample_size(20).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(4));
+    config = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(4));
     targets = stages
 }
 criterion_main!(benches);

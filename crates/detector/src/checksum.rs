@@ -50,7 +50,8 @@ pub(crate) fn with_data(
         all.update(format!("\n{}\n{sha256}", data.file));
         if data.sha256.is_none() {
             unverified.push(format!(
-                "{} belongs to the weights and is not verified: list it with `[[weights.data]]`, file = \"{}\", sha256 = \"{sha256}\"",
+                "{} belongs to the weights and is not verified: list it with `[[weights.data]]`, \
+                 file = \"{}\", sha256 = \"{sha256}\"",
                 path.display(),
                 data.file
             ));

@@ -1,17 +1,14 @@
 //! A loaded model.
 
-use crate::darknet::Darknet;
-use crate::description::{Kind, OnnxOutput};
-use crate::guard::guarded;
+use crate::format::{self, ReadNetwork};
 use crate::nms::Rule;
-use crate::onnx::Onnx;
 use crate::outputs::Outputs;
-use crate::plan::Plan;
-use crate::yolo::YoloHead;
+use crate::prepared::Prepared;
 use crate::{Description, DetectError, ModelError, Resize, Session, checksum};
+use engine::{Engine, EngineError};
+use engine_tract::Tract;
 use frame::{ImageSize, ModelInfo};
 use std::sync::Arc;
-use tract_onnx::prelude::{TractResult, TypedModel};
 
 /// Digits of the weights' sha256 that make up a model's version: enough to tell files apart, short
 /// enough to read.
@@ -52,68 +49,60 @@ pub(crate) struct Model {
     pub(crate) weak: Option<f32>,
     pub(crate) nms: Rule,
     pub(crate) nms_iou: f32,
-    pub(crate) outputs: Outputs,
     /// For one image.
-    pub(crate) single: Arc<Plan>,
+    pub(crate) single: Prepared,
     /// For several.
-    pub(crate) batch: Option<Arc<Plan>>,
-}
-
-/// A network on the way to a plan.
-enum Source {
-    Darknet(Darknet),
-    Onnx(Box<Onnx>, ImageSize),
+    pub(crate) batch: Option<Prepared>,
 }
 
 impl Detector {
-    /// Verifies the weights' size and sha256, reads and optimises the network. Takes a fraction of
-    /// a second; call it once.
+    /// Verifies the weights' size and sha256, reads the network and has tract optimise it. Takes a
+    /// fraction of a second; call it once.
     ///
     /// # Errors
     /// When a file is missing, malformed or not the one expected; see [`ModelError`].
     pub fn load(description: &Description, options: LoadOptions) -> Result<Self, ModelError> {
+        Self::load_with(&Tract, description, options)
+    }
+
+    /// As [`Detector::load`], run by another engine.
+    ///
+    /// # Errors
+    /// As [`Detector::load`]; also when the engine does not run networks of this format.
+    pub fn load_with(
+        engine: &dyn Engine,
+        description: &Description,
+        options: LoadOptions,
+    ) -> Result<Self, ModelError> {
         let own = checksum::verify(description)?;
-        let weights = &description.weights().path;
-        let (source, outputs) = match description.kind() {
-            Kind::Darknet { config, fork } => {
-                let darknet = Darknet::read(config, weights, description.input(), *fork)?;
-                let heads = darknet.heads();
-                (Source::Darknet(darknet), Outputs::Heads(heads))
-            }
-            Kind::Onnx { input, output, input_scale } => {
-                let onnx = Box::new(Onnx::read(description, *input_scale)?);
-                (Source::Onnx(onnx, *input), outputs_of(output, description.names().len()))
-            }
-        };
+        let ReadNetwork { network, any_batch, input, resize, outputs, remarks } =
+            description.format().read(description)?;
         check_names(description, &outputs)?;
-        let (version, unverified) = source.version(description, own)?;
-        let (input, resize) = (source.input(), description.resize().unwrap_or(source.resize()));
-        let plan = |batch: usize| -> Result<Arc<Plan>, String> {
-            let made = guarded(|| -> TractResult<Plan> {
-                Plan::new(source.model(batch)?, batch, input, &outputs)
-            })?;
-            made.map(Arc::new).map_err(|error| format!("{error:#}"))
-        };
-        let single = plan(1).map_err(|reason| ModelError::network(description, reason))?;
-        let batch = match (options.max_batch, &source) {
-            (0 | 1, _) => None,
-            (batch, Source::Darknet(_)) => {
-                Some(plan(batch).map_err(|reason| ModelError::network(description, reason))?)
+        let refused = |error: EngineError| ModelError::network(description, error);
+        let network = engine.open(network).map_err(refused)?;
+        let data = format::described(description, network.data_files())?;
+        let remarks = [&remarks[..], network.remarks().map_err(refused)?].concat();
+        let (version, unverified) = checksum::with_data(description, own, &data)?;
+        let prepare = |batch: usize| Prepared::new(&*network, batch, &outputs);
+        let single = prepare(1).map_err(|error| ModelError::network(description, error))?;
+        let batch = match options.max_batch {
+            0 | 1 => None,
+            batch if any_batch => {
+                Some(prepare(batch).map_err(|error| ModelError::network(description, error))?)
             }
-            // exported networks often have a batch of one written into them, and still do their
-            // work one by one
-            (batch, Source::Onnx(..)) => plan(batch)
-                .inspect_err(|reason| {
+            batch => prepare(batch)
+                .inspect_err(|error| {
                     tracing::warn!(
                         model = description.name(),
                         batch,
-                        reason,
+                        %error,
                         "network takes no batches, images run one by one"
                     );
                 })
                 .ok(),
         };
-        let remarks = [source.remarks(description, resize), unverified].concat();
+        let remarks = with_resize(remarks, description, resize);
+        let remarks = [remarks, unverified].concat();
         for remark in &remarks {
             tracing::info!(model = description.name(), remark, "how the model is read");
         }
@@ -125,14 +114,13 @@ impl Detector {
         let model = Model {
             info,
             input,
-            resize,
+            resize: description.resize().unwrap_or(resize),
             remarks,
             names: description.names().to_vec(),
             confidence: description.confidence(),
             weak: description.weak(),
             nms: description.nms(),
             nms_iou: description.nms_iou(),
-            outputs,
             single,
             batch,
         };
@@ -159,11 +147,11 @@ impl Detector {
         &self.model.remarks
     }
 
-    /// A session for one thread. It allocates only the input and tract's state; the weights are
-    /// shared.
+    /// A session for one thread. It allocates only the input and the engine's state; the weights
+    /// are shared.
     ///
     /// # Errors
-    /// When tract refuses to set up its state.
+    /// When the engine refuses to set up its state.
     pub fn session(&self) -> Result<Session, DetectError> {
         Session::new(&self.model)
     }
@@ -175,79 +163,29 @@ impl std::fmt::Debug for Detector {
     }
 }
 
-impl Source {
-    fn model(&self, batch: usize) -> TractResult<TypedModel> {
-        match self {
-            Self::Darknet(darknet) => darknet.model(batch),
-            Self::Onnx(onnx, input) => onnx.model(*input, batch),
-        }
-    }
-
-    fn input(&self) -> ImageSize {
-        match self {
-            Self::Darknet(darknet) => darknet.input(),
-            Self::Onnx(_, input) => *input,
-        }
-    }
-
-    /// Unless the description says otherwise.
-    fn resize(&self) -> Resize {
-        match self {
-            Self::Darknet(darknet) => darknet.resize(),
-            Self::Onnx(..) => Resize::Letterbox,
-        }
-    }
-
-    /// The checksum of all files that hold numbers, of which `own` is the weights file's, and which
-    /// of them nobody vouches for.
-    fn version(
-        &self,
-        description: &Description,
-        own: String,
-    ) -> Result<(String, Vec<String>), ModelError> {
-        match self {
-            Self::Darknet(_) => Ok((own, Vec::new())),
-            Self::Onnx(onnx, _) => checksum::with_data(description, own, onnx.data()),
-        }
-    }
-
-    fn remarks(&self, description: &Description, resize: Resize) -> Vec<String> {
-        let mut remarks = match (self, description.kind()) {
-            (Self::Darknet(darknet), Kind::Darknet { config, .. }) => darknet.remarks(config),
-            (Self::Onnx(onnx, _), _) => onnx.remarks().to_vec(),
-            (Self::Darknet(_), Kind::Onnx { .. }) => Vec::new(),
-        };
-        let how = match resize {
-            Resize::Letterbox => "pictures are letterboxed: they keep their shape, with grey bars",
-            Resize::Stretch => "pictures are stretched to the network's size",
-        };
-        let source = if description.resize().is_some() {
-            ", as the description says"
-        } else {
-            "; `resize` in the description overrides it"
-        };
-        remarks.insert(1.min(remarks.len()), format!("{how}{source}"));
-        remarks
-    }
-}
-
-fn outputs_of(output: &OnnxOutput, classes: usize) -> Outputs {
-    match output {
-        OnnxOutput::YoloHeads(entries) => {
-            let head = |entry: &crate::description::HeadEntry| YoloHead {
-                anchors: entry.anchors.clone(),
-                classes,
-                scale_x_y: entry.scale_x_y,
-            };
-            Outputs::Heads(entries.iter().map(head).collect())
-        }
-        OnnxOutput::Yolov8 => Outputs::Yolov8 { classes },
-    }
+/// Tells behind the first remark how a picture is brought to the network's size: as the description
+/// says, or else as the format does.
+fn with_resize(mut remarks: Vec<String>, description: &Description, format: Resize) -> Vec<String> {
+    let how = match description.resize().unwrap_or(format) {
+        Resize::Letterbox => "pictures are letterboxed: they keep their shape, with grey bars",
+        Resize::Stretch => "pictures are stretched to the network's size",
+    };
+    let source = if description.resize().is_some() {
+        ", as the description says"
+    } else {
+        "; `resize` in the description overrides it"
+    };
+    remarks.insert(1.min(remarks.len()), format!("{how}{source}"));
+    remarks
 }
 
 /// Every class that a head can answer with needs a name.
 fn check_names(description: &Description, outputs: &Outputs) -> Result<(), ModelError> {
-    let Outputs::Heads(heads) = outputs else { return Ok(()) };
+    let heads = match outputs {
+        Outputs::Heads(heads) => &heads[..],
+        // is checked against the number of names when its shape is
+        Outputs::Yolov8 { .. } => &[],
+    };
     match heads.iter().find(|head| head.classes != description.names().len()) {
         Some(head) => Err(ModelError::Description {
             path: description.path().into(),

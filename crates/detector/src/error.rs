@@ -1,6 +1,7 @@
 //! What can go wrong while a model is loaded, and while it runs.
 
 use crate::Description;
+use engine::EngineError;
 use std::path::PathBuf;
 
 /// Why a model cannot be loaded.
@@ -46,7 +47,8 @@ pub enum ModelError {
     },
     /// The weights file has the right size and another content.
     #[error(
-        "the weights {path} have the sha256 {actual} where {expected} is expected; delete the file and get it again"
+        "the weights {path} have the sha256 {actual} where {expected} is expected; \
+         delete the file and get it again"
     )]
     WrongChecksum {
         /// Which file.
@@ -88,11 +90,11 @@ pub enum ModelError {
 
 impl ModelError {
     /// About the network in the weights file.
-    pub(crate) fn network(description: &Description, reason: String) -> Self {
+    pub(crate) fn network(description: &Description, reason: impl ToString) -> Self {
         Self::Network {
             model: description.name().into(),
             path: description.weights().path.clone(),
-            reason,
+            reason: reason.to_string(),
         }
     }
 }
@@ -123,4 +125,17 @@ pub enum DetectError {
         /// What is wrong with it.
         problem: String,
     },
+}
+
+impl From<EngineError> for DetectError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Output { index, found, wanted } => {
+                Self::Output { index, problem: format!("it is {found} where {wanted} is expected") }
+            }
+            EngineError::Unsupported { .. } | EngineError::Network(_) | EngineError::Run(_) => {
+                Self::Network(error.to_string())
+            }
+        }
+    }
 }

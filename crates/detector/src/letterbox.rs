@@ -3,11 +3,7 @@
 
 use crate::Resize;
 use frame::{BoundingBox, ImageSize, RgbImage};
-
-/// What Darknet fills the bars beside the image with: middle grey.
-const FILL: f32 = 0.5;
-/// Red, green, blue.
-const CHANNELS: usize = 3;
+use kernels::{Isa, Placement, Size};
 
 /// Where an image lies in the network's input: all over it, or scaled to fit, in the middle, with
 /// bars on two sides.
@@ -64,43 +60,15 @@ impl Letterbox {
     }
 }
 
-/// Writes images into input tensors; keeps its tables and its row between images of the same size.
+/// Writes images into input tensors; keeps its tables between images of the same size.
 pub(crate) struct Letterboxer {
     resize: Resize,
-    prepared: Option<Letterbox>,
-    columns: Vec<Tap>,
-    rows: Vec<Tap>,
-    /// One row of the image, already blended vertically, with one more pixel so that the last
-    /// column has a right neighbour.
-    row: Vec<f32>,
-}
-
-/// Which two neighbours an output pixel lies between.
-#[derive(Clone, Copy)]
-struct Tap {
-    first: usize,
-    /// How much of the second goes in, 0 to 1.
-    second_share: f32,
-}
-
-/// Darknet's `resize_image`: corners stay corners, so the scale is `(from - 1) / (to - 1)`, in
-/// single precision.
-fn taps(from: usize, to: usize) -> Vec<Tap> {
-    let scale = if to > 1 { (from - 1) as f32 / (to - 1) as f32 } else { 0.0 };
-    let tap = |index: usize| {
-        if index + 1 == to || from == 1 {
-            return Tap { first: from - 1, second_share: 0.0 };
-        }
-        let position = index as f32 * scale;
-        let first = (position as usize).min(from - 1);
-        Tap { first, second_share: position - first as f32 }
-    };
-    (0..to).map(tap).collect()
+    kernel: kernels::Letterboxer,
 }
 
 impl Letterboxer {
     pub(crate) fn new(resize: Resize) -> Self {
-        Self { resize, prepared: None, columns: Vec::new(), rows: Vec::new(), row: Vec::new() }
+        Self { resize, kernel: kernels::Letterboxer::new(Isa::best()) }
     }
 
     /// Fills the planes of one image, red, green, blue, each `input.height × input.width` values
@@ -112,81 +80,18 @@ impl Letterboxer {
         planes: &mut [f32],
     ) -> Letterbox {
         let letterbox = Letterbox::of(self.resize, image.size(), input);
-        self.prepare(letterbox);
-        let (width, height) = (input.width as usize, input.height as usize);
-        let (fitted_width, fitted_height) =
-            (letterbox.fitted.width as usize, letterbox.fitted.height as usize);
-        let (left, top) = ((width - fitted_width) / 2, (height - fitted_height) / 2);
-        for plane in planes.chunks_exact_mut(width * height) {
-            plane[..top * width].fill(FILL);
-            plane[(top + fitted_height) * width..].fill(FILL);
-        }
-        let (red, rest) = planes.split_at_mut(width * height);
-        let (green, blue) = rest.split_at_mut(width * height);
-        let row_bytes = image.width() as usize * CHANNELS;
-        for (index, tap) in self.rows.iter().enumerate() {
-            let row_at = |y: usize| &image.data()[y * row_bytes..][..row_bytes];
-            let below = (tap.first + 1).min(image.height() as usize - 1);
-            blend_rows(&mut self.row, row_at(tap.first), row_at(below), tap.second_share);
-            let start = (top + index) * width;
-            let lines = [
-                &mut red[start..][..width],
-                &mut green[start..][..width],
-                &mut blue[start..][..width],
-            ];
-            let lines = lines.map(|line| {
-                let (bar, rest) = line.split_at_mut(left);
-                let (picture, other_bar) = rest.split_at_mut(fitted_width);
-                bar.fill(FILL);
-                other_bar.fill(FILL);
-                picture
-            });
-            blend_columns(lines, &self.row, &self.columns);
-        }
+        let placement = Placement {
+            image: size(letterbox.image),
+            fitted: size(letterbox.fitted),
+            input: size(letterbox.input),
+        };
+        self.kernel.fill(image.data(), placement, planes);
         letterbox
     }
-
-    fn prepare(&mut self, letterbox: Letterbox) {
-        if self.prepared == Some(letterbox) {
-            return;
-        }
-        let (from, to) = (letterbox.image, letterbox.fitted);
-        self.columns = taps(from.width as usize, to.width as usize);
-        self.rows = taps(from.height as usize, to.height as usize);
-        self.row = vec![0.0; (from.width as usize + 1) * CHANNELS];
-        self.prepared = Some(letterbox);
-    }
 }
 
-/// The vertical half, on whole rows of bytes, which the compiler turns into vector instructions;
-/// Darknet does it second, which gives the same but for rounding, and would blend twice as many
-/// pixels horizontally.
-fn blend_rows(out: &mut [f32], upper: &[u8], lower: &[u8], lower_share: f32) {
-    const TO_UNIT: f32 = 1.0 / 255.0;
-    let (upper_share, lower_share) = ((1.0 - lower_share) * TO_UNIT, lower_share * TO_UNIT);
-    let (picture, extra) = out.split_at_mut(upper.len());
-    if lower_share == 0.0 {
-        for (out, upper) in picture.iter_mut().zip(upper) {
-            *out = f32::from(*upper) * upper_share;
-        }
-    } else {
-        for ((out, upper), lower) in picture.iter_mut().zip(upper).zip(lower) {
-            *out = f32::from(*upper) * upper_share + f32::from(*lower) * lower_share;
-        }
-    }
-    extra.copy_from_slice(&picture[upper.len() - CHANNELS..]);
-}
-
-/// The horizontal half, which also takes the colours apart.
-fn blend_columns([red, green, blue]: [&mut [f32]; CHANNELS], row: &[f32], columns: &[Tap]) {
-    for (((red, green), blue), tap) in red.iter_mut().zip(green).zip(blue).zip(columns) {
-        // one check for the six values of both neighbours
-        let pair = &row[tap.first * CHANNELS..][..2 * CHANNELS];
-        let (second, first) = (tap.second_share, 1.0 - tap.second_share);
-        *red = pair[0] * first + pair[3] * second;
-        *green = pair[1] * first + pair[4] * second;
-        *blue = pair[2] * first + pair[5] * second;
-    }
+fn size(of: ImageSize) -> Size {
+    Size { width: of.width as usize, height: of.height as usize }
 }
 
 #[cfg(test)]
@@ -199,7 +104,7 @@ mod tests {
     }
 
     fn filled(resize: Resize, image: &RgbImage, input: ImageSize) -> Vec<f32> {
-        let mut planes = vec![f32::NAN; (input.width * input.height) as usize * CHANNELS];
+        let mut planes = vec![f32::NAN; (input.width * input.height) as usize * 3];
         Letterboxer::new(resize).fill(image, input, &mut planes);
         planes
     }
@@ -210,45 +115,6 @@ mod tests {
         RgbImage::new(image, data).unwrap()
     }
 
-    /// Darknet's `letterbox_image`, or `resize_image` alone, written down plainly: horizontal pass,
-    /// vertical pass, embed.
-    fn plain(resize: Resize, image: &RgbImage, input: ImageSize) -> Vec<f32> {
-        let letterbox = Letterbox::of(resize, image.size(), input);
-        let (w, h) = (letterbox.fitted.width as usize, letterbox.fitted.height as usize);
-        let (iw, ih) = (image.width() as usize, image.height() as usize);
-        let (nw, nh) = (input.width as usize, input.height as usize);
-        let mut out = vec![0.5; nw * nh * 3];
-        for channel in 0..3 {
-            let pixel =
-                |x: usize, y: usize| f32::from(image.data()[(y * iw + x) * 3 + channel]) / 255.0;
-            let across = |x: usize, y: usize| {
-                if x == w - 1 || iw == 1 {
-                    return pixel(iw - 1, y);
-                }
-                let position = x as f32 * (iw - 1) as f32 / (w - 1) as f32;
-                let left = position as usize;
-                let share = position - left as f32;
-                (1.0 - share) * pixel(left, y) + share * pixel((left + 1).min(iw - 1), y)
-            };
-            for y in 0..h {
-                let last = y == h - 1 || ih == 1;
-                let position = if last {
-                    (ih - 1) as f32
-                } else {
-                    y as f32 * (ih - 1) as f32 / (h - 1) as f32
-                };
-                let upper = position as usize;
-                let share = position - upper as f32;
-                for x in 0..w {
-                    let value = (1.0 - share) * across(x, upper)
-                        + if last { 0.0 } else { share * across(x, upper + 1) };
-                    out[channel * nw * nh + ((nh - h) / 2 + y) * nw + (nw - w) / 2 + x] = value;
-                }
-            }
-        }
-        out
-    }
-
     #[test]
     fn thin_images_keep_a_pixel() {
         assert_eq!(Letterbox::new(size(10_000, 1), size(416, 416)).fitted, size(416, 1));
@@ -256,24 +122,14 @@ mod tests {
         assert_eq!(Letterbox::new(size(1, 1), size(416, 320)).fitted, size(320, 320));
     }
 
-    #[test]
-    fn a_second_image_leaves_nothing_of_the_first() {
-        let input = size(16, 16);
-        let mut planes = vec![f32::NAN; 16 * 16 * 3];
-        let mut letterboxer = Letterboxer::new(Resize::Letterbox);
-        letterboxer.fill(&pattern(size(30, 10)), input, &mut planes);
-        letterboxer.fill(&pattern(size(10, 30)), input, &mut planes);
-        assert_eq!(planes, filled(Resize::Letterbox, &pattern(size(10, 30)), input));
-    }
-
     fn either() -> impl Strategy<Value = Resize> {
         prop_oneof![Just(Resize::Letterbox), Just(Resize::Stretch)]
     }
 
     #[test]
-    fn a_stretched_image_has_no_bars_and_its_boxes_are_stretched_back() {
+    fn stretched_images_have_no_bars_and_boxes_map_back() {
         let (image, input) = (pattern(size(40, 10)), size(20, 20));
-        assert!(filled(Resize::Letterbox, &image, input)[..20].iter().all(|value| *value == FILL));
+        assert!(filled(Resize::Letterbox, &image, input)[..20].iter().all(|value| *value == 0.5));
         let stretched = filled(Resize::Stretch, &image, input);
         // corners stay corners
         let corner = |x: usize, y: usize| f32::from(image.data()[(y * 40 + x) * 3]) / 255.0;
@@ -289,33 +145,33 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_pixel_is_as_in_the_plain_form(
-            width in 1u32..90, height in 1u32..90, input_width in 1u32..70, input_height in 1u32..70, resize in either(),
-        ) {
-            let (image, input) = (pattern(size(width, height)), size(input_width, input_height));
-            for (fast, plain) in filled(resize, &image, input).iter().zip(plain(resize, &image, input)) {
-                // positions computed in another order may round to the neighbouring pixel's share
-                prop_assert!((fast - plain).abs() < 1e-3, "{fast} {plain}");
-            }
-        }
-
-        #[test]
         fn a_box_comes_back_from_the_input_where_it_was(
-            resize in either(), width in 1u32..5000, height in 1u32..5000, x in 0.0f32..1.0, y in 0.0f32..1.0, w in 0.0f32..1.0, h in 0.0f32..1.0,
+            resize in either(), width in 1u32..5000, height in 1u32..5000,
+            x in 0.0f32..1.0, y in 0.0f32..1.0, w in 0.0f32..1.0, h in 0.0f32..1.0,
         ) {
             let letterbox = Letterbox::of(resize, size(width, height), size(416, 320));
             let fitted = letterbox.fitted;
             let (fw, fh) = (fitted.width as f32, fitted.height as f32);
-            let in_input =
-                BoundingBox { x: x * fw + (416.0 - fw) / 2.0, y: y * fh + (320.0 - fh) / 2.0, width: w * fw, height: h * fh };
+            let in_input = BoundingBox {
+                x: x * fw + (416.0 - fw) / 2.0,
+                y: y * fh + (320.0 - fh) / 2.0,
+                width: w * fw,
+                height: h * fh,
+            };
             let back = letterbox.to_image(&in_input);
-            let wanted = BoundingBox { x, y, width: w, height: h }.scaled(width as f32, height as f32);
+            let wanted = BoundingBox { x, y, width: w, height: h };
+            let wanted = wanted.scaled(width as f32, height as f32);
             for (found, wanted, side) in [
-                (back.x, wanted.x, width), (back.y, wanted.y, height), (back.width, wanted.width, width), (back.height, wanted.height, height),
+                (back.x, wanted.x, width),
+                (back.y, wanted.y, height),
+                (back.width, wanted.width, width),
+                (back.height, wanted.height, height),
             ] {
-                // half a thousandth of a side: what single precision leaves of an input coordinate in a thin image
+                // half a thousandth of a side: what single precision leaves of an input coordinate
+                // in a thin image
                 let fitted_side = if side == width { fw } else { fh }.min(fw.min(fh));
-                prop_assert!((found - wanted).abs() <= side as f32 * 2e-4 / fitted_side.max(0.1) + 1e-3, "{back:?} {wanted:?}");
+                let tolerance = side as f32 * 2e-4 / fitted_side.max(0.1) + 1e-3;
+                prop_assert!((found - wanted).abs() <= tolerance, "{back:?} {wanted:?}");
             }
         }
     }

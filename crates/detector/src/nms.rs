@@ -96,10 +96,12 @@ mod tests {
 
     prop_compose! {
         fn any_proposal()(
-            objectness in 0.0f32..=1.0, x in -9.0f32..9.0, y in -9.0f32..9.0, width in 0.0f32..9.0, height in 0.0f32..9.0,
+            objectness in 0.0f32..=1.0,
+            x in -9.0f32..9.0, y in -9.0f32..9.0, width in 0.0f32..9.0, height in 0.0f32..9.0,
             shares in prop::collection::btree_map(0..CLASSES, 0.0f32..=1.0, 0..3),
         ) -> Proposal {
-            let classes = shares.into_iter().map(|(class, share)| (class, share * objectness)).collect();
+            let confidence = |(class, share)| (class, share * objectness);
+            let classes = shares.into_iter().map(confidence).collect();
             Proposal { objectness, bounding_box: BoundingBox { x, y, width, height }, classes }
         }
     }
@@ -136,36 +138,47 @@ mod tests {
         #[test]
         fn by_class_leaves_what_darknets_loops_leave(list in any_proposals(), iou in 0.0f32..1.0) {
             let of_class = |class| {
-                let own = list.iter().flat_map(candidates).filter(|candidate| candidate.class == class);
-                struck(own.map(|candidate| (candidate.confidence, candidate.bounding_box, candidate)).collect(), iou)
+                let all = list.iter().flat_map(candidates);
+                let own = all.filter(|candidate| candidate.class == class);
+                let list = own.map(|found| (found.confidence, found.bounding_box, found));
+                struck(list.collect(), iou)
             };
             let plain = (0..CLASSES).flat_map(of_class).collect();
             prop_assert_eq!(suppress(list.clone(), Rule::Class, iou), sorted(plain));
         }
 
         #[test]
-        fn by_objectness_no_two_boxes_that_stay_overlap(list in any_proposals(), iou in 0.0f32..1.0) {
+        fn by_objectness_no_two_boxes_that_stay_overlap(
+            list in any_proposals(), iou in 0.0f32..1.0,
+        ) {
             let kept = suppress(list.clone(), Rule::Objectness, iou);
             for (index, a) in kept.iter().enumerate() {
-                let apart = |b: &Candidate| a.bounding_box == b.bounding_box || a.bounding_box.iou(&b.bounding_box) <= iou;
+                let apart = |b: &Candidate| {
+                    a.bounding_box == b.bounding_box || a.bounding_box.iou(&b.bounding_box) <= iou
+                };
                 prop_assert!(kept[index + 1..].iter().all(apart));
             }
             // and what went was overlapped by a stronger box
             for proposal in list.iter().filter(|proposal| !proposal.classes.is_empty()) {
                 let stays = kept.iter().any(|kept| kept.bounding_box == proposal.bounding_box);
                 let overlapped = list.iter().any(|other| {
-                    other.objectness >= proposal.objectness && other != proposal && other.bounding_box.iou(&proposal.bounding_box) > iou
+                    other.objectness >= proposal.objectness
+                        && other != proposal
+                        && other.bounding_box.iou(&proposal.bounding_box) > iou
                 });
                 prop_assert!(stays || overlapped);
             }
         }
 
-        /// What a model finds above a threshold does not change when it is also asked what is below.
+        /// What a model finds above a threshold does not change when it is also asked what is
+        /// below.
         #[test]
-        fn weaker_proposals_change_nothing_above_them(list in any_proposals(), iou in 0.0f32..1.0, threshold in 0.0f32..1.0) {
+        fn weaker_proposals_change_nothing_above_them(
+            list in any_proposals(), iou in 0.0f32..1.0, threshold in 0.0f32..1.0,
+        ) {
             let above = |list: &[Proposal]| -> Vec<Proposal> {
-                let strong = list.iter().filter(|proposal| proposal.objectness > threshold).cloned();
-                strong.map(|mut proposal| {
+                let strong = list.iter().filter(|proposal| proposal.objectness > threshold);
+                strong.cloned().map(|mut proposal| {
                     proposal.classes.retain(|(_, confidence)| *confidence > threshold);
                     proposal
                 }).collect()

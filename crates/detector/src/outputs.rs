@@ -18,66 +18,83 @@ pub(crate) enum Outputs {
     },
 }
 
-impl Outputs {
-    /// Whether the network's outputs, by their shapes, can be read this way.
-    pub(crate) fn check(&self, shapes: &[Vec<usize>], batch: usize) -> Result<(), String> {
-        let expected: Vec<(Vec<Option<usize>>, &str)> = match self {
-            Self::Heads(heads) => {
-                let shape = |head: &YoloHead| {
-                    (
-                        vec![Some(batch), Some(head.channels()), None, None],
-                        "channels by height by width",
-                    )
-                };
-                heads.iter().map(shape).collect()
-            }
-            Self::Yolov8 { classes } => vec![(
-                vec![Some(batch), Some(yolov8::BOX_ROWS + classes), None],
-                "4 + classes by boxes",
-            )],
-        };
-        if shapes.len() != expected.len() {
-            return Err(format!(
-                "the network has {} outputs where {} are expected",
-                shapes.len(),
-                expected.len()
-            ));
-        }
-        for (index, (shape, (wanted, words))) in shapes.iter().zip(expected).enumerate() {
-            let fits = |(found, wanted): (&usize, &Option<usize>)| {
-                wanted.is_none_or(|wanted| wanted == *found)
-            };
-            if shape.len() != wanted.len() || !shape.iter().zip(&wanted).all(fits) {
-                return Err(format!(
-                    "output {index} has the shape {shape:?}; expected are batch {batch} by {words}, {}",
-                    shown(&wanted)
-                ));
-            }
-        }
-        Ok(())
-    }
+/// How one output, whose shape is known, is read.
+#[derive(Clone, Debug)]
+pub(crate) enum Reader {
+    Head { head: YoloHead, height: usize, width: usize },
+    Yolov8 { boxes: usize },
+}
 
-    /// Reads one image's part of output `index`, whose shape without the batch is `shape`.
-    pub(crate) fn read(
+/// Outputs of shapes that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum OutputsError {
+    #[error("the network has {found} outputs where {expected} are expected")]
+    Count { found: usize, expected: usize },
+    #[error("output {index} has the shape {shape:?}; expected are batch {batch} by {expected}")]
+    Shape { index: usize, shape: Vec<usize>, batch: usize, expected: String },
+}
+
+impl Outputs {
+    /// A reader for each of the network's outputs, whose `shapes` are for one image; `batch` is
+    /// for the error's text.
+    pub(crate) fn readers(
         &self,
-        index: usize,
-        shape: &[usize],
-        values: &[f32],
-        view: &View,
-        found: &mut Vec<Proposal>,
-    ) {
-        match (self, shape) {
-            (Self::Heads(heads), [_, height, width]) => {
-                let grid = Grid { values, width: *width, height: *height };
-                if let Some(head) = heads.get(index) {
-                    head.read(grid, view.input, (view.letterbox, view.confidence), found);
+        shapes: &[Vec<usize>],
+        batch: usize,
+    ) -> Result<Vec<Reader>, OutputsError> {
+        let expected = match self {
+            Self::Heads(heads) => heads.len(),
+            Self::Yolov8 { .. } => 1,
+        };
+        if shapes.len() != expected {
+            return Err(OutputsError::Count { found: shapes.len(), expected });
+        }
+        let refused = |index: usize, expected: String| OutputsError::Shape {
+            index,
+            shape: std::iter::once(batch).chain(shapes[index].iter().copied()).collect(),
+            batch,
+            expected,
+        };
+        match self {
+            Self::Heads(heads) => {
+                let reader = |(index, head): (usize, &YoloHead)| match shapes[index][..] {
+                    [channels, height, width] if channels == head.channels() => {
+                        Ok(Reader::Head { head: head.clone(), height, width })
+                    }
+                    _ => Err(refused(
+                        index,
+                        format!(
+                            "channels by height by width, [{batch}, {}, any, any]",
+                            head.channels()
+                        ),
+                    )),
+                };
+                heads.iter().enumerate().map(reader).collect()
+            }
+            Self::Yolov8 { classes } => match shapes[0][..] {
+                [rows, boxes] if rows == yolov8::BOX_ROWS + classes => {
+                    Ok(vec![Reader::Yolov8 { boxes }])
                 }
+                _ => {
+                    let rows = yolov8::BOX_ROWS + classes;
+                    Err(refused(0, format!("4 + classes by boxes, [{batch}, {rows}, any]")))
+                }
+            },
+        }
+    }
+}
+
+impl Reader {
+    /// Adds what one image's part of the output holds.
+    pub(crate) fn read(&self, values: &[f32], view: &View, found: &mut Vec<Proposal>) {
+        match self {
+            Self::Head { head, height, width } => {
+                let grid = Grid { values, width: *width, height: *height };
+                head.read(grid, view.input, (view.letterbox, view.confidence), found);
             }
-            (Self::Yolov8 { .. }, [_, boxes]) => {
-                yolov8::read(values, *boxes, (view.letterbox, view.confidence), found)
+            Self::Yolov8 { boxes } => {
+                yolov8::read(values, *boxes, (view.letterbox, view.confidence), found);
             }
-            // `check` has refused every other shape when the model was loaded
-            _ => {}
         }
     }
 }
@@ -90,10 +107,4 @@ pub(crate) struct View {
     pub(crate) letterbox: Letterbox,
     /// The least confidence, exclusive.
     pub(crate) confidence: f32,
-}
-
-fn shown(shape: &[Option<usize>]) -> String {
-    let sides: Vec<String> =
-        shape.iter().map(|side| side.map_or("any".into(), |side| side.to_string())).collect();
-    format!("[{}]", sides.join(", "))
 }

@@ -5,7 +5,8 @@ use crate::detector::Model;
 use crate::letterbox::{Letterbox, Letterboxer};
 use crate::nms::{self, Candidate};
 use crate::outputs::View;
-use crate::plan::{self, OperatorTime, Run};
+use crate::prepared::Run;
+use engine::OperatorTime;
 use frame::{Detection, RgbImage};
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,7 +57,7 @@ impl Session {
         })
     }
 
-    /// Looks at images; the results are in the same order.
+    /// Detects objects in images; the results are in the same order.
     ///
     /// As many at once as the model was loaded for run together, what remains runs one by one, and
     /// so does a group whose run failed.
@@ -68,14 +69,18 @@ impl Session {
         let mut found = Vec::with_capacity(images.len());
         let mut rest = images;
         if let Some(run) = &mut self.batch {
-            let size = run.plan().batch();
+            let size = run.batch();
             while let Some((group, others)) = rest.split_at_checked(size) {
-                match look(&self.model, &mut self.letterboxer, run, group) {
+                match detect_together(&self.model, &mut self.letterboxer, run, group) {
                     Ok(batch) => found.extend(batch),
                     Err(error) => {
-                        tracing::warn!(%error, images = size, "batch failed, its images run one by one");
+                        tracing::warn!(
+                            %error,
+                            images = size,
+                            "batch failed, its images run one by one"
+                        );
                         for image in group {
-                            found.extend(look(
+                            found.extend(detect_together(
                                 &self.model,
                                 &mut self.letterboxer,
                                 &mut self.single,
@@ -88,7 +93,12 @@ impl Session {
             }
         }
         for image in rest {
-            found.extend(look(&self.model, &mut self.letterboxer, &mut self.single, &[image])?);
+            found.extend(detect_together(
+                &self.model,
+                &mut self.letterboxer,
+                &mut self.single,
+                &[image],
+            )?);
         }
         Ok(found)
     }
@@ -100,10 +110,12 @@ impl Session {
     /// When the tensor cannot be written.
     pub fn input_tensor(&mut self, image: &RgbImage) -> Result<Vec<f32>, DetectError> {
         let (letterboxer, input) = (&mut self.letterboxer, self.model.input);
-        self.single.fill(|values| {
+        let mut tensor = Vec::new();
+        self.single.runner().fill(&mut |values| {
             letterboxer.fill(image, input, values);
-            values.to_vec()
-        })
+            tensor = values.to_vec();
+        })?;
+        Ok(tensor)
     }
 
     /// How long each operator of the network takes on an image, in the order of running. For
@@ -113,8 +125,11 @@ impl Session {
     /// When the network fails.
     pub fn profile(&mut self, image: &RgbImage) -> Result<Vec<OperatorTime>, DetectError> {
         let (letterboxer, input) = (&mut self.letterboxer, self.model.input);
-        self.single.fill(|values| letterboxer.fill(image, input, values))?;
-        self.single.profile()
+        let runner = self.single.runner();
+        runner.fill(&mut |values| {
+            letterboxer.fill(image, input, values);
+        })?;
+        Ok(runner.profile()?)
     }
 
     /// What the network makes of an input tensor, before any box is read off it. For comparing and
@@ -124,23 +139,22 @@ impl Session {
     /// When the tensor has another length than [`Session::input_tensor`] gives, or the network
     /// fails.
     pub fn raw_outputs(&mut self, tensor: &[f32]) -> Result<Vec<RawOutput>, DetectError> {
-        let wanted = self.single.fill(|values| {
+        let mut wanted = 0;
+        self.single.runner().fill(&mut |values| {
+            wanted = values.len();
             if values.len() == tensor.len() {
                 values.copy_from_slice(tensor);
             }
-            values.len()
         })?;
         if tensor.len() != wanted {
             return Err(DetectError::Input { values: tensor.len(), wanted });
         }
         let outputs = self.single.run()?;
-        let raw = |(index, tensor): (usize, &plan::Output)| {
-            Ok(RawOutput {
-                shape: self.single.plan().shape(index).to_vec(),
-                values: plan::values(tensor)?.to_vec(),
-            })
-        };
-        outputs.iter().enumerate().map(raw).collect()
+        let raw = outputs.iter().map(|output| RawOutput {
+            shape: output.shape.to_vec(),
+            values: output.image(0).to_vec(),
+        });
+        Ok(raw.collect())
     }
 }
 
@@ -151,21 +165,19 @@ impl std::fmt::Debug for Session {
 }
 
 /// One run: as many images as the run's plan takes.
-fn look(
+fn detect_together(
     model: &Model,
     letterboxer: &mut Letterboxer,
     run: &mut Run,
     images: &[&RgbImage],
 ) -> Result<Vec<Found>, DetectError> {
     let started = Instant::now();
-    let letterboxes: Vec<Letterbox> = run.fill(|values| {
+    let mut letterboxes: Vec<Letterbox> = Vec::with_capacity(images.len());
+    run.runner().fill(&mut |values| {
         let per_image = values.len() / run_size(images);
-        let planes = values.chunks_exact_mut(per_image);
-        images
-            .iter()
-            .zip(planes)
-            .map(|(image, planes)| letterboxer.fill(image, model.input, planes))
-            .collect()
+        for (image, planes) in images.iter().zip(values.chunks_exact_mut(per_image)) {
+            letterboxes.push(letterboxer.fill(image, model.input, planes));
+        }
     })?;
     let outputs = run.run()?;
     let inference_ms = milliseconds_since(started);
@@ -178,12 +190,8 @@ fn look(
             confidence: model.weak.unwrap_or(model.confidence),
         };
         let mut proposals = Vec::new();
-        for (output, tensor) in outputs.iter().enumerate() {
-            let shape = run.plan().shape(output);
-            let length: usize = shape.iter().product();
-            let values =
-                plan::values(tensor)?.get(index * length..(index + 1) * length).unwrap_or_default();
-            model.outputs.read(output, shape, values, &view, &mut proposals);
+        for output in &outputs {
+            output.reader.read(output.image(index), &view, &mut proposals);
         }
         let kept = nms::suppress(proposals, model.nms, model.nms_iou);
         // the most confident come first, and weaker boxes never suppress stronger ones
@@ -227,81 +235,99 @@ mod tests {
     use crate::Resize;
     use crate::nms::Rule;
     use crate::outputs::Outputs;
-    use crate::plan::Plan;
+    use crate::prepared::Prepared;
     use crate::yolo::YoloHead;
+    use engine::{EngineError, OpenNetwork, Program, Runner};
     use frame::{ImageSize, ModelInfo};
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use tract_onnx::prelude::*;
-    use tract_onnx::tract_core::internal::*;
 
     const SIDE: usize = 8;
     const INPUT: ImageSize = ImageSize { width: SIDE as u32, height: SIDE as u32 };
 
-    /// A network that is sure of every cell, and fails as long as its counter is above 0.
-    #[derive(Clone, Debug)]
-    struct Faulty(Arc<AtomicUsize>);
+    /// An engine's network that is sure of every cell, and fails as long as its counter is above 0.
+    #[derive(Clone)]
+    struct Faulty {
+        failures: Arc<AtomicUsize>,
+        batch: usize,
+        outputs: Vec<Vec<usize>>,
+    }
 
-    impl PartialEq for Faulty {
-        fn eq(&self, other: &Self) -> bool {
-            Arc::ptr_eq(&self.0, &other.0)
+    impl OpenNetwork for Faulty {
+        fn data_files(&self) -> &[String] {
+            &[]
+        }
+
+        fn remarks(&self) -> Result<&[String], EngineError> {
+            Ok(&[])
+        }
+
+        fn program(&self, batch: usize) -> Result<Arc<dyn Program>, EngineError> {
+            Ok(Arc::new(Self { batch, ..self.clone() }))
         }
     }
 
-    impl Eq for Faulty {}
-
-    impl Op for Faulty {
-        fn name(&self) -> StaticName {
-            "Faulty".into()
+    impl Program for Faulty {
+        fn batch(&self) -> usize {
+            self.batch
         }
-        op_as_typed_op!();
+
+        fn outputs(&self) -> &[Vec<usize>] {
+            &self.outputs
+        }
+
+        fn runner(self: Arc<Self>) -> Result<Box<dyn Runner>, EngineError> {
+            let input = vec![0.0; self.batch * 3 * SIDE * SIDE];
+            let output = vec![9.0; self.batch * 6 * SIDE * SIDE];
+            Ok(Box::new(FaultyRunner { program: self, input, output }))
+        }
     }
 
-    impl EvalOp for Faulty {
-        not_out_of_plan!();
-        fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-            if self
-                .0
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |failures| {
-                    failures.checked_sub(1)
-                })
-                .is_ok()
-            {
-                bail!("it was told to fail");
+    struct FaultyRunner {
+        program: Arc<Faulty>,
+        input: Vec<f32>,
+        output: Vec<f32>,
+    }
+
+    impl Runner for FaultyRunner {
+        fn fill(&mut self, write: &mut dyn FnMut(&mut [f32])) -> Result<(), EngineError> {
+            write(&mut self.input);
+            Ok(())
+        }
+
+        fn run(&mut self) -> Result<Vec<&[f32]>, EngineError> {
+            let failures = &self.program.failures;
+            let fails = failures.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |failures| {
+                failures.checked_sub(1)
+            });
+            if fails.is_ok() {
+                return Err(EngineError::Run("it was told to fail".into()));
             }
-            let mut output = Tensor::zero::<f32>(&[inputs[0].shape()[0], 6, SIDE, SIDE])?;
-            output.fill_t(9.0f32)?;
-            Ok(tvec![output.into_tvalue()])
+            Ok(vec![&self.output])
+        }
+
+        fn profile(&mut self) -> Result<Vec<OperatorTime>, EngineError> {
+            self.run()?;
+            Ok(Vec::new())
         }
     }
 
-    impl TypedOp for Faulty {
-        fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-            Ok(tvec![f32::fact([
-                inputs[0].shape[0].clone(),
-                6.to_dim(),
-                SIDE.to_dim(),
-                SIDE.to_dim()
-            ])])
-        }
-        as_op!();
-    }
-
-    fn plan(batch: usize, faults: usize, outputs: &Outputs) -> Arc<Plan> {
-        let mut model = TypedModel::default();
-        let input = model.add_source("input", f32::fact([batch, 3, SIDE, SIDE])).unwrap();
-        let output = model
-            .wire_node("faulty", Faulty(Arc::new(AtomicUsize::new(faults))), &[input])
-            .unwrap();
-        model.select_output_outlets(&output).unwrap();
-        Arc::new(Plan::new(model, batch, INPUT, outputs).unwrap())
-    }
-
-    fn session(single_faults: usize, batch_faults: usize) -> Session {
+    fn prepared(batch: usize, failures: usize, shape: [usize; 3]) -> Prepared {
         let outputs = Outputs::Heads(vec![YoloHead {
             anchors: vec![[1.0, 1.0]],
             classes: 1,
             scale_x_y: 1.0,
         }]);
+        let failures = Arc::new(AtomicUsize::new(failures));
+        let network = Faulty { failures, batch, outputs: vec![shape.to_vec()] };
+        Prepared::new(&network, batch, &outputs).unwrap()
+    }
+
+    fn session(single_faults: usize, batch_faults: usize) -> Session {
+        let shape = [6, SIDE, SIDE];
+        session_of(prepared(1, single_faults, shape), prepared(2, batch_faults, shape))
+    }
+
+    fn session_of(single: Prepared, batch: Prepared) -> Session {
         let model = Model {
             info: ModelInfo { name: "faulty".into(), version: String::new(), input: String::new() },
             input: INPUT,
@@ -312,9 +338,8 @@ mod tests {
             weak: None,
             nms: Rule::Class,
             nms_iou: 0.45,
-            single: plan(1, single_faults, &outputs),
-            batch: Some(plan(2, batch_faults, &outputs)),
-            outputs,
+            single,
+            batch: Some(batch),
         };
         Session::new(&Arc::new(model)).unwrap()
     }
@@ -339,21 +364,19 @@ mod tests {
     fn a_session_works_again_after_a_failure() {
         let image = image();
         let mut session = session(1, 0);
-        assert!(
-            matches!(session.detect(&[&image]), Err(DetectError::Network(reason)) if reason.contains("told to fail"))
-        );
+        assert!(matches!(
+            session.detect(&[&image]),
+            Err(DetectError::Network(reason)) if reason.contains("told to fail")
+        ));
         assert_eq!(session.detect(&[&image]).unwrap().len(), 1);
         assert_eq!(session.detect(&[&image, &image]).unwrap().len(), 2);
     }
 
     #[test]
-    fn the_inputs_memory_is_used_again() {
-        let mut session = session(0, 0);
-        let image = image();
-        let address =
-            |session: &mut Session| session.single.fill(|values| values.as_ptr()).unwrap();
-        let before = address(&mut session);
-        session.detect(&[&image]).unwrap();
-        assert_eq!(address(&mut session), before);
+    fn an_output_of_another_length_is_an_error() {
+        let (single, batch) =
+            (prepared(1, 0, [6, SIDE, 2 * SIDE]), prepared(2, 0, [6, SIDE, SIDE]));
+        let answer = session_of(single, batch).detect(&[&image()]);
+        assert!(matches!(answer, Err(DetectError::Output { index: 0, .. })), "{answer:?}");
     }
 }

@@ -165,11 +165,17 @@ mod tests {
     proptest! {
         #[test]
         fn any_values_give_finite_boxes_above_the_threshold(
-            values in prop::collection::vec(prop_oneof![4 => -9.0f32..9.0, 1 => prop::num::f32::ANY], 28), threshold in 0.0f32..=1.0,
+            values in prop::collection::vec(
+                prop_oneof![4 => -9.0f32..9.0, 1 => prop::num::f32::ANY], 28,
+            ),
+            threshold in 0.0f32..=1.0,
         ) {
             for found in read(&head(), &values, threshold) {
                 prop_assert!(found.objectness > threshold && found.objectness <= 1.0);
-                prop_assert!(found.classes.iter().all(|(class, confidence)| *class < 2 && *confidence > threshold && *confidence <= 1.0));
+                let sound = |(class, confidence): &(u32, f32)| {
+                    *class < 2 && *confidence > threshold && *confidence <= 1.0
+                };
+                prop_assert!(found.classes.iter().all(sound));
                 let b = found.bounding_box;
                 prop_assert!([b.x, b.y, b.width, b.height].into_iter().all(f32::is_finite));
             }

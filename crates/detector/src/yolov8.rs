@@ -1,7 +1,7 @@
 //! Reading boxes off the single output of current YOLO exports, `[4 + classes, boxes]`.
 //!
 //! The bars beside the image stay Darknet's grey (0.5) where the exporters' own tools take 114 of
-//! 255; networks do not look at them.
+//! 255; networks ignore them.
 //!
 //! Rows: centre x, centre y, width, height in pixels of the network's input, then a probability per
 //! class; there is no objectness. A box counts for its best class only, as the exporters' own

@@ -7,7 +7,8 @@ use frame::{BoundingBox, ImageSize, RgbImage};
 use std::path::Path;
 use tempfile::TempDir;
 
-const DESCRIPTION: &str = "name = \"tiny\"\nformat = \"darknet\"\nconfig = \"tiny.cfg\"\nnames = \"tiny.names\"\n\
+const DESCRIPTION: &str = "name = \"tiny\"\nformat = \"darknet\"\nconfig = \"tiny.cfg\"\n\
+                           names = \"tiny.names\"\n\
                            [weights]\nfile = \"tiny.weights\"\nsize_bytes = 116\n";
 const CONFIG: &str = "[net]\nwidth=32\nheight=32\n[convolutional]\nfilters=6\nactivation=linear\n\
                       [yolo]\nclasses=1\nnum=1\nanchors=8,8\n";
@@ -236,7 +237,10 @@ fn a_stretched_picture_has_its_boxes_all_over_it() {
         assert!(remarks[1].contains(resize.word()), "{remarks:?}");
         // boxes of 8 by 8 pixels in an input of 32 by 32
         assert!(
-            detections.iter().all(|found| found.bounding_box.width == width && found.bounding_box.height == 16.0),
+            detections
+                .iter()
+                .map(|found| found.bounding_box)
+                .all(|found| { found.width == width && found.height == 16.0 }),
             "{line} {net}"
         );
         let right = detections
@@ -306,7 +310,8 @@ fn a_session_refuses_a_tensor_of_another_length() {
 #[test]
 fn the_output_of_current_yolo_exports_is_read() {
     let dir = models();
-    let description = "name = \"tiny\"\nformat = \"onnx\"\nnames = \"tiny.names\"\n[input]\nwidth = 32\nheight = 32\n\
+    let description = "name = \"tiny\"\nformat = \"onnx\"\nnames = \"tiny.names\"\n[input]\n\
+                       width = 32\nheight = 32\n\
                        [onnx]\noutput = \"yolov8\"\n[weights]\nfile = \"tiny.onnx\"\n";
     std::fs::write(dir.path().join("tiny.toml"), description).unwrap();
     std::fs::write(dir.path().join("tiny.names"), "red\ngreen\nblue\n").unwrap();
@@ -333,25 +338,27 @@ fn the_output_of_current_yolo_exports_is_read() {
 #[test]
 fn weak_detections_are_those_between_both_thresholds() {
     let dir = models();
-    let description = "name = \"tiny\"\nformat = \"onnx\"\nnames = \"tiny.names\"\n[input]\nwidth = 32\nheight = 32\n\
-                       [thresholds]\nconfidence = 0.5\nweak = 0.3\n[onnx]\noutput = \"yolov8\"\n[weights]\nfile = \"tiny.onnx\"\n";
+    let description = "name = \"tiny\"\nformat = \"onnx\"\nnames = \"tiny.names\"\n[input]\n\
+                       width = 32\nheight = 32\n\
+                       [thresholds]\nconfidence = 0.5\nweak = 0.3\n[onnx]\noutput = \"yolov8\"\n\
+                       [weights]\nfile = \"tiny.onnx\"\n";
     std::fs::write(dir.path().join("tiny.toml"), description).unwrap();
     std::fs::write(dir.path().join("tiny.names"), "red\ngreen\nblue\n").unwrap();
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-yolov8.onnx");
     let description = Description::load(dir.path(), "tiny").unwrap().with_weights_at(fixture);
     let red = plain_image(64, 32, [255, 0, 0]);
-    let look = |description: &Description| {
+    let detect = |description: &Description| {
         load(description).unwrap().session().unwrap().detect(&[&red]).unwrap().remove(0)
     };
     let confidences = |found: &[frame::Detection]| {
         found.iter().map(|found| (found.confidence * 1000.0).round()).collect::<Vec<_>>()
     };
-    let found = look(&description);
+    let found = detect(&description);
     assert_eq!(
         (confidences(&found.detections), confidences(&found.weak)),
         (vec![675.0], vec![375.0])
     );
-    let all = look(&description.clone().with_confidence(0.3));
+    let all = detect(&description.clone().with_confidence(0.3));
     assert_eq!(
         (confidences(&all.detections), confidences(&all.weak)),
         (vec![675.0, 375.0], vec![])
@@ -362,7 +369,8 @@ fn weak_detections_are_those_between_both_thresholds() {
 #[test]
 fn an_onnx_file_that_is_none_is_refused() {
     let dir = models();
-    let description = "name = \"tiny\"\nformat = \"onnx\"\nnames = \"tiny.names\"\n[input]\nwidth = 32\nheight = 32\n\
+    let description = "name = \"tiny\"\nformat = \"onnx\"\nnames = \"tiny.names\"\n[input]\n\
+                       width = 32\nheight = 32\n\
                        [onnx]\noutput = \"yolov8\"\n[weights]\nfile = \"tiny.weights\"\n";
     std::fs::write(dir.path().join("tiny.toml"), description).unwrap();
     let error = load(&Description::load(dir.path(), "tiny").unwrap()).unwrap_err();

@@ -34,8 +34,10 @@ fn model(proto: &ModelProto, onnx: &str, weights: &str) -> TempDir {
     std::fs::write(dir.path().join("tiny.onnx"), proto.encode_to_vec()).unwrap();
     std::fs::write(dir.path().join("tiny.names"), "red\ngreen\nblue\n").unwrap();
     let text = format!(
-        "name = \"tiny\"\nformat = \"onnx\"\nnames = \"tiny.names\"\n[input]\nwidth = {SIDE}\nheight = {SIDE}\n\
-         [thresholds]\nconfidence = 0.01\n[onnx]\noutput = \"yolov8\"\n{onnx}\n[weights]\nfile = \"tiny.onnx\"\n{weights}\n"
+        "name = \"tiny\"\nformat = \"onnx\"\nnames = \"tiny.names\"\n[input]\nwidth = {SIDE}\n\
+         height = {SIDE}\n\
+         [thresholds]\nconfidence = 0.01\n[onnx]\noutput = \"yolov8\"\n{onnx}\n[weights]\n\
+         file = \"tiny.onnx\"\n{weights}\n"
     );
     std::fs::write(dir.path().join("tiny.toml"), text).unwrap();
     dir
@@ -53,7 +55,7 @@ fn picture() -> RgbImage {
     .unwrap()
 }
 
-fn look(detector: &Detector) -> Vec<Detection> {
+fn detect(detector: &Detector) -> Vec<Detection> {
     detector.session().unwrap().detect(&[&picture()]).unwrap().remove(0).detections
 }
 
@@ -124,7 +126,7 @@ fn assert_alike(found: &[Detection], wanted: &[Detection], tolerance: f32, what:
 
 #[test]
 fn inputs_of_every_kind_see_the_same_picture() {
-    let wanted = look(&load(&model(&fixture(), "", "")).unwrap());
+    let wanted = detect(&load(&model(&fixture(), "", "")).unwrap());
     assert!(wanted.len() > 1 && wanted[0].confidence > 0.5);
     let (first, last) = ([1, 3, 32, 32], [1, 32, 32, 3]);
     let transpose = || {
@@ -171,19 +173,19 @@ fn inputs_of_every_kind_see_the_same_picture() {
         let detector =
             load(&model(&proto, onnx, "")).unwrap_or_else(|error| panic!("{onnx} {word}: {error}"));
         assert!(detector.remarks()[0].contains(word), "{:?}", detector.remarks());
-        assert_alike(&look(&detector), &wanted, tolerance, &format!("{onnx} {word}"));
+        assert_alike(&detect(&detector), &wanted, tolerance, &format!("{onnx} {word}"));
     }
 }
 
 #[test]
 fn an_output_of_16_bits_is_read() {
-    let wanted = look(&load(&model(&fixture(), "", "")).unwrap());
+    let wanted = detect(&load(&model(&fixture(), "", "")).unwrap());
     let mut proto = fixture();
     let graph = graph(&mut proto);
     let inner =
         std::mem::replace(&mut graph.output[0], value("half", DataType::Float16, &[1, 7, 3])).name;
     graph.node.push(node("Cast", &[&inner], "half", cast(DataType::Float16)));
-    assert_alike(&look(&load(&model(&proto, "", "")).unwrap()), &wanted, 2e-3, "float16");
+    assert_alike(&detect(&load(&model(&proto, "", "")).unwrap()), &wanted, 2e-3, "float16");
 }
 
 #[test]
@@ -246,15 +248,21 @@ fn write_data(dir: &TempDir, place: &str, factors: [f32; 3]) {
 const FACTORS: [f32; 3] = [0.9, 0.85, 0.5];
 
 #[test]
-fn numbers_in_another_file_belong_to_the_version_and_are_verified() {
+fn external_weights_are_versioned_and_verified() {
     for place in ["tiny.onnx.data", "parts/numbers.bin"] {
         let dir = model(&with_data(place), "", "");
-        assert!(
-            matches!(load(&dir), Err(ModelError::WeightsMissing { path, .. }) if path.ends_with(place))
-        );
+        assert!(matches!(
+            load(&dir),
+            Err(ModelError::WeightsMissing { path, .. }) if path.ends_with(place)
+        ));
         write_data(&dir, place, FACTORS);
         let whole = load(&dir).unwrap();
-        assert_alike(&look(&whole), &look(&load(&model(&fixture(), "", "")).unwrap()), 1e-6, place);
+        assert_alike(
+            &detect(&whole),
+            &detect(&load(&model(&fixture(), "", "")).unwrap()),
+            1e-6,
+            place,
+        );
         let remark = whole
             .remarks()
             .iter()
@@ -280,9 +288,10 @@ fn numbers_in_another_file_belong_to_the_version_and_are_verified() {
             write_data(dir, place, [0.0, 0.85, 0.5]);
         }
         assert_ne!(load(&dir).unwrap().info().version, whole.info().version);
-        assert!(
-            matches!(load(&verified), Err(ModelError::WrongChecksum { path, .. }) if path.ends_with(place))
-        );
+        assert!(matches!(
+            load(&verified),
+            Err(ModelError::WrongChecksum { path, .. }) if path.ends_with(place)
+        ));
         std::fs::write(verified.path().join(place), [0; 17]).unwrap();
         assert!(matches!(
             load(&verified),
@@ -294,7 +303,7 @@ fn numbers_in_another_file_belong_to_the_version_and_are_verified() {
 }
 
 #[test]
-fn numbers_outside_of_the_models_folder_are_refused() {
+fn external_weights_outside_the_folder_are_refused() {
     for place in ["../secret", "/etc/passwd", "a/../../secret", "", ".", "..\\secret"] {
         let dir = model(&with_data(place), "", "");
         std::fs::write(dir.path().join("secret"), [0; 16]).unwrap();

@@ -219,9 +219,9 @@ fn weak_detections_come_beside_the_others_and_change_none() {
         let mut all = session(&description.with_confidence(weak));
         for name in ["dog.jpg", "person.jpg", "horses.jpg"] {
             let image = image(&reference, name);
-            let look = |session: &mut Session| session.detect(&[&image]).unwrap().remove(0);
+            let detect = |session: &mut Session| session.detect(&[&image]).unwrap().remove(0);
             let (both, strong_only, all) =
-                (look(&mut with_weak), look(&mut without), look(&mut all));
+                (detect(&mut with_weak), detect(&mut without), detect(&mut all));
             assert!(!both.weak.is_empty() && strong_only.weak.is_empty(), "{name}");
             assert_eq!(both.detections, strong_only.detections, "{name}");
             assert!(

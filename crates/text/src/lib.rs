@@ -35,8 +35,8 @@ pub fn read(path: impl AsRef<Path>) -> io::Result<String> {
     decode(std::fs::read(path)?).map_err(invalid)
 }
 
-/// As [`read`], but bytes that are no UTF-8 are taken as Latin-1: for files whose old readers never
-/// looked at the encoding.
+/// As [`read`], but bytes that are no UTF-8 are taken as Latin-1: for files whose old readers ignore
+/// the encoding.
 ///
 /// # Errors
 /// The system's, or one of the kind [`io::ErrorKind::InvalidData`] about UTF-16 or UTF-32.

@@ -1,4 +1,4 @@
-//! A look at an image without decoding it.
+//! Format and size of an image, without decoding it.
 
 use crate::{Limits, VisionError, jpeg, png, webp};
 use frame::{ImageFormat, ImageSize};

@@ -175,8 +175,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn arbitrary_bytes_never_panic(start in 0usize..4, bytes in prop::collection::vec(any::<u8>(), 0..600)) {
-        let magic: [&[u8]; 4] = [b"", b"\xFF\xD8\xFF", b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR", b"RIFF\x10\0\0\0WEBPVP8 "];
+    fn arbitrary_bytes_never_panic(
+        start in 0usize..4, bytes in prop::collection::vec(any::<u8>(), 0..600),
+    ) {
+        let png = b"\x89PNG\r\n\x1A\n\0\0\0\rIHDR";
+        let magic: [&[u8]; 4] = [b"", b"\xFF\xD8\xFF", png, b"RIFF\x10\0\0\0WEBPVP8 "];
         let bytes = [magic[start], &bytes].concat();
         let _ = (probe(&bytes, &LIMITS), decode(&bytes, &LIMITS));
     }
@@ -184,7 +187,9 @@ proptest! {
     #[test]
     fn mutated_files_never_panic(
         which: prop::sample::Index, cut: prop::sample::Index,
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>(), any::<u8>()), 0..12),
+        changes in prop::collection::vec(
+            (any::<prop::sample::Index>(), any::<bool>(), any::<u8>()), 0..12,
+        ),
     ) {
         thread_local!(static SPECIMENS: Vec<Vec<u8>> = specimens());
         let mut bytes = SPECIMENS.with(|all| which.get(all).clone());

@@ -68,7 +68,7 @@ impl<'a> Specimen<'a> {
                 ensure!(different == 0, "{different} of {} values differ", theirs.len());
                 ensure!(
                     probe(&bytes, &Limits::default()).is_ok(),
-                    "the door refuses what can be decoded"
+                    "the probe refuses what can be decoded"
                 );
                 Ok(false)
             }

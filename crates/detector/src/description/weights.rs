@@ -1,7 +1,9 @@
 //! The `[weights]` of a model's description.
 
+use super::FieldError;
+use engine::OnnxFile;
 use serde::Deserialize;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// The weights: which file, how to know it, where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,15 +35,6 @@ pub struct DataFile {
     pub sha256: Option<String>,
     /// Its official address, if there is one.
     pub url: Option<String>,
-}
-
-impl DataFile {
-    /// Whether the path stays in the folder that it is relative to.
-    pub(crate) fn is_inside(file: &str) -> bool {
-        let mut parts = Path::new(file).components();
-        let inside = parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        inside && Path::new(file).file_name().is_some() && !file.contains(['\\', '\0'])
-    }
 }
 
 /// A PyPI source package that carries a weights file.
@@ -76,18 +69,19 @@ impl Weights {
         !self.data.is_empty()
     }
 
-    /// With the path within the folder of descriptions; what is wrong with it in words.
-    pub(super) fn checked(mut self, dir: &Path) -> Result<WeightsFile, String> {
+    /// With the path within the folder of descriptions.
+    pub(super) fn checked(mut self, dir: &Path) -> Result<WeightsFile, FieldError> {
         let sha256 = self.sha256.map(|digest| hex_digest("weights.sha256", &digest)).transpose()?;
         if let Some(source) = &self.pypi {
             hex_digest("weights.pypi.sha256", &source.sha256)?;
         }
         for data in &mut self.data {
-            if !DataFile::is_inside(&data.file) {
-                return Err(format!(
-                    "`weights.data.file` is '{}'; it must be a path within the folder of the weights",
-                    data.file
-                ));
+            if !OnnxFile::may_name(&data.file) {
+                return Err(FieldError::Value {
+                    field: "weights.data.file",
+                    value: format!("'{}'", data.file),
+                    allowed: "a path within the folder of the weights".into(),
+                });
             }
             data.sha256 = data
                 .sha256
@@ -107,10 +101,10 @@ impl Weights {
     }
 }
 
-fn hex_digest(field: &str, digest: &str) -> Result<String, String> {
+fn hex_digest(field: &'static str, digest: &str) -> Result<String, FieldError> {
     if digest.len() == 64 && digest.bytes().all(|c| c.is_ascii_hexdigit()) {
         Ok(digest.to_ascii_lowercase())
     } else {
-        Err(format!("`{field}` must be 64 hexadecimal digits"))
+        Err(FieldError::Malformed { field, allowed: "64 hexadecimal digits" })
     }
 }

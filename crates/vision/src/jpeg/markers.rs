@@ -1,6 +1,7 @@
 //! From one marker to the next, as libjpeg goes.
 
 use crate::VisionError;
+use kernels::Isa;
 
 pub(super) struct Markers<'a> {
     bytes: &'a [u8],
@@ -65,13 +66,6 @@ impl<'a> Markers<'a> {
     }
 }
 
-/// In blocks first, which the compiler turns into vector code: most blocks have no FF.
 fn find_ff(bytes: &[u8]) -> Option<usize> {
-    const BLOCK: usize = 32;
-    let skipped = bytes
-        .chunks_exact(BLOCK)
-        .take_while(|block| !block.iter().fold(false, |any, byte| any | (*byte == 0xFF)))
-        .count();
-    let start = skipped * BLOCK;
-    bytes[start..].iter().position(|byte| *byte == 0xFF).map(|found| start + found)
+    kernels::find_byte(Isa::best(), 0xFF, bytes)
 }

@@ -53,7 +53,8 @@ pub fn run(args: &CascadeArgs) -> anyhow::Result<()> {
         );
     }
     let truths = truths.unwrap_or_else(|| {
-        let found = file.images.iter().map(|image| image.cloud.seen(&file.header.cloud).confident);
+        let found =
+            file.images.iter().map(|image| image.cloud.thresholded(&file.header.cloud).confident);
         found.map(Truth::of_detections).collect()
     });
     let exam = Exam::new(&file, &truths);

@@ -86,7 +86,7 @@ pub fn read(path: &Path) -> anyhow::Result<DetectionsFile> {
 /// What the edge's unit saw in an image.
 #[must_use]
 pub fn seen_at_edge<'a>(header: &Header, image: &'a ImageRecord) -> offload::Seen<'a> {
-    let accuracy::Seen { confident, weak } = image.edge.seen(&header.edge);
+    let accuracy::Thresholded { confident, weak } = image.edge.thresholded(&header.edge);
     offload::Seen { confident, weak, image: image.size }
 }
 
@@ -277,8 +277,8 @@ fn print(file: &DetectionsFile, quality: Option<&Quality>) {
     }
     let agree = |image: &ImageRecord| {
         agreement(
-            image.cloud.seen(&header.cloud).confident,
-            image.edge.seen(&header.edge).confident,
+            image.cloud.thresholded(&header.cloud).confident,
+            image.edge.thresholded(&header.edge).confident,
         )
     };
     let together: accuracy::Agreement = file.images.iter().map(agree).sum();

@@ -1,0 +1,75 @@
+//! Each kernel in each version that this processor can run, on the sizes of YOLOv3-tiny and of a
+//! frame of 640×480: `cargo bench -p kernels`. A kernel is worth its lines when its ratio to
+//! `portable` says so.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use kernels::{Isa, Letterboxer, Placement, Size, find_byte, halve, sharpen};
+use std::hint::black_box;
+
+const FRAME: Size = Size { width: 640, height: 480 };
+
+/// Numbers from 0 to 1 that follow no order.
+fn numbers(count: usize) -> Vec<f32> {
+    (0..count).map(|index| (index * 7919 % 4099) as f32 / 4099.0).collect()
+}
+
+fn pixels() -> Vec<u8> {
+    (0..FRAME.area() * 3).map(|index| (index * 7919 % 251) as u8).collect()
+}
+
+fn max_pool(criterion: &mut Criterion) {
+    // the first and the last but one that halve
+    for (planes, width) in [(16, 416), (256, 26)] {
+        let size = Size { width, height: width };
+        let from = numbers(planes * size.area());
+        let mut to = vec![0.0; from.len() / 4];
+        let mut group = criterion.benchmark_group(format!("max pool {planes}x{width}x{width}"));
+        for isa in Isa::available() {
+            group.bench_function(isa.name(), |bencher| {
+                bencher.iter(|| halve(isa, black_box(&from), size, &mut to));
+            });
+        }
+        group.finish();
+    }
+}
+
+fn letterbox(criterion: &mut Criterion) {
+    let pixels = pixels();
+    let input = Size { width: 416, height: 416 };
+    let placement = Placement { image: FRAME, fitted: Size { width: 416, height: 312 }, input };
+    let mut planes = vec![0.0; input.area() * 3];
+    let mut group = criterion.benchmark_group("letterbox 640x480 to 416x416");
+    for isa in Isa::available() {
+        let mut letterboxer = Letterboxer::new(isa);
+        group.bench_function(isa.name(), |bencher| {
+            bencher.iter(|| letterboxer.fill(black_box(&pixels), placement, &mut planes));
+        });
+    }
+    group.finish();
+}
+
+fn sharpening(criterion: &mut Criterion) {
+    let pixels = pixels();
+    let mut sharpened = vec![0; pixels.len()];
+    let mut group = criterion.benchmark_group("sharpen 640x480");
+    for isa in Isa::available() {
+        group.bench_function(isa.name(), |bencher| {
+            bencher.iter(|| sharpen(isa, black_box(&pixels), FRAME, 1.2, &mut sharpened));
+        });
+    }
+    group.finish();
+}
+
+fn finding(criterion: &mut Criterion) {
+    let bytes = vec![7; 100_000];
+    let mut group = criterion.benchmark_group("find a byte in 100 kB");
+    for isa in Isa::available() {
+        group.bench_function(isa.name(), |bencher| {
+            bencher.iter(|| find_byte(isa, 0xFF, black_box(&bytes)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, max_pool, letterbox, sharpening, finding);
+criterion_main!(benches);
