@@ -1,7 +1,6 @@
 //! The cluster watched through a played API server: what is seen, and what becomes of it when the
 //! server misbehaves.
 
-mod look;
 mod played_api;
 
 use anyhow::Context as _;
@@ -398,5 +397,3 @@ async fn the_log_is_told_of_each_change_once_however_often_it_is_tried() -> anyh
     );
     Ok(())
 }
-
-mod live;

@@ -4,14 +4,18 @@
 //! [`check`] looks at them through [`RULES`]: pure functions, each of which finds one kind of mistake. What the programs know about themselves comes in as a table,
 //! [`Knowledge`].
 
+mod autoscaler;
 mod broker;
+mod documents;
 mod environment;
+mod error;
 mod files;
 mod finding;
 mod knowledge;
 mod labels;
 mod object;
 mod path;
+mod quantity;
 mod read;
 mod report;
 mod rules;
@@ -21,22 +25,26 @@ mod testing;
 mod world;
 mod yaml;
 
+pub use autoscaler::{Autoscaler, AutoscalerKind};
+pub use documents::documents;
+pub use error::ManifestError;
 pub use finding::{Finding, Place, Severity};
 pub use knowledge::{
     ExpectedSecret, Given, Input, Knowledge, KnownVariable, Program, Refusal, Refuse,
 };
+pub use quantity::{cores, number};
 pub use read::{ReadError, Set, Tools};
 pub use report::Report;
 pub use rules::{RULES, Rule};
+pub use world::{Container, Workload, World};
 
 use std::collections::HashMap;
-use world::World;
 
 /// Looks at a set through every rule. One that was read from a cluster, where Secrets are not
 /// looked at, comes with the plural names of the kinds that the cluster did not show.
 #[must_use]
 pub fn check(set: &Set, knowledge: &Knowledge, refused: Option<&[String]>) -> Report {
-    let world = World::of(&set.objects, knowledge, refused);
+    let world = World::of(set, knowledge, refused);
     let mut findings = set.findings.clone();
     for rule in RULES {
         findings.extend((rule.check)(&world));

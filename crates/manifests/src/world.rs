@@ -1,18 +1,21 @@
 //! The objects as one picture: pods, their containers, what runs in them, and what scales them.
 
+use crate::autoscaler::AutoscalerKind;
 use crate::environment::Environment;
 use crate::files::Files;
 use crate::knowledge::{Knowledge, Program};
 use crate::labels::{self, Labels, Selector};
 use crate::object::{Field, Object};
-use std::collections::HashMap;
+use crate::quantity::cores;
+use crate::{ManifestError, Set};
+use std::collections::{BTreeMap, HashMap};
 
 /// The label that Kubernetes gives each pod of a StatefulSet: its name.
 const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 
-/// Everything that a rule looks at.
+/// The objects of a set as one picture: what makes pods, their containers, and what scales them.
 #[derive(Debug)]
-pub(crate) struct World<'a> {
+pub struct World<'a> {
     pub(crate) objects: &'a [Object],
     pub(crate) knowledge: &'a Knowledge,
     pub(crate) workloads: Vec<Workload<'a>>,
@@ -40,7 +43,7 @@ struct Index<'a> {
 
 /// Something that makes pods.
 #[derive(Debug)]
-pub(crate) struct Workload<'a> {
+pub struct Workload<'a> {
     pub(crate) object: &'a Object,
     /// The pods' own description, with their metadata.
     pub(crate) template: Field<'a>,
@@ -52,7 +55,7 @@ pub(crate) struct Workload<'a> {
 
 /// A container of a pod.
 #[derive(Debug)]
-pub(crate) struct Container<'a> {
+pub struct Container<'a> {
     pub(crate) field: Field<'a>,
     pub(crate) name: &'a str,
     pub(crate) is_init: bool,
@@ -82,11 +85,11 @@ pub(crate) struct Scaler<'a> {
 }
 
 impl<'a> World<'a> {
-    pub(crate) fn of(
-        objects: &'a [Object],
-        knowledge: &'a Knowledge,
-        refused: Option<&'a [String]>,
-    ) -> Self {
+    /// Puts the objects of a set together. `knowledge` says what the programs in their containers
+    /// are, and `refused`, for a running cluster, which kinds it did not show.
+    #[must_use]
+    pub fn of(set: &'a Set, knowledge: &'a Knowledge, refused: Option<&'a [String]>) -> Self {
+        let objects = set.objects.as_slice();
         let (workloads, scalers, index) = (Vec::new(), Vec::new(), Index::default());
         let mut world = Self { objects, knowledge, workloads, scalers, index, refused };
         for object in objects {
@@ -94,7 +97,7 @@ impl<'a> World<'a> {
             let named = world.index.objects.entry(&object.kind).or_default();
             named.entry(&object.name).or_default().push(object);
         }
-        world.workloads = objects.iter().filter_map(|object| world.workload(object)).collect();
+        world.workloads = objects.iter().filter_map(|object| world.make_workload(object)).collect();
         world.scalers = objects.iter().filter_map(Scaler::of).collect();
         for (place, workload) in world.workloads.iter().enumerate() {
             world.index.workloads.entry(&workload.object.name).or_default().push(place);
@@ -114,7 +117,7 @@ impl<'a> World<'a> {
         world
     }
 
-    fn workload(&self, object: &'a Object) -> Option<Workload<'a>> {
+    fn make_workload(&self, object: &'a Object) -> Option<Workload<'a>> {
         let template = object.at(match object.kind.as_str() {
             "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" => "spec.template",
             "CronJob" => "spec.jobTemplate.spec.template",
@@ -248,7 +251,9 @@ impl<'a> World<'a> {
         }
     }
 
-    pub(crate) fn workload_named(&self, kind: &str, name: &str) -> Option<&Workload<'a>> {
+    /// What makes pods under this kind and name, if there is such an object.
+    #[must_use]
+    pub fn workload(&self, kind: &str, name: &str) -> Option<&Workload<'a>> {
         let mut named = self.index.workloads.get(name)?.iter().map(|place| &self.workloads[*place]);
         named.find(|workload| workload.object.kind == kind)
     }
@@ -265,7 +270,21 @@ impl<'a> World<'a> {
     }
 }
 
-impl Workload<'_> {
+impl<'a> Workload<'a> {
+    /// Its containers that run side by side, without those that only prepare.
+    pub fn main_containers(&self) -> impl Iterator<Item = &Container<'a>> {
+        self.containers.iter().filter(|container| !container.is_init)
+    }
+
+    /// How long a pod sleeps before it is asked to stop, in seconds: the longest `preStop.sleep`.
+    #[must_use]
+    pub fn pre_stop_s(&self) -> f64 {
+        let seconds = |container: &Container<'_>| {
+            container.field.at("lifecycle.preStop.sleep.seconds").value?.as_f64()
+        };
+        self.main_containers().filter_map(seconds).fold(0.0, f64::max)
+    }
+
     /// How many pods it asks for; one when it does not say.
     pub(crate) fn replicas(&self) -> i64 {
         self.object.at("spec.replicas").integer().unwrap_or(1)
@@ -293,6 +312,44 @@ impl Workload<'_> {
 }
 
 impl<'a> Container<'a> {
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// What it requests, in cores.
+    ///
+    /// # Errors
+    /// When that is no quantity above 0.
+    pub fn cpu_request(&self) -> Result<Option<f64>, ManifestError> {
+        cpu(&self.field.at("resources.requests.cpu"))
+    }
+
+    /// What it may use at most, in cores.
+    ///
+    /// # Errors
+    /// When that is no quantity above 0.
+    pub fn cpu_limit(&self) -> Result<Option<f64>, ManifestError> {
+        cpu(&self.field.at("resources.limits.cpu"))
+    }
+
+    /// The value of a variable that its program gets; `None` when it is not set, or nobody can say
+    /// to what.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name)?.value.as_deref()
+    }
+
+    /// Every variable whose value can be told.
+    #[must_use]
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let known = self.environment.iter();
+        known
+            .filter_map(|(name, variable)| Some((name.to_owned(), variable.value.clone()?)))
+            .collect()
+    }
+
     /// A setting of the program: as the container sets it, or its default. `None` when it is not
     /// set and has no default, or comes from where nobody can look.
     pub(crate) fn setting(&self, name: &str) -> Option<Setting<'a>> {
@@ -346,15 +403,15 @@ impl<'a> Container<'a> {
 
 impl<'a> Scaler<'a> {
     fn of(object: &'a Object) -> Option<Self> {
-        let (min, max, kind) = match (object.kind.as_str(), object.group()) {
-            ("HorizontalPodAutoscaler", _) => {
-                (object.at("spec.minReplicas"), object.at("spec.maxReplicas"), "")
-            }
+        let is_hpa = match AutoscalerKind::of(object)? {
+            AutoscalerKind::Hpa => true,
+            AutoscalerKind::ScaledObject => false,
+        };
+        let (min, max, kind) = if is_hpa {
+            (object.at("spec.minReplicas"), object.at("spec.maxReplicas"), "")
+        } else {
             // KEDA's default for the kind is a Deployment
-            ("ScaledObject", "keda.sh") => {
-                (object.at("spec.minReplicaCount"), object.at("spec.maxReplicaCount"), "Deployment")
-            }
-            _ => return None,
+            (object.at("spec.minReplicaCount"), object.at("spec.maxReplicaCount"), "Deployment")
         };
         // KEDA makes an autoscaler of its own for each ScaledObject
         if object
@@ -365,7 +422,6 @@ impl<'a> Scaler<'a> {
         {
             return None;
         }
-        let is_hpa = kind.is_empty();
         Some(Self {
             object,
             target_kind: object.at("spec.scaleTargetRef.kind").text().unwrap_or(kind),
@@ -381,6 +437,16 @@ impl<'a> Scaler<'a> {
             && self.target.text() == Some(&object.name)
             && together(&self.object.namespace, &object.namespace)
     }
+}
+
+/// Cores; YAML reads `cpu: 2` as a number.
+fn cpu(field: &Field<'_>) -> Result<Option<f64>, ManifestError> {
+    let Some(written) = field.scalar() else { return Ok(None) };
+    let wrong = || {
+        let problem = format!("is '{written}', it must be cores such as 500m or 2");
+        ManifestError::at(field, problem)
+    };
+    cores(&written).map(Some).ok_or_else(wrong)
 }
 
 /// Whether two namespaces are the same one; an object that does not say goes where the others go.

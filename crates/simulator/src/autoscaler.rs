@@ -1,11 +1,11 @@
 //! How many workers an autoscaler would have.
 
 use crate::{Autoscale, Micros};
-use hpa::{Behavior, Controller, Metric, Observed, PodSeen, Rules, Spec};
+use autoscale::{Behavior, Controller, Metric, Observed, PodSeen, Rules, Spec};
 use std::time::Duration;
 
 /// How often it looks.
-pub(crate) const EVERY: Micros = hpa::SYNC_PERIOD.as_micros() as Micros;
+pub(crate) const EVERY: Micros = autoscale::SYNC_PERIOD.as_micros() as Micros;
 /// What a worker requests, in thousandths of a core: what it can use.
 const REQUEST: u64 = 1000;
 

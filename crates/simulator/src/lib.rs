@@ -42,10 +42,8 @@ mod autoscaler;
 mod dispatcher;
 mod engine;
 mod events;
-mod fleet;
 mod front;
 mod oracle;
-mod random;
 mod record;
 mod report;
 mod scenario;
@@ -56,20 +54,13 @@ mod workload;
 
 pub use dispatcher::{Deciding, Dispatcher, Routed};
 pub use engine::{Judge, World, simulate};
-pub use fleet::{
-    Candidate, FleetReport, FleetRow, FleetRun, FleetSetup, Goal, GoalError, LoadError, LoadShape,
-    Outcome, Recommendation, Search, Steps, recommend, saturation_percent, simulate_fleet,
-    usable_percent,
-};
 pub use oracle::{Beam, Schedule, at_full_capacity, foresee};
 pub use record::{Answer, History, Record, Scaling, Transition};
-pub use report::{BreakerChange, CutReport, Latency, Report, WorkersChange};
+pub use report::{BreakerChange, CutReport, Report, WorkersChange};
 pub use scenario::{
     Arrivals, Autoscale, Load, Prices, Scenario, ScenarioError, TierSetup, UplinkSetup,
 };
 pub use trace::{Columns, PACKET_BYTES, Trace, TraceError, TraceFormat};
 pub use uplink::{Cut, InvalidCut};
+pub use virtual_time::{Latency, Micros};
 pub use workload::{Job, workload};
-
-/// Microseconds from the start of a simulation.
-pub type Micros = u64;

@@ -5,6 +5,7 @@ use crate::files::secret_keys;
 use crate::finding::{Finding, Severity};
 use crate::object::{Field, Object};
 use crate::world::World;
+use kube_schema::Step;
 use std::collections::HashSet;
 
 pub(super) const ID: &str = "missing-object";
@@ -132,8 +133,8 @@ fn beside<'a>(name: &Field<'a>, key: &str) -> Option<&'a serde_json::Value> {
     let mut value = Some(&name.object.value);
     for step in &name.path.0[..name.path.0.len() - 1] {
         value = value.and_then(|value| match step {
-            cluster::Step::Key(key) => value.get(key),
-            cluster::Step::Index(index) => value.get(index),
+            Step::Key(key) => value.get(key),
+            Step::Index(index) => value.get(index),
         });
     }
     value?.get(key)

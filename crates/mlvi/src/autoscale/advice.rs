@@ -2,8 +2,10 @@
 
 use super::input::Input;
 use crate::table::number;
-use hpa::{Metric, SYNC_PERIOD};
-use simulator::{FleetRun, Goal, LoadShape, Recommendation, saturation_percent, usable_percent};
+use autoscale::{
+    FleetRun, Goal, LoadShape, Metric, Recommendation, SYNC_PERIOD, saturation_percent,
+    usable_percent,
+};
 
 /// What is worth knowing about the autoscaler, whatever the goal.
 pub(super) fn of(input: &Input, run: &FleetRun) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use super::input::Input;
 use crate::plot::{self, Axis, Chart, Kind, Mark, Series, colour};
-use simulator::{FleetRow, FleetRun, Goal};
+use autoscale::{FleetRow, FleetRun, Goal};
 use std::path::Path;
 
 /// Writes pods and latency over time; gives how many files were written.
@@ -48,7 +48,7 @@ fn line(name: &str, points: Vec<(f64, f64)>, number: usize) -> Series {
 
 /// Spans in which the autoscaler had reached its maximum and wanted more.
 fn at_maximum(run: &FleetRun) -> Option<(String, Vec<(f64, f64)>)> {
-    let look_s = hpa::SYNC_PERIOD.as_secs_f64();
+    let look_s = autoscale::SYNC_PERIOD.as_secs_f64();
     let spans: Vec<(f64, f64)> = run
         .rows
         .iter()

@@ -10,16 +10,15 @@ mod show;
 mod snippet;
 #[cfg(test)]
 mod tests;
-mod units;
 
 use crate::UsageError;
 use crate::output::OutputArgs;
 use anyhow::Context;
+use autoscale::{FleetRun, FleetSetup, Goal, Recommendation, simulate_fleet};
 use clap::Args;
 use input::Input;
 use pod::PodArgs;
 use serde::Serialize;
-use simulator::{FleetRun, FleetSetup, Goal, Recommendation, simulate_fleet};
 use std::path::PathBuf;
 
 /// What `mlvi autoscale` is told.
@@ -74,7 +73,7 @@ struct Json<'a> {
     unit: &'a str,
     autoscaler: &'a str,
     setup: &'a FleetSetup,
-    spec: &'a hpa::Spec,
+    spec: &'a autoscale::Spec,
     taken_from: &'a [pod::Known],
     run: &'a FleetRun,
     goal: Option<Goal>,

@@ -1,8 +1,8 @@
 //! The search with a progress bar.
 
 use super::input::Input;
+use autoscale::{Goal, Recommendation, Search, recommend};
 use indicatif::{ProgressBar, ProgressStyle};
-use simulator::{Goal, Recommendation, Search, recommend};
 
 /// No more pods than this are tried where nothing else bounds them.
 const MOST: u32 = 50;

@@ -2,9 +2,8 @@
 
 use super::input::Input;
 use crate::table::{Table, number};
-use cluster::manifest::ScalerKind;
-use hpa::{Metric, Spec};
-use simulator::{FleetRow, FleetRun, Goal, Outcome, Recommendation};
+use autoscale::{FleetRow, FleetRun, Goal, Metric, Outcome, Recommendation, Spec};
+use manifests::AutoscalerKind;
 use std::fmt::Write;
 
 /// Rows that fit a screen.
@@ -13,8 +12,8 @@ const ROWS: f64 = 40.0;
 /// What is simulated, and where its numbers are from.
 pub(super) fn head(input: &Input) -> String {
     let kind = match input.scaler.kind {
-        ScalerKind::Hpa => "HorizontalPodAutoscaler",
-        ScalerKind::ScaledObject => "ScaledObject",
+        AutoscalerKind::Hpa => "HorizontalPodAutoscaler",
+        AutoscalerKind::ScaledObject => "ScaledObject",
     };
     let spec = &input.scaler.spec;
     let mut text = format!(
@@ -54,13 +53,13 @@ fn metrics(spec: &Spec) -> String {
     let down = spec
         .behavior
         .as_ref()
-        .map_or(hpa::DOWN_STABILISATION, |behavior| behavior.down.stabilisation);
+        .map_or(autoscale::DOWN_STABILISATION, |behavior| behavior.down.stabilisation);
     format!("{}; down after {} s", each.collect::<Vec<_>>().join(" and "), down.as_secs())
 }
 
 /// A row for each step of time: the worst of its looks.
 pub(super) fn over_time(input: &Input, run: &FleetRun, every_s: Option<f64>) -> String {
-    let look_s = hpa::SYNC_PERIOD.as_secs_f64();
+    let look_s = autoscale::SYNC_PERIOD.as_secs_f64();
     let every_s = every_s.unwrap_or(input.setup.minutes * 60.0 / ROWS);
     let looks = (every_s / look_s).ceil().max(1.0) as usize;
     let measured = match input.scaler.spec.metrics.first() {

@@ -1,12 +1,12 @@
 //! The objects of a running cluster.
 
-use cluster::{LookConfig, read_live};
+use cluster_inspect::{InspectConfig, read_live};
 use manifests::Set;
 
 /// Reads a namespace; also gives the kinds that may not be seen. What may not be seen is named
 /// once, and the rest is looked at all the same.
 pub(super) fn read(namespace: &str, context: Option<&str>) -> anyhow::Result<(Set, Vec<String>)> {
-    let config = LookConfig {
+    let config = InspectConfig {
         kubeconfig: None,
         context: context.map(str::to_owned),
         namespace: Some(namespace.to_owned()),

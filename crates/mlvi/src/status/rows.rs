@@ -1,9 +1,11 @@
 //! A row for each unit.
 
-use super::gather::{Process, Seen, UNITS};
-use cluster::AutoscalerSeen;
+use super::gather::{Process, Seen};
+use cluster_inspect::AutoscalerStatus;
 use serde::Serialize;
 use std::time::Duration;
+use unit::{About, BacklogGauge};
+use units::UnitKind;
 
 /// All of it at one moment.
 #[derive(Debug, Serialize)]
@@ -24,7 +26,7 @@ pub(super) struct Row {
     pub(super) wanted: Option<u32>,
     /// Pods that are ready.
     pub(super) ready: Option<u32>,
-    pub(super) autoscaler: Option<AutoscalerSeen>,
+    pub(super) autoscaler: Option<AutoscalerStatus>,
     /// Frames that wait for it and that it works on; of the web-server those that have no result
     /// yet. `None`: not known.
     pub(super) lag: Option<u64>,
@@ -51,7 +53,7 @@ pub(super) struct Decisions {
 impl Status {
     /// What can be said from two looks, so far apart.
     pub(super) fn between(before: &Seen, now: &Seen, apart: Duration) -> Self {
-        let mut names: Vec<String> = UNITS.iter().map(|unit| (*unit).to_owned()).collect();
+        let mut names: Vec<String> = UnitKind::ALL.map(|kind| kind.name().to_owned()).to_vec();
         for process in &now.processes {
             if !names.contains(&process.unit) {
                 names.push(process.unit.clone());
@@ -72,13 +74,13 @@ impl Status {
     }
 }
 
-/// The counter that tells how many frames a unit has finished.
-fn counter(unit: &str) -> &'static str {
-    match unit {
-        "web-server" => "mlvi_frames_accepted_total",
-        "preprocessor" => "mlvi_preprocessor_frames_total",
-        _ => "mlvi_inference_frames_total",
-    }
+/// What is known of a unit by its name, or of one of several that are told by their metrics alone.
+fn about(unit: &str) -> Option<&'static About> {
+    let mut units = UnitKind::ALL.into_iter().map(UnitKind::about);
+    units
+        .clone()
+        .find(|about| about.name == unit)
+        .or_else(|| units.find(|about| about.family == unit))
 }
 
 impl Row {
@@ -87,10 +89,10 @@ impl Row {
         let scaled = deployment.map_or(unit.as_str(), |deployment| deployment.name.as_str());
         let processes: Vec<&Process> =
             now.processes.iter().filter(|process| process.unit == unit).collect();
-        let finished = processes
-            .iter()
-            .map(|process| grown(process, before, counter(&unit), &[]))
-            .sum::<f64>();
+        let counter = about(&unit).map(|about| format!("{}_total", about.finished));
+        let finished = counter.map_or(0.0, |counter| {
+            processes.iter().map(|process| grown(process, before, &counter, &[])).sum()
+        });
         Self {
             wanted: deployment.map(|deployment| deployment.wanted),
             ready: deployment.map(|deployment| deployment.ready),
@@ -120,22 +122,18 @@ fn grown(process: &Process, before: &Seen, name: &str, labels: &[(&str, &str)]) 
     if now >= then { now - then } else { now }
 }
 
-/// Frames that wait for a unit. The preprocessors see their own backlog and that of both tiers,
-/// each of them all of it; the web-servers know which of their uploads have no result yet.
+/// Frames that wait for a unit; not known of one that is told by its metrics alone.
 fn lag(unit: &str, processes: &[&Process], now: &Seen) -> Option<u64> {
-    let seen_by_preprocessors = |name: &str, labels: &[(&str, &str)]| {
-        let views = now.processes.iter().filter(|process| process.unit == "preprocessor");
-        views.filter_map(|process| process.metrics.sum(name, labels)).reduce(f64::max)
-    };
-    let frames = match unit {
-        "web-server" => processes
-            .iter()
-            .filter_map(|process| process.metrics.sum("mlvi_pending_frames", &[]))
-            .reduce(|a, b| a + b),
-        "preprocessor" => seen_by_preprocessors("mlvi_preprocessor_backlog_frames", &[]),
-        _ => unit.strip_suffix("-inference").and_then(|tier| {
-            seen_by_preprocessors("mlvi_preprocessor_tier_backlog_frames", &[("tier", tier)])
-        }),
+    let frames = match UnitKind::named(unit)?.about().backlog {
+        BacklogGauge::Own(gauge) => {
+            let own = processes.iter().filter_map(|process| process.metrics.sum(gauge, &[]));
+            own.reduce(|a, b| a + b)
+        }
+        BacklogGauge::SeenBy { unit, gauge, tier } => {
+            let labels: Vec<(&str, &str)> = tier.map(|tier| ("tier", tier)).into_iter().collect();
+            let views = now.processes.iter().filter(|process| process.unit == unit);
+            views.filter_map(|process| process.metrics.sum(gauge, &labels)).reduce(f64::max)
+        }
     };
     frames.map(|frames| frames.max(0.0) as u64)
 }

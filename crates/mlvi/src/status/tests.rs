@@ -4,7 +4,7 @@ use super::gather::{Admin, Process, Seen, from_admin};
 use super::rows::Status;
 use super::show;
 use crate::scrape::Scrape;
-use cluster::{AutoscalerSeen, DeploymentSeen};
+use cluster_inspect::{AutoscalerStatus, DeploymentStatus};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
@@ -36,13 +36,13 @@ fn edge(name: &str, done: u32) -> Process {
 }
 
 fn seen(processes: Vec<Process>) -> Seen {
-    let deployment = DeploymentSeen {
+    let deployment = DeploymentStatus {
         name: "edge-inference".into(),
         app: "edge-inference".into(),
         wanted: 4,
         ready: 2,
     };
-    let autoscaler = AutoscalerSeen {
+    let autoscaler = AutoscalerStatus {
         name: "edge".into(),
         deployment: "edge-inference".into(),
         min: 2,
