@@ -4,7 +4,7 @@ mod address;
 mod properties;
 mod strimzi;
 
-pub(crate) use address::{Way, addresses, follow, service_of};
+pub(crate) use address::{NamedService, Way, addresses, follow, service_of};
 
 use crate::object::Field;
 use crate::world::{Workload, World};
