@@ -1,9 +1,5 @@
 //! The unit that looks at frames on the edge; everything that it does is in `inference-worker`.
 
-mod about;
-
-pub use about::ABOUT;
-
 use frame::Destination;
 use inference_worker::Config;
 use settings::Settings;

@@ -2,8 +2,7 @@
 
 use settings::Settings;
 
-/// A unit, as it describes itself. Every unit's crate has one as `ABOUT`; the table of all units is
-/// that of the crate `units`.
+/// A unit, as it describes itself. The table of all units is that of the crate `units`.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
     /// The name of its binary, its image, its Deployment and its folder in `deploy/`.

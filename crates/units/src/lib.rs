@@ -5,29 +5,29 @@
 //! whoever starts them has the table expanded with a macro of its own. A test holds the Dockerfile,
 //! docker-compose.yml, `.ci/images` and `deploy/` to the same table.
 //!
-//! Nothing here starts a unit, so that a program that only reads their settings has nothing of
-//! their work in it.
+//! Nothing here starts a unit, and the engine that runs models is not even a dependency: a program
+//! that only reads settings is built without it.
 
 use std::fmt;
 use unit::About;
 
 /// Gives the table to the macro `$with`: a line for each unit with its name as a type, its crate,
-/// and behind `binds` the field of its configuration that is a port of its own beside the admin
-/// port.
+/// where its `ABOUT` is, and behind `binds` the field of its configuration that is a port of its
+/// own beside the admin port.
 #[macro_export]
 macro_rules! for_each_unit {
     ($with:ident) => {
         $with! {
-            WebServer: web_server binds http;
-            Preprocessor: preprocessor;
-            EdgeInference: edge_inference;
-            CloudInference: cloud_inference;
+            WebServer: web_server, web_server::ABOUT, binds http;
+            Preprocessor: preprocessor, preprocessor::ABOUT;
+            EdgeInference: edge_inference, inference_settings::EDGE;
+            CloudInference: cloud_inference, inference_settings::CLOUD;
         }
     };
 }
 
 macro_rules! kinds {
-    ($($kind:ident: $unit:ident $(binds $port:ident)?;)*) => {
+    ($($kind:ident: $unit:ident, $about:path $(, binds $port:ident)?;)*) => {
         /// A unit of the suite, in the order of a frame's journey.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub enum UnitKind {
@@ -47,7 +47,7 @@ macro_rules! kinds {
             #[must_use]
             pub const fn about(self) -> &'static About {
                 match self {
-                    $(Self::$kind => &$unit::ABOUT,)*
+                    $(Self::$kind => &$about,)*
                 }
             }
         }

@@ -23,7 +23,7 @@ pub struct Ports {
 }
 
 macro_rules! set_up {
-    ($($kind:ident: $unit:ident $(binds $port:ident)?;)*) => {
+    ($($kind:ident: $unit:ident, $about:path $(, binds $port:ident)?;)*) => {
         /// Reads the settings of a unit and sets it up. It ends by itself after `shutdown`.
         ///
         /// # Errors

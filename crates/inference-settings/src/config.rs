@@ -1,6 +1,6 @@
 //! The settings of an inference unit.
 
-use detector::{Description, ModelError};
+use crate::models;
 use frame::{DEFAULT_MAX_PIXELS, Destination, Topics};
 use frame_bus::{BusConfig, DEFAULT_BROKERS};
 use settings::Settings;
@@ -144,7 +144,7 @@ impl ModelConfig {
             "yolov3-tiny",
             "the model, by the name of its description in MLVI_MODELS_DIR",
         );
-        if let Err(ModelError::UnknownModel { available, .. }) = Description::load(&dir, &name) {
+        if let Some(available) = models::others_than(&dir, &name) {
             let allowed = if available.is_empty() {
                 format!("a model of MLVI_MODELS_DIR='{}', which holds none", dir.display())
             } else {
