@@ -15,12 +15,12 @@ pub mod search;
 
 pub use controller::{
     Behavior, ChangePolicy, Controller, DOWN_STABILISATION, Limit, Measured, Metric, Observed,
-    PodFacts, PodSeen, PolicyKind, Proposal, Rules, SYNC_PERIOD, Select, Spec, TOLERANCE, Verdict,
-    pod_seen, propose,
+    PodFacts, PodSample, PolicyKind, Proposal, Rules, SYNC_PERIOD, Select, Spec, TOLERANCE,
+    Verdict, pod_sample, propose,
 };
 pub use load::{LoadError, LoadShape, Steps};
 pub use pods::{FleetReport, FleetRow, FleetRun, FleetSetup, simulate_fleet};
 pub use search::{
-    Candidate, Goal, GoalError, Outcome, Recommendation, Search, recommend, saturation_percent,
+    Candidate, Goal, GoalError, Recommendation, Search, Trial, recommend, saturation_percent,
     usable_percent,
 };

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Live {
-    /// The namespace that was looked into.
+    /// The namespace that was read.
     pub namespace: String,
     /// The objects as JSON, each with its `apiVersion` and `kind`.
     pub objects: Vec<Value>,
@@ -21,7 +21,7 @@ pub struct Live {
     pub absent: Vec<String>,
 }
 
-/// Why there is nothing to look at.
+/// Why nothing could be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
     /// No kubeconfig and no service account that can be used.

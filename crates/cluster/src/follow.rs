@@ -30,7 +30,7 @@ pub(crate) struct Follower<K, T> {
 }
 
 /// What is there, and up to which version of the cluster's state that is true.
-struct Seen<T> {
+struct Listed<T> {
     objects: BTreeMap<String, T>,
     version: String,
 }
@@ -62,37 +62,37 @@ where
 
     /// One list and the watches that follow from it.
     async fn round(&self, backoff: &mut Backoff, lost: &mut Option<Instant>) -> ApiError {
-        let mut seen = match self.list().await {
-            Ok(seen) => seen,
+        let mut listed = match self.list().await {
+            Ok(listed) => listed,
             Err(error) => return error,
         };
         loop {
             let params = self.watch_params();
             let opening =
-                self.api.watch(&params, &seen.version).map_err(|error| ApiError::asking(&error));
+                self.api.watch(&params, &listed.version).map_err(|error| ApiError::asking(&error));
             let events = match self.answer(opening).await {
                 Ok(events) => events,
                 Err(error) => return error,
             };
             // only now: a list that may not be watched would be stale at once
-            self.publish(&seen.objects);
+            self.publish(&listed.objects);
             backoff.reset();
             *lost = None;
-            if let Err(error) = self.take_in(events, &mut seen).await {
+            if let Err(error) = self.take_in(events, &mut listed).await {
                 return error;
             }
             sleep(backoff.next()).await;
         }
     }
 
-    async fn list(&self) -> Result<Seen<T>, ApiError> {
+    async fn list(&self) -> Result<Listed<T>, ApiError> {
         let params = ListParams { field_selector: self.selector(), ..ListParams::default() };
         let list =
             self.answer(self.api.list(&params).map_err(|error| ApiError::asking(&error))).await?;
         let objects =
             list.items.iter().map(|object| (object.name_any(), (self.read)(object))).collect();
         match list.metadata.resource_version {
-            Some(version) => Ok(Seen { objects, version }),
+            Some(version) => Ok(Listed { objects, version }),
             None => {
                 Err(ApiError::Unreachable("the API server's list has no resource version".into()))
             }
@@ -103,7 +103,7 @@ where
     async fn take_in(
         &self,
         events: impl Stream<Item = kube::Result<WatchEvent<K>>>,
-        seen: &mut Seen<T>,
+        listed: &mut Listed<T>,
     ) -> Result<(), ApiError> {
         let mut events = pin!(events);
         loop {
@@ -117,17 +117,17 @@ where
             match event {
                 None => return Ok(()),
                 Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object))) => {
-                    seen.objects.insert(object.name_any(), (self.read)(&object));
-                    seen.advance(&object);
-                    self.publish(&seen.objects);
+                    listed.objects.insert(object.name_any(), (self.read)(&object));
+                    listed.advance(&object);
+                    self.publish(&listed.objects);
                 }
                 Some(Ok(WatchEvent::Deleted(object))) => {
-                    seen.objects.remove(&object.name_any());
-                    seen.advance(&object);
-                    self.publish(&seen.objects);
+                    listed.objects.remove(&object.name_any());
+                    listed.advance(&object);
+                    self.publish(&listed.objects);
                 }
                 Some(Ok(WatchEvent::Bookmark(bookmark))) => {
-                    seen.version = bookmark.metadata.resource_version
+                    listed.version = bookmark.metadata.resource_version
                 }
                 Some(Ok(WatchEvent::Error(status))) => {
                     return Err(ApiError::watching(&kube::Error::Api(status)));
@@ -186,7 +186,7 @@ fn quietly<F: Future>(asked: F) -> impl Future<Output = F::Output> {
     asked.with_subscriber(Dispatch::none())
 }
 
-impl<T> Seen<T> {
+impl<T> Listed<T> {
     fn advance<K: Resource>(&mut self, object: &K) {
         if let Some(version) = object.resource_version() {
             self.version = version;

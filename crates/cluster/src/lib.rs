@@ -9,8 +9,8 @@
 //!
 //! # Permissions
 //!
-//! Each Deployment is asked for by its name, so that a Role may name them; autoscalers are looked
-//! through, because which one scales a Deployment stands in their specification. A Role for the
+//! Each Deployment is asked for by its name, so that a Role may name them; autoscalers are all
+//! listed, because which one scales a Deployment stands in their specification. A Role for the
 //! pod's service account with no right too many:
 //!
 //! ```yaml

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_autoscaler_has_one_pod_at_least_and_scales_what_its_target_says() {
+    fn a_new_autoscaler_has_the_defaults_of_the_api_server() {
         let value = json!({"metadata": {}, "spec": {"maxReplicas": 4, "scaleTargetRef": {"kind": "StatefulSet", "name": "edge"}}});
         let autoscaler = Autoscaler::of(&serde_json::from_value(value).unwrap());
         assert_eq!(autoscaler.state, HpaState { min: 1, max: 4, current: 0, at_maximum: false });

@@ -5,7 +5,7 @@ use crate::text::{is_base64, is_time};
 use serde_json::Value;
 
 /// What is wrong with a value as one of this type, in words; `None` when it fits. What is below it
-/// is not looked at.
+/// is not compared.
 pub(crate) fn mismatch(value: &Value, of: &Type) -> Option<String> {
     let number = value.as_number();
     let fits = match of {

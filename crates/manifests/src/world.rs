@@ -351,7 +351,7 @@ impl<'a> Container<'a> {
     }
 
     /// A setting of the program: as the container sets it, or its default. `None` when it is not
-    /// set and has no default, or comes from where nobody can look.
+    /// set and has no default, or comes from where nobody can see it.
     pub(crate) fn setting(&self, name: &str) -> Option<Setting<'a>> {
         match self.environment.get(name) {
             Some(variable) => {

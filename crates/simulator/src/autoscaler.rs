@@ -1,7 +1,7 @@
 //! How many workers an autoscaler would have.
 
 use crate::{Autoscale, Micros};
-use autoscale::{Behavior, Controller, Metric, Observed, PodSeen, Rules, Spec};
+use autoscale::{Behavior, Controller, Metric, Observed, PodSample, Rules, Spec};
 use std::time::Duration;
 
 /// How often it looks.
@@ -56,8 +56,8 @@ impl Autoscaler {
     /// how many it wants now.
     pub(crate) fn evaluate(&mut self, now: Micros, utilisation: f64, ready: u32) -> u32 {
         let millicores = (utilisation * REQUEST as f64).round() as u64;
-        let mut pods = vec![PodSeen::Measured { millicores }; ready as usize];
-        pods.extend(vec![PodSeen::Unready; self.desired.saturating_sub(ready) as usize]);
+        let mut pods = vec![PodSample::Measured { millicores }; ready as usize];
+        pods.extend(vec![PodSample::Unready; self.desired.saturating_sub(ready) as usize]);
         let observed = Observed {
             now: Duration::from_micros(now),
             current: self.desired,

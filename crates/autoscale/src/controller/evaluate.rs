@@ -1,7 +1,7 @@
 //! One autoscaler through time.
 
 use super::behavior::{Change, Past, down_limit, up_limit};
-use crate::{Behavior, DOWN_STABILISATION, Metric, PodSeen, Proposal, Spec, propose};
+use crate::{Behavior, DOWN_STABILISATION, Metric, PodSample, Proposal, Spec, propose};
 use std::time::Duration;
 
 /// Without a `behavior` it may at most multiply by this at a time,
@@ -9,7 +9,7 @@ const UP_FACTOR: u32 = 2;
 /// or go to this, whichever is more.
 const UP_AT_LEAST: u32 = 4;
 
-/// What the controller sees when it looks.
+/// What the controller observes when it evaluates.
 #[derive(Clone, Copy, Debug)]
 pub struct Observed<'a> {
     /// When.
@@ -17,8 +17,8 @@ pub struct Observed<'a> {
     /// How many replicas the Deployment wants now.
     pub current: u32,
     /// The pods that are not being deleted.
-    pub pods: &'a [PodSeen],
-    /// What a pod (or the container that is looked at) requests, in thousandths of a core; 0 when
+    pub pods: &'a [PodSample],
+    /// What a pod (or the container that is measured) requests, in thousandths of a core; 0 when
     /// it requests nothing.
     pub request_millicores: u64,
     /// Messages that wait for the group; `None` when not known.
@@ -59,7 +59,7 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// One that has not looked yet.
+    /// One that has evaluated nothing yet.
     #[must_use]
     pub const fn new(spec: Spec) -> Self {
         Self { spec, past: Past::empty(), up: Vec::new(), down: Vec::new() }
@@ -71,7 +71,7 @@ impl Controller {
         &self.spec
     }
 
-    /// Looks, and decides. What it decides is taken to be done.
+    /// Evaluates its metrics and decides. What it decides is taken to be done.
     pub fn evaluate(&mut self, observed: &Observed<'_>) -> Verdict {
         let Observed { now, current, .. } = *observed;
         self.past.remember_first(current, now);
@@ -152,7 +152,7 @@ impl Controller {
         Verdict { desired, proposal: Some(proposal), limit }
     }
 
-    /// Drops the changes that no policy looks back to.
+    /// Drops the changes that are older than every policy's period.
     fn forget(&mut self, now: Duration) {
         let Some(Behavior { up, down }) = &self.spec.behavior else {
             self.up.clear();

@@ -14,25 +14,25 @@
 //! 3. The policies of [`Behavior`] say how much may change within a period.
 //! 4. Minimum and maximum.
 //!
-//! Which pods count as ready is [`pod_seen`]. Times are spans since any fixed moment: there is no
+//! Which pods count as ready is [`pod_sample`]. Times are spans since any fixed moment: there is no
 //! clock here.
 
 mod behavior;
 mod evaluate;
 mod propose;
-mod seen;
+mod sample;
 mod spec;
 #[cfg(test)]
 mod tests;
 
 pub use evaluate::{Controller, Limit, Observed, Verdict};
 pub use propose::{Proposal, propose};
-pub use seen::{Measured, PodFacts, PodSeen, pod_seen};
+pub use sample::{Measured, PodFacts, PodSample, pod_sample};
 pub use spec::{Behavior, ChangePolicy, Metric, PolicyKind, Rules, Select, Spec};
 
 use std::time::Duration;
 
-/// How often the controller looks (`--horizontal-pod-autoscaler-sync-period`).
+/// How often the controller evaluates (`--horizontal-pod-autoscaler-sync-period`).
 pub const SYNC_PERIOD: Duration = Duration::from_secs(15);
 /// While usage is off its target by no more than this share nothing changes
 /// (`--horizontal-pod-autoscaler-tolerance`).

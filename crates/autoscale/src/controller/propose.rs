@@ -1,6 +1,6 @@
 //! How many replicas a metric asks for.
 
-use crate::{Metric, Observed, PodSeen};
+use crate::{Metric, Observed, PodSample};
 
 /// What a metric asks for.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -60,10 +60,10 @@ fn by_pods(
     measure: impl Fn(&[u64]) -> u64,
 ) -> Option<Proposal> {
     let current = observed.current;
-    let count = |which: PodSeen| observed.pods.iter().filter(|pod| **pod == which).count();
-    let (missing, unready) = (count(PodSeen::Missing), count(PodSeen::Unready));
-    let usage = |pod: &PodSeen| {
-        if let PodSeen::Measured { millicores } = pod { Some(*millicores) } else { None }
+    let count = |which: PodSample| observed.pods.iter().filter(|pod| **pod == which).count();
+    let (missing, unready) = (count(PodSample::Missing), count(PodSample::Unready));
+    let usage = |pod: &PodSample| {
+        if let PodSample::Measured { millicores } = pod { Some(*millicores) } else { None }
     };
     let mut usage: Vec<u64> = observed.pods.iter().filter_map(usage).collect();
     if usage.is_empty() || target == 0 {

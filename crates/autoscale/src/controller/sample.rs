@@ -11,7 +11,7 @@ const INITIAL_READINESS_DELAY: Duration = Duration::from_secs(30);
 
 /// A pod as the controller counts it. Pods that are being deleted are left out before.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PodSeen {
+pub enum PodSample {
     /// With a measurement that can be trusted.
     Measured {
         /// What it uses, in thousandths of a core.
@@ -49,16 +49,20 @@ pub struct Measured {
 
 /// How the controller counts a pod (`groupPods`).
 #[must_use]
-pub fn pod_seen(pod: &PodFacts, now: Duration) -> PodSeen {
-    let Some(started) = pod.started else { return PodSeen::Unready };
-    let Some(measured) = pod.measured else { return PodSeen::Missing };
+pub fn pod_sample(pod: &PodFacts, now: Duration) -> PodSample {
+    let Some(started) = pod.started else { return PodSample::Unready };
+    let Some(measured) = pod.measured else { return PodSample::Missing };
     let unready = if started + CPU_INITIALISATION > now {
         // its first measurements are those of a model being loaded
         !pod.ready || measured.at < pod.ready_changed + measured.window
     } else {
         !pod.ready && started + INITIAL_READINESS_DELAY > pod.ready_changed
     };
-    if unready { PodSeen::Unready } else { PodSeen::Measured { millicores: measured.millicores } }
+    if unready {
+        PodSample::Unready
+    } else {
+        PodSample::Measured { millicores: measured.millicores }
+    }
 }
 
 #[cfg(test)]
@@ -77,27 +81,27 @@ mod tests {
     #[test]
     fn pods_are_grouped_as_the_controller_groups_them() {
         let pending = PodFacts { started: None, ..pod(false, 100, Some(100)) };
-        let busy = PodSeen::Measured { millicores: 700 };
+        let busy = PodSample::Measured { millicores: 700 };
         for (what, pod, now, expected) in [
-            ("pending", pending, 110, PodSeen::Unready),
-            ("running without a measurement", pod(true, 110, None), 120, PodSeen::Missing),
-            ("not ready yet", pod(false, 100, Some(115)), 120, PodSeen::Unready),
+            ("pending", pending, 110, PodSample::Unready),
+            ("running without a measurement", pod(true, 110, None), 120, PodSample::Missing),
+            ("not ready yet", pod(false, 100, Some(115)), 120, PodSample::Unready),
             (
                 "measured before it had been ready for a window",
                 pod(true, 110, Some(124)),
                 130,
-                PodSeen::Unready,
+                PodSample::Unready,
             ),
             ("measured after a window", pod(true, 110, Some(125)), 130, busy),
             (
                 "never ready, long after its start",
                 pod(false, 100, Some(500)),
                 500,
-                PodSeen::Unready,
+                PodSample::Unready,
             ),
             ("was ready once, long after its start", pod(false, 450, Some(500)), 500, busy),
         ] {
-            assert_eq!(pod_seen(&pod, s(now)), expected, "{what}");
+            assert_eq!(pod_sample(&pod, s(now)), expected, "{what}");
         }
     }
 }

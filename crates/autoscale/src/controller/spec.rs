@@ -11,14 +11,14 @@ pub struct Spec {
     pub min: u32,
     /// Never more replicas than this.
     pub max: u32,
-    /// What is looked at; the metric that asks for the most replicas decides.
+    /// What is measured; the metric that asks for the most replicas decides.
     pub metrics: Vec<Metric>,
     /// How fast it may go; left out, the controller's older rules hold: up to twice as many (or
     /// 4), down after 300 s.
     pub behavior: Option<Behavior>,
 }
 
-/// What is looked at.
+/// What is measured.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Metric {

@@ -17,19 +17,19 @@ fn spec(min: u32, max: u32, metric: Metric, behavior: Option<Behavior>) -> Spec 
     Spec { min, max, metrics: vec![metric], behavior }
 }
 
-fn seen<'a>(now: u64, current: u32, pods: &'a [PodSeen]) -> Observed<'a> {
+fn seen<'a>(now: u64, current: u32, pods: &'a [PodSample]) -> Observed<'a> {
     Observed { now: s(now), current, pods, request_millicores: 1000, lag: None }
 }
 
-fn busy(millicores: &[u64]) -> Vec<PodSeen> {
-    millicores.iter().map(|millicores| PodSeen::Measured { millicores: *millicores }).collect()
+fn busy(millicores: &[u64]) -> Vec<PodSample> {
+    millicores.iter().map(|millicores| PodSample::Measured { millicores: *millicores }).collect()
 }
 
 /// Like `busy`, with `missing` pods without measurements and `unready` ones.
-fn pods(millicores: &[u64], missing: usize, unready: usize) -> Vec<PodSeen> {
+fn pods(millicores: &[u64], missing: usize, unready: usize) -> Vec<PodSample> {
     let mut pods = busy(millicores);
-    pods.extend(vec![PodSeen::Missing; missing]);
-    pods.extend(vec![PodSeen::Unready; unready]);
+    pods.extend(vec![PodSample::Missing; missing]);
+    pods.extend(vec![PodSample::Unready; unready]);
     pods
 }
 
@@ -69,7 +69,7 @@ fn without_measurements_or_requests_nothing_is_proposed() {
 }
 
 #[test]
-fn twice_the_target_asks_for_twice_as_many_and_half_of_it_for_half() {
+fn replicas_follow_the_ratio_of_usage_to_target() {
     // "if the current metric value is 200m, and the desired value is 100m, the number of replicas
     // will be doubled […] 50m […] halved"
     let metric = Metric::CpuUsage { container: None, millicores: 100 };
@@ -105,7 +105,7 @@ fn each_direction_has_its_own_tolerance() {
         up: Rules { tolerance: 0.0, ..Rules::up() },
         down: Rules { tolerance: 0.5, ..Rules::down() },
     };
-    let look = |millicores: u64| {
+    let evaluate = |millicores: u64| {
         let pods = busy(&[millicores; 10]);
         Controller::new(spec(1, 50, cpu(50), Some(rules.clone())))
             .evaluate(&seen(0, 10, &pods))
@@ -113,23 +113,23 @@ fn each_direction_has_its_own_tolerance() {
             .unwrap()
             .replicas
     };
-    assert_eq!([look(250), look(240), look(500), look(510)], [10, 5, 10, 11]);
+    assert_eq!([evaluate(250), evaluate(240), evaluate(500), evaluate(510)], [10, 5, 10, 11]);
 }
 
-/// Looks every 15 s at pods that all use the same, and gives the replicas after each look.
-fn follow(spec: Spec, start: u32, usage: impl Fn(u64) -> u64, looks: u64) -> Vec<u32> {
+/// Evaluates every 15 s pods that all use the same, and gives the replicas after each time.
+fn follow(spec: Spec, start: u32, usage: impl Fn(u64) -> u64, times: u64) -> Vec<u32> {
     let mut controller = Controller::new(spec);
     let mut current = start;
-    let look = |i| {
+    let evaluate = |i| {
         let pods = busy(&vec![usage(15 * i); current as usize]);
         current = controller.evaluate(&seen(15 * i, current, &pods)).desired;
         current
     };
-    (0..looks).map(look).collect()
+    (0..times).map(evaluate).collect()
 }
 
 #[test]
-fn the_example_of_the_documentation_goes_down_by_a_tenth_and_then_by_four() {
+fn the_documentations_example_goes_down_by_a_tenth_then_four() {
     // "If the number of replicas is 80 and the target has to be scaled down to 10 replicas then
     // during the first step 8 replicas will be reduced. In the next iteration when the number
     // of replicas is 72, 10% of the pods is 7.2 but the number is rounded up to 8 […]
@@ -142,12 +142,12 @@ fn the_example_of_the_documentation_goes_down_by_a_tenth_and_then_by_four() {
     ];
     let down = Rules { policies, stabilisation: Duration::ZERO, ..Rules::down() };
     let behavior = Behavior { down, ..Behavior::default() };
-    let looks = follow(spec(1, 100, cpu(50), Some(behavior)), 80, |_| 10, 4 * 14);
-    let minutes: Vec<u32> = looks.chunks(4).map(|minute| minute[0]).collect();
+    let replicas = follow(spec(1, 100, cpu(50), Some(behavior)), 80, |_| 10, 4 * 14);
+    let minutes: Vec<u32> = replicas.chunks(4).map(|minute| minute[0]).collect();
     assert_eq!(minutes, [72, 64, 57, 51, 45, 40, 36, 32, 28, 24, 20, 16, 12, 8]);
     assert!(
-        looks.chunks(4).all(|minute| minute.iter().all(|replicas| *replicas == minute[0])),
-        "once a minute: {looks:?}"
+        replicas.chunks(4).all(|minute| minute.iter().all(|own| *own == minute[0])),
+        "once a minute: {replicas:?}"
     );
 }
 
@@ -160,13 +160,13 @@ fn the_default_behaviour_doubles_or_adds_four() {
 }
 
 #[test]
-fn the_smallest_change_counts_when_that_is_selected_and_none_when_disabled() {
-    let looks = |select| {
+fn select_policy_takes_the_smallest_change_or_none() {
+    let replicas = |select| {
         let behavior = Behavior { up: Rules { select, ..Rules::up() }, ..Behavior::default() };
         follow(spec(1, 100, cpu(10), Some(behavior)), 3, |_| 1000, 3)
     };
-    assert_eq!(looks(Select::Min), [6, 10, 14]);
-    assert_eq!(looks(Select::Disabled), [3, 3, 3]);
+    assert_eq!(replicas(Select::Min), [6, 10, 14]);
+    assert_eq!(replicas(Select::Disabled), [3, 3, 3]);
     let down = |select| {
         let policies = vec![
             ChangePolicy { kind: PolicyKind::Pods, value: 2, period: s(15) },
@@ -181,24 +181,24 @@ fn the_smallest_change_counts_when_that_is_selected_and_none_when_disabled() {
 }
 
 #[test]
-fn a_period_longer_than_a_look_is_counted_over_several_looks() {
+fn a_long_period_is_counted_over_several_evaluations() {
     let policies = vec![ChangePolicy { kind: PolicyKind::Pods, value: 2, period: s(60) }];
     let behavior = Behavior { up: Rules { policies, ..Rules::up() }, ..Behavior::default() };
-    let looks = follow(spec(1, 100, cpu(10), Some(behavior)), 2, |_| 1000, 9);
-    assert_eq!(looks, [4, 4, 4, 4, 6, 6, 6, 6, 8]);
+    let replicas = follow(spec(1, 100, cpu(10), Some(behavior)), 2, |_| 1000, 9);
+    assert_eq!(replicas, [4, 4, 4, 4, 6, 6, 6, 6, 8]);
 }
 
 #[test]
 fn it_goes_down_when_the_window_has_passed_and_not_before() {
     for behavior in [Some(Behavior::default()), None] {
-        // at 75 s the last look that wants four
-        let looks = follow(
+        // at 75 s the last evaluation that wants four
+        let replicas = follow(
             spec(1, 10, cpu(50), behavior.clone()),
             4,
             |t| if t <= 75 { 500 } else { 100 },
             30,
         );
-        let first_down = looks.iter().position(|replicas| *replicas < 4).unwrap() as u64 * 15;
+        let first_down = replicas.iter().position(|replicas| *replicas < 4).unwrap() as u64 * 15;
         // an autoscaler with a behaviour forgets at the window's end, one without just after it
         assert_eq!(first_down, if behavior.is_some() { 375 } else { 390 });
     }
@@ -208,8 +208,9 @@ fn it_goes_down_when_the_window_has_passed_and_not_before() {
 fn a_window_upwards_waits_for_the_lowest_recommendation() {
     let up = Rules { stabilisation: s(60), ..Rules::up() };
     let behavior = Some(Behavior { up, ..Behavior::default() });
-    let looks = follow(spec(1, 10, cpu(50), behavior), 2, |t| if t < 30 { 500 } else { 1000 }, 10);
-    assert_eq!(looks, [2, 2, 2, 2, 2, 4, 4, 4, 4, 8]);
+    let replicas =
+        follow(spec(1, 10, cpu(50), behavior), 2, |t| if t < 30 { 500 } else { 1000 }, 10);
+    assert_eq!(replicas, [2, 2, 2, 2, 2, 4, 4, 4, 4, 8]);
 }
 
 #[test]
@@ -235,12 +236,17 @@ fn a_metric_that_cannot_be_read_forbids_going_down_but_not_up() {
     let down = Rules { stabilisation: Duration::ZERO, ..Rules::down() };
     let two =
         Spec { min: 1, max: 10, metrics, behavior: Some(Behavior { down, ..Behavior::default() }) };
-    let look = |usage, lag| {
+    let evaluate = |usage, lag| {
         let pods = busy(&[usage; 4]);
         Controller::new(two.clone()).evaluate(&Observed { lag, ..seen(0, 4, &pods) }).desired
     };
     assert_eq!(
-        [look(100, None), look(1000, None), look(100, Some(0)), look(100, Some(60))],
+        [
+            evaluate(100, None),
+            evaluate(1000, None),
+            evaluate(100, Some(0)),
+            evaluate(100, Some(60))
+        ],
         [4, 8, 1, 6]
     );
 }
@@ -262,7 +268,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn whatever_happens_it_keeps_to_its_bounds_its_rate_and_its_window(
+    fn it_keeps_to_its_bounds_its_rate_and_its_window(
         up in any_rules(), down in any_rules(),
         min in 1..5_u32, more in 0..40_u32, percent in 5..150_u32,
         usage in prop::collection::vec((0..2000_u64, 0..3_usize, 0..3_usize), 1..80),

@@ -4,7 +4,7 @@ use super::{LoadShape, Steps};
 use std::str::FromStr;
 
 /// No rate may be higher than this, in frames per second.
-const MOST_FPS: f64 = 100_000.0;
+const MAX_FPS: f64 = 100_000.0;
 
 /// A text that is no load shape.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +74,7 @@ impl Entries {
         }
         for (name, value) in &values {
             let (most, allowed) = match *name {
-                name if name.ends_with("fps") => (MOST_FPS, "0 to 100000 frames per second"),
+                name if name.ends_with("fps") => (MAX_FPS, "0 to 100000 frames per second"),
                 "count" => (100_000.0, "0 to 100000"),
                 _ => (1e8, "0 to 100000000 seconds"),
             };
@@ -209,10 +209,10 @@ impl Steps {
                     format!("time_s {at} does not come after the line before"),
                 ));
             }
-            if fps > MOST_FPS {
+            if fps > MAX_FPS {
                 return Err(wrong(
                     number,
-                    format!("{fps} frames per second are more than {MOST_FPS}"),
+                    format!("{fps} frames per second are more than {MAX_FPS}"),
                 ));
             }
             steps.push((at, fps));

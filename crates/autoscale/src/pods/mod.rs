@@ -13,7 +13,7 @@
 //! - **A rebalance** follows whoever joins or leaves. It is cooperative: partitions that stay where
 //!   they are are consumed on, those that move wait until it is over.
 //! - **Measurements** are those of the metrics server: mean CPU use between two readings, 15 s
-//!   apart, some seconds old when the autoscaler looks. A new pod has none at first.
+//!   apart, some seconds old when the autoscaler evaluates. A new pod has none at first.
 //! - **The autoscaler** is [`Controller`](crate::Controller). Whom its Deployment takes away first: pods that are
 //!   not ready, then the youngest.
 //!
@@ -53,7 +53,7 @@ pub struct FleetSetup {
     pub cores_per_frame: f64,
     /// How many cores a pod uses when it has nothing to do.
     pub idle_cores: f64,
-    /// What a pod (or its container that the autoscaler looks at) requests, in cores.
+    /// What a pod (or its container that the autoscaler measures) requests, in cores.
     pub request_cores: f64,
     /// What it may use at most, in cores; `None`: as much as there is.
     pub limit_cores: Option<f64>,
@@ -72,6 +72,6 @@ pub struct FleetSetup {
     pub cameras: u32,
     /// How long a rebalance of the consumer group takes, in seconds.
     pub rebalance_s: f64,
-    /// How old measurements are when the autoscaler looks, in seconds, below 15.
+    /// How old measurements are when the autoscaler evaluates, in seconds, below 15.
     pub metrics_age_s: f64,
 }

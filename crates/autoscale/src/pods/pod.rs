@@ -1,7 +1,7 @@
 //! One pod.
 
 use super::FleetSetup;
-use crate::{Measured, PodFacts, PodSeen, pod_seen};
+use crate::{Measured, PodFacts, PodSample, pod_sample};
 use std::time::Duration;
 use virtual_time::Micros;
 
@@ -135,7 +135,7 @@ impl Pod {
     }
 
     /// How the autoscaler counts it.
-    pub(super) fn seen(&self, now: Micros) -> PodSeen {
+    pub(super) fn seen(&self, now: Micros) -> PodSample {
         let started = self.running_since.map(span);
         let facts = PodFacts {
             started,
@@ -143,7 +143,7 @@ impl Pod {
             ready_changed: self.ready_since.map(span).or(started).unwrap_or_default(),
             measured: self.measured,
         };
-        pod_seen(&facts, span(now))
+        pod_sample(&facts, span(now))
     }
 }
 

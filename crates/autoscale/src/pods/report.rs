@@ -10,7 +10,7 @@ const THRASH_S: f64 = 300.0;
 /// What a simulation came to.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct FleetRun {
-    /// A row for each time that the autoscaler looked while frames came in.
+    /// A row for each time that the autoscaler evaluated while frames came in.
     pub rows: Vec<FleetRow>,
     /// All of it.
     pub report: FleetReport,
@@ -23,12 +23,12 @@ pub struct FleetRun {
     pub arrivals: Vec<Micros>,
 }
 
-/// How it was when the autoscaler looked.
+/// How it was when the autoscaler evaluated.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct FleetRow {
     /// When, in seconds from the start.
     pub at_s: f64,
-    /// Frames that came in per second since the last look.
+    /// Frames that came in per second since the last evaluation.
     pub load_fps: f64,
     /// How many pods are wanted from now on.
     pub wanted: u32,
@@ -43,7 +43,7 @@ pub struct FleetRow {
     pub measured: Option<u64>,
     /// What kept the autoscaler from what its metrics asked for.
     pub limit: Option<&'static str>,
-    /// Half of the frames that came in since the last look took no longer, in milliseconds;
+    /// Half of the frames that came in since the last evaluation took no longer, in milliseconds;
     /// `None`: none came or it never ended.
     pub p50_ms: Option<f64>,
     /// The same for 99 % of them.
@@ -72,7 +72,7 @@ pub struct FleetReport {
     pub downs: u32,
     /// How often it undid within 300 s what it had done before.
     pub thrash: u32,
-    /// The most frames that were not finished at a look.
+    /// The most frames that were not finished at an evaluation.
     pub max_lag: u64,
     /// For how long it had reached its maximum and wanted more, in seconds.
     pub at_maximum_s: f64,
@@ -92,8 +92,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// The autoscaler has looked.
-    pub(super) fn looked(&mut self, row: FleetRow, before: u32, verdict: &Verdict) {
+    /// The autoscaler has evaluated.
+    pub(super) fn evaluated(&mut self, row: FleetRow, before: u32, verdict: &Verdict) {
         if verdict.desired != before {
             let up = verdict.desired > before;
             *(if up { &mut self.ups } else { &mut self.downs }) += 1;
@@ -117,19 +117,19 @@ impl Tally {
     ) -> FleetRun {
         self.latencies_over_time(&arrivals, &latencies_ms);
         let finished: Vec<f64> = latencies_ms.iter().copied().filter(|ms| ms.is_finite()).collect();
-        let look_s = SYNC_PERIOD.as_secs_f64();
+        let period_s = SYNC_PERIOD.as_secs_f64();
         let report = FleetReport {
             frames: latencies_ms.len() as u64,
             unfinished: (latencies_ms.len() - finished.len()) as u64,
             latency_ms: Latency::of(finished),
             pod_hours,
-            idle_pod_hours: self.idle_pods * look_s / 3600.0,
+            idle_pod_hours: self.idle_pods * period_s / 3600.0,
             peak_pods: self.rows.iter().map(|row| row.wanted).max().unwrap_or(0),
             ups: self.ups,
             downs: self.downs,
             thrash: self.thrash,
             max_lag: self.rows.iter().map(|row| row.lag).max().unwrap_or(0),
-            at_maximum_s: f64::from(self.at_maximum) * look_s,
+            at_maximum_s: f64::from(self.at_maximum) * period_s,
         };
         FleetRun { rows: self.rows, report, latencies_ms, arrivals }
     }

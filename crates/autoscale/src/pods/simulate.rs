@@ -4,13 +4,13 @@ use super::FleetSetup;
 use super::partitions::Partitions;
 use super::pod::{Pod, Stage, span};
 use super::report::{FleetRow, FleetRun, Tally, word};
-use crate::{Controller, Metric, Observed, PodSeen, SYNC_PERIOD, Spec};
+use crate::{Controller, Metric, Observed, PodSample, SYNC_PERIOD, Spec};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use virtual_time::{Micros, Random};
 
 const SECOND: f64 = 1e6;
-/// How often the autoscaler looks, and how often the metrics server reads.
+/// How often the autoscaler evaluates, and how often the metrics server reads.
 const EVERY: Micros = SYNC_PERIOD.as_micros() as Micros;
 /// How long frames may take to be finished after the last one has come in.
 const PATIENCE: Micros = 1_800_000_000;
@@ -23,7 +23,7 @@ enum Event {
     Leaves(usize),
     Settles { round: u64 },
     Reads,
-    Looks,
+    Evaluates,
 }
 
 struct World<'a> {
@@ -44,7 +44,7 @@ struct World<'a> {
     service: Vec<Micros>,
     latencies_ms: Vec<f64>,
     arrived: usize,
-    arrived_at_look: usize,
+    arrived_at_evaluation: usize,
     finished: usize,
     end: Micros,
     tally: Tally,
@@ -85,7 +85,7 @@ impl<'a> World<'a> {
             arrivals,
             service,
             arrived: 0,
-            arrived_at_look: 0,
+            arrived_at_evaluation: 0,
             finished: 0,
             end: (setup.minutes * 60.0 * SECOND) as Micros,
             tally: Tally::default(),
@@ -100,7 +100,7 @@ impl<'a> World<'a> {
         }
         let age = (self.setup.metrics_age_s * SECOND) as Micros;
         self.at(EVERY - age.min(EVERY - 1), Event::Reads);
-        self.at(EVERY, Event::Looks);
+        self.at(EVERY, Event::Evaluates);
     }
 
     fn at(&mut self, time: Micros, event: Event) {
@@ -173,9 +173,9 @@ impl<'a> World<'a> {
                 }
                 self.at(now + EVERY, Event::Reads);
             }
-            Event::Looks => {
-                self.looks(now);
-                self.at(now + EVERY, Event::Looks);
+            Event::Evaluates => {
+                self.evaluate(now);
+                self.at(now + EVERY, Event::Evaluates);
             }
             Event::Runs(_) | Event::BecomesReady(_) | Event::Settles { .. } => {}
         }
@@ -252,9 +252,9 @@ impl<'a> World<'a> {
         most.map_or(self.lag(), |most| self.lag().min(most))
     }
 
-    fn looks(&mut self, now: Micros) {
+    fn evaluate(&mut self, now: Micros) {
         let wanted_pods = self.alive.iter().filter(|pod| self.pods[**pod].is_wanted());
-        let pods: Vec<PodSeen> = wanted_pods.map(|pod| self.pods[*pod].seen(now)).collect();
+        let pods: Vec<PodSample> = wanted_pods.map(|pod| self.pods[*pod].seen(now)).collect();
         let before = self.wanted;
         let verdict = self.controller.evaluate(&Observed {
             now: span(now),
@@ -275,7 +275,8 @@ impl<'a> World<'a> {
             };
             let row = FleetRow {
                 at_s: now as f64 / SECOND,
-                load_fps: (self.arrived - self.arrived_at_look) as f64 / SYNC_PERIOD.as_secs_f64(),
+                load_fps: (self.arrived - self.arrived_at_evaluation) as f64
+                    / SYNC_PERIOD.as_secs_f64(),
                 wanted: self.wanted,
                 ready,
                 consuming,
@@ -285,9 +286,9 @@ impl<'a> World<'a> {
                 p50_ms: None,
                 p99_ms: None,
             };
-            self.tally.looked(row, before, &verdict);
+            self.tally.evaluated(row, before, &verdict);
         }
-        self.arrived_at_look = self.arrived;
+        self.arrived_at_evaluation = self.arrived;
     }
 
     /// What the Deployment does when it shall have so many pods.

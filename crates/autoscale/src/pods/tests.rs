@@ -59,18 +59,18 @@ fn it_settles_where_the_load_over_the_target_says() {
 }
 
 #[test]
-fn a_target_that_busy_threads_cannot_exceed_by_the_tolerance_never_scales() {
-    let (overloaded, look) = (setup("constant:fps=20"), |setup: &FleetSetup, percent| {
+fn a_target_near_what_busy_threads_measure_never_scales() {
+    let (overloaded, run) = (setup("constant:fps=20"), |setup: &FleetSetup, percent| {
         simulate_fleet(setup, &spec(1, 12, percent))
     });
     assert_eq!(saturation_percent(&overloaded), 100.0);
     let usable = usable_percent(&overloaded, &spec(1, 12, 50));
     assert!((usable - 98.0 / 1.1).abs() < 1e-9);
-    assert_eq!(look(&overloaded, 95).report.peak_pods, 1, "100 % of 95 % is within a tenth");
-    assert!(look(&overloaded, 85).report.peak_pods >= 2);
+    assert_eq!(run(&overloaded, 95).report.peak_pods, 1, "100 % of 95 % is within a tenth");
+    assert!(run(&overloaded, 85).report.peak_pods >= 2);
     // a request of half of what is used measures up to 200 %
     let modest = FleetSetup { request_cores: 0.5, ..overloaded };
-    assert!(look(&modest, 150).report.peak_pods >= 2);
+    assert!(run(&modest, 150).report.peak_pods >= 2);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn pods_are_ready_after_their_start_and_measured_after_that() {
     assert_eq!(
         ready_at - first.at_s,
         45.0,
-        "35 s after the look, seen at the third look from there"
+        "35 s after the evaluation, seen at the third from there"
     );
 }
 
@@ -154,7 +154,7 @@ fn a_long_rebalance_is_felt() {
 }
 
 #[test]
-fn lag_scales_a_pod_for_each_so_many_messages_and_no_more_than_partitions() {
+fn lag_scales_by_messages_up_to_the_partitions() {
     let lag = |per_replica| Spec { metrics: vec![Metric::Lag { per_replica }], ..spec(1, 50, 50) };
     let run = simulate_fleet(&setup("constant:fps=200"), &lag(10));
     assert_eq!(
@@ -167,7 +167,7 @@ fn lag_scales_a_pod_for_each_so_many_messages_and_no_more_than_partitions() {
 }
 
 #[test]
-fn the_recommendation_meets_the_goal_for_less_than_pods_that_are_always_there() {
+fn a_recommendation_costs_less_than_fixed_pods() {
     let day = FleetSetup {
         service_sigma: 0.2,
         minutes: 40.0,
@@ -191,7 +191,7 @@ fn the_recommendation_meets_the_goal_for_less_than_pods_that_are_always_there() 
 }
 
 #[test]
-fn under_short_bursts_the_recommendation_costs_no_more_than_pods_that_are_always_there() {
+fn short_bursts_cost_no_more_than_fixed_pods() {
     let bursts = FleetSetup { minutes: 10.0, service_ms: 120.0, ..setup("burst") };
     let (present, goal) = (spec(1, 4, 75), "2s@95%".parse().unwrap());
     let found = recommend(Search { setup: &bursts, present: &present, goal, most: 12 }, &|_, _| {});

@@ -58,7 +58,7 @@ pub struct Candidate {
 
 /// How a specification does.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Outcome {
+pub struct Trial {
     /// What was tried.
     pub candidate: Candidate,
     /// The share of frames within the goal's latency, from 0 to 1, in the worst of the runs.
@@ -77,7 +77,7 @@ pub struct Outcome {
     pub meets: bool,
 }
 
-impl Outcome {
+impl Trial {
     /// Runs it over several seeds.
     pub(super) fn of(setup: &FleetSetup, spec: &Spec, goal: Goal) -> Self {
         let runs = (0..SEEDS).map(|more| {

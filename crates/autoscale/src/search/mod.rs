@@ -1,8 +1,8 @@
-//! Looks for the cheapest autoscaler that meets a goal.
+//! Searches the cheapest autoscaler that meets a goal.
 
 mod candidate;
 
-pub use candidate::{Candidate, Goal, GoalError, Outcome, saturation_percent, usable_percent};
+pub use candidate::{Candidate, Goal, GoalError, Trial, saturation_percent, usable_percent};
 
 use crate::{FleetSetup, Metric, Spec, simulate_fleet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +20,7 @@ const LAGS: [u32; 7] = [1, 2, 5, 10, 20, 50, 100];
 /// is taken, as each change moves partitions.
 const AS_GOOD: f64 = 1.05;
 
-/// What is looked for.
+/// What is searched.
 #[derive(Clone, Copy, Debug)]
 pub struct Search<'a> {
     /// The unit.
@@ -37,13 +37,13 @@ pub struct Search<'a> {
 #[derive(Clone, PartialEq, Debug, serde::Serialize)]
 pub struct Recommendation {
     /// How the present numbers do.
-    pub present: Outcome,
+    pub present: Trial,
     /// The cheapest that meets the goal, or one that costs at most a twentieth more and is calmer;
     /// `None`: not even the most pods, always there, meet it.
-    pub best: Option<Outcome>,
+    pub best: Option<Trial>,
     /// The fewest pods that meet the goal without an autoscaler; if none do, the most there may
     /// be.
-    pub fixed: Outcome,
+    pub fixed: Trial,
     /// How many candidates were simulated.
     pub tried: u64,
 }
@@ -51,7 +51,7 @@ pub struct Recommendation {
 struct Board<'a> {
     search: Search<'a>,
     /// All that meet the goal.
-    good: Mutex<Vec<Outcome>>,
+    good: Mutex<Vec<Trial>>,
     tried: AtomicUsize,
 }
 
@@ -60,7 +60,7 @@ struct Board<'a> {
 pub fn recommend(search: Search<'_>, progress: &(dyn Fn(u64, u64) + Sync)) -> Recommendation {
     let Search { setup, present, goal, most } = search;
     let fixed = fewest_fixed(search);
-    let now = Outcome::of(setup, present, goal);
+    let now = Trial::of(setup, present, goal);
     let board = Board { search, good: Mutex::new(Vec::new()), tried: AtomicUsize::new(0) };
     if fixed.meets {
         let targets = targets(setup, present);
@@ -92,11 +92,11 @@ pub fn recommend(search: Search<'_>, progress: &(dyn Fn(u64, u64) + Sync)) -> Re
 }
 
 /// The fewest pods that meet the goal when they are always there.
-fn fewest_fixed(search: Search<'_>) -> Outcome {
+fn fewest_fixed(search: Search<'_>) -> Trial {
     let Search { setup, present, goal, most } = search;
     let with = |pods: u32| {
         let candidate = Candidate { min: pods, max: pods, ..Candidate::of(present) };
-        Outcome::of(setup, &candidate.put_into(present), goal)
+        Trial::of(setup, &candidate.put_into(present), goal)
     };
     // more pods are hardly ever worse: halve
     let (mut too_few, mut enough) = (0, with(most));
@@ -121,9 +121,9 @@ fn targets(setup: &FleetSetup, present: &Spec) -> Vec<u32> {
     }
 }
 
-/// A quarter more than was ever wanted, so that a somewhat higher load does not stand before a
-/// closed door.
-fn with_room(mut best: Outcome, most: u32) -> Outcome {
+/// A quarter more than was ever wanted, so that a somewhat higher load does not be
+/// refused its pods.
+fn with_room(mut best: Trial, most: u32) -> Trial {
     if best.candidate.max < most {
         return best;
     }
@@ -152,7 +152,7 @@ impl Board<'_> {
             if simulate_fleet(setup, &spec).share_within(goal.ms) < goal.share {
                 continue;
             }
-            let outcome = Outcome::of(setup, &spec, goal);
+            let outcome = Trial::of(setup, &spec, goal);
             if outcome.meets {
                 self.good.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
                 return;
@@ -163,9 +163,9 @@ impl Board<'_> {
 
 /// The choice among those that meet the goal; the order in which the threads found them decides
 /// nothing.
-fn calmest(good: Vec<Outcome>) -> Option<Outcome> {
+fn calmest(good: Vec<Trial>) -> Option<Trial> {
     let cheapest = good.iter().map(|outcome| outcome.pod_hours).reduce(f64::min)?;
-    let key = |outcome: &Outcome| {
+    let key = |outcome: &Trial| {
         let Candidate { target, down_s, .. } = outcome.candidate;
         (outcome.thrash, outcome.changes, outcome.pod_hours, target, down_s)
     };

@@ -32,7 +32,7 @@ mod variables;
 use crate::finding::Finding;
 use crate::world::World;
 
-/// One kind of mistake that is looked for.
+/// One kind of mistake that is searched.
 #[derive(Debug)]
 pub struct Rule {
     /// Its name in findings.

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_is_made_beside_is_a_note_and_its_keys_are_known() {
+    fn a_secret_that_is_made_beside_is_a_note() {
         let text = pod(
             "env: [{name: A, valueFrom: {secretKeyRef: {name: login, key: user}}}]",
             "restartPolicy: Always",

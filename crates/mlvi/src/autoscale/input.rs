@@ -16,7 +16,7 @@ use units::UnitKind;
 const MINUTES: f64 = 60.0;
 
 /// An autoscaler that may have more is not simulated.
-const MOST_PODS: u32 = 2000;
+const MAX_PODS: u32 = 2000;
 
 /// All of it, read.
 #[derive(Debug)]
@@ -301,9 +301,9 @@ fn check(scaler: &Autoscaler, setup: &FleetSetup) -> Result<(), UsageError> {
             all_full * setup.request_cores / 100.0
         )));
     }
-    if scaler.spec.max > MOST_PODS {
+    if scaler.spec.max > MAX_PODS {
         return Err(UsageError::new(format!(
-            "{}: {} pods are more than the {MOST_PODS} that are simulated",
+            "{}: {} pods are more than the {MAX_PODS} that are simulated",
             scaler.name, scaler.spec.max
         )));
     }

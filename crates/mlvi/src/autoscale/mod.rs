@@ -57,7 +57,7 @@ pub struct AutoscaleArgs {
     seed: u64,
     #[command(flatten)]
     pod: PodArgs,
-    /// Look for the cheapest numbers with which so many frames are answered so soon, e.g.
+    /// Search the cheapest numbers with which so many frames are answered so soon, e.g.
     /// 500ms@99%
     #[arg(long, value_name = "LATENCY@SHARE")]
     goal: Option<String>,

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// With how many partitions units make missing topics.
 const PARTITIONS: u32 = 12;
 /// A run holds all its frames, 24 bytes each.
-const MOST_FRAMES: f64 = 50e6;
+const MAX_FRAMES: f64 = 50e6;
 
 /// What can be told of a pod.
 #[derive(Args, Debug, Default)]
@@ -181,7 +181,7 @@ impl PodArgs {
             partitions: partitions.map(|(partitions, _)| partitions),
             cameras: self.cameras,
             rebalance_s: self.rebalance_s,
-            // readings are 15 s apart: on average a look finds them half as old
+            // readings are 15 s apart: on average an evaluation finds them half as old
             metrics_age_s: 7.5,
         };
         check_ranges(&setup)?;
@@ -302,7 +302,7 @@ fn check_ranges(setup: &FleetSetup) -> Result<(), UsageError> {
 /// Whether all frames find room in memory.
 fn check_frames(setup: &FleetSetup) -> Result<(), UsageError> {
     let frames = setup.load.expected_frames(setup.minutes);
-    if frames <= MOST_FRAMES {
+    if frames <= MAX_FRAMES {
         return Ok(());
     }
     let millions = |frames: f64| (frames / 1e6).ceil();
@@ -311,6 +311,6 @@ fn check_frames(setup: &FleetSetup) -> Result<(), UsageError> {
          give fewer --minutes, or a lower rate",
         setup.minutes,
         millions(frames),
-        millions(MOST_FRAMES),
+        millions(MAX_FRAMES),
     )))
 }

@@ -1,10 +1,10 @@
 //! The recommended numbers as YAML.
 
-use autoscale::{Metric, Outcome};
+use autoscale::{Metric, Trial};
 use manifests::{Autoscaler, AutoscalerKind};
 
 /// What to paste over the autoscaler's own fields.
-pub(super) fn of(scaler: &Autoscaler, best: &Outcome) -> String {
+pub(super) fn of(scaler: &Autoscaler, best: &Trial) -> String {
     let candidate = best.candidate;
     let metric = scaler.spec.metrics.iter().find(|metric| !matches!(metric, Metric::Other { .. }));
     let (min, max, target, down_s) =

@@ -2,7 +2,7 @@
 
 use super::input::Input;
 use super::{AutoscaleArgs, advice, charts, recommend, show, snippet};
-use autoscale::{Candidate, Outcome, simulate_fleet};
+use autoscale::{Candidate, Trial, simulate_fleet};
 use clap::Parser;
 use manifests::{Autoscaler, documents};
 use std::path::Path;
@@ -293,7 +293,7 @@ fn a_snippet_for_keda_has_its_fields() {
     let dir = folder(text);
     let input = read(dir.path(), &["--minutes=5"]).unwrap();
     let candidate = Candidate { min: 2, max: 4, target: 20, down_s: 120 };
-    let outcome = Outcome {
+    let outcome = Trial {
         candidate,
         share: 1.0,
         p99_ms: 1.0,

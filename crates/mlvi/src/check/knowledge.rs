@@ -2,7 +2,7 @@
 
 use frame::{MAX_MESSAGE_BYTES, Topics};
 use frame_bus::BusConfig;
-use manifests::{ExpectedSecret, Given, Input, Knowledge, KnownVariable, Program, Refusal};
+use manifests::{ExpectedSecret, Given, Input, Knowledge, KnownVariable, Program, RefusedSetting};
 use settings::{CONFIG_FILE_VARIABLE, ConfigError, Settings};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -89,7 +89,7 @@ fn variables(parse: Parse) -> Vec<KnownVariable> {
 
 /// What a program would refuse. Its files are laid out below a folder that stands for the
 /// container's root, so that the program can read them, and nothing of this machine.
-fn refusals(parse: Parse, given: &Given, models_dir: &Path) -> Vec<Refusal> {
+fn refusals(parse: Parse, given: &Given, models_dir: &Path) -> Vec<RefusedSetting> {
     let Ok(root) = Root::of(&given.files) else { return Vec::new() };
     let known_models = models_dir.is_dir();
     let mut pairs: Vec<(String, String)> = given
@@ -109,7 +109,7 @@ fn refusals(parse: Parse, given: &Given, models_dir: &Path) -> Vec<Refusal> {
     let problems =
         problems.into_iter().filter(|problem| known_models || problem.name != "MLVI_MODEL");
     problems
-        .map(|problem| Refusal {
+        .map(|problem| RefusedSetting {
             variable: problem.name.to_owned(),
             value: own_words(&problem.value),
             allowed: own_words(&problem.allowed),
@@ -152,7 +152,11 @@ mod tests {
         concat!(env!("CARGO_MANIFEST_DIR"), "/../../models").into()
     }
 
-    fn refused(program: &str, variables: &[(&str, &str)], files: &[(&str, &str)]) -> Vec<Refusal> {
+    fn refused(
+        program: &str,
+        variables: &[(&str, &str)],
+        files: &[(&str, &str)],
+    ) -> Vec<RefusedSetting> {
         let own = |pairs: &[(&str, &str)]| {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What was seen at one moment.
 #[derive(Clone, Default, Debug)]
-pub(super) struct Seen {
+pub(super) struct Observation {
     /// Where: a namespace, or nothing.
     pub(super) namespace: Option<String>,
     pub(super) deployments: Vec<DeploymentStatus>,
@@ -59,7 +59,7 @@ impl Admin {
     }
 }
 
-impl Seen {
+impl Observation {
     /// Whether nothing at all was seen.
     pub(super) const fn is_blind(&self) -> bool {
         self.deployments.is_empty() && self.autoscalers.is_empty() && self.processes.is_empty()
@@ -67,9 +67,10 @@ impl Seen {
 }
 
 /// Inspects a namespace.
-pub(super) async fn from_cluster(inspector: &Inspector, port: u16) -> Seen {
+pub(super) async fn from_cluster(inspector: &Inspector, port: u16) -> Observation {
     let inspection = inspector.inspect().await;
-    let mut seen = Seen { namespace: Some(inspector.namespace().to_owned()), ..Seen::default() };
+    let mut seen =
+        Observation { namespace: Some(inspector.namespace().to_owned()), ..Observation::default() };
     let mut or_trouble = |what: &str, error: ApiError| {
         seen.troubles.push(format!("{what} cannot be seen: {error}"));
     };
@@ -125,7 +126,7 @@ pub(super) async fn from_cluster(inspector: &Inspector, port: u16) -> Seen {
 }
 
 /// Asks admin ports.
-pub(super) async fn from_admin(ports: &[Admin]) -> Seen {
+pub(super) async fn from_admin(ports: &[Admin]) -> Observation {
     let mut asked = tokio::task::JoinSet::new();
     for admin in ports {
         let admin = admin.clone();
@@ -134,7 +135,7 @@ pub(super) async fn from_admin(ports: &[Admin]) -> Seen {
             (admin, text)
         });
     }
-    let mut seen = Seen::default();
+    let mut seen = Observation::default();
     while let Some(joined) = asked.join_next().await {
         let Ok((admin, text)) = joined else { continue };
         match text.map(|text| (Scrape::read(&text), unit_of(&text))) {
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_is_known_by_its_metrics_before_it_has_counted_anything() {
+    fn a_unit_is_known_by_its_metrics_before_any_frame() {
         assert_eq!(
             unit_of(
                 "# HELP mlvi_preprocessor_frames x.\n# TYPE mlvi_preprocessor_frames counter\n# EOF\n"

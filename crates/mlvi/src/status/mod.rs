@@ -11,7 +11,7 @@ use crate::UsageError;
 use anyhow::Context;
 use clap::Args;
 use cluster_inspect::{InspectConfig, Inspector};
-use gather::{Admin, Seen};
+use gather::{Admin, Observation};
 use rows::Status;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -136,7 +136,7 @@ async fn source(args: &StatusArgs) -> anyhow::Result<Source> {
 }
 
 impl Source {
-    async fn see(&self) -> Seen {
+    async fn see(&self) -> Observation {
         match self {
             Self::Cluster(inspector, port) => gather::from_cluster(inspector, *port).await,
             Self::Admin(ports) => gather::from_admin(ports).await,

@@ -1,6 +1,6 @@
 //! A row for each unit.
 
-use super::gather::{Process, Seen};
+use super::gather::{Observation, Process};
 use cluster_inspect::AutoscalerStatus;
 use serde::Serialize;
 use std::time::Duration;
@@ -51,8 +51,8 @@ pub(super) struct Decisions {
 }
 
 impl Status {
-    /// What can be said from two looks, so far apart.
-    pub(super) fn between(before: &Seen, now: &Seen, apart: Duration) -> Self {
+    /// What can be said from two observations, so far apart.
+    pub(super) fn between(before: &Observation, now: &Observation, apart: Duration) -> Self {
         let mut names: Vec<String> = UnitKind::ALL.map(|kind| kind.name().to_owned()).to_vec();
         for process in &now.processes {
             if !names.contains(&process.unit) {
@@ -84,7 +84,7 @@ fn about(unit: &str) -> Option<&'static About> {
 }
 
 impl Row {
-    fn of(unit: String, before: &Seen, now: &Seen, apart: Duration) -> Self {
+    fn of(unit: String, before: &Observation, now: &Observation, apart: Duration) -> Self {
         let deployment = now.deployments.iter().find(|deployment| deployment.app == unit);
         let scaled = deployment.map_or(unit.as_str(), |deployment| deployment.name.as_str());
         let processes: Vec<&Process> =
@@ -111,7 +111,7 @@ impl Row {
 
 /// By how much a counter has grown. A process that began anew has grown from 0; of one that was not
 /// seen before that is not known, and nothing is counted.
-fn grown(process: &Process, before: &Seen, name: &str, labels: &[(&str, &str)]) -> f64 {
+fn grown(process: &Process, before: &Observation, name: &str, labels: &[(&str, &str)]) -> f64 {
     let Some(earlier) = before.processes.iter().find(|earlier| earlier.name == process.name) else {
         return 0.0;
     };
@@ -123,7 +123,7 @@ fn grown(process: &Process, before: &Seen, name: &str, labels: &[(&str, &str)]) 
 }
 
 /// Frames that wait for a unit; not known of one that is told by its metrics alone.
-fn lag(unit: &str, processes: &[&Process], now: &Seen) -> Option<u64> {
+fn lag(unit: &str, processes: &[&Process], now: &Observation) -> Option<u64> {
     let frames = match UnitKind::named(unit)?.about().backlog {
         BacklogGauge::Own(gauge) => {
             let own = processes.iter().filter_map(|process| process.metrics.sum(gauge, &[]));
@@ -139,7 +139,7 @@ fn lag(unit: &str, processes: &[&Process], now: &Seen) -> Option<u64> {
 }
 
 impl Decisions {
-    fn between(before: &Seen, now: &Seen) -> Option<Self> {
+    fn between(before: &Observation, now: &Observation) -> Option<Self> {
         let preprocessors: Vec<&Process> =
             now.processes.iter().filter(|process| process.unit == "preprocessor").collect();
         let decisions = "mlvi_preprocessor_decisions_total";
