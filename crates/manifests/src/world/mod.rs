@@ -1,17 +1,22 @@
 //! The objects as one picture: pods, their containers, what runs in them, and what scales them.
 
-use crate::autoscaler::AutoscalerKind;
+mod container;
+mod scaler;
+mod workload;
+
+pub use container::Container;
+pub(crate) use container::Setting;
+pub(crate) use scaler::Scaler;
+pub use workload::Workload;
+
+use crate::Set;
 use crate::environment::Environment;
 use crate::files::Files;
 use crate::knowledge::{Knowledge, Program};
-use crate::labels::{self, Labels, Selector};
+use crate::labels::{self, Selector};
 use crate::object::{Field, Object};
-use crate::quantity::cores;
-use crate::{ManifestError, Set};
-use std::collections::{BTreeMap, HashMap};
-
-/// The label that Kubernetes gives each pod of a StatefulSet: its name.
-const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+use std::collections::HashMap;
+use workload::POD_NAME;
 
 /// The objects of a set as one picture: what makes pods, their containers, and what scales them.
 #[derive(Debug)]
@@ -39,49 +44,6 @@ struct Index<'a> {
     labelled: HashMap<String, HashMap<String, Vec<usize>>>,
     /// The places of scalers by the name of what they scale.
     scalers: HashMap<&'a str, Vec<usize>>,
-}
-
-/// Something that makes pods.
-#[derive(Debug)]
-pub struct Workload<'a> {
-    pub(crate) object: &'a Object,
-    /// The pods' own description, with their metadata.
-    pub(crate) template: Field<'a>,
-    /// Their specification.
-    pub(crate) pod: Field<'a>,
-    pub(crate) labels: Labels,
-    pub(crate) containers: Vec<Container<'a>>,
-}
-
-/// A container of a pod.
-#[derive(Debug)]
-pub struct Container<'a> {
-    pub(crate) field: Field<'a>,
-    pub(crate) name: &'a str,
-    pub(crate) is_init: bool,
-    /// Which of our programs runs in it.
-    pub(crate) program: Option<&'a Program>,
-    pub(crate) environment: Environment<'a>,
-    pub(crate) files: Files<'a>,
-}
-
-/// A value that a program works with.
-#[derive(Clone, Debug)]
-pub(crate) struct Setting<'a> {
-    pub(crate) value: String,
-    /// Where it is set; for a default, the container.
-    pub(crate) field: Field<'a>,
-}
-
-/// A HorizontalPodAutoscaler or a ScaledObject.
-#[derive(Debug)]
-pub(crate) struct Scaler<'a> {
-    pub(crate) object: &'a Object,
-    pub(crate) target_kind: &'a str,
-    pub(crate) target: Field<'a>,
-    pub(crate) min: i64,
-    pub(crate) max: i64,
-    pub(crate) max_field: Field<'a>,
 }
 
 impl<'a> World<'a> {
@@ -268,185 +230,6 @@ impl<'a> World<'a> {
         let places = self.index.scalers.get(object.name.as_str()).into_iter().flatten();
         places.map(|place| &self.scalers[*place]).filter(move |scaler| scaler.scales(object))
     }
-}
-
-impl<'a> Workload<'a> {
-    /// Its containers that run side by side, without those that only prepare.
-    pub fn main_containers(&self) -> impl Iterator<Item = &Container<'a>> {
-        self.containers.iter().filter(|container| !container.is_init)
-    }
-
-    /// How long a pod sleeps before it is asked to stop, in seconds: the longest `preStop.sleep`.
-    #[must_use]
-    pub fn pre_stop_s(&self) -> f64 {
-        let seconds = |container: &Container<'_>| {
-            container.field.at("lifecycle.preStop.sleep.seconds").value?.as_f64()
-        };
-        self.main_containers().filter_map(seconds).fold(0.0, f64::max)
-    }
-
-    /// How many pods it asks for; one when it does not say.
-    pub(crate) fn replicas(&self) -> i64 {
-        self.object.at("spec.replicas").integer().unwrap_or(1)
-    }
-
-    /// Whether a pod of a StatefulSet has this name.
-    pub(crate) fn has_pod(&self, name: &str) -> bool {
-        let ordinal = name.strip_prefix(&self.object.name).and_then(|rest| rest.strip_prefix('-'));
-        let ordinal = ordinal
-            .filter(|text| *text == "0" || !text.starts_with('0'))
-            .and_then(|text| text.parse::<u32>().ok());
-        self.object.kind == "StatefulSet"
-            && ordinal.is_some_and(|ordinal| i64::from(ordinal) < self.replicas())
-    }
-
-    /// Its pods' labels. A StatefulSet's pods also have their own name as one: that of `pod`, if it
-    /// is one of them.
-    fn labels_with(&self, pod: &str) -> Labels {
-        let mut labels = self.labels.clone();
-        if self.has_pod(pod) {
-            labels.insert(POD_NAME.to_owned(), pod.to_owned());
-        }
-        labels
-    }
-}
-
-impl<'a> Container<'a> {
-    /// Its name.
-    #[must_use]
-    pub const fn name(&self) -> &'a str {
-        self.name
-    }
-
-    /// What it requests, in cores.
-    ///
-    /// # Errors
-    /// When that is no quantity above 0.
-    pub fn cpu_request(&self) -> Result<Option<f64>, ManifestError> {
-        cpu(&self.field.at("resources.requests.cpu"))
-    }
-
-    /// What it may use at most, in cores.
-    ///
-    /// # Errors
-    /// When that is no quantity above 0.
-    pub fn cpu_limit(&self) -> Result<Option<f64>, ManifestError> {
-        cpu(&self.field.at("resources.limits.cpu"))
-    }
-
-    /// The value of a variable that its program gets; `None` when it is not set, or nobody can say
-    /// to what.
-    #[must_use]
-    pub fn variable(&self, name: &str) -> Option<&str> {
-        self.environment.get(name)?.value.as_deref()
-    }
-
-    /// Every variable whose value can be told.
-    #[must_use]
-    pub fn variables(&self) -> BTreeMap<String, String> {
-        let known = self.environment.iter();
-        known
-            .filter_map(|(name, variable)| Some((name.to_owned(), variable.value.clone()?)))
-            .collect()
-    }
-
-    /// A setting of the program: as the container sets it, or its default. `None` when it is not
-    /// set and has no default, or comes from where nobody can see it.
-    pub(crate) fn setting(&self, name: &str) -> Option<Setting<'a>> {
-        match self.environment.get(name) {
-            Some(variable) => {
-                variable.value.clone().map(|value| Setting { value, field: variable.field.clone() })
-            }
-            None => self.default(name),
-        }
-    }
-
-    fn default(&self, name: &str) -> Option<Setting<'a>> {
-        let default = self.program?.default_of(name)?.to_owned();
-        Some(Setting { value: default, field: self.field.get("env") })
-    }
-
-    pub(crate) fn arguments(&self) -> Vec<String> {
-        let list =
-            |key: &str| self.field.get(key).items().into_iter().filter_map(|item| item.scalar());
-        list("command").skip(1).chain(list("args")).collect()
-    }
-
-    /// Whether the first arguments that are no options are these.
-    pub(crate) fn runs(&self, words: &[&str]) -> bool {
-        let arguments = self.arguments();
-        arguments
-            .iter()
-            .filter(|argument| !argument.starts_with('-'))
-            .take(words.len())
-            .eq(words.iter())
-    }
-
-    /// The ports that it declares, by name and number.
-    pub(crate) fn ports(&self) -> Vec<(Option<&'a str>, i64)> {
-        let ports = self.field.get("ports").items();
-        ports
-            .iter()
-            .filter_map(|port| {
-                Some((port.get("name").text(), port.get("containerPort").integer()?))
-            })
-            .collect()
-    }
-
-    /// The port that a variable with an `ADDRESS:PORT` makes the program listen on.
-    pub(crate) fn listens(&self, variable: &str) -> Option<(i64, Setting<'a>)> {
-        let setting = self.setting(variable)?;
-        let port = setting.value.rsplit(':').next()?.parse().ok()?;
-        Some((port, setting))
-    }
-}
-
-impl<'a> Scaler<'a> {
-    fn of(object: &'a Object) -> Option<Self> {
-        let is_hpa = match AutoscalerKind::of(object)? {
-            AutoscalerKind::Hpa => true,
-            AutoscalerKind::ScaledObject => false,
-        };
-        let (min, max, kind) = if is_hpa {
-            (object.at("spec.minReplicas"), object.at("spec.maxReplicas"), "")
-        } else {
-            // KEDA's default for the kind is a Deployment
-            (object.at("spec.minReplicaCount"), object.at("spec.maxReplicaCount"), "Deployment")
-        };
-        // KEDA makes an autoscaler of its own for each ScaledObject
-        if object
-            .root()
-            .each("metadata.ownerReferences[].kind")
-            .iter()
-            .any(|kind| kind.text() == Some("ScaledObject"))
-        {
-            return None;
-        }
-        Some(Self {
-            object,
-            target_kind: object.at("spec.scaleTargetRef.kind").text().unwrap_or(kind),
-            target: object.at("spec.scaleTargetRef.name"),
-            min: min.integer().unwrap_or(i64::from(is_hpa)),
-            max: max.integer().unwrap_or(if is_hpa { 0 } else { 100 }),
-            max_field: max,
-        })
-    }
-
-    pub(crate) fn scales(&self, object: &Object) -> bool {
-        self.target_kind == object.kind
-            && self.target.text() == Some(&object.name)
-            && together(&self.object.namespace, &object.namespace)
-    }
-}
-
-/// Cores; YAML reads `cpu: 2` as a number.
-fn cpu(field: &Field<'_>) -> Result<Option<f64>, ManifestError> {
-    let Some(written) = field.scalar() else { return Ok(None) };
-    let wrong = || {
-        let problem = format!("is '{written}', it must be cores such as 500m or 2");
-        ManifestError::at(field, problem)
-    };
-    cores(&written).map(Some).ok_or_else(wrong)
 }
 
 /// Whether two namespaces are the same one; an object that does not say goes where the others go.
