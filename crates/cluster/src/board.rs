@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn one_open_watch_counts_and_an_awaited_answer_outweighs_a_bad_one() {
+    fn an_open_watch_outweighs_an_awaited_or_a_bad_answer() {
         let away = ClusterState::Unreachable { reason: "away".into() };
         let cases = [
             (ClusterState::Watching, refused(), ClusterState::Watching),

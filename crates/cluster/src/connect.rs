@@ -1,19 +1,44 @@
 //! How the cluster is found, and a client for it.
 
-use crate::trouble::with_causes;
 use crate::{ClusterAccess, ClusterConfig};
-use kube::config::Kubeconfig;
+use kube::config::{InClusterError, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
-use std::error::Error;
 use std::path::Path;
 
 /// Where Kubernetes puts a pod's service account, unless the pod declines it.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// A client, and the namespace to look into.
-pub(crate) struct Connection {
-    pub(crate) client: Client,
-    pub(crate) namespace: String,
+/// A client, and the namespace that it is for.
+pub struct Connection {
+    /// The client.
+    pub client: Client,
+    /// The namespace of the configuration, else that of the credentials.
+    pub namespace: String,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The kubeconfig cannot be read, or its credentials cannot be used.
+    #[error(transparent)]
+    Kubeconfig(#[from] KubeconfigError),
+    /// The kubeconfig has no such context.
+    #[error("the kubeconfig has no context '{context}'; it has: {known}")]
+    NoContext {
+        /// The context that was asked for.
+        context: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// This pod's service account cannot be used.
+    #[error(transparent)]
+    ServiceAccount(#[from] InClusterError),
+    /// A client cannot be made of the credentials.
+    #[error(transparent)]
+    Client(#[from] kube::Error),
+    /// The thread that reads the credentials has ended early.
+    #[error("the credentials were not read to the end")]
+    Unfinished(#[from] tokio::task::JoinError),
 }
 
 /// Why no cluster shall be watched, now and ever; `None` when one shall.
@@ -33,17 +58,14 @@ pub(crate) fn none_wanted(access: &ClusterAccess) -> Option<&'static str> {
 /// Makes a client. This does not talk to the cluster yet.
 ///
 /// # Errors
-/// When the credentials cannot be read; in words.
-pub(crate) async fn connect(config: &ClusterConfig) -> Result<Connection, String> {
+/// When the credentials cannot be read.
+pub async fn connect(config: &ClusterConfig) -> Result<Connection, ConnectError> {
     let config = config.clone();
     // files are read, and a kubeconfig may run a program that gets a token
-    match tokio::task::spawn_blocking(move || connect_blocking(&config)).await {
-        Ok(made) => made.map_err(|error| with_causes(error.as_ref())),
-        Err(ended) => Err(ended.to_string()),
-    }
+    tokio::task::spawn_blocking(move || connect_blocking(&config)).await?
 }
 
-fn connect_blocking(config: &ClusterConfig) -> Result<Connection, Box<dyn Error + Send + Sync>> {
+fn connect_blocking(config: &ClusterConfig) -> Result<Connection, ConnectError> {
     let mut found = match &config.access {
         ClusterAccess::Kubeconfig(Some(path)) => of_context(Kubeconfig::read_from(path)?, config)?,
         ClusterAccess::Kubeconfig(None) => of_context(Kubeconfig::read()?, config)?,
@@ -56,18 +78,14 @@ fn connect_blocking(config: &ClusterConfig) -> Result<Connection, Box<dyn Error 
     Ok(Connection { client: Client::try_from(found)?, namespace })
 }
 
-fn of_context(
-    mut file: Kubeconfig,
-    config: &ClusterConfig,
-) -> Result<Config, Box<dyn Error + Send + Sync>> {
+fn of_context(mut file: Kubeconfig, config: &ClusterConfig) -> Result<Config, ConnectError> {
     if let Some(context) = &config.context {
         let names: Vec<&str> = file.contexts.iter().map(|context| context.name.as_str()).collect();
         if !names.contains(&context.as_str()) {
-            return Err(format!(
-                "the kubeconfig has no context '{context}'; it has: {}",
-                names.join(", ")
-            )
-            .into());
+            return Err(ConnectError::NoContext {
+                context: context.clone(),
+                known: names.join(", "),
+            });
         }
         file.current_context = Some(context.clone());
     }

@@ -1,7 +1,7 @@
 //! Follows the objects of one kind: list, watch, and start over when that breaks.
 
+use crate::api_error::ApiError;
 use crate::board::{Board, Feed, View};
-use crate::trouble::Trouble;
 use crate::{ClusterState, Pacing};
 use backoff::Backoff;
 use futures_util::{Stream, StreamExt, TryFutureExt};
@@ -30,7 +30,7 @@ pub(crate) struct Follower<K, T> {
 }
 
 /// What is there, and up to which version of the cluster's state that is true.
-struct Seen<T> {
+struct Listed<T> {
     objects: BTreeMap<String, T>,
     version: String,
 }
@@ -45,14 +45,14 @@ where
         let mut backoff = Backoff::new(self.pacing.first_retry, self.pacing.longest_retry);
         let mut lost = None;
         loop {
-            let trouble = self.round(&mut backoff, &mut lost).await;
+            let error = self.round(&mut backoff, &mut lost).await;
             debug!(
                 name = self.name,
                 kind = std::any::type_name::<K>(),
-                ?trouble,
+                ?error,
                 "the watch starts over"
             );
-            if let Some(state) = trouble.state() {
+            if let Some(state) = error.state() {
                 let since = *lost.get_or_insert_with(Instant::now);
                 self.report_loss(state, since.elapsed());
             }
@@ -61,40 +61,40 @@ where
     }
 
     /// One list and the watches that follow from it.
-    async fn round(&self, backoff: &mut Backoff, lost: &mut Option<Instant>) -> Trouble {
-        let mut seen = match self.list().await {
-            Ok(seen) => seen,
-            Err(trouble) => return trouble,
+    async fn round(&self, backoff: &mut Backoff, lost: &mut Option<Instant>) -> ApiError {
+        let mut listed = match self.list().await {
+            Ok(listed) => listed,
+            Err(error) => return error,
         };
         loop {
             let params = self.watch_params();
             let opening =
-                self.api.watch(&params, &seen.version).map_err(|error| Trouble::asking(&error));
+                self.api.watch(&params, &listed.version).map_err(|error| ApiError::asking(&error));
             let events = match self.answer(opening).await {
                 Ok(events) => events,
-                Err(trouble) => return trouble,
+                Err(error) => return error,
             };
             // only now: a list that may not be watched would be stale at once
-            self.publish(&seen.objects);
+            self.publish(&listed.objects);
             backoff.reset();
             *lost = None;
-            if let Err(trouble) = self.take_in(events, &mut seen).await {
-                return trouble;
+            if let Err(error) = self.take_in(events, &mut listed).await {
+                return error;
             }
             sleep(backoff.next_delay()).await;
         }
     }
 
-    async fn list(&self) -> Result<Seen<T>, Trouble> {
+    async fn list(&self) -> Result<Listed<T>, ApiError> {
         let params = ListParams { field_selector: self.selector(), ..ListParams::default() };
         let list =
-            self.answer(self.api.list(&params).map_err(|error| Trouble::asking(&error))).await?;
+            self.answer(self.api.list(&params).map_err(|error| ApiError::asking(&error))).await?;
         let objects =
             list.items.iter().map(|object| (object.name_any(), (self.read)(object))).collect();
         match list.metadata.resource_version {
-            Some(version) => Ok(Seen { objects, version }),
+            Some(version) => Ok(Listed { objects, version }),
             None => {
-                Err(Trouble::Unreachable("the API server's list has no resource version".into()))
+                Err(ApiError::Unreachable("the API server's list has no resource version".into()))
             }
         }
     }
@@ -103,8 +103,8 @@ where
     async fn take_in(
         &self,
         events: impl Stream<Item = kube::Result<WatchEvent<K>>>,
-        seen: &mut Seen<T>,
-    ) -> Result<(), Trouble> {
+        listed: &mut Listed<T>,
+    ) -> Result<(), ApiError> {
         let mut events = pin!(events);
         loop {
             // the API server ends a quiet watch by itself: longer silence is a connection that
@@ -112,27 +112,27 @@ where
             let Ok(event) =
                 timeout(self.pacing.watch + self.pacing.answer, quietly(events.next())).await
             else {
-                return Err(Trouble::Broken("the watch is silent".into()));
+                return Err(ApiError::Broken("the watch is silent".into()));
             };
             match event {
                 None => return Ok(()),
                 Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object))) => {
-                    seen.objects.insert(object.name_any(), (self.read)(&object));
-                    seen.advance(&object);
-                    self.publish(&seen.objects);
+                    listed.objects.insert(object.name_any(), (self.read)(&object));
+                    listed.advance(&object);
+                    self.publish(&listed.objects);
                 }
                 Some(Ok(WatchEvent::Deleted(object))) => {
-                    seen.objects.remove(&object.name_any());
-                    seen.advance(&object);
-                    self.publish(&seen.objects);
+                    listed.objects.remove(&object.name_any());
+                    listed.advance(&object);
+                    self.publish(&listed.objects);
                 }
                 Some(Ok(WatchEvent::Bookmark(bookmark))) => {
-                    seen.version = bookmark.metadata.resource_version
+                    listed.version = bookmark.metadata.resource_version
                 }
                 Some(Ok(WatchEvent::Error(status))) => {
-                    return Err(Trouble::watching(&kube::Error::Api(status)));
+                    return Err(ApiError::watching(&kube::Error::Api(status)));
                 }
-                Some(Err(error)) => return Err(Trouble::watching(&error)),
+                Some(Err(error)) => return Err(ApiError::watching(&error)),
             }
         }
     }
@@ -140,10 +140,10 @@ where
     /// Waits for an answer as long as the pacing allows.
     async fn answer<A>(
         &self,
-        asked: impl Future<Output = Result<A, Trouble>>,
-    ) -> Result<A, Trouble> {
+        asked: impl Future<Output = Result<A, ApiError>>,
+    ) -> Result<A, ApiError> {
         let silent =
-            |_| Err(Trouble::Unreachable("the API server takes too long to answer".into()));
+            |_| Err(ApiError::Unreachable("the API server takes too long to answer".into()));
         timeout(self.pacing.answer, quietly(asked)).await.unwrap_or_else(silent)
     }
 
@@ -186,7 +186,7 @@ fn quietly<F: Future>(asked: F) -> impl Future<Output = F::Output> {
     asked.with_subscriber(Dispatch::none())
 }
 
-impl<T> Seen<T> {
+impl<T> Listed<T> {
     fn advance<K: Resource>(&mut self, object: &K) {
         if let Some(version) = object.resource_version() {
             self.version = version;

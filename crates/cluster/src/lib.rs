@@ -9,8 +9,8 @@
 //!
 //! # Permissions
 //!
-//! Each Deployment is asked for by its name, so that a Role may name them; autoscalers are looked
-//! through, because which one scales a Deployment stands in their specification. A Role for the
+//! Each Deployment is asked for by its name, so that a Role may name them; autoscalers are all
+//! listed, because which one scales a Deployment stands in their specification. A Role for the
 //! pod's service account with no right too many:
 //!
 //! ```yaml
@@ -35,22 +35,17 @@
 //! list. The state is "watching" only while a watch is open, which the streams of `kube::runtime`
 //! cannot tell: they are silent when a lost watch is back.
 
+mod api_error;
 mod board;
 mod config;
 mod connect;
-mod decode;
 mod follow;
-mod live;
-mod look;
-pub mod manifest;
 mod objects;
 mod snapshot;
-mod trouble;
 mod watch;
 
+pub use api_error::{ApiError, with_causes};
 pub use config::{ClusterAccess, ClusterConfig, Pacing};
-pub use decode::{Fault, FieldFault, KNOWN_KINDS, Step, strict};
-pub use live::{Live, LiveError, read_live};
-pub use look::{AutoscalerSeen, DeploymentSeen, LookConfig, Looker, RunningPod, Sighting};
+pub use connect::{ConnectError, Connection, connect};
 pub use snapshot::{ClusterSnapshot, ClusterState, DeploymentCapacity, HpaState};
 pub use watch::Cluster;

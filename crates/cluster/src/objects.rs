@@ -1,8 +1,84 @@
 //! What matters of a Deployment and of a HorizontalPodAutoscaler.
+//!
+//! Their types have only those fields: a decode of the whole would be much code for nothing.
 
 use crate::HpaState;
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use kube::core::{ApiResource, Object};
+use serde::Deserialize;
+
+/// A Deployment.
+pub(crate) type Deployment = Object<DeploymentSpec, DeploymentStatus>;
+/// A HorizontalPodAutoscaler.
+pub(crate) type HorizontalPodAutoscaler = Object<HpaSpec, HpaStatus>;
+
+/// A kind of objects.
+pub(crate) struct Kind {
+    group: &'static str,
+    version: &'static str,
+    kind: &'static str,
+    plural: &'static str,
+}
+
+pub(crate) const DEPLOYMENTS: Kind =
+    Kind { group: "apps", version: "v1", kind: "Deployment", plural: "deployments" };
+pub(crate) const AUTOSCALERS: Kind = Kind {
+    group: "autoscaling",
+    version: "v2",
+    kind: "HorizontalPodAutoscaler",
+    plural: "horizontalpodautoscalers",
+};
+
+impl Kind {
+    pub(crate) fn resource(&self) -> ApiResource {
+        ApiResource {
+            group: self.group.into(),
+            version: self.version.into(),
+            api_version: format!("{}/{}", self.group, self.version),
+            kind: self.kind.into(),
+            plural: self.plural.into(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct DeploymentSpec {
+    replicas: Option<i32>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeploymentStatus {
+    ready_replicas: Option<i32>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HpaSpec {
+    min_replicas: Option<i32>,
+    max_replicas: i32,
+    scale_target_ref: TargetRef,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct TargetRef {
+    kind: String,
+    name: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HpaStatus {
+    current_replicas: Option<i32>,
+    conditions: Option<Vec<Condition>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    reason: Option<String>,
+}
 
 /// The pods of a Deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +90,7 @@ pub(crate) struct Pods {
 impl Pods {
     pub(crate) fn of(deployment: &Deployment) -> Self {
         // the API server fills in 1 where a manifest says nothing
-        let desired = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+        let desired = deployment.spec.replicas.unwrap_or(1);
         let ready = deployment.status.as_ref().and_then(|status| status.ready_replicas);
         Self { desired: count(desired), ready: count(ready.unwrap_or(0)) }
     }
@@ -30,17 +106,15 @@ pub(crate) struct Autoscaler {
 
 impl Autoscaler {
     pub(crate) fn of(hpa: &HorizontalPodAutoscaler) -> Self {
-        let spec = hpa.spec.as_ref();
-        let status = hpa.status.as_ref();
-        let target =
-            spec.map(|spec| &spec.scale_target_ref).filter(|target| target.kind == "Deployment");
-        let max = count(spec.map_or(0, |spec| spec.max_replicas));
+        let (spec, status) = (&hpa.spec, hpa.status.as_ref());
+        let target = Some(&spec.scale_target_ref).filter(|target| target.kind == "Deployment");
+        let max = count(spec.max_replicas);
         let current = count(status.and_then(|status| status.current_replicas).unwrap_or(0));
         // the controller's own word that it would like more than it may have
         let capped =
             status.and_then(|status| status.conditions.as_ref()).into_iter().flatten().any(
                 |condition| {
-                    condition.type_ == "ScalingLimited"
+                    condition.kind == "ScalingLimited"
                         && condition.status == "True"
                         && condition.reason.as_deref() == Some("TooManyReplicas")
                 },
@@ -49,10 +123,10 @@ impl Autoscaler {
             deployment: target.map(|target| target.name.clone()),
             state: HpaState {
                 // the API server fills in 1 where a manifest says nothing
-                min: count(spec.and_then(|spec| spec.min_replicas).unwrap_or(1)),
+                min: count(spec.min_replicas.unwrap_or(1)),
                 max,
                 current,
-                at_maximum: capped || (spec.is_some() && current >= max),
+                at_maximum: capped || current >= max,
             },
         }
     }
@@ -125,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_autoscaler_has_one_pod_at_least_and_scales_what_its_target_says() {
+    fn a_new_autoscaler_has_the_defaults_of_the_api_server() {
         let value = json!({"metadata": {}, "spec": {"maxReplicas": 4, "scaleTargetRef": {"kind": "StatefulSet", "name": "edge"}}});
         let autoscaler = Autoscaler::of(&serde_json::from_value(value).unwrap());
         assert_eq!(autoscaler.state, HpaState { min: 1, max: 4, current: 0, at_maximum: false });

@@ -38,7 +38,7 @@ pub enum ClusterState {
         /// Why, in words.
         reason: String,
     },
-    /// The API server answers but does not let this process look (401, 403), or does not have this
+    /// The API server answers but does not let this process see them (401, 403), or does not have this
     /// kind of resource (404).
     Refused {
         /// The API server's own words.
@@ -92,7 +92,7 @@ pub struct HpaState {
     pub min: u32,
     /// The most pods that it scales to.
     pub max: u32,
-    /// How many pods there were when it last looked.
+    /// How many pods there were when it last evaluated.
     pub current: u32,
     /// It has no further pods to give: `current` has reached `max`, or it wants more than `max`.
     pub at_maximum: bool,

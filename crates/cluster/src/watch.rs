@@ -1,9 +1,10 @@
 //! Watches the cluster until it is told to stop.
 
+use crate::api_error::with_causes;
 use crate::board::Board;
 use crate::connect::{Connection, connect, none_wanted};
 use crate::follow::Follower;
-use crate::objects::{Autoscaler, Pods};
+use crate::objects::{AUTOSCALERS, Autoscaler, DEPLOYMENTS, Pods};
 use crate::{ClusterConfig, ClusterSnapshot};
 use backoff::Backoff;
 use kube::Api;
@@ -59,7 +60,7 @@ impl Cluster {
 async fn watch_all(config: ClusterConfig, board: Arc<Board>) -> Infallible {
     let Connection { client, namespace } = connection(&config, &board).await;
     let ClusterConfig { edge_deployment, cloud_deployment, pacing, .. } = config;
-    let deployments = Api::namespaced(client.clone(), &namespace);
+    let deployments = Api::namespaced_with(client.clone(), &namespace, &DEPLOYMENTS.resource());
     let edge = Follower {
         api: deployments.clone(),
         name: Some(edge_deployment),
@@ -77,7 +78,7 @@ async fn watch_all(config: ClusterConfig, board: Arc<Board>) -> Infallible {
         pacing: pacing.clone(),
     };
     let autoscalers = Follower {
-        api: Api::namespaced(client, &namespace),
+        api: Api::namespaced_with(client, &namespace, &AUTOSCALERS.resource()),
         name: None,
         read: Autoscaler::of,
         feed: |view| &mut view.autoscalers,
@@ -98,7 +99,7 @@ async fn connection(config: &ClusterConfig, board: &Board) -> Connection {
     loop {
         match connect(config).await {
             Ok(connection) => return connection,
-            Err(reason) => board.absent(&reason),
+            Err(error) => board.absent(&with_causes(&error)),
         }
         sleep(backoff.next_delay()).await;
     }

@@ -1,7 +1,6 @@
 //! The cluster watched through a played API server: what is seen, and what becomes of it when the
 //! server misbehaves.
 
-mod look;
 mod played_api;
 
 use anyhow::Context as _;
@@ -94,7 +93,7 @@ async fn deployments_and_their_autoscalers_are_seen_as_they_change() -> anyhow::
         world.deployment("cloud-inference", 2, 1);
         world.deployment("web-server", 7, 7);
         world.autoscaler("scales-the-cloud", "cloud-inference", 4, 2);
-        world.autoscaler("scales-the-door", "web-server", 7, 7);
+        world.autoscaler("scales-the-web-server", "web-server", 7, 7);
     });
     let mut watched = Watched::new(&api, LONG)?;
     let below = HpaState { min: 1, max: 4, current: 2, at_maximum: false };
@@ -125,8 +124,7 @@ async fn deployments_and_their_autoscalers_are_seen_as_they_change() -> anyhow::
 }
 
 #[tokio::test]
-async fn without_permission_nothing_is_known_until_it_is_given_and_nothing_after_it_is_taken()
--> anyhow::Result<()> {
+async fn capacity_is_known_only_while_there_is_permission() -> anyhow::Result<()> {
     let api = PlayedApi::start().await?;
     api.change(|world| {
         world.refused.extend([Kind::Deployment, Kind::Autoscaler]);
@@ -352,7 +350,7 @@ impl Write for Lines {
 }
 
 #[tokio::test]
-async fn the_log_is_told_of_each_change_once_however_often_it_is_tried() -> anyhow::Result<()> {
+async fn each_change_is_logged_once() -> anyhow::Result<()> {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -398,5 +396,3 @@ async fn the_log_is_told_of_each_change_once_however_often_it_is_tried() -> anyh
     );
     Ok(())
 }
-
-mod live;

@@ -7,7 +7,6 @@
 //! provisional, and the frame goes on to the cloud.
 
 mod batch;
-mod config;
 mod escalate;
 mod handle;
 mod job;
@@ -17,6 +16,6 @@ mod publish;
 mod run;
 mod threads;
 
-pub use config::{Config, ModelConfig};
+pub use inference_settings::{Config, ModelConfig};
 pub use model::{Model, ModelSession};
 pub use run::{run, run_with};

@@ -1,7 +1,7 @@
 //! The unit: load, consume, and drain at the end.
 
+use crate::Config;
 use crate::batch::gather;
-use crate::config::Config;
 use crate::handle::Handler;
 use crate::metrics::WorkerMetrics;
 use crate::model::Model;

@@ -36,7 +36,7 @@ pub struct Program {
 }
 
 /// Reads settings as a program would, and gives what it refuses.
-pub type Refuse = Box<dyn Fn(&Given) -> Vec<Refusal> + Send + Sync>;
+pub type Refuse = Box<dyn Fn(&Given) -> Vec<RefusedSetting> + Send + Sync>;
 
 /// A variable that a program reads.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ pub struct Given {
 
 /// A value that a program refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct RefusedSetting {
     /// The variable.
     pub variable: String,
     /// Its value.

@@ -1,17 +1,21 @@
 //! What Kubernetes manifests say, and where they do not fit each other or the units.
 //!
 //! [`Set`] reads objects, from files or from a cluster, and remembers where each field is set.
-//! [`check`] looks at them through [`RULES`]: pure functions, each of which finds one kind of mistake. What the programs know about themselves comes in as a table,
-//! [`Knowledge`].
+//! [`check`] applies [`RULES`] to them: pure functions, each of which finds one kind of mistake.
+//! What the programs know about themselves comes in as a table, [`Knowledge`].
 
+mod autoscaler;
 mod broker;
+mod documents;
 mod environment;
+mod error;
 mod files;
 mod finding;
 mod knowledge;
 mod labels;
 mod object;
 mod path;
+mod quantity;
 mod read;
 mod report;
 mod rules;
@@ -21,22 +25,25 @@ mod testing;
 mod world;
 mod yaml;
 
+pub use autoscaler::{Autoscaler, AutoscalerKind};
+pub use documents::documents;
+pub use error::ManifestError;
 pub use finding::{Finding, Place, Severity};
 pub use knowledge::{
-    ExpectedSecret, Given, Input, Knowledge, KnownVariable, Program, Refusal, Refuse,
+    ExpectedSecret, Given, Input, Knowledge, KnownVariable, Program, Refuse, RefusedSetting,
 };
+pub use quantity::{cores, number};
 pub use read::{ReadError, Set, Tools};
 pub use report::Report;
 pub use rules::{RULES, Rule};
+pub use world::{Container, Workload, World};
 
 use std::collections::HashMap;
-use world::World;
 
-/// Looks at a set through every rule. One that was read from a cluster, where Secrets are not
-/// looked at, comes with the plural names of the kinds that the cluster did not show.
+/// Applies every rule to a set. One that was read from a cluster, where Secrets are not read, comes with the plural names of the kinds that the cluster did not show.
 #[must_use]
 pub fn check(set: &Set, knowledge: &Knowledge, refused: Option<&[String]>) -> Report {
-    let world = World::of(&set.objects, knowledge, refused);
+    let world = World::of(set, knowledge, refused);
     let mut findings = set.findings.clone();
     for rule in RULES {
         findings.extend((rule.check)(&world));

@@ -1,6 +1,6 @@
 //! The way from an object's root to a field.
 
-use cluster::Step;
+use kube_schema::Step;
 use std::fmt;
 
 /// The way to a field, e.g. `spec.ports[0].name`.

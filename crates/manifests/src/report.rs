@@ -6,7 +6,7 @@ use serde::Serialize;
 /// What came of a check.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// How many objects were looked at.
+    /// How many objects were checked.
     pub objects: usize,
     /// Through how many rules.
     pub rules: usize,

@@ -3,7 +3,7 @@
 use crate::finding::Place;
 use crate::path::Path;
 use crate::yaml::{Content, Node};
-use cluster::Step;
+use kube_schema::Step;
 use serde_json::Value;
 use std::path::PathBuf;
 

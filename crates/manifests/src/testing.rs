@@ -1,6 +1,8 @@
 //! Small sets for the tests of rules.
 
-use crate::{ExpectedSecret, Given, Input, Knowledge, KnownVariable, Program, Refusal, Set, check};
+use crate::{
+    ExpectedSecret, Given, Input, Knowledge, KnownVariable, Program, RefusedSetting, Set, check,
+};
 
 /// Findings of one rule as `severity field: message; help`.
 pub(crate) fn found(text: &str, rule: &str) -> Vec<String> {
@@ -93,7 +95,7 @@ fn knowledge() -> Knowledge {
     let refuse = |given: &Given| {
         let value =
             given.variables.get("MLVI_PARTITIONS").filter(|value| value.parse::<u32>().is_err());
-        let refusal = |value: &String| Refusal {
+        let refusal = |value: &String| RefusedSetting {
             variable: "MLVI_PARTITIONS".into(),
             value: value.clone(),
             allowed: "a number".into(),

@@ -108,7 +108,7 @@ const SCALE: &str = "suite/autoscale.yml";
 const BUS: &str = "edge-broker/bus.yml";
 const BROKER: &str = "edge-broker/configuration.yml";
 
-/// What the original left to luck.
+/// What MLVideoInference left to luck.
 const BETWEEN_UNITS: &[Fault] = &[
     fault(
         WEB_CONFIG,

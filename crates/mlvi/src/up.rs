@@ -82,7 +82,7 @@ impl UpArgs {
         let mut config = SuiteConfig {
             broker,
             http: SocketAddr::from((self.host, self.port)),
-            admin: [admin; 4],
+            admin: [admin; UnitKind::COUNT],
             ..SuiteConfig::embedded("")
         }
         .with("MLVI_MODELS_DIR", models_dir.display())

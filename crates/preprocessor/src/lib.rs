@@ -6,6 +6,7 @@
 //! their camera. Results are read to learn from them, and a frame that the cloud does not answer in
 //! time is taken back.
 
+mod about;
 mod answered;
 mod config;
 mod decisions;
@@ -22,6 +23,7 @@ mod remembered;
 mod results;
 mod run;
 
+pub use about::{ABOUT, config};
 pub use config::{Config, RedispatchConfig};
 pub use load::TierGroups;
 pub use offload::{Policy, estimate_to_cloud};

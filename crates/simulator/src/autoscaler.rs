@@ -1,11 +1,11 @@
 //! How many workers an autoscaler would have.
 
 use crate::{Autoscale, Micros};
-use hpa::{Behavior, Controller, Metric, Observed, PodSeen, Rules, Spec};
+use autoscale::{Behavior, Controller, Metric, Observed, PodSample, Rules, Spec};
 use std::time::Duration;
 
 /// How often it is evaluated.
-pub(crate) const EVERY: Micros = hpa::SYNC_PERIOD.as_micros() as Micros;
+pub(crate) const EVERY: Micros = autoscale::SYNC_PERIOD.as_micros() as Micros;
 /// What a worker requests, in thousandths of a core: what it can use.
 const REQUEST: u64 = 1000;
 
@@ -56,8 +56,8 @@ impl Autoscaler {
     /// how many it wants now.
     pub(crate) fn evaluate(&mut self, now: Micros, utilisation: f64, ready: u32) -> u32 {
         let millicores = (utilisation * REQUEST as f64).round() as u64;
-        let mut pods = vec![PodSeen::Measured { millicores }; ready as usize];
-        pods.extend(vec![PodSeen::Unready; self.desired.saturating_sub(ready) as usize]);
+        let mut pods = vec![PodSample::Measured { millicores }; ready as usize];
+        pods.extend(vec![PodSample::Unready; self.desired.saturating_sub(ready) as usize]);
         let observed = Observed {
             now: Duration::from_micros(now),
             current: self.desired,

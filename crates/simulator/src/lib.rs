@@ -42,11 +42,9 @@ mod autoscaler;
 mod dispatcher;
 mod engine;
 mod events;
-mod fleet;
 mod front;
 mod judge;
 mod oracle;
-mod random;
 mod record;
 mod report;
 mod scenario;
@@ -57,19 +55,12 @@ mod workload;
 
 pub use dispatcher::{Deciding, Dispatcher, Routed};
 pub use engine::{Judge, World, simulate};
-pub use fleet::{
-    Candidate, FleetReport, FleetRow, FleetRun, FleetSetup, Goal, GoalError, LoadError, LoadShape,
-    Outcome, Recommendation, Search, Steps, recommend, saturation_percent, simulate_fleet,
-    usable_percent,
-};
 pub use judge::{Judgement, judge, judge_policy};
 pub use oracle::{Beam, Schedule, at_full_capacity, foresee};
 pub use record::{Answer, History, Record, Scaling, Transition};
-pub use report::{BreakerChange, CutReport, Latency, Report, WorkersChange};
+pub use report::{BreakerChange, CutReport, Report, WorkersChange};
 pub use scenario::{Arrivals, Autoscale, Load, Scenario, ScenarioError, TierSetup, UplinkSetup};
 pub use trace::{Columns, PACKET_BYTES, Trace, TraceError, TraceFormat};
 pub use uplink::{Cut, InvalidCut};
+pub use virtual_time::{Latency, Micros};
 pub use workload::{Job, workload};
-
-/// Microseconds from the start of a simulation.
-pub type Micros = u64;

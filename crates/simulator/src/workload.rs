@@ -1,8 +1,8 @@
 //! The frames that come in, with everything about them that no policy can change.
 
-use crate::random::Random;
 use crate::{Arrivals, Load, Micros, Scenario, TierSetup};
 use frame::{Destination, PerTier};
+use virtual_time::Random;
 
 /// A frame, and how long each tier would work on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,6 +3,7 @@
 //! A unit's `main` is one call of [`main_with`]; its library entry is `run(config, shutdown)`,
 //! which starts a [`Shell`] and then does the unit's work. Tests and `mlvi up` call `run` directly.
 
+mod about;
 mod admin;
 mod allocator;
 mod descriptors;
@@ -19,6 +20,7 @@ mod shell;
 mod signals;
 mod telemetry;
 
+pub use about::{About, BacklogGauge, ConsumedTopic, Estimate};
 pub use allocator::frugal_allocator;
 pub use descriptors::{affordable_connections, raise_descriptor_limit};
 pub use health::{Condition, Health};

@@ -5,6 +5,7 @@
 //! back through `results` (reads the whole results topic) into `jobs` (the bounded store), which
 //! wakes waiting requests (`wait`) and streams (`sse`).
 
+mod about;
 mod accept;
 mod app;
 mod backlog;
@@ -30,6 +31,7 @@ mod testing;
 mod upload;
 mod wait;
 
+pub use about::{ABOUT, config};
 pub use backlog::Groups;
 pub use config::{Config, Limits};
 pub use run::run;

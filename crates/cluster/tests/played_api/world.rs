@@ -29,8 +29,6 @@ pub(crate) struct World {
     pub(crate) broken: bool,
     /// A watch from before this version gets a 410.
     pub(crate) oldest: u64,
-    /// Paths that are answered with just this code and body.
-    pub(crate) served: BTreeMap<String, (u64, String)>,
     /// Requests for lists so far, whatever the answer.
     pub(crate) lists: u64,
     /// Watches opened so far.

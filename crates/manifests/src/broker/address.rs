@@ -59,16 +59,23 @@ pub(crate) fn follow<'b>(
     through(world, brokers, service, port)
 }
 
-/// The Service that a host of a namespace means, or its name when it is not there; `None` when the
-/// host is outside.
+/// What a host inside of the cluster means.
+pub(crate) enum NamedService<'a> {
+    /// A Service.
+    There(&'a Object),
+    /// A Service of this name, which is not there.
+    Missing(String),
+}
+
+/// The Service that a host of a namespace means; `None` when the host is outside.
 pub(crate) fn service_of<'a>(
     world: &World<'a>,
     host: &str,
     namespace: &str,
-) -> Option<Result<&'a Object, String>> {
+) -> Option<NamedService<'a>> {
     let names = inside(world, host, namespace)?;
     let found = names.iter().rev().find_map(|name| world.find("Service", name, namespace));
-    Some(found.ok_or_else(|| names[0].clone()))
+    Some(found.map_or_else(|| NamedService::Missing(names[0].clone()), NamedService::There))
 }
 
 fn through<'b>(

@@ -11,7 +11,7 @@ pub(super) struct Kustomization {
     pub(super) root: Node,
 }
 
-/// The names under which kustomize looks for its file.
+/// The names that kustomize knows for its file.
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// The kustomization file of a folder.

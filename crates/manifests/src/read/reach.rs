@@ -167,7 +167,7 @@ pub(super) fn tidy(path: &Path) -> PathBuf {
     for part in path.components() {
         match (part, parts.last()) {
             (std::path::Component::ParentDir, Some(std::path::Component::Normal(_))) => {
-                drop(parts.pop())
+                _ = parts.pop()
             }
             (std::path::Component::CurDir, _) => {}
             _ => parts.push(part),

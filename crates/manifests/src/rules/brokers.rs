@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_from_outside_is_that_of_a_broker_here_when_it_advertises_it() {
+    fn an_outside_name_is_that_of_the_broker_that_advertises_it() {
         let units =
             unit("a", "kafka:9092", "plaintext") + &unit("b", "kafka.example.com:9094", "sasl_ssl");
         let apart = found(&(broker() + &units), "broker-address");

@@ -12,8 +12,7 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     let brokers = Broker::all(world);
     let mut findings = Vec::new();
     for scaler in world.scalers.iter().filter(|scaler| scaler.object.kind == "ScaledObject") {
-        let target =
-            scaler.target.text().and_then(|name| world.workload_named(scaler.target_kind, name));
+        let target = scaler.target.text().and_then(|name| world.workload(scaler.target_kind, name));
         for trigger in scaler.object.at("spec.triggers").items() {
             if trigger.get("type").text() != Some("kafka") {
                 continue;

@@ -61,7 +61,7 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     findings
 }
 
-/// The model that an init container fetches into the volume in which the unit looks.
+/// The model that an init container fetches into the volume from which the unit reads it.
 fn fetched_by<'a>(
     init: &Container<'a>,
     unit: &Container<'a>,

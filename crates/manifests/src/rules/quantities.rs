@@ -2,8 +2,8 @@
 
 use crate::finding::Finding;
 use crate::object::Field;
+use crate::quantity::number;
 use crate::world::World;
-use cluster::manifest::number;
 
 pub(super) const ID: &str = "quantity";
 

@@ -1,6 +1,6 @@
 //! How the brokers of a quorum find each other.
 
-use crate::broker::{Broker, Pods, service_of};
+use crate::broker::{Broker, NamedService, Pods, service_of};
 use crate::finding::Finding;
 use crate::object::{Field, Object};
 use crate::world::{Workload, World};
@@ -74,10 +74,10 @@ fn unreached(
     let error = |message: String| Some(field.error(ID, format!("{host}: {message}")));
     let service = match service_of(world, host, &workload.object.namespace) {
         None => return None,
-        Some(Err(name)) => {
+        Some(NamedService::Missing(name)) => {
             return error(format!("there is no Service '{name}' among these objects"));
         }
-        Some(Ok(service)) => service,
+        Some(NamedService::There(service)) => service,
     };
     if !leads_to(service, port) {
         return error(format!("the Service '{}' has no port {port}", service.name));

@@ -5,6 +5,7 @@ use crate::files::secret_keys;
 use crate::finding::{Finding, Severity};
 use crate::object::{Field, Object};
 use crate::world::World;
+use kube_schema::Step;
 use std::collections::HashSet;
 
 pub(super) const ID: &str = "missing-object";
@@ -132,8 +133,8 @@ fn beside<'a>(name: &Field<'a>, key: &str) -> Option<&'a serde_json::Value> {
     let mut value = Some(&name.object.value);
     for step in &name.path.0[..name.path.0.len() - 1] {
         value = value.and_then(|value| match step {
-            cluster::Step::Key(key) => value.get(key),
-            cluster::Step::Index(index) => value.get(index),
+            Step::Key(key) => value.get(key),
+            Step::Index(index) => value.get(index),
         });
     }
     value?.get(key)
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_is_made_beside_is_a_note_and_its_keys_are_known() {
+    fn a_secret_that_is_made_beside_is_a_note() {
         let text = pod(
             "env: [{name: A, valueFrom: {secretKeyRef: {name: login, key: user}}}]",
             "restartPolicy: Always",

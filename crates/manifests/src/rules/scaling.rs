@@ -14,7 +14,7 @@ pub(super) fn targets(world: &World<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for scaler in &world.scalers {
         let (kind, name) = (scaler.target_kind, scaler.target.text().unwrap_or_default());
-        let Some(workload) = world.workload_named(kind, name) else {
+        let Some(workload) = world.workload(kind, name) else {
             findings.push(absent(world, scaler, kind, name));
             continue;
         };
@@ -81,7 +81,7 @@ pub(super) fn metrics(world: &World<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for scaler in &world.scalers {
         let workload =
-            scaler.target.text().and_then(|name| world.workload_named(scaler.target_kind, name));
+            scaler.target.text().and_then(|name| world.workload(scaler.target_kind, name));
         let metrics = scaler.object.at("spec.metrics");
         if scaler.object.kind == "HorizontalPodAutoscaler"
             && metrics.items().is_empty()

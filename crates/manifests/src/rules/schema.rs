@@ -5,7 +5,7 @@ use crate::finding::Finding;
 use crate::object::{Field, Object};
 use crate::path::Path;
 use crate::world::World;
-use cluster::{Fault, FieldFault, KNOWN_KINDS, strict};
+use kube_schema::{Fault, FieldFault, Step, known_kinds, strict};
 use serde_json::Value;
 
 pub(super) const API_VERSION: &str = "api-version";
@@ -63,7 +63,7 @@ fn api_version(object: &Object) -> Option<Finding> {
                 .help("write apiVersion: autoscaling/v2, with its spec.metrics"),
         );
     }
-    if KNOWN_KINDS.contains(&(version, kind)) {
+    if known_kinds().contains(&(version, kind)) {
         return None;
     }
     if let Some((group, now)) = OPERATORS.iter().find(|(group, _)| *group == object.group()) {
@@ -76,7 +76,7 @@ fn api_version(object: &Object) -> Option<Finding> {
         });
     }
     let versions: Vec<&str> =
-        KNOWN_KINDS.iter().filter(|(_, own)| *own == kind).map(|(version, _)| *version).collect();
+        known_kinds().iter().filter(|(_, own)| *own == kind).map(|(version, _)| *version).collect();
     if !versions.is_empty() {
         let message = format!("there is no {kind} in '{version}'");
         return Some(
@@ -85,7 +85,7 @@ fn api_version(object: &Object) -> Option<Finding> {
                 .help(format!("write apiVersion: {}", versions.join(" or "))),
         );
     }
-    let mut kinds = KNOWN_KINDS.iter().filter(|(own, _)| *own == version).map(|(_, kind)| *kind);
+    let mut kinds = known_kinds().iter().filter(|(own, _)| *own == version).map(|(_, kind)| *kind);
     let finding = object.at("kind").warning(
         API_VERSION,
         format!("{version} {kind} is not a kind that is known here: its fields are not checked"),
@@ -149,8 +149,8 @@ fn each_fault(
 
 fn field_at(object: &Object, path: Path) -> Field<'_> {
     let value = path.0.iter().try_fold(&object.value, |value, step| match step {
-        cluster::Step::Key(key) => value.get(key),
-        cluster::Step::Index(index) => value.get(index),
+        Step::Key(key) => value.get(key),
+        Step::Index(index) => value.get(index),
     });
     Field { object, path, value }
 }

@@ -77,7 +77,7 @@ fn refused_by(container: &Container<'_>) -> Vec<Finding> {
     let refusals = (program.refuse)(&given)
         .into_iter()
         .filter(|refusal| !uncertain.contains(&refusal.variable));
-    let finding = |refusal: crate::Refusal| {
+    let finding = |refusal: crate::RefusedSetting| {
         let field = container
             .environment
             .get(&refusal.variable)

@@ -7,10 +7,10 @@ use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, S
 use std::collections::{HashMap, HashSet};
 
 /// No manifest is nested like that; a text that is would use up the stack.
-const DEEPEST: usize = 100;
+const MAX_DEPTH: usize = 100;
 /// Aliases of aliases grow without limit: so many values may come from them. What stands in the
 /// text itself is as large as the text.
-const MOST_COPIES: usize = 200_000;
+const MAX_COPIES: usize = 200_000;
 
 /// Every document of a text that holds anything.
 pub(crate) fn read(text: &str) -> Result<Vec<Document>, SyntaxError> {
@@ -74,7 +74,7 @@ impl<'a> Builder<'a> {
         path: &mut Vec<String>,
     ) -> Result<Node, SyntaxError> {
         let line = span.start.line();
-        if path.len() > DEEPEST || self.copies > MOST_COPIES {
+        if path.len() > MAX_DEPTH || self.copies > MAX_COPIES {
             return Err(SyntaxError {
                 line,
                 reason: "it is nested too deeply, or too large".into(),

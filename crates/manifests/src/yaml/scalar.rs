@@ -40,8 +40,8 @@ fn integer(text: &str) -> Option<Value> {
 fn float(text: &str) -> Option<Value> {
     let numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E');
     // Rust also reads `inf` and `nan`, which are texts here
-    let looks_right = text.chars().all(numeric) && text.contains(|c: char| c.is_ascii_digit());
-    let value: f64 = text.parse().ok().filter(|_| looks_right)?;
+    let is_number = text.chars().all(numeric) && text.contains(|c: char| c.is_ascii_digit());
+    let value: f64 = text.parse().ok().filter(|_| is_number)?;
     Number::from_f64(value).map(Value::Number)
 }
 

@@ -2,8 +2,10 @@
 
 use super::input::Input;
 use cli::table::number;
-use hpa::{Metric, SYNC_PERIOD};
-use simulator::{FleetRun, Goal, LoadShape, Recommendation, saturation_percent, usable_percent};
+use autoscale::{
+    FleetRun, Goal, LoadShape, Metric, Recommendation, SYNC_PERIOD, saturation_percent,
+    usable_percent,
+};
 
 /// What is worth knowing about the autoscaler, whatever the goal.
 pub(super) fn of(input: &Input, run: &FleetRun) -> Vec<String> {
@@ -55,7 +57,7 @@ fn saturation(input: &Input) -> Option<String> {
         )
     } else if growth < 1.5 {
         format!(
-            "{first}: at a target of {percent} % a queue of any length makes {growth:.2} times the pods at a look, not more; a lower \
+            "{first}: at a target of {percent} % a queue of any length makes {growth:.2} times the pods at an evaluation, not more; a lower \
              target or the lag (KEDA) grows faster"
         )
     } else {
@@ -108,7 +110,7 @@ fn reaction(input: &Input) -> Option<String> {
     if carried > peak_fps {
         return None;
     }
-    // the load must be in a reading, which a look must find, before pods start
+    // the load must be in a reading, which an evaluation must find, before pods start
     let late = setup.metrics_age_s
         + SYNC_PERIOD.as_secs_f64()
         + setup.pending_s
@@ -118,7 +120,7 @@ fn reaction(input: &Input) -> Option<String> {
         input.scaler.spec.metrics.iter().any(|metric| matches!(metric, Metric::Lag { .. }));
     (late >= burst_s && !by_lag).then(|| {
         format!(
-            "more pods are at work up to {late:.0} s after a burst begins (reading, look, start, rebalance), and it lasts {burst_s:.0} s: \
+            "more pods are at work up to {late:.0} s after a burst begins (reading, evaluation, start, rebalance), and it lasts {burst_s:.0} s: \
              the pods that are there must carry it, so minReplicas decides"
         )
     })

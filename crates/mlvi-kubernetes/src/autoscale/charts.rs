@@ -2,7 +2,7 @@
 
 use super::input::Input;
 use cli::plot::{self, Axis, Chart, Kind, Mark, Series, colour};
-use simulator::{FleetRow, FleetRun, Goal};
+use autoscale::{FleetRow, FleetRun, Goal};
 use std::path::Path;
 
 /// Writes pods and latency over time; gives how many files were written.
@@ -32,7 +32,7 @@ fn title(what: &str, input: &Input) -> String {
     format!("{what}, {} under load {}", input.unit, input.load_text)
 }
 
-/// What changes at looks keeps its value until the next one.
+/// What changes at evaluations keeps its value until the next one.
 fn steps(rows: &[FleetRow], value: impl Fn(&FleetRow) -> f64) -> Vec<(f64, f64)> {
     let mut points = Vec::with_capacity(2 * rows.len());
     for row in rows {
@@ -48,12 +48,12 @@ fn line(name: &str, points: Vec<(f64, f64)>, number: usize) -> Series {
 
 /// Spans in which the autoscaler had reached its maximum and wanted more.
 fn at_maximum(run: &FleetRun) -> Option<(String, Vec<(f64, f64)>)> {
-    let look_s = hpa::SYNC_PERIOD.as_secs_f64();
+    let period_s = autoscale::SYNC_PERIOD.as_secs_f64();
     let spans: Vec<(f64, f64)> = run
         .rows
         .iter()
         .filter(|row| row.limit == Some("maximum"))
-        .map(|row| (row.at_s, row.at_s + look_s))
+        .map(|row| (row.at_s, row.at_s + period_s))
         .collect();
     (!spans.is_empty()).then(|| ("now at its maximum".into(), spans))
 }

@@ -2,26 +2,27 @@
 
 use super::AutoscaleArgs;
 use super::pod::{Coming, Known, Manifest};
-use super::units::{self, Unit};
 use cli::UsageError;
-use cluster::manifest::{Scaler, ScalerKind, Workload, config_map, documents, scaler, workload};
-use hpa::Metric;
+use autoscale::{FleetSetup, LoadShape, Metric, Steps, saturation_percent};
+use manifests::{
+    Autoscaler, AutoscalerKind, Container, Knowledge, Set, Workload, World, documents,
+};
 use serde_json::Value;
-use simulator::{FleetSetup, LoadShape, Steps, saturation_percent};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use unit::About;
+use units::UnitKind;
 
 /// How long frames come in when nothing else is said, in minutes.
 const MINUTES: f64 = 60.0;
 
 /// An autoscaler that may have more is not simulated.
-const MOST_PODS: u32 = 2000;
+const MAX_PODS: u32 = 2000;
 
 /// All of it, read.
 #[derive(Debug)]
 pub(super) struct Input {
     pub(super) unit: String,
-    pub(super) scaler: Scaler,
+    pub(super) scaler: Autoscaler,
     pub(super) setup: FleetSetup,
     pub(super) load_text: String,
     pub(super) known: Vec<Known>,
@@ -34,8 +35,12 @@ impl Input {
     /// # Errors
     /// Names the file, object, field or option that cannot be used.
     pub(super) fn read(args: &AutoscaleArgs) -> anyhow::Result<Self> {
-        let unit = units::named(&args.unit).ok_or_else(|| {
-            UsageError::new(format!("--unit {}: it must be one of {}", args.unit, units::names()))
+        let unit = UnitKind::named(&args.unit).map(UnitKind::about).ok_or_else(|| {
+            UsageError::new(format!(
+                "--unit {}: it must be one of {}",
+                args.unit,
+                UnitKind::names()
+            ))
         })?;
         let scaler = find_scaler(args, unit)?;
         let mut remarks = scaler.notes.clone();
@@ -77,19 +82,21 @@ fn read_objects(path: &Path) -> Result<Vec<Value>, UsageError> {
 }
 
 /// The one autoscaler of the unit, with `--set` over it.
-fn find_scaler(args: &AutoscaleArgs, unit: &Unit) -> Result<Scaler, UsageError> {
+fn find_scaler(args: &AutoscaleArgs, unit: &About) -> Result<Autoscaler, UsageError> {
     let about = |problem: &dyn std::fmt::Display| UsageError::about(args.file.display(), problem);
-    let mut found: Vec<Scaler> = Vec::new();
+    let mut found: Vec<Autoscaler> = Vec::new();
     let mut others = Vec::new();
     for object in &mut read_objects(&args.file)? {
-        let Some(plain) = scaler(object).map_err(|error| about(&error))? else { continue };
-        if plain.target_kind != "Deployment" || units::named(&plain.target).is_none() {
+        let Some(plain) = Autoscaler::read(object).map_err(|error| about(&error))? else {
+            continue;
+        };
+        if plain.target_kind != "Deployment" || UnitKind::named(&plain.target).is_none() {
             let problem = format!(
                 "{}: it scales the {} '{}', which is no unit; the units' Deployments are {}",
                 plain.name,
                 plain.target_kind,
                 plain.target,
-                units::names()
+                UnitKind::names()
             );
             return Err(about(&problem));
         }
@@ -104,7 +111,7 @@ fn find_scaler(args: &AutoscaleArgs, unit: &Unit) -> Result<Scaler, UsageError> 
                 error,
             )
         };
-        let changed = scaler(object)
+        let changed = Autoscaler::read(object)
             .map_err(|error| if args.set.is_empty() { about(&error) } else { with_sets(error) })?;
         found.extend(changed);
     }
@@ -165,28 +172,23 @@ fn put(object: &mut Value, set: &str) -> Result<(), UsageError> {
 /// What the folder's manifests tell of the Deployment that is scaled.
 fn read_folder(
     folder: &Path,
-    scaler: &Scaler,
+    scaler: &Autoscaler,
     asked: bool,
     remarks: &mut Vec<String>,
 ) -> Result<Manifest, UsageError> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let (mut found, mut config_maps): (Vec<Workload>, BTreeMap<String, BTreeMap<String, String>>) =
-        Default::default();
     // one level down: a folder for each unit; overlays change what is here and are not read
+    let mut objects = Vec::new();
     for path in yaml_files(folder, asked)? {
-        let objects = match read_objects(&path) {
-            Ok(objects) => objects,
+        match read_objects(&path) {
+            Ok(read) => objects.extend(read),
             Err(error) if asked => return Err(error),
-            Err(_) => continue,
-        };
-        for object in &objects {
-            let workload =
-                workload(object).map_err(|error| UsageError::about(path.display(), error))?;
-            found.extend(workload.filter(|workload| workload.name == scaler.target));
-            config_maps.extend(config_map(object));
+            Err(_) => {}
         }
     }
-    let Some(workload) = found.into_iter().next() else {
+    let (set, knowledge) = (Set::of_objects(objects), Knowledge::default());
+    let world = World::of(&set, &knowledge, None);
+    let Some(workload) = world.workload(&scaler.target_kind, &scaler.target) else {
         let missing = format!("{} has no Deployment {}", folder.display(), scaler.target);
         if asked {
             return Err(UsageError::about("--deploy", missing));
@@ -195,56 +197,46 @@ fn read_folder(
             .push(format!("{missing}: requests and settings are taken from options and defaults"));
         return Ok(Manifest::default());
     };
-    let looked_at = scaler.spec.metrics.iter().find_map(|metric| match metric {
-        Metric::CpuUtilisation { container, .. } | Metric::CpuUsage { container, .. } => {
-            container.clone()
-        }
-        _ => None,
-    });
-    let container = match looked_at {
-        Some(name) => {
-            let all: Vec<String> =
-                workload.containers.iter().map(|container| container.name.clone()).collect();
-            let container =
-                workload.containers.into_iter().find(|container| container.name == name);
-            container.ok_or_else(|| {
-                UsageError::new(format!(
-                    "{}: its metric is that of the container '{name}', but the pods of {} have: {}",
-                    scaler.name,
-                    scaler.target,
-                    all.join(", ")
-                ))
-            })?
-        }
-        None => match workload.containers.into_iter().next() {
-            Some(container) => container,
-            None => {
-                return Err(UsageError::new(format!(
-                    "Deployment {} has no containers",
-                    scaler.target
-                )));
-            }
-        },
-    };
-    let by_percent = scaler.spec.cpu_percent().is_some();
-    if by_percent && container.request_cores.is_none() {
+    let container = measured_container(scaler, workload)?;
+    let in_folder = |error| UsageError::about(folder.display(), error);
+    let request_cores = container.cpu_request().map_err(in_folder)?;
+    let limit_cores = container.cpu_limit().map_err(in_folder)?;
+    if scaler.spec.cpu_percent().is_some() && request_cores.is_none() {
         remarks.push(format!(
             "container {} of {} requests no CPU: in a cluster its autoscaler would do nothing; a request is assumed here",
-            container.name, scaler.target
+            container.name(), scaler.target
         ));
     }
-    let mut variables = BTreeMap::new();
-    for name in &container.config_maps {
-        variables.extend(
-            config_maps
-                .get(name)
-                .into_iter()
-                .flatten()
-                .map(|(key, value)| (key.clone(), value.clone())),
-        );
-    }
-    variables.extend(container.env.clone());
-    Ok(Manifest { container: Some(container), variables, pre_stop_s: workload.pre_stop_s })
+    let (variables, pre_stop_s) = (container.variables(), workload.pre_stop_s());
+    Ok(Manifest { request_cores, limit_cores, variables, pre_stop_s })
+}
+
+/// The container whose CPU the autoscaler measures, else the first one.
+fn measured_container<'w, 'a>(
+    scaler: &Autoscaler,
+    workload: &'w Workload<'a>,
+) -> Result<&'w Container<'a>, UsageError> {
+    let measured = scaler.spec.metrics.iter().find_map(|metric| match metric {
+        Metric::CpuUtilisation { container, .. } | Metric::CpuUsage { container, .. } => {
+            container.as_deref()
+        }
+        Metric::Lag { .. } | Metric::Other { .. } => None,
+    });
+    let mut containers = workload.main_containers();
+    let Some(name) = measured else {
+        return containers.next().ok_or_else(|| {
+            UsageError::new(format!("Deployment {} has no containers", scaler.target))
+        });
+    };
+    containers.find(|container| container.name() == name).ok_or_else(|| {
+        let all: Vec<&str> = workload.main_containers().map(Container::name).collect();
+        UsageError::new(format!(
+            "{}: its metric is that of the container '{name}', but the pods of {} have: {}",
+            scaler.name,
+            scaler.target,
+            all.join(", ")
+        ))
+    })
 }
 
 fn yaml_files(folder: &Path, asked: bool) -> Result<Vec<PathBuf>, UsageError> {
@@ -295,7 +287,7 @@ fn read_load(text: &str, share: f64) -> Result<(LoadShape, Option<f64>), UsageEr
 }
 
 /// What can never work.
-fn check(scaler: &Scaler, setup: &FleetSetup) -> Result<(), UsageError> {
+fn check(scaler: &Autoscaler, setup: &FleetSetup) -> Result<(), UsageError> {
     let all_full = saturation_percent(setup);
     if let Some(percent) = scaler.spec.cpu_percent()
         && percent > 100
@@ -309,9 +301,9 @@ fn check(scaler: &Scaler, setup: &FleetSetup) -> Result<(), UsageError> {
             all_full * setup.request_cores / 100.0
         )));
     }
-    if scaler.spec.max > MOST_PODS {
+    if scaler.spec.max > MAX_PODS {
         return Err(UsageError::new(format!(
-            "{}: {} pods are more than the {MOST_PODS} that are simulated",
+            "{}: {} pods are more than the {MAX_PODS} that are simulated",
             scaler.name, scaler.spec.max
         )));
     }
@@ -321,8 +313,8 @@ fn check(scaler: &Scaler, setup: &FleetSetup) -> Result<(), UsageError> {
         return Ok(());
     }
     let kind = match scaler.kind {
-        ScalerKind::Hpa => "HorizontalPodAutoscaler",
-        ScalerKind::ScaledObject => "ScaledObject",
+        AutoscalerKind::Hpa => "HorizontalPodAutoscaler",
+        AutoscalerKind::ScaledObject => "ScaledObject",
     };
     Err(UsageError::new(format!(
         "{kind} {}: it has no metric that is simulated: cpu of a container or pod, or Kafka's lag",

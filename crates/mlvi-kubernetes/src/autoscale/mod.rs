@@ -10,16 +10,15 @@ mod show;
 mod snippet;
 #[cfg(test)]
 mod tests;
-mod units;
 
 use cli::UsageError;
 use cli::OutputArgs;
 use anyhow::Context;
+use autoscale::{FleetRun, FleetSetup, Goal, Recommendation, simulate_fleet};
 use clap::Args;
 use input::Input;
 use pod::PodArgs;
 use serde::Serialize;
-use simulator::{FleetRun, FleetSetup, Goal, Recommendation, simulate_fleet};
 use std::path::PathBuf;
 
 /// What `mlvi autoscale` is told.
@@ -58,7 +57,7 @@ pub struct AutoscaleArgs {
     seed: u64,
     #[command(flatten)]
     pod: PodArgs,
-    /// Look for the cheapest numbers with which so many frames are answered so soon, e.g.
+    /// Search the cheapest numbers with which so many frames are answered so soon, e.g.
     /// 500ms@99%
     #[arg(long, value_name = "LATENCY@SHARE")]
     goal: Option<String>,
@@ -74,7 +73,7 @@ struct Json<'a> {
     unit: &'a str,
     autoscaler: &'a str,
     setup: &'a FleetSetup,
-    spec: &'a hpa::Spec,
+    spec: &'a autoscale::Spec,
     taken_from: &'a [pod::Known],
     run: &'a FleetRun,
     goal: Option<Goal>,

@@ -1,23 +1,23 @@
 //! What a pod needs and does: what options say, else what manifests say, else what is known of the
 //! unit.
 
-use super::units::Unit;
 use cli::UsageError;
 use cli::Scrape;
 use anyhow::Context;
+use autoscale::{FleetSetup, LoadShape};
 use clap::Args;
-use cluster::manifest::{Container, cores};
+use manifests::cores;
 use serde::Serialize;
-use simulator::{FleetSetup, LoadShape};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use unit::About;
 
 /// How long a unit's /metrics may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// With how many partitions units make missing topics.
 const PARTITIONS: u32 = 12;
 /// A run holds all its frames, 24 bytes each.
-const MOST_FRAMES: f64 = 50e6;
+const MAX_FRAMES: f64 = 50e6;
 
 /// What can be told of a pod.
 #[derive(Args, Debug, Default)]
@@ -82,7 +82,10 @@ pub(super) struct Known {
 /// What manifests tell of the unit.
 #[derive(Debug, Default)]
 pub(super) struct Manifest {
-    pub(super) container: Option<Container>,
+    /// What its container requests, in cores.
+    pub(super) request_cores: Option<f64>,
+    /// What it may use at most, in cores.
+    pub(super) limit_cores: Option<f64>,
     pub(super) variables: BTreeMap<String, String>,
     pub(super) pre_stop_s: f64,
 }
@@ -101,7 +104,7 @@ impl PodArgs {
     /// Names the option or variable that cannot be used.
     pub(super) fn setup(
         &self,
-        unit: &Unit,
+        unit: &About,
         manifest: &Manifest,
         coming: Coming,
     ) -> anyhow::Result<(FleetSetup, Vec<Known>)> {
@@ -109,7 +112,6 @@ impl PodArgs {
         let mut tell = |what, value: String, from: &str| {
             known.push(Known { what, value, from: from.to_owned() })
         };
-        let container = manifest.container.as_ref();
         let (service_ms, from) = self.service_ms(unit)?;
         tell("service time", format!("{service_ms:.1} ms a frame"), &from);
         let quantity = |option: &str, text: &Option<String>| match text {
@@ -122,13 +124,12 @@ impl PodArgs {
         };
         let requested = quantity("--cpu-request", &self.cpu_request)?;
         let limited = quantity("--cpu-limit", &self.cpu_limit)?;
-        let in_manifest = |pick: fn(&Container) -> Option<f64>| container.and_then(pick);
-        let limit_cores = limited.or_else(|| in_manifest(|container| container.limit_cores));
-        let of_manifest = in_manifest(|container| container.request_cores);
+        let limit_cores = limited.or(manifest.limit_cores);
+        let of_manifest = manifest.request_cores;
         let (workers, from) =
             self.workers(unit, manifest, limit_cores.or(requested).or(of_manifest))?;
         tell("frames at a time", format!("{workers} a pod"), &from);
-        let cores_per_frame = self.cores_per_frame.unwrap_or(unit.cores_per_frame);
+        let cores_per_frame = self.cores_per_frame.unwrap_or(unit.estimate.cores_per_frame);
         let (request_cores, from) = match (requested, of_manifest) {
             (Some(cores), _) => (cores, "--cpu-request"),
             (None, Some(cores)) => (cores, "the manifest"),
@@ -145,7 +146,7 @@ impl PodArgs {
                 if limited.is_some() { "--cpu-limit" } else { "the manifest" },
             );
         }
-        let start_s = self.startup_s.unwrap_or(unit.start_s);
+        let start_s = self.startup_s.unwrap_or(unit.estimate.start_s);
         let from = if self.startup_s.is_some() {
             "--startup-s"
         } else {
@@ -156,7 +157,7 @@ impl PodArgs {
             format!("{} s until its containers run, {start_s} s until it is ready", self.pending_s),
             from,
         );
-        let partitions = if unit.consumes { Some(self.partitions(manifest)?) } else { None };
+        let partitions = if unit.input.is_some() { Some(self.partitions(manifest)?) } else { None };
         if let Some((partitions, from)) = partitions {
             tell("partitions", partitions.to_string(), from);
         }
@@ -180,7 +181,7 @@ impl PodArgs {
             partitions: partitions.map(|(partitions, _)| partitions),
             cameras: self.cameras,
             rebalance_s: self.rebalance_s,
-            // readings are 15 s apart: on average a look finds them half as old
+            // readings are 15 s apart: on average an evaluation finds them half as old
             metrics_age_s: 7.5,
         };
         check_ranges(&setup)?;
@@ -188,14 +189,14 @@ impl PodArgs {
         Ok((setup, known))
     }
 
-    fn service_ms(&self, unit: &Unit) -> anyhow::Result<(f64, String)> {
+    fn service_ms(&self, unit: &About) -> anyhow::Result<(f64, String)> {
         if let Some(ms) = self.service_ms {
             return Ok((ms, "--service-ms".into()));
         }
         let Some(source) = &self.measured else {
-            return Ok((unit.service_ms, unit.service_from.into()));
+            return Ok((unit.estimate.service_ms, unit.estimate.service_from.into()));
         };
-        let Some((histogram, stages)) = unit.stages else {
+        let Some((histogram, stages)) = unit.estimate.stages else {
             return Err(UsageError::new(format!(
                 "--measured: {} does not measure its time a frame; give --service-ms",
                 unit.name
@@ -227,7 +228,7 @@ impl PodArgs {
 
     fn workers(
         &self,
-        unit: &Unit,
+        unit: &About,
         manifest: &Manifest,
         cores: Option<f64>,
     ) -> Result<(u32, String), UsageError> {
@@ -235,6 +236,7 @@ impl PodArgs {
             return Ok((workers, "--workers".into()));
         }
         if let Some((variable, text)) = unit
+            .estimate
             .workers_variable
             .and_then(|variable| Some((variable, manifest.variables.get(variable)?)))
         {
@@ -243,7 +245,7 @@ impl PodArgs {
             })?;
             return Ok((workers, format!("{variable} of the manifest")));
         }
-        Ok(match (unit.workers_variable, cores) {
+        Ok(match (unit.estimate.workers_variable, cores) {
             (None, _) => (64, "an assumption: it mostly waits for the broker".into()),
             (Some(variable), Some(cores)) => (
                 (cores.ceil() as u32).max(1),
@@ -300,7 +302,7 @@ fn check_ranges(setup: &FleetSetup) -> Result<(), UsageError> {
 /// Whether all frames find room in memory.
 fn check_frames(setup: &FleetSetup) -> Result<(), UsageError> {
     let frames = setup.load.expected_frames(setup.minutes);
-    if frames <= MOST_FRAMES {
+    if frames <= MAX_FRAMES {
         return Ok(());
     }
     let millions = |frames: f64| (frames / 1e6).ceil();
@@ -309,6 +311,6 @@ fn check_frames(setup: &FleetSetup) -> Result<(), UsageError> {
          give fewer --minutes, or a lower rate",
         setup.minutes,
         millions(frames),
-        millions(MOST_FRAMES),
+        millions(MAX_FRAMES),
     )))
 }

@@ -2,9 +2,8 @@
 
 use super::input::Input;
 use cli::table::{Table, number};
-use cluster::manifest::ScalerKind;
-use hpa::{Metric, Spec};
-use simulator::{FleetRow, FleetRun, Goal, Outcome, Recommendation};
+use autoscale::{FleetRow, FleetRun, Goal, Metric, Recommendation, Spec, Trial};
+use manifests::AutoscalerKind;
 use std::fmt::Write;
 
 /// Rows that fit a screen.
@@ -13,8 +12,8 @@ const ROWS: f64 = 40.0;
 /// What is simulated, and where its numbers are from.
 pub(super) fn head(input: &Input) -> String {
     let kind = match input.scaler.kind {
-        ScalerKind::Hpa => "HorizontalPodAutoscaler",
-        ScalerKind::ScaledObject => "ScaledObject",
+        AutoscalerKind::Hpa => "HorizontalPodAutoscaler",
+        AutoscalerKind::ScaledObject => "ScaledObject",
     };
     let spec = &input.scaler.spec;
     let mut text = format!(
@@ -54,15 +53,15 @@ fn metrics(spec: &Spec) -> String {
     let down = spec
         .behavior
         .as_ref()
-        .map_or(hpa::DOWN_STABILISATION, |behavior| behavior.down.stabilisation);
+        .map_or(autoscale::DOWN_STABILISATION, |behavior| behavior.down.stabilisation);
     format!("{}; down after {} s", each.collect::<Vec<_>>().join(" and "), down.as_secs())
 }
 
-/// A row for each step of time: the worst of its looks.
+/// A row for each step of time: the worst of its evaluations.
 pub(super) fn over_time(input: &Input, run: &FleetRun, every_s: Option<f64>) -> String {
-    let look_s = hpa::SYNC_PERIOD.as_secs_f64();
+    let period_s = autoscale::SYNC_PERIOD.as_secs_f64();
     let every_s = every_s.unwrap_or(input.setup.minutes * 60.0 / ROWS);
-    let looks = (every_s / look_s).ceil().max(1.0) as usize;
+    let evaluations = (every_s / period_s).ceil().max(1.0) as usize;
     let measured = match input.scaler.spec.metrics.first() {
         Some(Metric::CpuUtilisation { .. }) => "CPU %",
         Some(Metric::CpuUsage { .. }) => "CPU m",
@@ -72,7 +71,7 @@ pub(super) fn over_time(input: &Input, run: &FleetRun, every_s: Option<f64>) -> 
         "time s", "frames/s", "wanted", "ready", "working", "lag", "p50 ms", "p99 ms", measured,
         "kept by",
     ]);
-    for rows in run.rows.chunks(looks) {
+    for rows in run.rows.chunks(evaluations) {
         let Some(last) = rows.last() else { continue };
         let most = |value: fn(&FleetRow) -> Option<f64>| {
             // a frame that never came to an end, or none at all
@@ -146,7 +145,7 @@ pub(super) fn recommendation(input: &Input, goal: Goal, found: &Recommendation) 
         "changes",
         "undone",
     ]);
-    let mut row = |name: &str, outcome: &Outcome, fixed: bool| {
+    let mut row = |name: &str, outcome: &Trial, fixed: bool| {
         let candidate = outcome.candidate;
         let tuned = |text: String| if fixed { "-".to_owned() } else { text };
         table.row(vec![

@@ -1,18 +1,17 @@
 //! The recommended numbers as YAML.
 
-use cluster::manifest::{Scaler, ScalerKind};
-use hpa::Metric;
-use simulator::Outcome;
+use autoscale::{Metric, Trial};
+use manifests::{Autoscaler, AutoscalerKind};
 
 /// What to paste over the autoscaler's own fields.
-pub(super) fn of(scaler: &Scaler, best: &Outcome) -> String {
+pub(super) fn of(scaler: &Autoscaler, best: &Trial) -> String {
     let candidate = best.candidate;
     let metric = scaler.spec.metrics.iter().find(|metric| !matches!(metric, Metric::Other { .. }));
     let (min, max, target, down_s) =
         (candidate.min, candidate.max, candidate.target, candidate.down_s);
     let window = format!("scaleDown:\n{{}}  stabilizationWindowSeconds: {down_s}\n");
     match scaler.kind {
-        ScalerKind::Hpa => {
+        AutoscalerKind::Hpa => {
             let (source, container) = match metric {
                 Some(
                     Metric::CpuUtilisation { container, .. } | Metric::CpuUsage { container, .. },
@@ -37,7 +36,7 @@ pub(super) fn of(scaler: &Scaler, best: &Outcome) -> String {
                 window.replace("{}", "    ")
             )
         }
-        ScalerKind::ScaledObject => {
+        AutoscalerKind::ScaledObject => {
             let trigger = match metric {
                 Some(Metric::Lag { .. }) => {
                     format!("    - metadata:\n        lagThreshold: \"{target}\"\n")

@@ -2,9 +2,9 @@
 
 use super::input::Input;
 use super::{AutoscaleArgs, advice, charts, recommend, show, snippet};
+use autoscale::{Candidate, Trial, simulate_fleet};
 use clap::Parser;
-use cluster::manifest::{documents, scaler};
-use simulator::{Candidate, Outcome, simulate_fleet};
+use manifests::{Autoscaler, documents};
 use std::path::Path;
 
 #[derive(Parser)]
@@ -281,7 +281,7 @@ fn a_recommendation_is_shown_and_its_snippet_says_the_same() {
     for (key, value) in patch["spec"].as_object().unwrap() {
         merged["spec"][key] = value.clone();
     }
-    let read_back = scaler(&merged).unwrap().unwrap().spec;
+    let read_back = Autoscaler::read(&merged).unwrap().unwrap().spec;
     assert_eq!(Candidate::of(&read_back), best.candidate);
     assert_eq!(read_back.metrics, best.candidate.put_into(&input.scaler.spec).metrics);
 }
@@ -293,7 +293,7 @@ fn a_snippet_for_keda_has_its_fields() {
     let dir = folder(text);
     let input = read(dir.path(), &["--minutes=5"]).unwrap();
     let candidate = Candidate { min: 2, max: 4, target: 20, down_s: 120 };
-    let outcome = Outcome {
+    let outcome = Trial {
         candidate,
         share: 1.0,
         p99_ms: 1.0,
@@ -311,7 +311,7 @@ fn a_snippet_for_keda_has_its_fields() {
     }
     object["spec"]["triggers"][0]["metadata"]["lagThreshold"] =
         patch["spec"]["triggers"][0]["metadata"]["lagThreshold"].clone();
-    assert_eq!(Candidate::of(&scaler(&object).unwrap().unwrap().spec), candidate);
+    assert_eq!(Candidate::of(&Autoscaler::read(&object).unwrap().unwrap().spec), candidate);
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub struct CheckArgs {
     /// Read the objects from a cluster instead; Secrets are never read
     #[arg(long)]
     live: bool,
-    /// The namespace to look into
+    /// The namespace to read
     #[arg(long, value_name = "NAME", default_value = "mlvi", requires = "live")]
     namespace: String,
     /// The kubeconfig's context; the current one if not given
@@ -58,7 +58,7 @@ pub fn run(args: &CheckArgs, models_dir: &Path) -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    let report = match look(args, models_dir) {
+    let report = match check(args, models_dir) {
         Ok(report) => report,
         Err(error) => {
             eprintln!("mlvi check: {error:#}");
@@ -69,7 +69,7 @@ pub fn run(args: &CheckArgs, models_dir: &Path) -> ExitCode {
     if report.is_clean(args.deny_warnings) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn look(args: &CheckArgs, models_dir: &Path) -> anyhow::Result<Report> {
+fn check(args: &CheckArgs, models_dir: &Path) -> anyhow::Result<Report> {
     if !models_dir.is_dir() {
         let dir = models_dir.display();
         eprintln!(

@@ -2,11 +2,12 @@
 
 use frame::{MAX_MESSAGE_BYTES, Topics};
 use frame_bus::BusConfig;
-use manifests::{ExpectedSecret, Given, Input, Knowledge, KnownVariable, Program, Refusal};
+use manifests::{ExpectedSecret, Given, Input, Knowledge, KnownVariable, Program, RefusedSetting};
 use settings::{CONFIG_FILE_VARIABLE, ConfigError, Settings};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use unit::Telemetry;
+use unit::{About, Telemetry};
+use units::UnitKind;
 
 /// Where the images have the descriptions of models.
 const IMAGE_MODELS_DIR: &str = "/usr/share/mlvi/models";
@@ -19,21 +20,8 @@ type Parse = fn(&mut Settings);
 /// there.
 #[must_use]
 pub fn knowledge(models_dir: &Path) -> Knowledge {
-    let tier = |topic| Some(Input { group: "MLVI_GROUP", topic });
-    let units: [(&'static str, Option<Input>, Parse); 4] = [
-        ("web-server", None, |settings| drop(web_server::Config::from_settings(settings))),
-        ("preprocessor", tier("frames"), |settings| {
-            drop(preprocessor::Config::from_settings(settings))
-        }),
-        ("edge-inference", tier("frames.edge"), |settings| drop(edge_inference::config(settings))),
-        ("cloud-inference", tier("frames.cloud"), |settings| {
-            drop(cloud_inference::config(settings))
-        }),
-    ];
-    let mut programs: Vec<Program> = units
-        .into_iter()
-        .map(|(name, input, parse)| unit_of(name, input, parse, models_dir))
-        .collect();
+    let mut programs: Vec<Program> =
+        UnitKind::ALL.into_iter().map(|kind| unit_of(kind.about(), models_dir)).collect();
     programs.push(command_line(models_dir));
     let prefix = "x";
     let topics = Topics::with_prefix(prefix).expect("a letter can begin a topic's name");
@@ -53,13 +41,13 @@ pub fn knowledge(models_dir: &Path) -> Knowledge {
     }
 }
 
-fn unit_of(name: &'static str, input: Option<Input>, parse: Parse, models_dir: &Path) -> Program {
-    let models_dir = models_dir.to_owned();
+fn unit_of(about: &About, models_dir: &Path) -> Program {
+    let (parse, models_dir) = (about.read_settings, models_dir.to_owned());
     Program {
-        name,
+        name: about.name,
         is_unit: true,
         variables: variables(parse),
-        input,
+        input: about.input.map(|input| Input { group: input.group, topic: input.topic }),
         refuse: Box::new(move |given| refusals(parse, given, &models_dir)),
     }
 }
@@ -101,7 +89,7 @@ fn variables(parse: Parse) -> Vec<KnownVariable> {
 
 /// What a program would refuse. Its files are laid out below a folder that stands for the
 /// container's root, so that the program can read them, and nothing of this machine.
-fn refusals(parse: Parse, given: &Given, models_dir: &Path) -> Vec<Refusal> {
+fn refusals(parse: Parse, given: &Given, models_dir: &Path) -> Vec<RefusedSetting> {
     let Ok(root) = Root::of(&given.files) else { return Vec::new() };
     let known_models = models_dir.is_dir();
     let mut pairs: Vec<(String, String)> = given
@@ -121,7 +109,7 @@ fn refusals(parse: Parse, given: &Given, models_dir: &Path) -> Vec<Refusal> {
     let problems =
         problems.into_iter().filter(|problem| known_models || problem.name != "MLVI_MODEL");
     problems
-        .map(|problem| Refusal {
+        .map(|problem| RefusedSetting {
             variable: problem.name.to_owned(),
             value: own_words(&problem.value),
             allowed: own_words(&problem.allowed),
@@ -164,7 +152,11 @@ mod tests {
         concat!(env!("CARGO_MANIFEST_DIR"), "/../../models").into()
     }
 
-    fn refused(program: &str, variables: &[(&str, &str)], files: &[(&str, &str)]) -> Vec<Refusal> {
+    fn refused(
+        program: &str,
+        variables: &[(&str, &str)],
+        files: &[(&str, &str)],
+    ) -> Vec<RefusedSetting> {
         let own = |pairs: &[(&str, &str)]| {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
         };

@@ -1,12 +1,12 @@
 //! The objects of a running cluster.
 
-use cluster::{LookConfig, read_live};
+use cluster_inspect::{InspectConfig, read_live};
 use manifests::Set;
 
 /// Reads a namespace; also gives the kinds that may not be seen. What may not be seen is named
-/// once, and the rest is looked at all the same.
+/// once, and the rest is checked all the same.
 pub(super) fn read(namespace: &str, context: Option<&str>) -> anyhow::Result<(Set, Vec<String>)> {
-    let config = LookConfig {
+    let config = InspectConfig {
         kubeconfig: None,
         context: context.map(str::to_owned),
         namespace: Some(namespace.to_owned()),
@@ -24,7 +24,7 @@ pub(super) fn read(namespace: &str, context: Option<&str>) -> anyhow::Result<(Se
         live.namespace
     );
     let refused: Vec<String> = live.refused.into_iter().map(|(kinds, _)| kinds).collect();
-    // without these nothing is left to look at, or every setting seems to be missing
+    // without these nothing is left to check, or every setting seems to be missing
     for needed in ["deployments", "configmaps"] {
         anyhow::ensure!(
             !refused.iter().any(|kinds| kinds == needed),

@@ -2,22 +2,21 @@
 
 use cli::UsageError;
 use cli::Scrape;
-use cluster::{AutoscalerSeen, DeploymentSeen, Looker};
+use cluster::ApiError;
+use cluster_inspect::{AutoscalerStatus, DeploymentStatus, Inspector};
 use std::time::Duration;
+use units::UnitKind;
 
 /// How long an admin port may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The units, in the order of a frame's journey.
-pub(super) const UNITS: [&str; 4] =
-    ["web-server", "preprocessor", "edge-inference", "cloud-inference"];
 
 /// What was seen at one moment.
 #[derive(Clone, Default, Debug)]
-pub(super) struct Seen {
+pub(super) struct Observation {
     /// Where: a namespace, or nothing.
     pub(super) namespace: Option<String>,
-    pub(super) deployments: Vec<DeploymentSeen>,
-    pub(super) autoscalers: Vec<AutoscalerSeen>,
+    pub(super) deployments: Vec<DeploymentStatus>,
+    pub(super) autoscalers: Vec<AutoscalerStatus>,
     pub(super) processes: Vec<Process>,
     /// What could not be seen, in words.
     pub(super) troubles: Vec<String>,
@@ -46,10 +45,10 @@ impl Admin {
             Some((unit, url)) => (Some(unit), url),
             None => (None, text),
         };
-        if let Some(unit) = unit.filter(|unit| !UNITS.contains(unit)) {
+        if let Some(unit) = unit.filter(|unit| UnitKind::named(unit).is_none()) {
             return Err(UsageError::new(format!(
                 "--admin {text}: '{unit}' is not one of {}",
-                UNITS.join(", ")
+                UnitKind::names()
             )));
         }
         let base = url.trim_end_matches('/').trim_end_matches("/metrics");
@@ -60,48 +59,50 @@ impl Admin {
     }
 }
 
-impl Seen {
+impl Observation {
     /// Whether nothing at all was seen.
     pub(super) const fn is_blind(&self) -> bool {
         self.deployments.is_empty() && self.autoscalers.is_empty() && self.processes.is_empty()
     }
 }
 
-/// Looks at a namespace.
-pub(super) async fn from_cluster(looker: &Looker, port: u16) -> Seen {
-    let sighting = looker.look().await;
-    let mut seen = Seen { namespace: Some(looker.namespace().to_owned()), ..Seen::default() };
-    let mut or_trouble =
-        |what: &str, reason: String| seen.troubles.push(format!("{what} cannot be seen: {reason}"));
-    let deployments = sighting.deployments.unwrap_or_else(|reason| {
+/// Inspects a namespace.
+pub(super) async fn from_cluster(inspector: &Inspector, port: u16) -> Observation {
+    let inspection = inspector.inspect().await;
+    let mut seen =
+        Observation { namespace: Some(inspector.namespace().to_owned()), ..Observation::default() };
+    let mut or_trouble = |what: &str, error: ApiError| {
+        seen.troubles.push(format!("{what} cannot be seen: {error}"));
+    };
+    let deployments = inspection.deployments.unwrap_or_else(|reason| {
         or_trouble("deployments", reason);
         Vec::new()
     });
-    seen.autoscalers = sighting.autoscalers.unwrap_or_else(|reason| {
+    seen.autoscalers = inspection.autoscalers.unwrap_or_else(|reason| {
         or_trouble("autoscalers", reason);
         Vec::new()
     });
-    let pods = sighting.pods.unwrap_or_else(|reason| {
+    let pods = inspection.pods.unwrap_or_else(|reason| {
         or_trouble("pods, and so their metrics,", reason);
         Vec::new()
     });
-    let is_unit = |app: &str| UNITS.contains(&app);
+    let is_unit = |app: &str| UnitKind::named(app).is_some();
     seen.deployments =
         deployments.into_iter().filter(|deployment| is_unit(&deployment.app)).collect();
     if seen.deployments.is_empty() && seen.troubles.is_empty() {
         seen.troubles.push(format!(
             "namespace {} has no Deployment of a unit ({})",
-            looker.namespace(),
-            UNITS.join(", ")
+            inspector.namespace(),
+            UnitKind::names()
         ));
     }
     // all at once: where a network policy drops the questions, each waits to the end of its
     // patience
     let mut asked = tokio::task::JoinSet::new();
     for pod in pods.into_iter().filter(|pod| is_unit(&pod.app)) {
-        let looker = looker.clone();
+        let inspector = inspector.clone();
         asked.spawn(async move {
-            let text = looker.metrics(&pod.name, port, PATIENCE).await;
+            let text = inspector.metrics(&pod.name, port, PATIENCE).await;
             (pod, text)
         });
     }
@@ -113,7 +114,7 @@ pub(super) async fn from_cluster(looker: &Looker, port: u16) -> Seen {
                 unit: pod.app,
                 metrics: Scrape::read(&text),
             }),
-            Err(reason) => refused.push((pod.name, reason)),
+            Err(error) => refused.push((pod.name, error.to_string())),
         }
     }
     seen.processes.sort_by(|a, b| a.name.cmp(&b.name));
@@ -125,7 +126,7 @@ pub(super) async fn from_cluster(looker: &Looker, port: u16) -> Seen {
 }
 
 /// Asks admin ports.
-pub(super) async fn from_admin(ports: &[Admin]) -> Seen {
+pub(super) async fn from_admin(ports: &[Admin]) -> Observation {
     let mut asked = tokio::task::JoinSet::new();
     for admin in ports {
         let admin = admin.clone();
@@ -134,7 +135,7 @@ pub(super) async fn from_admin(ports: &[Admin]) -> Seen {
             (admin, text)
         });
     }
-    let mut seen = Seen::default();
+    let mut seen = Observation::default();
     while let Some(joined) = asked.join_next().await {
         let Ok((admin, text)) = joined else { continue };
         match text.map(|text| (Scrape::read(&text), unit_of(&text))) {
@@ -158,18 +159,11 @@ fn get(url: &str) -> Result<String, ureq::Error> {
     agent.get(url).call()?.body_mut().read_to_string()
 }
 
-/// Which unit has these metrics. The two tiers have the same ones.
+/// Which unit has these metrics, or what several units that have them are called together.
 fn unit_of(text: &str) -> &'static str {
     let has = |name: &str| text.lines().any(|line| line.starts_with(&format!("# TYPE {name} ")));
-    if has("mlvi_frames_accepted") {
-        "web-server"
-    } else if has("mlvi_preprocessor_frames") {
-        "preprocessor"
-    } else if has("mlvi_inference_frames") {
-        "inference"
-    } else {
-        "unknown"
-    }
+    let mut units = UnitKind::ALL.into_iter().map(UnitKind::about);
+    units.find(|unit| has(unit.finished)).map_or("unknown", |unit| unit.family)
 }
 
 #[cfg(test)]
@@ -196,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_is_known_by_its_metrics_before_it_has_counted_anything() {
+    fn a_unit_is_known_by_its_metrics_before_any_frame() {
         assert_eq!(
             unit_of(
                 "# HELP mlvi_preprocessor_frames x.\n# TYPE mlvi_preprocessor_frames counter\n# EOF\n"

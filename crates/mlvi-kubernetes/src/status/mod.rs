@@ -10,8 +10,8 @@ mod tests;
 use cli::UsageError;
 use anyhow::Context;
 use clap::Args;
-use cluster::{LookConfig, Looker};
-use gather::{Admin, Seen};
+use cluster_inspect::{InspectConfig, Inspector};
+use gather::{Admin, Observation};
 use rows::Status;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ pub struct StatusArgs {
 
 /// Where it is read from.
 enum Source {
-    Cluster(Box<Looker>, u16),
+    Cluster(Box<Inspector>, u16),
     Admin(Vec<Admin>),
 }
 
@@ -121,23 +121,24 @@ async fn source(args: &StatusArgs) -> anyhow::Result<Source> {
         ));
     }
     let StatusArgs { kubeconfig, context, namespace, .. } = args;
-    let config = LookConfig {
+    let config = InspectConfig {
         kubeconfig: kubeconfig.clone(),
         context: context.clone(),
         namespace: Some(namespace.clone()),
     };
-    let looker = Looker::new(&config).await.map_err(|reason| {
+    let inspector = Inspector::new(&config).await.map_err(|error| {
         anyhow::anyhow!(
-            "no cluster to ask: {reason}; give --kubeconfig or --context, or --admin URL for units outside of Kubernetes"
+            "no cluster to ask: {}; give --kubeconfig or --context, or --admin URL for units outside of Kubernetes",
+            cluster::with_causes(&error)
         )
     })?;
-    Ok(Source::Cluster(Box::new(looker), args.admin_port))
+    Ok(Source::Cluster(Box::new(inspector), args.admin_port))
 }
 
 impl Source {
-    async fn see(&self) -> Seen {
+    async fn see(&self) -> Observation {
         match self {
-            Self::Cluster(looker, port) => gather::from_cluster(looker, *port).await,
+            Self::Cluster(inspector, port) => gather::from_cluster(inspector, *port).await,
             Self::Admin(ports) => gather::from_admin(ports).await,
         }
     }

@@ -1,9 +1,11 @@
 //! A row for each unit.
 
-use super::gather::{Process, Seen, UNITS};
-use cluster::AutoscalerSeen;
+use super::gather::{Observation, Process};
+use cluster_inspect::AutoscalerStatus;
 use serde::Serialize;
 use std::time::Duration;
+use unit::{About, BacklogGauge};
+use units::UnitKind;
 
 /// All of it at one moment.
 #[derive(Debug, Serialize)]
@@ -24,7 +26,7 @@ pub(super) struct Row {
     pub(super) wanted: Option<u32>,
     /// Pods that are ready.
     pub(super) ready: Option<u32>,
-    pub(super) autoscaler: Option<AutoscalerSeen>,
+    pub(super) autoscaler: Option<AutoscalerStatus>,
     /// Frames that wait for it and that it works on; of the web-server those that have no result
     /// yet. `None`: not known.
     pub(super) lag: Option<u64>,
@@ -49,9 +51,9 @@ pub(super) struct Decisions {
 }
 
 impl Status {
-    /// What can be said from two looks, so far apart.
-    pub(super) fn between(before: &Seen, now: &Seen, apart: Duration) -> Self {
-        let mut names: Vec<String> = UNITS.iter().map(|unit| (*unit).to_owned()).collect();
+    /// What can be said from two observations, so far apart.
+    pub(super) fn between(before: &Observation, now: &Observation, apart: Duration) -> Self {
+        let mut names: Vec<String> = UnitKind::ALL.map(|kind| kind.name().to_owned()).to_vec();
         for process in &now.processes {
             if !names.contains(&process.unit) {
                 names.push(process.unit.clone());
@@ -72,25 +74,25 @@ impl Status {
     }
 }
 
-/// The counter that tells how many frames a unit has finished.
-fn counter(unit: &str) -> &'static str {
-    match unit {
-        "web-server" => "mlvi_frames_accepted_total",
-        "preprocessor" => "mlvi_preprocessor_frames_total",
-        _ => "mlvi_inference_frames_total",
-    }
+/// What is known of a unit by its name, or of one of several that are told by their metrics alone.
+fn about(unit: &str) -> Option<&'static About> {
+    let mut units = UnitKind::ALL.into_iter().map(UnitKind::about);
+    units
+        .clone()
+        .find(|about| about.name == unit)
+        .or_else(|| units.find(|about| about.family == unit))
 }
 
 impl Row {
-    fn of(unit: String, before: &Seen, now: &Seen, apart: Duration) -> Self {
+    fn of(unit: String, before: &Observation, now: &Observation, apart: Duration) -> Self {
         let deployment = now.deployments.iter().find(|deployment| deployment.app == unit);
         let scaled = deployment.map_or(unit.as_str(), |deployment| deployment.name.as_str());
         let processes: Vec<&Process> =
             now.processes.iter().filter(|process| process.unit == unit).collect();
-        let finished = processes
-            .iter()
-            .map(|process| grown(process, before, counter(&unit), &[]))
-            .sum::<f64>();
+        let counter = about(&unit).map(|about| format!("{}_total", about.finished));
+        let finished = counter.map_or(0.0, |counter| {
+            processes.iter().map(|process| grown(process, before, &counter, &[])).sum()
+        });
         Self {
             wanted: deployment.map(|deployment| deployment.wanted),
             ready: deployment.map(|deployment| deployment.ready),
@@ -109,7 +111,7 @@ impl Row {
 
 /// By how much a counter has grown. A process that began anew has grown from 0; of one that was not
 /// seen before that is not known, and nothing is counted.
-fn grown(process: &Process, before: &Seen, name: &str, labels: &[(&str, &str)]) -> f64 {
+fn grown(process: &Process, before: &Observation, name: &str, labels: &[(&str, &str)]) -> f64 {
     let Some(earlier) = before.processes.iter().find(|earlier| earlier.name == process.name) else {
         return 0.0;
     };
@@ -120,28 +122,24 @@ fn grown(process: &Process, before: &Seen, name: &str, labels: &[(&str, &str)]) 
     if now >= then { now - then } else { now }
 }
 
-/// Frames that wait for a unit. The preprocessors see their own backlog and that of both tiers,
-/// each of them all of it; the web-servers know which of their uploads have no result yet.
-fn lag(unit: &str, processes: &[&Process], now: &Seen) -> Option<u64> {
-    let seen_by_preprocessors = |name: &str, labels: &[(&str, &str)]| {
-        let views = now.processes.iter().filter(|process| process.unit == "preprocessor");
-        views.filter_map(|process| process.metrics.sum(name, labels)).reduce(f64::max)
-    };
-    let frames = match unit {
-        "web-server" => processes
-            .iter()
-            .filter_map(|process| process.metrics.sum("mlvi_pending_frames", &[]))
-            .reduce(|a, b| a + b),
-        "preprocessor" => seen_by_preprocessors("mlvi_preprocessor_backlog_frames", &[]),
-        _ => unit.strip_suffix("-inference").and_then(|tier| {
-            seen_by_preprocessors("mlvi_preprocessor_tier_backlog_frames", &[("tier", tier)])
-        }),
+/// Frames that wait for a unit; not known of one that is told by its metrics alone.
+fn lag(unit: &str, processes: &[&Process], now: &Observation) -> Option<u64> {
+    let frames = match UnitKind::named(unit)?.about().backlog {
+        BacklogGauge::Own(gauge) => {
+            let own = processes.iter().filter_map(|process| process.metrics.sum(gauge, &[]));
+            own.reduce(|a, b| a + b)
+        }
+        BacklogGauge::SeenBy { unit, gauge, tier } => {
+            let labels: Vec<(&str, &str)> = tier.map(|tier| ("tier", tier)).into_iter().collect();
+            let views = now.processes.iter().filter(|process| process.unit == unit);
+            views.filter_map(|process| process.metrics.sum(gauge, &labels)).reduce(f64::max)
+        }
     };
     frames.map(|frames| frames.max(0.0) as u64)
 }
 
 impl Decisions {
-    fn between(before: &Seen, now: &Seen) -> Option<Self> {
+    fn between(before: &Observation, now: &Observation) -> Option<Self> {
         let preprocessors: Vec<&Process> =
             now.processes.iter().filter(|process| process.unit == "preprocessor").collect();
         let decisions = "mlvi_preprocessor_decisions_total";

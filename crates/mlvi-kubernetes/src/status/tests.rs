@@ -1,10 +1,10 @@
-//! What two looks come to, and admin ports asked over HTTP.
+//! What two observations come to, and admin ports asked over HTTP.
 
-use super::gather::{Admin, Process, Seen, from_admin};
+use super::gather::{Admin, Observation, Process, from_admin};
 use super::rows::Status;
 use super::show;
 use cli::Scrape;
-use cluster::{AutoscalerSeen, DeploymentSeen};
+use cluster_inspect::{AutoscalerStatus, DeploymentStatus};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
@@ -35,14 +35,14 @@ fn edge(name: &str, done: u32) -> Process {
     )
 }
 
-fn seen(processes: Vec<Process>) -> Seen {
-    let deployment = DeploymentSeen {
+fn observation(processes: Vec<Process>) -> Observation {
+    let deployment = DeploymentStatus {
         name: "edge-inference".into(),
         app: "edge-inference".into(),
         wanted: 4,
         ready: 2,
     };
-    let autoscaler = AutoscalerSeen {
+    let autoscaler = AutoscalerStatus {
         name: "edge".into(),
         deployment: "edge-inference".into(),
         min: 2,
@@ -52,7 +52,7 @@ fn seen(processes: Vec<Process>) -> Seen {
         metrics: vec!["cpu 91/60 %".into()],
         kept_by: Some("TooManyReplicas: wants more".into()),
     };
-    Seen {
+    Observation {
         namespace: Some("mlvi".into()),
         deployments: vec![deployment],
         autoscalers: vec![autoscaler],
@@ -62,9 +62,10 @@ fn seen(processes: Vec<Process>) -> Seen {
 }
 
 #[test]
-fn rates_are_those_between_two_looks_also_of_a_process_that_began_anew() {
-    let before = seen(vec![preprocessor("p", 100, 50, 3, "0"), edge("a", 500), edge("b", 90)]);
-    let now = seen(vec![
+fn rates_are_those_between_two_observations() {
+    let before =
+        observation(vec![preprocessor("p", 100, 50, 3, "0"), edge("a", 500), edge("b", 90)]);
+    let now = observation(vec![
         preprocessor("p", 106, 64, 7, "1"),
         preprocessor("q", 0, 0, 9, "0.5"),
         edge("a", 520),
@@ -99,12 +100,12 @@ fn rates_are_those_between_two_looks_also_of_a_process_that_began_anew() {
 }
 
 #[test]
-fn a_quiet_suite_shows_its_share_since_the_start_and_what_is_not_known_as_a_dash() {
-    let quiet = Seen {
+fn a_quiet_suite_shows_its_share_since_the_start() {
+    let quiet = Observation {
         namespace: None,
         deployments: Vec::new(),
         autoscalers: Vec::new(),
-        ..seen(vec![preprocessor("p", 30, 10, 0, "0")])
+        ..observation(vec![preprocessor("p", 30, 10, 0, "0")])
     };
     let status = Status::between(&quiet, &quiet, Duration::from_secs(1));
     let decisions = status.decisions.as_ref().unwrap();
@@ -150,7 +151,7 @@ async fn admin_ports_are_asked_and_one_that_is_silent_is_named() {
     let seen = from_admin(&ports).await;
     assert_eq!(seen.troubles.len(), 1);
     assert!(seen.troubles[0].contains(&gone), "{:?}", seen.troubles);
-    let status = Status::between(&Seen::default(), &seen, Duration::from_secs(1));
+    let status = Status::between(&Observation::default(), &seen, Duration::from_secs(1));
     let units: Vec<(&str, Option<u64>)> =
         status.units.iter().map(|row| (row.unit.as_str(), row.lag)).collect();
     assert_eq!(units, [("web-server", Some(2)), ("cloud-inference", None)]);

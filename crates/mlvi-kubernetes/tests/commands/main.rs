@@ -8,13 +8,13 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-struct Outcome {
+struct Finished {
     code: i32,
     stdout: String,
     stderr: String,
 }
 
-fn mlvi(arguments: &[&str], input: &str, kubeconfig: &Path) -> anyhow::Result<Outcome> {
+fn mlvi(arguments: &[&str], input: &str, kubeconfig: &Path) -> anyhow::Result<Finished> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mlvi-kubernetes"));
     command
         .args(arguments)
@@ -27,13 +27,13 @@ fn mlvi(arguments: &[&str], input: &str, kubeconfig: &Path) -> anyhow::Result<Ou
     let _ = child.stdin.take().expect("it is piped").write_all(input.as_bytes());
     let output = child.wait_with_output()?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ok(Outcome {
+    Ok(Finished {
         code: output.status.code().unwrap_or(-1),
         stdout: text(output.stdout),
         stderr: text(output.stderr),
     })
 }
 
-fn offline(arguments: &[&str], input: &str) -> anyhow::Result<Outcome> {
+fn offline(arguments: &[&str], input: &str) -> anyhow::Result<Finished> {
     mlvi(arguments, input, Path::new("/nonexistent/kubeconfig"))
 }

@@ -31,7 +31,7 @@ fn suite() -> Played {
 const STATUS: [&str; 4] = ["status", "--over-s", "0.1", "--json"];
 
 #[test]
-fn the_suites_namespace_is_looked_at_and_its_pods_are_asked_all_at_once() -> anyhow::Result<()> {
+fn the_pods_of_the_namespace_are_asked_all_at_once() -> anyhow::Result<()> {
     // one after the other, each would wait for the others until its patience ends
     let (_folder, kubeconfig) = suite().texts_together(PODS.len()).serve()?;
     let found = mlvi(&STATUS, "", &kubeconfig)?;
@@ -69,7 +69,7 @@ fn what_the_roles_refuse_is_said_once_and_the_rest_is_shown() -> anyhow::Result<
 }
 
 #[test]
-fn a_namespace_without_the_suite_and_no_cluster_at_all_are_reasons() -> anyhow::Result<()> {
+fn a_namespace_without_the_suite_is_a_reason() -> anyhow::Result<()> {
     let nothing = Played::default()
         .list("/api/v1/namespaces/other/pods", json!([]))
         .list("/apis/apps/v1/namespaces/other/deployments", json!([]))

@@ -1,45 +1,9 @@
 //! How a suite is put together.
 
 use settings::{ConfigError, Settings};
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-
-/// A unit of the suite, in the order of a frame's journey.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum UnitKind {
-    /// Takes frames, gives results.
-    WebServer,
-    /// Sharpens and decides.
-    Preprocessor,
-    /// Looks at frames on the edge.
-    EdgeInference,
-    /// Looks at frames in the cloud.
-    CloudInference,
-}
-
-impl UnitKind {
-    /// All four.
-    pub const ALL: [Self; 4] =
-        [Self::WebServer, Self::Preprocessor, Self::EdgeInference, Self::CloudInference];
-
-    /// The unit's name, as its binary's.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::WebServer => "web-server",
-            Self::Preprocessor => "preprocessor",
-            Self::EdgeInference => "edge-inference",
-            Self::CloudInference => "cloud-inference",
-        }
-    }
-}
-
-impl fmt::Display for UnitKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use units::UnitKind;
 
 /// Which broker the units talk over.
 #[derive(Clone, Debug)]
@@ -63,7 +27,7 @@ pub struct SuiteConfig {
     /// Where clients speak to the web-server; port 0 takes any free port.
     pub http: SocketAddr,
     /// The units' admin ports, by [`UnitKind`]; port 0 takes any free port.
-    pub admin: [SocketAddr; 4],
+    pub admin: [SocketAddr; UnitKind::COUNT],
     /// Settings of all units: variable and value.
     pub settings: Vec<(String, String)>,
     /// Settings of one unit, which win over those of all.
@@ -81,7 +45,7 @@ impl SuiteConfig {
         Self {
             broker: BrokerChoice::Embedded { dir: dir.into(), listen: any },
             http: any,
-            admin: [any; 4],
+            admin: [any; UnitKind::COUNT],
             settings: Vec::new(),
             unit_settings: Vec::new(),
             inherit_environment: false,
@@ -121,12 +85,7 @@ impl SuiteConfig {
                 pairs.push(("MLVI_BROKERS".into(), brokers.clone()));
             }
             let mut settings = self.source(pairs)?;
-            match kind {
-                UnitKind::WebServer => drop(web_server::Config::from_settings(&mut settings)),
-                UnitKind::Preprocessor => drop(preprocessor::Config::from_settings(&mut settings)),
-                UnitKind::EdgeInference => drop(edge_inference::config(&mut settings)),
-                UnitKind::CloudInference => drop(cloud_inference::config(&mut settings)),
-            }
+            (kind.about().read_settings)(&mut settings);
             settings.finish()?;
         }
         Ok(())

@@ -5,9 +5,11 @@ mod config;
 mod memory;
 mod running;
 
-pub use config::{BrokerChoice, SuiteConfig, UnitKind};
+pub use config::{BrokerChoice, SuiteConfig};
 pub use memory::within_memory;
 pub(crate) use running::readyz;
+pub use running::{Ports, Running, set_up};
+pub use units::UnitKind;
 
 use anyhow::Context;
 use embedded_broker::{Broker, BrokerConfig};

@@ -1,12 +1,64 @@
 //! One unit that runs as a task.
 
-use super::{SuiteConfig, UnitKind};
-use settings::Settings;
+use super::SuiteConfig;
+use settings::{ConfigError, Settings};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use unit::{Listen, ShellConfig};
+use unit::Listen;
+use units::UnitKind;
+
+/// A unit that was set up; it runs while it is polled.
+pub type Running = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+
+/// Ports that are bound already, in place of those of the settings.
+#[derive(Debug, Default)]
+pub struct Ports {
+    /// The admin port.
+    pub admin: Option<Listen>,
+    /// The port on which the unit serves clients, if it does.
+    pub http: Option<Listen>,
+}
+
+macro_rules! set_up {
+    ($($kind:ident: $unit:ident, $about:path $(, binds $port:ident)?;)*) => {
+        /// Reads the settings of a unit and sets it up. It ends by itself after `shutdown`.
+        ///
+        /// # Errors
+        /// When a setting is not allowed.
+        pub fn set_up(
+            kind: UnitKind,
+            mut settings: Settings,
+            ports: Ports,
+            shutdown: CancellationToken,
+        ) -> Result<Running, ConfigError> {
+            match kind {
+                $(UnitKind::$kind => {
+                    let mut config = $unit::config(&mut settings);
+                    settings.finish()?;
+                    if let Some(admin) = ports.admin {
+                        config.shell.admin = admin;
+                    }
+                    $(if let Some(listen) = ports.$port {
+                        config.$port = listen;
+                    })?
+                    Ok(Box::pin($unit::run(config, shutdown)))
+                })*
+            }
+        }
+
+        /// Whether a unit serves clients on a port of its own.
+        const fn serves_clients(kind: UnitKind) -> bool {
+            match kind {
+                $(UnitKind::$kind => false $(| !stringify!($port).is_empty())?,)*
+            }
+        }
+    };
+}
+
+units::for_each_unit!(set_up);
 
 pub(super) struct RunningUnit {
     pub(super) kind: UnitKind,
@@ -15,43 +67,20 @@ pub(super) struct RunningUnit {
 }
 
 impl RunningUnit {
-    /// Reads the unit's settings, binds its ports (and notes them in `config`, so that a restart
-    /// gets the same) and runs it.
+    /// Binds the unit's ports (and notes them in `config`, so that a restart gets the same), reads
+    /// its settings and runs it.
     pub(super) async fn start(
         kind: UnitKind,
-        mut settings: Settings,
+        settings: Settings,
         config: &mut SuiteConfig,
     ) -> anyhow::Result<Self> {
         let shutdown = CancellationToken::new();
-        let token = shutdown.clone();
-        let admin = &mut config.admin[kind as usize];
-        let task = match kind {
-            UnitKind::WebServer => {
-                let mut unit = web_server::Config::from_settings(&mut settings);
-                settings.finish()?;
-                unit.http = bind(&mut config.http, "HTTP").await?;
-                unit.shell = on_port(unit.shell, admin).await?;
-                tokio::spawn(web_server::run(unit, token))
-            }
-            UnitKind::Preprocessor => {
-                let mut unit = preprocessor::Config::from_settings(&mut settings);
-                settings.finish()?;
-                unit.shell = on_port(unit.shell, admin).await?;
-                tokio::spawn(preprocessor::run(unit, token))
-            }
-            UnitKind::EdgeInference => {
-                let mut unit = edge_inference::config(&mut settings);
-                settings.finish()?;
-                unit.shell = on_port(unit.shell, admin).await?;
-                tokio::spawn(edge_inference::run(unit, token))
-            }
-            UnitKind::CloudInference => {
-                let mut unit = cloud_inference::config(&mut settings);
-                settings.finish()?;
-                unit.shell = on_port(unit.shell, admin).await?;
-                tokio::spawn(cloud_inference::run(unit, token))
-            }
-        };
+        let mut ports = Ports::default();
+        if serves_clients(kind) {
+            ports.http = Some(bind(&mut config.http, "HTTP").await?);
+        }
+        ports.admin = Some(bind(&mut config.admin[kind as usize], "the admin port").await?);
+        let task = tokio::spawn(set_up(kind, settings, ports, shutdown.clone())?);
         Ok(Self { kind, shutdown, task })
     }
 
@@ -67,10 +96,6 @@ impl RunningUnit {
         self.shutdown.cancel();
         self.task.await?
     }
-}
-
-async fn on_port(shell: ShellConfig, admin: &mut SocketAddr) -> anyhow::Result<ShellConfig> {
-    Ok(ShellConfig { admin: bind(admin, "the admin port").await?, ..shell })
 }
 
 /// A unit that has just ended leaves its port a moment later.
