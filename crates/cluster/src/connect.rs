@@ -3,10 +3,6 @@
 use crate::{ClusterAccess, ClusterConfig};
 use kube::config::{InClusterError, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
-use std::path::Path;
-
-/// Where Kubernetes puts a pod's service account, unless the pod declines it.
-const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// A client, and the namespace that it is for.
 pub struct Connection {
@@ -39,20 +35,6 @@ pub enum ConnectError {
     /// The thread that reads the credentials has ended early.
     #[error("the credentials were not read to the end")]
     Unfinished(#[from] tokio::task::JoinError),
-}
-
-/// Why no cluster shall be watched, now and ever; `None` when one shall.
-pub(crate) fn none_wanted(access: &ClusterAccess) -> Option<&'static str> {
-    match access {
-        ClusterAccess::Off => Some("switched off"),
-        ClusterAccess::Auto if std::env::var_os("KUBERNETES_SERVICE_HOST").is_none() => {
-            Some("not running inside a pod")
-        }
-        ClusterAccess::Auto if !Path::new(TOKEN).exists() => {
-            Some("the pod has no service account token")
-        }
-        ClusterAccess::Auto | ClusterAccess::Kubeconfig(_) => None,
-    }
 }
 
 /// Makes a client. This does not talk to the cluster yet.

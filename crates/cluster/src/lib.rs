@@ -7,6 +7,9 @@
 //! so, what is not known is `None`, and it is tried again until it works. The log is told of each
 //! change of that state once, not of each try.
 //!
+//! Without the feature `kubernetes` nothing is watched, and the snapshot says so: a suite on one
+//! machine does not compile a client.
+//!
 //! # Permissions
 //!
 //! Each Deployment is asked for by its name, so that a Role may name them; autoscalers are all
@@ -35,17 +38,28 @@
 //! list. The state is "watching" only while a watch is open, which the streams of `kube::runtime`
 //! cannot tell: they are silent when a lost watch is back.
 
+#![cfg_attr(not(feature = "kubernetes"), allow(dead_code, reason = "fed by the watches alone"))]
+
+mod access;
+#[cfg(feature = "kubernetes")]
 mod api_error;
 mod board;
 mod config;
+#[cfg(feature = "kubernetes")]
 mod connect;
+#[cfg(feature = "kubernetes")]
 mod follow;
+#[cfg(feature = "kubernetes")]
 mod objects;
 mod snapshot;
 mod watch;
+#[cfg(feature = "kubernetes")]
+mod watch_all;
 
+#[cfg(feature = "kubernetes")]
 pub use api_error::{ApiError, with_causes};
 pub use config::{ClusterAccess, ClusterConfig, Pacing};
+#[cfg(feature = "kubernetes")]
 pub use connect::{ConnectError, Connection, connect};
 pub use snapshot::{ClusterSnapshot, ClusterState, DeploymentCapacity, HpaState};
 pub use watch::Cluster;
