@@ -33,7 +33,8 @@
 //! # Method
 //!
 //! List, then watch from the list's resource version, as
-//! <https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes> describes. A watch that ends is
+//! <https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes>
+//! describes. A watch that ends is
 //! opened again where it ended; one that breaks, or whose version has expired (410), starts with a
 //! list. The state is "watching" only while a watch is open, which the streams of `kube::runtime`
 //! cannot tell: they are silent when a lost watch is back.

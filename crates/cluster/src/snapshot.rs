@@ -38,8 +38,8 @@ pub enum ClusterState {
         /// Why, in words.
         reason: String,
     },
-    /// The API server answers but does not let this process see them (401, 403), or does not have this
-    /// kind of resource (404).
+    /// The API server answers but does not let this process see them (401, 403), or does not have
+    /// this kind of resource (404).
     Refused {
         /// The API server's own words.
         reason: String,

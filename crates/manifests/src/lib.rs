@@ -40,7 +40,8 @@ pub use world::{Container, Workload, World};
 
 use std::collections::HashMap;
 
-/// Applies every rule to a set. One that was read from a cluster, where Secrets are not read, comes with the plural names of the kinds that the cluster did not show.
+/// Applies every rule to a set. One that was read from a cluster, where Secrets are not read, comes
+/// with the plural names of the kinds that the cluster did not show.
 #[must_use]
 pub fn check(set: &Set, knowledge: &Knowledge, refused: Option<&[String]>) -> Report {
     let world = World::of(set, knowledge, refused);

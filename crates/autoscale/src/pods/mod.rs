@@ -14,8 +14,8 @@
 //!   they are are consumed on, those that move wait until it is over.
 //! - **Measurements** are those of the metrics server: mean CPU use between two readings, 15 s
 //!   apart, some seconds old when the autoscaler evaluates. A new pod has none at first.
-//! - **The autoscaler** is [`Controller`](crate::Controller). Whom its Deployment takes away first: pods that are
-//!   not ready, then the youngest.
+//! - **The autoscaler** is [`Controller`](crate::Controller). Whom its Deployment takes away first:
+//!   pods that are not ready, then the youngest.
 //!
 //! Not in it: nodes that are full, image registries that are slow, CPU that neighbours take away,
 //! the other units of the road.
