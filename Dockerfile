@@ -6,7 +6,8 @@
 # BuildKit, podman and buildah build it. An image has no shell, runs as 65532:65532 and needs no writable root file system.
 # Weights are not in it: `mlvi models fetch yolov3-tiny --into DIR` fills a volume.
 
-FROM rust:1-bookworm AS build
+# the version of rust-toolchain.toml
+FROM rust:1.95.0-bookworm AS build
 # libjpeg-turbo is built with cmake; its vector code for x86-64 with nasm (for arm64 with the compiler itself)
 RUN apt-get update -q \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends cmake nasm \
@@ -31,7 +32,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
       mkdir -p /out/$unit /out/mlvi && strip -o /out/$unit/$unit $CARGO_TARGET_DIR/release/$unit || exit 1; \
       ln -s $unit /out/$unit/entrypoint; \
       [ $unit = mlvi ] || cp /out/$unit/$unit /out/mlvi/; \
-    done
+    done \
+ && strip -o /out/mlvi/mlvi-kubernetes $CARGO_TARGET_DIR/release/mlvi-kubernetes
 
 # The root file system without the binaries: the libraries that they are linked with, authorities, a user.
 FROM build AS root

@@ -36,10 +36,12 @@ make_debian() {
 # what the official image of this name has that our build needs, with the toolchain of this machine; the Dockerfile adds cmake and nasm
 # to both
 make_rust() {
-    has rust:1-bookworm && return
-    local sysroot
+    local image sysroot
+    image=$(sed -n 's/^FROM \(rust:[^ ]*\) AS build$/\1/p' Dockerfile)
+    [[ $(rustc --version) == "rustc ${image//[^0-9.]/} "* ]] || die "the Dockerfile starts from $image, and here is $(rustc --version)"
+    has "$image" && return
     sysroot=$(rustc --print sysroot)
-    build rust:1-bookworm --file - --ignorefile /dev/null "$sysroot" <<'FILE'
+    build "$image" --file - --ignorefile /dev/null "$sysroot" <<'FILE'
 FROM debian:bookworm-slim
 RUN apt-get update -q \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \

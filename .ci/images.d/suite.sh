@@ -83,7 +83,7 @@ take_tool() {
     local tree
     mkdir -p "$work/bin"
     tree=$(podman image mount "localhost/mlvi/mlvi:$version")
-    cp "$tree/usr/local/bin/mlvi" "$work/bin/mlvi"
+    cp "$tree"/usr/local/bin/mlvi{,-kubernetes} "$work/bin/"
     podman image unmount "localhost/mlvi/mlvi:$version" >/dev/null
 }
 

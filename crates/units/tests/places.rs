@@ -43,6 +43,15 @@ fn the_images_are_those_of_the_units() -> anyhow::Result<()> {
 }
 
 #[test]
+fn the_images_are_built_with_the_toolchain_of_the_repository() -> anyhow::Result<()> {
+    let toolchain = read("rust-toolchain.toml")?;
+    let version = words(&toolchain, "channel = \"", "\"")?.concat();
+    let from = format!("FROM rust:{version}-bookworm AS build\n");
+    ensure!(read("Dockerfile")?.contains(&from), "the Dockerfile has no '{from}'");
+    Ok(())
+}
+
+#[test]
 fn compose_runs_every_unit() -> anyhow::Result<()> {
     let compose = documents(&read("docker-compose.yml")?)?.remove(0);
     let services = compose["services"].as_object().context("services")?;
