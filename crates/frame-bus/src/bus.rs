@@ -10,7 +10,7 @@ use crate::takes::Followed;
 use crate::topics::Maker;
 use crate::{
     BusConfig, BusError, Consumer, ConsumerOptions, Lag, Message, Outgoing, SendError, Sent, Tail,
-    TopicSpec, TopicState, dead_letter, inventory, lag,
+    Threads, TopicSpec, TopicState, dead_letter, inventory, lag,
 };
 use frame::ResultMessage;
 use std::sync::Arc;
@@ -55,8 +55,17 @@ impl Bus {
     /// # Errors
     /// When a client refuses its configuration.
     pub fn open(config: BusConfig) -> Result<Self, BusError> {
+        Self::open_on(Threads::default(), config)
+    }
+
+    /// The same with threads of the caller's: the bus's monitor, and one for each consumer and
+    /// tail.
+    ///
+    /// # Errors
+    /// As [`Bus::open`].
+    pub fn open_on(threads: Threads, config: BusConfig) -> Result<Self, BusError> {
         config.security.warn_of_open_password();
-        let link = Arc::new(Link::new(config.security.clone()));
+        let link = Arc::new(Link::new(config.security.clone(), threads));
         let clients = Arc::new(Clients::new(&config, &link)?);
         let states = monitor::start(&link, &clients, &config.brokers)
             .map_err(|error| BusError::Client(error.to_string()))?;

@@ -3,7 +3,7 @@
 use crate::backoff::Outage;
 use crate::delivery::SharedTracker;
 use crate::groups::Seat;
-use crate::handoff::Handoff;
+use crate::handoff::{Handoff, LeavingThread};
 use crate::link::Link;
 use crate::logs::LogWatch;
 use crate::member::{Client, Member, Received, Seating};
@@ -112,9 +112,12 @@ impl Consumer {
             trouble: Outage::default(),
         };
         link.joins(seat.clone());
-        std::thread::Builder::new()
-            .name("bus-consumer".into())
-            .spawn(move || member.run())
+        let leaving = LeavingThread::of(&handoff);
+        link.threads
+            .start("bus-consumer", move || {
+                member.run();
+                leaving.is_done();
+            })
             .map_err(|error| BusError::Client(error.to_string()))?;
         let (link, places) = (Arc::clone(link), Arc::new(Semaphore::new(max_in_flight.max(1))));
         let room = Room::of(config.in_hand_bytes);

@@ -47,7 +47,9 @@ mod specs;
 mod tail;
 mod take_up;
 mod takes;
+mod threads;
 mod topics;
+mod unreadable;
 mod work;
 
 pub use bus::Bus;
@@ -63,5 +65,7 @@ pub use offsets::{Epoch, OffsetTracker};
 pub use security::{Identity, Login, Mechanism, Password, Security, Tls};
 pub use specs::{partitions_from_settings, topic_specs, topics_from_settings};
 pub use tail::{Tail, TailEvent};
+pub use threads::{ThreadWork, Threads};
 pub use topics::TopicSpec;
+pub use unreadable::Unreadable;
 pub use work::{DEFAULT_MAX_TAKES, Handle, WorkControl, WorkError, max_takes_from_settings};

@@ -5,7 +5,7 @@ use crate::groups::{Groups, Seat};
 use crate::layout::unreachable;
 use crate::refusal::Refusal;
 use crate::rights::{Right, Rights};
-use crate::{BusError, Security};
+use crate::{BusError, Security, Threads};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::ConsumerGroup;
 use std::collections::BTreeSet;
@@ -17,6 +17,8 @@ use tracing::{error, info};
 #[derive(Debug, Default)]
 pub(crate) struct Link {
     security: Security,
+    /// Starts the threads of this bus.
+    pub(crate) threads: Threads,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -64,8 +66,8 @@ pub(crate) enum Woken {
 }
 
 impl Link {
-    pub(crate) fn new(security: Security) -> Self {
-        Self { security, ..Self::default() }
+    pub(crate) fn new(security: Security, threads: Threads) -> Self {
+        Self { security, threads, ..Self::default() }
     }
 
     /// Remembers what a client says about a failed connection, for error messages. `false` when it

@@ -1,7 +1,7 @@
 //! Reading every partition of a topic, without a group.
 
 use crate::follow::Follower;
-use crate::handoff::Handoff;
+use crate::handoff::{Handoff, LeavingThread};
 use crate::link::Link;
 use crate::{BusConfig, BusError, Message};
 use frame::Timestamp;
@@ -39,9 +39,12 @@ impl Tail {
     ) -> Result<Self, BusError> {
         let handoff = Arc::new(Handoff::new(READY));
         let follower = Follower::new(config, link, topic, since, Arc::clone(&handoff))?;
-        std::thread::Builder::new()
-            .name("bus-tail".into())
-            .spawn(move || follower.run())
+        let leaving = LeavingThread::of(&handoff);
+        link.threads
+            .start("bus-tail", move || {
+                follower.run();
+                leaving.is_done();
+            })
             .map_err(|error| BusError::Client(error.to_string()))?;
         Ok(Self { handoff })
     }

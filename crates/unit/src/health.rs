@@ -1,6 +1,6 @@
 //! Whether a unit can do its work: named conditions that must all hold.
 
-use crate::Heartbeat;
+use crate::{Heartbeat, TaskFailure};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -18,6 +18,7 @@ struct Inner {
     /// Name, and the reason why it does not hold; `None` when it does.
     conditions: Mutex<Conditions>,
     heartbeats: Mutex<Vec<Heartbeat>>,
+    failures: Mutex<Vec<TaskFailure>>,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +61,12 @@ impl Health {
         Self { inner: Arc::new(Inner { unit: unit.into(), ..Inner::default() }) }
     }
 
+    /// Whose health it is.
+    #[must_use]
+    pub fn unit(&self) -> &str {
+        &self.inner.unit
+    }
+
     /// Adds a condition, which does not hold yet.
     #[must_use]
     pub fn condition(&self, name: &'static str) -> Condition {
@@ -86,12 +93,6 @@ impl Health {
         self.inner.conditions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a condition that follows a channel: it holds while the value is `Ok`. When the sender
-    /// is gone, which is so at the end of the unit, it stays as it is.
-    pub fn follow(&self, name: &'static str, state: watch::Receiver<Result<(), String>>) {
-        self.condition(name).follow(state);
-    }
-
     /// Adds a heartbeat: the unit counts as dead when it was not beaten for `limit`.
     #[must_use]
     pub fn heartbeat(&self, name: &'static str, limit: Duration) -> Heartbeat {
@@ -104,10 +105,25 @@ impl Health {
         heartbeat
     }
 
-    /// Whether every condition holds, or held once if the unit [stays ready](Self::stay_ready).
+    /// Whether every condition holds, or held once if the unit [stays ready](Self::stay_ready); in
+    /// any case no background task has failed.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.conditions_now().are_ready()
+        self.conditions_now().are_ready() && self.failures_now().is_empty()
+    }
+
+    /// The background tasks that have failed; the unit stops because of them.
+    #[must_use]
+    pub fn failures(&self) -> Vec<TaskFailure> {
+        self.failures_now().clone()
+    }
+
+    pub(crate) fn task_failed(&self, failure: TaskFailure) {
+        self.failures_now().push(failure);
+    }
+
+    fn failures_now(&self) -> MutexGuard<'_, Vec<TaskFailure>> {
+        self.inner.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Every condition with the reason why it does not hold, `None` when it does.
@@ -152,16 +168,21 @@ impl Condition {
         self.health.set(self.index, outcome.err());
     }
 
-    /// Follows a channel from now on, as [`Health::follow`] does.
-    pub fn follow(self, mut state: watch::Receiver<Result<(), String>>) {
-        tokio::spawn(async move {
-            loop {
-                self.set(state.borrow_and_update().clone());
-                if state.changed().await.is_err() {
-                    return;
-                }
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.health.conditions_now().list[self.index].0
+    }
+
+    /// Follows a channel: it holds while the value is `Ok`. Returns when the sender is gone, which
+    /// is so at the end of the unit; the condition then stays as it is.
+    pub async fn follow(self, mut state: watch::Receiver<Result<(), String>>) {
+        loop {
+            self.set(state.borrow_and_update().clone());
+            if state.changed().await.is_err() {
+                return;
             }
-        });
+        }
     }
 
     /// It holds.
@@ -219,7 +240,7 @@ mod tests {
     async fn a_followed_condition_changes_with_its_channel() {
         let health = Health::default();
         let (sender, receiver) = watch::channel(Err("not yet".to_owned()));
-        health.follow("broker", receiver);
+        tokio::spawn(health.condition("broker").follow(receiver));
         for (value, ready) in [(Ok(()), true), (Err("gone".to_owned()), false), (Ok(()), true)] {
             sender.send(value).unwrap();
             while health.is_ready() != ready {

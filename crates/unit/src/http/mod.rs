@@ -24,7 +24,10 @@ pub use peers::{Network, Networks};
 use accept::Door;
 use axum::Router;
 use converse::Host;
+use counts::Closed;
+use futures_util::FutureExt;
 use idle::IdleOnes;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -53,12 +56,15 @@ pub async fn serve(
     let hard_stop = CancellationToken::new();
     while let Some(Some(guest)) = shutdown.run_until_cancelled(door.next()).await {
         let talk = host.clone().converse(guest.stream);
-        let (connections, hard_stop, held) =
-            (counts.connections.clone(), hard_stop.clone(), guest.held);
+        let (counts, hard_stop, held) = (counts.clone(), hard_stop.clone(), guest.held);
         open.spawn(async move {
-            connections.inc();
-            hard_stop.run_until_cancelled_owned(talk).await;
-            connections.dec();
+            counts.connections.inc();
+            // a panic costs this connection alone; the hook has logged it
+            let talk = AssertUnwindSafe(talk).catch_unwind();
+            if let Some(Err(_)) = hard_stop.run_until_cancelled_owned(talk).await {
+                counts.closed(Closed::Panicked);
+            }
+            counts.connections.dec();
             drop(held);
         });
     }
