@@ -18,5 +18,5 @@ mod run;
 mod threads;
 
 pub use config::{Config, ModelConfig};
-pub use model::{Model, ModelSession};
+pub use model::{Model, ModelFailure, ModelSession};
 pub use run::{run, run_with};

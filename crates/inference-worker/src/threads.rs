@@ -1,14 +1,16 @@
 //! The model threads: decode and look, with a panic or an error kept to the frame that caused it.
 
 use crate::job::{Job, Outcome, Seen};
-use crate::model::{Model, ModelSession};
+use crate::model::{Model, ModelFailure, ModelSession};
 use detector::Found;
 use frame::{Problem, RgbImage, Timestamp};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use unit::{Ends, Tasks};
 use vision::Limits;
 
 /// Threads that look at frames; they end when the senders of their batches are gone.
@@ -20,6 +22,15 @@ pub(crate) struct Threads {
     busy_since: Arc<[AtomicU64]>,
 }
 
+/// Why the threads are not started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ThreadsError {
+    #[error("the model gives no session")]
+    Session(#[from] ModelFailure),
+    #[error("cannot start a model thread")]
+    Thread(#[from] io::Error),
+}
+
 struct Worker {
     model: Arc<dyn Model>,
     limits: Limits,
@@ -27,16 +38,18 @@ struct Worker {
 }
 
 impl Threads {
-    /// Starts `count` threads, each with a session of its own.
+    /// Starts `count` threads, each with a session of its own. They are watched over by `tasks`,
+    /// and end when the senders of `batches` are gone.
     ///
     /// # Errors
     /// When the model gives no session, or the system no thread.
     pub(crate) fn start(
+        tasks: &Tasks,
         model: &Arc<dyn Model>,
         count: usize,
         max_pixels: u64,
         batches: mpsc::Receiver<Vec<Job>>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, ThreadsError> {
         let threads = Self {
             started: Instant::now(),
             busy_since: (0..count).map(|_| AtomicU64::new(0)).collect(),
@@ -59,8 +72,7 @@ impl Threads {
                     threads.busy_since[index].store(0, Ordering::Relaxed);
                 }
             };
-            let spawned = std::thread::Builder::new().name(format!("model-{index}")).spawn(run);
-            spawned.map_err(|error| format!("cannot start a model thread: {error}"))?;
+            tasks.spawn_thread(format!("model-{index}"), Ends::WhenDone, run)?;
         }
         Ok(threads)
     }
@@ -103,8 +115,8 @@ impl Worker {
                 let detail = format!("it gave {} answers to {} images", found.len(), images.len());
                 images.iter().map(|_| Seen::ModelFailed(Problem::model_failed(&detail))).collect()
             }
-            Err(detail) if images.len() == 1 => {
-                vec![Seen::ModelFailed(Problem::model_failed(detail))]
+            Err(failure) if images.len() == 1 => {
+                vec![Seen::ModelFailed(Problem::model_failed(failure.to_string()))]
             }
             // one of them is to blame: each alone tells which
             Err(_) => images.iter().map(|image| self.look_alone(image)).collect(),
@@ -155,11 +167,11 @@ impl Worker {
         match self.look(&[image]).map(|mut found| found.pop()) {
             Ok(Some(found)) => Seen::Found(image.size(), found),
             Ok(None) => Seen::ModelFailed(Problem::model_failed("it gave no answer")),
-            Err(detail) => Seen::ModelFailed(Problem::model_failed(detail)),
+            Err(failure) => Seen::ModelFailed(Problem::model_failed(failure.to_string())),
         }
     }
 
-    fn look(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, String> {
+    fn look(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure> {
         if images.is_empty() {
             return Ok(Vec::new());
         }
@@ -173,7 +185,7 @@ impl Worker {
                         tracing::error!(%error, "no new session after a panic, going on with the old one")
                     }
                 }
-                Err(format!("the model panicked: {}", unit::panic_text(panic.as_ref())))
+                Err(ModelFailure::Panicked(unit::panic_text(panic.as_ref()).to_owned()))
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Keeping a panic to the frame that caused it.
 
-use frame::Problem;
+use crate::metrics::{Metrics, PolicyCall};
+use frame::{Destination, Problem};
+use offload::{Choice, FrameFacts, Outcome, Policy, Snapshot};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio_util::sync::CancellationToken;
@@ -47,6 +49,61 @@ impl Guard {
                 ))
             }
         }
+    }
+}
+
+/// Why a frame is on the edge whose decision panicked.
+pub(crate) const POLICY_PANICKED: &str = "policy-panicked";
+
+/// Runs a call of a policy, or of the decider around it. A panic is counted, and `None`.
+pub(crate) fn guarded<T>(
+    metrics: &Metrics,
+    call: PolicyCall,
+    work: impl FnOnce() -> T,
+) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(value) => Some(value),
+        Err(panic) => {
+            let panic = unit::panic_text(panic.as_ref());
+            tracing::error!(
+                call = call.as_str(),
+                panic,
+                "the policy panicked, going on without it"
+            );
+            metrics.policy_panicked(call);
+            None
+        }
+    }
+}
+
+/// A caller's own policy, whose panics never reach the decider around it: a frame whose decision
+/// panics goes to the edge, through the same guards as any other, and a lesson that panics is lost.
+pub(crate) struct GuardedPolicy {
+    policy: Box<dyn Policy>,
+    name: String,
+    metrics: Metrics,
+}
+
+impl GuardedPolicy {
+    pub(crate) fn boxed(policy: Box<dyn Policy>, metrics: Metrics) -> Box<dyn Policy> {
+        let name = policy.name().to_owned();
+        Box::new(Self { policy, name, metrics })
+    }
+}
+
+impl Policy for GuardedPolicy {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn choose(&self, frame: &FrameFacts, load: &Snapshot) -> Choice {
+        guarded(&self.metrics, PolicyCall::Decide, || self.policy.choose(frame, load))
+            .unwrap_or_else(|| Choice::send(Destination::Edge, POLICY_PANICKED))
+    }
+
+    fn learn(&mut self, outcome: &Outcome) {
+        let Self { policy, metrics, .. } = self;
+        guarded(metrics, PolicyCall::Learn, || policy.learn(outcome));
     }
 }
 

@@ -3,7 +3,9 @@
 
 use crate::app::App;
 use frame_bus::{Lag, PartitionLag};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 /// Between two looks; in between, what is taken and answered is counted.
@@ -25,7 +27,7 @@ pub struct Groups {
 
 /// What was seen at the last look.
 #[derive(Debug, Default)]
-pub(crate) struct Looks {
+struct Looks {
     /// The sum of each group's committed offsets.
     committed: [Option<i64>; 3],
     results: u64,
@@ -34,12 +36,17 @@ pub(crate) struct Looks {
 /// So many results without a commit of a group: it is not the one that works on the frames.
 const RESULTS_WITHOUT_COMMIT: u64 = 20;
 
-/// Looks until shutdown.
-pub(crate) async fn watch(app: &App, groups: &Groups, mut looks: Looks) {
+/// Looks from the moment on at which the topics are found, until shutdown.
+pub(crate) async fn watch(app: Arc<App>, groups: Groups, found: CancellationToken) {
     let looking = async {
+        found.cancelled().await;
+        let mut looks = Looks::default();
+        let mut answered = look(&app, &groups, &mut looks).await;
+        // what waits from before is known before a frame is taken
+        app.topics_are_there();
         loop {
-            tokio::time::sleep(if look(app, groups, &mut looks).await { EVERY } else { AGAIN })
-                .await;
+            tokio::time::sleep(if answered { EVERY } else { AGAIN }).await;
+            answered = look(&app, &groups, &mut looks).await;
         }
     };
     tokio::select! {
@@ -49,7 +56,7 @@ pub(crate) async fn watch(app: &App, groups: &Groups, mut looks: Looks) {
 }
 
 /// Looks once; says whether the broker answered.
-pub(crate) async fn look(app: &App, groups: &Groups, looks: &mut Looks) -> bool {
+async fn look(app: &App, groups: &Groups, looks: &mut Looks) -> bool {
     let topics = &app.topics;
     let (frames, edge, cloud) = tokio::join!(
         app.bus.lag(&groups.preprocessor, &topics.frames),

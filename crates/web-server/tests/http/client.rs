@@ -61,6 +61,13 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Reply {
     send(address, "GET", path, &[], None).await
 }
 
+/// The same from a server that may not answer any more.
+pub(crate) async fn try_get(address: SocketAddr, path: &str) -> Option<Reply> {
+    let request = Request::get(format!("http://{address}{path}"));
+    let call = move || agent().run(request.body(()).unwrap()).ok().map(read);
+    tokio::task::spawn_blocking(call).await.unwrap()
+}
+
 /// Posts with a `Content-Length`.
 pub(crate) async fn post(
     address: SocketAddr,

@@ -18,3 +18,4 @@ mod made_again;
 mod replicas;
 mod streams;
 mod suite;
+mod tasks;

@@ -13,10 +13,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use unit::Listen;
+use unit::{Faults, Listen};
 
 /// Every test ends within this time, whatever happens.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A JPEG of a few hundred bytes.
 pub(crate) fn jpeg() -> Vec<u8> {
@@ -72,7 +72,7 @@ pub(crate) struct Server {
     pub(crate) http: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) shutdown: CancellationToken,
-    task: JoinHandle<anyhow::Result<()>>,
+    pub(crate) task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Server {
@@ -84,6 +84,14 @@ impl Server {
     }
 
     pub(crate) fn start(broker: SocketAddr, settings: &[(&str, &str)]) -> Self {
+        Self::start_with_faults(broker, settings, &Faults::default())
+    }
+
+    pub(crate) fn start_with_faults(
+        broker: SocketAddr,
+        settings: &[(&str, &str)],
+        faults: &Faults,
+    ) -> Self {
         let broker = broker.to_string();
         let fixed =
             [("MLVI_BROKERS", broker.as_str()), ("MLVI_PARTITIONS", "2"), ("MLVI_DRAIN", "5s")];
@@ -94,6 +102,7 @@ impl Server {
             (Listen::loopback().unwrap(), Listen::loopback().unwrap());
         config.http = http_listen;
         config.shell.admin = admin_listen;
+        config.shell.faults = faults.clone();
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(web_server::run(config, shutdown.clone()));
         Self { http, admin, shutdown, task }
