@@ -8,39 +8,36 @@
 use crate::motion::Thumbnail;
 use frame::{CameraId, FrameId};
 use offload::Decided;
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use unit::BoundedMap;
 
 /// More frames than this are never in flight or fetched and not committed at a time.
 const MOST: usize = 4096;
 
 /// The latest decisions, by frame.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Remembered {
-    inner: Mutex<Inner>,
+    decisions: Mutex<BoundedMap<FrameId, Decided<FrameId>>>,
 }
 
-#[derive(Debug, Default)]
-struct Inner {
-    decisions: HashMap<FrameId, Decided<FrameId>>,
-    oldest_first: VecDeque<FrameId>,
+impl Default for Remembered {
+    fn default() -> Self {
+        Self { decisions: Mutex::new(BoundedMap::new(MOST)) }
+    }
 }
 
 impl Remembered {
     pub(crate) fn get(&self, frame: FrameId) -> Option<Decided<FrameId>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).decisions.get(&frame).cloned()
+        self.lock().get(&frame).cloned()
     }
 
     pub(crate) fn put(&self, frame: FrameId, decided: Decided<FrameId>) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.decisions.insert(frame, decided).is_none() {
-            inner.oldest_first.push_back(frame);
-        }
-        if inner.oldest_first.len() > MOST
-            && let Some(oldest) = inner.oldest_first.pop_front()
-        {
-            inner.decisions.remove(&oldest);
-        }
+        self.lock().insert(frame, decided);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BoundedMap<FrameId, Decided<FrameId>>> {
+        self.decisions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,6 +92,6 @@ mod tests {
         assert_eq!(remembered.get(ids[0]), None);
         assert_eq!(remembered.get(ids[1]), Some(decision(Destination::Cloud)));
         assert_eq!(remembered.get(ids[MOST]), Some(decision(Destination::Cloud)));
-        assert_eq!(remembered.inner.lock().unwrap().decisions.len(), MOST);
+        assert_eq!(remembered.lock().len(), MOST);
     }
 }

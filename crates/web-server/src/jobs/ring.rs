@@ -6,9 +6,10 @@
 
 use super::Finished;
 use frame::{CameraId, FrameId, Timestamp};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+use unit::BoundedMap;
 
 /// For each result that may be held, so many ids of dropped ones are remembered: a late duplicate
 /// is not shown as new.
@@ -47,8 +48,7 @@ pub(super) struct Ring {
     /// Of provisional results whose frames have no final one yet.
     provisional: HashMap<FrameId, u64>,
     /// Frames whose final results were dropped.
-    forgotten: HashSet<FrameId>,
-    forgotten_order: VecDeque<FrameId>,
+    forgotten: BoundedMap<FrameId, ()>,
 }
 
 #[derive(Debug)]
@@ -66,8 +66,7 @@ impl Ring {
             bytes: 0,
             positions: HashMap::new(),
             provisional: HashMap::new(),
-            forgotten: HashSet::new(),
-            forgotten_order: VecDeque::new(),
+            forgotten: BoundedMap::new(FORGOTTEN_PER_HELD * bounds.count),
         }
     }
 
@@ -115,7 +114,7 @@ impl Ring {
 
     /// Whether the frame's final result is held, or was.
     pub(super) fn has_seen(&self, id: FrameId) -> bool {
-        self.positions.contains_key(&id) || self.forgotten.contains(&id)
+        self.positions.contains_key(&id) || self.forgotten.contains_key(&id)
     }
 
     pub(super) fn position(&self, id: FrameId) -> Option<u64> {
@@ -173,14 +172,7 @@ impl Ring {
     pub(super) fn forget(&mut self, id: FrameId) {
         // what the edge had said does not make it pending again
         self.provisional.remove(&id);
-        if self.forgotten.insert(id) {
-            self.forgotten_order.push_back(id);
-        }
-        while self.forgotten_order.len() > FORGOTTEN_PER_HELD * self.bounds.count {
-            if let Some(id) = self.forgotten_order.pop_front() {
-                self.forgotten.remove(&id);
-            }
-        }
+        self.forgotten.insert(id, ());
     }
 }
 

@@ -15,7 +15,8 @@ use frame::{CameraId, Envelope, FrameId, Origin, Status, Timestamp};
 use ring::Ring;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
+use unit::{Waiter, Waiters};
 
 /// The store of jobs; every method takes a lock for microseconds.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Store {
     inner: Mutex<Inner>,
     /// The position behind the newest result.
     head: watch::Sender<u64>,
+    /// Bounded by the requests that wait.
+    waiters: Waiters<FrameId, Arc<Finished>>,
 }
 
 #[derive(Debug)]
@@ -32,8 +35,6 @@ struct Inner {
     results: Ring,
     /// The position from which on results stand in the order in which they came.
     live_from: Option<u64>,
-    /// Bounded by the requests that wait.
-    waiters: HashMap<FrameId, Vec<oneshot::Sender<Arc<Finished>>>>,
 }
 
 #[derive(Debug)]
@@ -81,22 +82,14 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) enum Subscription {
     Finished(Arc<Finished>),
-    Waiting(Waiter),
-}
-
-/// Waits for one result; leaves the store when dropped.
-#[derive(Debug)]
-pub(crate) struct Waiter {
-    store: Arc<Store>,
-    id: FrameId,
-    receiver: oneshot::Receiver<Arc<Finished>>,
+    Waiting(Waiter<FrameId, Arc<Finished>>),
 }
 
 impl Store {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        let (pending, waiters) = (HashMap::new(), HashMap::new());
-        let inner = Inner { pending, results: Ring::new(bounds), live_from: None, waiters };
-        Self { inner: Mutex::new(inner), head: watch::Sender::new(0) }
+        let inner = Inner { pending: HashMap::new(), results: Ring::new(bounds), live_from: None };
+        let (head, waiters) = (watch::Sender::new(0), Waiters::default());
+        Self { inner: Mutex::new(inner), head, waiters }
     }
 
     /// A frame is about to be sent: from now on its result is waited for.
@@ -151,10 +144,8 @@ impl Store {
                 result.set_origin(origin);
             }
             let result = Arc::new(result);
-            for waiter in inner.waiters.remove(&id).unwrap_or_default() {
-                // a request that has stopped waiting meanwhile does not want it
-                let _ = waiter.send(result.clone());
-            }
+            // under the lock: whoever begins to wait meanwhile sees the result, or is told
+            self.waiters.tell(id, &result);
             inner.results.push(result, made_at);
             (inner.results.head(), status, pending.map(|pending| pending.envelope.received_at))
         };
@@ -261,14 +252,12 @@ impl Store {
         }
     }
 
-    pub(crate) fn subscribe(self: &Arc<Self>, id: FrameId) -> Subscription {
-        let mut inner = self.lock();
-        if let Some(finished) = inner.results.get(id) {
-            return Subscription::Finished(finished.clone());
+    pub(crate) fn subscribe(&self, id: FrameId) -> Subscription {
+        let inner = self.lock();
+        match inner.results.get(id) {
+            Some(finished) => Subscription::Finished(finished.clone()),
+            None => Subscription::Waiting(self.waiters.wait_for(id)),
         }
-        let (sender, receiver) = oneshot::channel();
-        inner.waiters.entry(id).or_default().push(sender);
-        Subscription::Waiting(Waiter { store: self.clone(), id, receiver })
     }
 
     /// The position behind the newest result, as it moves.
@@ -313,30 +302,10 @@ impl Store {
 
     #[cfg(test)]
     pub(crate) fn waiters(&self) -> usize {
-        self.lock().waiters.len()
+        self.waiters.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Waiter {
-    /// The result; `None` only if the store is gone.
-    pub(crate) async fn finished(&mut self) -> Option<Arc<Finished>> {
-        (&mut self.receiver).await.ok()
-    }
-}
-
-impl Drop for Waiter {
-    fn drop(&mut self) {
-        self.receiver.close();
-        let mut inner = self.store.lock();
-        if let Some(senders) = inner.waiters.get_mut(&self.id) {
-            senders.retain(|sender| !sender.is_closed());
-            if senders.is_empty() {
-                inner.waiters.remove(&self.id);
-            }
-        }
     }
 }
