@@ -46,7 +46,7 @@ impl Handle for Handler {
                 let span = debug_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
                 self.see_through(Arc::new(envelope), Arc::new(message), turn).instrument(span).await
             }
-            Err(error) => self.put_aside(&message, &error.to_string(), turn).await,
+            Err(error) => self.dead_letter(&message, &error.to_string(), turn).await,
         };
         self.publisher.metrics.in_flight.dec();
         seen_through
@@ -55,7 +55,7 @@ impl Handle for Handler {
     async fn give_up(&self, message: Message, mut turn: Turn, takes: u32) -> Result<(), SendError> {
         let problem = Problem::given_up(&self.served_by.unit, takes);
         let Ok(envelope) = message.envelope() else {
-            return self.put_aside(&message, &problem.to_string(), turn).await;
+            return self.dead_letter(&message, &problem.to_string(), turn).await;
         };
         turn.wait().await;
         warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, %problem, "frame failed");
@@ -117,22 +117,15 @@ impl Handler {
         Ok(())
     }
 
-    /// A message without a readable envelope: a dead letter, and a result if it can be told which
-    /// frame it is.
-    async fn put_aside(
+    /// A message without a readable envelope.
+    async fn dead_letter(
         &self,
         message: &Message,
         reason: &str,
         mut turn: Turn,
     ) -> Result<(), SendError> {
         turn.wait().await;
-        let Message { topic, partition, offset, .. } = message;
-        warn!(topic, partition, offset, reason, "message is no frame");
-        self.publisher.dead_letter(message, reason).await?;
-        match ResultMessage::of_unreadable(&message.headers, reason, self.served_by.clone()) {
-            Some(result) => self.publisher.result(result).await,
-            None => Ok(()),
-        }
+        self.publisher.dead_letter_unreadable(message, reason, &self.served_by).await
     }
 
     /// `None` when the frame gets no result from here.

@@ -68,7 +68,7 @@ impl Handle for Handler {
                 let span = debug_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
                 self.see_through(envelope, message, turn).instrument(span).await
             }
-            Err(error) => self.put_aside(&message, &error.to_string(), turn).await,
+            Err(error) => self.dead_letter(&message, &error.to_string(), turn).await,
         };
         self.metrics.in_flight.dec();
         seen_through
@@ -77,7 +77,7 @@ impl Handle for Handler {
     async fn give_up(&self, message: Message, mut turn: Turn, takes: u32) -> Result<(), SendError> {
         let problem = Problem::given_up(&self.served_by.unit, takes);
         let Ok(envelope) = message.envelope() else {
-            return self.put_aside(&message, &problem.to_string(), turn).await;
+            return self.dead_letter(&message, &problem.to_string(), turn).await;
         };
         turn.wait().await;
         let queue_ms = Timestamp::now().ms_since(envelope.sent_at);
@@ -167,10 +167,7 @@ impl Handler {
                 .filter(|_| envelope.camera != CameraId::unnamed())
                 .and_then(|thumbnail| self.moving.change(&envelope.camera, thumbnail)),
         };
-        let decided = self
-            .guard
-            .run(|| self.decisions.decide(envelope.frame_id, &facts))
-            .map_err(End::Failed)?;
+        let decided = self.decisions.decide(envelope.frame_id, &facts);
         if let (Some(_), Some(thumbnail)) = (decided.choice.destination(), &image.thumbnail) {
             self.moving.looked_at(&envelope.camera, thumbnail.clone());
         }
@@ -260,23 +257,15 @@ impl Handler {
         Ok(())
     }
 
-    /// A message without a readable envelope: a dead letter, and a result if it can be told which
-    /// frame it is.
-    async fn put_aside(
+    /// A message without a readable envelope.
+    async fn dead_letter(
         &self,
         message: &Message,
         reason: &str,
         mut turn: Turn,
     ) -> Result<(), SendError> {
         turn.wait().await;
-        let Message { topic, partition, offset, .. } = message;
-        warn!(topic, partition, offset, reason, "message is no frame");
-        self.publisher.dead_letter(message, reason).await?;
-        if let Some(result) =
-            ResultMessage::of_unreadable(&message.headers, reason, self.served_by.clone())
-        {
-            self.publisher.result(result).await?;
-        }
+        self.publisher.dead_letter_unreadable(message, reason, &self.served_by).await?;
         self.metrics.ended(Outcome::Malformed);
         Ok(())
     }
