@@ -4,6 +4,7 @@ use settings::{ConfigError, Settings};
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use unit::Faults;
 
 /// A unit of the suite, in the order of a frame's journey.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,6 +71,9 @@ pub struct SuiteConfig {
     pub unit_settings: Vec<(UnitKind, String, String)>,
     /// Whether the process's environment counts too, below the settings given here.
     pub inherit_environment: bool,
+    /// Background tasks that are made to panic, of the units and of the suite itself (unit
+    /// [`SUITE`](super::SUITE)): none, unless a test plants one.
+    pub faults: Faults,
 }
 
 impl SuiteConfig {
@@ -85,6 +89,7 @@ impl SuiteConfig {
             settings: Vec::new(),
             unit_settings: Vec::new(),
             inherit_environment: false,
+            faults: Faults::default(),
         }
     }
 

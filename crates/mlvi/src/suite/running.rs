@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use unit::{Listen, ShellConfig};
+use unit::{Faults, Listen, ShellConfig};
 
 pub(super) struct RunningUnit {
     pub(super) kind: UnitKind,
@@ -30,25 +30,25 @@ impl RunningUnit {
                 let mut unit = web_server::Config::from_settings(&mut settings);
                 settings.finish()?;
                 unit.http = bind(&mut config.http, "HTTP").await?;
-                unit.shell = on_port(unit.shell, admin).await?;
+                unit.shell = on_port(unit.shell, admin, &config.faults).await?;
                 tokio::spawn(web_server::run(unit, token))
             }
             UnitKind::Preprocessor => {
                 let mut unit = preprocessor::Config::from_settings(&mut settings);
                 settings.finish()?;
-                unit.shell = on_port(unit.shell, admin).await?;
+                unit.shell = on_port(unit.shell, admin, &config.faults).await?;
                 tokio::spawn(preprocessor::run(unit, token))
             }
             UnitKind::EdgeInference => {
                 let mut unit = edge_inference::config(&mut settings);
                 settings.finish()?;
-                unit.shell = on_port(unit.shell, admin).await?;
+                unit.shell = on_port(unit.shell, admin, &config.faults).await?;
                 tokio::spawn(edge_inference::run(unit, token))
             }
             UnitKind::CloudInference => {
                 let mut unit = cloud_inference::config(&mut settings);
                 settings.finish()?;
-                unit.shell = on_port(unit.shell, admin).await?;
+                unit.shell = on_port(unit.shell, admin, &config.faults).await?;
                 tokio::spawn(cloud_inference::run(unit, token))
             }
         };
@@ -69,8 +69,13 @@ impl RunningUnit {
     }
 }
 
-async fn on_port(shell: ShellConfig, admin: &mut SocketAddr) -> anyhow::Result<ShellConfig> {
-    Ok(ShellConfig { admin: bind(admin, "the admin port").await?, ..shell })
+async fn on_port(
+    shell: ShellConfig,
+    admin: &mut SocketAddr,
+    faults: &Faults,
+) -> anyhow::Result<ShellConfig> {
+    let admin = bind(admin, "the admin port").await?;
+    Ok(ShellConfig { admin, faults: faults.clone(), ..shell })
 }
 
 /// A unit that has just ended leaves its port a moment later.
@@ -90,23 +95,34 @@ async fn bind(address: &mut SocketAddr, purpose: &str) -> anyhow::Result<Listen>
     }
 }
 
-/// Asks a unit whether it is ready; the error is what it still waits for.
-pub(crate) async fn readyz(admin: SocketAddr) -> Result<(), String> {
+/// Why a unit is not ready.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotReady {
+    /// What it says that it waits for.
+    #[error("{0}")]
+    Waits(String),
+    /// Its admin port does not answer.
+    #[error(transparent)]
+    NoAnswer(#[from] Box<ureq::Error>),
+    /// The question panicked, or the runtime ends.
+    #[error(transparent)]
+    NotAsked(#[from] tokio::task::JoinError),
+}
+
+/// Asks a unit whether it is ready.
+pub(crate) async fn readyz(admin: SocketAddr) -> Result<(), NotReady> {
     let ask = move || {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(2)));
         let agent = ureq::Agent::new_with_config(config.build());
-        let mut response = agent
-            .get(format!("http://{admin}/readyz"))
-            .call()
-            .map_err(|error| error.to_string())?;
+        let mut response = agent.get(format!("http://{admin}/readyz")).call().map_err(Box::new)?;
         let text = response.body_mut().read_to_string().unwrap_or_default();
         if response.status().is_success() {
             Ok(())
         } else {
-            Err(text.trim_end().replace('\n', "; "))
+            Err(NotReady::Waits(text.trim_end().replace('\n', "; ")))
         }
     };
-    tokio::task::spawn_blocking(ask).await.unwrap_or_else(|error| Err(error.to_string()))
+    tokio::task::spawn_blocking(ask).await?
 }
