@@ -116,7 +116,7 @@ impl Consumer {
         link.threads
             .start("bus-consumer", move || {
                 member.run();
-                leaving.is_done();
+                leaving.finish();
             })
             .map_err(|error| BusError::Client(error.to_string()))?;
         let (link, places) = (Arc::clone(link), Arc::new(Semaphore::new(max_in_flight.max(1))));

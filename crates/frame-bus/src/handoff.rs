@@ -49,7 +49,7 @@ impl<T> LeavingThread<T> {
     }
 
     /// The thread has done what it had to.
-    pub(crate) fn is_done(mut self) {
+    pub(crate) fn finish(mut self) {
         self.handoff = None;
     }
 }
@@ -229,7 +229,7 @@ mod tests {
         let error = tokio::time::timeout(LONG, handoff.take()).await.unwrap().unwrap_err();
         assert!(matches!(error, BusError::Fatal(_)), "{error}");
         tokio::time::timeout(LONG, handoff.left()).await.expect("it is not left");
-        LeavingThread::of(&Arc::new(Handoff::<u8>::new(1))).is_done();
+        LeavingThread::of(&Arc::new(Handoff::<u8>::new(1))).finish();
     }
 
     async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {

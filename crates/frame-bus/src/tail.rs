@@ -43,7 +43,7 @@ impl Tail {
         link.threads
             .start("bus-tail", move || {
                 follower.run();
-                leaving.is_done();
+                leaving.finish();
             })
             .map_err(|error| BusError::Client(error.to_string()))?;
         Ok(Self { handoff })

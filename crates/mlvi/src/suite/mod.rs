@@ -10,7 +10,7 @@ pub use memory::within_memory;
 pub(crate) use running::readyz;
 
 use anyhow::Context;
-use embedded_broker::{Broker, BrokerConfig};
+use embedded_broker::{Broker, BrokerConfig, BrokerTask};
 use running::RunningUnit;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -196,7 +196,7 @@ impl Suite {
 /// A broker whose tasks the suite sees end.
 async fn start_broker(tasks: &Tasks, dir: &Path, listen: SocketAddr) -> anyhow::Result<Broker> {
     let config = BrokerConfig { listen, ..BrokerConfig::new(dir) };
-    let spawn = |name: &'static str, stop, task| {
+    let spawn = |name: &'static str, stop: CancellationToken, task: BrokerTask| {
         drop(tasks.spawn(format!("broker {name}"), Ends::WhenAsked(stop), task));
     };
     Ok(Broker::start_with(config, spawn).await?)
