@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_together_is_kept_below_its_limit_by_dropping_the_oldest() {
+    fn the_oldest_segments_go_above_the_total_limit() {
         let dir = tempfile::tempdir().unwrap();
         let config = BrokerConfig {
             total_bytes: 5000,
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_takes_nothing_from_a_small_partition_although_that_is_older() {
+    fn a_flood_takes_nothing_from_a_small_older_partition() {
         let dir = tempfile::tempdir().unwrap();
         let config = BrokerConfig {
             total_bytes: 5000,

@@ -32,11 +32,11 @@ pub trait Model: Send + Sync {
 
 /// What one model thread works with.
 pub trait ModelSession: Send {
-    /// Looks at images together and gives what it found in each, in their order.
+    /// Runs on images together and gives the detections in each, in their order.
     ///
     /// # Errors
     /// When the model fails; the worker then tries each image alone.
-    fn look(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure>;
+    fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure>;
 }
 
 impl Model for Detector {
@@ -50,7 +50,7 @@ impl Model for Detector {
 }
 
 impl ModelSession for Session {
-    fn look(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure> {
+    fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure> {
         Ok(self.detect(images)?)
     }
 }

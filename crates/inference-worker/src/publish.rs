@@ -1,5 +1,5 @@
 //! Sends what comes of a frame: its result, its dead letter when it has one, the frame itself when
-//! the cloud looks again. The offset is free to be committed only after all of them.
+//! it goes on to the cloud. The offset is free to be committed only after all of them.
 
 use crate::metrics::WorkerMetrics;
 use frame::{Envelope, ResultMessage, ServedBy, Topics};

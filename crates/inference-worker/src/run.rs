@@ -157,8 +157,8 @@ async fn start(
 fn warmed_up(model: Arc<dyn Model>) -> anyhow::Result<Arc<dyn Model>> {
     let size = ImageSize { width: 64, height: 64 };
     let grey = RgbImage::new(size, vec![128; 64 * 64 * 3]).context("a grey image")?;
-    let look = || model.session()?.look(&[&grey]);
-    look().map_err(|error| {
+    let detect = || model.session()?.detect(&[&grey]);
+    detect().map_err(|error| {
         anyhow::anyhow!("the model {} fails on a grey image: {error}", model.info().name)
     })?;
     Ok(model)

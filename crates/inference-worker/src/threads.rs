@@ -1,6 +1,6 @@
-//! The model threads: decode and look, with a panic or an error kept to the frame that caused it.
+//! The model threads: decode and detect, with a panic or an error kept to the frame that caused it.
 
-use crate::job::{Job, Outcome, Seen};
+use crate::job::{Inference, InferenceEnd, Job};
 use crate::model::{Model, ModelFailure, ModelSession};
 use detector::Found;
 use frame::{Problem, RgbImage, Timestamp};
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use unit::{Ends, Tasks};
 use vision::Limits;
 
-/// Threads that look at frames; they end when the senders of their batches are gone.
+/// Threads that run the model; they end when the senders of their batches are gone.
 #[derive(Clone)]
 pub(crate) struct Threads {
     started: Instant,
@@ -105,26 +105,29 @@ impl Worker {
     fn serve(&mut self, batch: Vec<Job>) {
         let decoded: Vec<Decoded> = batch.into_iter().filter_map(|job| self.decode(job)).collect();
         let images: Vec<&RgbImage> = decoded.iter().map(|decoded| &decoded.image).collect();
-        let seen: Vec<Seen> = match self.look(&images) {
+        let ends: Vec<InferenceEnd> = match self.detect(&images) {
             Ok(found) if found.len() == images.len() => found
                 .into_iter()
                 .zip(&images)
-                .map(|(found, image)| Seen::Found(image.size(), found))
+                .map(|(found, image)| InferenceEnd::Found(image.size(), found))
                 .collect(),
             Ok(found) => {
                 let detail = format!("it gave {} answers to {} images", found.len(), images.len());
-                images.iter().map(|_| Seen::ModelFailed(Problem::model_failed(&detail))).collect()
+                images
+                    .iter()
+                    .map(|_| InferenceEnd::ModelFailed(Problem::model_failed(&detail)))
+                    .collect()
             }
             Err(failure) if images.len() == 1 => {
-                vec![Seen::ModelFailed(Problem::model_failed(failure.to_string()))]
+                vec![InferenceEnd::ModelFailed(Problem::model_failed(failure.to_string()))]
             }
             // one of them is to blame: each alone tells which
-            Err(_) => images.iter().map(|image| self.look_alone(image)).collect(),
+            Err(_) => images.iter().map(|image| self.detect_alone(image)).collect(),
         };
-        for (decoded, seen) in decoded.into_iter().zip(seen) {
+        for (decoded, end) in decoded.into_iter().zip(ends) {
             reply(
                 decoded.job,
-                Outcome { queue_ms: decoded.queue_ms, decode_ms: Some(decoded.decode_ms), seen },
+                Inference { queue_ms: decoded.queue_ms, decode_ms: Some(decoded.decode_ms), end },
             );
         }
     }
@@ -134,14 +137,14 @@ impl Worker {
         let now = Timestamp::now();
         let queue_ms = now.ms_since(job.envelope.sent_at);
         let passed_over = if job.envelope.is_superseded(now) {
-            Some(Seen::Superseded)
+            Some(InferenceEnd::Superseded)
         } else if job.envelope.is_expired(now) {
-            Some(Seen::Expired)
+            Some(InferenceEnd::Expired)
         } else {
             None
         };
-        if let Some(seen) = passed_over {
-            reply(job, Outcome { queue_ms, decode_ms: None, seen });
+        if let Some(end) = passed_over {
+            reply(job, Inference { queue_ms, decode_ms: None, end });
             return None;
         }
         let started = Instant::now();
@@ -158,24 +161,28 @@ impl Worker {
         };
         reply(
             job,
-            Outcome { queue_ms, decode_ms: Some(decode_ms), seen: Seen::Undecodable(problem) },
+            Inference {
+                queue_ms,
+                decode_ms: Some(decode_ms),
+                end: InferenceEnd::Undecodable(problem),
+            },
         );
         None
     }
 
-    fn look_alone(&mut self, image: &RgbImage) -> Seen {
-        match self.look(&[image]).map(|mut found| found.pop()) {
-            Ok(Some(found)) => Seen::Found(image.size(), found),
-            Ok(None) => Seen::ModelFailed(Problem::model_failed("it gave no answer")),
-            Err(failure) => Seen::ModelFailed(Problem::model_failed(failure.to_string())),
+    fn detect_alone(&mut self, image: &RgbImage) -> InferenceEnd {
+        match self.detect(&[image]).map(|mut found| found.pop()) {
+            Ok(Some(found)) => InferenceEnd::Found(image.size(), found),
+            Ok(None) => InferenceEnd::ModelFailed(Problem::model_failed("it gave no answer")),
+            Err(failure) => InferenceEnd::ModelFailed(Problem::model_failed(failure.to_string())),
         }
     }
 
-    fn look(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure> {
+    fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure> {
         if images.is_empty() {
             return Ok(Vec::new());
         }
-        match catch_unwind(AssertUnwindSafe(|| self.session.look(images))) {
+        match catch_unwind(AssertUnwindSafe(|| self.session.detect(images))) {
             Ok(outcome) => outcome,
             Err(panic) => {
                 // scratch buffers may be left half-written: start afresh
@@ -191,7 +198,7 @@ impl Worker {
     }
 }
 
-fn reply(job: Job, outcome: Outcome) {
+fn reply(job: Job, outcome: Inference) {
     // nobody waits any more when the unit is being torn down; the frame is not committed then and
     // comes again
     let _ = job.reply.send(outcome);

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use unit::{BoundedMap, Waiter, Waiters};
 
 /// Answers are asked for within seconds; at a thousand frames per second this is a minute.
-const MOST: usize = 65_536;
+const MAX_ENTRIES: usize = 65_536;
 /// Provisional answers are some kilobytes each; they are needed until the cloud has answered.
-const MOST_PROVISIONAL: usize = 4096;
+const MAX_PROVISIONAL: usize = 4096;
 
 /// The latest answers; clones share them.
 #[derive(Clone, Default)]
@@ -23,7 +23,8 @@ struct Inner {
 
 impl Default for Inner {
     fn default() -> Self {
-        let (answered, provisional) = (BoundedMap::new(MOST), BoundedMap::new(MOST_PROVISIONAL));
+        let (answered, provisional) =
+            (BoundedMap::new(MAX_ENTRIES), BoundedMap::new(MAX_PROVISIONAL));
         Self { answered, provisional }
     }
 }
@@ -97,17 +98,17 @@ mod tests {
     #[test]
     fn what_is_held_is_bounded_and_who_gives_up_is_forgotten() {
         let answered = Answered::default();
-        let envelopes: Vec<Envelope> = (0..=MOST)
+        let envelopes: Vec<Envelope> = (0..=MAX_ENTRIES)
             .map(|_| Envelope::received_now(CameraId::unnamed(), 1, ImageFormat::Jpeg))
             .collect();
         for envelope in &envelopes {
             answered.take_in(result(envelope, Status::Provisional));
         }
-        assert_eq!(answered.lock().provisional.len(), MOST_PROVISIONAL);
+        assert_eq!(answered.lock().provisional.len(), MAX_PROVISIONAL);
         for envelope in &envelopes {
             answered.take_in(result(envelope, Status::Done));
         }
-        assert_eq!(answered.lock().answered.len(), MOST);
+        assert_eq!(answered.lock().answered.len(), MAX_ENTRIES);
         drop(answered.wait_for(FrameId::fresh()).unwrap());
         assert!(answered.waiters.is_empty());
     }

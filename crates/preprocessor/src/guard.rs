@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 /// So many frames in a row are not bad luck but a bad release: the unit then stops, before the
 /// whole topic becomes dead letters.
-const MOST_PANICS_IN_A_ROW: u32 = 100;
+const MAX_PANICS_IN_A_ROW: u32 = 100;
 
 /// Runs what may panic, and stops the unit when it does nothing else.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Guard {
             Ok(value) => Ok(value),
             Err(panic) => {
                 let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-                if in_a_row == MOST_PANICS_IN_A_ROW {
+                if in_a_row == MAX_PANICS_IN_A_ROW {
                     tracing::error!(in_a_row, "every frame makes the preprocessor panic: stopping");
                     self.halt.cancel();
                 }
@@ -126,9 +126,9 @@ mod tests {
         let guard = Guard::new(halt.clone());
         let panic_times =
             |times: u32| (0..times).for_each(|_| drop(guard.run(|| -> () { panic!("again") })));
-        panic_times(MOST_PANICS_IN_A_ROW - 1);
+        panic_times(MAX_PANICS_IN_A_ROW - 1);
         guard.got_through();
-        panic_times(MOST_PANICS_IN_A_ROW - 1);
+        panic_times(MAX_PANICS_IN_A_ROW - 1);
         assert!(!halt.is_cancelled());
         panic_times(1);
         assert!(halt.is_cancelled());

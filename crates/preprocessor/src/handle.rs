@@ -2,7 +2,7 @@
 
 use crate::decisions::Decisions;
 use crate::guard::Guard;
-use crate::metrics::{Metrics, Outcome};
+use crate::metrics::{MessageEnd, Metrics};
 use crate::pixels::{PixelConfig, PreparedImage, memory_for, prepare};
 use crate::publish::Publisher;
 use crate::remembered::{Moving, Remembered};
@@ -62,16 +62,16 @@ fn decision_of(destination: Destination, decided: Decided<FrameId>) -> Decision 
 impl Handle for Handler {
     async fn handle(&self, message: Message, turn: Turn) -> Result<(), SendError> {
         self.metrics.in_flight.inc();
-        let seen_through = match message.envelope() {
+        let processed = match message.envelope() {
             Ok(envelope) => {
                 let trace_id = envelope.traceparent.trace_id();
                 let span = debug_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
-                self.see_through(envelope, message, turn).instrument(span).await
+                self.process(envelope, message, turn).instrument(span).await
             }
             Err(error) => self.dead_letter(&message, &error.to_string(), turn).await,
         };
         self.metrics.in_flight.dec();
-        seen_through
+        processed
     }
 
     async fn give_up(&self, message: Message, mut turn: Turn, takes: u32) -> Result<(), SendError> {
@@ -93,7 +93,7 @@ impl Handle for Handler {
 }
 
 impl Handler {
-    async fn see_through(
+    async fn process(
         &self,
         envelope: Envelope,
         message: Message,
@@ -208,7 +208,7 @@ impl Handler {
         self.publisher.frame(tier, &envelope, image.jpeg).await?;
         self.guard.got_through();
         let Prepared { decision, preprocess_ms, .. } = prepared;
-        self.metrics.ended(Outcome::Prepared);
+        self.metrics.ended(MessageEnd::Prepared);
         self.metrics.decided(&decision);
         debug!(destination = %decision.destination, reason = decision.reason, preprocess_ms, "frame sent on");
         Ok(())
@@ -225,7 +225,7 @@ impl Handler {
         let (outcome, result) = match end {
             End::Expired => {
                 info!(frame_id = %envelope.frame_id, camera = %envelope.camera, "frame expired");
-                (Outcome::Expired, envelope.expired(&self.served_by.unit, served_by, timings))
+                (MessageEnd::Expired, envelope.expired(&self.served_by.unit, served_by, timings))
             }
             End::NotLookedAt(decided, image) => {
                 let (same_as, decision) =
@@ -237,11 +237,12 @@ impl Handler {
                     ..envelope.clone()
                 };
                 match same_as {
-                    Some(same_as) => {
-                        (Outcome::Skipped, envelope.skipped(same_as, decision, served_by, timings))
-                    }
+                    Some(same_as) => (
+                        MessageEnd::Skipped,
+                        envelope.skipped(same_as, decision, served_by, timings),
+                    ),
                     None => (
-                        Outcome::Expired,
+                        MessageEnd::Expired,
                         envelope.expired("any tier that could meet it", served_by, timings),
                     ),
                 }
@@ -249,7 +250,7 @@ impl Handler {
             End::Failed(problem) => {
                 warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, %problem, "frame failed");
                 self.publisher.dead_letter(message, &problem.to_string()).await?;
-                (Outcome::Failed, envelope.failed(problem, served_by, timings))
+                (MessageEnd::Failed, envelope.failed(problem, served_by, timings))
             }
         };
         self.publisher.result(ResultMessage::of(envelope, result)).await?;
@@ -266,7 +267,7 @@ impl Handler {
     ) -> Result<(), SendError> {
         turn.wait().await;
         self.publisher.dead_letter_unreadable(message, reason, &self.served_by).await?;
-        self.metrics.ended(Outcome::Malformed);
+        self.metrics.ended(MessageEnd::Malformed);
         Ok(())
     }
 }

@@ -46,7 +46,7 @@ struct TierGauges {
 /// What became of a frame that the cloud did not answer in time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Retaken {
-    /// The edge looks at it.
+    /// It goes to the edge.
     Edge,
     /// It goes to the cloud again, which answers sooner than the edge would.
     Cloud,
@@ -94,7 +94,7 @@ struct ReloadLabel {
 
 /// What became of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum MessageEnd {
     /// It went on to a tier.
     Prepared,
     /// It got a failed result.
@@ -222,13 +222,13 @@ impl Metrics {
         own
     }
 
-    pub(crate) fn ended(&self, outcome: Outcome) {
+    pub(crate) fn ended(&self, outcome: MessageEnd) {
         let outcome = match outcome {
-            Outcome::Prepared => "prepared",
-            Outcome::Failed => "failed",
-            Outcome::Expired => "expired",
-            Outcome::Skipped => "skipped",
-            Outcome::Malformed => "malformed",
+            MessageEnd::Prepared => "prepared",
+            MessageEnd::Failed => "failed",
+            MessageEnd::Expired => "expired",
+            MessageEnd::Skipped => "skipped",
+            MessageEnd::Malformed => "malformed",
         };
         self.frames.get_or_create(&OutcomeLabel { outcome }).inc();
     }

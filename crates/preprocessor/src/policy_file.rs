@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 /// The largest file that is read: a policy is a few kilobytes.
-const MOST_BYTES: u64 = 1024 * 1024;
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Where the policy comes from.
 #[derive(Clone, PartialEq, Debug)]
@@ -32,8 +32,8 @@ pub struct PolicySource {
 /// In words, when it cannot be read or used.
 pub(crate) fn read(path: &Path) -> Result<(String, PolicyConfig), String> {
     let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if length > MOST_BYTES {
-        return Err(format!("it has {length} bytes, a policy has at most {MOST_BYTES}"));
+    if length > MAX_BYTES {
+        return Err(format!("it has {length} bytes, a policy has at most {MAX_BYTES}"));
     }
     let text = text::read(path).map_err(|error| error.to_string())?;
     let config = PolicyConfig::from_toml(&text).map_err(|error| error.to_string())?;
@@ -106,7 +106,7 @@ mod tests {
         assert!(read(&path).unwrap_err().contains("No such file"));
         std::fs::write(&path, "policy = 'coin'").unwrap();
         assert!(read(&path).unwrap_err().contains("there is no policy 'coin'"));
-        std::fs::write(&path, vec![b'#'; MOST_BYTES as usize + 1]).unwrap();
+        std::fs::write(&path, vec![b'#'; MAX_BYTES as usize + 1]).unwrap();
         assert!(read(&path).unwrap_err().contains("bytes"));
         std::fs::write(&path, "policy = 'deadline'").unwrap();
         assert_eq!(read(&path).unwrap().1.policy, "deadline");

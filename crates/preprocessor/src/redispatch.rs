@@ -24,7 +24,7 @@ use tracing::{debug, info};
 pub(crate) const CLOUD_LATE: &str = "cloud-late";
 
 /// The edge looks at the last attempt at the latest: by then it is no matter of luck any more.
-const MOST_ATTEMPTS: u32 = 4;
+const MAX_ATTEMPTS: u32 = 4;
 
 /// Holds each frame of the cloud's topic until it is answered or late.
 pub(crate) struct Redispatcher {
@@ -116,7 +116,7 @@ impl Redispatcher {
             Duration::from_micros(now.as_micros().saturating_sub(envelope.sent_at.as_micros())),
         );
         if !prepared.provisional
-            && prepared.attempt + 1 < MOST_ATTEMPTS
+            && prepared.attempt + 1 < MAX_ATTEMPTS
             && let Some(answer_by) = self.decisions.again(id, bytes, waited)
         {
             debug!(frame_id = %id, camera = %envelope.camera, attempt = prepared.attempt + 1, "cloud is late, but sooner than the edge");

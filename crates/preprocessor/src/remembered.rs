@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use unit::BoundedMap;
 
 /// More frames than this are never in flight or fetched and not committed at a time.
-const MOST: usize = 4096;
+const MAX_ENTRIES: usize = 4096;
 
 /// The latest decisions, by frame.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Remembered {
 
 impl Default for Remembered {
     fn default() -> Self {
-        Self { decisions: Mutex::new(BoundedMap::new(MOST)) }
+        Self { decisions: Mutex::new(BoundedMap::new(MAX_ENTRIES)) }
     }
 }
 
@@ -42,7 +42,7 @@ impl Remembered {
 }
 
 /// How many cameras' pictures are held, three kilobytes each.
-const MOST_CAMERAS: usize = 4096;
+const MAX_CAMERAS: usize = 4096;
 
 /// What each camera's last frame that was looked at looked like.
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ impl Moving {
 
     pub(crate) fn looked_at(&self, camera: &CameraId, picture: Thumbnail) {
         let mut pictures = self.pictures.lock().unwrap_or_else(PoisonError::into_inner);
-        if pictures.len() >= MOST_CAMERAS && !pictures.contains_key(camera) {
+        if pictures.len() >= MAX_CAMERAS && !pictures.contains_key(camera) {
             // a camera that is missing here is looked at once more than it need be
             pictures.clear();
         }
@@ -85,13 +85,13 @@ mod tests {
     #[test]
     fn the_latest_decisions_are_remembered_and_the_oldest_forgotten() {
         let remembered = Remembered::default();
-        let ids: Vec<FrameId> = (0..=MOST).map(|_| FrameId::fresh()).collect();
+        let ids: Vec<FrameId> = (0..=MAX_ENTRIES).map(|_| FrameId::fresh()).collect();
         for id in &ids {
             remembered.put(*id, decision(Destination::Cloud));
         }
         assert_eq!(remembered.get(ids[0]), None);
         assert_eq!(remembered.get(ids[1]), Some(decision(Destination::Cloud)));
-        assert_eq!(remembered.get(ids[MOST]), Some(decision(Destination::Cloud)));
-        assert_eq!(remembered.lock().len(), MOST);
+        assert_eq!(remembered.get(ids[MAX_ENTRIES]), Some(decision(Destination::Cloud)));
+        assert_eq!(remembered.lock().len(), MAX_ENTRIES);
     }
 }

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_that_stays_ready_is_so_from_the_first_time_until_its_end() {
+    fn a_unit_that_stays_ready_is_so_until_its_end() {
         let health = Health::default();
         let running = health.lasting_condition("running");
         let (topics, broker) = (health.condition("topics"), health.condition("broker"));

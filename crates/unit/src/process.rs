@@ -27,8 +27,8 @@ const STOPS_WITHIN: Duration = Duration::from_secs(660);
 ///
 /// Answers `--help` with every variable that `parse` reads, and `--ready` and `--live` with what a
 /// process of the same settings that runs already says of itself (exit code 0 or 1). Exits 64 when
-/// a setting is not allowed, naming it, and 1 when `run` or a background task fails. `about` is one sentence on what the
-/// unit does.
+/// a setting is not allowed, naming it, and 1 when `run` or a background task fails. `about` is one
+/// sentence on what the unit does.
 pub fn main_with<C, E, F>(
     unit: &'static str,
     about: &str,

@@ -5,7 +5,7 @@
 
 use crate::app::App;
 use crate::config::Limits;
-use crate::jobs::{Finished, Outcome};
+use crate::jobs::{Finished, Stored};
 use frame::{FrameResult, Origin, Status, Timestamp, headers};
 use frame_bus::{Message, Tail, TailEvent};
 use std::str::FromStr;
@@ -84,11 +84,11 @@ fn take_in(app: &App, message: &Message) {
         app.store.hold(held, made_at)
     };
     match outcome {
-        Outcome::Duplicate => {
+        Stored::Duplicate => {
             app.metrics.duplicates.inc();
         }
-        Outcome::TooOld => {}
-        Outcome::First { status, received_at } => {
+        Stored::TooOld => {}
+        Stored::First { status, received_at } => {
             if status == Status::Provisional {
                 app.metrics.provisional.inc();
             } else if status != result.status {

@@ -20,7 +20,7 @@ use unit::{Faults, Listen};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Looks at the first pixel: red panics, green fails, white is full of doubtful things, grey is a
+/// Detects by the first pixel: red panics, green fails, white is full of doubtful things, grey is a
 /// doubtful dog, everything else is a dog; waits at the gate before each run.
 #[derive(Clone)]
 pub(crate) struct Moody {
@@ -79,14 +79,14 @@ impl Model for Moody {
 }
 
 impl ModelSession for Moody {
-    fn look(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure> {
+    fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure> {
         self.gate.pass();
         self.largest_batch.fetch_max(images.len() as u32, Ordering::Relaxed);
-        images.iter().map(|image| look_at(image)).collect()
+        images.iter().map(|image| detect_in(image)).collect()
     }
 }
 
-fn look_at(image: &RgbImage) -> Result<Found, ModelFailure> {
+fn detect_in(image: &RgbImage) -> Result<Found, ModelFailure> {
     match image.data() {
         [200..=255, 0..=50, 0..=50, ..] => panic!("red makes me panic"),
         [0..=50, 200..=255, 0..=50, ..] => Err(ModelFailure::Other("green makes me fail".into())),
@@ -244,7 +244,7 @@ impl Unit {
         line.unwrap_or_else(|| panic!("{name} is not in: {text}")).parse().unwrap()
     }
 
-    /// Waits until everything that was taken is seen through.
+    /// Waits until everything that was taken is finished.
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         tokio::time::timeout(PATIENCE, self.task).await.expect("it stops").unwrap().unwrap();

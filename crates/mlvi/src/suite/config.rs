@@ -13,9 +13,9 @@ pub enum UnitKind {
     WebServer,
     /// Sharpens and decides.
     Preprocessor,
-    /// Looks at frames on the edge.
+    /// Runs inference on the edge.
     EdgeInference,
-    /// Looks at frames in the cloud.
+    /// Runs inference in the cloud.
     CloudInference,
 }
 

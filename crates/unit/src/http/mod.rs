@@ -21,7 +21,7 @@ pub use bounds::HttpBounds;
 pub use counts::HttpCounts;
 pub use peers::{Network, Networks};
 
-use accept::Door;
+use accept::Acceptor;
 use axum::Router;
 use converse::Host;
 use counts::Closed;
@@ -43,7 +43,7 @@ pub async fn serve(
 ) {
     let bounds = Arc::new(bounds);
     let idle_ones = IdleOnes::default();
-    let mut door = Door::new(listener, bounds.clone(), idle_ones.clone(), counts.clone());
+    let mut acceptor = Acceptor::new(listener, bounds.clone(), idle_ones.clone(), counts.clone());
     let host = Host {
         router,
         bounds: bounds.clone(),
@@ -54,7 +54,7 @@ pub async fn serve(
     let open = TaskTracker::new();
     // ends what has not finished within the drain time
     let hard_stop = CancellationToken::new();
-    while let Some(Some(guest)) = shutdown.run_until_cancelled(door.next()).await {
+    while let Some(Some(guest)) = shutdown.run_until_cancelled(acceptor.next()).await {
         let talk = host.clone().converse(guest.stream);
         let (counts, hard_stop, held) = (counts.clone(), hard_stop.clone(), guest.held);
         open.spawn(async move {
@@ -68,7 +68,7 @@ pub async fn serve(
             drop(held);
         });
     }
-    drop(door);
+    drop(acceptor);
     open.close();
     if tokio::time::timeout(bounds.drain, open.wait()).await.is_err() {
         tracing::warn!(connections = open.len(), "requests did not finish within the drain time");

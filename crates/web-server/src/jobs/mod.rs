@@ -53,7 +53,7 @@ struct Pending {
 pub(crate) enum Job {
     /// It has a result.
     Finished(Arc<Finished>),
-    /// It came in here, or the edge has looked at it, and it is on its way.
+    /// It came in here, or has a provisional result of the edge, and is on its way.
     Pending {
         camera: CameraId,
         sequence: u64,
@@ -68,7 +68,7 @@ pub(crate) enum Job {
 
 /// What a result did to the store.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum Stored {
     /// It is the frame's first of its kind. `status` is the one that is shown: not its own when the
     /// provisional answer was better. With the moment of receipt if the frame came in here.
     First { status: Status, received_at: Option<Timestamp> },
@@ -123,21 +123,21 @@ impl Store {
     /// When it brings no detections and there was a provisional answer, that one becomes the final
     /// one. All results of a frame stand in one partition, so every replica reads them in the
     /// same order and shows the same.
-    pub(crate) fn finish(&self, result: Finished, made_at: Timestamp) -> Outcome {
+    pub(crate) fn finish(&self, result: Finished, made_at: Timestamp) -> Stored {
         // outside of the lock, because it reads and writes JSON
         let result = self.better(result);
         let (head, status, received_at) = {
             let mut inner = self.lock();
             let (id, status) = (result.frame_id, result.status);
             if inner.results.has_seen(id) {
-                return Outcome::Duplicate;
+                return Stored::Duplicate;
             }
             if inner.live_from.is_none()
                 && !inner.pending.contains_key(&id)
                 && inner.results.is_old(made_at, Timestamp::now())
             {
                 inner.results.forget(id);
-                return Outcome::TooOld;
+                return Stored::TooOld;
             }
             let pending = inner.pending.remove(&id);
             if let Some(origin) = pending.as_ref().and_then(|pending| pending.origin) {
@@ -150,17 +150,17 @@ impl Store {
             (inner.results.head(), status, pending.map(|pending| pending.envelope.received_at))
         };
         self.head_is_at(head);
-        Outcome::First { status, received_at }
+        Stored::First { status, received_at }
     }
 
     /// Takes in a provisional result that was made at `made_at`: the job goes on. Only the first
     /// one of a frame counts, and none after the final one.
-    pub(crate) fn hold(&self, provisional: Finished, made_at: Timestamp) -> Outcome {
+    pub(crate) fn hold(&self, provisional: Finished, made_at: Timestamp) -> Stored {
         let (head, status, received_at) = {
             let mut inner = self.lock();
             let (id, status) = (provisional.frame_id, provisional.status);
             if inner.results.has_seen(id) || inner.results.provisional(id).is_some() {
-                return Outcome::Duplicate;
+                return Stored::Duplicate;
             }
             let pending = inner.pending.get(&id);
             if let Some(origin) = pending.and_then(|pending| pending.origin) {
@@ -171,7 +171,7 @@ impl Store {
             (inner.results.head(), status, received_at)
         };
         self.head_is_at(head);
-        Outcome::First { status, received_at }
+        Stored::First { status, received_at }
     }
 
     /// What the edge has found, while the final result is awaited.
@@ -225,7 +225,7 @@ impl Store {
         }
     }
 
-    pub(crate) fn look(&self, id: FrameId) -> Job {
+    pub(crate) fn job(&self, id: FrameId) -> Job {
         let inner = self.lock();
         let provisional = inner.results.provisional(id).cloned();
         if let Some(finished) = inner.results.get(id) {

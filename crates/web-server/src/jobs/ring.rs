@@ -15,8 +15,8 @@ use unit::BoundedMap;
 /// is not shown as new.
 const FORGOTTEN_PER_HELD: usize = 4;
 
-/// Looking at more entries in one read would hold the store's lock for too long.
-const MAX_LOOK: usize = 1024;
+/// Scanning more entries in one read would hold the store's lock for too long.
+const MAX_SCANNED: usize = 1024;
 
 /// How much is held.
 #[derive(Clone, Copy, Debug)]
@@ -144,7 +144,7 @@ impl Ring {
         let mut next = from + missed;
         let skip = usize::try_from(next - self.first).unwrap_or(usize::MAX);
         let mut results = Vec::new();
-        for entry in self.entries.iter().skip(skip).take(MAX_LOOK) {
+        for entry in self.entries.iter().skip(skip).take(MAX_SCANNED) {
             if results.len() == limit {
                 break;
             }
@@ -179,7 +179,7 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::{Outcome, Store, samples};
+    use crate::jobs::{Store, Stored, samples};
     use proptest::prelude::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
@@ -261,7 +261,7 @@ mod tests {
             for (step, index) in order.iter().enumerate() {
                 let first_time = !order[..step].contains(index);
                 let outcome = store.finish(Finished::new(&frames[*index], None), Timestamp::now());
-                prop_assert_eq!(outcome != Outcome::Duplicate, first_time);
+                prop_assert_eq!(outcome != Stored::Duplicate, first_time);
                 prop_assert!(store.len() <= count);
                 let slice = store.read(position, None, 100);
                 prop_assert_eq!(slice.missed, 0);

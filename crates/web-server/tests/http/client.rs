@@ -112,7 +112,7 @@ fn read(mut response: ureq::http::Response<ureq::Body>) -> Reply {
     Reply { status: response.status().as_u16(), headers: response.headers().clone(), body }
 }
 
-/// Posts an image as the original's clients do.
+/// Posts an image as the clients of MLVideoInference (rdsea/IoTCloudSamples) do.
 pub(crate) async fn post_form(address: SocketAddr, path: &str, image: &[u8]) -> Reply {
     let mut body =
         b"--XX\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n".to_vec();

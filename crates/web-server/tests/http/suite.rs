@@ -200,7 +200,7 @@ impl Rest {
         }
     }
 
-    /// Says that a model has looked at a frame.
+    /// Plays a model: the frame is done.
     pub(crate) async fn done(&self, (message, envelope): &(Message, Envelope)) -> FrameResult {
         let model = ModelInfo { name: "none".into(), version: "0".into(), input: "1x1".into() };
         let result = envelope.done(Vec::new(), model, ServedBy::default(), TimingsMs::default());
@@ -213,7 +213,7 @@ impl Rest {
         result
     }
 
-    /// Says that the edge has looked at a frame, and that the cloud still does.
+    /// Plays the edge: a provisional result, and the cloud still works on the frame.
     pub(crate) async fn provisional(
         &self,
         (message, envelope): &(Message, Envelope),
@@ -232,7 +232,7 @@ impl Rest {
         result
     }
 
-    /// Says that the last look at a frame has failed.
+    /// Plays a model that fails.
     pub(crate) async fn fail(&self, (_, envelope): &(Message, Envelope)) {
         let problem = Problem::model_failed("the cloud has a bad day");
         self.answer(
