@@ -16,10 +16,7 @@ pub struct OutputArgs {
 
 impl OutputArgs {
     /// Has plots written if they are wanted; `write` gives how many.
-    pub fn plots(
-        &self,
-        write: impl FnOnce(&Path) -> anyhow::Result<usize>,
-    ) -> anyhow::Result<()> {
+    pub fn plots(&self, write: impl FnOnce(&Path) -> anyhow::Result<usize>) -> anyhow::Result<()> {
         let Some(dir) = &self.out else { return Ok(()) };
         let written = write(dir)?;
         eprintln!("{written} plots are in {}", dir.display());

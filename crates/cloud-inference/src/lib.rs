@@ -1,4 +1,4 @@
-//! The unit that looks at frames in the cloud; everything that it does is in `inference-worker`.
+//! The unit that runs inference in the cloud; everything that it does is in `inference-worker`.
 
 use frame::Destination;
 use inference_worker::Config;

@@ -1,7 +1,7 @@
 //! The one place where what each watch has seen comes together, is published and is told to the
 //! log.
 
-use crate::objects::{Autoscaler, Pods};
+use crate::capacity::{Autoscaler, Pods};
 use crate::{ClusterConfig, ClusterSnapshot, ClusterState, DeploymentCapacity};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -45,6 +45,7 @@ mod access;
 #[cfg(feature = "kubernetes")]
 mod api_error;
 mod board;
+mod capacity;
 mod config;
 #[cfg(feature = "kubernetes")]
 mod connect;

@@ -3,6 +3,7 @@
 //! Their types have only those fields: a decode of the whole would be much code for nothing.
 
 use crate::HpaState;
+use crate::capacity::{Autoscaler, Pods};
 use kube::core::{ApiResource, Object};
 use serde::Deserialize;
 
@@ -80,13 +81,6 @@ struct Condition {
     reason: Option<String>,
 }
 
-/// The pods of a Deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pods {
-    pub(crate) desired: u32,
-    pub(crate) ready: u32,
-}
-
 impl Pods {
     pub(crate) fn of(deployment: &Deployment) -> Self {
         // the API server fills in 1 where a manifest says nothing
@@ -94,14 +88,6 @@ impl Pods {
         let ready = deployment.status.as_ref().and_then(|status| status.ready_replicas);
         Self { desired: count(desired), ready: count(ready.unwrap_or(0)) }
     }
-}
-
-/// An autoscaler and what it scales.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Autoscaler {
-    /// The name of the Deployment that it scales; `None` when it scales something else.
-    pub(crate) deployment: Option<String>,
-    pub(crate) state: HpaState,
 }
 
 impl Autoscaler {

@@ -15,6 +15,8 @@ use tokio_util::task::TaskTracker;
 pub struct Cluster {
     board: Arc<Board>,
     tasks: TaskTracker,
+    /// Whether there is a cluster to watch.
+    wanted: bool,
     _stop: DropGuard,
 }
 
@@ -28,7 +30,8 @@ impl Cluster {
         let board = Arc::new(Board::new(&config));
         let tasks = TaskTracker::new();
         let stop = shutdown.child_token();
-        if let Some(reason) = none_wanted(&config.access) {
+        let absent = none_wanted(&config.access);
+        if let Some(reason) = absent {
             board.absent(reason);
         } else {
             let watching = watch_all(config, Arc::clone(&board));
@@ -36,13 +39,22 @@ impl Cluster {
             tasks.spawn(async move { stop.run_until_cancelled(watching).await });
         }
         tasks.close();
-        Self { board, tasks, _stop: stop.drop_guard() }
+        Self { board, tasks, wanted: absent.is_none(), _stop: stop.drop_guard() }
     }
 
     /// What is known, now and after each change. The last snapshot stays readable after the end.
     #[must_use]
     pub fn capacity(&self) -> watch::Receiver<ClusterSnapshot> {
         self.board.subscribe()
+    }
+
+    /// Waits until watching has ended, be it by the shutdown or by a panic: for ever when there is
+    /// no cluster to watch.
+    pub async fn watching_ended(&self) {
+        if !self.wanted {
+            std::future::pending::<()>().await;
+        }
+        self.tasks.wait().await;
     }
 
     /// Waits until the shutdown has ended everything that was started. Without a cluster that is at

@@ -3,9 +3,10 @@
 use crate::ClusterConfig;
 use crate::api_error::with_causes;
 use crate::board::Board;
+use crate::capacity::{Autoscaler, Pods};
 use crate::connect::{Connection, connect};
 use crate::follow::Follower;
-use crate::objects::{AUTOSCALERS, Autoscaler, DEPLOYMENTS, Pods};
+use crate::objects::{AUTOSCALERS, DEPLOYMENTS};
 use backoff::Backoff;
 use kube::Api;
 use std::convert::Infallible;

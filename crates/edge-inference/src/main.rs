@@ -1,11 +1,11 @@
-//! `edge-inference`: looks at the frames that `estimate_to_cloud` sends to the edge.
+//! `edge-inference`: runs inference on the frames that `estimate_to_cloud` sends to the edge.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     unit::main_with(
         "edge-inference",
-        "looks at the frames that are sent to the edge",
+        "runs inference on the frames that are sent to the edge",
         edge_inference::config,
         edge_inference::run,
     )

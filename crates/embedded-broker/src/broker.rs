@@ -5,22 +5,28 @@ use crate::error::BrokerError;
 use crate::node::Node;
 use crate::{server, upkeep};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
 use tracing::info;
 
 /// Requests that are being answered when the broker stops get this long.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// What a background task of the broker does.
+pub type BrokerTask = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A running broker. Dropping it stops it too, but only [`Broker::shutdown`] waits and flushes.
 pub struct Broker {
     address: SocketAddr,
     pub(crate) node: Arc<Node>,
-    tasks: JoinSet<()>,
+    tasks: TaskTracker,
     stop: DropGuard,
+    /// Ends the tasks that do not stop in time.
+    hard_stop: DropGuard,
 }
 
 impl std::fmt::Debug for Broker {
@@ -40,6 +46,19 @@ impl Broker {
     /// When the configuration cannot work, the address is taken, another broker uses the directory,
     /// or the directory cannot be read or written.
     pub async fn start(config: BrokerConfig) -> Result<Self, BrokerError> {
+        Self::start_with(config, |_, _, task| drop(tokio::spawn(task))).await
+    }
+
+    /// The same with background tasks that the caller spawns, so that it sees what becomes of them:
+    /// each comes with its name, and with the token that asks it to end. One that ends before that,
+    /// or panics, leaves a broker that does not do its work any more.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub async fn start_with(
+        config: BrokerConfig,
+        mut spawn: impl FnMut(&'static str, CancellationToken, BrokerTask),
+    ) -> Result<Self, BrokerError> {
         config.check()?;
         let listen_error = |source| BrokerError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen_error)?;
@@ -52,11 +71,23 @@ impl Broker {
                 source: error.into(),
             })??);
         let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(server::serve(listener, Arc::clone(&node), stop.clone()));
-        tasks.spawn(upkeep::run(Arc::clone(&node), stop.clone()));
+        let (tasks, hard_stop) = (TaskTracker::new(), CancellationToken::new());
+        let mut begin = |name, task: BrokerTask| {
+            let bounded = hard_stop.clone().run_until_cancelled_owned(task);
+            let tracked = tasks.track_future(bounded);
+            spawn(
+                name,
+                stop.clone(),
+                Box::pin(async move {
+                    tracked.await;
+                }),
+            );
+        };
+        begin("connections", Box::pin(server::serve(listener, Arc::clone(&node), stop.clone())));
+        begin("upkeep", Box::pin(upkeep::run(Arc::clone(&node), stop.clone())));
         info!(%address, dir = %node.config.dir.display(), "embedded broker listening");
-        Ok(Self { address, node, tasks, stop: stop.drop_guard() })
+        let (stop, hard_stop) = (stop.drop_guard(), hard_stop.drop_guard());
+        Ok(Self { address, node, tasks, stop, hard_stop })
     }
 
     /// Where clients connect to; the port is the real one where 0 was configured.
@@ -71,12 +102,12 @@ impl Broker {
     /// # Errors
     /// When data cannot be forced to the disk.
     pub async fn shutdown(self) -> Result<(), BrokerError> {
-        let Self { node, mut tasks, stop, address } = self;
+        let Self { node, tasks, stop, hard_stop, address } = self;
         stop.disarm().cancel();
-        let drained =
-            tokio::time::timeout(DRAIN, async { while tasks.join_next().await.is_some() {} }).await;
-        if drained.is_err() {
-            tasks.shutdown().await;
+        tasks.close();
+        if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+            hard_stop.disarm().cancel();
+            tasks.wait().await;
         }
         node.jobs_done().await;
         let dir = node.config.dir.clone();

@@ -52,7 +52,7 @@ pub struct BrokerConfig {
     /// All partitions together are kept below this, in bytes, by dropping the oldest segments
     /// among the partitions of average size or more.
     pub total_bytes: u64,
-    /// How often retention is looked after.
+    /// How often retention is applied.
     pub retention_interval: Duration,
     /// The largest record batch that is taken, in bytes. Topics may say less with
     /// `max.message.bytes`.

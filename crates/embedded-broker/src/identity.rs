@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn producer_ids_are_never_given_twice_and_the_cluster_stays_the_same() {
+    fn producer_ids_are_never_given_twice() {
         let dir = tempfile::tempdir().unwrap();
         let mut seen = std::collections::HashSet::new();
         let first = Identity::open(dir.path(), 0).unwrap();

@@ -80,6 +80,6 @@ mod topics;
 mod upkeep;
 mod wire;
 
-pub use broker::Broker;
+pub use broker::{Broker, BrokerTask};
 pub use config::{BrokerConfig, DEFAULT_MAX_MESSAGE_BYTES, FsyncPolicy};
 pub use error::BrokerError;

@@ -154,7 +154,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
         #[test]
-        fn a_power_cut_takes_nothing_that_was_synced_and_leaves_no_position_without_its_log(
+        fn a_power_cut_takes_nothing_that_was_synced(
             steps in prop::collection::vec(prop_oneof![4 => Just(Step::Append), 2 => Just(Step::Commit), 1 => Just(Step::Flush)], 1..40),
             every_append in any::<bool>(),
             parts in prop::collection::vec(0.0..=1.0_f64, 8),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn positions_of_topics_that_are_gone_are_forgotten_and_absurd_ones_are_moved() {
+    fn positions_of_deleted_topics_go_and_absurd_ones_are_moved() {
         let dir = tempfile::tempdir().unwrap();
         let node = open(dir.path(), FsyncPolicy::Never);
         node.topics.create("t", 1, TopicConfig::default()).unwrap();

@@ -20,7 +20,7 @@ const FORMAT_1: &str = "topics 1";
 /// Each partition has open files and memory: beyond this a request is a mistake.
 pub(crate) const MAX_PARTITIONS: usize = 1000;
 /// All topics together have no more than this: Kafka's own advice for one broker. Each partition is
-/// opened when the broker starts, and retention looks at each of them every time.
+/// opened when the broker starts, and retention reads each of them every time.
 pub(crate) const MAX_ALL_PARTITIONS: usize = 4000;
 /// Kafka's limit.
 const MAX_NAME_LEN: usize = 249;
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn partitions_that_belong_to_no_topic_go_when_the_broker_starts_and_nothing_else_does() {
+    fn only_partitions_without_a_topic_go_at_the_start() {
         let dir = tempfile::tempdir().unwrap();
         open(&dir).create("t", 2, TopicConfig::default()).unwrap();
         let topic = open(&dir).get("t").unwrap();

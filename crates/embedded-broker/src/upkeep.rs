@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-/// Runs until `stop`.
+/// Runs until `stop`, or until a job of it has panicked.
 pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
     let flush_every = match node.config.fsync {
         FsyncPolicy::Interval(interval) => Some(interval),
@@ -18,21 +18,26 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
         FsyncPolicy::EveryAppend | FsyncPolicy::Never => None,
     };
     let work = async {
-        tokio::join!(
-            node.groups.run(),
-            repeat(&node, Some(node.config.retention_interval), retain),
-            repeat(&node, flush_every, |node| {
-                if let Err(error) = node.flush() {
-                    tracing::error!(%error, "cannot force data to the disk");
-                }
-            }),
-        );
+        // none of them ends but by a job that panicked: then the others do not go on as if nothing
+        // had happened
+        tokio::select! {
+            () = node.groups.run() => {}
+            () = repeat(&node, Some(node.config.retention_interval), retain) => {}
+            () = repeat(&node, flush_every, flush) => {}
+        }
     };
     stop.run_until_cancelled(work).await;
 }
 
+fn flush(node: &Node) {
+    if let Err(error) = node.flush() {
+        tracing::error!(%error, "cannot force data to the disk");
+    }
+}
+
+/// Returns when the job has panicked, or the runtime ends.
 async fn repeat(node: &Arc<Node>, interval: Option<Duration>, job: fn(&Node)) {
-    let Some(interval) = interval else { return };
+    let Some(interval) = interval else { return std::future::pending().await };
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -106,12 +111,42 @@ fn log_failure(what: &'static str, partition: &Path, result: io::Result<()>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::BrokerConfig;
     use crate::log::testing::one;
     use crate::topic_config::TopicConfig;
+    use crate::{Broker, BrokerConfig};
+
+    #[tokio::test]
+    async fn a_job_that_panics_ends_its_repetition() {
+        let dir = tempfile::tempdir().unwrap();
+        let node = Arc::new(Node::open(BrokerConfig::new(dir.path()), 0).unwrap());
+        let repetition = repeat(&node, Some(Duration::from_millis(1)), |_| panic!("on purpose"));
+        tokio::time::timeout(Duration::from_secs(20), repetition).await.expect("it goes on");
+        let never = repeat(&node, None, |_| ());
+        assert!(tokio::time::timeout(Duration::from_millis(20), never).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn tasks_end_when_the_broker_stops_and_not_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut handles = Vec::new();
+        let broker = Broker::start_with(BrokerConfig::new(dir.path()), |name, stop, task| {
+            handles.push((name, stop, tokio::spawn(task)));
+        });
+        let broker = broker.await.unwrap();
+        assert_eq!(
+            handles.iter().map(|(name, ..)| *name).collect::<Vec<_>>(),
+            ["connections", "upkeep"]
+        );
+        assert!(handles.iter().all(|(_, stop, task)| !stop.is_cancelled() && !task.is_finished()));
+        broker.shutdown().await.unwrap();
+        for (name, stop, task) in handles {
+            assert!(stop.is_cancelled(), "{name}");
+            task.await.unwrap();
+        }
+    }
 
     #[test]
-    fn everything_together_is_kept_below_its_limit_by_dropping_the_oldest() {
+    fn the_oldest_segments_go_above_the_total_limit() {
         let dir = tempfile::tempdir().unwrap();
         let config = BrokerConfig {
             total_bytes: 5000,
@@ -133,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_takes_nothing_from_a_small_partition_although_that_is_older() {
+    fn a_flood_takes_nothing_from_a_small_older_partition() {
         let dir = tempfile::tempdir().unwrap();
         let config = BrokerConfig {
             total_bytes: 5000,

@@ -25,7 +25,7 @@ pub struct Config {
     pub tier: Destination,
     /// The consumer group; all replicas of a tier share it.
     pub group: String,
-    /// Which model looks at them.
+    /// Which model runs on them.
     pub model: ModelConfig,
     /// How many model threads there are.
     pub threads: usize,
@@ -64,7 +64,7 @@ impl Config {
             "MLVI_MODEL_THREADS",
             cores,
             1..=256,
-            "how many frames are looked at at a time, a thread each",
+            "how many frames the model runs on at a time, a thread each",
         );
         let max_batch = settings.number(
             "MLVI_MAX_BATCH",

@@ -31,13 +31,13 @@ pub(crate) async fn gather(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Outcome;
+    use crate::job::Inference;
     use frame::{CameraId, Envelope, ImageFormat};
     use frame_bus::Message;
     use std::sync::Arc;
     use tokio::sync::oneshot;
 
-    fn job(sequence: u64) -> (Job, oneshot::Receiver<Outcome>) {
+    fn job(sequence: u64) -> (Job, oneshot::Receiver<Inference>) {
         let envelope = Envelope::received_now(CameraId::unnamed(), sequence, ImageFormat::Jpeg);
         let (reply, outcome) = oneshot::channel();
         let message = Message {

@@ -1,4 +1,4 @@
-//! The second look: whether a frame was hard for the edge, and how it goes on to the cloud.
+//! Escalation: whether a frame was hard for the edge, and how it goes on to the cloud.
 
 use detector::Found;
 use frame::{Decision, Destination, Envelope, ImageSize, Prepared, Timestamp};
@@ -6,13 +6,13 @@ use offload::{Hardness, Seen};
 use std::time::Duration;
 use tracing::warn;
 
-/// The reason of the decision that the cloud's look carries.
+/// The reason of the decision that a frame carries to the cloud.
 const REASON: &str = "hard-example";
 
 /// What came of a frame that the edge may send on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
-    /// The cloud looks again.
+    /// It goes on to the cloud.
     Hard,
     /// The edge's answer is good enough.
     Easy,
@@ -35,7 +35,7 @@ impl Verdict {
 }
 
 /// Measures the hardness of a frame, of this size, in which the edge has found this; `None` when it
-/// is to be looked at only once.
+/// goes to one tier only.
 pub(crate) fn judge(
     envelope: &Envelope,
     image: ImageSize,

@@ -1,7 +1,7 @@
 //! What becomes of one delivery.
 
 use crate::escalate::{self, Verdict};
-use crate::job::{Job, Outcome, Seen};
+use crate::job::{Inference, InferenceEnd, Job};
 use crate::publish::Publisher;
 use detector::Found;
 use frame::{
@@ -17,7 +17,7 @@ use tracing::{Instrument, debug, debug_span, error, info, warn};
 use unit::PixelRoom;
 use vision::Limits;
 
-/// What a pixel takes while a frame is looked at, in bytes: the picture (3), and some for its
+/// What a pixel takes during inference, in bytes: the picture (3), and some for its
 /// decoder; what the preprocessor sends is a baseline JPEG.
 const BYTES_PER_PIXEL: u64 = 5;
 
@@ -40,22 +40,22 @@ pub(crate) struct Handler {
 impl Handle for Handler {
     async fn handle(&self, message: Message, turn: Turn) -> Result<(), SendError> {
         self.publisher.metrics.in_flight.inc();
-        let seen_through = match message.envelope() {
+        let processed = match message.envelope() {
             Ok(envelope) => {
                 let trace_id = envelope.traceparent.trace_id();
                 let span = debug_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
-                self.see_through(Arc::new(envelope), Arc::new(message), turn).instrument(span).await
+                self.process(Arc::new(envelope), Arc::new(message), turn).instrument(span).await
             }
-            Err(error) => self.put_aside(&message, &error.to_string(), turn).await,
+            Err(error) => self.dead_letter(&message, &error.to_string(), turn).await,
         };
         self.publisher.metrics.in_flight.dec();
-        seen_through
+        processed
     }
 
     async fn give_up(&self, message: Message, mut turn: Turn, takes: u32) -> Result<(), SendError> {
         let problem = Problem::given_up(&self.served_by.unit, takes);
         let Ok(envelope) = message.envelope() else {
-            return self.put_aside(&message, &problem.to_string(), turn).await;
+            return self.dead_letter(&message, &problem.to_string(), turn).await;
         };
         turn.wait().await;
         warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, %problem, "frame failed");
@@ -74,7 +74,7 @@ impl Handle for Handler {
 }
 
 impl Handler {
-    async fn see_through(
+    async fn process(
         &self,
         envelope: Arc<Envelope>,
         message: Arc<Message>,
@@ -93,7 +93,7 @@ impl Handler {
         };
         let Some(result) = self.result(&envelope, outcome) else {
             self.publisher.metrics.superseded();
-            debug!("frame passed over, another tier looks at it");
+            debug!("frame passed over, another tier has it");
             return Ok(());
         };
         if let Some(problem) = result.error.as_ref().filter(|_| result.status == Status::Failed) {
@@ -117,34 +117,27 @@ impl Handler {
         Ok(())
     }
 
-    /// A message without a readable envelope: a dead letter, and a result if it can be told which
-    /// frame it is.
-    async fn put_aside(
+    /// A message without a readable envelope.
+    async fn dead_letter(
         &self,
         message: &Message,
         reason: &str,
         mut turn: Turn,
     ) -> Result<(), SendError> {
         turn.wait().await;
-        let Message { topic, partition, offset, .. } = message;
-        warn!(topic, partition, offset, reason, "message is no frame");
-        self.publisher.dead_letter(message, reason).await?;
-        match ResultMessage::of_unreadable(&message.headers, reason, self.served_by.clone()) {
-            Some(result) => self.publisher.result(result).await,
-            None => Ok(()),
-        }
+        self.publisher.dead_letter_unreadable(message, reason, &self.served_by).await
     }
 
     /// `None` when the frame gets no result from here.
-    fn result(&self, envelope: &Envelope, outcome: Outcome) -> Option<FrameResult> {
+    fn result(&self, envelope: &Envelope, outcome: Inference) -> Option<FrameResult> {
         let timings = TimingsMs {
             queue_inference: Some(outcome.queue_ms),
             decode: outcome.decode_ms,
             ..envelope.timings()
         };
         let served_by = self.served_by.clone();
-        Some(match outcome.seen {
-            Seen::Found(size, found) => {
+        Some(match outcome.end {
+            InferenceEnd::Found(size, found) => {
                 self.model_failures.store(0, Ordering::Relaxed);
                 let status = self.status(envelope, size, &found);
                 let timings = TimingsMs {
@@ -158,17 +151,17 @@ impl Handler {
                     ..envelope.done(detections, self.model.clone(), served_by, timings)
                 }
             }
-            Seen::Undecodable(problem) => envelope.failed(problem, served_by, timings),
-            Seen::ModelFailed(problem) => {
+            InferenceEnd::Undecodable(problem) => envelope.failed(problem, served_by, timings),
+            InferenceEnd::ModelFailed(problem) => {
                 self.count_model_failure(&problem);
                 envelope.failed(problem, served_by, timings)
             }
-            Seen::Expired => envelope.expired(&self.served_by.unit, served_by, timings),
-            Seen::Superseded => return None,
+            InferenceEnd::Expired => envelope.expired(&self.served_by.unit, served_by, timings),
+            InferenceEnd::Superseded => return None,
         })
     }
 
-    /// Whether the result of a frame that was looked at is the last word: it is not when the frame
+    /// Whether the result of a model is final: it is not when the frame
     /// was hard for the edge.
     fn status(&self, envelope: &Envelope, image: ImageSize, found: &Found) -> Status {
         let verdict = match self.tier {
@@ -190,8 +183,8 @@ impl Handler {
     }
 }
 
-/// How much memory it takes to look at the frame, in bytes; 0 for what is refused before pixels are
-/// decoded.
+/// How much memory the inference on the frame takes, in bytes; 0 for what is refused before pixels
+/// are decoded.
 fn memory_for(bytes: &[u8], limits: &Limits) -> u64 {
     vision::probe(bytes, limits).map_or(0, |probed| {
         u64::from(probed.size.width) * u64::from(probed.size.height) * BYTES_PER_PIXEL

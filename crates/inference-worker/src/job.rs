@@ -11,19 +11,19 @@ pub(crate) struct Job {
     pub(crate) envelope: Arc<Envelope>,
     /// Its value is the encoded image; shared, because a dead letter needs the whole of it again.
     pub(crate) message: Arc<Message>,
-    pub(crate) reply: oneshot::Sender<Outcome>,
+    pub(crate) reply: oneshot::Sender<Inference>,
 }
 
 /// What a model thread made of a frame, with how long it took.
-pub(crate) struct Outcome {
+pub(crate) struct Inference {
     pub(crate) queue_ms: f64,
     pub(crate) decode_ms: Option<f64>,
-    pub(crate) seen: Seen,
+    pub(crate) end: InferenceEnd,
 }
 
 /// What a model thread made of a frame.
-pub(crate) enum Seen {
-    /// The model looked at an image of this size.
+pub(crate) enum InferenceEnd {
+    /// The detections in an image of this size.
     Found(ImageSize, Found),
     /// The bytes are no image.
     Undecodable(Problem),
@@ -31,6 +31,6 @@ pub(crate) enum Seen {
     ModelFailed(Problem),
     /// The deadline had gone by.
     Expired,
-    /// Another tier looks at it by now.
+    /// Another tier has it by now.
     Superseded,
 }

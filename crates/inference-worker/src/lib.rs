@@ -1,7 +1,7 @@
 //! What edge and cloud inference share: admit, batch, model threads, publish.
 //!
 //! A frame's way through the worker, file by file: [`run()`] has the bus take it off the tier's
-//! topic, `handle` sees it through, `batch` gathers it with others, `threads` runs it on a model
+//! topic, `handle` processes it, `batch` gathers it with others, `threads` runs it on a model
 //! thread ([`Model`] is the contract), `publish` sends the result; only then its offset is free to
 //! be committed. On the edge `escalate` tells whether a frame was hard: then its result is
 //! provisional, and the frame goes on to the cloud.
@@ -17,5 +17,5 @@ mod run;
 mod threads;
 
 pub use inference_settings::{Config, ModelConfig};
-pub use model::{Model, ModelSession};
+pub use model::{Model, ModelFailure, ModelSession};
 pub use run::{run, run_with};

@@ -99,7 +99,7 @@ impl WorkerMetrics {
         }
     }
 
-    /// A frame was passed over, because another tier looks at it.
+    /// A frame was passed over, because another tier has it.
     pub(crate) fn superseded(&self) {
         self.frames.get_or_create(&StatusLabel { status: "superseded" }).inc();
     }

@@ -1,7 +1,21 @@
 //! The contract between the worker and a model: a session per thread, images in, detections out.
 
-use detector::{Detector, Found, Session};
+use detector::{DetectError, Detector, Found, Session};
 use frame::{ModelInfo, RgbImage};
+
+/// Why a model gave no detections, or no session.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelFailure {
+    /// The detector's own error.
+    #[error(transparent)]
+    Detector(#[from] DetectError),
+    /// The error of a model that is no [`Detector`].
+    #[error(transparent)]
+    Other(Box<dyn std::error::Error + Send + Sync>),
+    /// It panicked, with this message.
+    #[error("the model panicked: {0}")]
+    Panicked(String),
+}
 
 /// A model that is loaded once and shared by all threads.
 pub trait Model: Send + Sync {
@@ -13,16 +27,16 @@ pub trait Model: Send + Sync {
     ///
     /// # Errors
     /// When the model has no resources left.
-    fn session(&self) -> Result<Box<dyn ModelSession>, String>;
+    fn session(&self) -> Result<Box<dyn ModelSession>, ModelFailure>;
 }
 
 /// What one model thread works with.
 pub trait ModelSession: Send {
-    /// Looks at images together and gives what it found in each, in their order.
+    /// Runs on images together and gives the detections in each, in their order.
     ///
     /// # Errors
     /// When the model fails; the worker then tries each image alone.
-    fn look(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, String>;
+    fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure>;
 }
 
 impl Model for Detector {
@@ -30,16 +44,13 @@ impl Model for Detector {
         Detector::info(self)
     }
 
-    fn session(&self) -> Result<Box<dyn ModelSession>, String> {
-        match Detector::session(self) {
-            Ok(session) => Ok(Box::new(session)),
-            Err(error) => Err(error.to_string()),
-        }
+    fn session(&self) -> Result<Box<dyn ModelSession>, ModelFailure> {
+        Ok(Box::new(Detector::session(self)?))
     }
 }
 
 impl ModelSession for Session {
-    fn look(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, String> {
-        self.detect(images).map_err(|error| error.to_string())
+    fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure> {
+        Ok(self.detect(images)?)
     }
 }

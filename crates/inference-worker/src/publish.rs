@@ -1,8 +1,8 @@
 //! Sends what comes of a frame: its result, its dead letter when it has one, the frame itself when
-//! the cloud looks again. The offset is free to be committed only after all of them.
+//! it goes on to the cloud. The offset is free to be committed only after all of them.
 
 use crate::metrics::WorkerMetrics;
-use frame::{Envelope, ResultMessage, Topics};
+use frame::{Envelope, ResultMessage, ServedBy, Topics};
 use frame_bus::{Bus, Message, Outgoing, SendError};
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +32,24 @@ impl Publisher {
         let out =
             Outgoing { topic, key: envelope.key(), headers: envelope.to_headers(), payload: jpeg };
         self.bus.send_persistently(out, &self.give_up).await.map(drop)
+    }
+
+    /// Sends what there is to send for a message without a readable envelope.
+    pub(crate) async fn dead_letter_unreadable(
+        &self,
+        message: &Message,
+        reason: &str,
+        served_by: &ServedBy,
+    ) -> Result<(), SendError> {
+        let Self { bus, topics, metrics, give_up } = self;
+        let sent = bus.dead_letter_unreadable(topics, message, reason, served_by, give_up).await?;
+        if sent.dead_letter {
+            metrics.dead_letter();
+        }
+        if let Some(result) = &sent.result {
+            metrics.ended(result);
+        }
+        Ok(())
     }
 
     pub(crate) async fn dead_letter(

@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use unit::Shell;
+use unit::{Ends, Shell};
 use vision::Limits;
 
 /// A model that is at one batch for so long hangs: a slow board needs a second or two for a frame,
@@ -74,8 +74,9 @@ async fn start(
     load: impl FnOnce() -> anyhow::Result<Arc<dyn Model>> + Send + 'static,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    let drain = config.shell.drain;
+    let shell = Shell::start(config.shell, &shutdown).await?;
     let Config {
-        shell,
         bus,
         topics,
         partitions,
@@ -85,71 +86,79 @@ async fn start(
         max_batch,
         batch_wait,
         max_in_flight,
+        max_takes,
+        max_pixels,
+        room,
+        max_model_failures,
         ..
     } = config;
-    let control = WorkControl {
-        max_takes: config.max_takes,
-        ..WorkControl::new(shutdown.clone(), shell.drain)
-    };
-    let shell = Shell::start(shell, &shutdown).await?;
-    let (loaded, in_place) = (shell.health.condition("model"), shell.health.condition("topics"));
-    let bus = Bus::open(bus)?;
-    shell.health.follow("broker", bus.state());
-    shell.health.follow("partitions", bus.groups_state());
-    shell.conditions_added();
+    let work = async {
+        let (loaded, in_place) =
+            (shell.health.condition("model"), shell.health.condition("topics"));
+        let bus = Bus::open_on(frame_bus::Threads::started_by(shell.tasks.thread_starter()), bus)?;
+        shell.follow("broker", bus.state());
+        shell.follow("partitions", bus.groups_state());
+        shell.conditions_added();
 
-    let model = tokio::task::spawn_blocking(move || load().and_then(warmed_up))
-        .await
-        .context("loading the model panicked")??;
-    let (batch_sender, batches) = mpsc::channel(threads);
-    let model_threads =
-        Threads::start(&model, threads, config.max_pixels, batches).map_err(anyhow::Error::msg)?;
-    let (jobs, job_receiver) = mpsc::channel(max_batch);
-    tokio::spawn(gather(job_receiver, batch_sender, max_batch, batch_wait));
-    loaded.ready();
+        let model = tokio::task::spawn_blocking(move || load().and_then(warmed_up))
+            .await
+            .context("loading the model panicked")??;
+        let (batch_sender, batches) = mpsc::channel(threads);
+        let model_threads = Threads::start(&shell.tasks, &model, threads, max_pixels, batches)?;
+        // it ends when the last sender of jobs is gone, and the model threads after it
+        let (jobs, job_receiver) = mpsc::channel(max_batch);
+        let gathering = gather(job_receiver, batch_sender, max_batch, batch_wait);
+        shell.tasks.spawn("batches", Ends::WhenDone, gathering);
+        loaded.ready();
 
-    let mut specs = frame_bus::topic_specs(&topics, partitions);
-    // a user of the cloud side may not even see the site's own topics
-    specs.retain(|spec| uses(&topics, tier, &spec.name));
-    if !bus.topics_in_place(&specs, &shutdown, |outcome| in_place.set(outcome)).await {
-        return Ok(());
-    }
-    in_place.follow(bus.topics_state());
-    let options =
-        ConsumerOptions { group, topic: topics.for_destination(tier).to_owned(), max_in_flight };
-    let metrics = WorkerMetrics::register(&shell.metrics);
-    let handler = Handler {
-        publisher: Publisher {
-            bus: bus.clone(),
-            topics,
-            metrics,
-            give_up: control.give_up.clone(),
-        },
-        jobs,
-        room: config.room,
-        limits: Limits { max_pixels: config.max_pixels },
-        model: model.info().clone(),
-        served_by: shell.identity.clone(),
-        tier,
-        model_failures: AtomicU32::new(0),
-        max_model_failures: config.max_model_failures,
-        halt: control.halt.clone(),
-    };
-    let heartbeat = shell.health.heartbeat("the consuming loop", BEAT_LIMIT);
-    let beat = || {
-        if !model_threads.any_stuck(STUCK_AFTER) {
-            heartbeat.beat();
+        let mut specs = frame_bus::topic_specs(&topics, partitions);
+        // a user of the cloud side may not even see the site's own topics
+        specs.retain(|spec| uses(&topics, tier, &spec.name));
+        if !bus.topics_in_place(&specs, shell.stop(), |outcome| in_place.set(outcome)).await {
+            return Ok(());
         }
+        shell.let_follow(in_place, bus.topics_state());
+        let options = ConsumerOptions {
+            group,
+            topic: topics.for_destination(tier).to_owned(),
+            max_in_flight,
+        };
+        let control = WorkControl { max_takes, ..WorkControl::new(shell.stop().clone(), drain) };
+        let metrics = WorkerMetrics::register(&shell.metrics);
+        let handler = Handler {
+            publisher: Publisher {
+                bus: bus.clone(),
+                topics,
+                metrics,
+                give_up: control.give_up.clone(),
+            },
+            jobs,
+            room,
+            limits: Limits { max_pixels },
+            model: model.info().clone(),
+            served_by: shell.identity.clone(),
+            tier,
+            model_failures: AtomicU32::new(0),
+            max_model_failures,
+            halt: control.halt.clone(),
+        };
+        let heartbeat = shell.health.heartbeat("the consuming loop", BEAT_LIMIT);
+        let beat = || {
+            if !model_threads.any_stuck(STUCK_AFTER) {
+                heartbeat.beat();
+            }
+        };
+        Ok(bus.work(options, Arc::new(handler), &control, beat).await?)
     };
-    Ok(bus.work(options, Arc::new(handler), &control, beat).await?)
+    shell.supervise(Box::pin(work)).await
 }
 
 /// The first run of a network pays for page faults and caches; it should not be a client's frame.
 fn warmed_up(model: Arc<dyn Model>) -> anyhow::Result<Arc<dyn Model>> {
     let size = ImageSize { width: 64, height: 64 };
     let grey = RgbImage::new(size, vec![128; 64 * 64 * 3]).context("a grey image")?;
-    let look = || model.session()?.look(&[&grey]);
-    look().map_err(|error| {
+    let detect = || model.session()?.detect(&[&grey]);
+    detect().map_err(|error| {
         anyhow::anyhow!("the model {} fails on a grey image: {error}", model.info().name)
     })?;
     Ok(model)

@@ -1,23 +1,34 @@
-//! The model threads: decode and look, with a panic or an error kept to the frame that caused it.
+//! The model threads: decode and detect, with a panic or an error kept to the frame that caused it.
 
-use crate::job::{Job, Outcome, Seen};
-use crate::model::{Model, ModelSession};
+use crate::job::{Inference, InferenceEnd, Job};
+use crate::model::{Model, ModelFailure, ModelSession};
 use detector::Found;
 use frame::{Problem, RgbImage, Timestamp};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use unit::{Ends, Tasks};
 use vision::Limits;
 
-/// Threads that look at frames; they end when the senders of their batches are gone.
+/// Threads that run the model; they end when the senders of their batches are gone.
 #[derive(Clone)]
 pub(crate) struct Threads {
     started: Instant,
     /// Per thread: since when it has been at its batch, in milliseconds after `started` plus 1; 0
     /// when idle.
     busy_since: Arc<[AtomicU64]>,
+}
+
+/// Why the threads are not started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ThreadsError {
+    #[error("the model gives no session")]
+    Session(#[from] ModelFailure),
+    #[error("cannot start a model thread")]
+    Thread(#[from] io::Error),
 }
 
 struct Worker {
@@ -27,16 +38,18 @@ struct Worker {
 }
 
 impl Threads {
-    /// Starts `count` threads, each with a session of its own.
+    /// Starts `count` threads, each with a session of its own. They are watched over by `tasks`,
+    /// and end when the senders of `batches` are gone.
     ///
     /// # Errors
     /// When the model gives no session, or the system no thread.
     pub(crate) fn start(
+        tasks: &Tasks,
         model: &Arc<dyn Model>,
         count: usize,
         max_pixels: u64,
         batches: mpsc::Receiver<Vec<Job>>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, ThreadsError> {
         let threads = Self {
             started: Instant::now(),
             busy_since: (0..count).map(|_| AtomicU64::new(0)).collect(),
@@ -59,8 +72,7 @@ impl Threads {
                     threads.busy_since[index].store(0, Ordering::Relaxed);
                 }
             };
-            let spawned = std::thread::Builder::new().name(format!("model-{index}")).spawn(run);
-            spawned.map_err(|error| format!("cannot start a model thread: {error}"))?;
+            tasks.spawn_thread(format!("model-{index}"), Ends::WhenDone, run)?;
         }
         Ok(threads)
     }
@@ -93,26 +105,29 @@ impl Worker {
     fn serve(&mut self, batch: Vec<Job>) {
         let decoded: Vec<Decoded> = batch.into_iter().filter_map(|job| self.decode(job)).collect();
         let images: Vec<&RgbImage> = decoded.iter().map(|decoded| &decoded.image).collect();
-        let seen: Vec<Seen> = match self.look(&images) {
+        let ends: Vec<InferenceEnd> = match self.detect(&images) {
             Ok(found) if found.len() == images.len() => found
                 .into_iter()
                 .zip(&images)
-                .map(|(found, image)| Seen::Found(image.size(), found))
+                .map(|(found, image)| InferenceEnd::Found(image.size(), found))
                 .collect(),
             Ok(found) => {
                 let detail = format!("it gave {} answers to {} images", found.len(), images.len());
-                images.iter().map(|_| Seen::ModelFailed(Problem::model_failed(&detail))).collect()
+                images
+                    .iter()
+                    .map(|_| InferenceEnd::ModelFailed(Problem::model_failed(&detail)))
+                    .collect()
             }
-            Err(detail) if images.len() == 1 => {
-                vec![Seen::ModelFailed(Problem::model_failed(detail))]
+            Err(failure) if images.len() == 1 => {
+                vec![InferenceEnd::ModelFailed(Problem::model_failed(failure.to_string()))]
             }
             // one of them is to blame: each alone tells which
-            Err(_) => images.iter().map(|image| self.look_alone(image)).collect(),
+            Err(_) => images.iter().map(|image| self.detect_alone(image)).collect(),
         };
-        for (decoded, seen) in decoded.into_iter().zip(seen) {
+        for (decoded, end) in decoded.into_iter().zip(ends) {
             reply(
                 decoded.job,
-                Outcome { queue_ms: decoded.queue_ms, decode_ms: Some(decoded.decode_ms), seen },
+                Inference { queue_ms: decoded.queue_ms, decode_ms: Some(decoded.decode_ms), end },
             );
         }
     }
@@ -122,14 +137,14 @@ impl Worker {
         let now = Timestamp::now();
         let queue_ms = now.ms_since(job.envelope.sent_at);
         let passed_over = if job.envelope.is_superseded(now) {
-            Some(Seen::Superseded)
+            Some(InferenceEnd::Superseded)
         } else if job.envelope.is_expired(now) {
-            Some(Seen::Expired)
+            Some(InferenceEnd::Expired)
         } else {
             None
         };
-        if let Some(seen) = passed_over {
-            reply(job, Outcome { queue_ms, decode_ms: None, seen });
+        if let Some(end) = passed_over {
+            reply(job, Inference { queue_ms, decode_ms: None, end });
             return None;
         }
         let started = Instant::now();
@@ -146,24 +161,28 @@ impl Worker {
         };
         reply(
             job,
-            Outcome { queue_ms, decode_ms: Some(decode_ms), seen: Seen::Undecodable(problem) },
+            Inference {
+                queue_ms,
+                decode_ms: Some(decode_ms),
+                end: InferenceEnd::Undecodable(problem),
+            },
         );
         None
     }
 
-    fn look_alone(&mut self, image: &RgbImage) -> Seen {
-        match self.look(&[image]).map(|mut found| found.pop()) {
-            Ok(Some(found)) => Seen::Found(image.size(), found),
-            Ok(None) => Seen::ModelFailed(Problem::model_failed("it gave no answer")),
-            Err(detail) => Seen::ModelFailed(Problem::model_failed(detail)),
+    fn detect_alone(&mut self, image: &RgbImage) -> InferenceEnd {
+        match self.detect(&[image]).map(|mut found| found.pop()) {
+            Ok(Some(found)) => InferenceEnd::Found(image.size(), found),
+            Ok(None) => InferenceEnd::ModelFailed(Problem::model_failed("it gave no answer")),
+            Err(failure) => InferenceEnd::ModelFailed(Problem::model_failed(failure.to_string())),
         }
     }
 
-    fn look(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, String> {
+    fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure> {
         if images.is_empty() {
             return Ok(Vec::new());
         }
-        match catch_unwind(AssertUnwindSafe(|| self.session.look(images))) {
+        match catch_unwind(AssertUnwindSafe(|| self.session.detect(images))) {
             Ok(outcome) => outcome,
             Err(panic) => {
                 // scratch buffers may be left half-written: start afresh
@@ -173,13 +192,13 @@ impl Worker {
                         tracing::error!(%error, "no new session after a panic, going on with the old one")
                     }
                 }
-                Err(format!("the model panicked: {}", unit::panic_text(panic.as_ref())))
+                Err(ModelFailure::Panicked(unit::panic_text(panic.as_ref()).to_owned()))
             }
         }
     }
 }
 
-fn reply(job: Job, outcome: Outcome) {
+fn reply(job: Job, outcome: Inference) {
     // nobody waits any more when the unit is being torn down; the frame is not committed then and
     // comes again
     let _ = job.reply.send(outcome);

@@ -1,6 +1,6 @@
 //! A unit by its kind and its settings, in this process.
 
-use mlvi::suite::{Ports, Running, UnitKind};
+use mlvi::suite::{Running, Setup, UnitKind};
 use settings::{ConfigError, Settings};
 use tokio_util::sync::CancellationToken;
 use unit::Listen;
@@ -12,5 +12,5 @@ pub(crate) fn set_up(
     admin: Option<Listen>,
     token: CancellationToken,
 ) -> Result<Running, ConfigError> {
-    mlvi::suite::set_up(kind, settings, Ports { admin, http: None }, token)
+    mlvi::suite::set_up(kind, settings, Setup { admin, ..Setup::default() }, token)
 }

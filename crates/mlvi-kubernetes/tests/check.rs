@@ -11,7 +11,11 @@ fn repository() -> PathBuf {
 
 fn check(path: &Path, tools: &Tools) -> anyhow::Result<Report> {
     let set = Set::read(&[path.to_owned()], tools)?;
-    Ok(manifests::check(&set, &mlvi_kubernetes::check::knowledge(&repository().join("models")), None))
+    Ok(manifests::check(
+        &set,
+        &mlvi_kubernetes::check::knowledge(&repository().join("models")),
+        None,
+    ))
 }
 
 fn listed(report: &Report) -> String {

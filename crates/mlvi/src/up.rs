@@ -1,7 +1,7 @@
 //! `mlvi up`: the whole suite in one process.
 
 use crate::models;
-use crate::suite::{BrokerChoice, Suite, SuiteConfig, UnitKind, within_memory};
+use crate::suite::{BrokerChoice, SUITE, Suite, SuiteConfig, UnitKind, within_memory};
 use anyhow::Context;
 use clap::Args;
 use settings::Settings;
@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use unit::{Telemetry, cancel_on_signal, frugal_allocator, raise_descriptor_limit};
+use unit::{Health, Tasks, Telemetry, frugal_allocator, raise_descriptor_limit};
 
 /// How long the units may take to become ready on the embedded broker: loading a model on a small
 /// board takes several seconds. A broker elsewhere is waited for without limit; the log says so.
@@ -121,7 +121,7 @@ impl UpArgs {
 ///
 /// # Errors
 /// When the model cannot be had, a setting is not allowed, a port cannot be bound, or a unit ends
-/// by itself.
+/// by itself, e.g. because one of its background tasks has failed: the error names the unit.
 pub fn run(args: UpArgs, models_dir: &Path) -> anyhow::Result<()> {
     frugal_allocator();
     let mut settings = Settings::from_environment()?;
@@ -146,7 +146,8 @@ pub fn run(args: UpArgs, models_dir: &Path) -> anyhow::Result<()> {
 
 async fn serve(config: SuiteConfig) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
-    cancel_on_signal(shutdown.clone())?;
+    let tasks = Tasks::new(Health::of(SUITE), shutdown.clone(), config.faults.clone());
+    tasks.stop_on_signal()?;
     let patience = match config.broker {
         BrokerChoice::Embedded { .. } => PATIENCE,
         BrokerChoice::External(_) => Duration::MAX,
@@ -157,6 +158,8 @@ async fn serve(config: SuiteConfig) -> anyhow::Result<()> {
         outcome = run_until_one_ends(&mut suite, patience) => outcome,
     };
     let stopped = suite.stop().await;
+    // the shutdown may have come because nobody waits for signals any more
+    let outcome = outcome.and(tasks.failure().map_or(Ok(()), |failure| Err(failure.into())));
     outcome.and(stopped)
 }
 

@@ -1,35 +1,32 @@
 //! Which frames have been answered lately, for those who wait for it.
 
 use frame::{FrameId, FrameResult, Status};
-use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::oneshot;
+use unit::{BoundedMap, Waiter, Waiters};
 
 /// Answers are asked for within seconds; at a thousand frames per second this is a minute.
-const MOST: usize = 65_536;
+const MAX_ENTRIES: usize = 65_536;
 /// Provisional answers are some kilobytes each; they are needed until the cloud has answered.
-const MOST_PROVISIONAL: usize = 4096;
+const MAX_PROVISIONAL: usize = 4096;
 
 /// The latest answers; clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Answered {
     inner: Arc<Mutex<Inner>>,
+    waiters: Waiters<FrameId, ()>,
 }
 
-#[derive(Default)]
 struct Inner {
-    answered: HashMap<FrameId, ()>,
-    oldest_first: VecDeque<FrameId>,
-    provisional: HashMap<FrameId, FrameResult>,
-    provisional_oldest_first: VecDeque<FrameId>,
-    waiting: HashMap<FrameId, Vec<oneshot::Sender<()>>>,
+    answered: BoundedMap<FrameId, ()>,
+    provisional: BoundedMap<FrameId, FrameResult>,
 }
 
-/// Waits for one answer.
-pub(crate) struct Waiting {
-    answered: Answered,
-    id: FrameId,
-    receiver: oneshot::Receiver<()>,
+impl Default for Inner {
+    fn default() -> Self {
+        let (answered, provisional) =
+            (BoundedMap::new(MAX_ENTRIES), BoundedMap::new(MAX_PROVISIONAL));
+        Self { answered, provisional }
+    }
 }
 
 impl Answered {
@@ -38,30 +35,15 @@ impl Answered {
         let mut inner = self.lock();
         let id = result.frame_id;
         if result.status == Status::Provisional {
-            if inner.answered.contains_key(&id) || inner.provisional.insert(id, result).is_some() {
-                return;
-            }
-            inner.provisional_oldest_first.push_back(id);
-            if inner.provisional_oldest_first.len() > MOST_PROVISIONAL
-                && let Some(oldest) = inner.provisional_oldest_first.pop_front()
-            {
-                inner.provisional.remove(&oldest);
+            if !inner.answered.contains_key(&id) {
+                inner.provisional.insert(id, result);
             }
             return;
         }
         inner.provisional.remove(&id);
-        for waiting in inner.waiting.remove(&id).unwrap_or_default() {
-            // one that waits no more does not want to know
-            let _ = waiting.send(());
-        }
-        if inner.answered.insert(id, ()).is_none() {
-            inner.oldest_first.push_back(id);
-        }
-        if inner.oldest_first.len() > MOST
-            && let Some(oldest) = inner.oldest_first.pop_front()
-        {
-            inner.answered.remove(&oldest);
-        }
+        inner.answered.insert(id, ());
+        // under the lock: whoever begins to wait meanwhile sees the answer, or is told
+        self.waiters.tell(id, &());
     }
 
     /// The edge's provisional answer, while there is no final one.
@@ -70,39 +52,13 @@ impl Answered {
     }
 
     /// `None` when there is a final answer already.
-    pub(crate) fn wait_for(&self, id: FrameId) -> Option<Waiting> {
-        let mut inner = self.lock();
-        if inner.answered.contains_key(&id) {
-            return None;
-        }
-        let (sender, receiver) = oneshot::channel();
-        inner.waiting.entry(id).or_default().push(sender);
-        Some(Waiting { answered: self.clone(), id, receiver })
+    pub(crate) fn wait_for(&self, id: FrameId) -> Option<Waiter<FrameId, ()>> {
+        let inner = self.lock();
+        (!inner.answered.contains_key(&id)).then(|| self.waiters.wait_for(id))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Waiting {
-    /// Returns when there is a final answer.
-    pub(crate) async fn answered(&mut self) {
-        // the sender is dropped only after it has sent, or with everything else
-        let _ = (&mut self.receiver).await;
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.receiver.close();
-        let mut inner = self.answered.lock();
-        if let Some(senders) = inner.waiting.get_mut(&self.id) {
-            senders.retain(|sender| !sender.is_closed());
-            if senders.is_empty() {
-                inner.waiting.remove(&self.id);
-            }
-        }
     }
 }
 
@@ -130,10 +86,10 @@ mod tests {
         answered.take_in(result(&envelope, Status::Provisional));
         assert_eq!(answered.provisional(id).unwrap().frame_id, id);
         let early =
-            tokio::time::timeout(std::time::Duration::from_millis(20), waiting.answered()).await;
+            tokio::time::timeout(std::time::Duration::from_millis(20), waiting.told()).await;
         assert!(early.is_err(), "a provisional answer is not the end");
         answered.take_in(result(&envelope, Status::Done));
-        waiting.answered().await;
+        waiting.told().await;
         assert!(answered.wait_for(id).is_none() && answered.provisional(id).is_none());
         answered.take_in(result(&envelope, Status::Provisional));
         assert!(answered.provisional(id).is_none(), "what comes after the end is too late");
@@ -142,18 +98,18 @@ mod tests {
     #[test]
     fn what_is_held_is_bounded_and_who_gives_up_is_forgotten() {
         let answered = Answered::default();
-        let envelopes: Vec<Envelope> = (0..=MOST)
+        let envelopes: Vec<Envelope> = (0..=MAX_ENTRIES)
             .map(|_| Envelope::received_now(CameraId::unnamed(), 1, ImageFormat::Jpeg))
             .collect();
         for envelope in &envelopes {
             answered.take_in(result(envelope, Status::Provisional));
         }
-        assert_eq!(answered.lock().provisional.len(), MOST_PROVISIONAL);
+        assert_eq!(answered.lock().provisional.len(), MAX_PROVISIONAL);
         for envelope in &envelopes {
             answered.take_in(result(envelope, Status::Done));
         }
-        assert_eq!(answered.lock().answered.len(), MOST);
+        assert_eq!(answered.lock().answered.len(), MAX_ENTRIES);
         drop(answered.wait_for(FrameId::fresh()).unwrap());
-        assert!(answered.lock().waiting.is_empty());
+        assert!(answered.waiters.is_empty());
     }
 }

@@ -1,11 +1,12 @@
 //! The one decider of this process, shared by all that see something of the tiers.
 
-use crate::metrics::Metrics;
+use crate::guard::{POLICY_PANICKED, guarded};
+use crate::metrics::{Metrics, PolicyCall};
 use crate::redispatch::CLOUD_LATE;
-use frame::{Decision, Destination, FrameId, FrameResult, Status, Timestamp};
+use frame::{Decision, Destination, FrameId, FrameResult, Predicted, Status, Timestamp};
 use offload::{
-    Capacity, Decided, Decider, End, FrameFacts, Policy, PolicyConfig, PolicyError, TakenTo,
-    TierResult,
+    Capacity, Choice, Decided, Decider, End, FrameFacts, Policy, PolicyConfig, PolicyError,
+    TakenTo, TierResult,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -39,9 +40,18 @@ impl Decisions {
         })
     }
 
+    /// Decides on a frame; one whose decision panics goes to the edge.
     pub(crate) fn decide(&self, id: FrameId, frame: &FrameFacts) -> Decided<FrameId> {
         let now = self.now();
-        let mut decided = self.lock().decide(id, frame, now);
+        let call = || self.lock().decide(id, frame, now);
+        let mut decided =
+            guarded(&self.metrics, PolicyCall::Decide, call).unwrap_or_else(|| Decided {
+                choice: Choice::send(Destination::Edge, POLICY_PANICKED),
+                policy: self.policy(),
+                predicted_ms: Predicted::default(),
+                answer_by: None,
+                same_as: None,
+            });
         // what travels is read by others' system clocks
         let left = |answer_by: Timestamp| {
             Duration::from_micros(answer_by.as_micros().saturating_sub(now.as_micros()))
@@ -73,7 +83,7 @@ impl Decisions {
         let by_us = result.served_by.unit == own_unit;
         if by_us && result.status == Status::Expired && result.attempt.is_some() {
             // of another replica, which took it back from the cloud
-            self.lock().late_and_expired(result.frame_id, now);
+            self.learn(|decider| decider.late_and_expired(result.frame_id, now));
             return;
         }
         let promoted =
@@ -97,18 +107,18 @@ impl Decisions {
         };
         let provisional = result.status == Status::Provisional;
         let seen = TierResult { tier: decision.destination, end, service_ms, provisional };
-        self.lock().result(result.frame_id, &seen, now);
+        self.learn(|decider| decider.result(result.frame_id, &seen, now));
         self.metrics.answered(result);
     }
 
     /// The cloud has not answered in time.
     pub(crate) fn late(&self, id: FrameId) -> Option<TakenTo> {
-        self.lock().late(id, self.now())
+        self.learn(|decider| decider.late(id, self.now())).flatten()
     }
 
     /// The cloud has not answered in time, and the frame's deadline has gone by.
     pub(crate) fn late_and_expired(&self, id: FrameId) {
-        self.lock().late_and_expired(id, self.now());
+        self.learn(|decider| decider.late_and_expired(id, self.now()));
     }
 
     /// How long the cloud is waited for; `None` when frames are not taken back.
@@ -171,7 +181,13 @@ impl Decisions {
         }
     }
 
-    /// A policy that panics has changed nothing of the decider before.
+    /// A call in which the policy learns; a lesson that panics is lost, and the call gives `None`.
+    fn learn<T>(&self, call: impl FnOnce(&mut Decider<FrameId>) -> T) -> Option<T> {
+        guarded(&self.metrics, PolicyCall::Learn, || call(&mut self.lock()))
+    }
+
+    /// A panic under the lock is a lost decision or lesson, and no reason to stop: the decider asks
+    /// the policy first when it decides, and last when it learns.
     fn lock(&self) -> MutexGuard<'_, Decider<FrameId>> {
         self.decider.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,13 +1,15 @@
 //! Keeping a panic to the frame that caused it.
 
-use frame::Problem;
+use crate::metrics::{Metrics, PolicyCall};
+use frame::{Destination, Problem};
+use offload::{Choice, FrameFacts, Outcome, Policy, Snapshot};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio_util::sync::CancellationToken;
 
 /// So many frames in a row are not bad luck but a bad release: the unit then stops, before the
 /// whole topic becomes dead letters.
-const MOST_PANICS_IN_A_ROW: u32 = 100;
+const MAX_PANICS_IN_A_ROW: u32 = 100;
 
 /// Runs what may panic, and stops the unit when it does nothing else.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ impl Guard {
             Ok(value) => Ok(value),
             Err(panic) => {
                 let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-                if in_a_row == MOST_PANICS_IN_A_ROW {
+                if in_a_row == MAX_PANICS_IN_A_ROW {
                     tracing::error!(in_a_row, "every frame makes the preprocessor panic: stopping");
                     self.halt.cancel();
                 }
@@ -47,6 +49,61 @@ impl Guard {
                 ))
             }
         }
+    }
+}
+
+/// Why a frame is on the edge whose decision panicked.
+pub(crate) const POLICY_PANICKED: &str = "policy-panicked";
+
+/// Runs a call of a policy, or of the decider around it. A panic is counted, and `None`.
+pub(crate) fn guarded<T>(
+    metrics: &Metrics,
+    call: PolicyCall,
+    work: impl FnOnce() -> T,
+) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(value) => Some(value),
+        Err(panic) => {
+            let panic = unit::panic_text(panic.as_ref());
+            tracing::error!(
+                call = call.as_str(),
+                panic,
+                "the policy panicked, going on without it"
+            );
+            metrics.policy_panicked(call);
+            None
+        }
+    }
+}
+
+/// A caller's own policy, whose panics never reach the decider around it: a frame whose decision
+/// panics goes to the edge, through the same guards as any other, and a lesson that panics is lost.
+pub(crate) struct GuardedPolicy {
+    policy: Box<dyn Policy>,
+    name: String,
+    metrics: Metrics,
+}
+
+impl GuardedPolicy {
+    pub(crate) fn boxed(policy: Box<dyn Policy>, metrics: Metrics) -> Box<dyn Policy> {
+        let name = policy.name().to_owned();
+        Box::new(Self { policy, name, metrics })
+    }
+}
+
+impl Policy for GuardedPolicy {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn choose(&self, frame: &FrameFacts, load: &Snapshot) -> Choice {
+        guarded(&self.metrics, PolicyCall::Decide, || self.policy.choose(frame, load))
+            .unwrap_or_else(|| Choice::send(Destination::Edge, POLICY_PANICKED))
+    }
+
+    fn learn(&mut self, outcome: &Outcome) {
+        let Self { policy, metrics, .. } = self;
+        guarded(metrics, PolicyCall::Learn, || policy.learn(outcome));
     }
 }
 
@@ -69,9 +126,9 @@ mod tests {
         let guard = Guard::new(halt.clone());
         let panic_times =
             |times: u32| (0..times).for_each(|_| drop(guard.run(|| -> () { panic!("again") })));
-        panic_times(MOST_PANICS_IN_A_ROW - 1);
+        panic_times(MAX_PANICS_IN_A_ROW - 1);
         guard.got_through();
-        panic_times(MOST_PANICS_IN_A_ROW - 1);
+        panic_times(MAX_PANICS_IN_A_ROW - 1);
         assert!(!halt.is_cancelled());
         panic_times(1);
         assert!(halt.is_cancelled());

@@ -2,7 +2,7 @@
 
 use crate::decisions::Decisions;
 use crate::guard::Guard;
-use crate::metrics::{Metrics, Outcome};
+use crate::metrics::{MessageEnd, Metrics};
 use crate::pixels::{PixelConfig, PreparedImage, memory_for, prepare};
 use crate::publish::Publisher;
 use crate::remembered::{Moving, Remembered};
@@ -68,7 +68,7 @@ impl Handle for Handler {
                 let span = debug_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
                 self.process(envelope, message, turn).instrument(span).await
             }
-            Err(error) => self.put_aside(&message, &error.to_string(), turn).await,
+            Err(error) => self.dead_letter(&message, &error.to_string(), turn).await,
         };
         self.metrics.in_flight.dec();
         processed
@@ -77,7 +77,7 @@ impl Handle for Handler {
     async fn give_up(&self, message: Message, mut turn: Turn, takes: u32) -> Result<(), SendError> {
         let problem = Problem::given_up(&self.served_by.unit, takes);
         let Ok(envelope) = message.envelope() else {
-            return self.put_aside(&message, &problem.to_string(), turn).await;
+            return self.dead_letter(&message, &problem.to_string(), turn).await;
         };
         turn.wait().await;
         let queue_ms = Timestamp::now().ms_since(envelope.sent_at);
@@ -167,10 +167,7 @@ impl Handler {
                 .filter(|_| envelope.camera != CameraId::unnamed())
                 .and_then(|thumbnail| self.moving.change(&envelope.camera, thumbnail)),
         };
-        let decided = self
-            .guard
-            .run(|| self.decisions.decide(envelope.frame_id, &facts))
-            .map_err(End::Failed)?;
+        let decided = self.decisions.decide(envelope.frame_id, &facts);
         if let (Some(_), Some(thumbnail)) = (decided.choice.destination(), &image.thumbnail) {
             self.moving.looked_at(&envelope.camera, thumbnail.clone());
         }
@@ -211,7 +208,7 @@ impl Handler {
         self.publisher.frame(tier, &envelope, image.jpeg).await?;
         self.guard.got_through();
         let Prepared { decision, preprocess_ms, .. } = prepared;
-        self.metrics.ended(Outcome::Prepared);
+        self.metrics.ended(MessageEnd::Prepared);
         self.metrics.decided(&decision);
         debug!(destination = %decision.destination, reason = decision.reason, preprocess_ms, "frame sent on");
         Ok(())
@@ -228,7 +225,7 @@ impl Handler {
         let (outcome, result) = match end {
             End::Expired => {
                 info!(frame_id = %envelope.frame_id, camera = %envelope.camera, "frame expired");
-                (Outcome::Expired, envelope.expired(&self.served_by.unit, served_by, timings))
+                (MessageEnd::Expired, envelope.expired(&self.served_by.unit, served_by, timings))
             }
             End::NotSent(decided, image) => {
                 let (same_as, decision) =
@@ -240,11 +237,12 @@ impl Handler {
                     ..envelope.clone()
                 };
                 match same_as {
-                    Some(same_as) => {
-                        (Outcome::Skipped, envelope.skipped(same_as, decision, served_by, timings))
-                    }
+                    Some(same_as) => (
+                        MessageEnd::Skipped,
+                        envelope.skipped(same_as, decision, served_by, timings),
+                    ),
                     None => (
-                        Outcome::Expired,
+                        MessageEnd::Expired,
                         envelope.expired("any tier that could meet it", served_by, timings),
                     ),
                 }
@@ -252,7 +250,7 @@ impl Handler {
             End::Failed(problem) => {
                 warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, %problem, "frame failed");
                 self.publisher.dead_letter(message, &problem.to_string()).await?;
-                (Outcome::Failed, envelope.failed(problem, served_by, timings))
+                (MessageEnd::Failed, envelope.failed(problem, served_by, timings))
             }
         };
         self.publisher.result(ResultMessage::of(envelope, result)).await?;
@@ -260,24 +258,16 @@ impl Handler {
         Ok(())
     }
 
-    /// A message without a readable envelope: a dead letter, and a result if it can be told which
-    /// frame it is.
-    async fn put_aside(
+    /// A message without a readable envelope.
+    async fn dead_letter(
         &self,
         message: &Message,
         reason: &str,
         mut turn: Turn,
     ) -> Result<(), SendError> {
         turn.wait().await;
-        let Message { topic, partition, offset, .. } = message;
-        warn!(topic, partition, offset, reason, "message is no frame");
-        self.publisher.dead_letter(message, reason).await?;
-        if let Some(result) =
-            ResultMessage::of_unreadable(&message.headers, reason, self.served_by.clone())
-        {
-            self.publisher.result(result).await?;
-        }
-        self.metrics.ended(Outcome::Malformed);
+        self.publisher.dead_letter_unreadable(message, reason, &self.served_by).await?;
+        self.metrics.ended(MessageEnd::Malformed);
         Ok(())
     }
 }

@@ -109,6 +109,7 @@ pub(crate) async fn watch_cluster(
         }
         tokio::select! {
             changed = capacity.changed() => if changed.is_err() { return },
+            () = cluster.watching_ended() => return,
             () = shutdown.cancelled() => return,
         }
     }

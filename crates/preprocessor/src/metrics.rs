@@ -27,6 +27,7 @@ pub(crate) struct Metrics {
     retaken: Family<RetakenLabel, Counter>,
     budget_left: Gauge<f64, AtomicU64>,
     policy_reloads: Family<ReloadLabel, Counter>,
+    policy_panics: Family<PolicyCallLabel, Counter>,
     pub(crate) in_flight: Gauge,
 }
 
@@ -45,7 +46,7 @@ struct TierGauges {
 /// What became of a frame that the cloud did not answer in time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Retaken {
-    /// The edge looks at it.
+    /// It goes to the edge.
     Edge,
     /// It goes to the cloud again, which answers sooner than the edge would.
     Cloud,
@@ -53,6 +54,32 @@ pub(crate) enum Retaken {
     Provisional,
     /// Its deadline had gone by.
     Expired,
+}
+
+/// What a policy was asked for when it panicked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PolicyCall {
+    /// To decide on a frame.
+    Decide,
+    /// To learn from what became of one.
+    Learn,
+}
+
+impl PolicyCall {
+    const ALL: [Self; 2] = [Self::Decide, Self::Learn];
+
+    /// As the metric names it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Decide => "decide",
+            Self::Learn => "learn",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PolicyCallLabel {
+    call: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -67,7 +94,7 @@ struct ReloadLabel {
 
 /// What became of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum MessageEnd {
     /// It went on to a tier.
     Prepared,
     /// It got a failed result.
@@ -127,6 +154,7 @@ impl Metrics {
             retaken: Family::default(),
             budget_left: Gauge::default(),
             policy_reloads: Family::default(),
+            policy_panics: Family::default(),
             in_flight: Gauge::default(),
         };
         metrics.register(
@@ -180,6 +208,12 @@ impl Metrics {
         for outcome in ["used", "refused"] {
             drop(own.policy_reloads.get_or_create(&ReloadLabel { outcome }));
         }
+        let panics =
+            "panics of the policy, by what it was asked for: a decision or a lesson is lost";
+        metrics.register("preprocessor_policy_panics", panics, own.policy_panics.clone());
+        for call in PolicyCall::ALL {
+            drop(own.policy_panics.get_or_create(&PolicyCallLabel { call: call.as_str() }));
+        }
         metrics.register(
             "preprocessor_in_flight_frames",
             "frames in the process",
@@ -188,13 +222,13 @@ impl Metrics {
         own
     }
 
-    pub(crate) fn ended(&self, outcome: Outcome) {
+    pub(crate) fn ended(&self, outcome: MessageEnd) {
         let outcome = match outcome {
-            Outcome::Prepared => "prepared",
-            Outcome::Failed => "failed",
-            Outcome::Expired => "expired",
-            Outcome::Skipped => "skipped",
-            Outcome::Malformed => "malformed",
+            MessageEnd::Prepared => "prepared",
+            MessageEnd::Failed => "failed",
+            MessageEnd::Expired => "expired",
+            MessageEnd::Skipped => "skipped",
+            MessageEnd::Malformed => "malformed",
         };
         self.frames.get_or_create(&OutcomeLabel { outcome }).inc();
     }
@@ -256,6 +290,10 @@ impl Metrics {
     pub(crate) fn policy_reloaded(&self, used: bool) {
         let outcome = if used { "used" } else { "refused" };
         self.policy_reloads.get_or_create(&ReloadLabel { outcome }).inc();
+    }
+
+    pub(crate) fn policy_panicked(&self, call: PolicyCall) {
+        self.policy_panics.get_or_create(&PolicyCallLabel { call: call.as_str() }).inc();
     }
 
     pub(crate) fn backlog(&self, frames: Option<u64>) {

@@ -2,7 +2,7 @@
 //! acknowledged all of it.
 
 use crate::metrics::Metrics;
-use frame::{Destination, Envelope, ResultMessage, Topics};
+use frame::{Destination, Envelope, ResultMessage, ServedBy, Topics};
 use frame_bus::{Bus, Message, Outgoing, SendError};
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +36,22 @@ impl Publisher {
         self.bus.send_result(&self.topics.results, result, &self.give_up).await.map(drop)
     }
 
-    /// Puts a message aside that cannot be processed.
+    /// Sends what there is to send for a message without a readable envelope.
+    pub(crate) async fn dead_letter_unreadable(
+        &self,
+        message: &Message,
+        reason: &str,
+        served_by: &ServedBy,
+    ) -> Result<(), SendError> {
+        let Self { bus, topics, metrics, give_up } = self;
+        let sent = bus.dead_letter_unreadable(topics, message, reason, served_by, give_up).await?;
+        if sent.dead_letter {
+            metrics.dead_letter();
+        }
+        Ok(())
+    }
+
+    /// Sends a message that cannot be processed to the dead-letter topic.
     pub(crate) async fn dead_letter(
         &self,
         message: &Message,

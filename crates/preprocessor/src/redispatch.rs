@@ -82,7 +82,7 @@ impl Redispatcher {
         };
         tokio::select! {
             biased;
-            () = waiting.answered() => Ok(false),
+            () = waiting.told() => Ok(false),
             () = self.shutdown.cancelled() => Err(SendError::ShuttingDown),
             () = late => Ok(true),
         }

@@ -8,44 +8,41 @@
 use crate::motion::Thumbnail;
 use frame::{CameraId, FrameId};
 use offload::Decided;
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use unit::BoundedMap;
 
 /// More frames than this are never in flight or fetched and not committed at a time.
-const MOST: usize = 4096;
+const MAX_ENTRIES: usize = 4096;
 
 /// The latest decisions, by frame.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Remembered {
-    inner: Mutex<Inner>,
+    decisions: Mutex<BoundedMap<FrameId, Decided<FrameId>>>,
 }
 
-#[derive(Debug, Default)]
-struct Inner {
-    decisions: HashMap<FrameId, Decided<FrameId>>,
-    oldest_first: VecDeque<FrameId>,
+impl Default for Remembered {
+    fn default() -> Self {
+        Self { decisions: Mutex::new(BoundedMap::new(MAX_ENTRIES)) }
+    }
 }
 
 impl Remembered {
     pub(crate) fn get(&self, frame: FrameId) -> Option<Decided<FrameId>> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).decisions.get(&frame).cloned()
+        self.lock().get(&frame).cloned()
     }
 
     pub(crate) fn put(&self, frame: FrameId, decided: Decided<FrameId>) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.decisions.insert(frame, decided).is_none() {
-            inner.oldest_first.push_back(frame);
-        }
-        if inner.oldest_first.len() > MOST
-            && let Some(oldest) = inner.oldest_first.pop_front()
-        {
-            inner.decisions.remove(&oldest);
-        }
+        self.lock().insert(frame, decided);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BoundedMap<FrameId, Decided<FrameId>>> {
+        self.decisions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// How many cameras' pictures are held, three kilobytes each.
-const MOST_CAMERAS: usize = 4096;
+const MAX_CAMERAS: usize = 4096;
 
 /// What each camera's last frame that was looked at looked like.
 #[derive(Debug, Default)]
@@ -62,7 +59,7 @@ impl Moving {
 
     pub(crate) fn looked_at(&self, camera: &CameraId, picture: Thumbnail) {
         let mut pictures = self.pictures.lock().unwrap_or_else(PoisonError::into_inner);
-        if pictures.len() >= MOST_CAMERAS && !pictures.contains_key(camera) {
+        if pictures.len() >= MAX_CAMERAS && !pictures.contains_key(camera) {
             // a camera that is missing here is looked at once more than it need be
             pictures.clear();
         }
@@ -88,13 +85,13 @@ mod tests {
     #[test]
     fn the_latest_decisions_are_remembered_and_the_oldest_forgotten() {
         let remembered = Remembered::default();
-        let ids: Vec<FrameId> = (0..=MOST).map(|_| FrameId::fresh()).collect();
+        let ids: Vec<FrameId> = (0..=MAX_ENTRIES).map(|_| FrameId::fresh()).collect();
         for id in &ids {
             remembered.put(*id, decision(Destination::Cloud));
         }
         assert_eq!(remembered.get(ids[0]), None);
         assert_eq!(remembered.get(ids[1]), Some(decision(Destination::Cloud)));
-        assert_eq!(remembered.get(ids[MOST]), Some(decision(Destination::Cloud)));
-        assert_eq!(remembered.inner.lock().unwrap().decisions.len(), MOST);
+        assert_eq!(remembered.get(ids[MAX_ENTRIES]), Some(decision(Destination::Cloud)));
+        assert_eq!(remembered.lock().len(), MAX_ENTRIES);
     }
 }

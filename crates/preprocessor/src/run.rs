@@ -3,7 +3,7 @@
 use crate::Config;
 use crate::answered::Answered;
 use crate::decisions::Decisions;
-use crate::guard::Guard;
+use crate::guard::{Guard, GuardedPolicy};
 use crate::handle::Handler;
 use crate::load::{Backlog, watch_cluster};
 use crate::metrics::Metrics;
@@ -11,14 +11,15 @@ use crate::publish::Publisher;
 use crate::redispatch::Redispatcher;
 use crate::remembered::{Moving, Remembered};
 use crate::results::Results;
-use frame_bus::{Bus, ConsumerOptions, WorkControl, WorkError};
+use frame_bus::{Bus, ConsumerOptions, Threads, WorkControl, WorkError};
+use futures_util::FutureExt;
 use offload::Policy;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use unit::Shell;
+use unit::{Ends, Shell};
 
 /// The loops only hand frames to tasks: half a minute without a beat means that one hangs.
 const BEAT_LIMIT: Duration = Duration::from_secs(30);
@@ -49,8 +50,9 @@ async fn start(
     own: Option<Box<dyn Policy>>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    let drain = config.shell.drain;
+    let shell = Shell::start(config.shell, &shutdown).await?;
     let Config {
-        shell,
         bus,
         topics,
         partitions,
@@ -64,97 +66,106 @@ async fn start(
         policy,
         cluster,
         redispatch,
+        ..
     } = config;
-    let drain = shell.drain;
-    let shell = Shell::start(shell, &shutdown).await?;
-    let in_place = shell.health.condition("topics");
-    let bus = Bus::open(bus)?;
-    shell.health.follow("broker", bus.state());
-    shell.health.follow("partitions", bus.groups_state());
-    shell.conditions_added();
-    let specs = frame_bus::topic_specs(&topics, partitions);
-    if !bus.topics_in_place(&specs, &shutdown, |outcome| in_place.set(outcome)).await {
-        return Ok(());
-    }
-    in_place.follow(bus.topics_state());
+    let work = async {
+        let in_place = shell.health.condition("topics");
+        let bus = Bus::open_on(Threads::started_by(shell.tasks.thread_starter()), bus)?;
+        shell.follow("broker", bus.state());
+        shell.follow("partitions", bus.groups_state());
+        shell.conditions_added();
+        let specs = frame_bus::topic_specs(&topics, partitions);
+        if !bus.topics_in_place(&specs, shell.stop(), |outcome| in_place.set(outcome)).await {
+            return Ok(());
+        }
+        shell.let_follow(in_place, bus.topics_state());
 
-    let metrics = Metrics::register(&shell.metrics);
-    // a loop that ends, for whatever reason, takes the other one with it
-    let stop = shutdown.child_token();
-    let watching = CancellationToken::new();
-    let _until_the_end = watching.clone().drop_guard();
-    let decisions = Decisions::new(&policy.filled_in(policy.config.clone()), own, metrics.clone())?;
-    tokio::spawn(policy.watch(decisions.clone(), metrics.clone(), watching.clone()));
-    let backlog = Backlog {
-        bus: bus.clone(),
-        topics: topics.clone(),
-        groups: tiers,
-        own_group: group.clone(),
-    };
-    // what was left behind by whoever ran before is known before the first frame is decided on
-    backlog.look(&decisions, &metrics).await;
-    tokio::spawn(backlog.watch(decisions.clone(), metrics.clone(), watching.clone()));
-    tokio::spawn(watch_cluster(cluster, decisions.clone(), watching.clone()));
-    let (answered, caught_up) = (Answered::default(), CancellationToken::new());
-    let results = Results {
-        bus: bus.clone(),
-        topic: topics.results.clone(),
-        own_unit: shell.identity.unit.clone(),
-        decisions: decisions.clone(),
-        answered: answered.clone(),
-    };
-    tokio::spawn(results.follow(caught_up.clone(), watching.clone()));
+        let metrics = Metrics::register(&shell.metrics);
+        let own = own.map(|policy| GuardedPolicy::boxed(policy, metrics.clone()));
+        let config = policy.filled_in(policy.config.clone());
+        let decisions = Decisions::new(&config, own, metrics.clone())?;
+        let (answered, caught_up) = (Answered::default(), CancellationToken::new());
+        let backlog = Backlog {
+            bus: bus.clone(),
+            topics: topics.clone(),
+            groups: tiers,
+            own_group: group.clone(),
+        };
+        // what was left behind by whoever ran before is known before the first frame is decided on
+        backlog.look(&decisions, &metrics).await;
+        let results = Results {
+            bus: bus.clone(),
+            topic: topics.results.clone(),
+            own_unit: shell.identity.unit.clone(),
+            decisions: decisions.clone(),
+            answered: answered.clone(),
+        };
+        // they go on while frames are drained, and end after the last one
+        let watching = CancellationToken::new();
+        let _until_the_end = watching.clone().drop_guard();
+        let background = |name, task| {
+            shell.tasks.spawn(name, Ends::WhenAsked(watching.clone()), task);
+        };
+        if policy.file.is_some() {
+            let watch = policy.watch(decisions.clone(), metrics.clone(), watching.clone());
+            background("policy-file", watch.boxed());
+        }
+        let watch = backlog.watch(decisions.clone(), metrics.clone(), watching.clone());
+        background("backlog", watch.boxed());
+        background("cluster", watch_cluster(cluster, decisions.clone(), watching.clone()).boxed());
+        background("results", results.follow(caught_up.clone(), watching.clone()).boxed());
 
-    let frames = WorkControl { max_takes, ..WorkControl::new(stop.clone(), drain) };
-    let held = WorkControl { only_holds: true, ..WorkControl::new(stop.clone(), drain) };
-    let publisher = |control: &WorkControl| {
-        let (bus, topics, metrics) = (bus.clone(), topics.clone(), metrics.clone());
-        Arc::new(Publisher { bus, topics, metrics, give_up: control.give_up.clone() })
+        // a loop that ends, for whatever reason, takes the other one with it
+        let stop = shell.stop().child_token();
+        let frames = WorkControl { max_takes, ..WorkControl::new(stop.clone(), drain) };
+        let held = WorkControl { only_holds: true, ..WorkControl::new(stop.clone(), drain) };
+        let publisher = |control: &WorkControl| {
+            let (bus, topics, metrics) = (bus.clone(), topics.clone(), metrics.clone());
+            Arc::new(Publisher { bus, topics, metrics, give_up: control.give_up.clone() })
+        };
+        let redispatcher = Redispatcher {
+            publisher: publisher(&held),
+            metrics: metrics.clone(),
+            decisions: decisions.clone(),
+            answered,
+            served_by: shell.identity.clone(),
+            caught_up,
+            shutdown: stop.clone(),
+        };
+        let handler = Handler {
+            publisher: publisher(&frames),
+            metrics,
+            workers: Arc::new(Semaphore::new(workers)),
+            pixels,
+            room,
+            decisions,
+            decided: AtomicU64::new(0),
+            remembered: Remembered::default(),
+            moving: Moving::default(),
+            guard: Arc::new(Guard::new(frames.halt.clone())),
+            served_by: shell.identity.clone(),
+        };
+        let frames_options = ConsumerOptions { group, topic: topics.frames.clone(), max_in_flight };
+        let held_options = ConsumerOptions {
+            group: redispatch.group,
+            topic: topics.frames_cloud.clone(),
+            max_in_flight: redispatch.max_held,
+        };
+        let beats = [
+            shell.health.heartbeat("the consuming loop", BEAT_LIMIT),
+            shell.health.heartbeat("the loop that watches over the cloud's frames", BEAT_LIMIT),
+        ];
+        let ended = |outcome: Result<(), WorkError>| {
+            stop.cancel();
+            outcome
+        };
+        let (handler, redispatcher) = (Arc::new(handler), Arc::new(redispatcher));
+        let (of_frames, of_held) = tokio::join!(
+            async { ended(bus.work(frames_options, handler, &frames, || beats[0].beat()).await) },
+            async { ended(bus.work(held_options, redispatcher, &held, || beats[1].beat()).await) },
+        );
+        of_frames?;
+        Ok(of_held?)
     };
-    let redispatcher = Redispatcher {
-        publisher: publisher(&held),
-        metrics: metrics.clone(),
-        decisions: decisions.clone(),
-        answered,
-        served_by: shell.identity.clone(),
-        caught_up,
-        shutdown: stop.clone(),
-    };
-    let handler = Handler {
-        publisher: publisher(&frames),
-        metrics,
-        workers: Arc::new(Semaphore::new(workers)),
-        pixels,
-        room,
-        decisions,
-        decided: AtomicU64::new(0),
-        remembered: Remembered::default(),
-        moving: Moving::default(),
-        guard: Arc::new(Guard::new(frames.halt.clone())),
-        served_by: shell.identity.clone(),
-    };
-    let frames_options = ConsumerOptions { group, topic: topics.frames.clone(), max_in_flight };
-    let held_options = ConsumerOptions {
-        group: redispatch.group,
-        topic: topics.frames_cloud.clone(),
-        max_in_flight: redispatch.max_held,
-    };
-    let beats = [
-        shell.health.heartbeat("the consuming loop", BEAT_LIMIT),
-        shell.health.heartbeat("the loop that watches over the cloud's frames", BEAT_LIMIT),
-    ];
-    let ended = |outcome: Result<(), WorkError>| {
-        stop.cancel();
-        outcome
-    };
-    let (of_frames, of_held) = tokio::join!(
-        async {
-            ended(bus.work(frames_options, Arc::new(handler), &frames, || beats[0].beat()).await)
-        },
-        async {
-            ended(bus.work(held_options, Arc::new(redispatcher), &held, || beats[1].beat()).await)
-        },
-    );
-    of_frames?;
-    Ok(of_held?)
+    shell.supervise(Box::pin(work)).await
 }

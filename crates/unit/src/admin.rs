@@ -1,6 +1,6 @@
 //! The admin port: `/livez`, `/readyz`, `/metrics`.
 
-use crate::{Health, Metrics};
+use crate::{Health, Metrics, TaskFailure};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -13,13 +13,16 @@ pub(crate) fn router(health: Health, metrics: Metrics) -> Router {
     health_routes.merge(Router::new().route("/metrics", get(scrape)).with_state(metrics))
 }
 
-/// Alive unless a loop stands still; a broker that is away does not make a unit dead.
+/// Alive unless a loop stands still or a background task has failed; a broker that is away does not
+/// make a unit dead.
 async fn livez(State(health): State<Health>) -> impl IntoResponse {
-    let overdue = health.overdue();
-    if overdue.is_empty() {
+    let failures = health.failures();
+    let dead: Vec<String> =
+        failures.iter().map(ToString::to_string).chain(health.overdue()).collect();
+    if dead.is_empty() {
         (StatusCode::OK, "alive\n".to_owned())
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, overdue.join("\n") + "\n")
+        (StatusCode::SERVICE_UNAVAILABLE, dead.join("\n") + "\n")
     }
 }
 
@@ -32,7 +35,9 @@ async fn readyz(State(health): State<Health>) -> impl IntoResponse {
         Some(reason) if is_ready => format!("without    {name}: {reason}\n"),
         Some(reason) => format!("not ready  {name}: {reason}\n"),
     };
-    (status, health.conditions().into_iter().map(line).collect::<String>())
+    let failed = |failure: TaskFailure| format!("not ready  {failure}\n");
+    let failures = health.failures().into_iter().map(failed);
+    (status, health.conditions().into_iter().map(line).chain(failures).collect::<String>())
 }
 
 async fn scrape(State(metrics): State<Metrics>) -> impl IntoResponse {

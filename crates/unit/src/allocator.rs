@@ -46,7 +46,7 @@ mod tests {
     use crate::MemorySource;
 
     #[test]
-    fn only_a_small_box_where_nobody_has_chosen_starts_again_and_only_once() {
+    fn only_a_small_box_starts_again_and_only_once() {
         let of = |bytes| Memory { bytes, source: MemorySource::ControlGroup };
         assert_eq!(is_due(of(SMALL - 1), |_| false), cfg!(target_env = "gnu"));
         assert!(!is_due(of(SMALL), |_| false));

@@ -1,6 +1,6 @@
 //! Whether a unit can do its work: named conditions that must all hold.
 
-use crate::Heartbeat;
+use crate::{Heartbeat, TaskFailure};
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,6 +19,7 @@ struct Inner {
     /// Name, and the reason why it does not hold; `None` when it does.
     conditions: Mutex<Conditions>,
     heartbeats: Mutex<Vec<Heartbeat>>,
+    failures: Mutex<Vec<TaskFailure>>,
 }
 
 #[derive(Debug, Default)]
@@ -66,6 +67,12 @@ impl Health {
         Self { inner: Arc::new(Inner { unit: unit.into(), ..Inner::default() }) }
     }
 
+    /// Whose health it is.
+    #[must_use]
+    pub fn unit(&self) -> &str {
+        &self.inner.unit
+    }
+
     /// Adds a condition, which does not hold yet.
     #[must_use]
     pub fn condition(&self, name: &'static str) -> Condition {
@@ -92,12 +99,6 @@ impl Health {
         self.inner.conditions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a condition that follows a channel: it holds while the value is `Ok`. When the sender
-    /// is gone, which is so at the end of the unit, it stays as it is.
-    pub fn follow<E: Reason>(&self, name: &'static str, state: watch::Receiver<Result<(), E>>) {
-        self.condition(name).follow(state);
-    }
-
     /// Adds a heartbeat: the unit counts as dead when it was not beaten for `limit`.
     #[must_use]
     pub fn heartbeat(&self, name: &'static str, limit: Duration) -> Heartbeat {
@@ -110,10 +111,25 @@ impl Health {
         heartbeat
     }
 
-    /// Whether every condition holds, or held once if the unit [stays ready](Self::stay_ready).
+    /// Whether every condition holds, or held once if the unit [stays ready](Self::stay_ready); in
+    /// any case no background task has failed.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.conditions_now().are_ready()
+        self.conditions_now().are_ready() && self.failures_now().is_empty()
+    }
+
+    /// The background tasks that have failed; the unit stops because of them.
+    #[must_use]
+    pub fn failures(&self) -> Vec<TaskFailure> {
+        self.failures_now().clone()
+    }
+
+    pub(crate) fn task_failed(&self, failure: TaskFailure) {
+        self.failures_now().push(failure);
+    }
+
+    fn failures_now(&self) -> MutexGuard<'_, Vec<TaskFailure>> {
+        self.inner.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Every condition with the reason why it does not hold, `None` when it does.
@@ -158,17 +174,22 @@ impl Condition {
         self.health.set(self.index, outcome.err().map(|reason| reason.to_string()));
     }
 
-    /// Follows a channel from now on, as [`Health::follow`] does.
-    pub fn follow<E: Reason>(self, mut state: watch::Receiver<Result<(), E>>) {
-        tokio::spawn(async move {
-            loop {
-                let reason = state.borrow_and_update().as_ref().err().map(ToString::to_string);
-                self.health.set(self.index, reason);
-                if state.changed().await.is_err() {
-                    return;
-                }
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.health.conditions_now().list[self.index].0
+    }
+
+    /// Follows a channel: it holds while the value is `Ok`. Returns when the sender is gone, which
+    /// is so at the end of the unit; the condition then stays as it is.
+    pub async fn follow<E: Reason>(self, mut state: watch::Receiver<Result<(), E>>) {
+        loop {
+            let reason = state.borrow_and_update().as_ref().err().map(ToString::to_string);
+            self.health.set(self.index, reason);
+            if state.changed().await.is_err() {
+                return;
             }
-        });
+        }
     }
 
     /// It holds.
@@ -202,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_that_stays_ready_is_so_from_the_first_time_until_its_end() {
+    fn a_unit_that_stays_ready_is_so_until_its_end() {
         let health = Health::default();
         let running = health.lasting_condition("running");
         let (topics, broker) = (health.condition("topics"), health.condition("broker"));
@@ -226,7 +247,7 @@ mod tests {
     async fn a_followed_condition_changes_with_its_channel() {
         let health = Health::default();
         let (sender, receiver) = watch::channel(Err("not yet".to_owned()));
-        health.follow("broker", receiver);
+        tokio::spawn(health.condition("broker").follow(receiver));
         for (value, ready) in [(Ok(()), true), (Err("gone".to_owned()), false), (Ok(()), true)] {
             sender.send(value).unwrap();
             while health.is_ready() != ready {

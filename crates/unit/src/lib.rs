@@ -1,11 +1,13 @@
 //! The process shell of a unit: settings, tracing, the admin port, readiness, shutdown.
 //!
 //! A unit's `main` is one call of [`main_with`]; its library entry is `run(config, shutdown)`,
-//! which starts a [`Shell`] and then does the unit's work. Tests and `mlvi up` call `run` directly.
+//! which starts a [`Shell`] and then does the unit's work under its supervision:
+//! background tasks are spawned by name through the shell's [`Tasks`]. Tests and `mlvi up` call `run` directly.
 
 mod about;
 mod admin;
 mod allocator;
+mod bounded_map;
 mod descriptors;
 mod health;
 mod heartbeat;
@@ -13,23 +15,28 @@ pub mod http;
 mod listen;
 mod memory;
 mod metrics;
-mod panic_text;
+mod panics;
 mod probe;
 mod process;
 mod shell;
 mod signals;
+mod tasks;
 mod telemetry;
+mod waiters;
 
 pub use about::{About, BacklogGauge, ConsumedTopic, Estimate};
 pub use allocator::frugal_allocator;
+pub use bounded_map::BoundedMap;
 pub use descriptors::{affordable_connections, raise_descriptor_limit};
 pub use health::{Condition, Health};
 pub use heartbeat::Heartbeat;
 pub use listen::{Listen, ListenError};
 pub use memory::{Memory, MemorySource, PixelRoom};
 pub use metrics::Metrics;
-pub use panic_text::panic_text;
+pub use panics::panic_text;
 pub use process::{EXIT_USAGE, main_with};
 pub use shell::{Shell, ShellConfig};
 pub use signals::cancel_on_signal;
+pub use tasks::{Ends, Faults, TaskEnd, TaskFailure, Tasks};
 pub use telemetry::{LogFormat, Telemetry};
+pub use waiters::{Waiter, Waiters};

@@ -95,7 +95,7 @@ fn exchange(address: SocketAddr, question: Question) -> io::Result<Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Listen, Shell, ShellConfig};
+    use crate::{Faults, Listen, Shell, ShellConfig};
     use frame::ServedBy;
     use tokio_util::sync::CancellationToken;
 
@@ -106,7 +106,12 @@ mod tests {
     #[tokio::test]
     async fn it_hears_what_the_admin_port_says() {
         let (admin, address) = Listen::loopback().unwrap();
-        let config = ShellConfig { identity: ServedBy::default(), admin, drain: Duration::ZERO };
+        let config = ShellConfig {
+            identity: ServedBy::default(),
+            admin,
+            drain: Duration::ZERO,
+            faults: Faults::default(),
+        };
         let shell = Shell::start(config, &CancellationToken::new()).await.unwrap();
         let model = shell.health.condition("model");
         shell.conditions_added();

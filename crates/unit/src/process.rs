@@ -7,23 +7,28 @@
 
 use crate::probe::{self, Question};
 use crate::{
-    Listen, Memory, ShellConfig, Telemetry, cancel_on_signal, frugal_allocator,
+    Faults, Health, Listen, Memory, ShellConfig, TaskFailure, Tasks, Telemetry, frugal_allocator,
     raise_descriptor_limit,
 };
 use settings::{CONFIG_FILE_VARIABLE, ConfigError, Settings};
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The exit code for a configuration that a unit cannot start with: `EX_USAGE` of `sysexits.h`.
 pub const EXIT_USAGE: u8 = 64;
+
+/// How long the unit may take to stop when the process's own task has failed: longer than any unit
+/// may be told to drain.
+const STOPS_WITHIN: Duration = Duration::from_secs(660);
 
 /// Reads the settings, installs tracing, raises the limit of open files, runs the unit until it
 /// ends or a signal comes.
 ///
 /// Answers `--help` with every variable that `parse` reads, and `--ready` and `--live` with what a
 /// process of the same settings that runs already says of itself (exit code 0 or 1). Exits 64 when
-/// a setting is not allowed, naming it, and 1 when `run` fails. `about` is one sentence on what the
-/// unit does.
+/// a setting is not allowed, naming it, and 1 when `run` or a background task fails. `about` is one
+/// sentence on what the unit does.
 pub fn main_with<C, E, F>(
     unit: &'static str,
     about: &str,
@@ -32,7 +37,7 @@ pub fn main_with<C, E, F>(
 ) -> ExitCode
 where
     F: Future<Output = Result<(), E>>,
-    E: std::fmt::Display + From<std::io::Error>,
+    E: std::fmt::Display + From<std::io::Error> + From<TaskFailure>,
 {
     match std::env::args().nth(1).as_deref() {
         None => {}
@@ -71,9 +76,10 @@ where
     };
     let outcome = runtime.block_on(async {
         let shutdown = CancellationToken::new();
-        cancel_on_signal(shutdown.clone())?;
+        let tasks = Tasks::new(Health::of(unit), shutdown.clone(), Faults::default());
+        tasks.stop_on_signal()?;
         tracing::info!(unit, version = env!("CARGO_PKG_VERSION"), memory = %Memory::of_this_process(), "starting");
-        run(config, shutdown).await
+        tasks.supervise(run(config, shutdown), STOPS_WITHIN).await
     });
     // whatever still runs belongs to frames that were not finished within the drain time: they are
     // not committed

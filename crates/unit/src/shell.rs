@@ -1,12 +1,23 @@
 //! What every unit has around its work.
 
+use crate::health::Reason;
 use crate::http::{HttpBounds, HttpCounts, serve};
-use crate::{Condition, Health, Listen, ListenError, Metrics, admin};
+use crate::{
+    Condition, Ends, Faults, Health, Listen, ListenError, Metrics, TaskFailure, Tasks, admin,
+};
 use frame::ServedBy;
 use settings::Settings;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// How long after the failure of a task the admin port still answers, so that whoever asks it (a
+/// probe, Prometheus, a person) has a chance to read which one it was. The unit drains meanwhile.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How long the work may take to stop, beyond its drain time: leaving a consumer group and a last
+/// flush.
+const AFTER_DRAIN: Duration = Duration::from_secs(10);
 
 /// The admin port's bounds: probes, Prometheus and a few people, each of whom has a few
 /// connections. Its answers are some kilobytes.
@@ -32,6 +43,8 @@ pub struct ShellConfig {
     pub admin: Listen,
     /// How long frames in flight may take to finish once the unit was told to stop.
     pub drain: Duration,
+    /// Background tasks that are made to panic: none, unless a test plants one.
+    pub faults: Faults,
 }
 
 impl ShellConfig {
@@ -63,11 +76,13 @@ impl ShellConfig {
             identity: ServedBy { unit: unit.into(), pod, node },
             admin: Listen::Address(admin),
             drain,
+            faults: Faults::default(),
         }
     }
 }
 
-/// A unit's shell: identity, health and metrics, served on the admin port until it is dropped.
+/// A unit's shell: identity, health, metrics and background tasks, served on the admin port until
+/// it is dropped, which ends the tasks, too.
 #[derive(Debug)]
 pub struct Shell {
     /// Which unit, in which pod, on which node.
@@ -76,9 +91,11 @@ pub struct Shell {
     pub health: Health,
     /// What the unit counts.
     pub metrics: Metrics,
+    /// Where every background task of the unit is spawned.
+    pub tasks: Tasks,
     running: Condition,
-    shutdown: CancellationToken,
-    _admin: DropGuard,
+    drain: Duration,
+    _end: DropGuard,
 }
 
 impl Shell {
@@ -94,18 +111,55 @@ impl Shell {
         let (health, metrics) = (Health::of(&config.identity.unit), Metrics::default());
         let running = health.lasting_condition("running");
         let listener = config.admin.into_tokio("the admin port (MLVI_ADMIN_LISTEN)")?;
-        let stop = CancellationToken::new();
+        let tasks = Tasks::new(health.clone(), shutdown.child_token(), config.faults);
+        tasks.register(&metrics);
         let counts = HttpCounts::default();
         counts.register(&metrics, "admin");
-        tokio::spawn(serve(
-            listener,
-            admin::router(health.clone(), metrics.clone()),
-            admin_bounds(),
-            counts,
-            stop.clone(),
-        ));
-        let (identity, shutdown) = (config.identity, shutdown.clone());
-        Ok(Self { identity, health, metrics, running, shutdown, _admin: stop.drop_guard() })
+        let (router, never) =
+            (admin::router(health.clone(), metrics.clone()), CancellationToken::new());
+        let server = serve(listener, router, admin_bounds(), counts, never);
+        tasks.spawn("admin", Ends::Never, server);
+        let (identity, drain, _end) = (config.identity, config.drain, tasks.end_guard());
+        Ok(Self { identity, health, metrics, tasks, running, drain, _end })
+    }
+
+    /// Cancelled when the unit is to stop: at the shutdown that it was started with, or because a
+    /// background task has failed.
+    #[must_use]
+    pub fn stop(&self) -> &CancellationToken {
+        self.tasks.stop()
+    }
+
+    /// Adds a condition that follows a channel: it holds while the value is `Ok`. When the sender
+    /// is gone, which is so at the end of the unit, it stays as it is.
+    pub fn follow<E: Reason>(&self, name: &'static str, state: watch::Receiver<Result<(), E>>) {
+        self.let_follow(self.health.condition(name), state);
+    }
+
+    /// The same for a condition that is there already.
+    pub fn let_follow<E: Reason>(
+        &self,
+        condition: Condition,
+        state: watch::Receiver<Result<(), E>>,
+    ) {
+        let name = format!("condition {}", condition.name());
+        self.tasks.spawn(name, Ends::WhenDone, condition.follow(state));
+    }
+
+    /// Does the unit's work to its end, which comes early when a background task fails: the work is
+    /// told to stop then, as at a shutdown, and the failure is what the unit ends with.
+    ///
+    /// # Errors
+    /// The failure of a task, or else the work's own error.
+    pub async fn supervise<E>(&self, work: impl Future<Output = Result<(), E>>) -> Result<(), E>
+    where
+        E: From<TaskFailure> + std::fmt::Display,
+    {
+        let outcome = self.tasks.supervise(work, self.drain + AFTER_DRAIN).await;
+        if let Some(at) = self.tasks.failed_at() {
+            tokio::time::sleep_until(at + FAREWELL).await;
+        }
+        outcome
     }
 
     /// Every condition of the unit has been added to its health: from now on it is ready when they
@@ -113,9 +167,9 @@ impl Shell {
     /// it has not said yet what it waits for.
     pub fn conditions_added(&self) {
         self.running.ready();
-        let (shutdown, running) = (self.shutdown.clone(), self.running.clone());
-        tokio::spawn(async move {
-            shutdown.cancelled().await;
+        let (stop, running) = (self.stop().clone(), self.running.clone());
+        self.tasks.spawn("stop", Ends::WhenDone, async move {
+            stop.cancelled().await;
             running.not_ready("shutting down");
         });
     }
@@ -142,7 +196,12 @@ mod tests {
     async fn the_admin_port_tells_health_and_metrics() {
         let (admin, address) = Listen::loopback().unwrap();
         let shutdown = CancellationToken::new();
-        let config = ShellConfig { identity: ServedBy::default(), admin, drain: Duration::ZERO };
+        let config = ShellConfig {
+            identity: ServedBy::default(),
+            admin,
+            drain: Duration::ZERO,
+            faults: Faults::default(),
+        };
         let shell = Shell::start(config, &shutdown).await.unwrap();
         let model = shell.health.condition("model");
         model.ready();
@@ -171,12 +230,45 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_failed_task_is_named_and_counted_and_ends_the_unit() {
+        let (admin, address) = Listen::loopback().unwrap();
+        let config = ShellConfig {
+            identity: ServedBy { unit: "unit".into(), ..ServedBy::default() },
+            admin,
+            drain: Duration::ZERO,
+            faults: Faults::default(),
+        };
+        let shutdown = CancellationToken::new();
+        let shell = Shell::start(config, &shutdown).await.unwrap();
+        shell.health.stay_ready();
+        shell.conditions_added();
+        shell.tasks.spawn("learning", Ends::Never, async { panic!("on purpose") });
+        let stop = shell.stop().clone();
+        let work = async {
+            stop.cancelled().await;
+            let seen = (get(address, "/livez").await, get(address, "/readyz").await);
+            assert_eq!((seen.0.0, seen.1.0), (503, 503), "{seen:?}");
+            for text in [seen.0.1, seen.1.1] {
+                assert!(text.contains("task 'learning' of unit panicked: on purpose"), "{text}");
+            }
+            let metrics = get(address, "/metrics").await.1;
+            assert!(metrics.contains("mlvi_task_failures_total{task=\"learning\"} 1"), "{metrics}");
+            assert!(metrics.contains("mlvi_task_failures_total{task=\"admin\"} 0"), "{metrics}");
+            anyhow::Ok(())
+        };
+        let error = shell.supervise(work).await.unwrap_err();
+        assert_eq!(error.to_string(), "task 'learning' of unit panicked: on purpose");
+        assert!(!shutdown.is_cancelled(), "that is not ours to say");
+    }
+
+    #[tokio::test]
     async fn a_taken_admin_port_is_an_error_that_names_the_variable() {
         let (taken, address) = Listen::loopback().unwrap();
         let config = ShellConfig {
             identity: ServedBy::default(),
             admin: Listen::Address(address),
             drain: Duration::ZERO,
+            faults: Faults::default(),
         };
         let error = Shell::start(config, &CancellationToken::new()).await.unwrap_err().to_string();
         assert!(

@@ -1,8 +1,11 @@
 //! Logs: text on a terminal, JSON elsewhere.
 
+use crate::panics::log_panics;
 use settings::Settings;
 use std::io::IsTerminal;
+use tracing::Subscriber;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt, registry};
@@ -47,21 +50,30 @@ impl Telemetry {
         Self { filter, format }
     }
 
-    /// Sends this process's events to standard error. A second call in the same process changes
-    /// nothing.
+    /// Sends this process's events, panics among them, to standard error. A second call in the
+    /// same process changes nothing.
     pub fn install(self) {
+        // a test may have installed one already: the first one stays
+        if self.subscriber(std::io::stderr).try_init().is_ok() {
+            log_panics();
+        }
+    }
+
+    pub(crate) fn subscriber<W>(self, writer: W) -> impl Subscriber + Send + Sync + use<W>
+    where
+        W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+    {
         let json = match self.format {
             LogFormat::Auto => !std::io::stderr().is_terminal(),
             LogFormat::Text => false,
             LogFormat::Json => true,
         };
-        let lines = fmt::layer().with_writer(std::io::stderr);
+        let lines = fmt::layer().with_writer(writer);
         let lines = if json {
             lines.json().flatten_event(true).boxed()
         } else {
             lines.with_ansi(std::io::stderr().is_terminal()).boxed()
         };
-        // a test may have installed one already: the first one stays
-        let _ = registry().with(lines.with_filter(self.filter)).try_init();
+        registry().with(lines.with_filter(self.filter))
     }
 }

@@ -1,7 +1,7 @@
 //! Puts a frame on the bus. Only a frame that the broker has acknowledged is accepted.
 
 use crate::app::App;
-use crate::door;
+use crate::intake;
 use crate::problem::Refusal;
 use crate::query::About;
 use crate::upload::Upload;
@@ -26,7 +26,7 @@ pub(crate) async fn accept(
     trace: TraceParent,
 ) -> Result<Accepted, Refusal> {
     let Upload { bytes, mut place, received_at, started } = upload;
-    let (bytes, format) = door::check(bytes, app.limits.max_pixels).await?;
+    let (bytes, format) = intake::check(bytes, app.limits.max_pixels).await?;
     place.wait()?;
     let camera = about.camera.clone().unwrap_or_else(CameraId::unnamed);
     let envelope = Envelope {

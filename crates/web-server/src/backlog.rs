@@ -3,12 +3,14 @@
 
 use crate::app::App;
 use frame_bus::{Lag, PartitionLag};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-/// Between two looks; in between, what is taken and answered is counted.
+/// Between two measurements; in between, what is taken and answered is counted.
 const EVERY: Duration = Duration::from_secs(2);
-/// After a look that failed: it will probably fail again.
+/// After a measurement that failed: it will probably fail again.
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// The consumer groups of the units that work on frames: their committed offsets tell what is not
@@ -23,9 +25,9 @@ pub struct Groups {
     pub cloud: String,
 }
 
-/// What was seen at the last look.
+/// What the last measurement gave.
 #[derive(Debug, Default)]
-pub(crate) struct Looks {
+struct Measured {
     /// The sum of each group's committed offsets.
     committed: [Option<i64>; 3],
     results: u64,
@@ -34,22 +36,27 @@ pub(crate) struct Looks {
 /// So many results without a commit of a group: it is not the one that works on the frames.
 const RESULTS_WITHOUT_COMMIT: u64 = 20;
 
-/// Looks until shutdown.
-pub(crate) async fn watch(app: &App, groups: &Groups, mut looks: Looks) {
-    let looking = async {
+/// Measures from the moment on at which the topics are found, until shutdown.
+pub(crate) async fn watch(app: Arc<App>, groups: Groups, found: CancellationToken) {
+    let measuring = async {
+        found.cancelled().await;
+        let mut measured = Measured::default();
+        let mut answered = measure(&app, &groups, &mut measured).await;
+        // what waits from before is known before a frame is taken
+        app.topics_are_there();
         loop {
-            tokio::time::sleep(if look(app, groups, &mut looks).await { EVERY } else { AGAIN })
-                .await;
+            tokio::time::sleep(if answered { EVERY } else { AGAIN }).await;
+            answered = measure(&app, &groups, &mut measured).await;
         }
     };
     tokio::select! {
-        () = looking => {}
+        () = measuring => {}
         () = app.shutdown.cancelled() => {}
     }
 }
 
-/// Looks once; says whether the broker answered.
-pub(crate) async fn look(app: &App, groups: &Groups, looks: &mut Looks) -> bool {
+/// Measures once; says whether the broker answered.
+async fn measure(app: &App, groups: &Groups, measured: &mut Measured) -> bool {
     let topics = &app.topics;
     let (frames, edge, cloud) = tokio::join!(
         app.bus.lag(&groups.preprocessor, &topics.frames),
@@ -61,11 +68,12 @@ pub(crate) async fn look(app: &App, groups: &Groups, looks: &mut Looks) -> bool 
         debug!(%error, "what waits at the broker is not known");
     }
     let known = lags.is_ok();
-    app.room.behind(lags.ok().map(|lags| looks.behind(&lags, app.room.results())), Instant::now());
+    app.room
+        .behind(lags.ok().map(|lags| measured.behind(&lags, app.room.results())), Instant::now());
     known
 }
 
-impl Looks {
+impl Measured {
     /// How many frames wait in topics whose group is at work. A group of another name never
     /// commits, and its backlog would never end.
     fn behind(&mut self, lags: &[Lag], results: u64) -> u64 {
@@ -107,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_for_a_group_at_work_counts_and_what_nobody_reads_does_not() {
-        let mut looks = Looks::default();
+    fn only_the_backlog_of_groups_at_work_counts() {
+        let mut measured = Measured::default();
         let lags = |committed| [lag(Some(committed), 400), lag(None, 5000), lag(Some(7), 9000)];
         // at the start each group that ever committed is believed
-        assert_eq!(looks.behind(&lags(100), 0), 300 + 8993);
-        assert_eq!(looks.behind(&lags(105), 5), 295 + 8993);
+        assert_eq!(measured.behind(&lags(100), 0), 300 + 8993);
+        assert_eq!(measured.behind(&lags(105), 5), 295 + 8993);
         // results come, and one group has not moved
-        assert_eq!(looks.behind(&lags(130), 30), 270);
-        assert_eq!(looks.behind(&lags(160), 60), 240);
+        assert_eq!(measured.behind(&lags(130), 30), 270);
+        assert_eq!(measured.behind(&lags(160), 60), 240);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use unit::Heartbeat;
 
-/// How often the store is looked through. The tests shorten the job's timeout, not this.
+/// How often the store is checked. The tests shorten the job's timeout, not this.
 const EVERY: Duration = Duration::from_millis(500);
 
 /// Runs until shutdown.
@@ -51,8 +51,8 @@ pub(crate) async fn watch(app: Arc<App>, heartbeat: Heartbeat) {
 }
 
 /// Says it on the results topic, where a late result of the frame would stand, too: every replica
-/// shows whichever was first. When the edge has looked, its answer is the last word. Gives the
-/// status that was said.
+/// shows whichever was first. When there is a provisional result, it becomes the final one. Gives
+/// the status that was said.
 async fn expire(app: &App, envelope: &Envelope, origin: Origin) -> Result<Status, SendError> {
     let limit = humantime::format_duration(app.limits.job_timeout);
     let provisional =

@@ -1,6 +1,6 @@
 //! The unit that takes frames over HTTP, puts them on the bus, and gives their results back.
 //!
-//! A frame passes `routes` → `upload` (reads the body under limits) → `door` (is it an image that
+//! A frame passes `routes` → `upload` (reads the body under limits) → `intake` (is it an image that
 //! we take?) → `accept` (onto the bus, and only an acknowledged frame is accepted). Results come
 //! back through `results` (reads the whole results topic) into `jobs` (the bounded store), which
 //! wakes waiting requests (`wait`) and streams (`sse`).
@@ -10,9 +10,9 @@ mod accept;
 mod app;
 mod backlog;
 mod config;
-mod door;
 mod encoding;
 mod expiry;
+mod intake;
 mod jobs;
 mod metrics;
 mod moment;

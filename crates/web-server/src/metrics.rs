@@ -7,6 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Metric;
 use std::sync::atomic::AtomicU64;
 use unit::http::HttpCounts;
 
@@ -25,6 +26,22 @@ struct Reason {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Ending {
     status: &'static str,
+}
+
+/// What the names of this unit's metrics begin with.
+const UNIT_PREFIX: &str = "web_server_";
+
+/// Shows each metric under its name, and for one more release also under the name that it had
+/// before, without the unit's prefix.
+struct BothNames<'a>(&'a unit::Metrics);
+
+impl BothNames<'_> {
+    fn register(&self, name: &str, help: &str, metric: &(impl Metric + Clone)) {
+        self.0.register(name, help, metric.clone());
+        if let Some(old) = name.strip_prefix(UNIT_PREFIX) {
+            self.0.register(old, help, metric.clone());
+        }
+    }
 }
 
 /// The metrics; each is registered under its name in [`Metrics::register`].
@@ -76,62 +93,40 @@ impl Metrics {
 
     /// Shows them on the admin port.
     pub(crate) fn register(&self, to: &unit::Metrics) {
-        to.register("http_requests", "Requests by method, route and status", self.requests.clone());
-        to.register(
-            "frames_accepted",
-            "Frames that the broker has acknowledged",
-            self.frames_accepted.clone(),
-        );
-        to.register(
-            "frames_refused",
-            "Frames that were not accepted, by reason",
-            self.frames_refused.clone(),
-        );
-        to.register("upload_bytes", "Bytes of accepted frames", self.upload_bytes.clone());
-        to.register(
-            "pending_frames",
-            "Frames between upload and result",
-            self.pending_frames.clone(),
-        );
-        to.register(
-            "pending_bytes",
-            "Bytes of the frames between upload and result",
-            self.pending_bytes.clone(),
-        );
-        to.register(
-            "expected_wait_seconds",
-            "How long a frame that is taken now is expected to wait for its turn; NaN: not known",
-            self.expected_wait.clone(),
-        );
-        to.register(
-            "result_latency_seconds",
-            "From a frame's first byte to its result, provisional or final, by status",
-            self.result_latency.clone(),
-        );
-        to.register(
-            "results_duplicate",
-            "Results of frames that had one before",
-            self.duplicates.clone(),
-        );
-        to.register(
-            "results_provisional",
-            "Frames that the edge has looked at and the cloud still does",
-            self.provisional.clone(),
-        );
-        to.register(
-            "results_promoted",
-            "Provisional results that became final because no better one came",
-            self.promoted.clone(),
-        );
-        to.register(
-            "results_unreadable",
-            "Messages on the results topic that are no results",
-            self.unreadable_results.clone(),
-        );
-        to.register("jobs_held", "Final results that can be asked for", self.jobs_held.clone());
-        to.register("result_streams", "Open result streams", self.streams.clone());
-        to.register("results_lagged", "Results that slow streams have missed", self.lagged.clone());
-        self.connections.register(to, "http");
+        let to = BothNames(to);
+        let help = "Requests by method, route and status";
+        to.register("web_server_http_requests", help, &self.requests);
+        let help = "Frames that the broker has acknowledged";
+        to.register("web_server_frames_accepted", help, &self.frames_accepted);
+        let help = "Frames that were not accepted, by reason";
+        to.register("web_server_frames_refused", help, &self.frames_refused);
+        let help = "Bytes of accepted frames";
+        to.register("web_server_upload_bytes", help, &self.upload_bytes);
+        let help = "Frames between upload and result";
+        to.register("web_server_pending_frames", help, &self.pending_frames);
+        let help = "Bytes of the frames between upload and result";
+        to.register("web_server_pending_bytes", help, &self.pending_bytes);
+        let help =
+            "How long a frame that is taken now is expected to wait for its turn; NaN: not known";
+        to.register("web_server_expected_wait_seconds", help, &self.expected_wait);
+        let help = "From a frame's first byte to its result, provisional or final, by status";
+        to.register("web_server_result_latency_seconds", help, &self.result_latency);
+        let help = "Results of frames that had one before";
+        to.register("web_server_results_duplicate", help, &self.duplicates);
+        let help = "Frames with a result of the edge that await one of the cloud";
+        to.register("web_server_results_provisional", help, &self.provisional);
+        let help = "Provisional results that became final because no better one came";
+        to.register("web_server_results_promoted", help, &self.promoted);
+        let help = "Messages on the results topic that are no results";
+        to.register("web_server_results_unreadable", help, &self.unreadable_results);
+        let help = "Final results that can be asked for";
+        to.register("web_server_jobs_held", help, &self.jobs_held);
+        to.register("web_server_result_streams", "Open result streams", &self.streams);
+        let help = "Results that slow streams have missed";
+        to.register("web_server_results_lagged", help, &self.lagged);
+        for prefix in [UNIT_PREFIX, ""] {
+            self.connections.register(to.0, &format!("{prefix}http"));
+        }
     }
 
     pub(crate) fn request(&self, method: &'static str, route: String, status: u16) {
@@ -149,5 +144,33 @@ impl Metrics {
 
     pub(crate) fn latency(&self, status: Status, seconds: f64) {
         self.result_latency.get_or_create(&Ending { status: status.as_str() }).observe(seconds);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// Every value but those of the old names, which are the new ones without the unit's prefix.
+    #[test]
+    fn each_metric_has_its_old_name_for_one_more_release() {
+        let (room, shown) = (Room::new(1, 1, Duration::from_secs(1)), unit::Metrics::default());
+        let metrics = Metrics::new(&room);
+        metrics.register(&shown);
+        metrics.accepted(7);
+        metrics.refused("busy".into());
+        let text = shown.encode();
+        let samples = |text: &str| -> Vec<String> {
+            text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+        };
+        let (new, mut old): (Vec<String>, Vec<String>) =
+            samples(&text).into_iter().partition(|line| line.starts_with("mlvi_web_server_"));
+        assert!(new.iter().any(|line| line == "mlvi_web_server_frames_accepted_total 1"), "{text}");
+        let renamed = new.iter().map(|line| line.replacen("mlvi_web_server_", "mlvi_", 1));
+        let mut renamed: Vec<String> = renamed.collect();
+        renamed.sort_unstable();
+        old.sort_unstable();
+        assert_eq!(renamed, old);
     }
 }

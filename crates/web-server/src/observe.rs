@@ -36,10 +36,7 @@ pub(crate) async fn observe(
         request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     let mut response =
         AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|panic| {
-            let message = panic
-                .downcast_ref::<&str>()
-                .copied()
-                .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            let message = unit::panic_text(panic.as_ref());
             tracing::error!(%route, trace_id = %trace.trace_id(), message, "a handler panicked");
             Refusal::Internal("a handler panicked; the server's log says more".into())
                 .into_response()

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_still_come_in_do_not_wait_and_those_that_wait_keep_others_out() {
+    fn only_frames_that_wait_keep_others_out() {
         let room = Room::new(1000, 1000, Duration::from_secs(2));
         let mut places: Vec<Place> = (0..200).map(|_| room.enter().unwrap()).collect();
         let waiting = places.iter_mut().map_while(|place| place.wait().ok()).count();

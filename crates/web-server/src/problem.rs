@@ -1,4 +1,4 @@
-//! Why a request is refused, and how each reason looks to the client (RFC 9457).
+//! Why a request is refused, and how each reason is shown to the client (RFC 9457).
 
 use crate::jobs::Finished;
 use crate::moment::Hint;
@@ -160,7 +160,7 @@ impl From<SendError> for Refusal {
     fn from(error: SendError) -> Self {
         match error {
             SendError::QueueFull => Self::BusFull,
-            // the door has seen to it that frame and headers fit; only a topic with other limits
+            // the intake has made sure that frame and headers fit; only a topic with other limits
             // comes here
             SendError::TooLarge { .. } | SendError::Fatal(_) => Self::Internal(error.to_string()),
             SendError::BrokerAway { reason } => Self::BrokerAway(reason),
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_result_answers_with_its_own_status_and_names_the_frame() {
+    async fn a_failed_result_has_its_own_status_and_names_the_frame() {
         let result = samples::failed(Problem::undecodable("the JPEG breaks off"));
         let finished = Arc::new(Finished::new(&result, None));
         let (status, _, document) = document(Refusal::Result(finished)).await;

@@ -5,20 +5,25 @@
 
 use crate::app::App;
 use crate::config::Limits;
-use crate::jobs::{Finished, Outcome};
+use crate::jobs::{Finished, Stored};
 use frame::{FrameResult, Origin, Status, Timestamp, headers};
 use frame_bus::{Message, Tail, TailEvent};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use unit::Condition;
 
 /// A client that has failed for good is made anew after this time.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// Follows the topic until shutdown. `caught_up` holds from the moment on at which everything older
-/// has been read.
-pub(crate) async fn follow(app: Arc<App>, caught_up: Condition) {
+/// Follows the topic, from the moment on at which the topics are `found`, until shutdown.
+/// `caught_up` holds as soon as everything older has been read.
+pub(crate) async fn follow(app: Arc<App>, found: CancellationToken, caught_up: Condition) {
+    tokio::select! {
+        () = found.cancelled() => {}
+        () = app.shutdown.cancelled() => return,
+    }
     while !app.shutdown.is_cancelled() {
         let since = Timestamp::from_micros(
             Timestamp::now().as_micros().saturating_sub(window_us(&app.limits)),
@@ -79,11 +84,11 @@ fn take_in(app: &App, message: &Message) {
         app.store.hold(held, made_at)
     };
     match outcome {
-        Outcome::Duplicate => {
+        Stored::Duplicate => {
             app.metrics.duplicates.inc();
         }
-        Outcome::TooOld => {}
-        Outcome::First { status, received_at } => {
+        Stored::TooOld => {}
+        Stored::First { status, received_at } => {
             if status == Status::Provisional {
                 app.metrics.provisional.inc();
             } else if status != result.status {

@@ -1,16 +1,16 @@
 //! The whole unit, from start to drain.
 
 use crate::app::App;
-use crate::backlog::Looks;
 use crate::{Config, Limits, backlog, expiry, results, routes};
 use anyhow::Context;
-use frame_bus::{Bus, topic_specs};
+use frame_bus::{Bus, Threads, TopicSpec, topic_specs};
+use futures_util::FutureExt;
+use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use unit::http::{HttpBounds, serve};
-use unit::{Shell, affordable_connections};
+use unit::{Condition, Ends, Shell, affordable_connections};
 
 /// The loop beats twice a second, and in between waits for one acknowledgement at most.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(60);
@@ -23,71 +23,74 @@ const HEARTBEAT_LIMIT: Duration = Duration::from_secs(60);
 /// When a port cannot be bound, or the Kafka client refuses its configuration.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let drain = config.shell.drain;
-    let bus = Bus::open(config.bus)?;
     let listener = config.http.into_tokio("HTTP (MLVI_HTTP_LISTEN)")?;
     let address = listener.local_addr().context("the HTTP port has no address")?;
     let shell = Shell::start(config.shell, &shutdown).await?;
-    let (topics, caught_up) = (shell.health.condition("topics"), shell.health.condition("results"));
-    shell.health.follow("broker", bus.state());
-    // without the broker a client still gets a 503 that says so, and the results that are held:
-    // better than no endpoint at all
-    shell.health.stay_ready();
-    shell.conditions_added();
-    let groups = config.groups;
-    let specs = topic_specs(&config.topics, config.partitions);
-    let app = Arc::new(App::new(
-        shell.identity.clone(),
-        config.limits,
-        config.topics,
-        bus.clone(),
-        shutdown.clone(),
-    ));
-    app.metrics.register(&shell.metrics);
+    let Config { bus, topics, partitions, groups, limits, .. } = config;
+    let work = async {
+        let bus = Bus::open_on(Threads::started_by(shell.tasks.thread_starter()), bus)?;
+        let (in_place, caught_up) =
+            (shell.health.condition("topics"), shell.health.condition("results"));
+        shell.follow("broker", bus.state());
+        // without the broker a client still gets a 503 that says so, and the results that are held:
+        // better than no endpoint at all
+        shell.health.stay_ready();
+        shell.conditions_added();
+        let specs = topic_specs(&topics, partitions);
+        let (identity, stop) = (shell.identity.clone(), shell.stop().clone());
+        let app = Arc::new(App::new(identity, limits, topics, bus.clone(), stop));
+        app.metrics.register(&shell.metrics);
 
-    let background = TaskTracker::new();
-    background.spawn({
-        let app = app.clone();
-        async move {
-            if app.bus.topics_in_place(&specs, &app.shutdown, |outcome| topics.set(outcome)).await {
-                topics.follow(app.bus.topics_state());
-                // what waits from before is known before a frame is taken
-                let mut looks = Looks::default();
-                backlog::look(&app, &groups, &mut looks).await;
-                app.topics_are_there();
-                tokio::join!(
-                    backlog::watch(&app, &groups, looks),
-                    results::follow(app.clone(), caught_up)
-                );
-            }
+        let found = CancellationToken::new();
+        let background =
+            |name, task| shell.tasks.spawn(name, Ends::WhenAsked(shell.stop().clone()), task);
+        let beat = shell.health.heartbeat("expiry", HEARTBEAT_LIMIT);
+        let running = [
+            background("topics", find_topics(app.clone(), specs, in_place, found.clone()).boxed()),
+            background("backlog", backlog::watch(app.clone(), groups, found.clone()).boxed()),
+            background("results", results::follow(app.clone(), found, caught_up).boxed()),
+            background("expiry", expiry::watch(app.clone(), beat).boxed()),
+        ];
+
+        tracing::info!(%address, "serving");
+        let serving = serve(
+            listener,
+            routes::router(app.clone()),
+            bounds(&app.limits, drain),
+            app.metrics.connections.clone(),
+            shell.stop().clone(),
+        );
+        let stopping = async {
+            shell.stop().cancelled().await;
+            Instant::now()
+        };
+        let ((), stopped_at) = tokio::join!(serving, stopping);
+
+        // frames whose client has gone are still on their way to the broker
+        let left = || drain.saturating_sub(stopped_at.elapsed());
+        app.tasks.close();
+        let finished = async { tokio::join!(app.tasks.wait(), join_all(running)) };
+        if tokio::time::timeout(left(), finished).await.is_err() {
+            tracing::warn!(frames = app.tasks.len(), "work did not finish within the drain time");
         }
-    });
-    background.spawn(expiry::watch(app.clone(), shell.health.heartbeat("expiry", HEARTBEAT_LIMIT)));
+        bus.close(left()).await;
+        Ok(())
+    };
+    shell.supervise(Box::pin(work)).await
+}
 
-    tracing::info!(%address, "serving");
-    let stopping = stopwatch(shutdown.clone());
-    let counts = app.metrics.connections.clone();
-    serve(
-        listener,
-        routes::router(app.clone()),
-        bounds(&app.limits, drain),
-        counts,
-        shutdown.clone(),
-    )
-    .await;
-    let stopped_at = stopping.await.unwrap_or_else(|_| Instant::now());
-
-    // frames whose client has gone are still on their way to the broker
-    let left = || drain.saturating_sub(stopped_at.elapsed());
-    app.tasks.close();
-    background.close();
-    if tokio::time::timeout(left(), async { tokio::join!(app.tasks.wait(), background.wait()) })
-        .await
-        .is_err()
-    {
-        tracing::warn!(frames = app.tasks.len(), "work did not finish within the drain time");
+/// Makes the topics that are missing, tells when all are there, and watches over them from then on.
+async fn find_topics(
+    app: Arc<App>,
+    specs: Vec<TopicSpec>,
+    in_place: Condition,
+    found: CancellationToken,
+) {
+    if app.bus.topics_in_place(&specs, &app.shutdown, |outcome| in_place.set(outcome)).await {
+        found.cancel();
+        let following = in_place.follow(app.bus.topics_state());
+        app.shutdown.run_until_cancelled(following).await;
     }
-    bus.close(left()).await;
-    Ok(())
 }
 
 /// What clients may hold, as far as the process has room for it.
@@ -101,12 +104,4 @@ fn bounds(limits: &Limits, drain: Duration) -> HttpBounds {
         idle_timeout: HttpBounds::IDLE_TIMEOUT,
         drain,
     }
-}
-
-/// When the shutdown came.
-fn stopwatch(shutdown: CancellationToken) -> tokio::task::JoinHandle<Instant> {
-    tokio::spawn(async move {
-        shutdown.cancelled().await;
-        Instant::now()
-    })
 }

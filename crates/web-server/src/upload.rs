@@ -12,7 +12,8 @@ use frame::{MAX_FRAME_BYTES, Timestamp};
 use futures_util::StreamExt;
 use std::time::{Duration, Instant};
 
-/// The field that carries the image, as the original's clients send it.
+/// The field that carries the image, as the clients of MLVideoInference (rdsea/IoTCloudSamples)
+/// send it.
 const IMAGE_FIELD: &str = "image";
 
 /// What a multipart body may have besides the image: boundaries, part headers, fields that nobody
@@ -32,7 +33,7 @@ pub(crate) struct Upload {
 }
 
 /// Most frames are not larger, and larger ones get their room as they come in.
-const MOST_FOR_A_CLAIM: usize = 256 * 1024;
+const MAX_FOR_A_CLAIM: usize = 256 * 1024;
 
 /// Who sends a body more slowly than this, in bytes per second, …
 const SLOWEST_BYTES_PER_S: f64 = 1024.0;
@@ -64,7 +65,7 @@ pub(crate) async fn receive(
     };
     if let Some(bytes) = claimed {
         // a claim alone takes only little room: silent connections must not keep others out
-        intake.reserve(usize::try_from(bytes).unwrap_or(limit).min(MOST_FOR_A_CLAIM))?;
+        intake.reserve(usize::try_from(bytes).unwrap_or(limit).min(MAX_FOR_A_CLAIM))?;
     }
     let read = async {
         if is_multipart {

@@ -83,7 +83,7 @@ pub(crate) async fn for_result(
     match store.subscribe(id) {
         Subscription::Finished(finished) => Some(finished),
         Subscription::Waiting(mut waiter) => tokio::select! {
-            finished = waiter.finished() => finished,
+            finished = waiter.told() => Some(finished),
             () = tokio::time::sleep(time) => None,
             () = shutdown.cancelled() => None,
         },

@@ -47,7 +47,7 @@ pub(super) async fn answer(
     let waiter = Waiter::default();
     let wanted = loop {
         let wanted = look_up(call.node, &request, call.version);
-        // registered before looking, so that an append in between is not missed
+        // registered before reading, so that an append in between is not missed
         wanted
             .iter()
             .filter_map(|wanted| wanted.partition.as_ref().ok())

@@ -11,7 +11,8 @@ use tokio::sync::{Notify, oneshot};
 
 /// Groups have names that clients choose; this many at a time is a mistake.
 const MAX_GROUPS: usize = 10_000;
-/// The clock rests this long at most when nothing is due, and at least this long between two looks.
+/// The clock rests this long at most when nothing is due, and at least this long between two
+/// checks.
 const LONGEST_REST: Duration = Duration::from_secs(3600);
 const SHORTEST_REST: Duration = Duration::from_millis(5);
 

@@ -31,7 +31,7 @@ impl Phase {
     }
 }
 
-/// A group for those who only look.
+/// A group for those who only read.
 #[derive(Debug)]
 pub(crate) struct Description {
     pub(crate) phase: Phase,
@@ -40,7 +40,7 @@ pub(crate) struct Description {
     pub(crate) members: Vec<DescribedMember>,
 }
 
-/// A member for those who only look.
+/// A member for those who only read.
 #[derive(Debug)]
 pub(crate) struct DescribedMember {
     pub(crate) member_id: String,

@@ -291,7 +291,7 @@ fn only_members_of_the_generation_commit_while_there_are_any() {
 }
 
 #[test]
-fn a_static_member_that_comes_back_keeps_its_place_and_fences_its_past() {
+fn a_static_member_keeps_its_place_and_fences_its_past() {
     let (mut room, leader) = Room::alone();
     let mut answer = room.join(lasting("camera-1"));
     room.join(returning(&leader)).try_recv().unwrap().unwrap();

@@ -29,7 +29,7 @@ pub(super) struct Checkpoint {
 }
 
 /// What was found.
-pub(super) enum Found {
+pub(super) enum Reading {
     Nothing,
     Damaged,
     Checkpoint(Checkpoint),
@@ -37,14 +37,14 @@ pub(super) enum Found {
 
 impl Checkpoint {
     /// Reads the checkpoint of a log's directory. Blocks.
-    pub(super) fn read(dir: &Path) -> io::Result<Found> {
+    pub(super) fn read(dir: &Path) -> io::Result<Reading> {
         let text = files::read_if_there(&dir.join(CHECKPOINT_FILE));
         Ok(match text {
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => Found::Damaged,
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Reading::Damaged,
             Err(error) => return Err(error),
-            Ok(None) => Found::Nothing,
+            Ok(None) => Reading::Nothing,
             Ok(Some(text)) => {
-                files::unseal(&text).and_then(parse).map_or(Found::Damaged, Found::Checkpoint)
+                files::unseal(&text).and_then(parse).map_or(Reading::Damaged, Reading::Checkpoint)
             }
         })
     }
@@ -66,7 +66,7 @@ impl Checkpoint {
 /// The id of the topic that a log's directory belongs to, if it can be told.
 pub(crate) fn topic_id_of(dir: &Path) -> Option<Uuid> {
     match Checkpoint::read(dir) {
-        Ok(Found::Checkpoint(checkpoint)) => Some(checkpoint.topic_id).filter(|id| !id.is_nil()),
+        Ok(Reading::Checkpoint(checkpoint)) => Some(checkpoint.topic_id).filter(|id| !id.is_nil()),
         _ => None,
     }
 }
@@ -97,14 +97,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_checkpoint_comes_back_whole_or_as_damaged_whichever_bit_flips() {
+    fn a_checkpoint_is_read_whole_or_as_damaged() {
         let dir = tempfile::tempdir().unwrap();
         let mut epochs = Epochs::default();
         epochs.bump(7, 0);
         let written = Checkpoint { topic_id: Uuid::now_v7(), reach: Reach::Below(4096), epochs };
         written.write(dir.path()).unwrap();
         assert!(
-            matches!(Checkpoint::read(dir.path()).unwrap(), Found::Checkpoint(read) if read == written)
+            matches!(Checkpoint::read(dir.path()).unwrap(), Reading::Checkpoint(read) if read == written)
         );
         assert_eq!(topic_id_of(dir.path()), Some(written.topic_id));
         let path = dir.path().join(CHECKPOINT_FILE);
@@ -114,12 +114,12 @@ mod tests {
             bad[index] ^= 0x01 << (index % 8);
             std::fs::write(&path, &bad).unwrap();
             assert!(
-                matches!(Checkpoint::read(dir.path()).unwrap(), Found::Damaged),
+                matches!(Checkpoint::read(dir.path()).unwrap(), Reading::Damaged),
                 "byte {index}"
             );
             std::fs::write(&path, &good[..index]).unwrap();
             assert!(
-                matches!(Checkpoint::read(dir.path()).unwrap(), Found::Damaged),
+                matches!(Checkpoint::read(dir.path()).unwrap(), Reading::Damaged),
                 "{index} bytes"
             );
         }

@@ -8,7 +8,7 @@ use super::record_batch::BatchHeader;
 use bytes::BufMut;
 
 /// One batch covers no more offsets than this.
-const MOST_OFFSETS: i64 = 1 << 30;
+const MAX_OFFSETS: i64 = 1 << 30;
 const CONTROL: i16 = 0x20;
 /// The record of a control batch that says "commit", of a producer that does not exist: `version
 /// i16, type i16`.
@@ -24,7 +24,7 @@ pub(super) fn fillers(
 ) -> impl Iterator<Item = (BatchHeader, Vec<u8>)> {
     let mut next = base;
     std::iter::from_fn(move || {
-        let count = (end - next).min(MOST_OFFSETS);
+        let count = (end - next).min(MAX_OFFSETS);
         let delta = i32::try_from(count - 1).ok().filter(|delta| *delta >= 0)?;
         let batch = filler(next, delta, epoch);
         next += count;
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn fillers_cover_their_offsets_whole_and_are_sound_batches() {
         for (base, end, count) in
-            [(7, 7, 0), (7, 6, 0), (0, 1, 1), (5, 4101, 1), (3, 3 + 3 * MOST_OFFSETS, 3)]
+            [(7, 7, 0), (7, 6, 0), (0, 1, 1), (5, 4101, 1), (3, 3 + 3 * MAX_OFFSETS, 3)]
         {
             let mut next = base;
             let all: Vec<_> = fillers(base, end, 4).collect();

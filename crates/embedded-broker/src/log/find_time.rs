@@ -8,7 +8,7 @@ use crate::files::lock;
 use std::io;
 use std::sync::Arc;
 
-/// Index entries that are looked at before readers and writers get their turn: some microseconds'
+/// Index entries that are read before readers and writers get their turn: some microseconds'
 /// worth.
 const STEP: usize = 4096;
 
@@ -53,8 +53,8 @@ impl Partition {
         }
     }
 
-    /// Looks for a batch that reaches beyond `from` and may hold a record of `timestamp` or later,
-    /// in the next [`STEP`] batches of the first segment that can have one. `None` when no
+    /// Searches for a batch that reaches beyond `from` and may hold a record of `timestamp` or
+    /// later, in the next [`STEP`] batches of the first segment that can have one. `None` when no
     /// segment can.
     fn step(&self, from: i64, timestamp: i64) -> Option<Step> {
         let view = lock(&self.view);
@@ -78,7 +78,7 @@ impl Partition {
     }
 }
 
-/// What a look at the index has shown.
+/// What a search of the index gave.
 enum Step {
     /// The first batch whose largest timestamp is late enough.
     Batch(Place, Stretch),

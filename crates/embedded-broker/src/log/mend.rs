@@ -29,8 +29,8 @@ pub(super) struct Damage {
     pub(super) limit: i64,
 }
 
-/// Looks for intact batches behind the damage. Empty when there are none: then the rest is a torn
-/// tail.
+/// Searches for intact batches behind the damage. Empty when there are none: then the rest is a
+/// torn tail.
 pub(super) fn survey(rest: &[u8], damage: Damage) -> Vec<Piece> {
     let (mut pieces, mut at, mut end) = (Vec::new(), 0, damage.offset);
     loop {
@@ -71,7 +71,7 @@ fn resume(rest: &[u8], at: usize, end: i64, limit: i64) -> Option<(usize, i64)> 
 
 /// The batch that begins here, if it is whole and its offsets may be here.
 fn intact(bytes: &[u8], end: i64, limit: i64) -> Option<BatchHeader> {
-    // looked at for every byte: the format's number first
+    // checked for every byte: the format's number first
     if *bytes.get(16)? != 2 {
         return None;
     }

@@ -445,7 +445,7 @@ impl Partition {
         writer.unsynced = failed;
     }
 
-    /// Refuses appends from now on and wakes the readers, so that they look again and find the
+    /// Refuses appends from now on and wakes the readers, so that they check again and find the
     /// topic gone. Blocks.
     pub(crate) fn close_deleted(&self) {
         lock(&self.writer).deleted = true;

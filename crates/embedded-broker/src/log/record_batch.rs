@@ -61,7 +61,7 @@ fn field<const N: usize>(bytes: &[u8; HEADER_LEN], at: usize) -> [u8; N] {
 }
 
 impl BatchHeader {
-    /// Reads a header; what follows it is not looked at.
+    /// Reads a header; what follows it is not read.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, BatchError> {
         let head: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or(BatchError::Truncated)?;
         let format = i8::from_be_bytes(field(head, 16));

@@ -1,7 +1,7 @@
 //! Opening a log: reads every batch, checks it, cuts off what a crash has left half-written, keeps
 //! what is intact behind damage, and sees to it that no offset is given twice.
 
-use super::checkpoint::{Checkpoint, Found, Reach};
+use super::checkpoint::{Checkpoint, Reach, Reading};
 use super::epochs::Epochs;
 use super::filler::fillers;
 use super::mend::{self, Damage, Piece};
@@ -141,9 +141,9 @@ struct Scan<'a> {
 impl<'a> Scan<'a> {
     fn begin(dir: &'a Path) -> io::Result<Self> {
         let (epochs, reach, damaged) = match Checkpoint::read(dir)? {
-            Found::Checkpoint(checkpoint) => (checkpoint.epochs, Some(checkpoint.reach), false),
-            Found::Nothing => (Epochs::default(), None, false),
-            Found::Damaged => {
+            Reading::Checkpoint(checkpoint) => (checkpoint.epochs, Some(checkpoint.reach), false),
+            Reading::Nothing => (Epochs::default(), None, false),
+            Reading::Damaged => {
                 warn!(dir = %dir.display(), "the checkpoint of a log is damaged; what it says is taken from the log itself");
                 (Epochs::default(), None, true)
             }
@@ -268,7 +268,7 @@ impl<'a> Scan<'a> {
         Ok(true)
     }
 
-    /// Looks for what is intact behind the end of the index; false when that is nothing.
+    /// Searches for what is intact behind the end of the index; false when that is nothing.
     fn mend(&mut self, segment: &Segment, limit: i64) -> io::Result<bool> {
         let damage = Damage { position: segment.size, offset: segment.end, limit };
         let len = segment.file.metadata()?.len();

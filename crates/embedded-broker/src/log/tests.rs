@@ -209,7 +209,7 @@ fn a_file_that_is_missing_costs_its_own_records_and_no_others() {
 }
 
 #[test]
-fn a_log_that_became_shorter_goes_on_above_every_offset_that_it_has_given() {
+fn a_shorter_log_goes_on_above_every_offset_it_has_given() {
     for batches_left in 0..4 {
         for (closed, next) in [(true, 4), (false, 1 + RESERVED_AHEAD)] {
             let dir = tempfile::tempdir().unwrap();

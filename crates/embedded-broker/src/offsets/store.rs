@@ -453,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_whose_sync_failed_does_not_cost_the_later_ones_their_bytes() {
+    fn a_failed_sync_does_not_cost_later_commits_their_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let store = OffsetStore::open(dir.path(), true).unwrap();
         let away = tempfile::tempdir().unwrap();

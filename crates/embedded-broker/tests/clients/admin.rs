@@ -1,4 +1,4 @@
-//! Topics and groups are looked after.
+//! Topics and groups are administered.
 
 use crate::setup::{self, PATIENCE, create_topic, member, read_all, reader, send};
 use rdkafka::admin::{AdminOptions, NewPartitions, ResourceSpecifier};

@@ -113,7 +113,7 @@ async fn damage_in_the_middle_costs_one_message() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_topic_made_again_begins_without_positions_also_after_a_restart() -> anyhow::Result<()> {
+async fn a_topic_made_again_begins_without_positions() -> anyhow::Result<()> {
     let (broker, dir) = setup::start().await?;
     create_topic(broker.address(), "t", 1, &[]).await?;
     let producer = setup::producer(broker.address())?;

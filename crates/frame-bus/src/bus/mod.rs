@@ -5,6 +5,7 @@ mod monitor;
 mod receive;
 mod send;
 mod topics;
+pub(crate) mod unreadable;
 
 use crate::bus::clients::Clients;
 use crate::bus::monitor::States;
@@ -13,6 +14,7 @@ use crate::error::BusError;
 use crate::health::broker::Link;
 use crate::health::unready::Readiness;
 use crate::send::persistence::Persistence;
+use crate::threads::Threads;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -49,8 +51,17 @@ impl Bus {
     /// # Errors
     /// When a client refuses its configuration.
     pub fn open(config: BusConfig) -> Result<Self, BusError> {
+        Self::open_on(Threads::default(), config)
+    }
+
+    /// The same with threads of the caller's: the bus's monitor, and one for each consumer and
+    /// tail.
+    ///
+    /// # Errors
+    /// As [`Bus::open`].
+    pub fn open_on(threads: Threads, config: BusConfig) -> Result<Self, BusError> {
         config.security.warn_of_open_password();
-        let link = Arc::new(Link::new(config.security.clone()));
+        let link = Arc::new(Link::new(config.security.clone(), threads));
         let clients = Arc::new(Clients::new(&config, &link)?);
         let states = monitor::start(&link, &clients, &config.brokers)
             .map_err(|error| BusError::Client(error.to_string()))?;

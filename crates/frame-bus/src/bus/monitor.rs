@@ -47,6 +47,7 @@ pub(crate) fn start(
         topics: topics.subscribe(),
         groups: groups.subscribe(),
     };
+    let threads = link.threads.clone();
     let (link, brokers) = (Arc::clone(link), brokers.to_owned());
     let monitor = Monitor {
         link,
@@ -60,7 +61,7 @@ pub(crate) fn start(
         told: HashSet::new(),
     };
     let mut clients = Arc::clone(clients);
-    std::thread::Builder::new().name("bus-monitor".into()).spawn(move || {
+    threads.start("bus-monitor", move || {
         monitor.run(&clients);
         while Arc::get_mut(&mut clients).is_none() {
             std::thread::sleep(BREATH);

@@ -3,7 +3,7 @@
 
 use crate::error::BusError;
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,32 @@ pub(crate) enum Offer<T> {
     Full(T),
     /// Nobody wants it any more.
     Closed,
+}
+
+/// Kept by the thread. When it is dropped before the thread is done, the thread has panicked: the
+/// async side gets an error then, instead of waiting for ever.
+pub(crate) struct LeavingThread<T> {
+    handoff: Option<Arc<Handoff<T>>>,
+}
+
+impl<T> LeavingThread<T> {
+    pub(crate) fn of(handoff: &Arc<Handoff<T>>) -> Self {
+        Self { handoff: Some(Arc::clone(handoff)) }
+    }
+
+    /// The thread has done what it had to.
+    pub(crate) fn finish(mut self) {
+        self.handoff = None;
+    }
+}
+
+impl<T> Drop for LeavingThread<T> {
+    fn drop(&mut self) {
+        if let Some(handoff) = &self.handoff {
+            handoff.fail(BusError::Fatal("its thread panicked".into()));
+            handoff.leave();
+        }
+    }
 }
 
 impl<T> Handoff<T> {
@@ -189,6 +215,21 @@ mod tests {
         handoff.offer(1, NOW);
         assert_eq!(handoff.take().await, Ok(1));
         assert_eq!(handoff.take().await, Err(broken));
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_panics_leaves_an_error() {
+        let handoff = Arc::new(Handoff::<u8>::new(1));
+        let leaving = LeavingThread::of(&handoff);
+        let thread = std::thread::spawn(move || {
+            let _leaving = leaving;
+            panic!("on purpose");
+        });
+        assert!(thread.join().is_err());
+        let error = tokio::time::timeout(LONG, handoff.take()).await.unwrap().unwrap_err();
+        assert!(matches!(error, BusError::Fatal(_)), "{error}");
+        tokio::time::timeout(LONG, handoff.left()).await.expect("it is not left");
+        LeavingThread::of(&Arc::new(Handoff::<u8>::new(1))).finish();
     }
 
     async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {

@@ -7,6 +7,7 @@ use crate::health::membership::{Groups, Seat};
 use crate::health::rejection::Rejection;
 use crate::health::rights::{Right, Rights};
 use crate::health::unready::{NO_SPACE, Readiness};
+use crate::threads::Threads;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::ConsumerGroup;
 use std::collections::BTreeSet;
@@ -18,6 +19,8 @@ use tracing::{error, info};
 #[derive(Debug, Default)]
 pub(crate) struct Link {
     security: Security,
+    /// Starts the threads of this bus.
+    pub(crate) threads: Threads,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -64,8 +67,8 @@ pub(crate) enum Woken {
 }
 
 impl Link {
-    pub(crate) fn new(security: Security) -> Self {
-        Self { security, ..Self::default() }
+    pub(crate) fn new(security: Security, threads: Threads) -> Self {
+        Self { security, threads, ..Self::default() }
     }
 
     /// Remembers what a client says about a failed connection, for error messages. `false` when it

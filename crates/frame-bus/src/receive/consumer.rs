@@ -1,6 +1,6 @@
 //! Receiving as a member of a group.
 
-use crate::client::handoff::Handoff;
+use crate::client::handoff::{Handoff, LeavingThread};
 use crate::config::BusConfig;
 use crate::error::BusError;
 use crate::health::broker::Link;
@@ -114,9 +114,12 @@ impl Consumer {
             trouble: Outage::default(),
         };
         link.joins(seat.clone());
-        std::thread::Builder::new()
-            .name("bus-consumer".into())
-            .spawn(move || member.run())
+        let leaving = LeavingThread::of(&handoff);
+        link.threads
+            .start("bus-consumer", move || {
+                member.run();
+                leaving.finish();
+            })
             .map_err(|error| BusError::Client(error.to_string()))?;
         let (link, places) = (Arc::clone(link), Arc::new(Semaphore::new(max_in_flight.max(1))));
         let room = Room::of(config.in_hand_bytes);

@@ -4,7 +4,7 @@ pub(crate) mod event;
 mod start;
 mod thread;
 
-use crate::client::handoff::Handoff;
+use crate::client::handoff::{Handoff, LeavingThread};
 use crate::config::BusConfig;
 use crate::error::BusError;
 use crate::health::broker::Link;
@@ -36,9 +36,12 @@ impl Tail {
     ) -> Result<Self, BusError> {
         let handoff = Arc::new(Handoff::new(READY));
         let follower = Follower::new(config, link, topic, since, Arc::clone(&handoff))?;
-        std::thread::Builder::new()
-            .name("bus-tail".into())
-            .spawn(move || follower.run())
+        let leaving = LeavingThread::of(&handoff);
+        link.threads
+            .start("bus-tail", move || {
+                follower.run();
+                leaving.finish();
+            })
             .map_err(|error| BusError::Client(error.to_string()))?;
         Ok(Self { handoff })
     }

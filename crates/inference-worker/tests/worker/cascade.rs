@@ -1,4 +1,4 @@
-//! Frames at which two tiers look, and frames that are left to another tier.
+//! Frames that go through two tiers, and frames that are left to another tier.
 
 use crate::stage::{BLUE, GREY, Moody, PATIENCE, RED, Stage, WHITE, envelope, jpeg, next};
 use frame::Destination::{Cloud, Edge};
@@ -13,7 +13,7 @@ fn with_escalation(camera: &str, sequence: u64, escalation: &str) -> Envelope {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hard_frame_gets_a_provisional_result_and_goes_on_to_the_cloud_which_ends_it() {
+async fn a_hard_frame_is_provisional_until_the_cloud_ends_it() {
     let mut stage = Stage::set().await;
     let edge = stage.run_for(Edge, &Moody::new(), &[]);
     let (sent, payload) = (with_escalation("gate", 7, HARD_BELOW_0_6), jpeg(GREY));
@@ -49,7 +49,7 @@ async fn a_hard_frame_gets_a_provisional_result_and_goes_on_to_the_cloud_which_e
     assert_eq!(sent_on.traceparent.trace_id(), sent.traceparent.trace_id());
     assert!(sent_on.sent_at > sent.sent_at);
 
-    // the cloud looks in any case once only
+    // the cloud does not escalate
     let cloud = stage.run_for(Cloud, &Moody::new(), &[]);
     let result = stage.results(1).await.remove(0);
     assert_eq!(
@@ -93,7 +93,7 @@ async fn what_is_not_hard_ends_at_the_edge() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_cloud_looks_once_whatever_the_headers_say() {
+async fn the_cloud_never_escalates() {
     let mut stage = Stage::set().await;
     let cloud = stage.run_for(Cloud, &Moody::new(), &[]);
     stage.send_to(Cloud, &with_escalation("gate", 0, HARD_BELOW_0_6), jpeg(GREY)).await;
@@ -103,7 +103,7 @@ async fn the_cloud_looks_once_whatever_the_headers_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_goes_to_the_cloud_before_the_provisional_result_is_safe() {
+async fn the_provisional_result_is_safe_before_the_cloud_gets_it() {
     let stage = Stage::set().await;
     // the edge finds so much that its result fits into no message
     let edge = stage.run_for(Edge, &Moody::new(), &[]);
@@ -116,7 +116,7 @@ async fn nothing_goes_to_the_cloud_before_the_provisional_result_is_safe() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frame_that_another_tier_looks_at_by_now_is_passed_over() {
+async fn a_frame_that_another_tier_has_is_passed_over() {
     let mut stage = Stage::set().await;
     let edge = stage.run_for(Edge, &Moody::new(), &[]);
     let until = |sequence, micros| {

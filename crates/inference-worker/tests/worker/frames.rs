@@ -1,4 +1,4 @@
-//! Frames that are looked at once: done, failed, expired, in order, and again after a shutdown.
+//! Frames that go through one tier: done, failed, expired, in order, and again after a shutdown.
 
 use crate::stage::{BLUE, GREEN, Moody, PATIENCE, RED, Stage, envelope, jpeg, next};
 use frame::{BoundingBox, Decision, ImageSize, Status, Timestamp};
@@ -48,7 +48,7 @@ async fn a_frame_gets_its_detections_and_every_time() {
 async fn bad_frames_fail_alone_and_leave_a_dead_letter() {
     let mut stage = Stage::set().await;
     let model = Moody::new();
-    // all five are there before the model may look, so that they come in one batch
+    // all five are there before the model may run, so that they come in one batch
     let (unit, shutdown) = stage.run(
         &model,
         &[("MLVI_MAX_BATCH", "5"), ("MLVI_BATCH_WAIT", "2s"), ("MLVI_MODEL_THREADS", "1")],
@@ -85,7 +85,7 @@ async fn bad_frames_fail_alone_and_leave_a_dead_letter() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_is_no_frame_becomes_a_dead_letter_and_blocks_nobody() {
+async fn a_message_that_is_no_frame_becomes_a_dead_letter() {
     let mut stage = Stage::set().await;
     let (unit, shutdown) = stage.run(&Moody::new(), &[]);
     let foreign = Outgoing {
@@ -127,7 +127,7 @@ async fn a_message_that_tells_only_its_frame_gets_a_failed_result() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frame_whose_deadline_has_gone_by_expires_without_a_look() {
+async fn an_expired_frame_never_reaches_the_model() {
     let mut stage = Stage::set().await;
     let (unit, shutdown) = stage.run(&Moody::new(), &[]);
     let mut late = envelope("gate", 0);

@@ -7,3 +7,4 @@
 mod cascade;
 mod frames;
 mod stage;
+mod tasks;

@@ -7,20 +7,20 @@ use frame::{
     ModelInfo, Prepared, RgbImage, Timestamp, Topics, UploadTimings,
 };
 use frame_bus::{Bus, BusConfig, Message, Outgoing, Tail, TailEvent};
-use inference_worker::{Config, Model, ModelSession, run_with};
+use inference_worker::{Config, Model, ModelFailure, ModelSession, run_with};
 use settings::Settings;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use unit::Listen;
+use unit::{Faults, Listen};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Looks at the first pixel: red panics, green fails, white is full of doubtful things, grey is a
+/// Detects by the first pixel: red panics, green fails, white is full of doubtful things, grey is a
 /// doubtful dog, everything else is a dog; waits at the gate before each run.
 #[derive(Clone)]
 pub(crate) struct Moody {
@@ -28,6 +28,8 @@ pub(crate) struct Moody {
     pub(crate) gate: Arc<Gate>,
     pub(crate) sessions: Arc<AtomicU32>,
     pub(crate) largest_batch: Arc<AtomicU32>,
+    /// Asked for a session, it panics.
+    pub(crate) no_more_sessions: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -54,7 +56,13 @@ impl Gate {
 impl Moody {
     pub(crate) fn new() -> Self {
         let info = ModelInfo { name: "moody".into(), version: "1".into(), input: "8x8".into() };
-        Self { info, gate: Arc::default(), sessions: Arc::default(), largest_batch: Arc::default() }
+        Self {
+            info,
+            gate: Arc::default(),
+            sessions: Arc::default(),
+            largest_batch: Arc::default(),
+            no_more_sessions: Arc::default(),
+        }
     }
 }
 
@@ -63,24 +71,25 @@ impl Model for Moody {
         &self.info
     }
 
-    fn session(&self) -> Result<Box<dyn ModelSession>, String> {
+    fn session(&self) -> Result<Box<dyn ModelSession>, ModelFailure> {
+        assert!(!self.no_more_sessions.load(Ordering::Relaxed), "there are no more sessions");
         self.sessions.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(self.clone()))
     }
 }
 
 impl ModelSession for Moody {
-    fn look(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, String> {
+    fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure> {
         self.gate.pass();
         self.largest_batch.fetch_max(images.len() as u32, Ordering::Relaxed);
-        images.iter().map(|image| look_at(image)).collect()
+        images.iter().map(|image| detect_in(image)).collect()
     }
 }
 
-fn look_at(image: &RgbImage) -> Result<Found, String> {
+fn detect_in(image: &RgbImage) -> Result<Found, ModelFailure> {
     match image.data() {
         [200..=255, 0..=50, 0..=50, ..] => panic!("red makes me panic"),
-        [0..=50, 200..=255, 0..=50, ..] => Err("green makes me fail".into()),
+        [0..=50, 200..=255, 0..=50, ..] => Err(ModelFailure::Other("green makes me fail".into())),
         // as JSON far more than a message may have
         [200..=255, 200..=255, 200..=255, ..] => {
             Ok(found(vec![thing(&"x".repeat(1000), 0.4); 9000]))
@@ -152,6 +161,16 @@ impl Stage {
         model: &Moody,
         settings: &[(&str, &str)],
     ) -> Unit {
+        self.run_with_faults(tier, model, settings, &Faults::default())
+    }
+
+    pub(crate) fn run_with_faults(
+        &self,
+        tier: Destination,
+        model: &Moody,
+        settings: &[(&str, &str)],
+        faults: &Faults,
+    ) -> Unit {
         let brokers = self.broker.address().to_string();
         let base = [
             ("MLVI_BROKERS", brokers.as_str()),
@@ -163,6 +182,7 @@ impl Stage {
         settings.finish().unwrap();
         let (listen, admin) = Listen::loopback().unwrap();
         config.shell.admin = listen;
+        config.shell.faults = faults.clone();
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(run_with(config, Arc::new(model.clone()), shutdown.clone()));
         Unit { task, shutdown, admin }
@@ -213,28 +233,33 @@ impl Stage {
 pub(crate) struct Unit {
     pub(crate) task: JoinHandle<anyhow::Result<()>>,
     pub(crate) shutdown: CancellationToken,
-    admin: SocketAddr,
+    pub(crate) admin: SocketAddr,
 }
 
 impl Unit {
     /// The value of a line of the metrics, which is there.
     pub(crate) fn metric(&self, name: &str) -> f64 {
-        let mut stream = TcpStream::connect(self.admin).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
-            .unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
+        let (_, text) = get(self.admin, "/metrics").unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("{name} is not in: {text}")).parse().unwrap()
     }
 
-    /// Waits until everything that was taken is seen through.
+    /// Waits until everything that was taken is finished.
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         tokio::time::timeout(PATIENCE, self.task).await.expect("it stops").unwrap().unwrap();
     }
+}
+
+/// The status and the text with which the admin port answers.
+pub(crate) fn get(admin: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
+    let mut stream = TcpStream::connect(admin)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
+    Ok((status.ok_or(std::io::ErrorKind::InvalidData)?, text))
 }
 
 pub(crate) async fn next(tail: &mut Tail, count: usize) -> Vec<Message> {

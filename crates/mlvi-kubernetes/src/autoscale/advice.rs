@@ -1,11 +1,11 @@
 //! What stands out.
 
 use super::input::Input;
-use cli::table::number;
 use autoscale::{
     FleetRun, Goal, LoadShape, Metric, Recommendation, SYNC_PERIOD, saturation_percent,
     usable_percent,
 };
+use cli::table::number;
 
 /// What is worth knowing about the autoscaler, whatever the goal.
 pub(super) fn of(input: &Input, run: &FleetRun) -> Vec<String> {

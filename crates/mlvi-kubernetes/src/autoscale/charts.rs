@@ -1,8 +1,8 @@
 //! Plots of a run.
 
 use super::input::Input;
-use cli::plot::{self, Axis, Chart, Kind, Mark, Series, colour};
 use autoscale::{FleetRow, FleetRun, Goal};
+use cli::plot::{self, Axis, Chart, Kind, Mark, Series, colour};
 use std::path::Path;
 
 /// Writes pods and latency over time; gives how many files were written.

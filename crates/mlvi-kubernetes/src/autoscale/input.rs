@@ -2,8 +2,8 @@
 
 use super::AutoscaleArgs;
 use super::pod::{Coming, Known, Manifest};
-use cli::UsageError;
 use autoscale::{FleetSetup, LoadShape, Metric, Steps, saturation_percent};
+use cli::UsageError;
 use manifests::{
     Autoscaler, AutoscalerKind, Container, Knowledge, Set, Workload, World, documents,
 };

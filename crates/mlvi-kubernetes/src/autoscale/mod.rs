@@ -11,11 +11,11 @@ mod snippet;
 #[cfg(test)]
 mod tests;
 
-use cli::UsageError;
-use cli::OutputArgs;
 use anyhow::Context;
 use autoscale::{FleetRun, FleetSetup, Goal, Recommendation, simulate_fleet};
 use clap::Args;
+use cli::OutputArgs;
+use cli::UsageError;
 use input::Input;
 use pod::PodArgs;
 use serde::Serialize;

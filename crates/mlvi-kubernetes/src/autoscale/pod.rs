@@ -1,11 +1,11 @@
 //! What a pod needs and does: what options say, else what manifests say, else what is known of the
 //! unit.
 
-use cli::UsageError;
-use cli::Scrape;
 use anyhow::Context;
 use autoscale::{FleetSetup, LoadShape};
 use clap::Args;
+use cli::Scrape;
+use cli::UsageError;
 use manifests::cores;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! Tables and sentences.
 
 use super::input::Input;
-use cli::table::{Table, number};
 use autoscale::{FleetRow, FleetRun, Goal, Metric, Recommendation, Spec, Trial};
+use cli::table::{Table, number};
 use manifests::AutoscalerKind;
 use std::fmt::Write;
 

@@ -1,7 +1,7 @@
 //! What is there: objects of the cluster, and the metrics of each process.
 
-use cli::UsageError;
 use cli::Scrape;
+use cli::UsageError;
 use cluster::ApiError;
 use cluster_inspect::{AutoscalerStatus, DeploymentStatus, Inspector};
 use std::time::Duration;

@@ -7,9 +7,9 @@ mod show;
 #[cfg(test)]
 mod tests;
 
-use cli::UsageError;
 use anyhow::Context;
 use clap::Args;
+use cli::UsageError;
 use cluster_inspect::{InspectConfig, Inspector};
 use gather::{Admin, Observation};
 use rows::Status;

@@ -3,10 +3,10 @@
 use super::entries::{Entry, Standing};
 use super::options::{Setting, WorldArgs};
 use super::{league, plot, traces};
-use cli::OutputArgs;
-use cli::table::number;
 use anyhow::Context;
 use clap::Args;
+use cli::OutputArgs;
+use cli::table::number;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use simulator::{Scenario, Trace, workload};

@@ -3,6 +3,7 @@
 use settings::{ConfigError, Settings};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use unit::Faults;
 use units::UnitKind;
 
 /// Which broker the units talk over.
@@ -34,6 +35,9 @@ pub struct SuiteConfig {
     pub unit_settings: Vec<(UnitKind, String, String)>,
     /// Whether the process's environment counts too, below the settings given here.
     pub inherit_environment: bool,
+    /// Background tasks that are made to panic, of the units and of the suite itself (unit
+    /// [`SUITE`](super::SUITE)): none, unless a test plants one.
+    pub faults: Faults,
 }
 
 impl SuiteConfig {
@@ -49,6 +53,7 @@ impl SuiteConfig {
             settings: Vec::new(),
             unit_settings: Vec::new(),
             inherit_environment: false,
+            faults: Faults::default(),
         }
     }
 

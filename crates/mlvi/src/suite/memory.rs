@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_box_takes_pictures_of_12_megapixels_and_a_large_one_all() {
+    fn a_small_box_takes_pictures_of_12_megapixels() {
         for (mib, least, most) in [
             (450, 12_000_000, 13_500_000),
             (1000, 25_000_000, 25_000_000),

@@ -8,14 +8,21 @@ mod running;
 pub use config::{BrokerChoice, SuiteConfig};
 pub use memory::within_memory;
 pub(crate) use running::readyz;
-pub use running::{Ports, Running, set_up};
+pub use running::{Running, Setup, set_up};
 pub use units::UnitKind;
 
 use anyhow::Context;
-use embedded_broker::{Broker, BrokerConfig};
+use embedded_broker::{Broker, BrokerConfig, BrokerTask};
 use running::RunningUnit;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use unit::{Ends, Health, Tasks};
+
+/// The name under which the suite's own background tasks fail: those of the embedded broker, and
+/// the one that waits for signals.
+pub const SUITE: &str = "mlvi";
 
 /// A running suite. Dropping it ends everything without draining; [`Suite::stop`] is the polite
 /// way.
@@ -24,6 +31,8 @@ pub struct Suite {
     broker: Option<Broker>,
     brokers: String,
     units: Vec<RunningUnit>,
+    /// Those of the embedded broker.
+    tasks: Tasks,
 }
 
 impl Suite {
@@ -34,13 +43,10 @@ impl Suite {
     /// A [`settings::ConfigError`] for settings that are not allowed; a broker or a port that
     /// cannot be had.
     pub async fn start(mut config: SuiteConfig) -> anyhow::Result<Self> {
+        let tasks = Tasks::new(Health::of(SUITE), CancellationToken::new(), config.faults.clone());
         let (broker, brokers) = match &mut config.broker {
             BrokerChoice::Embedded { dir, listen } => {
-                let broker = Broker::start(BrokerConfig {
-                    listen: *listen,
-                    ..BrokerConfig::new(dir.clone())
-                })
-                .await?;
+                let broker = start_broker(&tasks, dir, *listen).await?;
                 // a restarted broker must be found where its clients know it
                 *listen = broker.address();
                 let brokers = broker.address().to_string();
@@ -48,7 +54,7 @@ impl Suite {
             }
             BrokerChoice::External(brokers) => (None, brokers.clone()),
         };
-        let mut suite = Self { config, broker, brokers, units: Vec::new() };
+        let mut suite = Self { config, broker, brokers, units: Vec::new(), tasks };
         for kind in UnitKind::ALL {
             suite.start_unit(kind).await?;
         }
@@ -124,10 +130,7 @@ impl Suite {
         let BrokerChoice::Embedded { dir, listen } = &self.config.broker else {
             anyhow::bail!("the broker is not ours to start");
         };
-        self.broker = Some(
-            Broker::start(BrokerConfig { listen: *listen, ..BrokerConfig::new(dir.clone()) })
-                .await?,
-        );
+        self.broker = Some(start_broker(&self.tasks, dir, *listen).await?);
         Ok(())
     }
 
@@ -154,7 +157,7 @@ impl Suite {
         Ok(())
     }
 
-    /// Waits until a unit ends by itself, which none should.
+    /// Waits until a unit ends by itself or the broker fails, which none should.
     pub async fn until_one_ends(&mut self) -> anyhow::Error {
         loop {
             if let Err(error) = self.fail_if_any_ended().await {
@@ -165,6 +168,9 @@ impl Suite {
     }
 
     async fn fail_if_any_ended(&mut self) -> anyhow::Result<()> {
+        if let Some(failure) = self.tasks.failure() {
+            return Err(anyhow::Error::from(failure).context("the embedded broker has failed"));
+        }
         let Some(index) = self.units.iter().position(RunningUnit::has_ended) else { return Ok(()) };
         let unit = self.units.swap_remove(index);
         let kind = unit.kind;
@@ -188,3 +194,15 @@ impl Suite {
         outcome
     }
 }
+
+/// A broker whose tasks the suite sees end.
+async fn start_broker(tasks: &Tasks, dir: &Path, listen: SocketAddr) -> anyhow::Result<Broker> {
+    let config = BrokerConfig { listen, ..BrokerConfig::new(dir) };
+    let spawn = |name: &'static str, stop: CancellationToken, task: BrokerTask| {
+        drop(tasks.spawn(format!("broker {name}"), Ends::WhenAsked(stop), task));
+    };
+    Ok(Broker::start_with(config, spawn).await?)
+}
+
+#[cfg(test)]
+mod tests;

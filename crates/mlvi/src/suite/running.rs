@@ -7,19 +7,21 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use unit::Listen;
+use unit::{Faults, Listen};
 use units::UnitKind;
 
 /// A unit that was set up; it runs while it is polled.
 pub type Running = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
-/// Ports that are bound already, in place of those of the settings.
+/// What whoever starts a unit decides in place of its settings.
 #[derive(Debug, Default)]
-pub struct Ports {
-    /// The admin port.
+pub struct Setup {
+    /// The admin port, bound already.
     pub admin: Option<Listen>,
-    /// The port on which the unit serves clients, if it does.
+    /// The port on which the unit serves clients, if it does; bound already.
     pub http: Option<Listen>,
+    /// Background tasks that shall fail, for tests.
+    pub faults: Faults,
 }
 
 macro_rules! set_up {
@@ -31,17 +33,18 @@ macro_rules! set_up {
         pub fn set_up(
             kind: UnitKind,
             mut settings: Settings,
-            ports: Ports,
+            setup: Setup,
             shutdown: CancellationToken,
         ) -> Result<Running, ConfigError> {
             match kind {
                 $(UnitKind::$kind => {
                     let mut config = $unit::config(&mut settings);
                     settings.finish()?;
-                    if let Some(admin) = ports.admin {
+                    if let Some(admin) = setup.admin {
                         config.shell.admin = admin;
                     }
-                    $(if let Some(listen) = ports.$port {
+                    config.shell.faults = setup.faults;
+                    $(if let Some(listen) = setup.$port {
                         config.$port = listen;
                     })?
                     Ok(Box::pin($unit::run(config, shutdown)))
@@ -75,12 +78,12 @@ impl RunningUnit {
         config: &mut SuiteConfig,
     ) -> anyhow::Result<Self> {
         let shutdown = CancellationToken::new();
-        let mut ports = Ports::default();
+        let mut setup = Setup { faults: config.faults.clone(), ..Setup::default() };
         if serves_clients(kind) {
-            ports.http = Some(bind(&mut config.http, "HTTP").await?);
+            setup.http = Some(bind(&mut config.http, "HTTP").await?);
         }
-        ports.admin = Some(bind(&mut config.admin[kind as usize], "the admin port").await?);
-        let task = tokio::spawn(set_up(kind, settings, ports, shutdown.clone())?);
+        setup.admin = Some(bind(&mut config.admin[kind as usize], "the admin port").await?);
+        let task = tokio::spawn(set_up(kind, settings, setup, shutdown.clone())?);
         Ok(Self { kind, shutdown, task })
     }
 
@@ -115,23 +118,34 @@ async fn bind(address: &mut SocketAddr, purpose: &str) -> anyhow::Result<Listen>
     }
 }
 
-/// Asks a unit whether it is ready; the error is what it still waits for.
-pub(crate) async fn readyz(admin: SocketAddr) -> Result<(), String> {
+/// Why a unit is not ready.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotReady {
+    /// What it says that it waits for.
+    #[error("{0}")]
+    Waits(String),
+    /// Its admin port does not answer.
+    #[error(transparent)]
+    NoAnswer(#[from] Box<ureq::Error>),
+    /// The question panicked, or the runtime ends.
+    #[error(transparent)]
+    NotAsked(#[from] tokio::task::JoinError),
+}
+
+/// Asks a unit whether it is ready.
+pub(crate) async fn readyz(admin: SocketAddr) -> Result<(), NotReady> {
     let ask = move || {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(2)));
         let agent = ureq::Agent::new_with_config(config.build());
-        let mut response = agent
-            .get(format!("http://{admin}/readyz"))
-            .call()
-            .map_err(|error| error.to_string())?;
+        let mut response = agent.get(format!("http://{admin}/readyz")).call().map_err(Box::new)?;
         let text = response.body_mut().read_to_string().unwrap_or_default();
         if response.status().is_success() {
             Ok(())
         } else {
-            Err(text.trim_end().replace('\n', "; "))
+            Err(NotReady::Waits(text.trim_end().replace('\n', "; ")))
         }
     };
-    tokio::task::spawn_blocking(ask).await.unwrap_or_else(|error| Err(error.to_string()))
+    tokio::task::spawn_blocking(ask).await?
 }

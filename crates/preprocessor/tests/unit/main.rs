@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod offloading;
+mod tasks;
 
 use embedded_broker::{Broker, BrokerConfig};
 use frame::{
@@ -16,6 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use unit::Listen;
 use vision::Limits;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -305,7 +307,7 @@ impl Policy for Haunted {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_decision_that_panics_costs_one_frame() {
+async fn a_decision_that_panics_costs_that_decision_alone() {
     let mut stage = Stage::set().await;
     let shutdown = CancellationToken::new();
     let policy = Box::new(Haunted { sequence: Some(1) });
@@ -313,27 +315,34 @@ async fn a_decision_that_panics_costs_one_frame() {
     for sequence in 0..3 {
         stage.send(&envelope("gate", sequence), jpeg(64, 48)).await;
     }
-    let result = next_result(&mut stage.results).await;
-    assert_eq!((result.sequence, result.status), (1, Status::Failed));
-    assert!(result.error.unwrap().detail.contains("haunted"));
-    assert_eq!(next(&mut stage.dead_letters).await.payload, jpeg(64, 48));
-    let sent_on = [next(&mut stage.edge).await, next(&mut stage.edge).await];
-    assert_eq!(sent_on.map(|message| message.envelope().unwrap().sequence), [0, 2]);
+    for (sequence, reason) in [(0, "not-haunted"), (1, "policy-panicked"), (2, "not-haunted")] {
+        let sent_on = next(&mut stage.edge).await.envelope().unwrap();
+        let decision = sent_on.prepared.unwrap().decision;
+        assert_eq!((sent_on.sequence, decision.reason.as_str()), (sequence, reason));
+        assert_eq!(decision.policy, "haunted");
+    }
     Running { unit, shutdown, admin: None }.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_decision_that_always_panics_stops_the_unit() {
-    let stage = Stage::set().await;
+async fn a_decision_that_always_panics_never_stops_the_unit() {
+    const FRAMES: u64 = 150;
+    let mut stage = Stage::set().await;
+    let shutdown = CancellationToken::new();
     let policy = Box::new(Haunted { sequence: None });
-    let unit = tokio::spawn(run_with(stage.config(&[]), policy, CancellationToken::new()));
+    let (mut config, (listen, admin)) = (stage.config(&[]), Listen::loopback().unwrap());
+    config.shell.admin = listen;
+    let unit = tokio::spawn(run_with(config, policy, shutdown.clone()));
     let frame = jpeg(16, 16);
-    for sequence in 0..100 {
+    for sequence in 0..FRAMES {
         stage.send(&envelope("gate", sequence), frame.clone()).await;
     }
-    let error =
-        tokio::time::timeout(PATIENCE, unit).await.unwrap().unwrap().unwrap_err().to_string();
-    assert!(error.contains("could not go on"), "{error}");
+    for sequence in 0..FRAMES {
+        assert_eq!(next(&mut stage.edge).await.envelope().unwrap().sequence, sequence);
+    }
+    let counted = format!("mlvi_preprocessor_policy_panics_total{{call=\"decide\"}} {FRAMES}");
+    tasks::until(admin, "/metrics", 200, &counted).await;
+    Running { unit, shutdown, admin: None }.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

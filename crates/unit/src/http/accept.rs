@@ -17,10 +17,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// pause, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// How long a connection that was told to make room may take to close, and how soon it is looked
+/// How long a connection that was told to make room may take to close, and how soon it is checked
 /// again when none idles.
 const CLOSING: Duration = Duration::from_secs(1);
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const CHECK_AGAIN: Duration = Duration::from_millis(20);
 /// How often the log says that connections cannot be accepted.
 const SAY_EVERY: Duration = Duration::from_secs(30);
 
@@ -34,7 +34,7 @@ const TOLD: usize = 32;
 const TELLING: Duration = Duration::from_secs(1);
 
 /// Where connections come in.
-pub(super) struct Door {
+pub(super) struct Acceptor {
     listener: TcpListener,
     bounds: Arc<HttpBounds>,
     idle_ones: IdleOnes,
@@ -58,7 +58,7 @@ pub(super) struct Held {
     _peer: Option<PeerPlace>,
 }
 
-impl Door {
+impl Acceptor {
     pub(super) fn new(
         listener: TcpListener,
         bounds: Arc<HttpBounds>,
@@ -81,7 +81,7 @@ impl Door {
 
     /// The next connection once there is a place for it: when there is none, the connection that
     /// has idled longest makes room, and without any further ones wait in the socket's backlog.
-    /// `None` never comes while the door stands.
+    /// `None` never comes while the listener is open.
     pub(super) async fn next(&mut self) -> Option<Guest> {
         loop {
             let (stream, from) = self.accept().await;
@@ -104,7 +104,7 @@ impl Door {
                 return Some(place);
             }
             // one that has just come, or just been served, idles only a moment later
-            let patience = if self.idle_ones.displace_longest() { CLOSING } else { LOOK_AGAIN };
+            let patience = if self.idle_ones.displace_longest() { CLOSING } else { CHECK_AGAIN };
             if let Ok(place) =
                 tokio::time::timeout(patience, self.places.clone().acquire_owned()).await
             {
@@ -241,19 +241,19 @@ mod tests {
             drain: Duration::ZERO,
         });
         let ones = IdleOnes::default();
-        let mut door = Door::new(listener, bounds, ones.clone(), HttpCounts::default());
+        let mut acceptor = Acceptor::new(listener, bounds, ones.clone(), HttpCounts::default());
         let (_one, _other) = (
             TcpStream::connect(address).await.unwrap(),
             TcpStream::connect(address).await.unwrap(),
         );
-        let first = door.next().await.unwrap();
+        let first = acceptor.next().await.unwrap();
         tokio::spawn(async move {
-            tokio::time::sleep(5 * LOOK_AGAIN).await;
+            tokio::time::sleep(5 * CHECK_AGAIN).await;
             let (_idling, displaced) = ones.begin();
             displaced.cancelled().await;
             drop(first);
         });
-        let second = tokio::time::timeout(Duration::from_secs(20), door.next()).await;
+        let second = tokio::time::timeout(Duration::from_secs(20), acceptor.next()).await;
         assert!(second.expect("nobody makes room").is_some());
     }
 }

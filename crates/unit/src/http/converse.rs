@@ -67,7 +67,7 @@ impl Host {
         }
         if let Some(stream) = stream.filter(|_| is_answered) {
             // at shutdown nobody lingers: idle clients would hold it up, for they close only when
-            // they next look
+            // they next check
             let _ = shutdown.run_until_cancelled(linger(stream)).await;
         }
     }

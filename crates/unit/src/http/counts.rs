@@ -6,7 +6,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
-/// Why a connection was closed that its client held.
+/// Why a connection was closed before its client wanted that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
     /// Its client did not take an answer.
@@ -17,6 +17,8 @@ pub(super) enum Closed {
     Idle,
     /// It idled when all places were taken and a new client came.
     Displaced,
+    /// What served it panicked: the fault is ours.
+    Panicked,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -36,12 +38,12 @@ pub struct HttpCounts {
 impl HttpCounts {
     /// Shows them, each name behind `prefix`: `http` or `admin`.
     pub fn register(&self, to: &Metrics, prefix: &str) {
-        for reason in [Closed::AnswerNotTaken, Closed::SlowHead, Closed::Idle, Closed::Displaced] {
+        for reason in Closed::ALL {
             // a rate needs its zero
             drop(self.closed.get_or_create(&Reason { reason: reason.name() }));
         }
         to.register(&format!("{prefix}_connections"), "Open connections", self.connections.clone());
-        let closed = "Connections closed because their clients held them, by reason";
+        let closed = "Connections closed before their clients wanted that, by reason";
         to.register(&format!("{prefix}_connections_closed"), closed, self.closed.clone());
         let refused = "Connections refused because their address has too many";
         to.register(&format!("{prefix}_connections_refused"), refused, self.refused.clone());
@@ -56,12 +58,16 @@ impl HttpCounts {
 }
 
 impl Closed {
+    const ALL: [Self; 5] =
+        [Self::AnswerNotTaken, Self::SlowHead, Self::Idle, Self::Displaced, Self::Panicked];
+
     fn name(self) -> &'static str {
         match self {
             Self::AnswerNotTaken => "answer-not-taken",
             Self::SlowHead => "slow-head",
             Self::Idle => "idle",
             Self::Displaced => "displaced",
+            Self::Panicked => "panicked",
         }
     }
 }

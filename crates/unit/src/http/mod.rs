@@ -21,10 +21,13 @@ pub use bounds::HttpBounds;
 pub use counts::HttpCounts;
 pub use peers::{Network, Networks};
 
-use accept::Door;
+use accept::Acceptor;
 use axum::Router;
 use converse::Host;
+use counts::Closed;
+use futures_util::FutureExt;
 use idle::IdleOnes;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -40,7 +43,7 @@ pub async fn serve(
 ) {
     let bounds = Arc::new(bounds);
     let idle_ones = IdleOnes::default();
-    let mut door = Door::new(listener, bounds.clone(), idle_ones.clone(), counts.clone());
+    let mut acceptor = Acceptor::new(listener, bounds.clone(), idle_ones.clone(), counts.clone());
     let host = Host {
         router,
         bounds: bounds.clone(),
@@ -51,18 +54,21 @@ pub async fn serve(
     let open = TaskTracker::new();
     // ends what has not finished within the drain time
     let hard_stop = CancellationToken::new();
-    while let Some(Some(guest)) = shutdown.run_until_cancelled(door.next()).await {
+    while let Some(Some(guest)) = shutdown.run_until_cancelled(acceptor.next()).await {
         let talk = host.clone().converse(guest.stream);
-        let (connections, hard_stop, held) =
-            (counts.connections.clone(), hard_stop.clone(), guest.held);
+        let (counts, hard_stop, held) = (counts.clone(), hard_stop.clone(), guest.held);
         open.spawn(async move {
-            connections.inc();
-            hard_stop.run_until_cancelled_owned(talk).await;
-            connections.dec();
+            counts.connections.inc();
+            // a panic costs this connection alone; the hook has logged it
+            let talk = AssertUnwindSafe(talk).catch_unwind();
+            if let Some(Err(_)) = hard_stop.run_until_cancelled_owned(talk).await {
+                counts.closed(Closed::Panicked);
+            }
+            counts.connections.dec();
             drop(held);
         });
     }
-    drop(door);
+    drop(acceptor);
     open.close();
     if tokio::time::timeout(bounds.drain, open.wait()).await.is_err() {
         tracing::warn!(connections = open.len(), "requests did not finish within the drain time");

@@ -85,6 +85,7 @@ impl<S> Patient<S> {
             Closed::SlowHead => "the head of a request does not come to its end",
             Closed::Idle => "no request comes",
             Closed::Displaced => "no request came when others needed the place",
+            Closed::Panicked => "what served the connection panicked",
         };
         io::Error::new(ErrorKind::TimedOut, what)
     }

@@ -54,7 +54,7 @@ impl Finished {
         if (400..600).contains(&error.status) { error } else { Problem { status: 500, ..error } }
     }
 
-    /// Whether nobody looked at the frame and something is to blame.
+    /// Whether no model ran on the frame and something is to blame.
     pub(crate) const fn is_error(&self) -> bool {
         match self.status {
             Status::Failed | Status::Expired => true,

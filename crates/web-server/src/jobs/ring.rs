@@ -6,16 +6,17 @@
 
 use super::Finished;
 use frame::{CameraId, FrameId, Timestamp};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+use unit::BoundedMap;
 
 /// For each result that may be held, so many ids of dropped ones are remembered: a late duplicate
 /// is not shown as new.
 const FORGOTTEN_PER_HELD: usize = 4;
 
-/// Looking at more entries in one read would hold the store's lock for too long.
-const MAX_LOOK: usize = 1024;
+/// Scanning more entries in one read would hold the store's lock for too long.
+const MAX_SCANNED: usize = 1024;
 
 /// How much is held.
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +48,7 @@ pub(super) struct Ring {
     /// Of provisional results whose frames have no final one yet.
     provisional: HashMap<FrameId, u64>,
     /// Frames whose final results were dropped.
-    forgotten: HashSet<FrameId>,
-    forgotten_order: VecDeque<FrameId>,
+    forgotten: BoundedMap<FrameId, ()>,
 }
 
 #[derive(Debug)]
@@ -66,8 +66,7 @@ impl Ring {
             bytes: 0,
             positions: HashMap::new(),
             provisional: HashMap::new(),
-            forgotten: HashSet::new(),
-            forgotten_order: VecDeque::new(),
+            forgotten: BoundedMap::new(FORGOTTEN_PER_HELD * bounds.count),
         }
     }
 
@@ -115,7 +114,7 @@ impl Ring {
 
     /// Whether the frame's final result is held, or was.
     pub(super) fn has_seen(&self, id: FrameId) -> bool {
-        self.positions.contains_key(&id) || self.forgotten.contains(&id)
+        self.positions.contains_key(&id) || self.forgotten.contains_key(&id)
     }
 
     pub(super) fn position(&self, id: FrameId) -> Option<u64> {
@@ -145,7 +144,7 @@ impl Ring {
         let mut next = from + missed;
         let skip = usize::try_from(next - self.first).unwrap_or(usize::MAX);
         let mut results = Vec::new();
-        for entry in self.entries.iter().skip(skip).take(MAX_LOOK) {
+        for entry in self.entries.iter().skip(skip).take(MAX_SCANNED) {
             if results.len() == limit {
                 break;
             }
@@ -173,21 +172,14 @@ impl Ring {
     pub(super) fn forget(&mut self, id: FrameId) {
         // what the edge had said does not make it pending again
         self.provisional.remove(&id);
-        if self.forgotten.insert(id) {
-            self.forgotten_order.push_back(id);
-        }
-        while self.forgotten_order.len() > FORGOTTEN_PER_HELD * self.bounds.count {
-            if let Some(id) = self.forgotten_order.pop_front() {
-                self.forgotten.remove(&id);
-            }
-        }
+        self.forgotten.insert(id, ());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::{Outcome, Store, samples};
+    use crate::jobs::{Store, Stored, samples};
     use proptest::prelude::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
@@ -269,7 +261,7 @@ mod tests {
             for (step, index) in order.iter().enumerate() {
                 let first_time = !order[..step].contains(index);
                 let outcome = store.finish(Finished::new(&frames[*index], None), Timestamp::now());
-                prop_assert_eq!(outcome != Outcome::Duplicate, first_time);
+                prop_assert_eq!(outcome != Stored::Duplicate, first_time);
                 prop_assert!(store.len() <= count);
                 let slice = store.read(position, None, 100);
                 prop_assert_eq!(slice.missed, 0);

@@ -67,7 +67,7 @@ pub(crate) fn done_for(frame_id: FrameId, camera: &str, sequence: u64) -> FrameR
     }
 }
 
-/// What the edge has found, while the cloud still looks.
+/// What the edge has found, while the result of the cloud is awaited.
 pub(crate) fn provisional_for(frame_id: FrameId, camera: &str, sequence: u64) -> FrameResult {
     FrameResult { status: Status::Provisional, ..done_for(frame_id, camera, sequence) }
 }

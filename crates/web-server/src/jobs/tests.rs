@@ -13,7 +13,7 @@ fn expect(store: &Store, room: &Room) -> FrameId {
 }
 
 #[test]
-fn a_stream_is_not_resumed_behind_a_result_that_was_read_out_of_order() {
+fn a_stream_is_not_resumed_behind_a_result_out_of_order() {
     let store = samples::store(10);
     let old = samples::done("gate", 1);
     store.finish(Finished::new(&old, None), Timestamp::now());
@@ -31,19 +31,19 @@ fn a_result_ends_the_wait_and_gives_the_place_back() {
     let (store, room) =
         (Arc::new(samples::store(10)), Room::new(1, 100, std::time::Duration::from_secs(2)));
     let id = expect(&store, &room);
-    assert!(matches!(store.look(id), Job::Pending { origin: None, .. }));
+    assert!(matches!(store.job(id), Job::Pending { origin: None, .. }));
     let origin = Origin { partition: 2, offset: 40 };
     store.accepted(id, origin);
-    assert!(matches!(store.look(id), Job::Pending { origin: Some(_), .. }));
+    assert!(matches!(store.job(id), Job::Pending { origin: Some(_), .. }));
     assert!(room.enter().is_err());
 
     let result = samples::done_for(id, "gate", 1);
     assert!(matches!(
         store.finish(Finished::new(&result, None), Timestamp::now()),
-        Outcome::First { received_at: Some(_), .. }
+        Stored::First { received_at: Some(_), .. }
     ));
-    assert_eq!(store.finish(Finished::new(&result, None), Timestamp::now()), Outcome::Duplicate);
-    let Job::Finished(finished) = store.look(id) else { panic!("it is finished") };
+    assert_eq!(store.finish(Finished::new(&result, None), Timestamp::now()), Stored::Duplicate);
+    let Job::Finished(finished) = store.job(id) else { panic!("it is finished") };
     assert_eq!(finished.origin(), Some(origin));
     drop(room.enter().unwrap());
 }
@@ -55,7 +55,7 @@ fn a_result_may_be_faster_than_the_acknowledgement() {
     store.finish(Finished::new(&samples::done_for(id, "gate", 1), None), Timestamp::now());
     let origin = Origin { partition: 0, offset: 1 };
     store.accepted(id, origin);
-    let Job::Finished(finished) = store.look(id) else { panic!("it is finished") };
+    let Job::Finished(finished) = store.job(id) else { panic!("it is finished") };
     assert_eq!(finished.origin(), Some(origin));
 }
 
@@ -64,7 +64,7 @@ fn a_frame_that_was_not_sent_is_not_waited_for() {
     let (store, room) = (samples::store(10), Room::new(1, 100, std::time::Duration::from_secs(2)));
     let id = expect(&store, &room);
     store.withdraw(id);
-    assert!(matches!(store.look(id), Job::Unheard));
+    assert!(matches!(store.job(id), Job::Unheard));
     drop(room.enter().unwrap());
 }
 
@@ -123,7 +123,7 @@ fn take(store: &Store, ids: &[FrameId], Event { frame, status }: Event) {
 
 /// What a store says about each frame.
 fn state(store: &Store, ids: &[FrameId]) -> Vec<Option<String>> {
-    let state = |id: &FrameId| match store.look(*id) {
+    let state = |id: &FrameId| match store.job(*id) {
         Job::Finished(finished) => Some(finished.json.clone()),
         Job::Pending { provisional, .. } => provisional.map(|provisional| provisional.json.clone()),
         Job::Forgotten | Job::Unheard => None,
@@ -135,7 +135,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn each_frame_has_one_provisional_and_one_final_answer_and_the_better_one_stays(events in events()) {
+    fn the_better_of_provisional_and_final_result_stays(events in events()) {
         let (store, ids) = (samples::store(2 * FRAMES), frames());
         let mut expected: Vec<(u64, Status)> = Vec::new();
         for event in &events {
@@ -200,7 +200,7 @@ fn a_provisional_answer_does_not_end_the_job_and_keeps_its_place() {
     let provisional = samples::provisional_for(id, "gate", 1);
     let outcome = store.hold(Finished::new(&provisional, None), Timestamp::now());
     assert!(
-        matches!(outcome, Outcome::First { status: Status::Provisional, received_at: Some(_) }),
+        matches!(outcome, Stored::First { status: Status::Provisional, received_at: Some(_) }),
         "{outcome:?}"
     );
     assert!(room.enter().is_err(), "the frame is still on its way");
@@ -208,7 +208,7 @@ fn a_provisional_answer_does_not_end_the_job_and_keeps_its_place() {
         matches!(store.subscribe(id), Subscription::Waiting(_)),
         "who waits, waits for the final one"
     );
-    let Job::Pending { provisional: Some(held), .. } = store.look(id) else {
+    let Job::Pending { provisional: Some(held), .. } = store.job(id) else {
         panic!("it is pending")
     };
     assert_eq!((held.status, held.origin()), (Status::Provisional, Some(origin)));
@@ -216,7 +216,7 @@ fn a_provisional_answer_does_not_end_the_job_and_keeps_its_place() {
     assert_eq!(overdue.len(), 1, "it may expire");
 
     store.finish(Finished::new(&samples::done_for(id, "gate", 1), None), Timestamp::now());
-    assert!(matches!(store.look(id), Job::Finished(finished) if finished.status == Status::Done));
+    assert!(matches!(store.job(id), Job::Finished(finished) if finished.status == Status::Done));
     assert!(store.provisional(id).is_none());
     drop(room.enter().unwrap());
 }
@@ -229,8 +229,8 @@ fn a_provisional_answer_takes_the_place_of_a_failed_final_one() {
     store.hold(Finished::new(&provisional, Some(origin)), Timestamp::now());
     let outcome =
         store.finish(Finished::new(&samples::failed_for(id, "gate", 1), None), Timestamp::now());
-    assert_eq!(outcome, Outcome::First { status: Status::Done, received_at: None });
-    let Job::Finished(finished) = store.look(id) else { panic!("it is finished") };
+    assert_eq!(outcome, Stored::First { status: Status::Done, received_at: None });
+    let Job::Finished(finished) = store.job(id) else { panic!("it is finished") };
     let shown: FrameResult = serde_json::from_str(&finished.json).unwrap();
     assert_eq!(
         shown,
@@ -241,19 +241,18 @@ fn a_provisional_answer_takes_the_place_of_a_failed_final_one() {
 }
 
 #[test]
-fn a_provisional_answer_that_cannot_be_written_again_is_not_promoted() {
+fn an_unwritable_provisional_result_is_not_promoted() {
     let (store, id) = (samples::store(10), FrameId::fresh());
     let mut provisional = samples::provisional_for(id, "gate", 1);
     provisional.detections[0].confidence = f32::INFINITY;
     store.hold(Finished::new(&provisional, None), Timestamp::now());
     let outcome =
         store.finish(Finished::new(&samples::failed_for(id, "gate", 1), None), Timestamp::now());
-    assert_eq!(outcome, Outcome::First { status: Status::Failed, received_at: None });
+    assert_eq!(outcome, Stored::First { status: Status::Failed, received_at: None });
 }
 
 #[test]
-fn a_replica_that_starts_takes_in_an_old_provisional_answer_for_a_fresh_failure_but_no_old_result()
-{
+fn a_new_replica_promotes_old_provisional_results_only() {
     let (store, now) = (samples::store(10), Timestamp::now());
     // the samples' store keeps results for an hour
     let before = |minutes: u64| Timestamp::from_micros(now.as_micros() - minutes * 60_000_000);
@@ -261,18 +260,18 @@ fn a_replica_that_starts_takes_in_an_old_provisional_answer_for_a_fresh_failure_
     store.hold(Finished::new(&samples::provisional_for(hard, "gate", 1), None), before(65));
     assert_eq!(
         store.finish(Finished::new(&samples::done_for(old, "gate", 2), None), before(61)),
-        Outcome::TooOld
+        Stored::TooOld
     );
-    assert!(matches!(store.look(old), Job::Forgotten));
+    assert!(matches!(store.job(old), Job::Forgotten));
     store.forget_old(now);
     let outcome =
         store.finish(Finished::new(&samples::failed_for(hard, "gate", 1), None), before(59));
-    assert_eq!(outcome, Outcome::First { status: Status::Done, received_at: None });
+    assert_eq!(outcome, Stored::First { status: Status::Done, received_at: None });
 
     store.has_caught_up();
     store.forget_old(now);
     assert_eq!((store.len(), store.finals()), (1, 1), "the provisional one has done its work");
     // from now on a sender whose clock is behind is believed
     let late = samples::done("gate", 3);
-    assert_ne!(store.finish(Finished::new(&late, None), before(61)), Outcome::TooOld);
+    assert_ne!(store.finish(Finished::new(&late, None), before(61)), Stored::TooOld);
 }

@@ -23,7 +23,8 @@ use tokio::sync::OwnedSemaphorePermit;
 /// A second is about what a frame takes through an edge box under load.
 const POLL_AFTER_S: u32 = 1;
 
-/// A job without a final result; `success` and `job_uuid` are what the original's clients read.
+/// A job without a final result; `success` and `job_uuid` are what the clients of MLVideoInference
+/// read.
 #[derive(Serialize)]
 pub(super) struct Ticket<'a> {
     success: &'static str,
@@ -40,8 +41,8 @@ pub(super) struct Ticket<'a> {
 }
 
 impl<'a> Ticket<'a> {
-    /// Camera and sequence are known for frames that came in here, and for those that the edge has
-    /// looked at.
+    /// Camera and sequence are known for frames that came in here, and for those with a provisional
+    /// result.
     pub(super) fn new(
         id: FrameId,
         frame: Option<(&'a CameraId, u64)>,
@@ -68,14 +69,14 @@ pub(super) async fn show(
 ) -> Result<Response, Refusal> {
     let id = known_id(path)?;
     let wait = Wait::asked_for(&Query::of(&uri)?, &headers, app.limits.max_wait)?;
-    let mut job = look(&app, id)?;
+    let mut job = job_of(&app, id)?;
     if let (Job::Pending { .. } | Job::Unheard, Some(wait)) = (&job, wait)
         && let Some(finished) = for_result(&app.store, id, wait.time, &app.shutdown).await
     {
         job = Job::Finished(finished);
     } else if wait.is_some() {
-        // the edge may have looked meanwhile
-        job = look(&app, id)?;
+        // a provisional result may have come meanwhile
+        job = job_of(&app, id)?;
     }
     let mut response = match &job {
         Job::Finished(finished) => json(finished),
@@ -101,7 +102,7 @@ pub(super) async fn frame(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let id = known_id(path)?;
-    let origin = match look(&app, id)? {
+    let origin = match job_of(&app, id)? {
         Job::Finished(finished) => finished.origin(),
         Job::Pending { origin, .. } => origin,
         Job::Unheard | Job::Forgotten => None,
@@ -176,8 +177,8 @@ fn known_id(path: Result<Path<String>, PathRejection>) -> Result<FrameId, Refusa
 /// What is known about a job. One that was not heard of here counts as pending while another
 /// replica may have it on its way: its upload and result are seen by all, but in between only the
 /// replica that took it in knows of it.
-fn look(app: &App, id: FrameId) -> Result<Job, Refusal> {
-    match app.store.look(id) {
+fn job_of(app: &App, id: FrameId) -> Result<Job, Refusal> {
+    match app.store.job(id) {
         Job::Forgotten => Err(Refusal::JobGone(id)),
         Job::Unheard => {
             let made_at = Timestamp::from_micros(id.made_at_ms().unwrap_or(0).saturating_mul(1000));

@@ -4,7 +4,7 @@ use crate::client::{get, post};
 use crate::suite::{Kafka, Rest, Server, jpeg};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn while_the_broker_is_away_the_door_stays_open_and_uploads_get_503() {
+async fn while_the_broker_is_away_uploads_get_503() {
     let kafka = Kafka::start().await;
     let server = Server::ready(kafka.address, &[]).await;
     let mut rest = Rest::join(kafka.address).await;

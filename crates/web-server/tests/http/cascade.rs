@@ -1,4 +1,4 @@
-//! Frames at which the cloud looks again: a provisional answer first, and the better one in the
+//! Frames that go on to the cloud: a provisional answer first, and the better one in the
 //! end.
 
 use crate::client::{Events, get, post};
@@ -72,7 +72,7 @@ async fn a_job_stays_pending_with_the_edges_answer_until_the_final_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_waits_for_an_upload_gets_the_final_answer_or_the_provisional_one_in_the_ticket() {
+async fn a_waiting_upload_gets_the_final_or_the_provisional_result() {
     let kafka = Kafka::start().await;
     let server = Server::ready(kafka.address, &[]).await;
     let mut rest = Rest::join(kafka.address).await;
@@ -104,7 +104,7 @@ async fn who_waits_for_an_upload_gets_the_final_answer_or_the_provisional_one_in
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn when_the_cloud_fails_every_replica_shows_the_edges_answer_as_the_final_one() {
+async fn when_the_cloud_fails_the_edges_result_becomes_final() {
     let kafka = Kafka::start().await;
     let (server, other) =
         tokio::join!(Server::ready(kafka.address, &[]), Server::ready(kafka.address, &[]));
@@ -155,7 +155,7 @@ async fn when_the_cloud_fails_every_replica_shows_the_edges_answer_as_the_final_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn when_the_cloud_is_silent_the_edges_answer_becomes_the_final_one_in_the_end() {
+async fn when_the_cloud_is_silent_the_edges_result_becomes_final() {
     let kafka = Kafka::start().await;
     // long enough for the edge's answer on any machine
     let settings = [("MLVI_JOB_TIMEOUT", "4s"), ("MLVI_MAX_PENDING_FRAMES", "1")];

@@ -61,6 +61,13 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Reply {
     send(address, "GET", path, &[], None).await
 }
 
+/// The same from a server that may not answer any more.
+pub(crate) async fn try_get(address: SocketAddr, path: &str) -> Option<Reply> {
+    let request = Request::get(format!("http://{address}{path}"));
+    let call = move || agent().run(request.body(()).unwrap()).ok().map(read);
+    tokio::task::spawn_blocking(call).await.unwrap()
+}
+
 /// Posts with a `Content-Length`.
 pub(crate) async fn post(
     address: SocketAddr,
@@ -105,7 +112,7 @@ fn read(mut response: ureq::http::Response<ureq::Body>) -> Reply {
     Reply { status: response.status().as_u16(), headers: response.headers().clone(), body }
 }
 
-/// Posts an image as the original's clients do.
+/// Posts an image as the clients of MLVideoInference (rdsea/IoTCloudSamples) do.
 pub(crate) async fn post_form(address: SocketAddr, path: &str, image: &[u8]) -> Reply {
     let mut body =
         b"--XX\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n".to_vec();

@@ -72,7 +72,7 @@ async fn the_soft_limit_is_no_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_are_capped_by_the_hard_limit_with_a_word_and_open_ones_go_on() {
+async fn connections_are_capped_by_the_hard_limit() {
     let process = Process::start(64, 400).await;
     let said = process.logged("fewer connections than set");
     assert_eq!(said.len(), 1, "{said:?}");

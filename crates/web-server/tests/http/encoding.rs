@@ -19,7 +19,7 @@ async fn post_part(address: SocketAddr, path: &str, lines: &str, content: &[u8])
 async fn an_encoded_frame_gets_415_that_names_the_header() {
     let kafka = Kafka::start().await;
     let server = Server::ready(kafka.address, &[]).await;
-    // what gzip makes of anything begins so; the bytes are never looked at
+    // what gzip makes of anything begins so; the bytes are never read
     let packed = b"\x1f\x8b\x08\0 and so on".to_vec();
     for path in PATHS {
         for content_type in

@@ -26,7 +26,7 @@ async fn hold(address: SocketAddr, request: String, times: usize) -> TcpStream {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_whose_answers_are_not_taken_are_closed_and_others_come_in() {
+async fn connections_that_take_no_answer_are_closed() {
     let kafka = Kafka::start().await;
     let server = Server::ready(kafka.address, &[SHORT, ("MLVI_MAX_CONNECTIONS", "8")]).await;
     let mut silent = Vec::new();
@@ -40,7 +40,7 @@ async fn connections_whose_answers_are_not_taken_are_closed_and_others_come_in()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn when_all_places_are_taken_the_longest_idle_connection_makes_room() {
+async fn the_longest_idle_connection_makes_room() {
     let kafka = Kafka::start().await;
     let server = Server::ready(kafka.address, &[("MLVI_MAX_CONNECTIONS", "8")]).await;
     let mut waiting = hold(server.http, "GET /results HTTP/1.1".into(), 1).await;
@@ -58,7 +58,7 @@ async fn when_all_places_are_taken_the_longest_idle_connection_makes_room() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_same_holds_for_frames_streams_and_who_reads_a_byte_now_and_then() {
+async fn frames_streams_and_slow_readers_are_closed_too() {
     let kafka = Kafka::start().await;
     let server = Server::ready(kafka.address, &[SHORT]).await;
     let mut rest = Rest::join(kafka.address).await;

@@ -55,7 +55,7 @@ async fn a_client_waits_polls_and_reads_its_frame_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frame_that_failed_is_an_error_to_who_waits_and_a_state_to_who_asks() {
+async fn a_failed_frame_is_an_error_to_waiters_and_a_state_to_polls() {
     let kafka = Kafka::start().await;
     let server = Server::ready(kafka.address, &[]).await;
     let mut rest = Rest::join(kafka.address).await;
@@ -88,7 +88,7 @@ async fn a_frame_that_failed_is_an_error_to_who_waits_and_a_state_to_who_asks() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn index_and_description_are_there_and_an_unheard_id_of_ours_counts_as_pending() {
+async fn index_and_openapi_are_there_and_unknown_ids_are_pending() {
     let kafka = Kafka::start().await;
     let server = Server::ready(kafka.address, &[]).await;
     assert_eq!(get(server.http, "/").await.json()["endpoints"]["description"], "GET /openapi.json");

@@ -25,7 +25,7 @@ async fn too_many_frames_on_their_way_get_429_until_a_result_makes_room() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frame_without_a_result_expires_visibly_everywhere_and_makes_room() {
+async fn a_frame_without_a_result_expires_on_every_replica() {
     let kafka = Kafka::start().await;
     let settings = [("MLVI_JOB_TIMEOUT", "200ms"), ("MLVI_MAX_PENDING_FRAMES", "1")];
     let (server, other) = tokio::join!(

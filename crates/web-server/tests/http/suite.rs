@@ -13,10 +13,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use unit::Listen;
+use unit::{Faults, Listen};
 
 /// Every test ends within this time, whatever happens.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A JPEG of a few hundred bytes.
 pub(crate) fn jpeg() -> Vec<u8> {
@@ -72,7 +72,7 @@ pub(crate) struct Server {
     pub(crate) http: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) shutdown: CancellationToken,
-    task: JoinHandle<anyhow::Result<()>>,
+    pub(crate) task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Server {
@@ -84,6 +84,14 @@ impl Server {
     }
 
     pub(crate) fn start(broker: SocketAddr, settings: &[(&str, &str)]) -> Self {
+        Self::start_with_faults(broker, settings, &Faults::default())
+    }
+
+    pub(crate) fn start_with_faults(
+        broker: SocketAddr,
+        settings: &[(&str, &str)],
+        faults: &Faults,
+    ) -> Self {
         let broker = broker.to_string();
         let fixed =
             [("MLVI_BROKERS", broker.as_str()), ("MLVI_PARTITIONS", "2"), ("MLVI_DRAIN", "5s")];
@@ -94,6 +102,7 @@ impl Server {
             (Listen::loopback().unwrap(), Listen::loopback().unwrap());
         config.http = http_listen;
         config.shell.admin = admin_listen;
+        config.shell.faults = faults.clone();
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(web_server::run(config, shutdown.clone()));
         Self { http, admin, shutdown, task }
@@ -191,7 +200,7 @@ impl Rest {
         }
     }
 
-    /// Says that a model has looked at a frame.
+    /// Plays a model: the frame is done.
     pub(crate) async fn done(&self, (message, envelope): &(Message, Envelope)) -> FrameResult {
         let model = ModelInfo { name: "none".into(), version: "0".into(), input: "1x1".into() };
         let result = envelope.done(Vec::new(), model, ServedBy::default(), TimingsMs::default());
@@ -204,7 +213,7 @@ impl Rest {
         result
     }
 
-    /// Says that the edge has looked at a frame, and that the cloud still does.
+    /// Plays the edge: a provisional result, and the cloud still works on the frame.
     pub(crate) async fn provisional(
         &self,
         (message, envelope): &(Message, Envelope),
@@ -223,7 +232,7 @@ impl Rest {
         result
     }
 
-    /// Says that the last look at a frame has failed.
+    /// Plays a model that fails.
     pub(crate) async fn fail(&self, (_, envelope): &(Message, Envelope)) {
         let problem = Problem::model_failed("the cloud has a bad day");
         self.answer(

@@ -7,9 +7,9 @@ mod measures;
 
 use super::detections::{self, percent};
 use super::labels::LabelArgs;
-use cli::table::Table;
 use accuracy::Truth;
 use clap::Args;
+use cli::table::Table;
 use exam::Exam;
 use halves::{Half, Halves};
 use measures::Kind;

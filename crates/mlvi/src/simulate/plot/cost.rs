@@ -1,7 +1,7 @@
 //! What is got for the money.
 
-use cli::plot::{Axis, Chart, Kind, Series, colour};
 use crate::simulate::entries::Standing;
+use cli::plot::{Axis, Chart, Kind, Series, colour};
 use simulator::Trace;
 
 /// Money against missed deadlines.

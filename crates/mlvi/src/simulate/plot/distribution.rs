@@ -1,7 +1,7 @@
 //! The cumulative distribution of latencies.
 
-use cli::plot::{Axis, Chart, Kind, Mark, Series, colour};
 use crate::simulate::entries::Standing;
+use cli::plot::{Axis, Chart, Kind, Mark, Series, colour};
 use simulator::{Record, Scenario, Trace};
 
 /// A point for each so many per cent of the frames.

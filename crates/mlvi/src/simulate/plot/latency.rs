@@ -1,7 +1,7 @@
 //! Latency over time.
 
-use cli::plot::{Axis, Chart, Kind, Mark, Series, colour};
 use crate::simulate::entries::Standing;
+use cli::plot::{Axis, Chart, Kind, Mark, Series, colour};
 use simulator::{Latency, Micros, Record, Scenario, Trace};
 use std::collections::BTreeMap;
 

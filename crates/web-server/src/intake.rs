@@ -1,4 +1,4 @@
-//! Looks at a frame before it is let in, without decoding it.
+//! Checks a frame before it is accepted, without decoding it.
 
 use crate::problem::Refusal;
 use frame::ImageFormat;
@@ -15,15 +15,16 @@ pub(crate) async fn check(
     max_pixels: u64,
 ) -> Result<(Vec<u8>, ImageFormat), Refusal> {
     let limits = Limits { max_pixels };
-    let look = move |bytes: Vec<u8>| probe(&bytes, &limits).map(|probed| (bytes, probed.format));
-    let looked = if bytes.len() > PROBE_ELSEWHERE {
-        let task = tokio::task::spawn_blocking(move || look(bytes));
+    let probe_bytes =
+        move |bytes: Vec<u8>| probe(&bytes, &limits).map(|probed| (bytes, probed.format));
+    let probed = if bytes.len() > PROBE_ELSEWHERE {
+        let task = tokio::task::spawn_blocking(move || probe_bytes(bytes));
         task.await
-            .map_err(|error| Refusal::Internal(format!("looking at the frame failed: {error}")))?
+            .map_err(|error| Refusal::Internal(format!("probing the frame failed: {error}")))?
     } else {
-        look(bytes)
+        probe_bytes(bytes)
     };
-    Ok(looked?)
+    Ok(probed?)
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ use frame::{CameraId, Envelope, FrameId, Origin, Status, Timestamp};
 use ring::Ring;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
+use unit::{Waiter, Waiters};
 
 /// The store of jobs; every method takes a lock for microseconds.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Store {
     inner: Mutex<Inner>,
     /// The position behind the newest result.
     head: watch::Sender<u64>,
+    /// Bounded by the requests that wait.
+    waiters: Waiters<FrameId, Arc<Finished>>,
 }
 
 #[derive(Debug)]
@@ -32,8 +35,6 @@ struct Inner {
     results: Ring,
     /// The position from which on results stand in the order in which they came.
     live_from: Option<u64>,
-    /// Bounded by the requests that wait.
-    waiters: HashMap<FrameId, Vec<oneshot::Sender<Arc<Finished>>>>,
 }
 
 #[derive(Debug)]
@@ -52,7 +53,7 @@ struct Pending {
 pub(crate) enum Job {
     /// It has a result.
     Finished(Arc<Finished>),
-    /// It came in here, or the edge has looked at it, and it is on its way.
+    /// It came in here, or has a provisional result of the edge, and is on its way.
     Pending {
         camera: CameraId,
         sequence: u64,
@@ -67,7 +68,7 @@ pub(crate) enum Job {
 
 /// What a result did to the store.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum Stored {
     /// It is the frame's first of its kind. `status` is the one that is shown: not its own when the
     /// provisional answer was better. With the moment of receipt if the frame came in here.
     First { status: Status, received_at: Option<Timestamp> },
@@ -81,22 +82,14 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) enum Subscription {
     Finished(Arc<Finished>),
-    Waiting(Waiter),
-}
-
-/// Waits for one result; leaves the store when dropped.
-#[derive(Debug)]
-pub(crate) struct Waiter {
-    store: Arc<Store>,
-    id: FrameId,
-    receiver: oneshot::Receiver<Arc<Finished>>,
+    Waiting(Waiter<FrameId, Arc<Finished>>),
 }
 
 impl Store {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        let (pending, waiters) = (HashMap::new(), HashMap::new());
-        let inner = Inner { pending, results: Ring::new(bounds), live_from: None, waiters };
-        Self { inner: Mutex::new(inner), head: watch::Sender::new(0) }
+        let inner = Inner { pending: HashMap::new(), results: Ring::new(bounds), live_from: None };
+        let (head, waiters) = (watch::Sender::new(0), Waiters::default());
+        Self { inner: Mutex::new(inner), head, waiters }
     }
 
     /// A frame is about to be sent: from now on its result is waited for.
@@ -130,46 +123,44 @@ impl Store {
     /// When it brings no detections and there was a provisional answer, that one becomes the final
     /// one. All results of a frame stand in one partition, so every replica reads them in the
     /// same order and shows the same.
-    pub(crate) fn finish(&self, result: Finished, made_at: Timestamp) -> Outcome {
+    pub(crate) fn finish(&self, result: Finished, made_at: Timestamp) -> Stored {
         // outside of the lock, because it reads and writes JSON
         let result = self.better(result);
         let (head, status, received_at) = {
             let mut inner = self.lock();
             let (id, status) = (result.frame_id, result.status);
             if inner.results.has_seen(id) {
-                return Outcome::Duplicate;
+                return Stored::Duplicate;
             }
             if inner.live_from.is_none()
                 && !inner.pending.contains_key(&id)
                 && inner.results.is_old(made_at, Timestamp::now())
             {
                 inner.results.forget(id);
-                return Outcome::TooOld;
+                return Stored::TooOld;
             }
             let pending = inner.pending.remove(&id);
             if let Some(origin) = pending.as_ref().and_then(|pending| pending.origin) {
                 result.set_origin(origin);
             }
             let result = Arc::new(result);
-            for waiter in inner.waiters.remove(&id).unwrap_or_default() {
-                // a request that has stopped waiting meanwhile does not want it
-                let _ = waiter.send(result.clone());
-            }
+            // under the lock: whoever begins to wait meanwhile sees the result, or is told
+            self.waiters.tell(id, &result);
             inner.results.push(result, made_at);
             (inner.results.head(), status, pending.map(|pending| pending.envelope.received_at))
         };
         self.head_is_at(head);
-        Outcome::First { status, received_at }
+        Stored::First { status, received_at }
     }
 
     /// Takes in a provisional result that was made at `made_at`: the job goes on. Only the first
     /// one of a frame counts, and none after the final one.
-    pub(crate) fn hold(&self, provisional: Finished, made_at: Timestamp) -> Outcome {
+    pub(crate) fn hold(&self, provisional: Finished, made_at: Timestamp) -> Stored {
         let (head, status, received_at) = {
             let mut inner = self.lock();
             let (id, status) = (provisional.frame_id, provisional.status);
             if inner.results.has_seen(id) || inner.results.provisional(id).is_some() {
-                return Outcome::Duplicate;
+                return Stored::Duplicate;
             }
             let pending = inner.pending.get(&id);
             if let Some(origin) = pending.and_then(|pending| pending.origin) {
@@ -180,7 +171,7 @@ impl Store {
             (inner.results.head(), status, received_at)
         };
         self.head_is_at(head);
-        Outcome::First { status, received_at }
+        Stored::First { status, received_at }
     }
 
     /// What the edge has found, while the final result is awaited.
@@ -234,7 +225,7 @@ impl Store {
         }
     }
 
-    pub(crate) fn look(&self, id: FrameId) -> Job {
+    pub(crate) fn job(&self, id: FrameId) -> Job {
         let inner = self.lock();
         let provisional = inner.results.provisional(id).cloned();
         if let Some(finished) = inner.results.get(id) {
@@ -261,14 +252,12 @@ impl Store {
         }
     }
 
-    pub(crate) fn subscribe(self: &Arc<Self>, id: FrameId) -> Subscription {
-        let mut inner = self.lock();
-        if let Some(finished) = inner.results.get(id) {
-            return Subscription::Finished(finished.clone());
+    pub(crate) fn subscribe(&self, id: FrameId) -> Subscription {
+        let inner = self.lock();
+        match inner.results.get(id) {
+            Some(finished) => Subscription::Finished(finished.clone()),
+            None => Subscription::Waiting(self.waiters.wait_for(id)),
         }
-        let (sender, receiver) = oneshot::channel();
-        inner.waiters.entry(id).or_default().push(sender);
-        Subscription::Waiting(Waiter { store: self.clone(), id, receiver })
     }
 
     /// The position behind the newest result, as it moves.
@@ -313,30 +302,10 @@ impl Store {
 
     #[cfg(test)]
     pub(crate) fn waiters(&self) -> usize {
-        self.lock().waiters.len()
+        self.waiters.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Waiter {
-    /// The result; `None` only if the store is gone.
-    pub(crate) async fn finished(&mut self) -> Option<Arc<Finished>> {
-        (&mut self.receiver).await.ok()
-    }
-}
-
-impl Drop for Waiter {
-    fn drop(&mut self) {
-        self.receiver.close();
-        let mut inner = self.store.lock();
-        if let Some(senders) = inner.waiters.get_mut(&self.id) {
-            senders.retain(|sender| !sender.is_closed());
-            if senders.is_empty() {
-                inner.waiters.remove(&self.id);
-            }
-        }
     }
 }
