@@ -98,8 +98,10 @@ fn labels(mut rest: &str) -> Option<(BTreeMap<String, String>, &str)> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "# HELP mlvi_inference_stage_seconds time.\n# TYPE mlvi_inference_stage_seconds histogram\n\
-        mlvi_inference_stage_seconds_sum{stage=\"inference\"} 12.5\nmlvi_inference_stage_seconds_count{stage=\"inference\"} 100\n\
+    const TEXT: &str = "# HELP mlvi_inference_stage_seconds time.\n# TYPE \
+        mlvi_inference_stage_seconds histogram\n\
+        mlvi_inference_stage_seconds_sum{stage=\"inference\"} \
+        12.5\nmlvi_inference_stage_seconds_count{stage=\"inference\"} 100\n\
         mlvi_decisions_total{destination=\"edge\",reason=\"a \\\"b\\\" {c}, d=\\\\\"} 3\n\
         mlvi_decisions_total{destination=\"edge\",reason=\"x\"} 4 1700000000\n\
         mlvi_decisions_total{destination=\"cloud\",reason=\"x\"} 5\n\

@@ -159,7 +159,8 @@ impl View {
                     reason,
                     edge,
                     cloud,
-                    "watching the deployments, but the cluster does not let this process see autoscalers"
+                    "watching the deployments, but the cluster does not let this process see \
+                     autoscalers"
                 );
             }
         }

@@ -84,8 +84,13 @@ impl ClusterConfig {
         let access = settings.choice(
             "MLVI_CLUSTER",
             "auto",
-            &[("auto", ClusterAccess::Auto), ("off", ClusterAccess::Off), ("kubeconfig", ClusterAccess::Kubeconfig(None))],
-            "whether the cluster is asked for ready pods and autoscalers; auto: when running inside a pod",
+            &[
+                ("auto", ClusterAccess::Auto),
+                ("off", ClusterAccess::Off),
+                ("kubeconfig", ClusterAccess::Kubeconfig(None)),
+            ],
+            "whether the cluster is asked for ready pods and autoscalers; auto: when running \
+             inside a pod",
         );
         let Namespace(namespace) = settings.parsed(
             "MLVI_CLUSTER_NAMESPACE",

@@ -73,7 +73,8 @@ fn write_kubeconfig(path: &Path, api: &PlayedApi) -> std::io::Result<()> {
         "apiVersion: v1\nkind: Config\ncurrent-context: played\n\
          clusters: [{{name: played, cluster: {{server: 'http://{}'}}}}]\n\
          users: [{{name: tester, user: {{token: secret}}}}]\n\
-         contexts: [{{name: played, context: {{cluster: played, user: tester, namespace: video}}}}]\n",
+         contexts: [{{name: played, context: {{cluster: played, user: tester, namespace: \
+         video}}}}]\n",
         api.address
     );
     std::fs::write(path, yaml)

@@ -26,4 +26,4 @@ pub use detector::{Detector, LoadOptions};
 pub use engine::OperatorTime;
 pub use error::{DetectError, ModelError};
 pub use nms::Rule as NmsRule;
-pub use session::{Found, RawOutput, Session};
+pub use session::{ImageDetections, RawOutput, Session};

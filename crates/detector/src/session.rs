@@ -21,7 +21,7 @@ pub struct Session {
 
 /// What was found in one image.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub struct ImageDetections {
     /// Boxes in pixels of the image given, most confident first; one per box and class above the
     /// threshold, as Darknet lists them.
     pub detections: Vec<Detection>,
@@ -65,7 +65,7 @@ impl Session {
     /// # Errors
     /// When the network fails on an image by itself; then nothing is returned for the others, and
     /// the session stays usable.
-    pub fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, DetectError> {
+    pub fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<ImageDetections>, DetectError> {
         let mut found = Vec::with_capacity(images.len());
         let mut rest = images;
         if let Some(run) = &mut self.batch {
@@ -170,7 +170,7 @@ fn detect_together(
     letterboxer: &mut Letterboxer,
     run: &mut Run,
     images: &[&RgbImage],
-) -> Result<Vec<Found>, DetectError> {
+) -> Result<Vec<ImageDetections>, DetectError> {
     let started = Instant::now();
     let mut letterboxes: Vec<Letterbox> = Vec::with_capacity(images.len());
     run.runner().fill(&mut |values| {
@@ -199,7 +199,7 @@ fn detect_together(
             kept.split_at(kept.partition_point(|found| found.confidence > model.confidence));
         let all_named =
             |found: &[Candidate]| found.iter().map(|found| named(model, found)).collect();
-        found.push(Found {
+        found.push(ImageDetections {
             detections: all_named(strong),
             weak: all_named(weak),
             inference_ms,

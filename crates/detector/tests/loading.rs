@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic as tests do")]
 
-use detector::{Description, Detector, Found, LoadOptions, ModelError};
+use detector::{Description, Detector, ImageDetections, LoadOptions, ModelError};
 use frame::{BoundingBox, ImageSize, RgbImage};
 use std::path::Path;
 use tempfile::TempDir;
@@ -200,8 +200,9 @@ fn a_darknet_model_finds_its_boxes_alone_and_in_batches() {
         .unwrap()
         .detect(&images)
         .unwrap();
-    let detections =
-        |found: &[Found]| found.iter().map(|found| found.detections.clone()).collect::<Vec<_>>();
+    let detections = |found: &[ImageDetections]| {
+        found.iter().map(|found| found.detections.clone()).collect::<Vec<_>>()
+    };
     assert_eq!(detections(&batched), detections(&single));
     assert!(detector.session().unwrap().detect(&[]).unwrap().is_empty());
 }

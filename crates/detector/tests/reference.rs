@@ -6,7 +6,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic and print as tests do")]
 
-use detector::{Description, Detector, Fork, Found, LoadOptions, NmsRule, Resize, Session};
+use detector::{
+    Description, Detector, Fork, ImageDetections, LoadOptions, NmsRule, Resize, Session,
+};
 use frame::{BoundingBox, Detection, RgbImage};
 use requires::reference_dir;
 use std::path::Path;
@@ -192,8 +194,10 @@ fn a_batch_gives_what_single_runs_give() {
         let batched = load(&reference, model, 3).session().unwrap().detect(&images).unwrap();
         assert_eq!(single.len(), batched.len());
         let rounding = Tolerance { confidence: 1e-3, pixels: 0.1, from_confidence: 0.0 };
-        for (Found { detections: single, .. }, Found { detections: batched, .. }) in
-            single.iter().zip(&batched)
+        for (
+            ImageDetections { detections: single, .. },
+            ImageDetections { detections: batched, .. },
+        ) in single.iter().zip(&batched)
         {
             assert_found(batched, single, rounding, model);
         }

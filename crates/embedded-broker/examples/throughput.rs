@@ -100,7 +100,8 @@ async fn main() -> anyhow::Result<()> {
     }
     sends.join_all().await.into_iter().collect::<Result<(), _>>()?;
     report(format_args!(
-        "written: {:.0} MB/s ({MESSAGES} messages of {MESSAGE_BYTES} bytes, {PARTITIONS} partitions)",
+        "written: {:.0} MB/s ({MESSAGES} messages of {MESSAGE_BYTES} bytes, {PARTITIONS} \
+         partitions)",
         rate(start)
     ))?;
 

@@ -42,7 +42,8 @@ impl Disk {
         let mut full = lock(&self.full);
         if !std::mem::replace(&mut *full, true) {
             let free_bytes = self.free();
-            error!(dir = %self.dir.display(), free_bytes, "no space left on the disk: new records are refused until there is some");
+            error!(dir = %self.dir.display(), free_bytes, "no space left on the disk: new records \
+                are refused until there is some");
         }
     }
 
@@ -50,7 +51,8 @@ impl Disk {
     pub(crate) fn has_space(&self) {
         let mut full = lock(&self.full);
         if std::mem::replace(&mut *full, false) {
-            info!(dir = %self.dir.display(), free_bytes = self.free(), "there is space on the disk again");
+            info!(dir = %self.dir.display(), free_bytes = self.free(), "there is space on the disk \
+                again");
         }
     }
 

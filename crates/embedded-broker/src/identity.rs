@@ -77,8 +77,11 @@ impl Identity {
 fn damaged(path: &Path) -> BrokerError {
     BrokerError::Unreadable {
         path: path.to_owned(),
-        reason: "is damaged: it should hold the cluster's id and the producer ids that have been given out".into(),
-        advice: "put a copy of it back, or move it away: the cluster then gets a new id, and producer ids go on above those that are in \
+        reason: "is damaged: it should hold the cluster's id and the producer ids that have been \
+            given out"
+            .into(),
+        advice: "put a copy of it back, or move it away: the cluster then gets a new id, and \
+            producer ids go on above those that are in \
                  the logs; frames and offsets are kept"
             .into(),
     }

@@ -190,15 +190,18 @@ mod tests {
             let log = node.topics.partition("t", 0).unwrap();
             let after = read_all(&log, 0, usize::MAX);
             prop_assert!(before.iter().filter(|read| read.offset < safe_end).all(|read| after.contains(read)), "what was synced is there");
-            prop_assert!(after.iter().all(|read| before.contains(read)), "what is there is what it was");
+            prop_assert!(after.iter().all(|read| before.contains(read)), "what is there is what it \
+                was");
             let next = log.append(&one(now, 1)).unwrap().base_offset;
             prop_assert!(next >= given, "no offset is given twice: {} after {}", next, given);
             let committed = node.offsets.get("g", "t", 0).map_or(0, |committed| committed.offset);
             prop_assert!(committed >= safe_position && committed <= next);
             let skipped = |read: &&Read| (position..committed).contains(&read.offset);
-            prop_assert_eq!(after.iter().find(skipped), None, "a position moves only over what is lost");
+            prop_assert_eq!(after.iter().find(skipped), None, "a position moves only over what is \
+                lost");
             let read: Vec<_> = read_all(&log, committed, usize::MAX);
-            prop_assert_eq!(read.last().map(|read| read.offset), Some(next), "the new record is before the group");
+            prop_assert_eq!(read.last().map(|read| read.offset), Some(next), "the new record is \
+                before the group");
         }
     }
 

@@ -22,7 +22,8 @@ pub(crate) async fn serve(listener: TcpListener, node: Arc<Node>, stop: Cancella
             Some(ended) = connections.join_next() => note_panic(ended),
             accepted = listener.accept() => match accepted {
                 Ok((_, peer)) if connections.len() >= node.config.max_connections => {
-                    warn!(%peer, limit = node.config.max_connections, "closed a connection: there are too many");
+                    warn!(%peer, limit = node.config.max_connections, "closed a connection: there \
+                        are too many");
                 }
                 Ok((socket, peer)) => {
                     debug!(%peer, "connected");

@@ -110,13 +110,15 @@ impl Topics {
                 .find_map(|index| topic_id_of(&self.partition_dir(&name, *index)))
                 .unwrap_or_else(Uuid::now_v7);
             let topic = self.open_topic(name.clone(), id, TopicConfig::default(), 0..partitions)?;
-            tracing::warn!(topic = name, partitions, %id, "found a topic again by its logs; it has the default settings now");
+            tracing::warn!(topic = name, partitions, %id, "found a topic again by its logs; it has \
+                the default settings now");
             lock(&self.by_name).insert(name, Arc::new(topic));
         }
         let all = lock(&self.by_name).clone();
         self.save(&all)?;
         if count > 0 {
-            tracing::warn!(path = %self.file().display(), topics = count, "the list of topics did not name topics that have logs");
+            tracing::warn!(path = %self.file().display(), topics = count, "the list of topics did \
+                not name topics that have logs");
         }
         Ok(())
     }
@@ -133,10 +135,12 @@ impl Topics {
             }
             match remove_dir_if_there(path.clone()) {
                 Ok(()) => {
-                    tracing::info!(dir = %path.display(), "removed a partition that belongs to no topic")
+                    tracing::info!(dir = %path.display(), "removed a partition that belongs to no \
+                        topic")
                 }
                 Err(error) => {
-                    tracing::warn!(dir = %path.display(), %error, "cannot remove a partition that belongs to no topic")
+                    tracing::warn!(dir = %path.display(), %error, "cannot remove a partition that \
+                        belongs to no topic")
                 }
             }
         }
@@ -327,7 +331,8 @@ fn has_messages(dir: &Path) -> io::Result<bool> {
 }
 
 fn damaged(path: &Path, reason: String) -> BrokerError {
-    let advice = "put a copy of it back, or move it away: the topics are then found again by the folders in logs/, with all that is in \
+    let advice = "put a copy of it back, or move it away: the topics are then found again by the \
+        folders in logs/, with all that is in \
                   them and with the default settings";
     BrokerError::Unreadable { path: path.to_owned(), reason, advice: advice.into() }
 }
@@ -341,7 +346,8 @@ fn parse(text: &str) -> Result<(bool, Vec<Listed>), String> {
     let mut lines = contents.lines();
     if lines.next() != Some(format) {
         return Err(format!(
-            "is damaged, or written by another version: it should begin with '{FORMAT}' and end with its checksum"
+            "is damaged, or written by another version: it should begin with '{FORMAT}' and end \
+             with its checksum"
         ));
     }
     let topics: Vec<Listed> = lines

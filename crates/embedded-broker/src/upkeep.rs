@@ -95,7 +95,8 @@ fn make_room(node: &Node) {
             log_failure("making room", partition.dir(), partition.free_before(finished));
             let freed = before.saturating_sub(partition.bytes());
             if freed > 0 {
-                tracing::warn!(dir = %partition.dir().display(), freed, "the disk is full: dropped messages that every group has finished");
+                tracing::warn!(dir = %partition.dir().display(), freed, "the disk is full: dropped \
+                    messages that every group has finished");
             }
         }
     }

@@ -49,7 +49,8 @@ const fn about(
 const fn estimate(service_ms: f64) -> Estimate {
     Estimate {
         service_ms,
-        service_from: "what `mlvi simulate` takes; `mlvi bench detector` measures it, --measured takes it from a unit",
+        service_from: "what `mlvi simulate` takes; `mlvi bench detector` measures it, --measured \
+            takes it from a unit",
         cores_per_frame: 1.0,
         start_s: 5.0,
         workers_variable: Some("MLVI_MODEL_THREADS"),

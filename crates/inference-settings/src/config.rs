@@ -70,7 +70,8 @@ impl Config {
             "MLVI_MAX_BATCH",
             1,
             1..=64,
-            "how many frames run through the network at once; above 1 a second copy of the weights is held",
+            "how many frames run through the network at once; above 1 a second copy of the weights \
+             is held",
         );
         let batch_wait = settings.duration(
             "MLVI_BATCH_WAIT",

@@ -1,8 +1,8 @@
 //! Escalation: whether a frame was hard for the edge, and how it goes on to the cloud.
 
-use detector::Found;
+use detector::ImageDetections;
 use frame::{Decision, Destination, Envelope, ImageSize, Prepared, Timestamp};
-use offload::{Hardness, Seen};
+use offload::{EdgeDetections, Hardness};
 use std::time::Duration;
 use tracing::warn;
 
@@ -39,11 +39,11 @@ impl Verdict {
 pub(crate) fn judge(
     envelope: &Envelope,
     image: ImageSize,
-    found: &Found,
+    found: &ImageDetections,
     now: Timestamp,
 ) -> Option<Verdict> {
     let escalation = envelope.prepared.as_ref()?.escalation.as_deref()?;
-    let seen = Seen { confident: &found.detections, weak: &found.weak, image };
+    let seen = EdgeDetections { confident: &found.detections, weak: &found.weak, image };
     Some(match escalation.parse::<Hardness>() {
         Err(error) => {
             warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, escalation, %error, "hardness cannot be measured");
@@ -104,11 +104,11 @@ mod tests {
         }
     }
 
-    fn found(confidence: f32) -> Found {
+    fn found(confidence: f32) -> ImageDetections {
         let bounding_box = BoundingBox { x: 0.0, y: 0.0, width: 1.0, height: 1.0 };
         let detections =
             vec![Detection { class: "dog".into(), class_id: 16, confidence, bounding_box }];
-        Found { detections, weak: vec![], inference_ms: 1.0, postprocess_ms: 0.0 }
+        ImageDetections { detections, weak: vec![], inference_ms: 1.0, postprocess_ms: 0.0 }
     }
 
     #[test]

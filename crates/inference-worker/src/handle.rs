@@ -3,7 +3,7 @@
 use crate::escalate::{self, Verdict};
 use crate::job::{Inference, InferenceEnd, Job};
 use crate::publish::Publisher;
-use detector::Found;
+use detector::ImageDetections;
 use frame::{
     Destination, Envelope, FrameResult, ImageSize, ModelInfo, Problem, ResultMessage, ServedBy,
     Status, Timestamp, TimingsMs,
@@ -137,7 +137,7 @@ impl Handler {
         };
         let served_by = self.served_by.clone();
         Some(match outcome.end {
-            InferenceEnd::Found(size, found) => {
+            InferenceEnd::ImageDetections(size, found) => {
                 self.model_failures.store(0, Ordering::Relaxed);
                 let status = self.status(envelope, size, &found);
                 let timings = TimingsMs {
@@ -163,7 +163,7 @@ impl Handler {
 
     /// Whether the result of a model is final: it is not when the frame
     /// was hard for the edge.
-    fn status(&self, envelope: &Envelope, image: ImageSize, found: &Found) -> Status {
+    fn status(&self, envelope: &Envelope, image: ImageSize, found: &ImageDetections) -> Status {
         let verdict = match self.tier {
             Destination::Edge => escalate::judge(envelope, image, found, Timestamp::now()),
             Destination::Cloud => None,
@@ -177,7 +177,8 @@ impl Handler {
     fn count_model_failure(&self, problem: &Problem) {
         let in_a_row = self.model_failures.fetch_add(1, Ordering::Relaxed) + 1;
         if in_a_row == self.max_model_failures {
-            error!(in_a_row, %problem, "the model fails on every frame: stopping, so that the topic does not become dead letters");
+            error!(in_a_row, %problem, "the model fails on every frame: stopping, so that the \
+                topic does not become dead letters");
             self.halt.cancel();
         }
     }
@@ -193,7 +194,11 @@ fn memory_for(bytes: &[u8], limits: &Limits) -> u64 {
 
 /// The preprocessor may send a smaller image than was uploaded; boxes are given in the pixels of
 /// the upload.
-fn in_uploaded_pixels(envelope: &Envelope, seen: ImageSize, found: Found) -> Vec<frame::Detection> {
+fn in_uploaded_pixels(
+    envelope: &Envelope,
+    seen: ImageSize,
+    found: ImageDetections,
+) -> Vec<frame::Detection> {
     let mut detections = found.detections;
     if let Some(uploaded) = envelope
         .prepared

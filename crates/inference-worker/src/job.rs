@@ -1,6 +1,6 @@
 //! A frame on its way through the worker, and what came of it.
 
-use detector::Found;
+use detector::ImageDetections;
 use frame::{Envelope, ImageSize, Problem};
 use frame_bus::Message;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(crate) struct Inference {
 /// What a model thread made of a frame.
 pub(crate) enum InferenceEnd {
     /// The detections in an image of this size.
-    Found(ImageSize, Found),
+    ImageDetections(ImageSize, ImageDetections),
     /// The bytes are no image.
     Undecodable(Problem),
     /// The model failed or panicked.

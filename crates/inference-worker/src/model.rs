@@ -1,6 +1,6 @@
 //! The contract between the worker and a model: a session per thread, images in, detections out.
 
-use detector::{DetectError, Detector, Found, Session};
+use detector::{DetectError, Detector, ImageDetections, Session};
 use frame::{ModelInfo, RgbImage};
 
 /// Why a model gave no detections, or no session.
@@ -36,7 +36,7 @@ pub trait ModelSession: Send {
     ///
     /// # Errors
     /// When the model fails; the worker then tries each image alone.
-    fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure>;
+    fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<ImageDetections>, ModelFailure>;
 }
 
 impl Model for Detector {
@@ -50,7 +50,7 @@ impl Model for Detector {
 }
 
 impl ModelSession for Session {
-    fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure> {
+    fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<ImageDetections>, ModelFailure> {
         Ok(self.detect(images)?)
     }
 }

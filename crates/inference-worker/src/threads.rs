@@ -2,7 +2,7 @@
 
 use crate::job::{Inference, InferenceEnd, Job};
 use crate::model::{Model, ModelFailure, ModelSession};
-use detector::Found;
+use detector::ImageDetections;
 use frame::{Problem, RgbImage, Timestamp};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -109,7 +109,7 @@ impl Worker {
             Ok(found) if found.len() == images.len() => found
                 .into_iter()
                 .zip(&images)
-                .map(|(found, image)| InferenceEnd::Found(image.size(), found))
+                .map(|(found, image)| InferenceEnd::ImageDetections(image.size(), found))
                 .collect(),
             Ok(found) => {
                 let detail = format!("it gave {} answers to {} images", found.len(), images.len());
@@ -172,13 +172,13 @@ impl Worker {
 
     fn detect_alone(&mut self, image: &RgbImage) -> InferenceEnd {
         match self.detect(&[image]).map(|mut found| found.pop()) {
-            Ok(Some(found)) => InferenceEnd::Found(image.size(), found),
+            Ok(Some(found)) => InferenceEnd::ImageDetections(image.size(), found),
             Ok(None) => InferenceEnd::ModelFailed(Problem::model_failed("it gave no answer")),
             Err(failure) => InferenceEnd::ModelFailed(Problem::model_failed(failure.to_string())),
         }
     }
 
-    fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure> {
+    fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<ImageDetections>, ModelFailure> {
         if images.is_empty() {
             return Ok(Vec::new());
         }
@@ -189,7 +189,8 @@ impl Worker {
                 match self.model.session() {
                     Ok(session) => self.session = session,
                     Err(error) => {
-                        tracing::error!(%error, "no new session after a panic, going on with the old one")
+                        tracing::error!(%error, "no new session after a panic, going on with the \
+                            old one")
                     }
                 }
                 Err(ModelFailure::Panicked(unit::panic_text(panic.as_ref()).to_owned()))

@@ -211,7 +211,8 @@ mod tests {
     }
 
     fn sources() -> Sources {
-        let base = "kind: A\nmetadata: {name: x}\nspec:\n  list:\n    - name: p\n      size: 1\n    - name: q\n      size: 2\n";
+        let base = "kind: A\nmetadata: {name: x}\nspec:\n  list:\n    - name: p\n      size: \
+            1\n    - name: q\n      size: 2\n";
         let patch = "kind: A\nmetadata: {name: x}\nspec:\n  list:\n    - name: q\n      size: 3\n";
         let operations = "- {op: add, path: /spec/flag, value: 1}\n";
         let mut sources = Sources::default();

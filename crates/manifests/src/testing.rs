@@ -43,7 +43,8 @@ pub(crate) fn deployment(name: &str, container: &str, pod: &str) -> String {
     let pod = if pod.is_empty() { String::new() } else { format!(", {pod}") };
     format!(
         "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\n\
-         spec: {{selector: {{matchLabels: {{app: {name}}}}}, template: {{metadata: {{labels: {{app: {name}}}}},\n  \
+         spec: {{selector: {{matchLabels: {{app: {name}}}}}, template: {{metadata: {{labels: \
+         {{app: {name}}}}},\n  \
          spec: {{containers: [{{name: {name}, {image}{container}}}]{pod}}}}}}}\n"
     )
 }
@@ -56,9 +57,12 @@ pub(crate) fn pod(container: &str, pod: &str) -> String {
 /// An autoscaler by the CPU of one container.
 pub(crate) fn hpa(target: &str, container: &str, min: u32, max: u32) -> String {
     format!(
-        "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: scaler}}\n\
-         spec: {{minReplicas: {min}, maxReplicas: {max}, scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: {target}}},\n  \
-         metrics: [{{type: ContainerResource, containerResource: {{name: cpu, container: {container}, target: {{type: Utilization, averageUtilization: 70}}}}}}]}}\n"
+        "---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {{name: \
+         scaler}}\n\
+         spec: {{minReplicas: {min}, maxReplicas: {max}, scaleTargetRef: {{apiVersion: apps/v1, \
+         kind: Deployment, name: {target}}},\n  \
+         metrics: [{{type: ContainerResource, containerResource: {{name: cpu, container: \
+         {container}, target: {{type: Utilization, averageUtilization: 70}}}}}}]}}\n"
     )
 }
 
@@ -70,11 +74,16 @@ pub(crate) fn broker() -> String {
      controller.listener.names=CONTROLLER\n    sasl.enabled.mechanisms=SCRAM-SHA-512\n    \
      message.max.bytes=1000\n    replica.fetch.max.bytes=1000\n\
      ---\napiVersion: v1\nkind: Service\nmetadata: {name: kafka}\n\
-     spec: {selector: {app: kafka}, ports: [{name: site, port: 9092}, {name: controller, port: 9093}, {name: cloud, port: 9094}]}\n\
-     ---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: kafka}\nspec:\n  serviceName: kafka\n  \
-     selector: {matchLabels: {app: kafka}}\n  template:\n    metadata: {labels: {app: kafka}}\n    spec:\n      \
-     volumes: [{name: config, configMap: {name: kafka}}]\n      containers:\n      - name: kafka\n        image: kafka:4\n        \
-     ports: [{name: site, containerPort: 9092}, {name: controller, containerPort: 9093}, {name: cloud, containerPort: 9094}]\n        \
+     spec: {selector: {app: kafka}, ports: [{name: site, port: 9092}, {name: controller, port: \
+     9093}, {name: cloud, port: 9094}]}\n\
+     ---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: kafka}\nspec:\n  serviceName: \
+     kafka\n  \
+     selector: {matchLabels: {app: kafka}}\n  template:\n    metadata: {labels: {app: kafka}}\n    \
+     spec:\n      \
+     volumes: [{name: config, configMap: {name: kafka}}]\n      containers:\n      - name: \
+     kafka\n        image: kafka:4\n        \
+     ports: [{name: site, containerPort: 9092}, {name: controller, containerPort: 9093}, {name: \
+     cloud, containerPort: 9094}]\n        \
      volumeMounts: [{name: config, mountPath: /config}]\n"
         .to_owned()
 }

@@ -29,7 +29,7 @@ pub struct PushArgs {
 /// Sends the images and prints a line for each detection.
 ///
 /// # Errors
-/// The first image that cannot be read, sent, or looked at in time.
+/// The first image that cannot be read, sent, or answered in time.
 pub fn run(args: &PushArgs) -> anyhow::Result<()> {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -76,7 +76,7 @@ fn print_result(path: &Path, result: &FrameResult) {
     });
     let total_ms = result.timings_ms.end_to_end.unwrap_or_default();
     println!(
-        "{}: {} found in {total_ms:.0} ms, looked at by {decision}",
+        "{}: {} found in {total_ms:.0} ms, by {decision}",
         path.display(),
         result.detections.len()
     );

@@ -49,7 +49,7 @@ pub struct UpArgs {
     /// [default: one per core]
     #[arg(long, value_name = "N", env = "MLVI_MODEL_THREADS")]
     model_threads: Option<usize>,
-    /// How it is decided where a frame is looked at: edge-only, cloud-only, alternate, ratio,
+    /// The policy that decides where inference runs: edge-only, cloud-only, alternate, ratio,
     /// deadline, cascade, bandit or expression [default: alternate]
     #[arg(long, value_name = "POLICY")]
     policy: Option<String>,
@@ -174,7 +174,8 @@ fn announce(suite: &Suite) {
     print!("{}", exposure(http.ip(), suite.admin(UnitKind::WebServer).ip()));
     println!("\nMLVI is up at http://{http}");
     println!(
-        "  a photo in, boxes out:  curl -F image=@images/coffee.jpg 'http://{http}/inference?wait=10s'"
+        "  a photo in, boxes out:  curl -F image=@images/coffee.jpg \
+         'http://{http}/inference?wait=10s'"
     );
     println!("  results as they come:   curl -N http://{http}/results");
     for kind in UnitKind::ALL {
@@ -189,13 +190,15 @@ fn exposure(http: IpAddr, admin: IpAddr) -> String {
     let mut text = String::new();
     if !http.is_loopback() {
         text += &format!(
-            "\nThe HTTP port is open to other machines (--host {http}), and nobody has to log in: whoever reaches it may send frames,\n\
+            "\nThe HTTP port is open to other machines (--host {http}), and nobody has to log in: \
+             whoever reaches it may send frames,\n\
              and GET /results shows every job's result to anybody.\n"
         );
     }
     if !admin.is_loopback() {
         text += &format!(
-            "\nThe admin ports are open to other machines (--admin-host {admin}): health and metrics, for anybody.\n"
+            "\nThe admin ports are open to other machines (--admin-host {admin}): health and \
+             metrics, for anybody.\n"
         );
     }
     text

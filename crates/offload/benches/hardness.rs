@@ -3,7 +3,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use frame::{BoundingBox, Detection, ImageSize};
-use offload::{Hardness, Seen};
+use offload::{EdgeDetections, Hardness};
 use std::hint::black_box;
 
 fn judge(criterion: &mut Criterion) {
@@ -21,7 +21,7 @@ fn judge(criterion: &mut Criterion) {
         })
         .collect();
     let (confident, weak) = found.split_at(8);
-    let seen = Seen { confident, weak, image: ImageSize { width: 640, height: 480 } };
+    let seen = EdgeDetections { confident, weak, image: ImageSize { width: 640, height: 480 } };
     for (name, text) in [
         ("mean-confidence", "mean-confidence<0.5,empty=hard"),
         ("cross-entropy", "cross-entropy<0.5,empty=hard"),

@@ -27,8 +27,8 @@ pub use guards::{
     Breaker, BreakerState, Budget, BudgetScope, BudgetUnit, Hysteresis, Motion, Redispatch,
 };
 pub use hardness::{
-    Empty, Hard, Hardness, HardnessError, HardnessProblem, Measure, Regression, Sample, Seen,
-    WEIGHTS,
+    EdgeDetections, Empty, Hard, Hardness, HardnessError, HardnessProblem, Measure, Regression,
+    Sample, WEIGHTS,
 };
 pub use learn::{Capacity, Prior, TierPrior, TierResult};
 pub use outcome::{End, Outcome};

@@ -18,7 +18,8 @@ pub const ABOUT: About = About {
     },
     estimate: Estimate {
         service_ms: 11.0,
-        service_from: "a frame of 600x400 on one core of ours; --measured takes it from your preprocessor",
+        service_from: "a frame of 600x400 on one core of ours; --measured takes it from your \
+            preprocessor",
         cores_per_frame: 1.0,
         start_s: 2.0,
         workers_variable: Some("MLVI_WORKERS"),

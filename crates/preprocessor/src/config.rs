@@ -62,7 +62,8 @@ impl RedispatchConfig {
             group: settings.text(
                 "MLVI_REDISPATCH_GROUP",
                 "mlvi-redispatch",
-                "the consumer group in which all replicas of this unit watch over frames that are in \
+                "the consumer group in which all replicas of this unit watch over frames that are \
+                 in \
                  the cloud",
             ),
             max_held: settings.number(

@@ -113,7 +113,9 @@ impl Decisions {
 
     /// The cloud has not answered in time.
     pub(crate) fn late(&self, id: FrameId) -> Option<TakenTo> {
-        self.learn(|decider| decider.late(id, self.now())).flatten()
+        // a lesson that panicked is not given again: the second call does the rest
+        self.learn(|decider| decider.late(id, self.now()))
+            .unwrap_or_else(|| self.lock().late(id, self.now()))
     }
 
     /// The cloud has not answered in time, and the frame's deadline has gone by.

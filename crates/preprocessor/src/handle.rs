@@ -169,7 +169,7 @@ impl Handler {
         };
         let decided = self.decisions.decide(envelope.frame_id, &facts);
         if let (Some(_), Some(thumbnail)) = (decided.choice.destination(), &image.thumbnail) {
-            self.moving.looked_at(&envelope.camera, thumbnail.clone());
+            self.moving.processed(&envelope.camera, thumbnail.clone());
         }
         self.remembered.put(envelope.frame_id, decided.clone());
         Ok(decided)

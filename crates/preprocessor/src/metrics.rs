@@ -200,7 +200,8 @@ impl Metrics {
         let retaken =
             "frames taken back from a cloud that did not answer in time, by what became of them";
         metrics.register("preprocessor_redispatches", retaken, own.retaken.clone());
-        let budget = "what is left of the budget, in its unit; of the camera that has the least where each has its own";
+        let budget = "what is left of the budget, in its unit; of the camera that has the least \
+            where each has its own";
         metrics.register("preprocessor_budget_left", budget, own.budget_left.clone());
         let reloads = "changes of the policy file, by whether they could be used";
         metrics.register("preprocessor_policy_reloads", reloads, own.policy_reloads.clone());

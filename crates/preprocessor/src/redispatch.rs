@@ -99,14 +99,16 @@ impl Redispatcher {
             && let Some(provisional) = self.answered.provisional(id)
         {
             self.decisions.late(id);
-            info!(frame_id = %id, camera = %envelope.camera, "cloud is late, the edge's answer counts");
+            info!(frame_id = %id, camera = %envelope.camera, "cloud is late, the edge's answer \
+                counts");
             self.metrics.retaken(Retaken::Provisional);
             let result = made_final(provisional, &envelope, &prepared, now);
             return self.publisher.result(ResultMessage::of(&envelope, result)).await;
         }
         if envelope.is_expired(now) && !prepared.provisional {
             self.decisions.late_and_expired(id);
-            debug!(frame_id = %id, camera = %envelope.camera, "cloud is late and the deadline has gone by");
+            debug!(frame_id = %id, camera = %envelope.camera, "cloud is late and the deadline has \
+                gone by");
             self.metrics.retaken(Retaken::Expired);
             let result = envelope.expired("the cloud", self.served_by.clone(), envelope.timings());
             return self.publisher.result(ResultMessage::of(&envelope, result)).await;
@@ -125,7 +127,8 @@ impl Redispatcher {
             return self.publisher.frame(Destination::Cloud, &envelope, message.payload).await;
         }
         if self.decisions.late(id) == Some(TakenTo::Provisional) {
-            debug!(frame_id = %id, "provisional answer is not held any more, the edge runs the detection again");
+            debug!(frame_id = %id, "provisional answer is not held any more, the edge runs the \
+                detection again");
         }
         info!(frame_id = %id, camera = %envelope.camera, attempt = prepared.attempt + 1, "cloud is late, the frame goes to the edge");
         self.metrics.retaken(Retaken::Edge);

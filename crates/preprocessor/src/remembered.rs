@@ -2,7 +2,7 @@
 //! before.
 //!
 //! A frame comes again when its offset was not committed: after a rebalance, or when a broker
-//! restarts. Were it decided on anew, both tiers might look at it, and results of a camera could
+//! restarts. Were it decided on anew, both tiers might run inference on it, and results of a camera could
 //! overtake each other on one tier.
 
 use crate::motion::Thumbnail;
@@ -44,7 +44,7 @@ impl Remembered {
 /// How many cameras' pictures are held, three kilobytes each.
 const MAX_CAMERAS: usize = 4096;
 
-/// What each camera's last frame that was looked at looked like.
+/// What each camera's last frame that was sent to a tier looked like.
 #[derive(Debug, Default)]
 pub(crate) struct Moving {
     pictures: Mutex<HashMap<CameraId, Thumbnail>>,
@@ -57,10 +57,10 @@ impl Moving {
         pictures.get(camera).map(|before| now.change_since(before))
     }
 
-    pub(crate) fn looked_at(&self, camera: &CameraId, picture: Thumbnail) {
+    pub(crate) fn processed(&self, camera: &CameraId, picture: Thumbnail) {
         let mut pictures = self.pictures.lock().unwrap_or_else(PoisonError::into_inner);
         if pictures.len() >= MAX_CAMERAS && !pictures.contains_key(camera) {
-            // a camera that is missing here is looked at once more than it need be
+            // a camera that is missing here costs one inference more than it need
             pictures.clear();
         }
         pictures.insert(camera.clone(), picture);

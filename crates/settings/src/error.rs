@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub enum ConfigError {
     /// Values that are not allowed, all of them.
     #[error("{}", list(.0))]
-    Invalid(Vec<Problem>),
+    Invalid(Vec<InvalidSetting>),
     /// The settings file cannot be used.
     #[error("MLVI_CONFIG={}: {reason}", path.display())]
     File {
@@ -21,7 +21,7 @@ pub enum ConfigError {
 
 /// One value that is not allowed.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct InvalidSetting {
     /// The variable.
     pub name: &'static str,
     /// What it is set to.
@@ -30,7 +30,7 @@ pub struct Problem {
     pub allowed: String,
 }
 
-fn list(problems: &[Problem]) -> String {
+fn list(problems: &[InvalidSetting]) -> String {
     let lines: Vec<String> = problems
         .iter()
         .map(|p| format!("{}='{}' is not allowed; it must be {}", p.name, p.value, p.allowed))

@@ -8,7 +8,7 @@ mod error;
 mod source;
 mod variable;
 
-pub use error::{ConfigError, Problem};
+pub use error::{ConfigError, InvalidSetting};
 pub use source::CONFIG_FILE_VARIABLE;
 pub use variable::Variable;
 
@@ -23,7 +23,7 @@ use std::time::Duration;
 pub struct Settings {
     source: Source,
     variables: Vec<Variable>,
-    problems: Vec<Problem>,
+    problems: Vec<InvalidSetting>,
 }
 
 impl Settings {
@@ -155,7 +155,7 @@ impl Settings {
         value: impl Into<String>,
         allowed: impl Into<String>,
     ) {
-        self.problems.push(Problem { name, value: value.into(), allowed: allowed.into() });
+        self.problems.push(InvalidSetting { name, value: value.into(), allowed: allowed.into() });
     }
 
     /// Every variable that was read so far, with its default and what it means: the text of

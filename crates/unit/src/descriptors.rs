@@ -28,7 +28,8 @@ pub fn raise_descriptor_limit() {
             "limit of open files raised"
         ),
         Err(error) => {
-            tracing::warn!(%error, limit = shown(before.current), "the limit of open files cannot be raised")
+            tracing::warn!(%error, limit = shown(before.current), "the limit of open files cannot \
+                be raised")
         }
     }
 }
@@ -47,7 +48,8 @@ pub fn affordable_connections(wanted: usize, setting: &str) -> usize {
             wanted,
             connections = affordable,
             open_files = limit,
-            "fewer connections than set: the process may not open as many files; raise its hard limit (ulimit -Hn, LimitNOFILE)"
+            "fewer connections than set: the process may not open as many files; raise its hard \
+             limit (ulimit -Hn, LimitNOFILE)"
         );
     }
     affordable

@@ -53,7 +53,8 @@ where
         Some("--live") => return ask(unit, Question::Live),
         Some(other) => {
             eprintln!(
-                "{unit}: unknown argument '{other}': settings come from environment variables, see {unit} --help"
+                "{unit}: unknown argument '{other}': settings come from environment variables, see \
+                 {unit} --help"
             );
             return ExitCode::from(EXIT_USAGE);
         }
@@ -134,10 +135,13 @@ fn help<C>(unit: &str, about: &str, parse: fn(&mut Settings) -> C) -> String {
     Telemetry::from_settings(&mut settings);
     parse(&mut settings);
     let mut text = format!(
-        "{unit}: {about}\n\nUsage: {unit}            runs until SIGTERM or Ctrl-C\n       {unit} --help     this text\n       \
-         {unit} --ready    asks the process that runs with these settings whether it is ready\n       \
+        "{unit}: {about}\n\nUsage: {unit}            runs until SIGTERM or Ctrl-C\n       {unit} \
+         --help     this text\n       \
+         {unit} --ready    asks the process that runs with these settings whether it is \
+         ready\n       \
          {unit} --live     asks it whether it is alive\n       {unit} --version\n\nSettings \
-         (environment variables, or lines VARIABLE = value in the TOML file that {CONFIG_FILE_VARIABLE} names):\n"
+         (environment variables, or lines VARIABLE = value in the TOML file that \
+         {CONFIG_FILE_VARIABLE} names):\n"
     );
     for variable in settings.variables() {
         let default = if variable.default.is_empty() {

@@ -65,7 +65,8 @@ impl ShellConfig {
             "MLVI_DRAIN",
             Duration::from_secs(8),
             Duration::ZERO..=Duration::from_secs(600),
-            "how long frames in flight may take to finish at shutdown; keep it below the session timeout and the pod's grace period",
+            "how long frames in flight may take to finish at shutdown; keep it below the session \
+             timeout and the pod's grace period",
         );
         let pod = pod.or_else(|| {
             std::fs::read_to_string("/proc/sys/kernel/hostname")

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::intake;
-use crate::problem::Refusal;
+use crate::problem::RequestError;
 use crate::query::About;
 use crate::upload::Upload;
 use frame::{CameraId, Envelope, FrameId, Origin, Timestamp, TraceParent, UploadTimings};
@@ -24,7 +24,7 @@ pub(crate) async fn accept(
     about: &About,
     upload: Upload,
     trace: TraceParent,
-) -> Result<Accepted, Refusal> {
+) -> Result<Accepted, RequestError> {
     let Upload { bytes, mut place, received_at, started } = upload;
     let (bytes, format) = intake::check(bytes, app.limits.max_pixels).await?;
     place.wait()?;
@@ -54,11 +54,11 @@ pub(crate) async fn accept(
     let sending = app.tasks.spawn(send(app.clone(), frame_id, out));
     sending
         .await
-        .map_err(|error| Refusal::Internal(format!("sending the frame failed: {error}")))??;
+        .map_err(|error| RequestError::Internal(format!("sending the frame failed: {error}")))??;
     Ok(accepted)
 }
 
-async fn send(app: Arc<App>, frame_id: FrameId, out: Outgoing) -> Result<(), Refusal> {
+async fn send(app: Arc<App>, frame_id: FrameId, out: Outgoing) -> Result<(), RequestError> {
     let bytes = out.payload.len();
     match app.bus.send(out).await {
         Ok(sent) => {

@@ -4,7 +4,7 @@ use crate::config::Limits;
 use crate::jobs::{Bounds, Store};
 use crate::metrics::Metrics;
 use crate::pending::Room;
-use crate::problem::Refusal;
+use crate::problem::RequestError;
 use crate::sequences::Sequences;
 use frame::{ServedBy, Topics};
 use frame_bus::{Bus, Readiness};
@@ -82,25 +82,25 @@ impl App {
     }
 
     /// Whether a frame could be put on the bus now; asked before a body is read.
-    pub(crate) fn check_bus(&self) -> Result<(), Refusal> {
+    pub(crate) fn check_bus(&self) -> Result<(), RequestError> {
         if let Err(unready) = &*self.broker.borrow() {
-            return Err(Refusal::BrokerAway(unready.to_string()));
+            return Err(RequestError::BrokerAway(unready.to_string()));
         }
         if !self.topics_there.load(Ordering::Acquire) {
-            return Err(Refusal::Starting("the topics are not there yet"));
+            return Err(RequestError::Starting("the topics are not there yet"));
         }
         if let Err(unready) = &*self.topics_now.borrow() {
-            return Err(Refusal::BrokerAway(unready.to_string()));
+            return Err(RequestError::BrokerAway(unready.to_string()));
         }
         Ok(())
     }
 
     /// Whether older results have been read, so that what comes now is new.
-    pub(crate) fn check_caught_up(&self) -> Result<(), Refusal> {
+    pub(crate) fn check_caught_up(&self) -> Result<(), RequestError> {
         if self.caught_up.load(Ordering::Acquire) {
             Ok(())
         } else {
-            Err(Refusal::Starting("older results are still being read"))
+            Err(RequestError::Starting("older results are still being read"))
         }
     }
 

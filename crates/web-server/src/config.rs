@@ -141,7 +141,8 @@ impl Limits {
                 "MLVI_MAX_EXPECTED_WAIT",
                 2 * SECOND,
                 Duration::from_millis(100)..=HOUR,
-                "how long a frame may be expected to wait for its turn, by how many wait and how fast results come; further ones get 429",
+                "how long a frame may be expected to wait for its turn, by how many wait and how \
+                 fast results come; further ones get 429",
             ),
             max_pending_bytes: MIB
                 * settings.number(
@@ -149,9 +150,15 @@ impl Limits {
                     // uploads are held in memory while they come in
                     bytes(memory.share(3, 32 << 20, 512 << 20)) / MIB,
                     8..=1_048_576,
-                    "how many MiB the frames on their way may have together; further ones get 429; the default follows MLVI_MEMORY_MIB",
+                    "how many MiB the frames on their way may have together; further ones get 429; \
+                     the default follows MLVI_MEMORY_MIB",
                 ),
-            job_ttl: settings.duration("MLVI_JOB_TTL", 900 * SECOND, SECOND..=24 * HOUR, "how long a result can be asked for"),
+            job_ttl: settings.duration(
+                "MLVI_JOB_TTL",
+                900 * SECOND,
+                SECOND..=24 * HOUR,
+                "how long a result can be asked for",
+            ),
             job_timeout: settings.duration(
                 "MLVI_JOB_TIMEOUT",
                 600 * SECOND,
@@ -169,32 +176,43 @@ impl Limits {
                     "MLVI_MAX_JOBS_MIB",
                     bytes(memory.share(10, 8 << 20, 128 << 20)) / MIB,
                     1..=1_048_576,
-                    "how many MiB of results are kept in memory; the default follows MLVI_MEMORY_MIB",
+                    "how many MiB of results are kept in memory; the default follows \
+                     MLVI_MEMORY_MIB",
                 ),
-            max_streams: settings.number("MLVI_MAX_STREAMS", 256, 1..=100_000, "how many result streams may be open at once"),
+            max_streams: settings.number(
+                "MLVI_MAX_STREAMS",
+                256,
+                1..=100_000,
+                "how many result \
+                streams may be open at once",
+            ),
             max_connections: settings.number(
                 "MLVI_MAX_CONNECTIONS",
                 4096,
                 8..=1_000_000,
-                "how many connections may be open at once; fewer if the process may not open as many files",
+                "how many connections may be open at once; fewer if the process may not open as \
+                 many files",
             ),
             max_connections_per_peer: settings.number(
                 "MLVI_MAX_CONNECTIONS_PER_PEER",
                 1024,
                 1..=1_000_000,
-                "how many of them one address may have (IPv6: one network of 64 bits); further ones get 429",
+                "how many of them one address may have (IPv6: one network of 64 bits); further \
+                 ones get 429",
             ),
             proxies: settings.parsed(
                 "MLVI_PROXIES",
                 HttpBounds::LOOPBACK,
                 "networks such as 10.0.0.0/8 separated by commas, or none",
-                "whose connections come from many clients and have no bound by address: load balancers, ingresses",
+                "whose connections come from many clients and have no bound by address: load \
+                 balancers, ingresses",
             ),
             write_timeout: settings.duration(
                 "MLVI_WRITE_TIMEOUT",
                 30 * SECOND,
                 Duration::from_millis(100)..=HOUR,
-                "how long a client may leave an answer untaken (or take less than 1 KiB per second) until its connection is closed",
+                "how long a client may leave an answer untaken (or take less than 1 KiB per \
+                 second) until its connection is closed",
             ),
             upload_timeout: settings.duration(
                 "MLVI_UPLOAD_TIMEOUT",

@@ -3,7 +3,7 @@
 //! Images are compressed already, so nothing is unpacked here: a body under another coding is
 //! refused by name, before its bytes are taken for a broken image.
 
-use crate::problem::Refusal;
+use crate::problem::RequestError;
 use crate::query::shortened;
 use axum::http::header::{CONTENT_ENCODING, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderName};
@@ -11,17 +11,17 @@ use axum::http::{HeaderMap, HeaderName};
 const CONTENT_TRANSFER_ENCODING: HeaderName = HeaderName::from_static("content-transfer-encoding");
 
 /// Refuses a request whose body is encoded in any way but chunked.
-pub(crate) fn check_request(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn check_request(headers: &HeaderMap) -> Result<(), RequestError> {
     let transfer = said(headers, &TRANSFER_ENCODING);
     // the server undoes the last coding, which is `chunked`; those below it would be left on
     if transfer.as_deref().is_some_and(|coding| coding != "chunked") {
-        return Err(Refusal::TransferCoding(shortened(&transfer.unwrap_or_default())));
+        return Err(RequestError::TransferCoding(shortened(&transfer.unwrap_or_default())));
     }
     check(headers, &CONTENT_ENCODING, "Content-Encoding", &["identity"])
 }
 
 /// Refuses a part of a multipart body that is encoded: base64 is what mail programs make of it.
-pub(crate) fn check_part(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn check_part(headers: &HeaderMap) -> Result<(), RequestError> {
     check(headers, &CONTENT_ENCODING, "Content-Encoding", &["identity"])?;
     // these three leave the bytes as they are (RFC 2045, section 6.2)
     check(
@@ -37,12 +37,12 @@ fn check(
     name: &HeaderName,
     header: &'static str,
     plain: &[&str],
-) -> Result<(), Refusal> {
+) -> Result<(), RequestError> {
     let Some(codings) = said(headers, name) else { return Ok(()) };
     if codings.split(", ").all(|coding| plain.contains(&coding)) {
         return Ok(());
     }
-    Err(Refusal::Encoded { header, value: shortened(&codings) })
+    Err(RequestError::Encoded { header, value: shortened(&codings) })
 }
 
 /// All codings that the lines of this header list, in small letters; `None` when there are none.

@@ -42,7 +42,8 @@ pub(crate) async fn watch(app: Arc<App>, heartbeat: Heartbeat) {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(frame_id = %envelope.frame_id, %error, "cannot say that the frame has expired");
+                    tracing::warn!(frame_id = %envelope.frame_id, %error, "cannot say that the \
+                        frame has expired");
                     break;
                 }
             }

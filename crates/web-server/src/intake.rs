@@ -1,6 +1,6 @@
 //! Checks a frame before it is accepted, without decoding it.
 
-use crate::problem::Refusal;
+use crate::problem::RequestError;
 use frame::ImageFormat;
 use vision::{Limits, probe};
 
@@ -13,14 +13,14 @@ const PROBE_ELSEWHERE: usize = 4 * 1024 * 1024;
 pub(crate) async fn check(
     bytes: Vec<u8>,
     max_pixels: u64,
-) -> Result<(Vec<u8>, ImageFormat), Refusal> {
+) -> Result<(Vec<u8>, ImageFormat), RequestError> {
     let limits = Limits { max_pixels };
     let probe_bytes =
         move |bytes: Vec<u8>| probe(&bytes, &limits).map(|probed| (bytes, probed.format));
     let probed = if bytes.len() > PROBE_ELSEWHERE {
         let task = tokio::task::spawn_blocking(move || probe_bytes(bytes));
         task.await
-            .map_err(|error| Refusal::Internal(format!("probing the frame failed: {error}")))?
+            .map_err(|error| RequestError::Internal(format!("probing the frame failed: {error}")))?
     } else {
         probe_bytes(bytes)
     };

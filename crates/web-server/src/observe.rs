@@ -1,7 +1,7 @@
 //! Around every request: its trace, its line in the access log, its count, and a net under panics.
 
 use crate::app::App;
-use crate::problem::{Kind, Refusal};
+use crate::problem::{Kind, RequestError};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
@@ -38,7 +38,7 @@ pub(crate) async fn observe(
         AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|panic| {
             let message = unit::panic_text(panic.as_ref());
             tracing::error!(%route, trace_id = %trace.trace_id(), message, "a handler panicked");
-            Refusal::Internal("a handler panicked; the server's log says more".into())
+            RequestError::Internal("a handler panicked; the server's log says more".into())
                 .into_response()
         });
     if let Ok(value) = HeaderValue::try_from(trace.to_string()) {

@@ -44,10 +44,12 @@ pub(crate) enum Full {
     #[error("{0} frames are on their way already (MLVI_MAX_PENDING_FRAMES)")]
     Frames(usize),
     /// Too many bytes.
-    #[error("the frames on their way fill {} MiB already (MLVI_MAX_PENDING_MIB)", .0 / (1024 * 1024))]
+    #[error("the frames on their way fill {} MiB already \
+        (MLVI_MAX_PENDING_MIB)", .0 / (1024 * 1024))]
     Bytes(usize),
     /// It would wait for too long.
-    #[error("{} frames wait, which is longer than MLVI_MAX_EXPECTED_WAIT as fast as results come", .0.waiting)]
+    #[error("{} frames wait, which is longer than MLVI_MAX_EXPECTED_WAIT as fast as results \
+        come", .0.waiting)]
     Wait(TooLong),
 }
 

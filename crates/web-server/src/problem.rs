@@ -21,7 +21,7 @@ const LATER_S: u32 = 3;
 
 /// Why a request is refused.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum Refusal {
+pub(crate) enum RequestError {
     #[error("the body is empty: send an image")]
     EmptyBody,
     #[error("the multipart body has no field named 'image'")]
@@ -30,15 +30,18 @@ pub(crate) enum Refusal {
     MalformedMultipart(String),
     #[error("the upload broke off: {0}")]
     Interrupted(String),
-    #[error("'{name}' is '{value}', but must be {allowed}{}", .hint.0.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
+    #[error("'{name}' is '{value}', but must be \
+        {allowed}{}", .hint.0.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
     Parameter { name: &'static str, value: String, allowed: String, hint: Hint },
     #[error(
-        "the header {header} is '{value}', but a frame's bytes are taken only as they are: leave the header out"
+        "the header {header} is '{value}', but a frame's bytes are taken only as they are: leave \
+         the header out"
     )]
     Encoded { header: &'static str, value: String },
     #[error("the header Transfer-Encoding is '{0}', but only 'chunked' alone is understood")]
     TransferCoding(String),
-    #[error("the upload took longer than {} (MLVI_UPLOAD_TIMEOUT)", humantime::format_duration(*.0))]
+    #[error("the upload took longer than {} \
+        (MLVI_UPLOAD_TIMEOUT)", humantime::format_duration(*.0))]
     UploadTimeout(Duration),
     #[error("the upload stood still, or almost, for {}", humantime::format_duration(*.0))]
     UploadStalled(Duration),
@@ -65,7 +68,8 @@ pub(crate) enum Refusal {
     #[error("the job {0} is over for longer than results are kept")]
     JobGone(FrameId),
     #[error(
-        "this replica does not know yet where the frame of job {0} is kept; ask again when the job is done"
+        "this replica does not know yet where the frame of job {0} is kept; ask again when the job \
+         is done"
     )]
     FrameUnknown(FrameId),
     #[error("the frame of job {0} is no longer kept")]
@@ -82,7 +86,7 @@ pub(crate) enum Refusal {
     Internal(String),
 }
 
-impl Refusal {
+impl RequestError {
     /// The document; the one place where refusals get their status.
     pub(crate) fn problem(&self) -> Problem {
         let (status, kind, title) = match self {
@@ -156,7 +160,7 @@ impl Refusal {
     }
 }
 
-impl From<SendError> for Refusal {
+impl From<SendError> for RequestError {
     fn from(error: SendError) -> Self {
         match error {
             SendError::QueueFull => Self::BusFull,
@@ -169,7 +173,7 @@ impl From<SendError> for Refusal {
     }
 }
 
-impl From<BusError> for Refusal {
+impl From<BusError> for RequestError {
     fn from(error: BusError) -> Self {
         match error {
             BusError::BrokerAway { reason } => Self::BrokerAway(reason),
@@ -186,7 +190,7 @@ impl From<BusError> for Refusal {
 #[derive(Clone, Debug)]
 pub(crate) struct Kind(pub(crate) String);
 
-impl IntoResponse for Refusal {
+impl IntoResponse for RequestError {
     fn into_response(self) -> Response {
         let problem = self.problem();
         let mut document = json!(problem);
@@ -220,7 +224,7 @@ mod tests {
     use crate::jobs::samples;
     use axum::body::to_bytes;
 
-    async fn document(refusal: Refusal) -> (StatusCode, Option<String>, Value) {
+    async fn document(refusal: RequestError) -> (StatusCode, Option<String>, Value) {
         let response = refusal.into_response();
         let status = response.status();
         assert_eq!(response.headers()[header::CONTENT_TYPE], PROBLEM_JSON);
@@ -236,29 +240,29 @@ mod tests {
     async fn refusals_are_problem_documents() {
         let id = FrameId::fresh();
         let cases = [
-            (Refusal::EmptyBody, 400, "empty-body", false),
-            (Refusal::MissingImage, 400, "missing-image", false),
-            (Refusal::UploadTimeout(Duration::from_secs(30)), 408, "upload-timeout", false),
+            (RequestError::EmptyBody, 400, "empty-body", false),
+            (RequestError::MissingImage, 400, "missing-image", false),
+            (RequestError::UploadTimeout(Duration::from_secs(30)), 408, "upload-timeout", false),
             (
-                Refusal::Encoded { header: "Content-Encoding", value: "gzip".into() },
+                RequestError::Encoded { header: "Content-Encoding", value: "gzip".into() },
                 415,
                 "encoded-frame",
                 false,
             ),
             (
-                Refusal::TransferCoding("gzip, chunked".into()),
+                RequestError::TransferCoding("gzip, chunked".into()),
                 501,
                 "unknown-transfer-coding",
                 false,
             ),
-            (Refusal::TooLarge, 413, "frame-too-large", false),
-            (Refusal::NoRoom(Full::Frames(1000)), 429, "too-many-pending-frames", true),
-            (Refusal::BusFull, 429, "bus-full", true),
-            (Refusal::BrokerAway("no answer".into()), 503, "broker-away", true),
-            (Refusal::UnknownJob("x".into()), 404, "unknown-job", false),
-            (Refusal::JobGone(id), 410, "job-gone", false),
-            (Refusal::WrongMethod, 405, "wrong-method", false),
-            (Refusal::Internal("panic".into()), 500, "internal-error", false),
+            (RequestError::TooLarge, 413, "frame-too-large", false),
+            (RequestError::NoRoom(Full::Frames(1000)), 429, "too-many-pending-frames", true),
+            (RequestError::BusFull, 429, "bus-full", true),
+            (RequestError::BrokerAway("no answer".into()), 503, "broker-away", true),
+            (RequestError::UnknownJob("x".into()), 404, "unknown-job", false),
+            (RequestError::JobGone(id), 410, "job-gone", false),
+            (RequestError::WrongMethod, 405, "wrong-method", false),
+            (RequestError::Internal("panic".into()), 500, "internal-error", false),
         ];
         for (refusal, status, kind, retries) in cases {
             let (code, retry, document) = document(refusal.clone()).await;
@@ -275,7 +279,7 @@ mod tests {
     async fn a_failed_result_has_its_own_status_and_names_the_frame() {
         let result = samples::failed(Problem::undecodable("the JPEG breaks off"));
         let finished = Arc::new(Finished::new(&result, None));
-        let (status, _, document) = document(Refusal::Result(finished)).await;
+        let (status, _, document) = document(RequestError::Result(finished)).await;
         assert_eq!(status, 422);
         assert_eq!(document["type"], "/problems/undecodable-frame");
         assert_eq!(document["frame_id"], result.frame_id.to_string());
@@ -289,7 +293,7 @@ mod tests {
         for status in [0, 200, 302, 999] {
             let result = samples::failed(Problem { status, ..Problem::undecodable("odd") });
             assert_eq!(
-                document(Refusal::Result(Arc::new(Finished::new(&result, None)))).await.0,
+                document(RequestError::Result(Arc::new(Finished::new(&result, None)))).await.0,
                 500
             );
         }

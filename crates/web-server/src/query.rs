@@ -3,7 +3,7 @@
 use crate::moment::{
     DAY, HOUR, Hint, Longest, Window, distance, near, parse_moment, parse_rfc3339, parse_span,
 };
-use crate::problem::Refusal;
+use crate::problem::RequestError;
 use crate::wait::Wait;
 use axum::http::{HeaderMap, Uri};
 use frame::{CameraId, Timestamp, headers as names};
@@ -49,9 +49,9 @@ impl Deadline {
 }
 
 impl Query {
-    pub(crate) fn of(uri: &Uri) -> Result<Self, Refusal> {
+    pub(crate) fn of(uri: &Uri) -> Result<Self, RequestError> {
         axum::extract::Query::try_from_uri(uri).map(|query| Self(query.0)).map_err(|_| {
-            Refusal::Parameter {
+            RequestError::Parameter {
                 name: "query",
                 value: uri.query().unwrap_or_default().to_owned(),
                 allowed: "pairs name=value joined by '&', percent-encoded UTF-8".into(),
@@ -64,13 +64,13 @@ impl Query {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    pub(crate) fn camera(&self) -> Result<Option<CameraId>, Refusal> {
+    pub(crate) fn camera(&self) -> Result<Option<CameraId>, RequestError> {
         self.get("camera").map(parse_camera).transpose()
     }
 }
 
 /// A camera's name out of a query or path.
-pub(crate) fn parse_camera(text: &str) -> Result<CameraId, Refusal> {
+pub(crate) fn parse_camera(text: &str) -> Result<CameraId, RequestError> {
     read("camera", text, "1 to 64 characters out of A-Z a-z 0-9 . _ -", |text| {
         text.parse().map_err(|_| Hint::default())
     })
@@ -82,7 +82,7 @@ impl About {
         uri: &Uri,
         headers: &HeaderMap,
         max_wait: Duration,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, RequestError> {
         let query = Query::of(uri)?;
         let said = |parameter: &str, header: &str| -> Option<String> {
             let from_header = || {
@@ -95,12 +95,14 @@ impl About {
         let sequence = said("sequence", names::SEQUENCE).map(|text| parse_sequence(&text));
         let now = Timestamp::now();
         let captured_at = said("captured_at", names::CAPTURED_AT).map(|text| {
-            let allowed = "an RFC 3339 time, or microseconds since the epoch, at most a day ago and an hour ahead";
+            let allowed = "an RFC 3339 time, or microseconds since the epoch, at most a day ago \
+                and an hour ahead";
             read("captured_at", &text, allowed, |text| parse_moment(text, now, CAPTURED))
         });
         let deadline = said("deadline", names::DEADLINE).map(|text| {
             let allowed = format!(
-                "a span from receipt such as 500ms (a number alone counts seconds, at most {}), or an RFC 3339 time, at most a day away",
+                "a span from receipt such as 500ms (a number alone counts seconds, at most {}), or \
+                 an RFC 3339 time, at most a day away",
                 max_wait.as_secs()
             );
             read("deadline", &text, &allowed, |text| parse_deadline(text, now, max_wait))
@@ -115,7 +117,7 @@ impl About {
     }
 }
 
-fn parse_sequence(text: &str) -> Result<u64, Refusal> {
+fn parse_sequence(text: &str) -> Result<u64, RequestError> {
     read("sequence", text, "a whole number from 0 to 18446744073709551615", |text| {
         text.parse().map_err(|_| Hint::default())
     })
@@ -136,9 +138,13 @@ fn read<T>(
     text: &str,
     allowed: &str,
     parse: impl Fn(&str) -> Result<T, Hint>,
-) -> Result<T, Refusal> {
-    let refuse =
-        |hint| Refusal::Parameter { name, value: shortened(text), allowed: allowed.into(), hint };
+) -> Result<T, RequestError> {
+    let refuse = |hint| RequestError::Parameter {
+        name,
+        value: shortened(text),
+        allowed: allowed.into(),
+        hint,
+    };
     parse(text.trim()).map_err(refuse)
 }
 
@@ -153,7 +159,7 @@ mod tests {
 
     const MAX_WAIT: Duration = Duration::from_secs(60);
 
-    fn about(uri: &str, headers: &[(&'static str, &str)]) -> Result<About, Refusal> {
+    fn about(uri: &str, headers: &[(&'static str, &str)]) -> Result<About, RequestError> {
         let headers = headers
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
@@ -251,7 +257,7 @@ mod tests {
             ("/x?wait=61s", "wait"),
         ] {
             match about(uri, &[]) {
-                Err(Refusal::Parameter { name, .. }) => assert_eq!(name, parameter, "{uri}"),
+                Err(RequestError::Parameter { name, .. }) => assert_eq!(name, parameter, "{uri}"),
                 other => panic!("{uri}: {other:?}"),
             }
         }

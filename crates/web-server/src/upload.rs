@@ -2,7 +2,7 @@
 
 use crate::encoding::{check_part, check_request};
 use crate::pending::{Place, Room};
-use crate::problem::Refusal;
+use crate::problem::RequestError;
 use axum::body::Body;
 use axum::extract::multipart::MultipartError;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
@@ -48,13 +48,13 @@ pub(crate) async fn receive(
     request: Request,
     room: &Room,
     timeout: Duration,
-) -> Result<Upload, Refusal> {
+) -> Result<Upload, RequestError> {
     check_request(request.headers())?;
     let is_multipart = is_multipart(request.headers());
     let claimed = claimed_length(request.headers());
     let limit = if is_multipart { MAX_FRAME_BYTES + MULTIPART_OVERHEAD } else { MAX_FRAME_BYTES };
     if claimed.is_some_and(|bytes| bytes > limit as u64) {
-        return Err(Refusal::TooLarge);
+        return Err(RequestError::TooLarge);
     }
     let mut intake = Intake {
         bytes: Vec::new(),
@@ -74,10 +74,12 @@ pub(crate) async fn receive(
             read_raw(request.into_body(), &mut intake).await
         }
     };
-    tokio::time::timeout(timeout, read).await.map_err(|_| Refusal::UploadTimeout(timeout))??;
+    tokio::time::timeout(timeout, read)
+        .await
+        .map_err(|_| RequestError::UploadTimeout(timeout))??;
     let Intake { bytes, place, first_byte, .. } = intake;
     let (received_at, started) =
-        first_byte.filter(|_| !bytes.is_empty()).ok_or(Refusal::EmptyBody)?;
+        first_byte.filter(|_| !bytes.is_empty()).ok_or(RequestError::EmptyBody)?;
     Ok(Upload { bytes, place, received_at, started })
 }
 
@@ -95,11 +97,11 @@ struct Intake {
 struct Pace(Duration);
 
 impl Pace {
-    async fn next<T>(&mut self, next: impl Future<Output = T>) -> Result<T, Refusal> {
+    async fn next<T>(&mut self, next: impl Future<Output = T>) -> Result<T, RequestError> {
         let began = Instant::now();
         let came = tokio::time::timeout(self.0, next)
             .await
-            .map_err(|_| Refusal::UploadStalled(PATIENCE))?;
+            .map_err(|_| RequestError::UploadStalled(PATIENCE))?;
         self.0 = self.0.saturating_sub(began.elapsed());
         Ok(came)
     }
@@ -111,7 +113,7 @@ impl Pace {
 }
 
 impl Intake {
-    fn reserve(&mut self, bytes: usize) -> Result<(), Refusal> {
+    fn reserve(&mut self, bytes: usize) -> Result<(), RequestError> {
         if bytes > self.reserved {
             self.place.grow(bytes - self.reserved)?;
             self.reserved = bytes;
@@ -125,12 +127,12 @@ impl Intake {
         self.first_byte.get_or_insert_with(|| (Timestamp::now(), Instant::now()));
     }
 
-    fn push(&mut self, chunk: &Bytes) -> Result<(), Refusal> {
+    fn push(&mut self, chunk: &Bytes) -> Result<(), RequestError> {
         self.begin();
         self.pace.came(chunk.len());
         let length = self.bytes.len() + chunk.len();
         if length > MAX_FRAME_BYTES {
-            return Err(Refusal::TooLarge);
+            return Err(RequestError::TooLarge);
         }
         if length > self.reserved {
             // doubling keeps the copying linear where the length was not told
@@ -141,19 +143,19 @@ impl Intake {
     }
 }
 
-async fn read_raw(body: Body, intake: &mut Intake) -> Result<(), Refusal> {
+async fn read_raw(body: Body, intake: &mut Intake) -> Result<(), RequestError> {
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = intake.pace.next(chunks.next()).await? {
-        intake.push(&chunk.map_err(|error| Refusal::Interrupted(innermost(&error)))?)?;
+        intake.push(&chunk.map_err(|error| RequestError::Interrupted(innermost(&error)))?)?;
     }
     Ok(())
 }
 
 /// The first field named `image` counts; the others are read and forgotten.
-async fn read_multipart(mut request: Request, intake: &mut Intake) -> Result<(), Refusal> {
+async fn read_multipart(mut request: Request, intake: &mut Intake) -> Result<(), RequestError> {
     DefaultBodyLimit::max(MAX_FRAME_BYTES + MULTIPART_OVERHEAD).apply(&mut request);
     let form = Multipart::from_request(request, &()).await;
-    let mut form = form.map_err(|error| Refusal::MalformedMultipart(error.body_text()))?;
+    let mut form = form.map_err(|error| RequestError::MalformedMultipart(error.body_text()))?;
     let mut found = false;
     while let Some(mut field) = intake.pace.next(form.next_field()).await?.map_err(broken)? {
         intake.begin();
@@ -170,15 +172,15 @@ async fn read_multipart(mut request: Request, intake: &mut Intake) -> Result<(),
             }
         }
     }
-    if found { Ok(()) } else { Err(Refusal::MissingImage) }
+    if found { Ok(()) } else { Err(RequestError::MissingImage) }
 }
 
-fn broken(error: MultipartError) -> Refusal {
+fn broken(error: MultipartError) -> RequestError {
     match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
+        StatusCode::PAYLOAD_TOO_LARGE => RequestError::TooLarge,
         // the body itself failed, not its form
-        StatusCode::INTERNAL_SERVER_ERROR => Refusal::Interrupted(innermost(&error)),
-        _ => Refusal::MalformedMultipart(error.body_text()),
+        StatusCode::INTERNAL_SERVER_ERROR => RequestError::Interrupted(innermost(&error)),
+        _ => RequestError::MalformedMultipart(error.body_text()),
     }
 }
 
@@ -210,7 +212,11 @@ mod tests {
         let mut body = Vec::new();
         for (name, content) in parts {
             body.extend_from_slice(
-                format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"f\"\r\n\r\n").as_bytes(),
+                format!(
+                    "--XX\r\nContent-Disposition: form-data; name=\"{name}\"; \
+                    filename=\"f\"\r\n\r\n"
+                )
+                .as_bytes(),
             );
             body.extend_from_slice(content);
             body.extend_from_slice(b"\r\n");
@@ -355,7 +361,7 @@ mod tests {
                 pace.came(1);
             }
         };
-        let ended: Result<(), Refusal> =
+        let ended: Result<(), RequestError> =
             tokio::time::timeout(Duration::from_secs(5), trickle).await.unwrap();
         assert_eq!(ended.unwrap_err().problem().kind, "/problems/upload-stalled");
     }

@@ -2,7 +2,7 @@
 
 use crate::jobs::{Finished, Store, Subscription};
 use crate::moment::{Longest, parse_span};
-use crate::problem::Refusal;
+use crate::problem::RequestError;
 use crate::query::{Query, shortened};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
@@ -27,11 +27,11 @@ impl Wait {
         query: &Query,
         headers: &HeaderMap,
         max: Duration,
-    ) -> Result<Option<Self>, Refusal> {
+    ) -> Result<Option<Self>, RequestError> {
         if let Some(text) = query.get("wait") {
             return match parse_span(text.trim(), Longest { named: max, bare: max }) {
                 Ok(time) => Ok(Some(Self { time, preferred_s: None })),
-                Err(hint) => Err(Refusal::Parameter {
+                Err(hint) => Err(RequestError::Parameter {
                     name: "wait",
                     value: shortened(text),
                     allowed: format!(
@@ -97,7 +97,7 @@ mod tests {
     use frame::Timestamp;
     use proptest::prelude::*;
 
-    fn asked(uri: &str, prefer: &[&str]) -> Result<Option<Wait>, Refusal> {
+    fn asked(uri: &str, prefer: &[&str]) -> Result<Option<Wait>, RequestError> {
         let headers = prefer
             .iter()
             .map(|value| (header::HeaderName::from_static("prefer"), value.parse().unwrap()))

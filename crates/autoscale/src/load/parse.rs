@@ -12,7 +12,8 @@ pub enum LoadError {
     /// There is no such shape.
     #[error(
         "load '{0}' is not known; there are constant:fps=10, step:from_fps=5,to_fps=40,at_s=300, \
-         burst:base_fps=5,peak_fps=50,burst_s=30,period_s=120, diurnal:low_fps=2,high_fps=40,period_s=86400, \
+         burst:base_fps=5,peak_fps=50,burst_s=30,period_s=120, \
+         diurnal:low_fps=2,high_fps=40,period_s=86400, \
          cameras:count=8,fps=5,every_s=60, and FILE.csv with the columns time_s,frames_per_s"
     )]
     Shape(String),

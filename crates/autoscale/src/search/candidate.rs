@@ -20,7 +20,8 @@ pub struct Goal {
 /// A text that is no goal.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "goal '{0}' is not a latency and a share such as 500ms@99% or 2s@95%; the share is above 0 and at most 100 %"
+    "goal '{0}' is not a latency and a share such as 500ms@99% or 2s@95%; the share is above 0 and \
+     at most 100 %"
 )]
 pub struct GoalError(String);
 

@@ -18,9 +18,13 @@ const COLOURS: [RGBColor; 8] = [
 
 /// Two axes and some series.
 pub struct Chart {
+    /// Above the plot.
     pub title: String,
+    /// The horizontal axis.
     pub x: Axis,
+    /// The vertical axis.
     pub y: Axis,
+    /// Drawn in this order.
     pub series: Vec<Series>,
     /// Spans of x that stand out from the background, and what they are.
     pub spans: Option<(String, Vec<(f64, f64)>)>,
@@ -28,31 +32,43 @@ pub struct Chart {
     pub mark: Option<(String, Mark)>,
 }
 
+/// What an axis shows.
 pub struct Axis {
     /// What it is, with its unit.
     pub name: String,
+    /// The smallest and the largest value on it.
     pub range: Range<f64>,
     /// Each step of the same length is ten times as much.
     pub logarithmic: bool,
 }
 
+/// Points that belong together.
 pub struct Series {
+    /// For the legend.
     pub name: String,
+    /// x and y, in the units of the axes.
     pub points: Vec<(f64, f64)>,
+    /// One of [`colour`].
     pub colour: RGBColor,
+    /// How they are drawn.
     pub kind: Kind,
 }
 
+/// How points are drawn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// A line from point to point.
     Line,
     /// A dot for each point.
     Dots,
 }
 
+/// Where a straight line is.
 #[derive(Clone, Copy)]
 pub enum Mark {
+    /// Upright, at this x.
     X(f64),
+    /// Level, at this y.
     Y(f64),
 }
 

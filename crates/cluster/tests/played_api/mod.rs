@@ -125,7 +125,8 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
 async fn respond(stream: &mut TcpStream, code: u64, body: &str) -> std::io::Result<()> {
     let length = body.len();
     let head = format!(
-        "HTTP/1.1 {code} Played\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        "HTTP/1.1 {code} Played\r\nContent-Type: application/json\r\nContent-Length: \
+         {length}\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(body.as_bytes()).await?;
@@ -142,7 +143,12 @@ async fn stream_events(
 ) -> std::io::Result<()> {
     let mut changes = shared.changes.subscribe();
     let endings = shared.world().endings;
-    stream.write_all(b"HTTP/1.1 200 Played\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n").await?;
+    stream
+        .write_all(
+            b"HTTP/1.1 200 Played\r\nContent-Type: application/json\r\nTransfer-Encoding: \
+        chunked\r\n\r\n",
+        )
+        .await?;
     loop {
         changes.mark_unchanged();
         let (events, ending) = {

@@ -66,7 +66,8 @@ impl World {
                     "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}}]},
                 "status": {"currentReplicas": current, "desiredReplicas": current, "currentMetrics": null,
                     "conditions": [{"type": "AbleToScale", "status": "True", "reason": "ReadyForNewScale",
-                        "lastTransitionTime": "2026-01-01T00:00:00Z", "message": "recommended size matches current size"}]},
+                        "lastTransitionTime": "2026-01-01T00:00:00Z", "message": "recommended size \
+                         matches current size"}]},
             })
         });
     }

@@ -22,7 +22,7 @@ pub(super) const SOURCE_TOPIC: i8 = 1;
 pub(super) const SOURCE_DEFAULT: i8 = 5;
 
 /// Why a topic was not created, with the text that the client shows.
-type Refusal = (ResponseError, String);
+type ErrorReply = (ResponseError, String);
 
 pub(super) async fn answer(
     call: &Call<'_>,
@@ -51,7 +51,11 @@ struct Created {
     topic: Option<Arc<Topic>>,
 }
 
-fn create(node: &Node, wanted: &CreatableTopic, validate_only: bool) -> Result<Created, Refusal> {
+fn create(
+    node: &Node,
+    wanted: &CreatableTopic,
+    validate_only: bool,
+) -> Result<Created, ErrorReply> {
     let partitions = count_partitions(wanted)?;
     let mut config = TopicConfig::default();
     for setting in &wanted.configs {
@@ -68,7 +72,7 @@ fn create(node: &Node, wanted: &CreatableTopic, validate_only: bool) -> Result<C
     Ok(Created { partitions, config, topic: Some(topic) })
 }
 
-fn count_partitions(wanted: &CreatableTopic) -> Result<usize, Refusal> {
+fn count_partitions(wanted: &CreatableTopic) -> Result<usize, ErrorReply> {
     if !wanted.assignments.is_empty() {
         return Err((
             ResponseError::InvalidReplicaAssignment,

@@ -23,7 +23,8 @@ impl Group {
             .map(|(id, _)| id.clone())
             .collect();
         for id in dead {
-            tracing::info!(member_id = %id, generation = self.generation, "a group member has gone");
+            tracing::info!(member_id = %id, generation = self.generation, "a group member has \
+                gone");
             self.remove(&id, now);
         }
         self.complete_if_due(now);

@@ -197,7 +197,8 @@ impl Partition {
         {
             // the index does not know of it: cut it off, so that recovery does not find it either
             if let Err(error) = file.set_len(position) {
-                tracing::warn!(dir = %self.dir.display(), %error, "cannot cut off a batch that was written in part");
+                tracing::warn!(dir = %self.dir.display(), %error, "cannot cut off a batch that was \
+                    written in part");
             }
             return Err(error.into());
         }

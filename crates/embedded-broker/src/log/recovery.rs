@@ -75,10 +75,12 @@ impl Losses {
             warn!(%dir, cut_bytes, lost_records = records, lost_offsets = offsets, end_offset = end, next_offset,
                 "a log has lost records; what is intact is kept, and no offset is given again");
         } else if next > end {
-            info!(%dir, end_offset = end, next_offset = next, "a log was not closed; no offset is given again");
+            info!(%dir, end_offset = end, next_offset = next, "a log was not closed; no offset is \
+                given again");
         }
         if self.mended > 0 {
-            warn!(%dir, batches = self.mended, "mended offsets or epochs of batches that are intact otherwise");
+            warn!(%dir, batches = self.mended, "mended offsets or epochs of batches that are \
+                intact otherwise");
         }
     }
 }
@@ -144,7 +146,8 @@ impl<'a> Scan<'a> {
             Reading::Checkpoint(checkpoint) => (checkpoint.epochs, Some(checkpoint.reach), false),
             Reading::Nothing => (Epochs::default(), None, false),
             Reading::Damaged => {
-                warn!(dir = %dir.display(), "the checkpoint of a log is damaged; what it says is taken from the log itself");
+                warn!(dir = %dir.display(), "the checkpoint of a log is damaged; what it says is \
+                    taken from the log itself");
                 (Epochs::default(), None, true)
             }
         };
@@ -350,7 +353,8 @@ fn start_offset(dir: &Path) -> io::Result<i64> {
     match text.trim().parse() {
         Ok(start) if start >= 0 => Ok(start),
         _ => {
-            warn!(path = %path.display(), "ignored a start offset that is not a number: deleted records may be read again");
+            warn!(path = %path.display(), "ignored a start offset that is not a number: deleted \
+                records may be read again");
             Ok(0)
         }
     }

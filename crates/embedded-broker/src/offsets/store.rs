@@ -279,7 +279,8 @@ fn read_all(path: &Path, bytes: &[u8]) -> Result<BTreeMap<Key, Committed>, Broke
     let torn = entry::may_be_torn(rest);
     if entries == 0 && !torn {
         let reason = "is not a file of committed offsets, or nothing in it is whole".into();
-        let advice = "put a copy of it back, or move it away: then every group begins with the oldest frame that is kept, and frames \
+        let advice = "put a copy of it back, or move it away: then every group begins with the \
+            oldest frame that is kept, and frames \
                       that were finished are worked on again";
         return Err(BrokerError::Unreadable {
             path: path.to_owned(),
@@ -291,9 +292,11 @@ fn read_all(path: &Path, bytes: &[u8]) -> Result<BTreeMap<Key, Committed>, Broke
         let aside = path.with_extension(format!("damaged-{}", now_ms()));
         let kept = fs::copy(path, &aside);
         warn!(path = %path.display(), damaged_bytes = damaged + rest.len(), read = entries, copy = %aside.display(), copied = kept.is_ok(),
-            "the file of committed offsets is damaged: groups go on where they were last said to be, and may work on frames again");
+            "the file of committed offsets is damaged: groups go on where they were last said to \
+             be, and may work on frames again");
     } else if !rest.is_empty() {
-        warn!(path = %path.display(), dropped_bytes = rest.len(), "cut a torn tail off the committed offsets");
+        warn!(path = %path.display(), dropped_bytes = rest.len(), "cut a torn tail off the \
+            committed offsets");
     }
     Ok(offsets)
 }

@@ -1,6 +1,6 @@
 //! A broker, the worker on it, and a model that behaves, fails, panics and hangs on command.
 
-use detector::Found;
+use detector::ImageDetections;
 use embedded_broker::{Broker, BrokerConfig};
 use frame::{
     BoundingBox, Decision, Destination, Detection, Envelope, FrameResult, ImageFormat, ImageSize,
@@ -79,14 +79,14 @@ impl Model for Moody {
 }
 
 impl ModelSession for Moody {
-    fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<Found>, ModelFailure> {
+    fn detect(&mut self, images: &[&RgbImage]) -> Result<Vec<ImageDetections>, ModelFailure> {
         self.gate.pass();
         self.largest_batch.fetch_max(images.len() as u32, Ordering::Relaxed);
         images.iter().map(|image| detect_in(image)).collect()
     }
 }
 
-fn detect_in(image: &RgbImage) -> Result<Found, ModelFailure> {
+fn detect_in(image: &RgbImage) -> Result<ImageDetections, ModelFailure> {
     match image.data() {
         [200..=255, 0..=50, 0..=50, ..] => panic!("red makes me panic"),
         [0..=50, 200..=255, 0..=50, ..] => Err(ModelFailure::Other("green makes me fail".into())),
@@ -104,8 +104,8 @@ fn thing(class: &str, confidence: f32) -> Detection {
     Detection { class: class.into(), class_id: 16, confidence, bounding_box }
 }
 
-fn found(detections: Vec<Detection>) -> Found {
-    Found { detections, weak: vec![], inference_ms: 1.0, postprocess_ms: 0.1 }
+fn found(detections: Vec<Detection>) -> ImageDetections {
+    ImageDetections { detections, weak: vec![], inference_ms: 1.0, postprocess_ms: 0.1 }
 }
 
 const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models");

@@ -36,7 +36,8 @@ pub enum ReadError {
     },
     /// A kustomization needs a program that is not there.
     #[error(
-        "{} uses {}, which only kustomize itself can build: neither 'kubectl' nor 'kustomize' is on the PATH; install one of them, \
+        "{} uses {}, which only kustomize itself can build: neither 'kubectl' nor 'kustomize' is \
+         on the PATH; install one of them, \
          or give the output of a build on standard input: kubectl kustomize DIR | mlvi check -",
         path.display(), fields.join(", ")
     )]

@@ -21,7 +21,9 @@ fn read(dir: &tempfile::TempDir, tools: &Tools) -> Result<Set, ReadError> {
 }
 
 const A: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  X: one\n";
-const B: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n---\n# nothing\n---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n  metadata: {name: c}\n";
+const B: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n---\n# \
+    nothing\n---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n  \
+    metadata: {name: c}\n";
 
 #[test]
 fn a_plain_folder_is_read_file_by_file() {
@@ -140,15 +142,20 @@ fn built(files: &[(&str, &str)], path: &str) -> Option<(tempfile::TempDir, Set)>
     }
 }
 
-const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: d\nspec:\n  selector: {matchLabels: {a: b}}\n  \
-    template:\n    metadata: {labels: {a: b}}\n    spec:\n      containers:\n        - name: x\n          image: x:latest\n        - name: z\n          image: z:1\n";
+const DEPLOYMENT: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: d\nspec:\n  \
+    selector: {matchLabels: {a: b}}\n  \
+    template:\n    metadata: {labels: {a: b}}\n    spec:\n      containers:\n        - name: \
+    x\n          image: x:latest\n        - name: z\n          image: z:1\n";
 
 #[test]
 fn a_finding_in_a_build_names_the_file_that_sets_the_field() {
-    let patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: d\nspec:\n  template:\n    spec:\n      containers:\n        \
+    let patch = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: d\nspec:\n  \
+        template:\n    spec:\n      containers:\n        \
                  - name: z\n          image: z:latest\n";
-    let overlay = "resources: [../base]\npatches:\n  - path: patch.yml\n  - target: {kind: Deployment, name: d}\n    patch: |-\n      \
-                   - op: add\n        path: /spec/template/spec/restartPolicy\n        value: Never\n";
+    let overlay = "resources: [../base]\npatches:\n  - path: patch.yml\n  - target: {kind: \
+        Deployment, name: d}\n    patch: |-\n      \
+                   - op: add\n        path: /spec/template/spec/restartPolicy\n        value: \
+                   Never\n";
     let files = [
         ("base/Kustomization", "resources: [d.yml]\n"),
         ("base/d.yml", DEPLOYMENT),

@@ -140,11 +140,13 @@ fn apart(reached: &[Reached<'_>]) -> Vec<Finding> {
     strangers
         .map(|Reached { unit, setting, outside, .. }| {
             let message = format!(
-                "{unit} goes to {outside}, {} to {}: they meet only if that is another name of the same broker",
+                "{unit} goes to {outside}, {} to {}: they meet only if that is another name of the \
+                 same broker",
                 inside.unit, inside.here
             );
             let help =
-                "if it is, let the broker advertise it (advertised.listeners, or a variable of its container that has the name)";
+                "if it is, let the broker advertise it (advertised.listeners, or a variable of its \
+                 container that has the name)";
             setting.field.warning(ADDRESS, message).help(help)
         })
         .collect()
@@ -201,7 +203,8 @@ mod tests {
 
     fn unit(name: &str, brokers: &str, security: &str) -> String {
         let env = format!(
-            "env: [{{name: MLVI_BROKERS, value: '{brokers}'}}, {{name: MLVI_KAFKA_SECURITY, value: {security}}}]"
+            "env: [{{name: MLVI_BROKERS, value: '{brokers}'}}, {{name: MLVI_KAFKA_SECURITY, value: \
+             {security}}}]"
         );
         deployment(name, &format!("image: worker:1, {env}"), "")
     }
@@ -269,7 +272,8 @@ mod tests {
         let advertised = format!(
             "advertised.listeners=SITE://kafka:9092,CLOUD://kafka.example.com:9094\n    {listeners}"
         );
-        let environment = "image: kafka:4\n        env: [{name: OUTSIDE, value: 'CLOUD://kafka.example.com:9094'}]";
+        let environment = "image: kafka:4\n        env: [{name: OUTSIDE, value: \
+            'CLOUD://kafka.example.com:9094'}]";
         for broker in [
             broker().replace(listeners, &advertised),
             broker().replace("image: kafka:4", environment),

@@ -70,7 +70,8 @@ mod tests {
     fn a_budget_spares_a_pod() {
         let budget = |rule: &str| {
             format!(
-                "---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {{name: b}}\nspec: {{{rule}, selector: {{matchLabels: {{app: a}}}}}}\n"
+                "---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {{name: \
+                 b}}\nspec: {{{rule}, selector: {{matchLabels: {{app: a}}}}}}\n"
             )
         };
         let set = |rule: &str| {

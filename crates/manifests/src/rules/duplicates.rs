@@ -51,7 +51,8 @@ mod tests {
 
     fn config(name: &str, namespace: &str) -> String {
         format!(
-            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: {namespace}}}\n---\n"
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: \
+             {namespace}}}\n---\n"
         )
     }
 

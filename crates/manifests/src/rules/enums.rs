@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn values_outside_are_named_with_what_is_allowed() {
-        let service = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: ClusterIp, ports: [{port: 1, protocol: TCP}]}\n";
+        let service = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: ClusterIp, \
+            ports: [{port: 1, protocol: TCP}]}\n";
         let found = found(service, "enum");
         assert_eq!(found.len(), 1);
         assert!(

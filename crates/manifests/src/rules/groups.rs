@@ -27,7 +27,8 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
             for (other, own) in groups_of(world, unit) {
                 if own.value != told.value {
                     let message = format!(
-                        "{} watches the backlog of '{}', but {other} is in the group '{}': it would never see a backlog",
+                        "{} watches the backlog of '{}', but {other} is in the group '{}': it \
+                         would never see a backlog",
                         workload.object.title(),
                         told.value,
                         own.value

@@ -34,7 +34,8 @@ fn of_trigger(trigger: &Field<'_>) -> Vec<Finding> {
         .scalar()
         .and_then(|text| text.split('.').next().and_then(|major| major.parse::<u32>().ok()));
     if major.is_none_or(|major| major < 2) {
-        let message = "without a version KEDA speaks the protocol of Kafka 1.0, which Kafka 4 does not any more";
+        let message = "without a version KEDA speaks the protocol of Kafka 1.0, which Kafka 4 does \
+            not any more";
         findings.push(version.error(ID, message).help("e.g. version: 3.6.0"));
     }
     for name in ["bootstrapServers", "consumerGroup", "topic"] {

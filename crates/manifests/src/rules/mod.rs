@@ -91,7 +91,8 @@ pub const RULES: &[Rule] = &[
     Rule { id: selectors::ID, about: "a selector that fits no pods", check: selectors::check },
     Rule {
         id: ports::ID,
-        about: "a Service's port that leads to no container's, or a container's on which nothing listens",
+        about: "a Service's port that leads to no container's, or a container's on which nothing \
+            listens",
         check: ports::check,
     },
     Rule {
@@ -116,7 +117,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         id: scaling::METRIC,
-        about: "a metric of a container that is not there, or without the request that it is measured against",
+        about: "a metric of a container that is not there, or without the request that it is \
+            measured against",
         check: scaling::metrics,
     },
     Rule {
@@ -147,7 +149,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         id: quorum::ID,
-        about: "a broker that the other brokers do not find, or find at an address that it has no more",
+        about: "a broker that the other brokers do not find, or find at an address that it has no \
+            more",
         check: quorum::check,
     },
     Rule {

@@ -52,7 +52,8 @@ mod tests {
     fn mounts_and_volumes_belong_together() {
         let volumes = "volumes: [{name: models, emptyDir: {}}, {name: idle, emptyDir: {}}]";
         let text = pod(
-            "volumeMounts: [{name: model, mountPath: /models}, {name: models, mountPath: /models/}]",
+            "volumeMounts: [{name: model, mountPath: /models}, {name: models, mountPath: \
+             /models/}]",
             volumes,
         );
         let found = found(&text, "mount");

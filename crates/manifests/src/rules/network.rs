@@ -170,10 +170,10 @@ impl<'a> Policies<'a> {
 }
 
 fn refusal(policy: &Object, path: &str, message: String) -> Finding {
-    policy
-        .at(path)
-        .error(ID, message)
-        .help("no NetworkPolicy that is in force for these pods allows this hop, and the settings need it")
+    policy.at(path).error(ID, message).help(
+        "no NetworkPolicy that is in force for these pods allows this hop, and the settings \
+            need it",
+    )
 }
 
 /// Whether a policy lets `peer` through on a port of `target`.
@@ -239,7 +239,8 @@ mod tests {
 
     fn policy(name: &str, spec: &str) -> String {
         format!(
-            "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+            "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: \
+             {name}}}\nspec: {spec}\n"
         )
     }
 
@@ -248,15 +249,18 @@ mod tests {
         let deny = policy("deny", "{podSelector: {}, policyTypes: [Ingress, Egress]}");
         let out = policy(
             "out",
-            "{podSelector: {matchLabels: {app: a}}, policyTypes: [Egress], egress: [{to: [{podSelector: {matchLabels: {app: kafka}}}], ports: [{port: 9092}]}]}",
+            "{podSelector: {matchLabels: {app: a}}, policyTypes: [Egress], egress: [{to: \
+             [{podSelector: {matchLabels: {app: kafka}}}], ports: [{port: 9092}]}]}",
         );
         let names = policy(
             "names",
-            "{podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 53, protocol: UDP}]}]}",
+            "{podSelector: {}, policyTypes: [Egress], egress: [{ports: [{port: 53, protocol: \
+             UDP}]}]}",
         );
         let into = policy(
             "into",
-            "{podSelector: {matchLabels: {app: kafka}}, policyTypes: [Ingress], ingress: [{from: [{podSelector: {matchLabels: {app: a}}}], ports: [{port: site}]}]}",
+            "{podSelector: {matchLabels: {app: kafka}}, policyTypes: [Ingress], ingress: [{from: \
+             [{podSelector: {matchLabels: {app: a}}}], ports: [{port: site}]}]}",
         );
         let faults = |policies: &[&String]| {
             found(

@@ -35,11 +35,13 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
         if let Some((most, field)) = most.filter(|(most, _)| *most > count) {
             let topic = topic.unwrap_or_else(|| input.topic.to_owned());
             let message = format!(
-                "up to {most} replicas share the {count} partitions of {topic}: {} of them get nothing to do",
+                "up to {most} replicas share the {count} partitions of {topic}: {} of them get \
+                 nothing to do",
                 most - count
             );
             findings.push(field.error(ID, message).help(format!(
-                "at most {count} here, or a larger MLVI_PARTITIONS; topics that are there already grow by: mlvi topics create --grow"
+                "at most {count} here, or a larger MLVI_PARTITIONS; topics that are there already \
+                 grow by: mlvi topics create --grow"
             )));
         }
     }
@@ -74,7 +76,8 @@ fn differing(world: &World<'_>) -> Vec<Finding> {
     let others = settings.iter().filter(|(_, setting)| setting.value != expected.value);
     let finding = |(title, setting): &(String, Setting<'_>)| {
         let message = format!(
-            "{title} has MLVI_PARTITIONS={}, {first} has {}: whichever starts first makes the topics",
+            "{title} has MLVI_PARTITIONS={}, {first} has {}: whichever starts first makes the \
+             topics",
             setting.value, expected.value
         );
         setting.field.warning(ID, message).help("set it once for all, in a ConfigMap that all take")

@@ -171,7 +171,8 @@ mod tests {
     fn a_service_leads_to_a_port_of_its_pods() {
         let service = |target: &str| {
             format!(
-                "---\napiVersion: v1\nkind: Service\nmetadata: {{name: s}}\nspec: {{selector: {{app: worker}}, ports: [{{port: 80, targetPort: {target}}}]}}\n"
+                "---\napiVersion: v1\nkind: Service\nmetadata: {{name: s}}\nspec: {{selector: \
+                 {{app: worker}}, ports: [{{port: 80, targetPort: {target}}}]}}\n"
             )
         };
         let set = deployment("worker", "ports: [{name: http, containerPort: 9600}]", "");

@@ -89,13 +89,31 @@ fn path(probe: &str, path: &Field<'_>) -> Option<Finding> {
         (_, text) if text == wanted => None,
         ("startupProbe", "/livez") => None,
         ("livenessProbe", "/readyz") => Some(
-            path.error(ID, "a broker that is away makes a unit not ready: asked here, that would restart it in vain")
-                .help("ask /livez"),
+            path.error(
+                ID,
+                "a broker that is away makes a unit not ready: asked here, that would \
+                restart it in vain",
+            )
+            .help("ask /livez"),
         ),
-        ("readinessProbe", "/livez") => {
-            Some(path.error(ID, "/livez answers before the model is loaded and the broker was reached").help("ask /readyz"))
-        }
-        _ => Some(path.error(ID, format!("the admin port does not answer '{text}'")).help(format!("ask {wanted}"))),
+        ("readinessProbe", "/livez") => Some(
+            path.error(
+                ID,
+                "/livez answers before the model is loaded and the broker was \
+                reached",
+            )
+            .help("ask /readyz"),
+        ),
+        _ => Some(
+            path.error(
+                ID,
+                format!(
+                    "the admin port does not answer \
+            '{text}'"
+                ),
+            )
+            .help(format!("ask {wanted}")),
+        ),
     }
 }
 

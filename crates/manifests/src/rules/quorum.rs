@@ -84,15 +84,21 @@ fn unreached(
     }
     if service.at("spec.publishNotReadyAddresses").flag() != Some(true) {
         let finding = error(format!(
-            "the Service '{}' shows only pods that are ready, and none is before they find each other",
+            "the Service '{}' shows only pods that are ready, and none is before they find each \
+             other",
             service.name
         ));
         return finding.map(|finding| finding.help("publishNotReadyAddresses: true"));
     }
     (service.at("spec.clusterIP").text() == Some("None")).then(|| {
-        let message =
-            format!("{host}: a pod that comes back has another address, and name services go on telling the old one for a while");
-        field.warning(ID, message).help("a Service for each pod (statefulset.kubernetes.io/pod-name), whose address stays")
+        let message = format!(
+            "{host}: a pod that comes back has another address, and name services go on \
+                telling the old one for a while"
+        );
+        field.warning(ID, message).help(
+            "a Service for each pod \
+            (statefulset.kubernetes.io/pod-name), whose address stays",
+        )
     })
 }
 
@@ -107,7 +113,8 @@ mod tests {
     fn of_pod(pod: &str, more: &str) -> String {
         format!(
             "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {pod}}}\nspec: {{{more}\n  \
-             selector: {{app: kafka, statefulset.kubernetes.io/pod-name: {pod}}}, ports: [{{name: controller, port: 9093}}]}}\n"
+             selector: {{app: kafka, statefulset.kubernetes.io/pod-name: {pod}}}, ports: [{{name: \
+             controller, port: 9093}}]}}\n"
         )
     }
 

@@ -258,7 +258,8 @@ mod tests {
 
     #[test]
     fn a_priority_is_one_that_is_there() {
-        let classes = "---\napiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: first}\nvalue: 5\n";
+        let classes = "---\napiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: \
+            {name: first}\nvalue: 5\n";
         let of = |name: &str| {
             pod("imagePullPolicy: Always", &format!("priorityClassName: {name}")) + classes
         };

@@ -95,7 +95,8 @@ mod tests {
     #[test]
     fn what_must_be_set_is_named() {
         let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n\
-                    spec: {template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a}]}}}\n";
+                    spec: {template: {metadata: {labels: {a: b}}, spec: {containers: [{name: \
+                    a}]}}}\n";
         let found = found(text, "required-field");
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(

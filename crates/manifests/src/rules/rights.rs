@@ -60,13 +60,13 @@ fn too_small(
             return Vec::new();
         }
         let message = format!(
-            "MLVI_CLUSTER is auto, and nothing gives the account '{name}' the right to watch deployments"
+            "MLVI_CLUSTER is auto, and nothing gives the account '{name}' the right to watch \
+             deployments"
         );
-        return vec![
-            account.warning(ID, message).help(
-                "bind a Role with get, list and watch on deployments and horizontalpodautoscalers, or set MLVI_CLUSTER=off",
-            ),
-        ];
+        return vec![account.warning(ID, message).help(
+            "bind a Role with get, list and watch on deployments and horizontalpodautoscalers, \
+                 or set MLVI_CLUSTER=off",
+        )];
     }
     let mut findings = Vec::new();
     let names = WATCHED

@@ -140,7 +140,8 @@ fn of_metric(metric: &Field<'_>, workload: &Workload<'_>) -> Vec<Finding> {
         let limit = container.field.at("resources.limits").get(resource);
         if !request.exists() && !limit.exists() {
             let message = format!(
-                "the autoscaler measures the share of the {resource} request, and there is none: it can never act"
+                "the autoscaler measures the share of the {resource} request, and there is none: \
+                 it can never act"
             );
             findings.push(
                 request

@@ -124,7 +124,8 @@ pub(super) fn wrong_types(world: &World<'_>) -> Vec<Finding> {
 fn help_for(field: &Field<'_>) -> &'static str {
     match field.value {
         Some(Value::Number(_) | Value::Bool(_)) => {
-            "put it in quotes where a text is meant; yes, no, on and off without quotes are booleans"
+            "put it in quotes where a text is meant; yes, no, on and off without quotes are \
+             booleans"
         }
         Some(Value::String(_)) => "write it without quotes where a number or a boolean is meant",
         _ => "see kubectl explain for the form of this field",
@@ -168,7 +169,8 @@ mod tests {
 
     #[test]
     fn versions_fields_and_types() {
-        let hpa = "kind: HorizontalPodAutoscaler\nmetadata: {name: a}\nspec: {maxReplicas: 2, scaleTargetRef: {kind: Deployment, name: a}}\n";
+        let hpa = "kind: HorizontalPodAutoscaler\nmetadata: {name: a}\nspec: {maxReplicas: 2, \
+            scaleTargetRef: {kind: Deployment, name: a}}\n";
         let old = format!("apiVersion: autoscaling/v2beta2\n{hpa}");
         assert!(
             found(&old, "api-version")

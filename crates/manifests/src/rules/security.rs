@@ -132,7 +132,8 @@ fn of_container(pod: &Field<'_>, container: &Container<'_>) -> Vec<Finding> {
 mod tests {
     use crate::testing::{deployment, found};
 
-    const RESTRICTED: &str = "securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}";
+    const RESTRICTED: &str = "securityContext: {allowPrivilegeEscalation: false, \
+        readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}";
     const POD: &str =
         "securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}";
 

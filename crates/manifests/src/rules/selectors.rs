@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn the_policy_of_a_job_that_is_done_is_no_error_in_a_cluster() {
-        let policy = "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\n\
+        let policy = "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: \
+            p}\n\
              spec: {podSelector: {matchLabels: {app: gone}}, policyTypes: [Ingress]}\n";
         let set = deployment("a", "", "") + policy;
         assert!(found(&set, "selector")[0].starts_with("error spec.podSelector"));
@@ -148,7 +149,8 @@ mod tests {
         let service = |pod: &str| {
             format!(
                 "---\napiVersion: v1\nkind: Service\nmetadata: {{name: s}}\n\
-                 spec: {{selector: {{app: kafka, statefulset.kubernetes.io/pod-name: {pod}}}, ports: [{{port: 9092}}]}}\n"
+                 spec: {{selector: {{app: kafka, statefulset.kubernetes.io/pod-name: {pod}}}, \
+                 ports: [{{port: 9092}}]}}\n"
             )
         };
         assert_eq!(found(&(broker() + &service("kafka-0")), "selector"), Vec::<String>::new());
@@ -162,7 +164,8 @@ mod tests {
     fn selectors_must_fit() {
         let service = |label: &str| {
             format!(
-                "---\napiVersion: v1\nkind: Service\nmetadata: {{name: s}}\nspec: {{selector: {{app: {label}}}, ports: [{{port: 80}}]}}\n"
+                "---\napiVersion: v1\nkind: Service\nmetadata: {{name: s}}\nspec: {{selector: \
+                 {{app: {label}}}, ports: [{{port: 80}}]}}\n"
             )
         };
         let set = deployment("a", "", "");

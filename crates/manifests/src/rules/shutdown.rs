@@ -22,7 +22,8 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
         let needed_s = sleep_s as f64 + drain_s;
         if grace_s as f64 <= needed_s {
             let message = format!(
-                "the pod is killed after {grace_s} s, and needs {sleep_s} s (preStop) + {drain_s} s (MLVI_DRAIN)"
+                "the pod is killed after {grace_s} s, and needs {sleep_s} s (preStop) + {drain_s} \
+                 s (MLVI_DRAIN)"
             );
             findings.push(
                 field
@@ -35,7 +36,8 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
             .and_then(|session| Some((seconds(&session.value)?, session)));
         if let Some((session_s, session)) = session.filter(|(session_s, _)| drain_s >= *session_s) {
             let message = format!(
-                "a unit may drain for {drain_s} s, and its partitions go to others after {session_s} s without a heartbeat"
+                "a unit may drain for {drain_s} s, and its partitions go to others after \
+                 {session_s} s without a heartbeat"
             );
             findings.push(
                 session
@@ -101,7 +103,8 @@ mod tests {
     #[test]
     fn a_pod_has_time_to_drain() {
         let set = |grace_s: u32| {
-            let container = "env: [{name: MLVI_DRAIN, value: 20s}], lifecycle: {preStop: {sleep: {seconds: 5}}}";
+            let container = "env: [{name: MLVI_DRAIN, value: 20s}], lifecycle: {preStop: {sleep: \
+                {seconds: 5}}}";
             deployment("worker", container, &format!("terminationGracePeriodSeconds: {grace_s}"))
         };
         assert!(found(&set(30), "grace-period").is_empty());

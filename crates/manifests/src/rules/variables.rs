@@ -120,7 +120,8 @@ mod tests {
             "{refused:?}"
         );
         let secret = pod(
-            "image: worker:1, env: [{name: MLVI_PARTITIONS, valueFrom: {secretKeyRef: {name: login, key: password}}}]",
+            "image: worker:1, env: [{name: MLVI_PARTITIONS, valueFrom: {secretKeyRef: {name: \
+             login, key: password}}}]",
             "",
         );
         assert!(found(&secret, "setting").is_empty(), "what is in a Secret is not known");
@@ -128,7 +129,8 @@ mod tests {
 
     #[test]
     fn a_value_of_a_config_map_is_told_where_it_stands() {
-        let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {MLVI_PARTITIONS: many}\n---\n";
+        let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: \
+            {MLVI_PARTITIONS: many}\n---\n";
         let text =
             config.to_owned() + &deployment("worker", "envFrom: [{configMapRef: {name: c}}]", "");
         assert!(found(&text, "setting")[0].starts_with("error data.MLVI_PARTITIONS"));

@@ -205,7 +205,8 @@ mod tests {
 
     #[test]
     fn values_have_their_lines() {
-        let text = "# first\nkind: A\nspec:\n  list: # of things\n    - name: x\n      on: yes # or no\n---\n---\nkind: B\n";
+        let text = "# first\nkind: A\nspec:\n  list: # of things\n    - name: x\n      on: yes # \
+            or no\n---\n---\nkind: B\n";
         let documents = read(text).unwrap();
         assert_eq!(documents.len(), 2);
         assert_eq!(

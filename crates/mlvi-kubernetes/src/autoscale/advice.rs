@@ -26,7 +26,8 @@ pub(super) fn of(input: &Input, run: &FleetRun) -> Vec<String> {
     }
     if report.thrash > 0 {
         lines.push(format!(
-            "{} of {} changes undid the one before within 300 s: a longer scaleDown window is calmer",
+            "{} of {} changes undid the one before within 300 s: a longer scaleDown window is \
+             calmer",
             report.thrash,
             report.ups + report.downs
         ));
@@ -46,18 +47,21 @@ fn saturation(input: &Input) -> Option<String> {
     let (all_full, usable) =
         (saturation_percent(&input.setup), usable_percent(&input.setup, &input.scaler.spec));
     let first = format!(
-        "a pod with all hands full measures {all_full:.0} % of its request ({} at a time x {} cores of {})",
+        "a pod with all hands full measures {all_full:.0} % of its request ({} at a time x {} \
+         cores of {})",
         input.setup.workers, input.setup.cores_per_frame, input.setup.request_cores
     );
     let growth = all_full / f64::from(percent);
     Some(if f64::from(percent) > usable {
         format!(
-            "{first}: at a target of {percent} % that is within the tolerance, however long the queue is, so it never asks for \
+            "{first}: at a target of {percent} % that is within the tolerance, however long the \
+             queue is, so it never asks for \
              more pods; targets up to {usable:.0} % work"
         )
     } else if growth < 1.5 {
         format!(
-            "{first}: at a target of {percent} % a queue of any length makes {growth:.2} times the pods at an evaluation, not more; a lower \
+            "{first}: at a target of {percent} % a queue of any length makes {growth:.2} times the \
+             pods at an evaluation, not more; a lower \
              target or the lag (KEDA) grows faster"
         )
     } else {
@@ -75,7 +79,8 @@ fn partitions(input: &Input, run: &FleetRun) -> Option<String> {
     };
     let max = input.scaler.spec.max;
     Some(format!(
-        "maxReplicas is {max}, but there are {partitions} partitions: {} pods would have nothing to do; {cost}",
+        "maxReplicas is {max}, but there are {partitions} partitions: {} pods would have nothing \
+         to do; {cost}",
         max - partitions
     ))
 }
@@ -83,7 +88,10 @@ fn partitions(input: &Input, run: &FleetRun) -> Option<String> {
 fn cameras(input: &Input) -> Option<String> {
     let (cameras, partitions) = (input.setup.cameras, input.setup.partitions?);
     (cameras > 0 && cameras < input.scaler.spec.max.min(partitions)).then(|| {
-        format!("{cameras} cameras fill at most {cameras} partitions: pods beyond that have nothing to do, as a camera's frames stay in order")
+        format!(
+            "{cameras} cameras fill at most {cameras} partitions: pods beyond that have \
+            nothing to do, as a camera's frames stay in order"
+        )
     })
 }
 
@@ -94,7 +102,8 @@ fn evenness(input: &Input, run: &FleetRun) -> Option<String> {
     let (each, more) = (partitions / pods, partitions % pods);
     (each > 0 && each <= 2 && more > 0).then(|| {
         format!(
-            "{partitions} partitions over {pods} pods: {more} of them have {} and the others {each}, so that those are full when the others \
+            "{partitions} partitions over {pods} pods: {more} of them have {} and the others \
+             {each}, so that those are full when the others \
              are not; more partitions share out more evenly",
             each + 1
         )
@@ -120,7 +129,8 @@ fn reaction(input: &Input) -> Option<String> {
         input.scaler.spec.metrics.iter().any(|metric| matches!(metric, Metric::Lag { .. }));
     (late >= burst_s && !by_lag).then(|| {
         format!(
-            "more pods are at work up to {late:.0} s after a burst begins (reading, evaluation, start, rebalance), and it lasts {burst_s:.0} s: \
+            "more pods are at work up to {late:.0} s after a burst begins (reading, evaluation, \
+             start, rebalance), and it lasts {burst_s:.0} s: \
              the pods that are there must carry it, so minReplicas decides"
         )
     })
@@ -132,7 +142,8 @@ pub(super) fn about_goal(input: &Input, goal: Goal, found: &Recommendation) -> V
     if found.best.is_none() {
         let most = &found.fixed;
         lines.push(format!(
-            "no numbers meet the goal: even {} pods that are always there answer {:.2} % within {} ms; {}",
+            "no numbers meet the goal: even {} pods that are always there answer {:.2} % within {} \
+             ms; {}",
             most.candidate.min,
             most.share * 100.0,
             number(goal.ms),
@@ -147,7 +158,8 @@ pub(super) fn about_goal(input: &Input, goal: Goal, found: &Recommendation) -> V
         && best.pod_hours > 0.95 * found.fixed.pod_hours
     {
         lines.push(format!(
-            "under this load an autoscaler saves next to nothing: {} pods that are always there cost {} pod-hours, the best autoscaler {}",
+            "under this load an autoscaler saves next to nothing: {} pods that are always there \
+             cost {} pod-hours, the best autoscaler {}",
             found.fixed.candidate.min,
             number(found.fixed.pod_hours),
             number(best.pod_hours)

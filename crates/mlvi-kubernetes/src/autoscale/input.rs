@@ -203,8 +203,10 @@ fn read_folder(
     let limit_cores = container.cpu_limit().map_err(in_folder)?;
     if scaler.spec.cpu_percent().is_some() && request_cores.is_none() {
         remarks.push(format!(
-            "container {} of {} requests no CPU: in a cluster its autoscaler would do nothing; a request is assumed here",
-            container.name(), scaler.target
+            "container {} of {} requests no CPU: in a cluster its autoscaler would do nothing; a \
+             request is assumed here",
+            container.name(),
+            scaler.target
         ));
     }
     let (variables, pre_stop_s) = (container.variables(), workload.pre_stop_s());
@@ -294,7 +296,8 @@ fn check(scaler: &Autoscaler, setup: &FleetSetup) -> Result<(), UsageError> {
         && f64::from(percent) > all_full
     {
         return Err(UsageError::new(format!(
-            "{}: a target of {percent} % of the requests is never reached: a pod with all hands full measures {all_full:.0} %, \
+            "{}: a target of {percent} % of the requests is never reached: a pod with all hands \
+             full measures {all_full:.0} %, \
              as it requests {} cores and uses at most {:.2}",
             scaler.name,
             setup.request_cores,

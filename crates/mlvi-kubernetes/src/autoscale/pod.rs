@@ -307,7 +307,8 @@ fn check_frames(setup: &FleetSetup) -> Result<(), UsageError> {
     }
     let millions = |frames: f64| (frames / 1e6).ceil();
     Err(UsageError::new(format!(
-        "--load over {} minutes gives about {} million frames: more than {} million are too many for the memory of one run; \
+        "--load over {} minutes gives about {} million frames: more than {} million are too many \
+         for the memory of one run; \
          give fewer --minutes, or a lower rate",
         setup.minutes,
         millions(frames),

@@ -120,7 +120,8 @@ pub(super) fn summary(run: &FleetRun, goal: Option<Goal>) -> String {
     }
     let _ = writeln!(
         text,
-        "{} pod-hours, at most {} pods; {} times more pods, {} times fewer, {} of these undid the one before within 300 s",
+        "{} pod-hours, at most {} pods; {} times more pods, {} times fewer, {} of these undid the \
+         one before within 300 s",
         number(report.pod_hours),
         report.peak_pods,
         report.ups,
@@ -167,7 +168,8 @@ pub(super) fn recommendation(input: &Input, goal: Goal, found: &Recommendation) 
     }
     row("always there", &found.fixed, true);
     format!(
-        "\ngoal {} % within {} ms, the worst of three seeds ({} candidates tried, at most {} pods; !: missed):\n\n{}",
+        "\ngoal {} % within {} ms, the worst of three seeds ({} candidates tried, at most {} pods; \
+         !: missed):\n\n{}",
         number(100.0 * goal.share),
         number(goal.ms),
         found.tried,

@@ -31,7 +31,8 @@ pub(super) fn of(scaler: &Autoscaler, best: &Trial) -> String {
                 _ => format!("type: Utilization\n          averageUtilization: {target}"),
             };
             format!(
-                "spec:\n  minReplicas: {min}\n  maxReplicas: {max}\n  metrics:\n    - type: {source}\n        name: cpu\n{container}        \
+                "spec:\n  minReplicas: {min}\n  maxReplicas: {max}\n  metrics:\n    - type: \
+                 {source}\n        name: cpu\n{container}        \
                  target:\n          {target}\n  behavior:\n    {}",
                 window.replace("{}", "    ")
             )
@@ -44,7 +45,8 @@ pub(super) fn of(scaler: &Autoscaler, best: &Trial) -> String {
                 _ => format!("    - metadata:\n        value: \"{target}\"\n"),
             };
             format!(
-                "spec:\n  minReplicaCount: {min}\n  maxReplicaCount: {max}\n  advanced:\n    horizontalPodAutoscalerConfig:\n      behavior:\n        {}  \
+                "spec:\n  minReplicaCount: {min}\n  maxReplicaCount: {max}\n  advanced:\n    \
+                 horizontalPodAutoscalerConfig:\n      behavior:\n        {}  \
                  triggers:\n{trigger}",
                 window.replace("{}", "        ")
             )

@@ -202,7 +202,8 @@ fn the_service_time_comes_from_a_units_metrics() {
     let path = dir.path().join("metrics.txt");
     let of = |stage, sum, count| {
         format!(
-            "mlvi_inference_stage_seconds_sum{{stage=\"{stage}\"}} {sum}\nmlvi_inference_stage_seconds_count{{stage=\"{stage}\"}} {count}\n"
+            "mlvi_inference_stage_seconds_sum{{stage=\"{stage}\"}} \
+             {sum}\nmlvi_inference_stage_seconds_count{{stage=\"{stage}\"}} {count}\n"
         )
     };
     std::fs::write(
@@ -288,8 +289,10 @@ fn a_recommendation_is_shown_and_its_snippet_says_the_same() {
 
 #[test]
 fn a_snippet_for_keda_has_its_fields() {
-    let text = "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: edge-inference}\nspec:\n  \
-                scaleTargetRef: {name: edge-inference}\n  maxReplicaCount: 6\n  triggers: [{type: kafka, metadata: {lagThreshold: \"5\"}}]\n";
+    let text = "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: \
+        edge-inference}\nspec:\n  \
+                scaleTargetRef: {name: edge-inference}\n  maxReplicaCount: 6\n  triggers: [{type: \
+                kafka, metadata: {lagThreshold: \"5\"}}]\n";
     let dir = folder(text);
     let input = read(dir.path(), &["--minutes=5"]).unwrap();
     let candidate = Candidate { min: 2, max: 4, target: 20, down_s: 120 };

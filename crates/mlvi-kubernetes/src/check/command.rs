@@ -14,7 +14,8 @@ const EXIT_UNAVAILABLE: u8 = 69;
 /// What `mlvi check` is told.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 nothing is wrong, 1 something is, 64 bad usage, 69 what is needed is not there (a path, kubectl, a cluster)."
+    after_help = "Exit codes: 0 nothing is wrong, 1 something is, 64 bad usage, 69 what is needed \
+        is not there (a path, kubectl, a cluster)."
 )]
 pub struct CheckArgs {
     /// Files and folders of manifests; - is standard input. A folder with a kustomization is
@@ -73,7 +74,8 @@ fn check(args: &CheckArgs, models_dir: &Path) -> anyhow::Result<Report> {
     if !models_dir.is_dir() {
         let dir = models_dir.display();
         eprintln!(
-            "mlvi check: {dir} is not there, so that names of models are not checked; --models-dir DIR says where they are described"
+            "mlvi check: {dir} is not there, so that names of models are not checked; --models-dir \
+             DIR says where they are described"
         );
     }
     if args.live {

@@ -15,7 +15,8 @@ pub(super) fn read(namespace: &str, context: Option<&str>) -> anyhow::Result<(Se
     let live = runtime.block_on(read_live(&config))?;
     for (kinds, reason) in &live.refused {
         eprintln!(
-            "mlvi check: the cluster does not show {kinds}, so that what names them is not certain: {reason}"
+            "mlvi check: the cluster does not show {kinds}, so that what names them is not \
+             certain: {reason}"
         );
     }
     anyhow::ensure!(

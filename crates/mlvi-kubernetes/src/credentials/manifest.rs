@@ -26,7 +26,8 @@ impl Secret {
     fn yaml(&self) -> String {
         let Self { namespace, name, kind, entries } = self;
         let mut text = format!(
-            "apiVersion: v1\nkind: Secret\nmetadata:\n  name: {name}\n  namespace: \"{namespace}\"\n  labels:\n    app.kubernetes.io/part-of: mlvi\n\
+            "apiVersion: v1\nkind: Secret\nmetadata:\n  name: {name}\n  \
+             namespace: \"{namespace}\"\n  labels:\n    app.kubernetes.io/part-of: mlvi\n\
              type: {kind}\nstringData:\n"
         );
         for (key, value) in entries {

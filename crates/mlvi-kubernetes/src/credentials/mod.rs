@@ -10,7 +10,7 @@ mod write;
 
 use clap::Args;
 use manifest::Secret;
-use settings::{ConfigError, Problem};
+use settings::{ConfigError, InvalidSetting};
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
@@ -58,7 +58,8 @@ struct Credentials {
 pub fn run(args: &CredentialsArgs) -> anyhow::Result<()> {
     args.check()?;
     if args.out.is_none() && std::io::stdout().is_terminal() {
-        let allowed = "given, a folder, because secrets are not shown on a terminal; or let a pipe take them: mlvi credentials | kubectl apply -f -";
+        let allowed = "given, a folder, because secrets are not shown on a terminal; or let a pipe \
+            take them: mlvi credentials | kubectl apply -f -";
         return Err(refuse("--out", "", allowed).into());
     }
     match &args.out {
@@ -163,7 +164,7 @@ impl Credentials {
 }
 
 fn refuse(name: &'static str, value: &str, allowed: &str) -> ConfigError {
-    ConfigError::Invalid(vec![Problem {
+    ConfigError::Invalid(vec![InvalidSetting {
         name,
         value: value.to_owned(),
         allowed: allowed.to_owned(),

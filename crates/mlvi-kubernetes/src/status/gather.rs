@@ -193,7 +193,8 @@ mod tests {
     fn a_unit_is_known_by_its_metrics_before_any_frame() {
         assert_eq!(
             unit_of(
-                "# HELP mlvi_preprocessor_frames x.\n# TYPE mlvi_preprocessor_frames counter\n# EOF\n"
+                "# HELP mlvi_preprocessor_frames x.\n# TYPE mlvi_preprocessor_frames counter\n# \
+                 EOF\n"
             ),
             "preprocessor"
         );

@@ -128,7 +128,8 @@ async fn source(args: &StatusArgs) -> anyhow::Result<Source> {
     };
     let inspector = Inspector::new(&config).await.map_err(|error| {
         anyhow::anyhow!(
-            "no cluster to ask: {}; give --kubeconfig or --context, or --admin URL for units outside of Kubernetes",
+            "no cluster to ask: {}; give --kubeconfig or --context, or --admin URL for units \
+             outside of Kubernetes",
             cluster::with_causes(&error)
         )
     })?;

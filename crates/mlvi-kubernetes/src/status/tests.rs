@@ -16,11 +16,14 @@ fn process(name: &str, unit: &str, metrics: &str) -> Process {
 fn preprocessor(name: &str, edge: u32, cloud: u32, backlog: u32, breaker: &str) -> Process {
     let text = format!(
         "mlvi_preprocessor_frames_total{{outcome=\"prepared\"}} {}\n\
-         mlvi_preprocessor_decisions_total{{destination=\"edge\",reason=\"r\",policy=\"p\"}} {edge}\n\
-         mlvi_preprocessor_decisions_total{{destination=\"cloud\",reason=\"r\",policy=\"p\"}} {cloud}\n\
+         mlvi_preprocessor_decisions_total{{destination=\"edge\",reason=\"r\",policy=\"p\"}} \
+         {edge}\n\
+         mlvi_preprocessor_decisions_total{{destination=\"cloud\",reason=\"r\",policy=\"p\"}} \
+         {cloud}\n\
          mlvi_preprocessor_backlog_frames {}\n\
          mlvi_preprocessor_tier_backlog_frames{{tier=\"edge\"}} {backlog}\n\
-         mlvi_preprocessor_tier_breaker_state{{tier=\"edge\"}} 0.0\nmlvi_preprocessor_tier_breaker_state{{tier=\"cloud\"}} {breaker}\n",
+         mlvi_preprocessor_tier_breaker_state{{tier=\"edge\"}} \
+         0.0\nmlvi_preprocessor_tier_breaker_state{{tier=\"cloud\"}} {breaker}\n",
         edge + cloud,
         if backlog == 0 { "NaN".to_owned() } else { (10 * backlog).to_string() },
     );
@@ -137,7 +140,8 @@ fn served(text: &'static str) -> String {
 #[tokio::test]
 async fn admin_ports_are_asked_and_one_that_is_silent_is_named() {
     let web = served(
-        "# TYPE mlvi_frames_accepted counter\nmlvi_frames_accepted_total 7\nmlvi_pending_frames 2\n",
+        "# TYPE mlvi_frames_accepted counter\nmlvi_frames_accepted_total 7\nmlvi_pending_frames \
+         2\n",
     );
     let tier = served(
         "# TYPE mlvi_inference_frames counter\nmlvi_inference_frames_total{status=\"done\"} 3\n",

@@ -84,7 +84,7 @@ fn suite() -> Played {
 }
 
 #[test]
-fn a_cluster_is_looked_at_as_far_as_it_allows() -> anyhow::Result<()> {
+fn a_cluster_is_inspected_as_far_as_it_allows() -> anyhow::Result<()> {
     let (_folder, kubeconfig) = suite().serve()?;
     let found = mlvi(&["check", "--live"], "", &kubeconfig)?;
     assert_eq!(found.code, 1, "{}{}", found.stdout, found.stderr);

@@ -73,7 +73,8 @@ impl Played {
         let (code, body) = self.answer_to(path);
         let length = body.len();
         let head = format!(
-            "HTTP/1.1 {code} Played\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+            "HTTP/1.1 {code} Played\r\nContent-Type: application/json\r\nContent-Length: \
+             {length}\r\nConnection: close\r\n\r\n"
         );
         // a client that goes away is no concern of the server
         let _ = stream.write_all(format!("{head}{body}").as_bytes());

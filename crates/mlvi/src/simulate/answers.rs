@@ -4,7 +4,7 @@ use super::detections;
 use super::labels::LabelArgs;
 use accuracy::{Agreement, DetectionsFile, Judged, Map, agreement, judge};
 use frame::Destination::{self, Cloud, Edge};
-use offload::{Hardness, Seen};
+use offload::{EdgeDetections, Hardness};
 use serde::Serialize;
 use simulator::{Answer, History};
 use std::path::Path;
@@ -67,7 +67,11 @@ impl Answers {
     pub(super) fn is_hard(&self, image: u32, hardness: &Hardness) -> bool {
         let image = &self.file.images[image as usize];
         let seen = image.edge.thresholded(&self.file.header.edge);
-        hardness.is_hard(&Seen { confident: seen.confident, weak: seen.weak, image: image.size })
+        hardness.is_hard(&EdgeDetections {
+            confident: seen.confident,
+            weak: seen.weak,
+            image: image.size,
+        })
     }
 
     /// How accurate the answered frames of a run are; `None` when none was answered.

@@ -93,13 +93,20 @@ impl RunArgs {
         match (&self.trace, self.mbit_s, &uplink.trace) {
             (Some(path), _, _) => traces::read(path, None),
             (None, Some(mbit_s), _) => {
-                anyhow::ensure!(mbit_s > 0.0 && mbit_s <= 1e6, "--mbit-s {mbit_s} must be above 0 and at most 1,000,000");
+                anyhow::ensure!(
+                    mbit_s > 0.0 && mbit_s <= 1e6,
+                    "--mbit-s {mbit_s} must be above 0 \
+                    and at most 1,000,000"
+                );
                 Ok(Trace::constant(format!("{mbit_s} Mbit/s"), mbit_s)?)
             }
-            (None, None, Some(path)) => traces::read(&setting.folder.join(path), uplink.format.as_ref()),
-            (None, None, None) => {
-                None.context("which uplink? Give --trace FILE or --mbit-s SPEED, or a scenario with [uplink] trace")
+            (None, None, Some(path)) => {
+                traces::read(&setting.folder.join(path), uplink.format.as_ref())
             }
+            (None, None, None) => None.context(
+                "which uplink? Give --trace FILE or --mbit-s SPEED, or a scenario \
+                    with [uplink] trace",
+            ),
         }
     }
 }
@@ -142,7 +149,8 @@ fn print(scenario: &Scenario, trace: &Trace, standings: &[Standing]) {
             seconds.map_or("never".into(), |seconds| format!("{seconds:.2} s after"))
         };
         println!(
-            "\ncut {}: breaker opened {} its beginning ({} the first frame for the cloud), closed {} its end; \
+            "\ncut {}: breaker opened {} its beginning ({} the first frame for the cloud), closed \
+             {} its end; \
              p99 around it {} ms, {} of its frames lost",
             around.cut,
             after(around.opened_after_s),

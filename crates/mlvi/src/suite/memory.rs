@@ -21,7 +21,8 @@ pub fn within_memory(config: SuiteConfig) -> SuiteConfig {
     let own_pixels = set("MLVI_MAX_PIXELS", "the largest picture");
     let own_room = set("MLVI_PIXELS_MIB", "room for decoded pictures");
     if memory.bytes < NEEDED {
-        tracing::warn!(memory = %memory, needed_mib = NEEDED / MIB, "there is little memory: large frames may end the suite");
+        tracing::warn!(memory = %memory, needed_mib = NEEDED / MIB, "there is little memory: large \
+            frames may end the suite");
     }
     shared_out(config, memory, own_pixels, own_room)
 }

@@ -42,7 +42,7 @@ pub(super) async fn keep(
                 told = outcomes;
             }
             Err(_) if shutdown.is_cancelled() => break,
-            Err(error) => eprintln!("mlvi: the topics cannot be looked at: {error:#}"),
+            Err(error) => eprintln!("mlvi: the topics cannot be listed: {error:#}"),
         }
     }
     Ok(())
@@ -102,7 +102,8 @@ async fn wait_for_partitions(
         tokio::time::sleep(LOOK_AGAIN).await;
     }
     anyhow::bail!(
-        "the broker accepted the new partitions but does not show them yet: look with `mlvi topics list`"
+        "the broker accepted the new partitions but does not show them yet: look with `mlvi topics \
+         list`"
     )
 }
 
@@ -120,7 +121,8 @@ pub(super) fn outcome(
             format!("{name}: from {} to {} partitions", before.partitions, after.partitions)
         }
         (Some(_), Some(after)) if after.partitions < wanted => format!(
-            "{name}: {} partitions, which is fewer than MLVI_PARTITIONS={wanted}: `mlvi topics create --grow` adds them",
+            "{name}: {} partitions, which is fewer than MLVI_PARTITIONS={wanted}: `mlvi topics \
+             create --grow` adds them",
             after.partitions
         ),
         (Some(_), Some(after)) => format!("{name}: is there with {} partitions", after.partitions),

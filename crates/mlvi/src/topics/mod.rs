@@ -108,7 +108,8 @@ async fn arrive(
     let limit = if timeout.is_zero() { Duration::MAX } else { timeout };
     let there = tokio::select! {
         there = tokio::time::timeout(limit, state.wait_for(Result::is_ok)) => there.is_ok(),
-        () = shutdown.cancelled() => anyhow::bail!("interrupted while waiting for the broker at {brokers}"),
+        () = shutdown.cancelled() => anyhow::bail!("interrupted while waiting for the broker at \
+            {brokers}"),
     };
     if !there && let Err(reason) = &*bus.state().borrow() {
         anyhow::bail!(

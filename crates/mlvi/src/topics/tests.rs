@@ -59,7 +59,7 @@ async fn topics_are_made_shown_and_grown() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn topics_are_looked_at_until_it_is_stopped() {
+async fn topics_are_checked_until_it_is_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::start(BrokerConfig::new(dir.path())).await.unwrap();
     let brokers = broker.address().to_string();

@@ -6,7 +6,7 @@
 //! of COCO, YOLOv3-tiny at 320 x 320 against 608 x 608: what counts most is how many classes there
 //! may be and how unsure the edge is of each of them, not how many boxes.
 
-use super::{Seen, probability};
+use super::{EdgeDetections, probability};
 use frame::Detection;
 
 /// The weights of a regression: a constant and one for each feature.
@@ -26,7 +26,7 @@ pub struct Regression {
 impl Regression {
     /// The expected gain.
     #[must_use]
-    pub fn predict(&self, seen: &Seen<'_>) -> f64 {
+    pub fn predict(&self, seen: &EdgeDetections<'_>) -> f64 {
         let [constant, weights @ ..] = &self.weights;
         let parts = weights
             .iter()
@@ -37,7 +37,7 @@ impl Regression {
 }
 
 /// What was seen, as numbers; each from 0 on, and 0 where nothing was seen.
-pub(super) fn features(seen: &Seen<'_>) -> [f64; FEATURES] {
+pub(super) fn features(seen: &EdgeDetections<'_>) -> [f64; FEATURES] {
     /// What was seen of a class.
     struct Class {
         id: u32,

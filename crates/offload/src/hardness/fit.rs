@@ -1,7 +1,7 @@
 //! Fitting a measure to frames whose gain is known.
 
 use super::features::{FEATURES, features};
-use super::{Empty, Hard, Hardness, Measure, Regression, Seen, WEIGHTS};
+use super::{EdgeDetections, Empty, Hard, Hardness, Measure, Regression, WEIGHTS};
 
 /// How strongly weights are held back, per sample, on features of unit variance. A frame's gain is
 /// mostly chance, so it must be much; over twenty random halvings of 128 photos of COCO 1 was best,
@@ -15,7 +15,7 @@ const QUANTILES: [f64; 2] = [0.05, 0.95];
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Sample<'a> {
     /// What the edge saw.
-    pub seen: Seen<'a>,
+    pub seen: EdgeDetections<'a>,
     /// How much better the cloud's answer was, in any unit.
     pub gain: f64,
 }
@@ -71,7 +71,12 @@ impl Hardness {
     /// The threshold at which this share of frames like these is hard, as nearly as the measure's
     /// values and the empty frames allow.
     #[must_use]
-    pub fn for_share(measure: Measure, empty: Empty, frames: &[Seen<'_>], share: f64) -> Self {
+    pub fn for_share(
+        measure: Measure,
+        empty: Empty,
+        frames: &[EdgeDetections<'_>],
+        share: f64,
+    ) -> Self {
         let mut values: Vec<f64> = frames.iter().filter_map(|seen| measure.value(seen)).collect();
         match measure.hard() {
             Hard::Below => values.sort_by(f64::total_cmp),
@@ -202,7 +207,7 @@ mod tests {
         ) {
             let of = |c: &u16| [detection(1, f32::from(*c) / 1000.0)];
             let frames: Vec<[Detection; 1]> = confidences.iter().map(of).collect();
-            let frames: Vec<Seen<'_>> = frames.iter().map(|found| seen(found, &[])).collect();
+            let frames: Vec<EdgeDetections<'_>> = frames.iter().map(|found| seen(found, &[])).collect();
             let wanted = (share * frames.len() as f64).round() as usize;
             let mut weights = [0.0; WEIGHTS];
             weights[WEIGHTS - 1] = if weight.abs() < 0.1 { 1.0 } else { weight };

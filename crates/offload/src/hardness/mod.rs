@@ -16,7 +16,7 @@ pub use text::{HardnessError, HardnessProblem};
 
 /// What the edge's model saw in a frame.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Seen<'a> {
+pub struct EdgeDetections<'a> {
     /// Its detections.
     pub confident: &'a [Detection],
     /// What it found with less confidence than a detection needs; empty when it does not tell.
@@ -83,7 +83,7 @@ impl Hardness {
     /// count from 1 downwards. Infinite, up or down, for a frame in which there is nothing to
     /// measure.
     #[must_use]
-    pub fn score(&self, seen: &Seen<'_>) -> f64 {
+    pub fn score(&self, seen: &EdgeDetections<'_>) -> f64 {
         match (self.measure.value(seen), self.measure.hard(), self.empty) {
             (Some(value), Hard::From, _) => value,
             (Some(value), Hard::Below, _) => 1.0 - value,
@@ -94,7 +94,7 @@ impl Hardness {
 
     /// Whether the frame was hard.
     #[must_use]
-    pub fn is_hard(&self, seen: &Seen<'_>) -> bool {
+    pub fn is_hard(&self, seen: &EdgeDetections<'_>) -> bool {
         match (self.measure.value(seen), self.measure.hard()) {
             (Some(value), Hard::From) => value >= self.threshold,
             (Some(value), Hard::Below) => value < self.threshold,
@@ -115,7 +115,7 @@ impl Default for Hardness {
 impl Measure {
     /// The measure's value; `None` when nothing was seen that it measures.
     #[must_use]
-    pub fn value(&self, seen: &Seen<'_>) -> Option<f64> {
+    pub fn value(&self, seen: &EdgeDetections<'_>) -> Option<f64> {
         let confidences = || seen.confident.iter().map(|found| probability(found.confidence));
         let count = seen.confident.len();
         match self {

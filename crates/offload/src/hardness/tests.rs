@@ -11,8 +11,8 @@ pub(super) fn detection(class_id: u32, confidence: f32) -> Detection {
     Detection { class: String::new(), class_id, confidence, bounding_box }
 }
 
-pub(super) fn seen<'a>(confident: &'a [Detection], weak: &'a [Detection]) -> Seen<'a> {
-    Seen { confident, weak, image: IMAGE }
+pub(super) fn seen<'a>(confident: &'a [Detection], weak: &'a [Detection]) -> EdgeDetections<'a> {
+    EdgeDetections { confident, weak, image: IMAGE }
 }
 
 fn found(confidences: &[f32]) -> Vec<Detection> {

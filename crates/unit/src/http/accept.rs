@@ -146,11 +146,13 @@ impl Acceptor {
 /// The problem document (RFC 9457) with its head.
 fn too_many(most: usize) -> String {
     let document = format!(
-        "{{\"type\":\"/problems/too-many-connections\",\"title\":\"Too many connections\",\"status\":429,\
+        "{{\"type\":\"/problems/too-many-connections\",\"title\":\"Too many \
+         connections\",\"status\":429,\
          \"detail\":\"your address has {most} connections open already\"}}"
     );
     format!(
-        "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\nconnection: close\r\n\
+        "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/problem+json\r\nretry-after: \
+         1\r\nconnection: close\r\n\
          content-length: {}\r\n\r\n{document}",
         document.len()
     )
@@ -194,7 +196,8 @@ impl Troubles {
         }
         self.unsaid += 1;
         if self.said.is_none_or(|said| said.elapsed() >= SAY_EVERY) {
-            tracing::warn!(%error, times = self.unsaid, "cannot accept connections; those that are open go on");
+            tracing::warn!(%error, times = self.unsaid, "cannot accept connections; those that are \
+                open go on");
             (self.said, self.unsaid) = (Some(Instant::now()), 0);
         }
         let pause = FIRST_PAUSE.saturating_mul(1 << self.in_a_row.min(10)).min(LONGEST_PAUSE);

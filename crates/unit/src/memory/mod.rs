@@ -58,7 +58,8 @@ impl Memory {
             "MLVI_MEMORY_MIB",
             (own.bytes / MIB).clamp(32, 1 << 24),
             32..=1 << 24,
-            "how much memory this unit may use, in MiB, from which bounds on frames follow; the default is the limit of the control group or \
+            "how much memory this unit may use, in MiB, from which bounds on frames follow; the \
+             default is the limit of the control group or \
              what the machine has",
         );
         if mib == own.bytes / MIB {
@@ -187,7 +188,8 @@ impl PixelRoom {
             "MLVI_PIXELS_MIB",
             (memory.for_pixels() / MIB).max(1),
             1..=1 << 24,
-            "how much decoded pictures may take together, in MiB; a larger one is decoded alone; the default follows MLVI_MEMORY_MIB",
+            "how much decoded pictures may take together, in MiB; a larger one is decoded alone; \
+             the default follows MLVI_MEMORY_MIB",
         );
         ROOM.get_or_init(|| Self::new(mib * MIB)).clone()
     }

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const MEMINFO: &str = "MemTotal:       16384000 kB\nMemFree:          100 kB\n";
-const UNLIMITED: &str = "Max cpu time              unlimited            unlimited            seconds\n\
-                         Max address space         unlimited            unlimited            bytes\n";
+const UNLIMITED: &str = "Max cpu time              unlimited            unlimited            \
+    seconds\n\
+                         Max address space         unlimited            unlimited            \
+                         bytes\n";
 
 /// Paths and texts.
 type Files<'a> = &'a [(&'a str, &'a str)];

@@ -202,7 +202,8 @@ impl Tasks {
         let outcome = tokio::select! {
             outcome = work => outcome,
             () = overdue => {
-                tracing::error!(patience_s = patience.as_secs_f64(), "the work has not stopped in time");
+                tracing::error!(patience_s = patience.as_secs_f64(), "the work has not stopped in \
+                    time");
                 Ok(())
             }
         };

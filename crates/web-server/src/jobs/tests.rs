@@ -166,7 +166,8 @@ proptest! {
             let slice = store.read(position, None, 100);
             position = slice.next;
             for result in slice.results {
-                prop_assert!(!shown.contains(&(result.frame_id, true)), "{} came after its final result", result.frame_id);
+                prop_assert!(!shown.contains(&(result.frame_id, true)), "{} came after its final \
+                    result", result.frame_id);
                 shown.push((result.frame_id, result.status.is_final()));
             }
         }

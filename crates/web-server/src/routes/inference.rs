@@ -3,7 +3,7 @@
 use crate::accept::{Accepted, accept};
 use crate::app::App;
 use crate::observe::{Subject, Trace};
-use crate::problem::{Kind, Refusal};
+use crate::problem::{Kind, RequestError};
 use crate::query::About;
 use crate::wait::{Wait, for_result};
 use crate::{routes::jobs, upload};
@@ -24,7 +24,7 @@ pub(super) async fn upload(
 /// Takes the frame in `request`, as `about` says; refusals are counted by their reason.
 pub(super) async fn take(
     app: &Arc<App>,
-    about: Result<About, Refusal>,
+    about: Result<About, RequestError>,
     trace: Trace,
     request: Request,
 ) -> Response {
@@ -70,7 +70,7 @@ async fn answer(app: &App, accepted: &Accepted, wait: Option<Wait>) -> Response 
         None => None,
     };
     let mut response = match finished {
-        Some(finished) if finished.is_error() => Refusal::Result(finished).into_response(),
+        Some(finished) if finished.is_error() => RequestError::Result(finished).into_response(),
         Some(finished) => jobs::json(&finished),
         None => jobs::pending(
             *frame_id,
@@ -85,7 +85,7 @@ async fn answer(app: &App, accepted: &Accepted, wait: Option<Wait>) -> Response 
 }
 
 /// A refusal with the body left unread: the connection has to end, and the client is told so.
-fn unread(refusal: Refusal) -> Result<Response, Box<Response>> {
+fn unread(refusal: RequestError) -> Result<Response, Box<Response>> {
     let mut response = refusal.into_response();
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     Err(Box::new(response))

@@ -3,7 +3,7 @@
 use crate::app::{App, MAX_FETCHED_BYTES};
 use crate::jobs::{Finished, Job};
 use crate::observe::Subject;
-use crate::problem::Refusal;
+use crate::problem::RequestError;
 use crate::query::{Query, shortened};
 use crate::routes::parameter;
 use crate::wait::{Wait, for_result};
@@ -66,7 +66,7 @@ pub(super) async fn show(
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, RequestError> {
     let id = known_id(path)?;
     let wait = Wait::asked_for(&Query::of(&uri)?, &headers, app.limits.max_wait)?;
     let mut job = job_of(&app, id)?;
@@ -100,32 +100,32 @@ pub(super) async fn show(
 pub(super) async fn frame(
     State(app): State<Arc<App>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, RequestError> {
     let id = known_id(path)?;
     let origin = match job_of(&app, id)? {
         Job::Finished(finished) => finished.origin(),
         Job::Pending { origin, .. } => origin,
         Job::Unheard | Job::Forgotten => None,
     };
-    let Origin { partition, offset } = origin.ok_or(Refusal::FrameUnknown(id))?;
-    let closed = |_| Refusal::ShuttingDown;
+    let Origin { partition, offset } = origin.ok_or(RequestError::FrameUnknown(id))?;
+    let closed = |_| RequestError::ShuttingDown;
     let _permit = app.frame_reads.acquire().await.map_err(closed)?;
     let message = app
         .bus
         .read_one(&app.topics.frames, partition, offset)
         .await?
-        .ok_or(Refusal::FrameGone(id))?;
+        .ok_or(RequestError::FrameGone(id))?;
     // a topic that was deleted and made anew has other frames at the same offsets
     let envelope = message
         .envelope()
         .ok()
         .filter(|envelope| envelope.frame_id == id)
-        .ok_or(Refusal::FrameGone(id))?;
+        .ok_or(RequestError::FrameGone(id))?;
     let bytes = message.payload.len();
     let held = u32::try_from(bytes)
         .ok()
         .and_then(|bytes| app.fetches.clone().try_acquire_many_owned(bytes).ok());
-    let held = held.ok_or(Refusal::TooManyFetches(MAX_FETCHED_BYTES))?;
+    let held = held.ok_or(RequestError::TooManyFetches(MAX_FETCHED_BYTES))?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(envelope.format.content_type())),
         (header::CONTENT_LENGTH, bytes.into()),
@@ -168,22 +168,22 @@ pub(super) fn pending(
 }
 
 /// An id that some replica may have given out.
-fn known_id(path: Result<Path<String>, PathRejection>) -> Result<FrameId, Refusal> {
+fn known_id(path: Result<Path<String>, PathRejection>) -> Result<FrameId, RequestError> {
     let text = parameter("id", path)?;
     let id = text.parse().ok().filter(|id| JobIds::is_ours(*id));
-    id.ok_or_else(|| Refusal::UnknownJob(shortened(&text)))
+    id.ok_or_else(|| RequestError::UnknownJob(shortened(&text)))
 }
 
 /// What is known about a job. One that was not heard of here counts as pending while another
 /// replica may have it on its way: its upload and result are seen by all, but in between only the
 /// replica that took it in knows of it.
-fn job_of(app: &App, id: FrameId) -> Result<Job, Refusal> {
+fn job_of(app: &App, id: FrameId) -> Result<Job, RequestError> {
     match app.store.job(id) {
-        Job::Forgotten => Err(Refusal::JobGone(id)),
+        Job::Forgotten => Err(RequestError::JobGone(id)),
         Job::Unheard => {
             let made_at = Timestamp::from_micros(id.made_at_ms().unwrap_or(0).saturating_mul(1000));
             if Timestamp::now() > made_at + app.limits.job_ttl {
-                Err(Refusal::JobGone(id))
+                Err(RequestError::JobGone(id))
             } else {
                 Ok(Job::Unheard)
             }

@@ -10,7 +10,7 @@ mod results;
 use crate::app::App;
 use crate::moment::Hint;
 use crate::observe::observe;
-use crate::problem::Refusal;
+use crate::problem::RequestError;
 use axum::Router;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
@@ -37,8 +37,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .into_iter()
         .fold(Router::new(), |router, (path, handler)| router.route(path, handler));
     router
-        .fallback(|| async { Refusal::UnknownRoute })
-        .method_not_allowed_fallback(|| async { Refusal::WrongMethod })
+        .fallback(|| async { RequestError::UnknownRoute })
+        .method_not_allowed_fallback(|| async { RequestError::WrongMethod })
         .layer(from_fn_with_state(app.clone(), observe))
         .with_state(app)
 }
@@ -47,8 +47,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 fn parameter(
     name: &'static str,
     path: Result<Path<String>, PathRejection>,
-) -> Result<String, Refusal> {
-    let refuse = |rejection: PathRejection| Refusal::Parameter {
+) -> Result<String, RequestError> {
+    let refuse = |rejection: PathRejection| RequestError::Parameter {
         name,
         value: rejection.body_text(),
         allowed: "UTF-8".into(),

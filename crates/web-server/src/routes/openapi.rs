@@ -15,7 +15,7 @@ mod tests {
     use super::*;
     use crate::jobs::{Finished, samples};
     use crate::moment::Hint;
-    use crate::problem::Refusal;
+    use crate::problem::RequestError;
     use crate::routes::jobs::Ticket;
     use crate::routes::{index, router, routes};
     use crate::testing::{app, call};
@@ -118,15 +118,15 @@ mod tests {
         );
         check("Index", &index::show().await.0, Complete::Yes);
         for refusal in [
-            Refusal::EmptyBody,
-            Refusal::TooLarge,
-            Refusal::Parameter {
+            RequestError::EmptyBody,
+            RequestError::TooLarge,
+            RequestError::Parameter {
                 name: "wait",
                 value: "x".into(),
                 allowed: "y".into(),
                 hint: Hint::default(),
             },
-            Refusal::Result(Arc::new(Finished::new(&failed, None))),
+            RequestError::Result(Arc::new(Finished::new(&failed, None))),
         ] {
             let response = axum::response::IntoResponse::into_response(refusal);
             let body = to_bytes(response.into_body(), 100_000).await.unwrap();

@@ -1,7 +1,7 @@
 //! `GET /results`: results as they come.
 
 use crate::app::App;
-use crate::problem::Refusal;
+use crate::problem::RequestError;
 use crate::query::Query;
 use crate::sse::Reader;
 use axum::extract::State;
@@ -19,12 +19,12 @@ pub(super) async fn stream(
     State(app): State<Arc<App>>,
     uri: Uri,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, RequestError> {
     let camera = Query::of(&uri)?.camera()?;
     // before that, old results would look like new ones
     app.check_caught_up()?;
     let permit = app.streams.clone().try_acquire_owned();
-    let permit = permit.map_err(|_| Refusal::TooManyStreams(app.limits.max_streams))?;
+    let permit = permit.map_err(|_| RequestError::TooManyStreams(app.limits.max_streams))?;
     let last_seen = headers
         .get("last-event-id")
         .map(|value| value.to_str().ok().and_then(|text| text.parse::<FrameId>().ok()));

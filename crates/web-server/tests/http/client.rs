@@ -117,7 +117,8 @@ pub(crate) async fn post_form(address: SocketAddr, path: &str, image: &[u8]) -> 
     let mut body =
         b"--XX\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n".to_vec();
     body.extend_from_slice(
-        b"--XX\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n",
+        b"--XX\r\nContent-Disposition: form-data; name=\"image\"; \
+            filename=\"a.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n",
     );
     body.extend_from_slice(image);
     body.extend_from_slice(b"\r\n--XX--\r\n");

@@ -111,7 +111,8 @@ async fn requests_of_odd_forms_get_clear_answers() {
         (
             upload(
                 &format!(
-                    "POST /inference HTTP/1.1\nhost: x\nexpect: 100-continue\ncontent-length: {length}\nconnection: close"
+                    "POST /inference HTTP/1.1\nhost: x\nexpect: 100-continue\ncontent-length: \
+                     {length}\nconnection: close"
                 ),
                 &image,
             ),
@@ -120,7 +121,8 @@ async fn requests_of_odd_forms_get_clear_answers() {
         (
             upload(
                 &format!(
-                    "POST /inference HTTP/1.1\nhost: x\ncontent-length: {length}\ncontent-length: {length}\nconnection: close"
+                    "POST /inference HTTP/1.1\nhost: x\ncontent-length: {length}\ncontent-length: \
+                     {length}\nconnection: close"
                 ),
                 &image,
             ),
@@ -128,7 +130,8 @@ async fn requests_of_odd_forms_get_clear_answers() {
         ),
         (
             upload(
-                "POST /inference HTTP/1.1\nhost: x\ncontent-length: 5\ncontent-length: 6\nconnection: close",
+                "POST /inference HTTP/1.1\nhost: x\ncontent-length: 5\ncontent-length: \
+                 6\nconnection: close",
                 b"abcdef",
             ),
             &[400],
@@ -146,7 +149,8 @@ async fn requests_of_odd_forms_get_clear_answers() {
         ),
         (
             upload(
-                "POST /inference HTTP/1.1\nhost: x\ntransfer-encoding: gzip, chunked\nconnection: close",
+                "POST /inference HTTP/1.1\nhost: x\ntransfer-encoding: gzip, chunked\nconnection: \
+                 close",
                 &chunked,
             ),
             &[501],

@@ -114,7 +114,8 @@ async fn a_frame_that_is_too_large_gets_413_and_the_client_sees_it() {
         .expect_problem(413, "frame-too-large");
 
     // a client that asks first never sends its body
-    let head = "POST /inference HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 99999999\r\n\r\n";
+    let head = "POST /inference HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: \
+        99999999\r\n\r\n";
     let answer = talk(server.http, head.into()).await;
     assert!(
         answer.starts_with("HTTP/1.1 413 ") && answer.contains("connection: close"),

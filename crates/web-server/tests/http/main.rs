@@ -2,7 +2,8 @@
 //! suite.
 #![allow(
     clippy::unwrap_used,
-    reason = "in a test a panic is the verdict; clippy knows helper functions of tests only in libraries"
+    reason = "in a test a panic is the verdict; clippy knows helper functions of tests only in \
+        libraries"
 )]
 
 mod away;

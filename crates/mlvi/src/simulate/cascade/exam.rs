@@ -4,14 +4,14 @@ use super::halves::shuffled;
 use crate::simulate::detections::seen_at_edge;
 use accuracy::{DetectionsFile, Judged, Map, Truth, judge};
 use anyhow::Context;
-use offload::{Hardness, Sample, Seen};
+use offload::{EdgeDetections, Hardness, Sample};
 
 /// How many random choices their mean precision is taken over.
 const CHANCES: u64 = 50;
 
 /// The images with what the edge saw and what both answers are worth.
 pub(super) struct Exam<'a> {
-    seen: Vec<Seen<'a>>,
+    seen: Vec<EdgeDetections<'a>>,
     edge: Vec<Judged>,
     cloud: Vec<Judged>,
 }
@@ -26,7 +26,7 @@ impl<'a> Exam<'a> {
         }
     }
 
-    pub(super) fn seen(&self, image: usize) -> Seen<'a> {
+    pub(super) fn seen(&self, image: usize) -> EdgeDetections<'a> {
         self.seen[image]
     }
 

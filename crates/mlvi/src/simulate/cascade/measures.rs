@@ -3,7 +3,7 @@
 use super::count_of;
 use super::exam::Exam;
 use anyhow::Context;
-use offload::{Empty, Hardness, Measure, Regression, Seen};
+use offload::{EdgeDetections, Empty, Hardness, Measure, Regression};
 
 /// A measure before it is fitted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,7 +55,7 @@ impl Kind {
                 vec![Measure::Regression(fitted)]
             }
         };
-        let seen: Vec<Seen<'_>> = images.iter().map(|image| exam.seen(*image)).collect();
+        let seen: Vec<EdgeDetections<'_>> = images.iter().map(|image| exam.seen(*image)).collect();
         let mut best: Option<(f64, Hardness)> = None;
         for measure in measures {
             for empty in [Empty::Easy, Empty::Hard] {

@@ -85,9 +85,9 @@ pub fn read(path: &Path) -> anyhow::Result<DetectionsFile> {
 
 /// What the edge's unit saw in an image.
 #[must_use]
-pub fn seen_at_edge<'a>(header: &Header, image: &'a ImageRecord) -> offload::Seen<'a> {
+pub fn seen_at_edge<'a>(header: &Header, image: &'a ImageRecord) -> offload::EdgeDetections<'a> {
     let accuracy::Thresholded { confident, weak } = image.edge.thresholded(&header.edge);
-    offload::Seen { confident, weak, image: image.size }
+    offload::EdgeDetections { confident, weak, image: image.size }
 }
 
 /// Runs both models over the folder.
