@@ -11,8 +11,8 @@ pub const ABOUT: About = About {
     // every replica reads every result, without a group
     input: None,
     family: UNIT,
-    finished: "mlvi_frames_accepted",
-    backlog: BacklogGauge::Own("mlvi_pending_frames"),
+    finished: "mlvi_web_server_frames_accepted",
+    backlog: BacklogGauge::Own("mlvi_web_server_pending_frames"),
     estimate: Estimate {
         service_ms: 10.0,
         service_from: "an assumption; 3 ms of it are CPU time for 70 kB on a core of ours",

@@ -25,13 +25,13 @@ static REGISTERED: LazyLock<bool> = LazyLock::new(|| {
         .all(|style| register_font(FONT, style, dejavu::sans::regular()).is_ok())
 });
 
-pub fn svg(chart: &Chart, path: &Path) -> anyhow::Result<()> {
+pub(super) fn svg(chart: &Chart, path: &Path) -> anyhow::Result<()> {
     let mut text = String::new();
     draw(chart, SVGBackend::with_string(&mut text, (WIDTH, HEIGHT)).into_drawing_area())?;
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-pub fn png(chart: &Chart, path: &Path) -> anyhow::Result<()> {
+pub(super) fn png(chart: &Chart, path: &Path) -> anyhow::Result<()> {
     let mut pixels = vec![0; (WIDTH * HEIGHT * 3) as usize];
     draw(chart, BitMapBackend::with_buffer(&mut pixels, (WIDTH, HEIGHT)).into_drawing_area())?;
     let file =
