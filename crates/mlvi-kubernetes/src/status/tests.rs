@@ -140,7 +140,7 @@ fn served(text: &'static str) -> String {
 #[tokio::test]
 async fn admin_ports_are_asked_and_one_that_is_silent_is_named() {
     let web = served(
-        "# TYPE mlvi_frames_accepted counter\nmlvi_frames_accepted_total 7\nmlvi_pending_frames \
+        "# TYPE mlvi_web_server_frames_accepted counter\nmlvi_web_server_frames_accepted_total 7\nmlvi_web_server_pending_frames \
          2\n",
     );
     let tier = served(
