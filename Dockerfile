@@ -60,7 +60,7 @@ ENTRYPOINT ["/usr/local/bin/entrypoint"]
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="mlvi/${UNIT}" \
-      org.opencontainers.image.description="MLVI decides frame by frame whether the edge or the cloud looks at a video frame: ${UNIT}" \
+      org.opencontainers.image.description="MLVI decides for each video frame whether inference runs on the edge or in the cloud: ${UNIT}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"

@@ -47,6 +47,10 @@ check_image() {
     [[ $1 == mlvi || $bytes -le $((largest_unit_mb * 1000000)) ]] || die "$name has $((bytes / 1000000)) MB: more than $largest_unit_mb MB"
     local says
     says=$(podman run --rm --read-only --cap-drop=ALL --security-opt=no-new-privileges --network=none "$image" --version)
+    if [[ $1 == mlvi ]]; then
+        # a command of the other binary
+        podman run --rm --read-only --cap-drop=ALL --network=none "$image" check --rules >/dev/null || die "$name cannot run mlvi check"
+    fi
     expect "version" "$says" "$1 $version"
     printf '%-24s %3d MB, %d files, no shell, user 65532, says %s\n' "$name" $((bytes / 1000000)) "$(wc -l <"$work/files")" "$says"
 }

@@ -103,7 +103,7 @@ impl Handler {
         info!(
             frame_id = %envelope.frame_id, camera = %envelope.camera, sequence = envelope.sequence,
             status = result.status.as_str(), detections = result.detections.len(),
-            inference_ms = result.timings_ms.inference, end_to_end_ms = result.timings_ms.end_to_end, "frame looked at"
+            inference_ms = result.timings_ms.inference, end_to_end_ms = result.timings_ms.end_to_end, "inference done"
         );
         let sent_on = result.status == Status::Provisional;
         self.publisher.result(ResultMessage::of(&envelope, result)).await?;

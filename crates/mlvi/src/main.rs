@@ -12,7 +12,7 @@ use mlvi::up::UpArgs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// MLVI decides frame by frame whether the edge or the cloud looks at a video frame, runs
+/// MLVI decides for each video frame whether inference runs on the edge or in the cloud, runs
 /// tiny-YOLOv3 there and returns the detections.
 #[derive(Parser)]
 #[command(name = "mlvi", version)]
@@ -42,7 +42,7 @@ enum Command {
     /// Replay a workload over an uplink trace through the policies, in virtual time
     #[command(subcommand)]
     Simulate(SimulateCommand),
-    /// Measure this machine: the detector, the whole road, one unit
+    /// Measure this machine: the detector, the whole pipeline, one unit
     #[command(subcommand)]
     Bench(BenchCommand),
     /// Read manifests, or what a cluster runs, and find what does not fit together

@@ -41,7 +41,7 @@ pub(crate) struct Redispatcher {
 
 impl Handle for Redispatcher {
     async fn handle(&self, message: Message, _turn: Turn) -> Result<(), SendError> {
-        // what is no frame is put aside by the cloud itself
+        // the cloud itself sends a dead letter for what is no frame
         let Ok(envelope) = message.envelope() else { return Ok(()) };
         let Some(prepared) = envelope.prepared.clone() else { return Ok(()) };
         let due = match prepared.answer_by {

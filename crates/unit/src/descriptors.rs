@@ -37,7 +37,7 @@ pub fn raise_descriptor_limit() {
 /// As many of the `wanted` connections as the limit of descriptors has room for; a WARN names the
 /// numbers when it has not. `setting` is the variable that asks for them.
 #[must_use]
-pub fn affordable_connections(wanted: usize, setting: &str) -> usize {
+pub fn connection_limit(wanted: usize, setting: &str) -> usize {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(UNLIMITED);
     // whoever started this process may have left it descriptors that it knows nothing of
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64);

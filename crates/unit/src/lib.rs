@@ -27,7 +27,7 @@ mod waiters;
 pub use about::{About, BacklogGauge, ConsumedTopic, Estimate};
 pub use allocator::frugal_allocator;
 pub use bounded_map::BoundedMap;
-pub use descriptors::{affordable_connections, raise_descriptor_limit};
+pub use descriptors::{connection_limit, raise_descriptor_limit};
 pub use health::{Condition, Health};
 pub use heartbeat::Heartbeat;
 pub use listen::{Listen, ListenError};

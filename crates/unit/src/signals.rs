@@ -8,12 +8,14 @@ use tokio_util::sync::CancellationToken;
 const TASK: &str = "signals";
 
 /// Cancels the token at the first SIGTERM or SIGINT; a second one ends the process at once with
-/// code 130.
+/// code 130. What is returned tells, by [`Tasks::failure`], when nobody waits for signals any more.
 ///
 /// # Errors
 /// When the handlers cannot be installed.
-pub fn cancel_on_signal(shutdown: CancellationToken) -> std::io::Result<()> {
-    Tasks::new(Health::of("process"), shutdown, Faults::default()).stop_on_signal()
+pub fn cancel_on_signal(shutdown: CancellationToken) -> std::io::Result<Tasks> {
+    let tasks = Tasks::new(Health::of("process"), shutdown, Faults::default());
+    tasks.stop_on_signal()?;
+    Ok(tasks)
 }
 
 impl Tasks {

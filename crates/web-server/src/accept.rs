@@ -7,7 +7,10 @@ use crate::query::About;
 use crate::upload::Upload;
 use frame::{CameraId, Envelope, FrameId, Origin, Timestamp, TraceParent, UploadTimings};
 use frame_bus::Outgoing;
+use futures_util::FutureExt as _;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use unit::panic_text;
 
 /// A frame that the broker has.
 #[derive(Clone, Debug)]
@@ -60,7 +63,20 @@ pub(crate) async fn accept(
 
 async fn send(app: Arc<App>, frame_id: FrameId, out: Outgoing) -> Result<(), RequestError> {
     let bytes = out.payload.len();
-    match app.bus.send(out).await {
+    let app = &app;
+    // a panic must not keep the frame's place for ever
+    let sending = AssertUnwindSafe(app.bus.send(out)).catch_unwind().await;
+    let sent = match sending {
+        Ok(sent) => sent,
+        Err(panic) => {
+            app.store.withdraw(frame_id);
+            return Err(RequestError::Internal(format!(
+                "sending the frame panicked: {}",
+                panic_text(panic.as_ref())
+            )));
+        }
+    };
+    match sent {
         Ok(sent) => {
             app.store.accepted(frame_id, Origin { partition: sent.partition, offset: sent.offset });
             app.metrics.accepted(bytes);

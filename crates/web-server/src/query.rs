@@ -128,7 +128,7 @@ fn parse_deadline(text: &str, now: Timestamp, max_wait: Duration) -> Result<Dead
         return near(moment, now, WANTED).map(Deadline::At).ok_or_else(|| distance(moment, now));
     }
     match parse_span(text, Longest { named: DAY, bare: max_wait })? {
-        Duration::ZERO => Err(Hint(Some("it would be over before anybody could look".into()))),
+        Duration::ZERO => Err(Hint(Some("it would be over before inference could start".into()))),
         span => Ok(Deadline::After(span)),
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use unit::http::{HttpBounds, serve};
-use unit::{Condition, Ends, Shell, affordable_connections};
+use unit::{Condition, Ends, Shell, connection_limit};
 
 /// The loop beats twice a second, and in between waits for one acknowledgement at most.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(60);
@@ -90,13 +90,15 @@ async fn find_topics(
         found.cancel();
         let following = in_place.follow(app.bus.topics_state());
         app.shutdown.run_until_cancelled(following).await;
+        // when the monitor has failed, it is the one to be named, not whoever followed it
+        app.shutdown.cancelled().await;
     }
 }
 
 /// What clients may hold, as far as the process has room for it.
 fn bounds(limits: &Limits, drain: Duration) -> HttpBounds {
     HttpBounds {
-        max_connections: affordable_connections(limits.max_connections, "MLVI_MAX_CONNECTIONS"),
+        max_connections: connection_limit(limits.max_connections, "MLVI_MAX_CONNECTIONS"),
         max_per_peer: limits.max_connections_per_peer,
         proxies: limits.proxies.clone(),
         write_timeout: limits.write_timeout,

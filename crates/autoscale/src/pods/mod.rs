@@ -18,7 +18,7 @@
 //!   pods that are not ready, then the youngest.
 //!
 //! Not in it: nodes that are full, image registries that are slow, CPU that neighbours take away,
-//! the other units of the road.
+//! the other units of the pipeline.
 
 mod assignment;
 mod partitions;

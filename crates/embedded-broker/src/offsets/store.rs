@@ -54,7 +54,7 @@ struct Journal {
 }
 
 impl OffsetStore {
-    /// Reads the offsets of `dir`: all that are whole. What is damaged is put aside. Blocks.
+    /// Reads the offsets of `dir`: all that are whole. A damaged file is kept under another name. Blocks.
     ///
     /// # Errors
     /// When files cannot be read or written, or the file is none of ours.

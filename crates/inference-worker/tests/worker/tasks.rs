@@ -11,11 +11,12 @@ use unit::{Faults, TaskFailure};
 const UNIT: &str = "edge-inference";
 
 /// Every background task of the unit with two model threads.
-const TASKS: [&str; 10] = [
+const TASKS: [&str; 11] = [
     "admin",
     "batches",
     "bus-consumer",
     "bus-monitor",
+    "bus-producer",
     "condition broker",
     "condition partitions",
     "condition topics",

@@ -137,7 +137,13 @@ pub(super) async fn from_admin(ports: &[Admin]) -> Observation {
     }
     let mut seen = Observation::default();
     while let Some(joined) = asked.join_next().await {
-        let Ok((admin, text)) = joined else { continue };
+        let (admin, text) = match joined {
+            Ok(answer) => answer,
+            Err(error) => {
+                seen.troubles.push(format!("an admin port was not asked: {error}"));
+                continue;
+            }
+        };
         match text.map(|text| (Scrape::read(&text), unit_of(&text))) {
             Ok((metrics, _)) if metrics.is_empty() => {
                 seen.troubles.push(format!("{} has no metrics", admin.url));

@@ -1,4 +1,4 @@
-//! `mlvi bench pipeline`: what the road adds to the work.
+//! `mlvi bench pipeline`: what the pipeline adds to the inference.
 
 use super::frames::{self, BenchFrame};
 use super::process::cpu_ms;
@@ -199,7 +199,7 @@ fn print(alone: &Measured, whole: &Measured, stages: &[TimingsMs]) {
         100.0 * whole.per_second() / alone.per_second()
     );
     println!(
-        "the road costs {:.1} ms of processor time per frame",
+        "the pipeline costs {:.1} ms of processor time per frame",
         whole.cpu_ms_per_frame() - alone.cpu_ms_per_frame()
     );
     println!(

@@ -191,7 +191,8 @@ impl Suite {
         if let Some(broker) = self.broker.take() {
             outcome = outcome.and(broker.shutdown().await.map_err(Into::into));
         }
-        outcome
+        // a task of the broker that failed meanwhile
+        outcome.and(self.tasks.failure().map_or(Ok(()), |failure| Err(failure.into())))
     }
 }
 

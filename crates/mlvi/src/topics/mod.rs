@@ -80,10 +80,10 @@ pub fn run(args: &TopicsArgs) -> anyhow::Result<()> {
         .context("the async runtime")?;
     let outcome = runtime.block_on(async {
         let shutdown = CancellationToken::new();
-        cancel_on_signal(shutdown.clone())?;
+        let tasks = cancel_on_signal(shutdown.clone())?;
         let bus = Bus::open(wanted.bus.clone())?;
         arrive(&bus, &wanted.bus.brokers, args.timeout, &shutdown).await?;
-        match args.command {
+        let outcome = match args.command {
             TopicsCommand::Create { grow, every: None } => {
                 create::run(&bus, &wanted.specs, grow, &shutdown).await
             }
@@ -91,7 +91,8 @@ pub fn run(args: &TopicsArgs) -> anyhow::Result<()> {
                 create::keep(&bus, &wanted.specs, grow, every, &shutdown).await
             }
             TopicsCommand::List { json } => list::run(&bus, &wanted.specs, json).await,
-        }
+        };
+        outcome.and(tasks.failure().map_or(Ok(()), |failure| Err(failure.into())))
     });
     runtime.shutdown_background();
     outcome

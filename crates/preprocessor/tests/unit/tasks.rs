@@ -13,11 +13,12 @@ use unit::{Faults, Listen, TaskFailure};
 const UNIT: &str = "preprocessor";
 
 /// Every background task of the unit.
-const TASKS: [&str; 12] = [
+const TASKS: [&str; 13] = [
     "admin",
     "backlog",
     "bus-consumer",
     "bus-monitor",
+    "bus-producer",
     "bus-tail",
     "cluster",
     "condition broker",

@@ -30,6 +30,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// Work that has failed because of a task may notice it a moment before the supervisor does.
 const NOTICED_WITHIN: Duration = Duration::from_millis(200);
 
+/// The name under which the unit's own work fails, when it panics.
+const WORK: &str = "work";
+
 /// When a task may end.
 #[derive(Clone, Debug)]
 pub enum Ends {
@@ -199,11 +202,20 @@ impl Tasks {
             self.failed().await;
             tokio::time::sleep(patience).await;
         };
+        let work = async {
+            match AssertUnwindSafe(work).catch_unwind().await {
+                Ok(outcome) => outcome,
+                Err(panic) => {
+                    self.inner.over(self.named(WORK), &Ends::Never, Err(panic));
+                    Ok(())
+                }
+            }
+        };
         let outcome = tokio::select! {
             outcome = work => outcome,
             () = overdue => {
-                tracing::error!(patience_s = patience.as_secs_f64(), "the work has not stopped in \
-                    time");
+                let patience_s = patience.as_secs_f64();
+                tracing::error!(patience_s, "the work has not stopped in time");
                 Ok(())
             }
         };

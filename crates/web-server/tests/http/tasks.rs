@@ -10,10 +10,11 @@ use unit::{Faults, TaskFailure};
 const UNIT: &str = web_server::UNIT;
 
 /// Every background task of the unit.
-const TASKS: [&str; 9] = [
+const TASKS: [&str; 10] = [
     "admin",
     "backlog",
     "bus-monitor",
+    "bus-producer",
     "bus-tail",
     "condition broker",
     "expiry",

@@ -1,17 +1,19 @@
 //! One attempt to send a message.
 
-use crate::client::{self, properties};
+mod polled;
+
 use crate::config::BusConfig;
 use crate::error::{BusError, SendError};
 use crate::health::broker::Link;
 use crate::health::rights::Right;
 use crate::health::unready::{Readiness, Unready};
 use crate::message::Sent;
-use crate::send::delivery_report::{Answer, DeliveryContext};
+use crate::send::delivery_report::Answer;
+use crate::send::producer::polled::PolledProducer;
 use crate::send::record::Record;
 use frame::MAX_MESSAGE_BYTES;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -27,7 +29,7 @@ const REPLACE_EVERY: Duration = Duration::from_secs(4);
 const PRODUCERS: usize = 2;
 
 type Enqueued = Result<oneshot::Receiver<Answer>, RDKafkaErrorCode>;
-type Native = ThreadedProducer<DeliveryContext>;
+type Native = PolledProducer;
 
 /// The producer of a bus. Should librdkafka's one fail for good (idempotence can, when a broker
 /// forgets what it had acknowledged), a fresh one takes its place.
@@ -55,7 +57,7 @@ impl Producer {
     }
 
     fn native(config: &BusConfig, link: &Arc<Link>) -> Result<Native, BusError> {
-        client::create(&properties::producer(config), DeliveryContext::new(link))
+        PolledProducer::start(config, link)
     }
 
     /// Sends once and waits for the acknowledgement. Dropping the future does not take the message
@@ -158,8 +160,7 @@ impl Producer {
         Arc::clone(&self.native.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Drops the replaced producers that nobody uses any more. Blocks: that waits for their threads
-    /// and queues.
+    /// Drops the replaced producers that nobody uses any more; their threads end soon after.
     pub(crate) fn drop_retired(&self) {
         // nobody can get hold of a retired one any more: a count of one stays
         let unused: Vec<_> =
