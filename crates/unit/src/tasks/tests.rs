@@ -101,3 +101,15 @@ async fn work_that_ends_by_itself_keeps_its_outcome() {
     let error = tasks.supervise(async { Err(anyhow::anyhow!("no port")) }, LONG).await;
     assert_eq!(error.unwrap_err().to_string(), "no port");
 }
+
+#[tokio::test]
+async fn work_that_panics_is_a_failure_of_its_own() {
+    let tasks = tasks();
+    async fn work() -> anyhow::Result<()> {
+        panic!("on purpose")
+    }
+    let error = tasks.supervise(work(), LONG).await.unwrap_err();
+    let failure: &TaskFailure = error.downcast_ref().unwrap();
+    assert_eq!((&*failure.task, &failure.cause), ("work", &TaskEnd::Panicked("on purpose".into())));
+    assert!(tasks.stop().is_cancelled());
+}
