@@ -14,7 +14,8 @@ use tracing::warn;
 
 impl Bus {
     /// Sends once; `Ok` only after the acknowledgement of all in-sync replicas, at the latest after
-    /// [`BusConfig::send_timeout`](crate::BusConfig::send_timeout). Dropping the future does not take the message back.
+    /// [`send_timeout`](crate::BusConfig::send_timeout). Dropping the future does not take the
+    /// message back.
     ///
     /// # Errors
     /// Each case of [`SendError`]; after [`SendError::BrokerAway`] the message may have arrived all
