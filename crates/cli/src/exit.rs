@@ -6,6 +6,9 @@ use clap::Parser;
 use settings::ConfigError;
 use std::process::ExitCode;
 
+/// What is needed is not there: `EX_UNAVAILABLE` of `sysexits.h`.
+pub const EXIT_UNAVAILABLE: u8 = 69;
+
 /// The arguments of this process.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ mod scrape;
 pub mod table;
 mod usage;
 
-pub use exit::{exit_code, parse};
+pub use exit::{EXIT_UNAVAILABLE, exit_code, parse};
 pub use output::OutputArgs;
 pub use scrape::Scrape;
 pub use usage::UsageError;

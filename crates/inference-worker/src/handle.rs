@@ -137,7 +137,7 @@ impl Handler {
         };
         let served_by = self.served_by.clone();
         Some(match outcome.end {
-            InferenceEnd::ImageDetections(size, found) => {
+            InferenceEnd::Detected(size, found) => {
                 self.model_failures.store(0, Ordering::Relaxed);
                 let status = self.status(envelope, size, &found);
                 let timings = TimingsMs {

@@ -24,7 +24,7 @@ pub(crate) struct Inference {
 /// What a model thread made of a frame.
 pub(crate) enum InferenceEnd {
     /// The detections in an image of this size.
-    ImageDetections(ImageSize, ImageDetections),
+    Detected(ImageSize, ImageDetections),
     /// The bytes are no image.
     Undecodable(Problem),
     /// The model failed or panicked.

@@ -109,7 +109,7 @@ impl Worker {
             Ok(found) if found.len() == images.len() => found
                 .into_iter()
                 .zip(&images)
-                .map(|(found, image)| InferenceEnd::ImageDetections(image.size(), found))
+                .map(|(found, image)| InferenceEnd::Detected(image.size(), found))
                 .collect(),
             Ok(found) => {
                 let detail = format!("it gave {} answers to {} images", found.len(), images.len());
@@ -172,7 +172,7 @@ impl Worker {
 
     fn detect_alone(&mut self, image: &RgbImage) -> InferenceEnd {
         match self.detect(&[image]).map(|mut found| found.pop()) {
-            Ok(Some(found)) => InferenceEnd::ImageDetections(image.size(), found),
+            Ok(Some(found)) => InferenceEnd::Detected(image.size(), found),
             Ok(None) => InferenceEnd::ModelFailed(Problem::model_failed("it gave no answer")),
             Err(failure) => InferenceEnd::ModelFailed(Problem::model_failed(failure.to_string())),
         }

@@ -2,6 +2,7 @@
 //! `mlvi-kubernetes check`.
 
 use clap::Args;
+use cli::EXIT_UNAVAILABLE;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt as _;
@@ -10,8 +11,6 @@ use std::process::{Command, ExitCode};
 
 /// The binary of the commands for a suite in Kubernetes, and the package that it comes from.
 const BINARY: &str = "mlvi-kubernetes";
-/// What is needed is not there: `EX_UNAVAILABLE` of `sysexits.h`.
-const EXIT_UNAVAILABLE: u8 = 69;
 
 /// Whatever follows the command's name; the other binary reads it.
 #[derive(Args, Debug)]

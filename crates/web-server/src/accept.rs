@@ -63,7 +63,6 @@ pub(crate) async fn accept(
 
 async fn send(app: Arc<App>, frame_id: FrameId, out: Outgoing) -> Result<(), RequestError> {
     let bytes = out.payload.len();
-    let app = &app;
     // a panic must not keep the frame's place for ever
     let sending = AssertUnwindSafe(app.bus.send(out)).catch_unwind().await;
     let sent = match sending {

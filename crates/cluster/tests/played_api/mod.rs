@@ -146,7 +146,7 @@ async fn stream_events(
     stream
         .write_all(
             b"HTTP/1.1 200 Played\r\nContent-Type: application/json\r\nTransfer-Encoding: \
-        chunked\r\n\r\n",
+              chunked\r\n\r\n",
         )
         .await?;
     loop {

@@ -105,14 +105,8 @@ fn path(probe: &str, path: &Field<'_>) -> Option<Finding> {
             .help("ask /readyz"),
         ),
         _ => Some(
-            path.error(
-                ID,
-                format!(
-                    "the admin port does not answer \
-            '{text}'"
-                ),
-            )
-            .help(format!("ask {wanted}")),
+            path.error(ID, format!("the admin port does not answer '{text}'"))
+                .help(format!("ask {wanted}")),
         ),
     }
 }

@@ -3,13 +3,11 @@
 use super::{knowledge, live};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use cli::EXIT_UNAVAILABLE;
 use manifests::{RULES, Report, Set, Tools};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-/// What is needed is not there: `EX_UNAVAILABLE` of `sysexits.h`.
-const EXIT_UNAVAILABLE: u8 = 69;
 
 /// What `mlvi check` is told.
 #[derive(Debug, Args)]
