@@ -9,6 +9,7 @@
 //! these contradict each other.
 
 mod find_byte;
+pub mod int8;
 mod isa;
 mod letterbox;
 mod max_pool;

@@ -5,7 +5,7 @@
 pub(crate) struct Avx2(());
 
 impl Avx2 {
-    pub(super) fn detect() -> Option<Self> {
+    pub(crate) fn detect() -> Option<Self> {
         let all = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         all.then_some(Self(()))
     }
@@ -16,11 +16,33 @@ impl Avx2 {
 pub(crate) struct Avx512(());
 
 impl Avx512 {
-    pub(super) fn detect() -> Option<Self> {
+    pub(crate) fn detect() -> Option<Self> {
         let all = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl");
+        all.then_some(Self(()))
+    }
+}
+
+/// AVX2 and the dot products of bytes that came with AVX-VNNI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AvxVnni(());
+
+impl AvxVnni {
+    pub(crate) fn detect() -> Option<Self> {
+        let all = Avx2::detect().is_some() && is_x86_feature_detected!("avxvnni");
+        all.then_some(Self(()))
+    }
+}
+
+/// AVX-512 F, BW, DQ and VL, and the dot products of bytes that came with AVX-512 VNNI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Avx512Vnni(());
+
+impl Avx512Vnni {
+    pub(crate) fn detect() -> Option<Self> {
+        let all = Avx512::detect().is_some() && is_x86_feature_detected!("avx512vnni");
         all.then_some(Self(()))
     }
 }

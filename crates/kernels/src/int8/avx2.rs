@@ -1,0 +1,184 @@
+//! Eight filters at a time, two products each: bytes are widened to 16 bits, where no sum of two
+//! products is too large, as it would be in `vpmaddubsw`.
+#![allow(unsafe_code, reason = "calls, loads and stores of AVX2, each with its argument")]
+
+use super::convolution::{Convolution, DEPTH, PANEL, ToBytes};
+use super::tiles::{self, Tile};
+use crate::isa::Avx2;
+use std::arch::x86_64::{
+    __m128i, __m256i, _mm_packus_epi16, _mm_storeu_si128, _mm256_add_epi32, _mm256_add_ps,
+    _mm256_and_si256, _mm256_castsi256_si128, _mm256_cvtepi32_ps, _mm256_cvtps_epi32,
+    _mm256_extracti128_si256, _mm256_load_si256, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_max_epi32, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps,
+    _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_slli_epi16, _mm256_srai_epi16, _mm256_srli_epi16, _mm256_storeu_si256,
+};
+
+/// Half a panel: the filters of a vector.
+const HALF: usize = PANEL / 2;
+/// Pixels whose sums stay in registers, beside the weights and a pixel.
+const PIXELS: usize = 4;
+
+pub(super) fn to_bytes(_isa: Avx2, work: &ToBytes<'_>, from: &[u8], to: &mut [u8]) {
+    let convolution = work.convolution;
+    for panel in 0..convolution.panels() {
+        if work.halve {
+            tiles::of_bytes::<PIXELS, true>(convolution, work.layout, |tile| {
+                // SAFETY: an `Avx2` exists only where the processor has the instructions
+                unsafe { bytes::<PIXELS, true>(work, panel, from, tile, to) }
+            });
+        } else {
+            tiles::of_bytes::<PIXELS, false>(convolution, work.layout, |tile| {
+                // SAFETY: as above
+                unsafe { bytes::<PIXELS, false>(work, panel, from, tile, to) }
+            });
+        }
+    }
+}
+
+pub(super) fn to_planes(_isa: Avx2, convolution: &Convolution, from: &[u8], to: &mut [f32]) {
+    for panel in 0..convolution.panels() {
+        tiles::of_planes::<PIXELS>(convolution, |tile| {
+            // SAFETY: an `Avx2` exists only where the processor has the instructions
+            unsafe { planes(convolution, panel, from, tile, to) }
+        });
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn bytes<const PIXELS: usize, const HALVE: bool>(
+    work: &ToBytes<'_>,
+    panel: usize,
+    from: &[u8],
+    tile: &Tile<PIXELS>,
+    to: &mut [u8],
+) {
+    let sums = sums(work.convolution, panel, from, &tile.from);
+    let mut pixel = 0;
+    while pixel < PIXELS {
+        let mut sum = sums[pixel];
+        if HALVE {
+            for (half, sum) in sum.iter_mut().enumerate() {
+                *sum = _mm256_max_epi32(
+                    _mm256_max_epi32(*sum, sums[pixel + 1][half]),
+                    _mm256_max_epi32(sums[pixel + 2][half], sums[pixel + 3][half]),
+                );
+            }
+        }
+        finish(work, panel, sum, &mut to[tile.to[pixel]..]);
+        pixel += if HALVE { 4 } else { 1 };
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn planes(
+    convolution: &Convolution,
+    panel: usize,
+    from: &[u8],
+    tile: &Tile<PIXELS>,
+    to: &mut [f32],
+) {
+    let sums = sums(convolution, panel, from, &tile.from);
+    for (sums, pixel) in sums.iter().zip(tile.to) {
+        let mut row = [0; PANEL];
+        for (sums, row) in sums.iter().zip(row.as_chunks_mut::<HALF>().0) {
+            // SAFETY: `row` has room for eight sums
+            unsafe { _mm256_storeu_si256(row.as_mut_ptr().cast::<__m256i>(), *sums) };
+        }
+        convolution.scatter(panel, &row, pixel, to);
+    }
+}
+
+/// Sums of a panel become bytes.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+pub(super) fn finish(work: &ToBytes<'_>, panel: usize, sums: [__m256i; 2], to: &mut [u8]) {
+    let convolution = work.convolution;
+    let factors = convolution.factors[panel].as_chunks::<HALF>().0;
+    let addends = convolution.addends[panel].as_chunks::<HALF>().0;
+    let slope = _mm256_set1_ps(convolution.slope);
+    let (low, high) = work.limits();
+    let (low, high) = (_mm256_set1_ps(low), _mm256_set1_ps(high));
+    let zero = _mm256_set1_epi32(i32::from(work.zero));
+    let mut halves = sums;
+    for (half, sums) in halves.iter_mut().enumerate() {
+        // SAFETY: both have eight numbers
+        let (factors, addends) = unsafe {
+            (_mm256_loadu_ps(factors[half].as_ptr()), _mm256_loadu_ps(addends[half].as_ptr()))
+        };
+        let value = _mm256_add_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(*sums), factors), addends);
+        let value = _mm256_max_ps(value, _mm256_mul_ps(value, slope));
+        let value = _mm256_min_ps(_mm256_max_ps(value, low), high);
+        *sums = _mm256_add_epi32(_mm256_cvtps_epi32(value), zero);
+    }
+    // both halves' lower lanes come before both upper ones: 0-3 8-11 | 4-7 12-15
+    let words = _mm256_packs_epi32(halves[0], halves[1]);
+    let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(words);
+    let bytes =
+        _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+    let place = &mut to[panel * PANEL..][..PANEL];
+    // SAFETY: `place` has room for sixteen bytes
+    unsafe { _mm_storeu_si128(place.as_mut_ptr().cast::<__m128i>(), bytes) };
+}
+
+/// Of each pixel and filter; they stay in registers until all products are in.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn sums<const PIXELS: usize>(
+    convolution: &Convolution,
+    panel: usize,
+    from: &[u8],
+    at: &[usize; PIXELS],
+) -> [[__m256i; 2]; PIXELS] {
+    let depth = convolution.depth();
+    let mut starts = [_mm256_set1_epi32(0); 2];
+    let numbers = convolution.starts[panel].as_chunks::<HALF>().0;
+    for (start, numbers) in starts.iter_mut().zip(numbers) {
+        // SAFETY: eight numbers are there
+        *start = unsafe { _mm256_loadu_si256(numbers.as_ptr().cast::<__m256i>()) };
+    }
+    let mut sums = [starts; PIXELS];
+    let low = _mm256_set1_epi32(0x00FF_00FF);
+    let room = from.len().checked_sub(convolution.span()).expect("an input of one output at least");
+    assert!(at.iter().all(|at| *at <= room), "all that the outputs read is there");
+    let taps = convolution.taps.iter().zip(convolution.panel(panel).chunks_exact(depth));
+    for (offset, cells) in taps {
+        let mut pixels = [from.as_ptr(); PIXELS];
+        for (pixel, at) in pixels.iter_mut().zip(at) {
+            // SAFETY: a span from each of the pixels on is within `from`, and no tap reads beyond
+            // it: the last tap's pixel ends where the span does
+            *pixel = unsafe { pixel.add(at + offset) };
+        }
+        for (step, cell) in cells.iter().enumerate() {
+            let mut weights = starts;
+            for (half, weights) in weights.iter_mut().enumerate() {
+                // SAFETY: a cell is aligned and has twice 32 bytes
+                *weights = unsafe {
+                    _mm256_load_si256(std::ptr::from_ref(cell).cast::<__m256i>().add(half))
+                };
+            }
+            // bytes 0 and 2, and bytes 1 and 3, as numbers of 16 bits
+            let (mut even, mut odd) = (weights, weights);
+            for half in 0..2 {
+                even[half] = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(weights[half]));
+                odd[half] = _mm256_srai_epi16::<8>(weights[half]);
+            }
+            for pixel in 0..PIXELS {
+                // SAFETY: four bytes of a pixel of 4 · depth bytes
+                let bytes =
+                    unsafe { pixels[pixel].add(step * DEPTH).cast::<i32>().read_unaligned() };
+                let bytes = _mm256_set1_epi32(bytes);
+                let (even_bytes, odd_bytes) =
+                    (_mm256_and_si256(bytes, low), _mm256_srli_epi16::<8>(bytes));
+                for half in 0..2 {
+                    let products = _mm256_add_epi32(
+                        _mm256_madd_epi16(even_bytes, even[half]),
+                        _mm256_madd_epi16(odd_bytes, odd[half]),
+                    );
+                    sums[pixel][half] = _mm256_add_epi32(sums[pixel][half], products);
+                }
+            }
+        }
+    }
+    sums
+}

@@ -1,0 +1,26 @@
+//! Layers on bytes: convolutions with 8-bit weights, and what stands between them.
+//!
+//! An activation x is the byte `round(x / scale) + zero`, a weight a signed byte with a scale for
+//! each filter. A convolution sums products of bytes exactly, in 32 bits, and brings the sums to
+//! the scale of its output in one step with bias and activation. Every version of a kernel gives
+//! the same bytes: sums are integers, and what follows is rounded at the same places.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx_vnni;
+mod convolution;
+mod isa;
+mod layout;
+mod portable;
+mod quantize;
+mod shape;
+mod tiles;
+
+pub use convolution::{Convolution, Filters, Step, Target};
+pub use isa::Int8Isa;
+pub use layout::Layout;
+pub use quantize::quantize;
+pub use shape::{Window, channels, concat, max_pool, upsample};
