@@ -75,7 +75,8 @@ fn bytes<const PIXELS: usize, const PANELS: usize, const HALVE: bool>(
     to: &mut [u8],
 ) {
     let convolution = work.convolution;
-    let sums = sums::<PIXELS, PANELS>(convolution, panel, from, &tile.from);
+    let mut sums = [[_mm512_set1_epi32(0); PANELS]; PIXELS];
+    sum(convolution, panel, from, &tile.from, &mut sums);
     let slope = _mm512_set1_ps(convolution.slope);
     let (low, high) = work.limits();
     let (low, high) = (_mm512_set1_ps(low), _mm512_set1_ps(high));
@@ -85,14 +86,14 @@ fn bytes<const PIXELS: usize, const PANELS: usize, const HALVE: bool>(
         let (factors, addends) = scales(convolution, panel + index);
         let mut pixel = 0;
         while pixel < PIXELS {
-            let mut sum = sums[pixel][index];
+            let mut largest = sums[pixel][index];
             if HALVE {
-                sum = _mm512_max_epi32(
-                    _mm512_max_epi32(sum, sums[pixel + 1][index]),
+                largest = _mm512_max_epi32(
+                    _mm512_max_epi32(largest, sums[pixel + 1][index]),
                     _mm512_max_epi32(sums[pixel + 2][index], sums[pixel + 3][index]),
                 );
             }
-            let value = _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), factors), addends);
+            let value = _mm512_add_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(largest), factors), addends);
             let value = _mm512_max_ps(value, _mm512_mul_ps(value, slope));
             let value = _mm512_min_ps(_mm512_max_ps(value, low), high);
             let value = _mm512_add_epi32(_mm512_cvtps_epi32(value), zero);
@@ -114,7 +115,8 @@ fn planes<const PIXELS: usize, const PANELS: usize>(
     tile: &Tile<PIXELS>,
     to: &mut [f32],
 ) {
-    let sums = sums::<PIXELS, PANELS>(convolution, panel, from, &tile.from);
+    let mut sums = [[_mm512_set1_epi32(0); PANELS]; PIXELS];
+    sum(convolution, panel, from, &tile.from, &mut sums);
     for (sums, pixel) in sums.iter().zip(tile.to) {
         for (index, sums) in sums.iter().enumerate() {
             let mut row = [0; PANEL];
@@ -133,16 +135,18 @@ fn scales(convolution: &Convolution, panel: usize) -> (__m512, __m512) {
     unsafe { (_mm512_loadu_ps(factors.as_ptr()), _mm512_loadu_ps(addends.as_ptr())) }
 }
 
-/// Of each pixel and filter; they stay in registers until all products are in.
+/// Of each pixel and filter. They stay in registers until all products are in, which they would not
+/// if they were returned: the return value has a place in memory.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 #[inline]
-fn sums<const PIXELS: usize, const PANELS: usize>(
+fn sum<const PIXELS: usize, const PANELS: usize>(
     convolution: &Convolution,
     panel: usize,
     from: &[u8],
     at: &[usize; PIXELS],
-) -> [[__m512i; PANELS]; PIXELS] {
-    let depth = convolution.depth();
+    out: &mut [[__m512i; PANELS]; PIXELS],
+) {
+    let depth = convolution.depth;
     let mut starts = [_mm512_set1_epi32(0); PANELS];
     for (index, start) in starts.iter_mut().enumerate() {
         let numbers = convolution.starts[panel + index].as_ptr();
@@ -150,15 +154,21 @@ fn sums<const PIXELS: usize, const PANELS: usize>(
         *start = unsafe { _mm512_loadu_si512(numbers.cast::<__m512i>()) };
     }
     let mut sums = [starts; PIXELS];
-    let panels: [&[Cell]; PANELS] = std::array::from_fn(|index| convolution.panel(panel + index));
+    let mut panels: [&[Cell]; PANELS] = [&[]; PANELS];
+    for (index, cells) in panels.iter_mut().enumerate() {
+        *cells = convolution.panel(panel + index);
+    }
     let room = from.len().checked_sub(convolution.span()).expect("an input of one output at least");
     assert!(at.iter().all(|at| *at <= room), "all that the outputs read is there");
-    for (tap, offset) in convolution.taps.iter().enumerate() {
-        let cells: [&[Cell]; PANELS] = panels.map(|cells| &cells[tap * depth..][..depth]);
+    for (run, offset) in convolution.runs.iter().enumerate() {
+        let mut cells = panels;
+        for cells in &mut cells {
+            *cells = &cells[run * depth..][..depth];
+        }
         let mut pixels = [from.as_ptr(); PIXELS];
         for (pixel, at) in pixels.iter_mut().zip(at) {
-            // SAFETY: a span from each of the pixels on is within `from`, and no tap reads beyond
-            // it: the last tap's pixel ends where the span does
+            // SAFETY: a span from each of the pixels on is within `from`, and no run reads beyond
+            // it: the last one ends where the span does
             *pixel = unsafe { pixel.add(at + offset) };
         }
         for step in 0..depth {
@@ -169,7 +179,7 @@ fn sums<const PIXELS: usize, const PANELS: usize>(
                     unsafe { _mm512_load_si512(cells[index].as_ptr().add(step).cast::<__m512i>()) };
             }
             for pixel in 0..PIXELS {
-                // SAFETY: four bytes of a pixel of 4 · depth bytes
+                // SAFETY: four bytes of a run of 4 · depth bytes
                 let bytes =
                     unsafe { pixels[pixel].add(step * DEPTH).cast::<i32>().read_unaligned() };
                 let bytes = _mm512_set1_epi32(bytes);
@@ -180,7 +190,7 @@ fn sums<const PIXELS: usize, const PANELS: usize>(
             }
         }
     }
-    sums
+    *out = sums;
 }
 
 /// One row of an image.

@@ -51,19 +51,20 @@ fn bytes<const PIXELS: usize, const HALVE: bool>(
     tile: &Tile<PIXELS>,
     to: &mut [u8],
 ) {
-    let sums = sums(work.convolution, panel, from, &tile.from);
+    let mut sums = [[_mm256_set1_epi32(0); 2]; PIXELS];
+    sum(work.convolution, panel, from, &tile.from, &mut sums);
     let mut pixel = 0;
     while pixel < PIXELS {
-        let mut sum = sums[pixel];
+        let mut largest = sums[pixel];
         if HALVE {
-            for (half, sum) in sum.iter_mut().enumerate() {
+            for (half, sum) in largest.iter_mut().enumerate() {
                 *sum = _mm256_max_epi32(
                     _mm256_max_epi32(*sum, sums[pixel + 1][half]),
                     _mm256_max_epi32(sums[pixel + 2][half], sums[pixel + 3][half]),
                 );
             }
         }
-        avx2::finish(work, panel, sum, &mut to[tile.to[pixel]..]);
+        avx2::finish(work, panel, largest, &mut to[tile.to[pixel]..]);
         pixel += if HALVE { 4 } else { 1 };
     }
 }
@@ -76,7 +77,8 @@ fn planes(
     tile: &Tile<PIXELS>,
     to: &mut [f32],
 ) {
-    let sums = sums(convolution, panel, from, &tile.from);
+    let mut sums = [[_mm256_set1_epi32(0); 2]; PIXELS];
+    sum(convolution, panel, from, &tile.from, &mut sums);
     for (sums, pixel) in sums.iter().zip(tile.to) {
         let mut row = [0; PANEL];
         for (sums, row) in sums.iter().zip(row.as_chunks_mut::<HALF>().0) {
@@ -87,16 +89,18 @@ fn planes(
     }
 }
 
-/// Of each pixel and filter; they stay in registers until all products are in.
+/// Of each pixel and filter. They stay in registers until all products are in, which they would not
+/// if they were returned: the return value has a place in memory.
 #[target_feature(enable = "avx2,fma,avxvnni")]
 #[inline]
-fn sums<const PIXELS: usize>(
+fn sum<const PIXELS: usize>(
     convolution: &Convolution,
     panel: usize,
     from: &[u8],
     at: &[usize; PIXELS],
-) -> [[__m256i; 2]; PIXELS] {
-    let depth = convolution.depth();
+    out: &mut [[__m256i; 2]; PIXELS],
+) {
+    let depth = convolution.depth;
     let mut starts = [_mm256_set1_epi32(0); 2];
     let numbers = convolution.starts[panel].as_chunks::<HALF>().0;
     for (start, numbers) in starts.iter_mut().zip(numbers) {
@@ -106,12 +110,12 @@ fn sums<const PIXELS: usize>(
     let mut sums = [starts; PIXELS];
     let room = from.len().checked_sub(convolution.span()).expect("an input of one output at least");
     assert!(at.iter().all(|at| *at <= room), "all that the outputs read is there");
-    let taps = convolution.taps.iter().zip(convolution.panel(panel).chunks_exact(depth));
-    for (offset, cells) in taps {
+    let runs = convolution.runs.iter().zip(convolution.panel(panel).chunks_exact(depth));
+    for (offset, cells) in runs {
         let mut pixels = [from.as_ptr(); PIXELS];
         for (pixel, at) in pixels.iter_mut().zip(at) {
-            // SAFETY: a span from each of the pixels on is within `from`, and no tap reads beyond
-            // it: the last tap's pixel ends where the span does
+            // SAFETY: a span from each of the pixels on is within `from`, and no run reads beyond
+            // it: the last one ends where the span does
             *pixel = unsafe { pixel.add(at + offset) };
         }
         for (step, cell) in cells.iter().enumerate() {
@@ -123,7 +127,7 @@ fn sums<const PIXELS: usize>(
                 };
             }
             for pixel in 0..PIXELS {
-                // SAFETY: four bytes of a pixel of 4 · depth bytes
+                // SAFETY: four bytes of a run of 4 · depth bytes
                 let bytes =
                     unsafe { pixels[pixel].add(step * DEPTH).cast::<i32>().read_unaligned() };
                 let bytes = _mm256_set1_epi32(bytes);
@@ -134,5 +138,5 @@ fn sums<const PIXELS: usize>(
             }
         }
     }
-    sums
+    *out = sums;
 }

@@ -67,7 +67,7 @@ pub enum Target {
 /// A convolution that is ready to run.
 #[derive(Clone, Debug)]
 pub struct Convolution {
-    /// `[panels, taps, input stride / 4]`.
+    /// `[panels, kernel cells, input stride / 4]`.
     pub(super) cells: Vec<Cell>,
     /// One a filter, in whole panels: what the sum starts with, minus the products of the input's
     /// zero.
@@ -75,8 +75,11 @@ pub struct Convolution {
     pub(super) factors: Vec<[f32; PANEL]>,
     pub(super) addends: Vec<[f32; PANEL]>,
     pub(super) slope: f32,
-    /// Where the kernel's cells are, in bytes from the first.
-    pub(super) taps: Vec<usize>,
+    /// Where the kernel's runs of cells begin, in bytes from the first: a row's cells lie next to
+    /// each other unless there are gaps between them.
+    pub(super) runs: Vec<usize>,
+    /// Dot products that one run takes.
+    pub(super) depth: usize,
     pub(super) step: Step,
     /// Of the sums.
     pub(super) size: Size,
@@ -121,15 +124,16 @@ impl Convolution {
             width: reach(input.size().width, size, strides.1, dilation, padding),
             height: reach(input.size().height, size, strides.0, dilation, padding),
         };
-        let taps = (0..area)
-            .map(|tap| tap / size * dilation * input.row() + tap % size * dilation * input.stride())
-            .collect();
+        let run = if dilation == 1 { size } else { 1 };
+        let runs = (0..area).step_by(run).map(|cell| {
+            cell / size * dilation * input.row() + cell % size * dilation * input.stride()
+        });
         let weights = Weights { kernel, channels, area };
         let panels = count.div_ceil(PANEL);
         let cells = (0..panels).flat_map(|panel| {
             let cell = move |at: usize| {
-                let (tap, first) = (at / (input.stride() / DEPTH), at % (input.stride() / DEPTH));
-                weights.cell(panel * PANEL, tap, first * DEPTH)
+                let (cell, first) = (at / (input.stride() / DEPTH), at % (input.stride() / DEPTH));
+                weights.cell(panel * PANEL, cell, first * DEPTH)
             };
             (0..area * input.stride() / DEPTH).map(cell)
         });
@@ -145,7 +149,8 @@ impl Convolution {
             factors: in_panels(factors),
             addends: in_panels(addends),
             slope,
-            taps,
+            runs: runs.collect(),
+            depth: run * input.stride() / DEPTH,
             step,
             size: out,
             filters: count,
@@ -231,24 +236,19 @@ impl Convolution {
         (input.border() - padding) * (input.row() + input.stride())
     }
 
-    /// Dot products that one tap takes.
-    pub(super) fn depth(&self) -> usize {
-        self.step.input.stride() / DEPTH
-    }
-
     pub(super) fn panels(&self) -> usize {
         self.starts.len()
     }
 
     /// The cells of one panel.
     pub(super) fn panel(&self, index: usize) -> &[Cell] {
-        let count = self.taps.len() * self.depth();
+        let count = self.runs.len() * self.depth;
         &self.cells[index * count..][..count]
     }
 
     /// Bytes of the input from the first that an output reads to behind the last.
     pub(super) fn span(&self) -> usize {
-        self.taps.last().map_or(0, |tap| tap + self.step.input.stride())
+        self.runs.last().map_or(0, |run| run + self.depth * DEPTH)
     }
 
     /// Sums of one panel become numbers of the planes.

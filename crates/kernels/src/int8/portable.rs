@@ -33,10 +33,10 @@ pub(super) fn to_planes(convolution: &Convolution, from: &[u8], to: &mut [f32]) 
 
 fn sums(convolution: &Convolution, panel: usize, from: &[u8], at: usize) -> [i32; PANEL] {
     let mut sums = convolution.starts[panel];
-    let depth = convolution.depth();
+    let depth = convolution.depth;
     let cells = convolution.panel(panel).chunks_exact(depth);
-    for (tap, cells) in convolution.taps.iter().zip(cells) {
-        let bytes = &from[at + tap..][..depth * DEPTH];
+    for (run, cells) in convolution.runs.iter().zip(cells) {
+        let bytes = &from[at + run..][..depth * DEPTH];
         for (bytes, Cell(weights)) in bytes.as_chunks::<DEPTH>().0.iter().zip(cells) {
             for (sum, weights) in sums.iter_mut().zip(weights) {
                 for (byte, weight) in bytes.iter().zip(weights) {
