@@ -4,8 +4,11 @@ use crate::format::{self, ReadNetwork};
 use crate::nms::Rule;
 use crate::outputs::Outputs;
 use crate::prepared::Prepared;
-use crate::{Description, DetectError, ModelError, Resize, Session, checksum};
-use engine::{Engine, EngineError};
+use crate::{
+    Calibration, CalibrationError, Description, DetectError, ModelError, Precision, Resize,
+    Session, checksum,
+};
+use engine::{Engine, EngineError, Network};
 use engine_tract::Tract;
 use frame::{ImageSize, ModelInfo};
 use std::sync::Arc;
@@ -79,6 +82,10 @@ impl Detector {
             description.format().read(description)?;
         check_names(description, &outputs)?;
         let refused = |error: EngineError| ModelError::network(description, error);
+        let network = match description.precision() {
+            Precision::Float32 => network,
+            Precision::Int8 => in_int8(description, network, &own)?,
+        };
         let network = engine.open(network).map_err(refused)?;
         let data = format::described(description, network.data_files())?;
         let remarks = [&remarks[..], network.remarks().map_err(refused)?].concat();
@@ -108,7 +115,7 @@ impl Detector {
         }
         let info = ModelInfo {
             name: description.name().into(),
-            version: version.chars().take(VERSION_DIGITS).collect(),
+            version: version_of(&version, description.precision()),
             input: format!("{}x{}", input.width, input.height),
         };
         let model = Model {
@@ -127,8 +134,8 @@ impl Detector {
         Ok(Self { model: Arc::new(model) })
     }
 
-    /// Name, version (the first 12 digits of the weights' sha256, of all their files) and input
-    /// size.
+    /// Name, version (the first 12 digits of the weights' sha256, of all their files, and the
+    /// precision unless it is float32) and input size.
     #[must_use]
     pub fn info(&self) -> &ModelInfo {
         &self.model.info
@@ -177,6 +184,32 @@ fn with_resize(mut remarks: Vec<String>, description: &Description, format: Resi
     };
     remarks.insert(1.min(remarks.len()), format!("{how}{source}"));
     remarks
+}
+
+/// A version tells apart what can give other detections.
+fn version_of(sha256: &str, precision: Precision) -> String {
+    let digits: String = sha256.chars().take(VERSION_DIGITS).collect();
+    match precision {
+        Precision::Float32 => digits,
+        Precision::Int8 => format!("{digits}-{}", precision.word()),
+    }
+}
+
+/// The same network, to be run in int8.
+fn in_int8(
+    description: &Description,
+    network: Network,
+    weights: &str,
+) -> Result<Network, ModelError> {
+    let Network::Graph(graph) = network else {
+        return Err(ModelError::network(description, "int8 is only for Darknet models"));
+    };
+    let path = description.calibration();
+    let calibration = Calibration::read(path)?;
+    let ranges = calibration.ranges(weights, &graph).map_err(|problem| {
+        CalibrationError::Foreign { path: path.into(), problem, model: description.name().into() }
+    })?;
+    Ok(Network::Int8(graph, ranges))
 }
 
 /// Every class that a head can answer with needs a name.

@@ -1,6 +1,6 @@
 //! What can go wrong while a model is loaded, and while it runs.
 
-use crate::Description;
+use crate::{CalibrationError, Description};
 use engine::EngineError;
 use std::path::PathBuf;
 
@@ -76,6 +76,9 @@ pub enum ModelError {
         /// What is wrong, and what is allowed.
         problem: String,
     },
+    /// Int8 was asked for, and the calibration is not there or not for this model.
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
     /// The network itself cannot be built or run.
     #[error("the model {model} cannot be loaded: {path}: {reason}")]
     Network {

@@ -7,7 +7,11 @@
 //! is fitted into the network's input (`letterbox`), the engine runs, boxes are read off its
 //! outputs (`outputs`, `yolo`, `yolov8`) and thinned out (`nms`), all as Darknet at commit f6afaab
 //! does it.
+//!
+//! A Darknet network also runs in int8, with the ranges of values that a [`Calibrator`] has seen on
+//! photos.
 
+mod calibration;
 mod checksum;
 mod description;
 mod detector;
@@ -21,7 +25,8 @@ mod session;
 mod yolo;
 mod yolov8;
 
-pub use description::{DataFile, Description, Fork, PypiSource, Resize, WeightsFile};
+pub use calibration::{Calibration, CalibrationError, Calibrator, RangeRule};
+pub use description::{DataFile, Description, Fork, Precision, PypiSource, Resize, WeightsFile};
 pub use detector::{Detector, LoadOptions};
 pub use engine::OperatorTime;
 pub use error::{DetectError, ModelError};

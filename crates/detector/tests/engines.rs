@@ -31,6 +31,7 @@ impl Engine for Plain {
     fn open(&self, network: Network) -> Result<Box<dyn OpenNetwork>, EngineError> {
         match network {
             Network::Graph(graph) => Ok(Box::new(PlainNetwork(Arc::new(graph)))),
+            Network::Int8(..) => Err(EngineError::Unsupported { engine: "plain", kind: "int8" }),
             Network::Onnx(_) => Err(EngineError::Unsupported { engine: "plain", kind: "ONNX" }),
         }
     }

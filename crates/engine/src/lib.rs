@@ -12,11 +12,13 @@ mod activation;
 mod check;
 mod error;
 mod graph;
+mod ranges;
 
 pub use activation::Activation;
 pub use check::GraphError;
 pub use error::EngineError;
 pub use graph::{Convolution, Graph, MaxPool, Node, Operation, Shape, Value};
+pub use ranges::Range;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,6 +27,9 @@ use std::sync::Arc;
 pub enum Network {
     /// Layers and weights in memory, whatever file they come from.
     Graph(Graph),
+    /// The same, to be run with 8-bit weights and activations; of each layer, the range of values
+    /// that its output shall hold, beyond which they are cut off.
+    Int8(Graph, Vec<Range>),
     /// An ONNX file, which the engine reads itself.
     Onnx(OnnxFile),
 }

@@ -1,7 +1,7 @@
 //! A description as it stands in its file.
 
 use super::weights::Weights;
-use super::{FieldError, Fork, MAX_INPUT_SIDE, Resize};
+use super::{FieldError, Fork, MAX_INPUT_SIDE, Precision, Resize};
 use crate::format::{Format, FormatName, Keys, OnnxSection};
 use crate::nms::Rule;
 use frame::ImageSize;
@@ -17,6 +17,9 @@ pub(super) struct File {
     config: Option<PathBuf>,
     darknet: Option<Fork>,
     pub(super) resize: Option<Resize>,
+    #[serde(default)]
+    pub(super) precision: Precision,
+    pub(super) calibration: Option<PathBuf>,
     pub(super) names: PathBuf,
     input: Option<Input>,
     #[serde(default)]

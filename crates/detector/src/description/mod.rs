@@ -3,6 +3,7 @@
 mod field_error;
 mod file;
 mod origin;
+mod precision;
 mod weights;
 
 use crate::ModelError;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use field_error::FieldError;
 pub use origin::{Fork, Resize};
+pub use precision::Precision;
 pub use weights::{DataFile, PypiSource, WeightsFile};
 
 /// The largest input side in pixels: YOLO networks run at up to about 1280, and a typing error must
@@ -33,6 +35,8 @@ pub struct Description {
     names: Vec<String>,
     weights: WeightsFile,
     resize: Option<Resize>,
+    precision: Precision,
+    calibration: PathBuf,
     format: Format,
 }
 
@@ -67,6 +71,8 @@ impl Description {
         let weights = file.weights.checked(models_dir).map_err(wrong)?;
         let names_path = models_dir.join(&file.names);
         let names = read_names(&names_path)?;
+        let calibration = file.calibration.unwrap_or_else(|| format!("{name}.calibration").into());
+        let calibration = models_dir.join(calibration);
         Ok(Self {
             path,
             name: file.name,
@@ -75,6 +81,8 @@ impl Description {
             names,
             weights,
             resize: file.resize,
+            precision: file.precision,
+            calibration,
             format,
         })
     }
@@ -129,6 +137,20 @@ impl Description {
     #[must_use]
     pub fn with_darknet(mut self, of: Fork) -> Self {
         self.format.set_fork(of);
+        self
+    }
+
+    /// The same model in another precision.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
+    /// The same model with its calibration in another place.
+    #[must_use]
+    pub fn with_calibration_at(mut self, path: impl Into<PathBuf>) -> Self {
+        self.calibration = path.into();
         self
     }
 
@@ -203,6 +225,19 @@ impl Description {
     #[must_use]
     pub fn resize(&self) -> Option<Resize> {
         self.resize
+    }
+
+    /// In which numbers the network runs; float32 unless the description says otherwise.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Where the calibration is that int8 needs: NAME.calibration beside the description unless
+    /// that says otherwise.
+    #[must_use]
+    pub fn calibration(&self) -> &Path {
+        &self.calibration
     }
 
     pub(crate) fn format(&self) -> &Format {

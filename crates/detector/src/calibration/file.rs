@@ -1,0 +1,176 @@
+//! The calibration file.
+
+use engine::{Graph, Range};
+use serde::Deserialize;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// What is written, and the only thing that is read.
+const VERSION: u32 = 1;
+
+/// The ranges of values of a network's layers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calibration {
+    /// The sha256 of the weights, in lowercase hexadecimal.
+    pub(super) weights: String,
+    /// Over how many photos.
+    pub(super) photos: usize,
+    /// By the layers' names, in the order of running.
+    pub(super) layers: Vec<(String, Range)>,
+}
+
+/// Why a calibration file is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum CalibrationError {
+    /// It cannot be read.
+    #[error("cannot read the calibration {path}: {source}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// It is no calibration file of a version that is known.
+    #[error("the calibration {path} cannot be followed: {problem}")]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// It belongs to another network.
+    #[error(
+        "the calibration {path} belongs to another model: {problem}; make one with `mlvi models calibrate {model}`"
+    )]
+    Foreign {
+        /// Which file.
+        path: PathBuf,
+        /// What differs.
+        problem: String,
+        /// The model that it is to be used for.
+        model: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u32,
+    weights: String,
+    photos: usize,
+    #[serde(rename = "layer")]
+    layers: Vec<Layer>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Layer {
+    name: String,
+    range: [f32; 2],
+}
+
+impl Calibration {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is of another version or form.
+    pub fn read(path: &Path) -> Result<Self, CalibrationError> {
+        let text = text::read(path)
+            .map_err(|source| CalibrationError::Unreadable { path: path.into(), source })?;
+        Self::parse(&text)
+            .map_err(|problem| CalibrationError::Malformed { path: path.into(), problem })
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        // another version may have other keys
+        let wrong = |error: toml::de::Error| error.to_string().trim_end().to_owned();
+        let Version { version } = toml::from_str(text).map_err(wrong)?;
+        if version != VERSION {
+            return Err(format!("it is of version {version}; known is version {VERSION}"));
+        }
+        let File { version: _, weights, photos, layers } = toml::from_str(text).map_err(wrong)?;
+        for Layer { name, range: [low, high] } in &layers {
+            if !(low <= high && low.is_finite() && high.is_finite()) {
+                return Err(format!("the range of {name} is {low} to {high}"));
+            }
+        }
+        let range = |Layer { name, range: [low, high] }| (name, Range { low, high });
+        Ok(Self { weights, photos, layers: layers.into_iter().map(range).collect() })
+    }
+
+    /// The text of the file.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = format!(
+            "# The values of the network's layers on photos, by `mlvi models calibrate`.\n\
+             version = {VERSION}\n\
+             # the sha256 of the weights that this belongs to\n\
+             weights = \"{}\"\n\
+             photos = {}\n",
+            self.weights, self.photos
+        );
+        for (name, Range { low, high }) in &self.layers {
+            // a name is made of an operation and a number, and has nothing to escape
+            let name = name.replace(['"', '\\'], "?");
+            // writing to a text does not fail
+            let _ = write!(text, "\n[[layer]]\nname = \"{name}\"\nrange = [{low:?}, {high:?}]\n");
+        }
+        text
+    }
+
+    /// Over how many photos.
+    #[must_use]
+    pub fn photos(&self) -> usize {
+        self.photos
+    }
+
+    /// The ranges of a graph's layers, in their order.
+    ///
+    /// # Errors
+    /// What differs, when the weights or the layers are not those that it was made with.
+    pub(crate) fn ranges(&self, weights: &str, graph: &Graph) -> Result<Vec<Range>, String> {
+        if self.weights != weights {
+            return Err(format!("its weights have the sha256 {}, not {weights}", self.weights));
+        }
+        let names = || graph.nodes.iter().map(|node| &node.name);
+        if !self.layers.iter().map(|(name, _)| name).eq(names()) {
+            return Err("its layers are not those of the network".into());
+        }
+        Ok(self.layers.iter().map(|(_, range)| *range).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calibration() -> Calibration {
+        let layers = vec![
+            ("0 convolutional".to_owned(), Range { low: -1.25, high: 1e-7 }),
+            ("1 maxpool".to_owned(), Range { low: 0.0, high: 3.0 }),
+        ];
+        Calibration { weights: "ab12".into(), photos: 3, layers }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        assert_eq!(Calibration::parse(&calibration().to_text()), Ok(calibration()));
+    }
+
+    #[test]
+    fn other_versions_and_ranges_are_refused() {
+        let text = calibration().to_text();
+        let refused = |from: &str, to: &str| {
+            assert!(text.contains(from));
+            Calibration::parse(&text.replace(from, to)).unwrap_err()
+        };
+        assert!(refused("version = 1", "version = 2\nnew = 1").contains("version 2"));
+        assert!(refused("photos = 3", "phots = 3").contains("phots"));
+        assert!(refused("[0.0, 3.0]", "[4.0, 3.0]").contains("1 maxpool"));
+        assert!(refused("[0.0, 3.0]", "[0.0, inf]").contains("1 maxpool"));
+    }
+}
