@@ -8,13 +8,16 @@
 //! Kernels know nothing of images, networks or tract; they take slices and sizes, and panic when
 //! these contradict each other.
 
+pub mod conv;
 mod find_byte;
 pub mod int8;
 mod isa;
 mod letterbox;
 mod max_pool;
+pub mod pixels;
 mod sharpen;
 mod size;
+mod team;
 
 pub use find_byte::find_byte;
 pub use isa::Isa;
@@ -22,3 +25,4 @@ pub use letterbox::{Letterboxer, Placement};
 pub use max_pool::halve;
 pub use sharpen::sharpen;
 pub use size::Size;
+pub use team::Team;

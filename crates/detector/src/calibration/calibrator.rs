@@ -44,7 +44,7 @@ impl Calibrator {
         graph.outputs = (0..graph.nodes.len()).map(Value::Node).collect();
         let layers = graph.nodes.iter().map(|node| (node.name.clone(), Histogram::new()));
         let layers = layers.collect();
-        let opened = Tract.open(Network::Graph(graph)).map_err(refused)?;
+        let opened = Tract::default().open(Network::Graph(graph)).map_err(refused)?;
         let runner = opened.program(1).and_then(|program| program.runner()).map_err(refused)?;
         let resize = description.resize().unwrap_or(read.resize);
         Ok(Self {

@@ -217,7 +217,7 @@ impl Description {
     /// # Errors
     /// When the network cannot be read, or names a file outside of its own folder.
     pub fn data_files(&self) -> Result<Vec<DataFile>, ModelError> {
-        self.format.data_files(self, &Tract)
+        self.format.data_files(self, &Tract::default())
     }
 
     /// How a picture is brought to the network's size, if the description says so; else the

@@ -9,7 +9,7 @@ mod plan;
 mod step;
 mod weights;
 
-use crate::program;
+use crate::{Kernels, Options, program};
 use engine::{EngineError, Graph, OpenNetwork, Program, Range, Shape};
 use operator::Int8Step;
 use plan::{Plan, Source};
@@ -20,15 +20,22 @@ use tract_onnx::tract_core::internal::format_err;
 /// A quantised graph, from which tract models of any batch size are built.
 pub(crate) struct OpenInt8 {
     plan: Plan,
+    options: Options,
 }
 
 impl OpenInt8 {
     /// # Errors
     /// When the graph contradicts itself, there is not a range for each layer, or it has something
     /// that is not run on bytes.
-    pub(crate) fn new(graph: &Graph, ranges: &[Range]) -> Result<Self, EngineError> {
+    pub(crate) fn new(
+        graph: &Graph,
+        ranges: &[Range],
+        options: Options,
+    ) -> Result<Self, EngineError> {
         graph.check().map_err(|error| EngineError::Network(error.to_string()))?;
-        Ok(Self { plan: Plan::of(graph, ranges)? })
+        // every operator is of our own already
+        let options = Options { kernels: Kernels::Tract, ..options };
+        Ok(Self { plan: Plan::of(graph, ranges)?, options })
     }
 }
 
@@ -42,7 +49,7 @@ impl OpenNetwork for OpenInt8 {
     }
 
     fn program(&self, batch: usize) -> Result<Arc<dyn Program>, EngineError> {
-        program::prepared(self.plan.input, batch, || self.model(batch))
+        program::prepared(self.plan.input, batch, &self.options, || self.model(batch))
             .map(|program| program as Arc<dyn Program>)
     }
 }
