@@ -53,6 +53,20 @@ pub struct ModelConfig {
     pub dir: PathBuf,
     /// The description's name.
     pub name: String,
+    /// In which numbers the network runs.
+    pub precision: ModelPrecision,
+}
+
+/// In which numbers a network runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModelPrecision {
+    /// As the model's description says.
+    #[default]
+    AsDescribed,
+    /// In float32, whatever the description says.
+    Float32,
+    /// In int8, whatever the description says.
+    Int8,
 }
 
 impl Config {
@@ -153,7 +167,18 @@ impl ModelConfig {
             };
             settings.refuse("MLVI_MODEL", name.clone(), allowed);
         }
-        Self { dir, name }
+        let precision = settings.choice(
+            "MLVI_MODEL_PRECISION",
+            "as-described",
+            &[
+                ("as-described", ModelPrecision::AsDescribed),
+                ("float32", ModelPrecision::Float32),
+                ("int8", ModelPrecision::Int8),
+            ],
+            "in which numbers the network runs, if not as the model's description says; int8 \
+             needs a calibration, which `mlvi models calibrate` makes",
+        );
+        Self { dir, name, precision }
     }
 }
 
@@ -173,6 +198,17 @@ mod tests {
         read("yolov3-tiny").unwrap();
         let text = read("yolov9000").unwrap_err().to_string();
         assert!(text.contains("MLVI_MODEL='yolov9000'") && text.contains("yolov3-tiny"), "{text}");
+    }
+
+    #[test]
+    fn the_precision_is_as_described_unless_it_is_set() {
+        let read = |value: &[(&str, &str)]| {
+            let mut settings = Settings::from_pairs(value.iter().copied());
+            ModelConfig::from_settings(&mut settings).precision
+        };
+        assert_eq!(read(&[]), ModelPrecision::AsDescribed);
+        assert_eq!(read(&[("MLVI_MODEL_PRECISION", "int8")]), ModelPrecision::Int8);
+        assert_eq!(read(&[("MLVI_MODEL_PRECISION", "float32")]), ModelPrecision::Float32);
     }
 
     #[test]

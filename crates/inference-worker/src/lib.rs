@@ -16,6 +16,6 @@ mod publish;
 mod run;
 mod threads;
 
-pub use inference_settings::{Config, ModelConfig};
+pub use inference_settings::{Config, ModelConfig, ModelPrecision};
 pub use model::{Model, ModelFailure, ModelSession};
 pub use run::{run, run_with};

@@ -1,14 +1,14 @@
 //! The unit: load, consume, and drain at the end.
 
-use crate::Config;
 use crate::batch::gather;
 use crate::handle::Handler;
 use crate::metrics::WorkerMetrics;
 use crate::model::Model;
 use crate::publish::Publisher;
 use crate::threads::Threads;
+use crate::{Config, ModelPrecision};
 use anyhow::Context;
-use detector::{Description, Detector, LoadOptions};
+use detector::{Description, Detector, LoadOptions, Precision};
 use frame::{Destination, ImageSize, RgbImage, Topics};
 use frame_bus::{Bus, ConsumerOptions, WorkControl};
 use std::sync::Arc;
@@ -34,7 +34,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let (model_config, max_batch) = (config.model.clone(), config.max_batch);
     let load = move || -> anyhow::Result<Arc<dyn Model>> {
         let started = Instant::now();
-        let description = Description::load(&model_config.dir, &model_config.name)?;
+        let mut description = Description::load(&model_config.dir, &model_config.name)?;
+        match model_config.precision {
+            ModelPrecision::AsDescribed => {}
+            ModelPrecision::Float32 => description = description.with_precision(Precision::Float32),
+            ModelPrecision::Int8 => description = description.with_precision(Precision::Int8),
+        }
         let detector = Detector::load(&description, LoadOptions { max_batch })?;
         let info = detector.info();
         let load_ms = started.elapsed().as_millis();

@@ -109,7 +109,7 @@ impl Case {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let sides = (1usize..12, 1usize..12, 1usize..40, 1usize..40, 1usize..4);
+    let sides = (1usize..30, 1usize..12, 1usize..40, 1usize..40, 1usize..4);
     let steps = (1usize..3, 1usize..3, 1usize..3, 0usize..3, 0usize..2);
     let bytes = (any::<u8>(), any::<u8>(), any::<bool>(), 0usize..3);
     (sides, steps, bytes)

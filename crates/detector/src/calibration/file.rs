@@ -23,7 +23,10 @@ pub struct Calibration {
 #[derive(Debug, thiserror::Error)]
 pub enum CalibrationError {
     /// It cannot be read.
-    #[error("cannot read the calibration {path}: {source}")]
+    #[error(
+        "cannot read the calibration {path}, which int8 needs: {source}; \
+         make one with `mlvi models calibrate`"
+    )]
     Unreadable {
         /// Which file.
         path: PathBuf,
@@ -40,7 +43,8 @@ pub enum CalibrationError {
     },
     /// It belongs to another network.
     #[error(
-        "the calibration {path} belongs to another model: {problem}; make one with `mlvi models calibrate {model}`"
+        "the calibration {path} belongs to another model: {problem}; \
+         make one with `mlvi models calibrate {model}`"
     )]
     Foreign {
         /// Which file.
@@ -55,7 +59,8 @@ pub enum CalibrationError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    version: u32,
+    #[serde(rename = "version")]
+    _version: u32,
     weights: String,
     photos: usize,
     #[serde(rename = "layer")]
@@ -92,7 +97,7 @@ impl Calibration {
         if version != VERSION {
             return Err(format!("it is of version {version}; known is version {VERSION}"));
         }
-        let File { version: _, weights, photos, layers } = toml::from_str(text).map_err(wrong)?;
+        let File { _version: _, weights, photos, layers } = toml::from_str(text).map_err(wrong)?;
         for Layer { name, range: [low, high] } in &layers {
             if !(low <= high && low.is_finite() && high.is_finite()) {
                 return Err(format!("the range of {name} is {low} to {high}"));
@@ -159,6 +164,30 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         assert_eq!(Calibration::parse(&calibration().to_text()), Ok(calibration()));
+    }
+
+    #[test]
+    fn it_is_for_the_weights_and_layers_that_it_was_made_with() {
+        let shape = engine::Shape { channels: 1, height: 1, width: 1 };
+        let graph = |names: [&str; 2]| Graph {
+            input: shape,
+            nodes: names
+                .map(|name| engine::Node {
+                    name: name.into(),
+                    operation: engine::Operation::Concat,
+                    inputs: vec![engine::Value::Input],
+                    shape,
+                })
+                .into(),
+            outputs: Vec::new(),
+        };
+        let own = graph(["0 convolutional", "1 maxpool"]);
+        let ranges = calibration().ranges("ab12", &own).unwrap();
+        assert_eq!(ranges, [Range { low: -1.25, high: 1e-7 }, Range { low: 0.0, high: 3.0 }]);
+        let other_weights = calibration().ranges("cd34", &own).unwrap_err();
+        assert!(other_weights.contains("ab12") && other_weights.contains("cd34"));
+        let other = graph(["0 convolutional", "1 upsample"]);
+        assert!(calibration().ranges("ab12", &other).unwrap_err().contains("layers"));
     }
 
     #[test]

@@ -307,6 +307,11 @@ impl Builder<'_> {
         if products > MAX_PRODUCTS {
             return Err(refused(&node.name, "so large a kernel"));
         }
+        let reach = (layer.size.max(1) - 1) * layer.dilation + 1;
+        let Shape { height, width, .. } = self.graph.shape(*input);
+        if layer.size == 0 || reach > height.min(width) + 2 * layer.padding {
+            return Err(refused(&node.name, "a kernel larger than its input"));
+        }
         let from = self.tensor(*input)?;
         let (target, scale) = bytes.unwrap_or((Target::Planes, 1.0));
         let mut kernel = Vec::with_capacity(layer.kernel.len());

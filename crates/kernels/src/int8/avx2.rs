@@ -81,14 +81,14 @@ fn planes(
 ) {
     let mut sums = [[_mm256_set1_epi32(0); 2]; PIXELS];
     sum(convolution, panel, from, &tile.from, &mut sums);
-    for (sums, pixel) in sums.iter().zip(tile.to) {
-        let mut row = [0; PANEL];
-        for (sums, row) in sums.iter().zip(row.as_chunks_mut::<HALF>().0) {
+    let mut rows = [[0; PANEL]; PIXELS];
+    for (row, sums) in rows.iter_mut().zip(&sums) {
+        for (row, sums) in row.as_chunks_mut::<HALF>().0.iter_mut().zip(sums) {
             // SAFETY: `row` has room for eight sums
             unsafe { _mm256_storeu_si256(row.as_mut_ptr().cast::<__m256i>(), *sums) };
         }
-        convolution.scatter(panel, &row, pixel, to);
     }
+    convolution.scatter(panel, &rows, &tile.to, to);
 }
 
 /// Sums of a panel become bytes.

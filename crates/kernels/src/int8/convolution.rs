@@ -251,14 +251,25 @@ impl Convolution {
         self.runs.last().map_or(0, |run| run + self.depth * DEPTH)
     }
 
-    /// Sums of one panel become numbers of the planes.
-    pub(super) fn scatter(&self, panel: usize, sums: &[i32; PANEL], pixel: usize, to: &mut [f32]) {
+    /// Sums of one panel for pixels in a row become numbers of the planes. Where the last pixel is
+    /// there several times, its sums are.
+    pub(super) fn scatter(
+        &self,
+        panel: usize,
+        sums: &[[i32; PANEL]],
+        pixels: &[usize],
+        to: &mut [f32],
+    ) {
+        let (Some(first), Some(last)) = (pixels.first(), pixels.last()) else { return };
         let area = self.size.area();
-        let (factors, addends) = (&self.factors[panel], &self.addends[panel]);
         let filters = PANEL.min(self.filters - panel * PANEL);
         for filter in 0..filters {
-            let value = sums[filter] as f32 * factors[filter] + addends[filter];
-            to[(panel * PANEL + filter) * area + pixel] = value.max(value * self.slope);
+            let (factor, addend) = (self.factors[panel][filter], self.addends[panel][filter]);
+            let plane = &mut to[(panel * PANEL + filter) * area..][..area];
+            for (out, sums) in plane[*first..=*last].iter_mut().zip(sums) {
+                let value = sums[filter] as f32 * factor + addend;
+                *out = value.max(value * self.slope);
+            }
         }
     }
 }

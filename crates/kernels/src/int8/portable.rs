@@ -26,7 +26,7 @@ pub(super) fn to_planes(convolution: &Convolution, from: &[u8], to: &mut [f32]) 
     for panel in 0..convolution.panels() {
         tiles::of_planes::<1>(convolution, |tile| {
             let sums = sums(convolution, panel, from, tile.from[0]);
-            convolution.scatter(panel, &sums, tile.to[0], to);
+            convolution.scatter(panel, &[sums], &tile.to, to);
         });
     }
 }
