@@ -27,29 +27,23 @@ pub(super) fn to_bytes(_isa: Avx512Vnni, work: &ToBytes<'_>, from: &[u8], to: &m
         match (pair, work.halve) {
             (true, false) => tiles::of_bytes::<PAIR, false>(convolution, work.layout, |tile| {
                 // SAFETY: an `Avx512Vnni` exists only where the processor has the instructions
-                unsafe { bytes::<PAIR, 2, false, false>(work, panel, from, tile, to) }
+                unsafe { bytes::<PAIR, 2, false>(work, panel, from, tile, to) }
             }),
             (true, true) => {
                 tiles::of_bytes::<PAIR_HALVED, true>(convolution, work.layout, |tile| {
                     // SAFETY: as above
-                    unsafe { bytes::<PAIR_HALVED, 2, true, false>(work, panel, from, tile, to) }
+                    unsafe { bytes::<PAIR_HALVED, 2, true>(work, panel, from, tile, to) }
                 });
             }
             (false, false) => {
                 tiles::of_bytes::<SINGLE, false>(convolution, work.layout, |tile| {
                     // SAFETY: as above
-                    unsafe { bytes::<SINGLE, 1, false, false>(work, panel, from, tile, to) }
-                });
-            }
-            (false, true) if tiles::has_image_rows::<SINGLE>(convolution, work.layout) => {
-                tiles::of_image_rows::<SINGLE>(convolution, work.layout, |tile| {
-                    // SAFETY: as above
-                    unsafe { bytes::<SINGLE, 1, true, true>(work, panel, from, tile, to) }
+                    unsafe { bytes::<SINGLE, 1, false>(work, panel, from, tile, to) }
                 });
             }
             (false, true) => tiles::of_bytes::<SINGLE, true>(convolution, work.layout, |tile| {
                 // SAFETY: as above
-                unsafe { bytes::<SINGLE, 1, true, false>(work, panel, from, tile, to) }
+                unsafe { bytes::<SINGLE, 1, true>(work, panel, from, tile, to) }
             }),
         }
     }
@@ -73,7 +67,7 @@ pub(super) fn to_planes(_isa: Avx512Vnni, convolution: &Convolution, from: &[u8]
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-fn bytes<const PIXELS: usize, const PANELS: usize, const HALVE: bool, const IMAGE: bool>(
+fn bytes<const PIXELS: usize, const PANELS: usize, const HALVE: bool>(
     work: &ToBytes<'_>,
     panel: usize,
     from: &[u8],
@@ -82,7 +76,7 @@ fn bytes<const PIXELS: usize, const PANELS: usize, const HALVE: bool, const IMAG
 ) {
     let convolution = work.convolution;
     let mut sums = [[_mm512_set1_epi32(0); PANELS]; PIXELS];
-    sum::<PIXELS, PANELS, IMAGE>(convolution, panel, from, &tile.from, &mut sums);
+    sum(convolution, panel, from, &tile.from, &mut sums);
     let slope = _mm512_set1_ps(convolution.slope);
     let (low, high) = work.limits();
     let (low, high) = (_mm512_set1_ps(low), _mm512_set1_ps(high));
@@ -122,7 +116,7 @@ fn planes<const PIXELS: usize, const PANELS: usize>(
     to: &mut [f32],
 ) {
     let mut sums = [[_mm512_set1_epi32(0); PANELS]; PIXELS];
-    sum::<PIXELS, PANELS, false>(convolution, panel, from, &tile.from, &mut sums);
+    sum(convolution, panel, from, &tile.from, &mut sums);
     for index in 0..PANELS {
         let mut rows = [[0; PANEL]; PIXELS];
         for (row, sums) in rows.iter_mut().zip(&sums) {
@@ -145,7 +139,7 @@ fn scales(convolution: &Convolution, panel: usize) -> (__m512, __m512) {
 /// if they were returned: the return value has a place in memory.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 #[inline]
-fn sum<const PIXELS: usize, const PANELS: usize, const IMAGE: bool>(
+fn sum<const PIXELS: usize, const PANELS: usize>(
     convolution: &Convolution,
     panel: usize,
     from: &[u8],
@@ -166,12 +160,6 @@ fn sum<const PIXELS: usize, const PANELS: usize, const IMAGE: bool>(
     }
     let room = from.len().checked_sub(convolution.span()).expect("an input of one output at least");
     assert!(at.iter().all(|at| *at <= room), "all that the outputs read is there");
-    if IMAGE {
-        // then a tile's pixels need not be looked up one by one
-        let row = at[2] - at[0];
-        let in_rows = |(pixel, place)| place == at[0] + tiles::image_pixel(pixel, row);
-        assert!(at.iter().copied().enumerate().all(in_rows), "a tile of image rows");
-    }
     for (run, offset) in convolution.runs.iter().enumerate() {
         let mut cells = panels;
         for cells in &mut cells {
@@ -191,14 +179,9 @@ fn sum<const PIXELS: usize, const PANELS: usize, const IMAGE: bool>(
                     unsafe { _mm512_load_si512(cells[index].as_ptr().add(step).cast::<__m512i>()) };
             }
             for pixel in 0..PIXELS {
-                let place = if IMAGE {
-                    // SAFETY: this is where the pixel is, by the assertion on tiles of image rows
-                    unsafe { pixels[pixel % 4 / 2 * 2].add(tiles::image_pixel(pixel, 0)) }
-                } else {
-                    pixels[pixel]
-                };
                 // SAFETY: four bytes of a run of 4 · depth bytes
-                let bytes = unsafe { place.add(step * DEPTH).cast::<i32>().read_unaligned() };
+                let bytes =
+                    unsafe { pixels[pixel].add(step * DEPTH).cast::<i32>().read_unaligned() };
                 let bytes = _mm512_set1_epi32(bytes);
                 for index in 0..PANELS {
                     sums[pixel][index] =

@@ -5,7 +5,7 @@ use crate::Size;
 /// Values of a pixel are padded to a multiple of this, the filters of a panel.
 const GROUP: usize = 16;
 /// Bytes of an image's pixel: up to four channels.
-pub(super) const IMAGE: usize = 4;
+const IMAGE: usize = 4;
 
 /// Pixels row by row, the channels of a pixel next to each other, with a border of pixels around
 /// them, so that a convolution needs no special case at the edges.

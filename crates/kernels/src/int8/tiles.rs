@@ -1,7 +1,7 @@
 //! The outputs of a convolution, some at a time.
 
+use super::Layout;
 use super::convolution::Convolution;
-use super::layout::{IMAGE, Layout};
 
 /// Pixels whose sums are made together. When the outputs are fewer than a tile's places, the last
 /// one takes several: its sums are made, and stored, more than once.
@@ -28,47 +28,6 @@ pub(super) fn of_bytes<const PIXELS: usize, const HALVE: bool>(
     work: impl FnMut(&Tile<PIXELS>),
 ) {
     each::<PIXELS, HALVE>(convolution, Some(layout), work);
-}
-
-/// Whether [`of_image_rows`] can go over a convolution's halved outputs.
-pub(super) fn has_image_rows<const PIXELS: usize>(
-    convolution: &Convolution,
-    layout: Layout,
-) -> bool {
-    let (step, sums) = (convolution.step, convolution.size);
-    step.strides == (1, 1)
-        && step.input.stride() == IMAGE
-        && sums.width.is_multiple_of(2)
-        && sums.height.is_multiple_of(2)
-        && layout.size().width >= PIXELS / 4
-}
-
-/// All halved outputs of an image, each tile in one row: its pixels are in two rows, next to each
-/// other, [`IMAGE`] bytes from one to the next. The last tile of a row begins earlier than the one
-/// before it ends, if need be.
-pub(super) fn of_image_rows<const PIXELS: usize>(
-    convolution: &Convolution,
-    layout: Layout,
-    mut work: impl FnMut(&Tile<PIXELS>),
-) {
-    let row = convolution.step.input.row();
-    let out = layout.size();
-    for y in 0..out.height {
-        for start in (0..out.width).step_by(PIXELS / 4) {
-            let x = start.min(out.width - PIXELS / 4);
-            let from = convolution.origin() + 2 * y * row + 2 * x * IMAGE;
-            let to = layout.at(y, x);
-            work(&Tile {
-                from: std::array::from_fn(|pixel| from + image_pixel(pixel, row)),
-                to: std::array::from_fn(|pixel| to + pixel / 4 * layout.stride()),
-            });
-        }
-    }
-}
-
-/// How far a tile's pixel is from its first, in bytes of an image with rows of so many.
-pub(super) fn image_pixel(pixel: usize, row: usize) -> usize {
-    pixel % 4 / 2 * row + (pixel / 4 * 2 + pixel % 2) * IMAGE
 }
 
 fn each<const PIXELS: usize, const HALVE: bool>(
