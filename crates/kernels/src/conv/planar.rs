@@ -129,16 +129,13 @@ impl Strip<'_> {
         let width = self.layer.sides.output().1;
         let mut x = 0;
         while x < width {
-            let left = width - x;
-            if left >= 14 && L::ROWS >= 14 {
-                self.pixels::<L, 14, STRIDE>(token, x, to);
+            // the last of a row go over some pixels a second time
+            if L::ROWS >= 14 && width >= 14 {
+                self.pixels::<L, 14, STRIDE>(token, x.min(width - 14), to);
                 x += 14;
-            } else if left >= 6 && L::ROWS >= 6 {
-                self.pixels::<L, 6, STRIDE>(token, x, to);
+            } else if L::ROWS >= 6 && width >= 6 {
+                self.pixels::<L, 6, STRIDE>(token, x.min(width - 6), to);
                 x += 6;
-            } else if left >= 2 {
-                self.pixels::<L, 2, STRIDE>(token, x, to);
-                x += 2;
             } else {
                 self.pixels::<L, 1, STRIDE>(token, x, to);
                 x += 1;
