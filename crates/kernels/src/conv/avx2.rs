@@ -4,8 +4,8 @@
 use super::lanes::{BLOCK, Lanes, Work};
 use crate::isa::Avx2;
 use std::arch::x86_64::{
-    _MM_HINT_T0, _mm_prefetch,    __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps,
-    _mm256_mul_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    __m256, _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm256_sub_ps,
 };
 
 /// Made only with a token, so that whoever holds one may use AVX2 and FMA.

@@ -4,8 +4,8 @@
 use super::lanes::{BLOCK, Lanes, Work};
 use crate::isa::Avx512;
 use std::arch::x86_64::{
-    _MM_HINT_T0, _mm_prefetch,    __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_min_ps,
-    _mm512_mul_ps, _mm512_set1_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    __m512, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
 /// Made only with a token, so that whoever holds one may use AVX-512.

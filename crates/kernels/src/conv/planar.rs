@@ -32,19 +32,12 @@ pub(super) fn pack(sides: &Sides, kernel: &[f32]) -> Vec<f32> {
     values
 }
 
-pub(super) fn run(
-    layer: &Convolution,
-    weights: &[f32],
-    team: &Team,
-    from: &[f32],
-    to: &mut [f32],
-) {
+pub(super) fn run(layer: &Convolution, weights: &[f32], team: &Team, from: &[f32], to: &mut [f32]) {
     let sides = &layer.sides;
-    let (height, width) = layer.output();
+    let (_, width) = layer.output();
     let filters = padded(sides.filters);
     let rows = to.len() / (width * filters);
-    // a few rows at a time: enough that handing them out costs nothing
-    let most = rows.div_ceil(team.threads()).min(height).max(1);
+    let most = team.share(rows);
     let chunks = to.chunks_mut(most * width * filters).enumerate().collect();
     team.each(chunks, |(index, to): (usize, &mut [f32])| {
         let (outputs, padded_width) =
