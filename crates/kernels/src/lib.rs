@@ -22,6 +22,6 @@ pub use find_byte::find_byte;
 pub use isa::Isa;
 pub use letterbox::{Letterboxer, Placement};
 pub use max_pool::halve;
-pub use sharpen::sharpen;
+pub use sharpen::Sharpener;
 pub use size::Size;
 pub use team::Team;
