@@ -2,7 +2,7 @@
 //!
 //! [`Tract`] implements the contract of the crate `engine`. A graph of plain data becomes a model
 //! of tract's in `graph` and `activation`, an ONNX file in `onnx`; both end in a `program`, which
-//! is optimised and run there.
+//! is optimised and run there. [`to_onnx`] writes a graph as an ONNX file, for other runtimes.
 
 mod activation;
 mod graph;
@@ -12,6 +12,7 @@ mod pool;
 mod program;
 
 use engine::{Engine, EngineError, Network, OpenNetwork};
+pub use onnx::to_onnx;
 
 /// The engine tract.
 #[derive(Clone, Copy, Debug, Default)]

@@ -12,6 +12,8 @@ mod find_byte;
 mod isa;
 mod letterbox;
 mod max_pool;
+mod multiply_add;
+mod read;
 mod sharpen;
 mod size;
 
@@ -19,5 +21,7 @@ pub use find_byte::find_byte;
 pub use isa::Isa;
 pub use letterbox::{Letterboxer, Placement};
 pub use max_pool::halve;
+pub use multiply_add::multiply_add;
+pub use read::read;
 pub use sharpen::sharpen;
 pub use size::Size;
