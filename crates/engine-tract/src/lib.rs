@@ -3,6 +3,7 @@
 //! [`Tract`] implements the contract of the crate `engine`. A graph of plain data becomes a model
 //! of tract's in `graph` and `activation`, an ONNX file in `onnx`; in both, `pixels` replaces what
 //! `kernels` can do quicker, and what is left becomes a `program`, which is optimised and run there.
+//! [`to_onnx`] writes a graph as an ONNX file, for other runtimes.
 
 mod activation;
 mod graph;
@@ -14,6 +15,7 @@ mod pool;
 mod program;
 
 use engine::{Engine, EngineError, Network, OpenNetwork};
+pub use onnx::to_onnx;
 pub use options::{Kernels, Options};
 
 /// The engine tract.

@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic as tests do")]
 
-use kernels::{Isa, Letterboxer, Placement, Sharpener, Size, find_byte, halve};
+use kernels::{
+    Isa, Letterboxer, Placement, Sharpener, Size, find_byte, halve, multiply_add, read,
+};
 use proptest::prelude::*;
 use std::io::Write;
 
@@ -291,6 +293,29 @@ fn a_second_image_leaves_nothing_of_the_first() {
     letterboxer.fill(&pixels, first, &mut planes);
     letterboxer.fill(&pixels, second, &mut planes);
     assert_eq!(planes, letterboxed(Isa::best(), &pixels, second));
+}
+
+#[test]
+fn multiply_adds_are_all_done() {
+    for isa in Isa::available() {
+        for rounds in [0, 1, 5] {
+            let (operations, sum) = multiply_add(isa, rounds, 0.5, 1.0);
+            // halved and 1 more, over and over: 1, 1.5, 1.75, …, all of them exact
+            let each = 2.0 - 0.5_f32.powi(i32::try_from(rounds).unwrap());
+            let numbers = sum / each;
+            assert!(numbers >= 32.0 && numbers.fract() == 0.0, "{}: {sum}", isa.name());
+            assert_eq!(operations, 2 * rounds as u64 * numbers as u64, "{}", isa.name());
+        }
+    }
+}
+
+#[test]
+fn every_word_is_read_once() {
+    for length in [0, 1, 31, 32, 33, 100] {
+        let words: Vec<u64> = (0..length).map(|index| u64::MAX / 3 + index * index).collect();
+        let wanted = words.iter().fold(0u64, |sum, word| sum.wrapping_add(*word));
+        assert_eq!(read(&words), wanted, "{length}");
+    }
 }
 
 #[test]

@@ -2,33 +2,59 @@
 //! under load.
 
 use super::frames;
+use super::ports::free_port;
 use super::process::resident_mb;
+use super::progress::Progress;
+use super::section::{Grid, Section};
+use super::show;
+use super::stats::Series;
 use crate::models;
 use anyhow::Context;
 use clap::Args;
 use embedded_broker::{Broker, BrokerConfig};
 use frame::{Decision, Destination, Envelope, ImageFormat, Prepared, Timestamp, Topics};
 use frame_bus::{Bus, BusConfig, Outgoing, TailEvent};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use serde::Serialize;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What `mlvi bench unit` can be told.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct UnitArgs {
     /// The model
     #[arg(long, default_value = "yolov3-tiny")]
-    model: String,
+    pub model: String,
     /// Its model threads
     #[arg(long, value_name = "N", default_value_t = 2)]
-    model_threads: usize,
+    pub model_threads: usize,
     /// How many frames are sent
     #[arg(long, value_name = "N", default_value_t = 300)]
-    frames: usize,
+    pub frames: usize,
     /// The photo that the 640x480 frames are cut from
     #[arg(long, value_name = "FILE", default_value = "images/coffee.jpg")]
-    image: PathBuf,
+    pub image: PathBuf,
+    /// How often it is started, for the time until it is ready
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub starts: u32,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Everything that was found; memory in MB (10^6 bytes).
+#[derive(Debug, Serialize)]
+struct Measured {
+    model: String,
+    model_threads: usize,
+    frames: usize,
+    /// Of each start, until `/readyz` says so.
+    ready_ms: Vec<f64>,
+    ready_mb: f64,
+    loaded_mb: f64,
+    peak_mb: f64,
+    frames_per_second: f64,
 }
 
 /// Kills the unit if the benchmark ends early.
@@ -43,12 +69,29 @@ impl Drop for Unit {
 }
 
 pub(super) fn run(args: &UnitArgs, models_dir: &Path) -> anyhow::Result<()> {
-    models::ensure(models_dir, &args.model)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(measure(args, models_dir))
+    show(&[section(args, models_dir, &Progress::new())?], args.json)
 }
 
-async fn measure(args: &UnitArgs, models_dir: &Path) -> anyhow::Result<()> {
+/// Starts the unit and loads it.
+///
+/// # Errors
+/// When its binary is not there, or it does not get ready.
+pub(super) fn section(
+    args: &UnitArgs,
+    models_dir: &Path,
+    progress: &Progress,
+) -> anyhow::Result<Section> {
+    anyhow::ensure!(args.frames > 0, "--frames must be at least 1");
+    models::ensure(models_dir, &args.model)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    render(&runtime.block_on(measure(args, models_dir, progress))?)
+}
+
+async fn measure(
+    args: &UnitArgs,
+    models_dir: &Path,
+    progress: &Progress,
+) -> anyhow::Result<Measured> {
     let dir = tempfile::tempdir()?;
     let broker = Broker::start(BrokerConfig::new(dir.path())).await?;
     let topics = Topics::default();
@@ -60,19 +103,21 @@ async fn measure(args: &UnitArgs, models_dir: &Path) -> anyhow::Result<()> {
     .await?;
     let mut results = bus.tail(&topics.results, Timestamp::now())?;
 
-    let admin = free_port()?;
-    let started = Instant::now();
-    let unit = Unit(spawn(args, models_dir, broker.address(), admin)?);
-    while crate::suite::readyz(admin).await.is_err() {
-        anyhow::ensure!(
-            started.elapsed() < Duration::from_secs(60),
-            "edge-inference is not ready after 60 s"
-        );
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    progress.begin("edge-inference starts", u64::from(args.starts));
+    let mut ready_ms = Vec::new();
+    let mut running = None;
+    for _ in 0..args.starts {
+        // the one before is gone first
+        drop(running.take());
+        let (unit, ms) = start(args, models_dir, broker.address()).await?;
+        ready_ms.push(ms);
+        running = Some(unit);
+        progress.step();
     }
-    let ready_ms = started.elapsed().as_millis();
-    let (idle_mb, _) = resident_mb(unit.0.id())?;
+    let unit = running.context("--starts must be at least 1")?;
+    let (ready_mb, _) = resident_mb(unit.0.id())?;
 
+    progress.begin("edge-inference under load", args.frames as u64);
     let cut = frames::from_photo(&args.image, 8)?;
     let loaded = Instant::now();
     for index in 0..args.frames {
@@ -90,27 +135,65 @@ async fn measure(args: &UnitArgs, models_dir: &Path) -> anyhow::Result<()> {
     while answered < args.frames {
         if let TailEvent::Message(_) = results.recv().await? {
             answered += 1;
+            progress.step();
         }
     }
     let seconds = loaded.elapsed().as_secs_f64();
-    let (now_mb, peak_mb) = resident_mb(unit.0.id())?;
-    println!(
-        "edge-inference, {} model threads, {} frames of 640x480",
-        args.model_threads, args.frames
-    );
-    println!("  ready after           {ready_ms:>8} ms");
-    println!("  resident when ready   {idle_mb:>8.0} MB");
-    println!("  resident after load   {now_mb:>8.0} MB");
-    println!("  resident at its peak  {peak_mb:>8.0} MB");
-    println!("  frames per second     {:>8.1}", args.frames as f64 / seconds);
+    let (loaded_mb, peak_mb) = resident_mb(unit.0.id())?;
     drop(unit);
     bus.close(Duration::from_secs(1)).await;
     broker.shutdown().await?;
-    Ok(())
+    Ok(Measured {
+        model: args.model.clone(),
+        model_threads: args.model_threads,
+        frames: args.frames,
+        ready_ms,
+        ready_mb,
+        loaded_mb,
+        peak_mb,
+        frames_per_second: args.frames as f64 / seconds,
+    })
 }
 
-fn free_port() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+/// Starts the unit and waits until it is ready; milliseconds.
+async fn start(
+    args: &UnitArgs,
+    models_dir: &Path,
+    broker: SocketAddr,
+) -> anyhow::Result<(Unit, f64)> {
+    let admin = free_port()?;
+    let started = Instant::now();
+    let mut unit = Unit(spawn(args, models_dir, broker, admin)?);
+    while crate::suite::readyz(admin).await.is_err() {
+        if let Some(status) = unit.0.try_wait()? {
+            anyhow::bail!("edge-inference has ended before it was ready: {status}");
+        }
+        anyhow::ensure!(
+            started.elapsed() < Duration::from_secs(60),
+            "edge-inference is not ready after 60 s"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok((unit, started.elapsed().as_secs_f64() * 1000.0))
+}
+
+fn render(measured: &Measured) -> anyhow::Result<Section> {
+    let Measured { model, model_threads, frames, ready_ms, .. } = measured;
+    let title = format!(
+        "Start and memory of edge-inference, {model}, {model_threads} model threads, {frames} \
+         frames of 640x480"
+    );
+    let mut section = Section::new("unit", &title, serde_json::to_value(measured)?);
+    let ready = Series::new(ready_ms.clone()).context("at least one start")?;
+    let mut grid = Grid::new(&["what", "is"]);
+    let mut row = |what: &str, is: String| grid.row(vec![what.into(), is]);
+    row("ready after (median)", format!("{:.0} ms", ready.median()));
+    row("resident when ready", format!("{:.0} MB", measured.ready_mb));
+    row("resident after load", format!("{:.0} MB", measured.loaded_mb));
+    row("resident at its peak", format!("{:.0} MB", measured.peak_mb));
+    row("frames per second", format!("{:.1}", measured.frames_per_second));
+    section.grid(grid);
+    Ok(section)
 }
 
 fn spawn(
