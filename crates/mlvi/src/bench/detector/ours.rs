@@ -28,13 +28,9 @@ impl Variant {
     /// # Errors
     /// When the model cannot be loaded.
     pub(in crate::bench) fn load(self, description: &Description) -> anyhow::Result<Offer> {
-        if self.threads > 1 {
-            return Ok(Offer::Absent("it runs a frame on one thread".into()));
-        }
+        let options = LoadOptions { threads: self.threads, ..LoadOptions::default() };
         match self.precision {
-            Precision::Float32 => {
-                Ok(Offer::Ready(Detector::load(description, LoadOptions::default())?))
-            }
+            Precision::Float32 => Ok(Offer::Ready(Detector::load(description, options)?)),
             Precision::Bfloat16 | Precision::Int8 => {
                 let word = self.precision.word();
                 Ok(Offer::Absent(format!("{} has no {word}", description.name())))
