@@ -6,6 +6,7 @@
 //! [`to_onnx`] writes a graph as an ONNX file, for other runtimes.
 
 mod activation;
+mod choice;
 mod graph;
 mod guard;
 mod onnx;

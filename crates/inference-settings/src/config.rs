@@ -62,8 +62,10 @@ pub struct ModelConfig {
 /// How a network's convolutions are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KernelChoice {
-    /// As fast as the processor can.
-    Fast,
+    /// By the quickest method, with trials where that depends on the machine.
+    Auto,
+    /// The same without trials.
+    Table,
     /// With the least memory.
     Small,
     /// By tract's own operators.
@@ -177,14 +179,17 @@ impl ModelConfig {
         );
         let kernels = settings.choice(
             "MLVI_MODEL_KERNELS",
-            "fast",
+            "auto",
             &[
-                ("fast", KernelChoice::Fast),
+                ("auto", KernelChoice::Auto),
+                ("table", KernelChoice::Table),
                 ("small", KernelChoice::Small),
                 ("tract", KernelChoice::Tract),
             ],
-            "how convolutions are computed: fast has up to four times the weights in memory, small \
-             has them once, tract leaves everything to the library of this name",
+            "how convolutions are computed: auto takes the quickest method, after trials of a \
+             quarter of a second at most, and has about twice the weights in memory, table does \
+             the same without trials, small has the weights once, tract leaves everything to the \
+             library of this name",
         );
         Self { dir, name, frame_threads, kernels }
     }

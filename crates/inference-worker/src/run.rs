@@ -40,7 +40,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             max_batch,
             threads: model_config.frame_threads,
             kernels: match model_config.kernels {
-                KernelChoice::Fast => Kernels::Fast,
+                KernelChoice::Auto => Kernels::Auto,
+                KernelChoice::Table => Kernels::Table,
                 KernelChoice::Small => Kernels::Small,
                 KernelChoice::Tract => Kernels::Tract,
             },

@@ -3,9 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic as tests do")]
 
-use kernels::{
-    Isa, Letterboxer, Placement, Sharpener, Size, find_byte, halve, multiply_add, read,
-};
+use kernels::{Isa, Letterboxer, Placement, Sharpener, Size, find_byte, halve, multiply_add, read};
 use proptest::prelude::*;
 use std::io::Write;
 
