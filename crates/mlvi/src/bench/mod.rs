@@ -4,6 +4,7 @@ mod detector;
 mod frames;
 mod peer;
 mod pipeline;
+mod pixels;
 mod process;
 mod stats;
 mod unit;
@@ -19,6 +20,8 @@ pub enum BenchCommand {
     Detector(detector::DetectorArgs),
     /// Frames per second of the whole suite with concurrent cameras, against the detector alone
     Pipeline(pipeline::PipelineArgs),
+    /// Decode, sharpen and encode a JPEG of 640x480 on one thread, against Pillow
+    Pixels(pixels::PixelsArgs),
     /// Start-up time and memory of the edge-inference process under load
     Unit(unit::UnitArgs),
 }
@@ -31,6 +34,7 @@ pub fn run(command: BenchCommand, models_dir: &Path) -> anyhow::Result<()> {
     match command {
         BenchCommand::Detector(args) => detector::run(&args, models_dir),
         BenchCommand::Pipeline(args) => pipeline::run(&args, models_dir),
+        BenchCommand::Pixels(args) => pixels::run(&args),
         BenchCommand::Unit(args) => unit::run(&args, models_dir),
     }
 }
