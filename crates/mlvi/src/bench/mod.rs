@@ -9,6 +9,7 @@ mod frames;
 mod machine;
 mod peer;
 mod pipeline;
+mod pixels;
 mod ports;
 mod process;
 mod progress;
@@ -45,6 +46,8 @@ pub enum BenchCommand {
     /// Example: mlvi bench pipeline --against python --python target/peers/bin/python
     #[command(verbatim_doc_comment)]
     Pipeline(Box<pipeline::PipelineArgs>),
+    /// Decode, sharpen and encode a JPEG of 640x480 on one thread, against Pillow
+    Pixels(pixels::PixelsArgs),
     /// Start-up time and memory of the edge-inference process under load
     Unit(unit::UnitArgs),
     /// All of it in one report: Markdown, JSON and plots
@@ -62,6 +65,7 @@ pub fn run(command: BenchCommand, models_dir: &Path) -> anyhow::Result<()> {
     match command {
         BenchCommand::Detector(args) => detector::run(&args, models_dir),
         BenchCommand::Pipeline(args) => pipeline::run(&args, models_dir),
+        BenchCommand::Pixels(args) => pixels::run(&args),
         BenchCommand::Unit(args) => unit::run(&args, models_dir),
         BenchCommand::Report(args) => report::run(&args, models_dir),
     }
