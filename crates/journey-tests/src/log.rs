@@ -10,7 +10,9 @@ use tracing_subscriber::{Layer, fmt, registry};
 
 /// Enough for an outage of some minutes.
 const KEPT: usize = 2000;
-const DEFAULT_FILTER: &str = "info,frame_bus=debug";
+/// Without the dozens of lines of each client that finds no broker.
+const DEFAULT_FILTER: &str =
+    "info,frame_bus=debug,frame_bus::client::log=info,web_server::observe=warn";
 
 static LINES: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 

@@ -132,7 +132,7 @@ impl Site {
 
     pub(crate) async fn give_back(self) -> Result<()> {
         match self.embedded {
-            Some((_, Some(broker))) => Ok(broker.shutdown().await?),
+            Some(Embedded { broker: Some(broker), .. }) => Ok(broker.shutdown().await?),
             Some(_) => Ok(()),
             None => script(&["stop", OWN_PORT]).await,
         }
