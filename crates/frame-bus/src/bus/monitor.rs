@@ -90,8 +90,9 @@ impl Monitor {
         let mut patience = PATIENCE;
         loop {
             let needs = self.link.needs();
-            let answer = self.probe(&clients.inquirer, &needs, patience);
+            let answer = self.probe(&clients.inquirer(), &needs, patience);
             clients.discard_events();
+            clients.replace_lost();
             // a bus that needs no topic is that of a person who asks, and need not be able to send
             let producer =
                 if answer.is_ok() && !needs.is_empty() { clients.producer.check() } else { Ok(()) };

@@ -118,11 +118,21 @@ pub(crate) fn reader(config: &BusConfig) -> ClientConfig {
     properties
 }
 
+/// A reader that is polled all the time, and whose statistics are therefore read.
+pub(crate) fn tail(config: &BusConfig) -> ClientConfig {
+    let mut properties = reader(config);
+    properties.set("statistics.interval.ms", STATISTICS_MS);
+    properties
+}
+
 /// A client that only asks. With a group it can ask for that group's committed offsets, without
 /// joining it.
 pub(crate) fn inquirer(config: &BusConfig, group: Option<&str>) -> ClientConfig {
     let mut properties = common(config);
-    properties.set("enable.auto.commit", "false");
+    properties
+        .set("enable.auto.commit", "false")
+        // tells whether it knows a broker; the monitor reads it
+        .set("statistics.interval.ms", STATISTICS_MS);
     // nobody reads its log between two questions
     properties.set_log_level(RDKafkaLogLevel::Emerg);
     if let Some(group) = group {

@@ -63,17 +63,12 @@ impl Stage {
         config
     }
 
-    /// Starts the unit. Its admin port is free at the moment, and nobody else is likely to take it
-    /// in the next.
+    /// Starts the unit.
     fn run(&self, settings: &[(&str, &str)]) -> Running {
         let shutdown = CancellationToken::new();
-        let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let address = admin.to_string();
-        let settings: Vec<(&str, &str)> = [("MLVI_ADMIN_LISTEN", address.as_str())]
-            .into_iter()
-            .chain(settings.iter().copied())
-            .collect();
-        let unit = tokio::spawn(run(self.config(&settings), shutdown.clone()));
+        let (mut config, (listen, admin)) = (self.config(settings), Listen::loopback().unwrap());
+        config.shell.admin = listen;
+        let unit = tokio::spawn(run(config, shutdown.clone()));
         Running { unit, shutdown, admin: Some(admin) }
     }
 

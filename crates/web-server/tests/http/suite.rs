@@ -7,6 +7,7 @@ use frame::{
     ServedBy, Status, Timestamp, TimingsMs, Topics, headers,
 };
 use frame_bus::{Bus, BusConfig, Message, Outgoing, Tail, TailEvent, topic_specs};
+use ports::ReservedPort;
 use settings::Settings;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -43,27 +44,26 @@ pub(crate) fn padded(bytes: usize) -> Vec<u8> {
 pub(crate) struct Kafka {
     broker: Broker,
     pub(crate) dir: TempDir,
+    port: ReservedPort,
     pub(crate) address: SocketAddr,
 }
 
 impl Kafka {
     pub(crate) async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let broker = Broker::start(BrokerConfig::new(dir.path())).await.unwrap();
-        let address = broker.address();
-        Self { broker, dir, address }
+        Self::again((tempfile::tempdir().unwrap(), ReservedPort::loopback().unwrap())).await
     }
 
-    /// Stops the broker; the directory and the address stay for [`Self::again`].
-    pub(crate) async fn stop(self) -> (TempDir, SocketAddr) {
+    /// Stops the broker; the directory and the port stay for [`Self::again`].
+    pub(crate) async fn stop(self) -> (TempDir, ReservedPort) {
         self.broker.shutdown().await.unwrap();
-        (self.dir, self.address)
+        (self.dir, self.port)
     }
 
-    pub(crate) async fn again((dir, address): (TempDir, SocketAddr)) -> Self {
+    pub(crate) async fn again((dir, port): (TempDir, ReservedPort)) -> Self {
+        let address = port.address();
         let config = BrokerConfig { listen: address, ..BrokerConfig::new(dir.path()) };
         let broker = Broker::start(config).await.unwrap();
-        Self { broker, dir, address }
+        Self { broker, dir, port, address }
     }
 }
 
