@@ -62,7 +62,7 @@ impl Detector {
     /// # Errors
     /// When a file is missing, malformed or not the one expected; see [`ModelError`].
     pub fn load(description: &Description, options: LoadOptions) -> Result<Self, ModelError> {
-        Self::load_with(&Tract, description, options)
+        Self::load_with(&Tract::default(), description, options)
     }
 
     /// As [`Detector::load`], run by another engine.

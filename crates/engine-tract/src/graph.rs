@@ -1,6 +1,7 @@
 //! A graph of plain data as a tract model.
 
 use crate::activation;
+use crate::Options;
 use crate::program::{self, TractProgram};
 use engine::{
     Convolution, EngineError, Graph, MaxPool, Node, OpenNetwork, Operation, Program, Shape, Value,
@@ -21,6 +22,7 @@ pub(crate) struct OpenGraph {
     graph: Graph,
     /// One for each node; the models of all batch sizes share them.
     weights: Vec<Option<Weights>>,
+    options: Options,
 }
 
 /// Of a convolution.
@@ -30,7 +32,7 @@ struct Weights {
 }
 
 impl OpenGraph {
-    pub(crate) fn new(mut graph: Graph) -> Result<Self, EngineError> {
+    pub(crate) fn new(mut graph: Graph, options: Options) -> Result<Self, EngineError> {
         graph.check().map_err(|error| EngineError::Network(error.to_string()))?;
         let mut weights = Vec::with_capacity(graph.nodes.len());
         for index in 0..graph.nodes.len() {
@@ -46,7 +48,7 @@ impl OpenGraph {
                 | Operation::Upsample { .. } => None,
             });
         }
-        Ok(Self { graph, weights })
+        Ok(Self { graph, weights, options })
     }
 }
 
@@ -74,7 +76,7 @@ impl OpenNetwork for OpenGraph {
     }
 
     fn program(&self, batch: usize) -> Result<Arc<dyn Program>, EngineError> {
-        program::prepared(self.graph.input, batch, || self.model(batch))
+        program::prepared(self.graph.input, batch, &self.options, || self.model(batch))
             .map(|program: Arc<TractProgram>| program as Arc<dyn Program>)
     }
 }

@@ -1,8 +1,9 @@
 //! A network that is optimised for one batch size, and its runs.
 
 use crate::guard::guarded;
-use crate::pool;
+use crate::{Kernels, Options, pixels, pool};
 use engine::{EngineError, OperatorTime, Program, Runner, Shape};
+use kernels::Team;
 use std::sync::Arc;
 use std::time::Instant;
 use tract_onnx::prelude::*;
@@ -26,6 +27,7 @@ pub(crate) struct TractProgram {
     input: Shape,
     /// For one image.
     outputs: Vec<Vec<usize>>,
+    team: Team,
 }
 
 /// Makes and optimises a model that takes `[batch, channels, height, width]`; a panic of tract's is
@@ -33,15 +35,24 @@ pub(crate) struct TractProgram {
 pub(crate) fn prepared(
     input: Shape,
     batch: usize,
+    options: &Options,
     model: impl FnOnce() -> TractResult<TypedModel>,
 ) -> Result<Arc<TractProgram>, EngineError> {
-    let made = guarded(|| TractProgram::new(model()?, batch, input));
+    let made = guarded(|| TractProgram::new(model()?, batch, input, options));
     made.unwrap_or_else(|panicked| Err(panicked.into())).map(Arc::new).map_err(refused)
 }
 
 impl TractProgram {
-    fn new(mut model: TypedModel, batch: usize, input: Shape) -> TractResult<Self> {
+    fn new(
+        mut model: TypedModel,
+        batch: usize,
+        input: Shape,
+        options: &Options,
+    ) -> TractResult<Self> {
         check_sizes(&model, batch)?;
+        if options.kernels != Kernels::Tract {
+            model = pixels::lower(model, options)?;
+        }
         pool::quicken(&mut model)?;
         let model = KnobScope::new(KNOBS)?.enter(|| model.into_optimized())?;
         let mut outputs = Vec::new();
@@ -61,7 +72,8 @@ impl TractProgram {
             })?;
             outputs.push(image.to_vec());
         }
-        Ok(Self { runnable: model.into_runnable()?, batch, input, outputs })
+        let team = options.team.clone();
+        Ok(Self { runnable: model.into_runnable()?, batch, input, outputs, team })
     }
 
     fn state(&self) -> TractResult<TypedSimpleState> {
@@ -118,7 +130,8 @@ impl Runner for TractRunner {
     fn run(&mut self) -> Result<Vec<&[f32]>, EngineError> {
         self.outputs.clear();
         let input = tvec![self.input.clone().into_tvalue()];
-        let outcome = guarded(|| self.state.run(input));
+        let (state, team) = (&mut self.state, &self.program.team);
+        let outcome = team.enter(|| guarded(|| state.run(input)));
         match outcome.unwrap_or_else(|panicked| Err(panicked.into())) {
             Ok(outputs) => self.outputs = outputs.into_vec(),
             Err(error) => {

@@ -46,7 +46,7 @@ fn graph() -> Graph {
 
 #[test]
 fn a_graph_runs_for_each_batch_size() {
-    let network = Tract.open(Network::Graph(graph())).unwrap();
+    let network = Tract::default().open(Network::Graph(graph())).unwrap();
     assert!(network.data_files().is_empty() && network.remarks().unwrap().is_empty());
     for batch in [1, 2] {
         let program = network.program(batch).unwrap();
@@ -74,7 +74,7 @@ fn a_graph_runs_for_each_batch_size() {
 
 #[test]
 fn the_inputs_memory_is_used_again() {
-    let network = Tract.open(Network::Graph(graph())).unwrap();
+    let network = Tract::default().open(Network::Graph(graph())).unwrap();
     let mut runner = network.program(1).unwrap().runner().unwrap();
     let mut places = Vec::new();
     for _ in 0..2 {
@@ -94,7 +94,7 @@ fn the_inputs_memory_is_used_again() {
 fn a_graph_that_contradicts_itself_is_refused() {
     let mut graph = graph();
     graph.nodes[0].inputs = vec![Value::Node(1)];
-    let Err(EngineError::Network(reason)) = Tract.open(Network::Graph(graph)) else {
+    let Err(EngineError::Network(reason)) = Tract::default().open(Network::Graph(graph)) else {
         panic!("it reads ahead")
     };
     assert!(reason.contains("sum"), "{reason}");
@@ -103,5 +103,5 @@ fn a_graph_that_contradicts_itself_is_refused() {
 #[test]
 fn an_onnx_file_that_is_not_there_is_an_error() {
     let file = OnnxFile { path: "nowhere/a.onnx".into(), input: INPUT, input_scale: None };
-    assert!(matches!(Tract.open(Network::Onnx(file)), Err(EngineError::Network(_))));
+    assert!(matches!(Tract::default().open(Network::Onnx(file)), Err(EngineError::Network(_))));
 }

@@ -108,7 +108,7 @@ fn graph() -> Graph {
 }
 
 fn outputs(network: Network, batch: usize, input: &[f32]) -> Vec<Vec<f32>> {
-    let program = Tract.open(network).unwrap().program(batch).unwrap();
+    let program = Tract::default().open(network).unwrap().program(batch).unwrap();
     let mut runner = program.runner().unwrap();
     runner.fill(&mut |values| values.copy_from_slice(input)).unwrap();
     runner.run().unwrap().into_iter().map(<[f32]>::to_vec).collect()

@@ -8,14 +8,17 @@
 //! Kernels know nothing of images, networks or tract; they take slices and sizes, and panic when
 //! these contradict each other.
 
+pub mod conv;
 mod find_byte;
 mod isa;
 mod letterbox;
 mod max_pool;
 mod multiply_add;
+pub mod pixels;
 mod read;
 mod sharpen;
 mod size;
+mod team;
 
 pub use find_byte::find_byte;
 pub use isa::Isa;
@@ -25,3 +28,4 @@ pub use multiply_add::multiply_add;
 pub use read::read;
 pub use sharpen::sharpen;
 pub use size::Size;
+pub use team::Team;

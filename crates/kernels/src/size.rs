@@ -1,7 +1,7 @@
 //! Width and height.
 
 /// Sides of a plane or an image, in pixels or cells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Size {
     /// From left to right.
     pub width: usize,

@@ -196,7 +196,7 @@ impl Description {
     /// # Errors
     /// When the network cannot be read, or names a file outside of its own folder.
     pub fn data_files(&self) -> Result<Vec<DataFile>, ModelError> {
-        self.format.data_files(self, &Tract)
+        self.format.data_files(self, &Tract::default())
     }
 
     /// The network as plain data, for whoever measures it or runs it elsewhere; `None` where only an

@@ -4,6 +4,7 @@ mod adapt;
 mod data;
 mod write;
 
+use crate::Options;
 use crate::guard::guarded;
 use crate::program::{self, TractProgram};
 use engine::{EngineError, OnnxFile, OpenNetwork, Program, Shape};
@@ -22,12 +23,13 @@ pub(crate) struct OpenOnnx {
     data_files: Vec<String>,
     /// What was done to its input; a network that cannot be fed still has its files.
     remarks: Result<Vec<String>, EngineError>,
+    options: Options,
 }
 
 impl OpenOnnx {
     /// Reads the file, and has it take pictures as `[batch, 3, height, width]` from 0 to 1 whatever
     /// it took before; numbers that are kept in other files are not read yet.
-    pub(crate) fn read(file: OnnxFile) -> Result<Self, EngineError> {
+    pub(crate) fn read(file: OnnxFile, options: Options) -> Result<Self, EngineError> {
         let read = guarded(|| -> TractResult<_> {
             let proto = tract_onnx::onnx().proto_model_for_path(&file.path)?;
             let data_files = data::files(&proto)?;
@@ -36,7 +38,7 @@ impl OpenOnnx {
         let (mut proto, data_files) =
             read.unwrap_or_else(|panicked| Err(panicked.into())).map_err(program::refused)?;
         let remarks = adapt::adapt(&mut proto, file.input_scale).map_err(program::refused);
-        Ok(Self { proto, file, data_files, remarks })
+        Ok(Self { proto, file, data_files, remarks, options })
     }
 
     /// Outputs stay in the file's order.
@@ -71,7 +73,7 @@ impl OpenNetwork for OpenOnnx {
 
     fn program(&self, batch: usize) -> Result<Arc<dyn Program>, EngineError> {
         self.remarks()?;
-        program::prepared(self.file.input, batch, || self.model(batch))
+        program::prepared(self.file.input, batch, &self.options, || self.model(batch))
             .map(|program: Arc<TractProgram>| program as Arc<dyn Program>)
     }
 }

@@ -2,6 +2,8 @@
 
 use super::super::peer::Precision;
 use detector::{Description, Detector, LoadOptions};
+use engine_tract::{Options, Tract};
+use kernels::Team;
 
 /// How our detector runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,14 +28,14 @@ impl Variant {
     /// The detector of a model in this variant, if there is one.
     ///
     /// # Errors
-    /// When the model cannot be loaded.
+    /// When the model cannot be loaded, or the system gives no more threads.
     pub(in crate::bench) fn load(self, description: &Description) -> anyhow::Result<Offer> {
-        if self.threads > 1 {
-            return Ok(Offer::Absent("it runs a frame on one thread".into()));
-        }
         match self.precision {
             Precision::Float32 => {
-                Ok(Offer::Ready(Detector::load(description, LoadOptions::default())?))
+                let team = Team::of(self.threads)?;
+                let engine = Tract::new(Options { team, ..Options::default() });
+                let options = LoadOptions::default();
+                Ok(Offer::Ready(Detector::load_with(&engine, description, options)?))
             }
             Precision::Bfloat16 | Precision::Int8 => {
                 let word = self.precision.word();

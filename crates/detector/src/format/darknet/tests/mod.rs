@@ -55,7 +55,7 @@ fn read_as(config: &[u8], weights: &[u8], fork: Option<Fork>) -> Result<Darknet,
 
 /// What the layer before the head puts out for each image, through tract.
 fn run(darknet: &Darknet, images: &[Map]) -> Vec<Map> {
-    let network = Tract.open(Network::Graph(darknet.clone().into_graph())).unwrap();
+    let network = Tract::default().open(Network::Graph(darknet.clone().into_graph())).unwrap();
     let program = network.program(images.len()).unwrap();
     let [channels, height, width] = program.outputs()[0][..] else { panic!("three sides") };
     let mut runner = program.runner().unwrap();

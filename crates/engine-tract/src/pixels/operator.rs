@@ -1,0 +1,169 @@
+//! Operators of our own, which work on pixels whose channels lie together.
+
+use kernels::conv::Convolution;
+use kernels::pixels::{self, Windows};
+use kernels::{Size, Team};
+use std::ops::Range;
+use std::sync::Arc;
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::internal::*;
+
+/// What an operator does. Inputs and the output are `[batch, height, width, padded channels]`, but
+/// for planes, which are `[batch, channels, height, width]`.
+#[derive(Clone, Debug)]
+pub(super) enum Task {
+    /// Of planes, if the method takes these.
+    Convolve(Arc<Convolution>, Team),
+    FromPlanes { channels: usize, size: Size },
+    ToPlanes { channels: usize, size: Size },
+    /// With the channels of each input.
+    Concat(Vec<usize>),
+    /// Some channels of those that there are.
+    Select { of: usize, channels: Range<usize> },
+    Upsample { channels: usize, width: usize, stride: usize },
+    MaxPool { channels: usize, size: Size, windows: Windows },
+}
+
+/// A task and the shape of what it puts out.
+#[derive(Clone, Debug)]
+pub(super) struct PixelOperator {
+    pub(super) task: Arc<Task>,
+    pub(super) output: TVec<usize>,
+}
+
+impl PartialEq for PixelOperator {
+    /// An operator is the same as its copies alone.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.task, &other.task)
+    }
+}
+
+impl Eq for PixelOperator {}
+
+impl Task {
+    fn run(&self, batch: usize, inputs: &[&[f32]], to: &mut [f32]) -> TractResult<()> {
+        match (self, inputs) {
+            (Self::Convolve(layer, team), [from]) => layer.run(team, batch, from, to),
+            (Self::FromPlanes { channels, size }, [from]) => {
+                pixels::from_planes(from, *channels, *size, to);
+            }
+            (Self::ToPlanes { channels, size }, [from]) => {
+                pixels::to_planes(from, *channels, *size, to);
+            }
+            (Self::Concat(channels), _) => {
+                let inputs = inputs.iter().copied().zip(channels.iter().copied());
+                pixels::concat(&inputs.collect::<Vec<_>>(), to);
+            }
+            (Self::Select { of, channels }, [from]) => {
+                pixels::select(from, *of, channels.clone(), to);
+            }
+            (Self::Upsample { channels, width, stride }, [from]) => {
+                pixels::upsample(from, *channels, *width, *stride, to);
+            }
+            (Self::MaxPool { channels, size, windows }, [from]) => {
+                pixels::max_pool(from, *channels, *size, windows, to);
+            }
+            _ => bail!("{} inputs are not what the operator takes", inputs.len()),
+        }
+        Ok(())
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Convolve(layer, _) => {
+                let pooled = if layer.pooled() { " + max pool 2×2" } else { "" };
+                format!("{} {}{pooled}", layer.method().name(), layer.isa().name())
+            }
+            Self::FromPlanes { .. } => "planes to pixels".into(),
+            Self::ToPlanes { .. } => "pixels to planes".into(),
+            Self::Concat(_) => "concat".into(),
+            Self::Select { .. } => "select channels".into(),
+            Self::Upsample { .. } => "upsample".into(),
+            Self::MaxPool { .. } => "max pool".into(),
+        }
+    }
+}
+
+impl Op for PixelOperator {
+    fn name(&self) -> StaticName {
+        self.task.name().into()
+    }
+
+    op_as_typed_op!();
+}
+
+impl PixelOperator {
+    fn run(&self, inputs: &[TValue], output: &mut Tensor) -> TractResult<()> {
+        let mut views = TVec::with_capacity(inputs.len());
+        for input in inputs {
+            views.push(input.try_as_plain_ram()?);
+        }
+        let mut slices = TVec::with_capacity(inputs.len());
+        for view in &views {
+            slices.push(view.as_slice::<f32>()?);
+        }
+        let batch = self.output.first().copied().unwrap_or(0);
+        let mut to = output.try_as_plain_ram_mut()?;
+        self.task.run(batch, &slices, to.as_slice_mut()?)
+    }
+}
+
+impl EvalOp for PixelOperator {
+    op_out_of_plan!();
+
+    fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        let mut output = Tensor::zero::<f32>(&self.output)?;
+        self.run(&inputs, &mut output)?;
+        Ok(tvec![output.into_tvalue()])
+    }
+
+    fn state(&self, _context: &EvalContext) -> TractResult<Option<Box<dyn OpState>>> {
+        Ok(Some(Box::new(Kept(None))))
+    }
+}
+
+/// The last output, whose memory is used again when nobody reads it any more.
+#[derive(Debug)]
+struct Kept(Option<Arc<Tensor>>);
+
+impl Clone for Kept {
+    /// Another run has an output of its own.
+    fn clone(&self) -> Self {
+        Self(None)
+    }
+}
+
+impl OpState for Kept {
+    fn eval(
+        &mut self,
+        _context: &EvalContext,
+        operator: &dyn Op,
+        inputs: TVec<TValue>,
+    ) -> TractResult<TVec<TValue>> {
+        let operator = operator.downcast_ref::<PixelOperator>();
+        let operator = operator.ok_or_else(|| format_err!("the state of another operator"))?;
+        let mut output = self.0.take().unwrap_or_default();
+        match Arc::get_mut(&mut output) {
+            Some(kept) if kept.shape() == &operator.output[..] => operator.run(&inputs, kept)?,
+            _ => {
+                let mut fresh = Tensor::zero::<f32>(&operator.output)?;
+                operator.run(&inputs, &mut fresh)?;
+                output = Arc::new(fresh);
+            }
+        }
+        self.0 = Some(output.clone());
+        Ok(tvec![output.into_tvalue()])
+    }
+
+    fn reset_lanes(&mut self, _lanes: &[LaneId]) -> TractResult<()> {
+        Ok(())
+    }
+}
+
+impl TypedOp for PixelOperator {
+    fn output_facts(&self, _inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        Ok(tvec![f32::fact(&self.output)])
+    }
+
+    as_op!();
+}

@@ -1,0 +1,61 @@
+//! Sixteen numbers at a time, whatever registers the processor keeps them in.
+
+/// How many numbers a block has; channels of activations are padded to a multiple of it.
+pub const BLOCK: usize = 16;
+
+/// Sixteen numbers of 32 bits. A value proves that the processor has the instructions: there is no
+/// way to one without the token [`Lanes::Token`].
+pub(crate) trait Lanes: Copy {
+    /// Proves that the processor has the instructions.
+    type Token: Copy;
+    /// Blocks of output channels that a tile of the matrix product holds in registers.
+    const COLUMNS: usize;
+    /// The most rows of such a tile.
+    const ROWS: usize;
+
+    fn splat(token: Self::Token, value: f32) -> Self;
+    fn load(token: Self::Token, from: &[f32; BLOCK]) -> Self;
+    fn store(self, to: &mut [f32; BLOCK]);
+    fn add(self, other: Self) -> Self;
+    fn sub(self, other: Self) -> Self;
+    fn mul(self, other: Self) -> Self;
+    /// `self · factor + addend`, rounded once where the processor can.
+    fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// The larger of each; where one is no number, `other`'s.
+    fn max(self, other: Self) -> Self;
+    /// The smaller of each; where one is no number, `other`'s.
+    fn min(self, other: Self) -> Self;
+}
+
+/// Something to do with vectors; each instruction set compiles it anew.
+pub(crate) trait Work {
+    type Output;
+    fn run<L: Lanes>(self, token: L::Token) -> Self::Output;
+}
+
+/// The first block of a slice.
+#[inline(always)]
+pub(crate) fn block(from: &[f32]) -> &[f32; BLOCK] {
+    from.first_chunk().expect("slices of activations and weights are whole blocks")
+}
+
+/// The first block of a slice, to be written.
+#[inline(always)]
+pub(crate) fn block_mut(to: &mut [f32]) -> &mut [f32; BLOCK] {
+    to.first_chunk_mut().expect("slices of activations and weights are whole blocks")
+}
+
+/// Code for each `index < COUNT`, which is a constant of at most 14, one after the other. An array
+/// that is indexed in a loop stays in memory; this keeps it in registers.
+macro_rules! unrolled {
+    ($index:ident < $count:ident, $body:block) => {
+        unrolled!(@ $index, $count, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+    (@ $index:ident, $count:ident, $body:block, $($at:literal)*) => {
+        $(if $at < $count {
+            let $index = $at;
+            $body
+        })*
+    };
+}
+pub(crate) use unrolled;

@@ -1,0 +1,239 @@
+//! The matrix product that every method ends in: rows of activations times panels of weights.
+//!
+//! Both sides are packed so that one pass over each is in the order of memory. Rows come in groups
+//! of up to [`Lanes::ROWS`]; a group is `[k / 16][rows of the group][16]`, so that every number of a
+//! step is at a fixed distance from one address. Weights come in panels of [`Lanes::COLUMNS`] blocks
+//! of output channels; a panel is `[k][16 · blocks]`. A tile of rows by columns stays in registers
+//! over all of k.
+
+use super::lanes::{BLOCK, Lanes, Work, block, block_mut, unrolled};
+use super::{Epilogue, on};
+use crate::Isa;
+
+/// Rows in groups of nearly the same size: the first `rows % groups` have one more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Groups {
+    rows: usize,
+    groups: usize,
+}
+
+impl Groups {
+    pub(super) fn of(isa: Isa, rows: usize) -> Self {
+        Self { rows, groups: rows.div_ceil(shape(isa).0) }
+    }
+
+    pub(super) fn count(self) -> usize {
+        self.groups
+    }
+
+    /// The first row of a group; of the one after the last, how many rows there are.
+    #[inline(always)]
+    pub(super) fn start(self, group: usize) -> usize {
+        let (least, more) = (self.rows / self.groups.max(1), self.rows % self.groups.max(1));
+        group * least + group.min(more)
+    }
+
+    /// How many rows a group has.
+    #[inline(always)]
+    pub(super) fn size(self, group: usize) -> usize {
+        self.start(group + 1) - self.start(group)
+    }
+}
+
+/// The most rows, and the blocks of columns, of a tile.
+fn shape(isa: Isa) -> (usize, usize) {
+    struct Shape;
+    impl Work for Shape {
+        type Output = (usize, usize);
+        #[inline(always)]
+        fn run<L: Lanes>(self, _: L::Token) -> (usize, usize) {
+            (L::ROWS, L::COLUMNS)
+        }
+    }
+    on(isa, Shape)
+}
+
+/// Weights in panels, for one instruction set.
+#[derive(Clone, Debug)]
+pub(super) struct Panels {
+    pub(super) depth: usize,
+    pub(super) columns: usize,
+    values: Vec<f32>,
+    /// Columns of a panel; the last may have fewer.
+    width: usize,
+}
+
+impl Panels {
+    /// Of `depth` by `columns` weights, both multiples of a block.
+    pub(super) fn pack(
+        isa: Isa,
+        sides: (usize, usize),
+        weight: impl Fn(usize, usize) -> f32,
+    ) -> Self {
+        let [panels] = Self::pack_each(isa, sides, |k, column| [weight(k, column)]);
+        panels
+    }
+
+    /// Several products' weights of the same sides at once.
+    pub(super) fn pack_each<const P: usize>(
+        isa: Isa,
+        (depth, columns): (usize, usize),
+        weights: impl Fn(usize, usize) -> [f32; P],
+    ) -> [Self; P] {
+        let width = shape(isa).1 * BLOCK;
+        let mut all: [Vec<f32>; P] = std::array::from_fn(|_| vec![0.0; depth * columns]);
+        for first in (0..columns).step_by(width) {
+            let wide = width.min(columns - first);
+            for column in 0..wide {
+                for k in 0..depth {
+                    let values = weights(k, first + column);
+                    for (all, value) in all.iter_mut().zip(values) {
+                        all[first * depth + k * wide + column] = value;
+                    }
+                }
+            }
+        }
+        all.map(|values| Self { depth, columns, values, width })
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.values.len() * size_of::<f32>()
+    }
+}
+
+/// A product to be computed: `rows × depth` by `depth × columns`.
+pub(super) struct Product<'a> {
+    pub(super) groups: Groups,
+    /// The packed rows of a group.
+    pub(super) rows: Rows<'a>,
+    pub(super) weights: &'a Panels,
+    /// Applied to each value; without one they are as they are.
+    pub(super) epilogue: Option<&'a Epilogue>,
+    /// `rows × columns`.
+    pub(super) to: &'a mut [f32],
+}
+
+/// Where the packed rows of a group are.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) packed: &'a [f32],
+    /// How many products share the buffer: each group has its rows for all of them.
+    pub(super) of: usize,
+    /// Which of them this is.
+    pub(super) index: usize,
+}
+
+impl Rows<'_> {
+    #[inline(always)]
+    fn group(&self, groups: Groups, group: usize, depth: usize) -> &[f32] {
+        let (start, size) = (groups.start(group), groups.size(group));
+        &self.packed[(start * self.of + size * self.index) * depth..][..size * depth]
+    }
+}
+
+impl Product<'_> {
+    pub(super) fn compute(self, isa: Isa) {
+        on(isa, self);
+    }
+}
+
+impl Work for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, token: L::Token) {
+        let Panels { depth, columns, width, .. } = *self.weights;
+        for first in (0..columns).step_by(width) {
+            let wide = width.min(columns - first);
+            let panel = &self.weights.values[first * depth..][..wide * depth];
+            for group in 0..self.groups.count() {
+                let tile = Tile {
+                    rows: self.rows.group(self.groups, group, depth),
+                    panel,
+                    epilogue: self.epilogue.map(|epilogue| (epilogue, first)),
+                    columns,
+                };
+                let to = &mut self.to[self.groups.start(group) * columns + first..];
+                if wide == 2 * BLOCK {
+                    tile.dispatch::<L, 2>(token, self.groups.size(group), to);
+                } else {
+                    tile.dispatch::<L, 1>(token, self.groups.size(group), to);
+                }
+            }
+        }
+    }
+}
+
+/// One group of rows by one panel of weights.
+struct Tile<'a> {
+    rows: &'a [f32],
+    panel: &'a [f32],
+    /// With the panel's first column.
+    epilogue: Option<(&'a Epilogue, usize)>,
+    /// Of the whole output.
+    columns: usize,
+}
+
+impl Tile<'_> {
+    /// `N` blocks of columns; only the numbers of rows that a group can have are compiled.
+    #[inline(always)]
+    fn dispatch<L: Lanes, const N: usize>(&self, token: L::Token, rows: usize, to: &mut [f32]) {
+        macro_rules! of {
+            ($($m:literal)*) => {
+                match rows {
+                    $($m if $m <= L::ROWS => self.compute::<L, $m, N>(token, to),)*
+                    _ => {}
+                }
+            };
+        }
+        of!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+    }
+
+    #[inline(always)]
+    fn compute<L: Lanes, const M: usize, const N: usize>(&self, token: L::Token, to: &mut [f32]) {
+        let mut sums = [[L::splat(token, 0.0); N]; M];
+        let rows = self.rows.as_chunks::<BLOCK>().0.as_chunks::<M>().0;
+        for (rows, panel) in rows.iter().zip(self.panel.chunks_exact(BLOCK * N * BLOCK)) {
+            let panel = panel.as_chunks::<BLOCK>().0.as_chunks::<N>().0;
+            for (k, weights) in panel.iter().enumerate().take(BLOCK) {
+                let mut loaded = [L::splat(token, 0.0); N];
+                unrolled!(n < N, {
+                    loaded[n] = L::load(token, &weights[n]);
+                });
+                unrolled!(m < M, {
+                    let value = L::splat(token, rows[m][k]);
+                    unrolled!(n < N, {
+                        sums[m][n] = value.mul_add(loaded[n], sums[m][n]);
+                    });
+                });
+            }
+        }
+        let to = &mut to[..(M - 1) * self.columns + N * BLOCK];
+        unrolled!(n < N, {
+            if let Some((epilogue, first)) = self.epilogue {
+                let apply = epilogue.at::<L>(token, first + n * BLOCK);
+                unrolled!(m < M, {
+                    sums[m][n] = apply(sums[m][n]);
+                });
+            }
+            unrolled!(m < M, {
+                sums[m][n].store(block_mut(&mut to[m * self.columns + n * BLOCK..]));
+            });
+        });
+    }
+}
+
+impl Epilogue {
+    /// What is applied to a block of sums, from a filter on.
+    #[inline(always)]
+    pub(super) fn at<L: Lanes>(&self, token: L::Token, filter: usize) -> impl Fn(L) -> L + Copy {
+        let bias = L::load(token, block(&self.bias[filter..]));
+        let (slope, cap) = (L::splat(token, self.slope), L::splat(token, self.cap));
+        // in this order, what is no number stays none
+        #[inline(always)]
+        move |sum: L| {
+            let value = sum.add(bias);
+            cap.min(value.mul(slope).max(value))
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! Winograd's minimal filtering for kernels of 3 × 3 by steps of 1.
+//!
+//! The input is cut into overlapping tiles of `IN` × `IN` pixels; each is transformed, each of the
+//! `IN²` places of the tiles becomes a matrix product of its own over the channels, and the products
+//! of a tile become `OUT` × `OUT` outputs. The three steps run over a block of tile rows, so that what
+//! lies between them stays in the cache, unless the weights are so many that reading them once
+//! matters more.
+//!
+//! Source: Lavin and Gray (2015), arXiv 1509.09308.
+
+mod tile;
+
+use super::lanes::{BLOCK, Lanes, Work, block, block_mut, unrolled};
+use super::product::{Groups, Panels, Product, Rows};
+use super::{Convolution, Method, Sides, on, padded, scratch};
+use crate::{Isa, Team};
+use tile::{F2, F4, Tile};
+
+/// Numbers between the steps that a block of tiles may have while the weights are few.
+const FEW: usize = 1 << 17;
+/// Above so many bytes of weights one block takes all tiles, up to [`MANY`].
+const MANY_WEIGHTS: usize = 1 << 20;
+/// Numbers between the steps that a block of tiles may have at most.
+const MANY: usize = 1 << 22;
+/// Added to each place's products, so that those of a tile do not all fall into one set of the
+/// cache.
+const STAGGER: usize = BLOCK;
+
+/// One product's weights for each place of a tile, row by row.
+#[derive(Clone, Debug)]
+pub(super) struct Weights(Vec<Panels>);
+
+impl Weights {
+    pub(super) fn bytes(&self) -> usize {
+        self.0.iter().map(Panels::bytes).sum()
+    }
+}
+
+pub(super) fn pack(isa: Isa, sides: &Sides, method: Method, kernel: &[f32]) -> Weights {
+    if method == Method::Winograd2 {
+        pack_for::<F2, 4, 2, 16>(isa, sides, kernel)
+    } else {
+        pack_for::<F4, 6, 4, 36>(isa, sides, kernel)
+    }
+}
+
+fn pack_for<T: Tile<IN, OUT>, const IN: usize, const OUT: usize, const PLACES: usize>(
+    isa: Isa,
+    sides: &Sides,
+    kernel: &[f32],
+) -> Weights {
+    let (depth, columns) = (padded(sides.channels), padded(sides.filters));
+    let panels = Panels::pack_each(isa, (depth, columns), |k, column| {
+        let mut places = [0.0; PLACES];
+        if column < sides.filters && k < sides.channels {
+            let g = &kernel[(column * sides.channels + k) * 9..][..9];
+            let number = |row: usize, column: usize| f64::from(g[row * 3 + column]);
+            let columns: [[f64; IN]; 3] =
+                std::array::from_fn(|x| T::kernel([number(0, x), number(1, x), number(2, x)]));
+            for (y, to) in places.chunks_exact_mut(IN).enumerate() {
+                let row = T::kernel([columns[0][y], columns[1][y], columns[2][y]]);
+                to.iter_mut().zip(row).for_each(|(to, value)| *to = value as f32);
+            }
+        }
+        places
+    });
+    Weights(panels.into())
+}
+
+pub(super) fn run(
+    layer: &Convolution,
+    weights: &Weights,
+    team: &Team,
+    batch: usize,
+    from: &[f32],
+    to: &mut [f32],
+) {
+    if layer.method == Method::Winograd2 {
+        run_for::<F2, 4, 2>(layer, weights, team, batch, from, to);
+    } else {
+        run_for::<F4, 6, 4>(layer, weights, team, batch, from, to);
+    }
+}
+
+fn run_for<T: Tile<IN, OUT>, const IN: usize, const OUT: usize>(
+    layer: &Convolution,
+    weights: &Weights,
+    team: &Team,
+    batch: usize,
+    from: &[f32],
+    to: &mut [f32],
+) {
+    let (height, width) = layer.sides.output();
+    let (down, across) = (height.div_ceil(OUT), width.div_ceil(OUT));
+    let per_row = across * IN * IN * (padded(layer.sides.channels) + padded(layer.sides.filters));
+    let many = weights.bytes() > MANY_WEIGHTS;
+    let rows = ((if many { MANY } else { FEW }) / per_row).clamp(1, batch * down);
+    let blocks = (batch * down).div_ceil(rows);
+    // either the threads share the blocks, or each block's work
+    let share_blocks = !many && blocks >= team.threads();
+    let alone = Team::alone();
+    let within = if share_blocks { &alone } else { team };
+    let mut blocks = Vec::with_capacity(blocks);
+    let mut rest = to;
+    for first in (0..batch * down).step_by(rows) {
+        let last = (batch * down).min(first + rows);
+        let (block, others) = rest.split_at_mut(output_start(layer, OUT, last) - output_start(layer, OUT, first));
+        rest = others;
+        blocks.push(Block::<IN, OUT> { layer, from, first, last, across, to: block });
+    }
+    let run = |block: Block<'_, IN, OUT>| block.run::<T>(weights, within);
+    if share_blocks {
+        team.each(blocks, run);
+    } else {
+        blocks.into_iter().for_each(run);
+    }
+}
+
+/// Where the output of a row of tiles begins, rows counted through all images.
+fn output_start(layer: &Convolution, out: usize, tile_row: usize) -> usize {
+    let (height, width) = layer.sides.output();
+    let down = height.div_ceil(out);
+    let (image, row) = (tile_row / down, tile_row % down);
+    let line = image * height + (row * out).min(height);
+    let numbers = width * padded(layer.sides.filters);
+    if layer.pooled { line / 2 * (numbers / 2) } else { line * numbers }
+}
+
+/// Some rows of tiles.
+struct Block<'a, const IN: usize, const OUT: usize> {
+    layer: &'a Convolution,
+    from: &'a [f32],
+    /// Rows of tiles, counted through all images.
+    first: usize,
+    last: usize,
+    /// Tiles of a row.
+    across: usize,
+    to: &'a mut [f32],
+}
+
+impl<const IN: usize, const OUT: usize> Block<'_, IN, OUT> {
+    fn run<T: Tile<IN, OUT>>(self, weights: &Weights, team: &Team) {
+        let isa = self.layer.isa;
+        let (depth, columns) =
+            (padded(self.layer.sides.channels), padded(self.layer.sides.filters));
+        let tiles = (self.last - self.first) * self.across;
+        let groups = Groups::of(isa, tiles);
+        let inputs = tiles * IN * IN * depth;
+        let stride = tiles * columns + STAGGER;
+        scratch::with(inputs + IN * IN * stride, |scratch| {
+            let (inputs, products) = scratch.split_at_mut(inputs);
+            self.transform_input::<T>(team, groups, inputs);
+            let places = products.chunks_exact_mut(stride).zip(&weights.0).enumerate();
+            team.each(places.collect(), |(index, (to, weights))| {
+                let rows = Rows { packed: inputs, of: IN * IN, index };
+                let to = &mut to[..tiles * columns];
+                Product { groups, rows, weights, epilogue: None, to }.compute(isa);
+            });
+            self.transform_output::<T>(team, products, stride);
+        });
+    }
+
+    /// To `[group][place][channel / 16][tile of the group][16]`.
+    fn transform_input<T: Tile<IN, OUT>>(&self, team: &Team, groups: Groups, to: &mut [f32]) {
+        let per_tile = IN * IN * padded(self.layer.sides.channels);
+        let mut rest = to;
+        let mut parts = Vec::with_capacity(groups.count());
+        for group in 0..groups.count() {
+            let (part, others) = rest.split_at_mut(groups.size(group) * per_tile);
+            rest = others;
+            parts.push((groups.start(group), groups.size(group), part));
+        }
+        team.each(parts, |(start, tiles, to)| {
+            let block = Input::<T, IN, OUT> {
+                sides: &self.layer.sides,
+                from: self.from,
+                first: self.first * self.across + start,
+                across: self.across,
+                tiles,
+                to,
+                transform: std::marker::PhantomData,
+            };
+            on(self.layer.isa, block);
+        });
+    }
+
+    fn transform_output<T: Tile<IN, OUT>>(self, team: &Team, products: &[f32], stride: usize) {
+        let mut rest = self.to;
+        let mut rows = Vec::with_capacity(self.last - self.first);
+        for row in self.first..self.last {
+            let length = output_start(self.layer, OUT, row + 1) - output_start(self.layer, OUT, row);
+            let (to, others) = rest.split_at_mut(length);
+            rest = others;
+            rows.push((row, to));
+        }
+        team.each(rows, |(row, to)| {
+            let output = Output::<T, IN, OUT> {
+                layer: self.layer,
+                products,
+                stride,
+                first: (row - self.first) * self.across,
+                lines: {
+                    let height = self.layer.sides.output().0;
+                    OUT.min(height - row % height.div_ceil(OUT) * OUT)
+                },
+                to,
+                transform: std::marker::PhantomData,
+            };
+            on(self.layer.isa, output);
+        });
+    }
+}
+
+/// The tiles of one group, to be transformed.
+struct Input<'a, T, const IN: usize, const OUT: usize> {
+    sides: &'a Sides,
+    from: &'a [f32],
+    /// The first tile, counted through all images.
+    first: usize,
+    across: usize,
+    tiles: usize,
+    to: &'a mut [f32],
+    transform: std::marker::PhantomData<T>,
+}
+
+impl<T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Work for Input<'_, T, IN, OUT> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, token: L::Token) {
+        let Sides { height, width, before, .. } = *self.sides;
+        let channels = padded(self.sides.channels);
+        let down = self.sides.output().0.div_ceil(OUT);
+        for index in 0..self.tiles {
+            let tile = self.first + index;
+            let (row, x) = (tile / self.across, tile % self.across * OUT);
+            let (image, y) = (row / down, row % down * OUT);
+            let image = &self.from[image * height * width * channels..][..height * width * channels];
+            // what is above or left of the image is far below it by then
+            let line = |i: usize| (y + i).wrapping_sub(before.0);
+            let column = |j: usize| (x + j).wrapping_sub(before.1);
+            let inside = y >= before.0
+                && x >= before.1
+                && y + IN - before.0 <= height
+                && x + IN - before.1 <= width;
+            for at in (0..channels).step_by(BLOCK) {
+                let mut values = [[L::splat(token, 0.0); IN]; IN];
+                if inside {
+                    unrolled!(i < IN, {
+                        let line = &image[(line(i) * width + column(0)) * channels + at..];
+                        let line = &line[..(IN - 1) * channels + BLOCK];
+                        unrolled!(j < IN, {
+                            values[i][j] = L::load(token, block(&line[j * channels..]));
+                        });
+                    });
+                } else {
+                    unrolled!(i < IN, {
+                        unrolled!(j < IN, {
+                            if line(i) < height && column(j) < width {
+                                let place = (line(i) * width + column(j)) * channels + at;
+                                values[i][j] = L::load(token, block(&image[place..]));
+                            }
+                        });
+                    });
+                }
+                unrolled!(i < IN, {
+                    values[i] = T::input(token, values[i]);
+                });
+                let place = channels * self.tiles;
+                let to = &mut self.to[at * self.tiles + index * BLOCK..];
+                unrolled!(j < IN, {
+                    let mut column = [L::splat(token, 0.0); IN];
+                    unrolled!(i < IN, {
+                        column[i] = values[i][j];
+                    });
+                    let column = T::input(token, column);
+                    unrolled!(i < IN, {
+                        column[i].store(block_mut(&mut to[(i * IN + j) * place..]));
+                    });
+                });
+            }
+        }
+    }
+}
+
+/// One row of tiles, to be transformed back.
+struct Output<'a, T, const IN: usize, const OUT: usize> {
+    layer: &'a Convolution,
+    products: &'a [f32],
+    /// From the products of a place to those of the next.
+    stride: usize,
+    /// The row's first tile within the block.
+    first: usize,
+    /// How many output lines it has: fewer than `OUT` at the lower edge.
+    lines: usize,
+    to: &'a mut [f32],
+    transform: std::marker::PhantomData<T>,
+}
+
+impl<T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Work for Output<'_, T, IN, OUT> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, token: L::Token) {
+        let columns = padded(self.layer.sides.filters);
+        let (_, width) = self.layer.sides.output();
+        for at in (0..columns).step_by(BLOCK) {
+            let apply = self.layer.epilogue.at::<L>(token, at);
+            for (index, x) in (0..width).step_by(OUT).enumerate() {
+                let tile = (self.first + index) * columns + at;
+                let products = &self.products[tile..];
+                let mut rows = [[L::splat(token, 0.0); OUT]; IN];
+                unrolled!(i < IN, {
+                    let mut row = [L::splat(token, 0.0); IN];
+                    unrolled!(j < IN, {
+                        let place = (i * IN + j) * self.stride;
+                        row[j] = L::load(token, block(&products[place..]));
+                    });
+                    rows[i] = T::output(token, row);
+                });
+                // by column, then row
+                let mut sums = [[L::splat(token, 0.0); OUT]; OUT];
+                unrolled!(j < OUT, {
+                    let mut column = [L::splat(token, 0.0); IN];
+                    unrolled!(i < IN, {
+                        column[i] = rows[i][j];
+                    });
+                    sums[j] = T::output(token, column);
+                    unrolled!(i < OUT, {
+                        sums[j][i] = apply(sums[j][i]);
+                    });
+                });
+                if self.layer.pooled {
+                    let half = width / 2;
+                    unrolled!(i < OUT, {
+                        unrolled!(j < OUT, {
+                            if i % 2 == 0 && j % 2 == 0 && i < self.lines && j < width - x {
+                                let left = sums[j][i].max(sums[j][i + 1]);
+                                let right = sums[j + 1][i].max(sums[j + 1][i + 1]);
+                                let to = (i / 2 * half + (x + j) / 2) * columns + at;
+                                left.max(right).store(block_mut(&mut self.to[to..]));
+                            }
+                        });
+                    });
+                } else {
+                    unrolled!(i < OUT, {
+                        unrolled!(j < OUT, {
+                            if i < self.lines && j < width - x {
+                                let to = (i * width + x + j) * columns + at;
+                                sums[j][i].store(block_mut(&mut self.to[to..]));
+                            }
+                        });
+                    });
+                }
+            }
+        }
+    }
+}
