@@ -24,6 +24,7 @@ mod yolov8;
 pub use description::{DataFile, Description, Fork, PypiSource, Resize, WeightsFile};
 pub use detector::{Detector, LoadOptions};
 pub use engine::OperatorTime;
+pub use engine_tract::Kernels;
 pub use error::{DetectError, ModelError};
 pub use nms::Rule as NmsRule;
 pub use session::{ImageDetections, RawOutput, Session};

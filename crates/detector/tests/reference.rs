@@ -34,7 +34,11 @@ fn load(reference: &Path, model: &str, max_batch: usize) -> Detector {
     let weights = reference.join("../models").join(description.weights().path.file_name().unwrap());
     // the answers of all models were made with pjreddie's Darknet, which letterboxes
     let description = description.with_darknet(Fork::Pjreddie).with_resize(Resize::Letterbox);
-    Detector::load(&description.with_weights_at(weights), LoadOptions { max_batch }).unwrap()
+    Detector::load(
+        &description.with_weights_at(weights),
+        LoadOptions { max_batch, ..LoadOptions::default() },
+    )
+    .unwrap()
 }
 
 fn image(reference: &Path, name: &str) -> RgbImage {

@@ -1,7 +1,7 @@
 //! A graph of plain data as a tract model.
 
-use crate::activation;
 use crate::Options;
+use crate::activation;
 use crate::program::{self, TractProgram};
 use engine::{
     Convolution, EngineError, Graph, MaxPool, Node, OpenNetwork, Operation, Program, Shape, Value,

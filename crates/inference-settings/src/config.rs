@@ -53,6 +53,21 @@ pub struct ModelConfig {
     pub dir: PathBuf,
     /// The description's name.
     pub name: String,
+    /// How many threads share the work on one frame.
+    pub frame_threads: usize,
+    /// How the network's convolutions are computed.
+    pub kernels: KernelChoice,
+}
+
+/// How a network's convolutions are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KernelChoice {
+    /// As fast as the processor can.
+    Fast,
+    /// With the least memory.
+    Small,
+    /// By tract's own operators.
+    Tract,
 }
 
 impl Config {
@@ -153,7 +168,25 @@ impl ModelConfig {
             };
             settings.refuse("MLVI_MODEL", name.clone(), allowed);
         }
-        Self { dir, name }
+        let frame_threads = settings.number(
+            "MLVI_FRAME_THREADS",
+            1,
+            1..=256,
+            "how many threads share the work on one frame; above 1 a frame takes less time, but \
+             all frames together take more",
+        );
+        let kernels = settings.choice(
+            "MLVI_MODEL_KERNELS",
+            "fast",
+            &[
+                ("fast", KernelChoice::Fast),
+                ("small", KernelChoice::Small),
+                ("tract", KernelChoice::Tract),
+            ],
+            "how convolutions are computed: fast has up to four times the weights in memory, small \
+             has them once, tract leaves everything to the library of this name",
+        );
+        Self { dir, name, frame_threads, kernels }
     }
 }
 

@@ -8,9 +8,10 @@ use crate::model::Model;
 use crate::publish::Publisher;
 use crate::threads::Threads;
 use anyhow::Context;
-use detector::{Description, Detector, LoadOptions};
+use detector::{Description, Detector, Kernels, LoadOptions};
 use frame::{Destination, ImageSize, RgbImage, Topics};
 use frame_bus::{Bus, ConsumerOptions, WorkControl};
+use inference_settings::KernelChoice;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
@@ -35,7 +36,16 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let load = move || -> anyhow::Result<Arc<dyn Model>> {
         let started = Instant::now();
         let description = Description::load(&model_config.dir, &model_config.name)?;
-        let detector = Detector::load(&description, LoadOptions { max_batch })?;
+        let options = LoadOptions {
+            max_batch,
+            threads: model_config.frame_threads,
+            kernels: match model_config.kernels {
+                KernelChoice::Fast => Kernels::Fast,
+                KernelChoice::Small => Kernels::Small,
+                KernelChoice::Tract => Kernels::Tract,
+            },
+        };
+        let detector = Detector::load(&description, options)?;
         let info = detector.info();
         let load_ms = started.elapsed().as_millis();
         tracing::info!(

@@ -26,6 +26,6 @@ pub use letterbox::{Letterboxer, Placement};
 pub use max_pool::halve;
 pub use multiply_add::multiply_add;
 pub use read::read;
-pub use sharpen::sharpen;
+pub use sharpen::Sharpener;
 pub use size::Size;
 pub use team::Team;

@@ -3,8 +3,8 @@
 //! The channels of a pixel are padded to a multiple of [`BLOCK`] ([`padded`]). What is beyond the
 //! channels is never read as one, but may be any number that is not infinite.
 
-use crate::conv::{BLOCK, padded};
 use crate::Size;
+use crate::conv::{BLOCK, padded};
 
 /// From planes, `[batch, channels, height, width]`.
 ///

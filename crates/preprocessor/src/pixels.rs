@@ -81,8 +81,7 @@ pub(crate) fn prepare(
     let image = vision::decode(bytes, &Limits { max_pixels: config.max_pixels })?;
     let decoded = Instant::now();
     let thumbnail = wants_thumbnail.then(|| Thumbnail::of(&image));
-    let image =
-        if config.sharpness == 1.0 { image } else { vision::sharpen(&image, config.sharpness) };
+    let image = vision::sharpen(image, config.sharpness);
     let sharpened = Instant::now();
     let jpeg = encode_within(&image, config.quality, MAX_FRAME_BYTES)?;
     let times = StageTimes {
@@ -145,7 +144,7 @@ mod tests {
         for sharpness in [1.0, 1.2] {
             let config = PixelConfig { max_pixels: 10_000, sharpness, quality: 90 };
             let prepared = prepare(&uploaded, &config, false).unwrap();
-            let expected = vision::sharpen(&vision::decode(&uploaded, &limits).unwrap(), sharpness);
+            let expected = vision::sharpen(vision::decode(&uploaded, &limits).unwrap(), sharpness);
             assert_eq!(prepared.jpeg, vision::encode_jpeg(&expected, 90).unwrap());
             assert_eq!(prepared.size, image.size());
         }

@@ -62,7 +62,8 @@ pub(super) fn fuse(
         && sides.output() == (at.output.height, at.output.width)
         && sides.output().0 * sides.output().1 > 0;
     // one number may stand for all
-    let numbers = if floats { bias.try_as_plain_ram()?.as_slice::<f32>()?.to_vec() } else { vec![] };
+    let numbers =
+        if floats { bias.try_as_plain_ram()?.as_slice::<f32>()?.to_vec() } else { vec![] };
     let bias = match numbers[..] {
         [one] => vec![one; sides.filters],
         _ => numbers,

@@ -14,14 +14,31 @@ use tract_onnx::tract_core::internal::*;
 pub(super) enum Task {
     /// Of planes, if the method takes these.
     Convolve(Arc<Convolution>, Team),
-    FromPlanes { channels: usize, size: Size },
-    ToPlanes { channels: usize, size: Size },
+    FromPlanes {
+        channels: usize,
+        size: Size,
+    },
+    ToPlanes {
+        channels: usize,
+        size: Size,
+    },
     /// With the channels of each input.
     Concat(Vec<usize>),
     /// Some channels of those that there are.
-    Select { of: usize, channels: Range<usize> },
-    Upsample { channels: usize, width: usize, stride: usize },
-    MaxPool { channels: usize, size: Size, windows: Windows },
+    Select {
+        of: usize,
+        channels: Range<usize>,
+    },
+    Upsample {
+        channels: usize,
+        width: usize,
+        stride: usize,
+    },
+    MaxPool {
+        channels: usize,
+        size: Size,
+        windows: Windows,
+    },
 }
 
 /// A task and the shape of what it puts out.

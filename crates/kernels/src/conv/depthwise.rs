@@ -21,17 +21,11 @@ pub(super) fn pack(sides: &Sides, kernel: &[f32]) -> Vec<f32> {
     values
 }
 
-pub(super) fn run(
-    layer: &Convolution,
-    weights: &[f32],
-    team: &Team,
-    from: &[f32],
-    to: &mut [f32],
-) {
+pub(super) fn run(layer: &Convolution, weights: &[f32], team: &Team, from: &[f32], to: &mut [f32]) {
     let (_, width) = layer.sides.output();
     let row_length = width * padded(layer.sides.filters);
     let rows = to.len() / row_length;
-    let most = rows.div_ceil(team.threads()).max(1);
+    let most = team.share(rows);
     let chunks = to.chunks_mut(most * row_length).enumerate().collect();
     team.each(chunks, |(index, to): (usize, &mut [f32])| {
         on(layer.isa, Strip { layer, weights, from, first: index * most, to });

@@ -164,6 +164,7 @@ impl Work for Product<'_> {
     }
 }
 
+const AHEAD: usize = 4096;
 /// One group of rows by one panel of weights.
 struct Tile<'a> {
     rows: &'a [f32],
@@ -199,6 +200,7 @@ impl Tile<'_> {
                 let mut loaded = [L::splat(token, 0.0); N];
                 unrolled!(n < N, {
                     loaded[n] = L::load(token, &weights[n]);
+                    L::prefetch(token, &weights[n], AHEAD);
                 });
                 unrolled!(m < M, {
                     let value = L::splat(token, rows[m][k]);

@@ -104,7 +104,8 @@ fn run_for<T: Tile<IN, OUT>, const IN: usize, const OUT: usize>(
     let mut rest = to;
     for first in (0..batch * down).step_by(rows) {
         let last = (batch * down).min(first + rows);
-        let (block, others) = rest.split_at_mut(output_start(layer, OUT, last) - output_start(layer, OUT, first));
+        let (block, others) =
+            rest.split_at_mut(output_start(layer, OUT, last) - output_start(layer, OUT, first));
         rest = others;
         blocks.push(Block::<IN, OUT> { layer, from, first, last, across, to: block });
     }
@@ -188,7 +189,8 @@ impl<const IN: usize, const OUT: usize> Block<'_, IN, OUT> {
         let mut rest = self.to;
         let mut rows = Vec::with_capacity(self.last - self.first);
         for row in self.first..self.last {
-            let length = output_start(self.layer, OUT, row + 1) - output_start(self.layer, OUT, row);
+            let length =
+                output_start(self.layer, OUT, row + 1) - output_start(self.layer, OUT, row);
             let (to, others) = rest.split_at_mut(length);
             rest = others;
             rows.push((row, to));
@@ -235,7 +237,8 @@ impl<T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Work for Input<'_, T, 
             let tile = self.first + index;
             let (row, x) = (tile / self.across, tile % self.across * OUT);
             let (image, y) = (row / down, row % down * OUT);
-            let image = &self.from[image * height * width * channels..][..height * width * channels];
+            let image =
+                &self.from[image * height * width * channels..][..height * width * channels];
             // what is above or left of the image is far below it by then
             let line = |i: usize| (y + i).wrapping_sub(before.0);
             let column = |j: usize| (x + j).wrapping_sub(before.1);
