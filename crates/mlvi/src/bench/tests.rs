@@ -29,7 +29,7 @@ fn the_help_teaches() {
         ),
         ("pipeline", ["--against", "python", "Example: mlvi bench pipeline", "--cameras"]),
         ("report", ["--out", "report.md", "Example: mlvi bench report", "--images"]),
-        ("unit", ["--starts", "--json", "--model-threads", "--frames"]),
+        ("unit", ["--starts", "--set", "MLVI_MODEL_KERNELS", "--frames"]),
     ] {
         let help = help(command);
         words.iter().for_each(|word| assert!(help.contains(word), "{command}: {word}\n{help}"));

@@ -177,7 +177,7 @@ impl<'a> Subject<'a> {
     fn batches(&self, progress: &Progress) -> anyhow::Result<Outcome> {
         let mut entrants = Entrants::default();
         for batch in BATCHES {
-            let options = LoadOptions { max_batch: batch };
+            let options = LoadOptions { max_batch: batch, ..LoadOptions::default() };
             let mut session = Detector::load(&self.description, options)?.session()?;
             let frame = Rc::clone(&self.frame);
             let measure = move || {

@@ -2,8 +2,6 @@
 
 use super::super::peer::Precision;
 use detector::{Description, Detector, LoadOptions};
-use engine_tract::{Options, Tract};
-use kernels::Team;
 
 /// How our detector runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,14 +26,12 @@ impl Variant {
     /// The detector of a model in this variant, if there is one.
     ///
     /// # Errors
-    /// When the model cannot be loaded, or the system gives no more threads.
+    /// When the model cannot be loaded.
     pub(in crate::bench) fn load(self, description: &Description) -> anyhow::Result<Offer> {
         match self.precision {
             Precision::Float32 => {
-                let team = Team::of(self.threads)?;
-                let engine = Tract::new(Options { team, ..Options::default() });
-                let options = LoadOptions::default();
-                Ok(Offer::Ready(Detector::load_with(&engine, description, options)?))
+                let options = LoadOptions { threads: self.threads, ..LoadOptions::default() };
+                Ok(Offer::Ready(Detector::load(description, options)?))
             }
             Precision::Bfloat16 | Precision::Int8 => {
                 let word = self.precision.word();
