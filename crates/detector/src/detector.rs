@@ -121,6 +121,7 @@ impl Detector {
             name: description.name().into(),
             version: version.chars().take(VERSION_DIGITS).collect(),
             input: format!("{}x{}", input.width, input.height),
+            resize: Some(description.resize().unwrap_or(resize)),
         };
         let model = Model {
             info,

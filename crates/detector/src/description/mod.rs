@@ -15,7 +15,8 @@ use frame::ImageSize;
 use std::path::{Path, PathBuf};
 
 pub(crate) use field_error::FieldError;
-pub use origin::{Fork, Resize};
+pub use frame::Resize;
+pub use origin::Fork;
 pub use weights::{DataFile, PypiSource, WeightsFile};
 
 /// The largest input side in pixels: YOLO networks run at up to about 1280, and a typing error must

@@ -1,11 +1,11 @@
 //! Each channel by itself.
 
-use super::lanes::{BLOCK, Lanes, Work, block, block_mut};
+use super::lanes::{BLOCK, Lanes, Work, block, block_mut, unrolled};
 use super::{Convolution, Sides, on, padded};
 use crate::Team;
 
 /// Pixels of a row that are summed up at once.
-const PIXELS: usize = 6;
+const PIXELS: usize = 8;
 
 /// `[tap][padded channels]`.
 pub(super) fn pack(sides: &Sides, kernel: &[f32]) -> Vec<f32> {
@@ -58,19 +58,23 @@ impl Work for Strip<'_> {
                 image: row / height,
                 y: row % height * self.layer.sides.strides.0,
             };
-            for at in (0..channels).step_by(BLOCK) {
-                let apply = self.layer.epilogue.at::<L>(token, at);
-                let mut x = 0;
-                while x < width {
-                    let to = &mut to[x * channels + at..];
-                    if width - x >= PIXELS {
-                        row.pixels::<L, PIXELS>(token, x, at, apply, to);
-                        x += PIXELS;
+            // where whole windows are within the image
+            let inside = row.inside(width);
+            let mut x = 0;
+            while x < width {
+                // the last of those inside go over some pixels a second time
+                let many = inside.contains(&x) && inside.len() >= PIXELS;
+                let first = if many { x.min(inside.end - PIXELS) } else { x };
+                let to = &mut to[first * channels..];
+                for at in (0..channels).step_by(BLOCK) {
+                    let apply = self.layer.epilogue.at::<L>(token, at);
+                    if many {
+                        row.pixels::<L, PIXELS, true>(token, first, at, apply, &mut to[at..]);
                     } else {
-                        row.pixels::<L, 1>(token, x, at, apply, to);
-                        x += 1;
+                        row.pixels::<L, 1, false>(token, first, at, apply, &mut to[at..]);
                     }
                 }
+                x = if many { first + PIXELS } else { x + 1 };
             }
         }
     }
@@ -87,9 +91,18 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// One block of channels of `M` neighbours.
+    /// The columns of the output whose windows reach beyond neither side of the image.
+    fn inside(&self, width: usize) -> std::ops::Range<usize> {
+        let sides = self.sides;
+        let reach = (sides.kernel.1 - 1) * sides.dilations.1;
+        let first = sides.before.1.div_ceil(sides.strides.1);
+        let beyond = (sides.width + sides.before.1).saturating_sub(reach);
+        first..beyond.div_ceil(sides.strides.1).min(width)
+    }
+
+    /// One block of channels of `M` neighbours; `INSIDE` when their windows are.
     #[inline(always)]
-    fn pixels<L: Lanes, const M: usize>(
+    fn pixels<L: Lanes, const M: usize, const INSIDE: bool>(
         &self,
         token: L::Token,
         x: usize,
@@ -99,6 +112,7 @@ impl Row<'_> {
     ) {
         let sides = self.sides;
         let channels = padded(sides.channels);
+        let step = sides.strides.1 * channels;
         let mut sums = [L::splat(token, 0.0); M];
         for ky in 0..sides.kernel.0 {
             // at or above the height when it is above the image, too
@@ -110,19 +124,22 @@ impl Row<'_> {
             let line = &self.from[line * channels..][..sides.width * channels];
             for kx in 0..sides.kernel.1 {
                 let tap = ky * sides.kernel.1 + kx;
-                let weights = L::load(token, block(&self.weights[tap * channels + at..]));
-                for (m, sum) in sums.iter_mut().enumerate() {
-                    let x = ((x + m) * sides.strides.1 + kx * sides.dilations.1)
-                        .wrapping_sub(sides.before.1);
-                    if x < sides.width {
-                        let value = L::load(token, block(&line[x * channels + at..]));
-                        *sum = value.mul_add(weights, *sum);
-                    }
+                let column =
+                    (x * sides.strides.1 + kx * sides.dilations.1).wrapping_sub(sides.before.1);
+                if !INSIDE && column >= sides.width {
+                    continue;
                 }
+                let weights = L::load(token, block(&self.weights[tap * channels + at..]));
+                let values = &line[column * channels + at..][..(M - 1) * step + BLOCK];
+                unrolled!(m < M, {
+                    let value = L::load(token, block(&values[m * step..]));
+                    sums[m] = value.mul_add(weights, sums[m]);
+                });
             }
         }
-        for (m, sum) in sums.into_iter().enumerate() {
-            apply(sum).store(block_mut(&mut to[m * channels..]));
-        }
+        let to = &mut to[..(M - 1) * channels + BLOCK];
+        unrolled!(m < M, {
+            apply(sums[m]).store(block_mut(&mut to[m * channels..]));
+        });
     }
 }

@@ -103,6 +103,14 @@ impl Sides {
         self.filters * read * self.kernel.0 * self.kernel.1
     }
 
+    /// Whether each output pixel reads the input pixel at its own place and no other.
+    fn reads_each_pixel_once(&self) -> bool {
+        self.kernel == (1, 1)
+            && self.strides == (1, 1)
+            && self.before == (0, 0)
+            && self.after == (0, 0)
+    }
+
     fn taps(&self) -> usize {
         self.kernel.0 * self.kernel.1
     }

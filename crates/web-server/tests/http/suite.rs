@@ -202,7 +202,12 @@ impl Rest {
 
     /// Plays a model: the frame is done.
     pub(crate) async fn done(&self, (message, envelope): &(Message, Envelope)) -> FrameResult {
-        let model = ModelInfo { name: "none".into(), version: "0".into(), input: "1x1".into() };
+        let model = ModelInfo {
+            name: "none".into(),
+            version: "0".into(),
+            input: "1x1".into(),
+            resize: None,
+        };
         let result = envelope.done(Vec::new(), model, ServedBy::default(), TimingsMs::default());
         self.answer(
             envelope,
@@ -218,7 +223,12 @@ impl Rest {
         &self,
         (message, envelope): &(Message, Envelope),
     ) -> FrameResult {
-        let model = ModelInfo { name: "small".into(), version: "0".into(), input: "1x1".into() };
+        let model = ModelInfo {
+            name: "small".into(),
+            version: "0".into(),
+            input: "1x1".into(),
+            resize: None,
+        };
         let bounding_box = BoundingBox { x: 1.0, y: 2.0, width: 3.0, height: 4.0 };
         let dog = Detection { class: "dog".into(), class_id: 16, confidence: 0.375, bounding_box };
         let done = envelope.done(vec![dog], model, ServedBy::default(), TimingsMs::default());

@@ -28,11 +28,9 @@ impl Variant {
     /// # Errors
     /// When the model cannot be loaded.
     pub(in crate::bench) fn load(self, description: &Description) -> anyhow::Result<Offer> {
+        let options = LoadOptions { threads: self.threads, ..LoadOptions::default() };
         match self.precision {
-            Precision::Float32 => {
-                let options = LoadOptions { threads: self.threads, ..LoadOptions::default() };
-                Ok(Offer::Ready(Detector::load(description, options)?))
-            }
+            Precision::Float32 => Ok(Offer::Ready(Detector::load(description, options)?)),
             Precision::Bfloat16 | Precision::Int8 => {
                 let word = self.precision.word();
                 Ok(Offer::Absent(format!("{} has no {word}", description.name())))
