@@ -135,11 +135,9 @@ fn render(accuracy: &Accuracy) -> anyhow::Result<Section> {
         ]);
     }
     section.grid(grid);
-    for row in rows {
-        if let Some(why) = &row.absent {
-            section.paragraph(format!("Missing: {}, {why}.", row.precision));
-        }
-    }
+    let missing =
+        |row: &Row| Some(format!("Missing: {}, {}.", row.precision, row.absent.as_ref()?));
+    section.list(rows.iter().filter_map(missing).collect());
     Ok(section)
 }
 

@@ -169,7 +169,7 @@ impl Outcome {
             .filter_map(|row| Some(format!("{}: {}.", row.name, row.remark.as_ref()?)));
         let absent =
             self.absent.iter().map(|Absent { name, why }| format!("Missing: {name}, {why}."));
-        remarks.chain(absent).for_each(|line| section.paragraph(line));
+        section.list(remarks.chain(absent).collect());
         section.chart(key, self.chart(unit));
         Ok(section)
     }

@@ -7,7 +7,7 @@ use super::peer::PeerArgs;
 use super::pipeline::{self, Against, PipelineArgs};
 use super::progress::Progress;
 use super::section::Section;
-use super::unit::{self, UnitArgs};
+use super::unit::{self, UnitArgs, Variant};
 use anyhow::Context;
 use clap::Args;
 use serde_json::{Map, Value};
@@ -62,9 +62,18 @@ pub(super) fn run(args: &ReportArgs, models_dir: &Path) -> anyhow::Result<()> {
         frames: 300,
         image: args.image.clone(),
         starts: 3,
+        settings: Vec::new(),
         json: false,
     };
-    sections.push(unit::section(&unit, models_dir, &progress)?);
+    let variant = |name, settings: &[(&str, &str)]| Variant {
+        name,
+        settings: settings.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+    };
+    let variants = [
+        variant("as it is", &[]),
+        variant("with the least memory", &[("MLVI_MODEL_KERNELS", "small")]),
+    ];
+    sections.push(unit::section(&unit, &variants, models_dir, &progress)?);
     let pipeline = PipelineArgs {
         model: args.model.clone(),
         model_threads: 2,

@@ -18,6 +18,8 @@ pub(super) struct Section {
 
 enum Block {
     Paragraph(String),
+    /// A line each.
+    List(Vec<String>),
     Grid(Grid),
 }
 
@@ -65,6 +67,13 @@ impl Section {
         self.blocks.push(Block::Paragraph(text.into()));
     }
 
+    /// A line each; nothing without a line.
+    pub(super) fn list(&mut self, lines: Vec<String>) {
+        if !lines.is_empty() {
+            self.blocks.push(Block::List(lines));
+        }
+    }
+
     pub(super) fn grid(&mut self, grid: Grid) {
         self.blocks.push(Block::Grid(grid));
     }
@@ -78,6 +87,7 @@ impl Section {
     pub(super) fn text(&self) -> String {
         let blocks = self.blocks.iter().map(|block| match block {
             Block::Paragraph(text) => format!("{text}\n"),
+            Block::List(lines) => bullets(lines),
             Block::Grid(grid) => grid.text(),
         });
         format!("{}\n\n{}", self.title, blocks.collect::<Vec<_>>().join("\n"))
@@ -88,6 +98,7 @@ impl Section {
         let heading = format!("## {}\n", self.title);
         let blocks = self.blocks.iter().map(|block| match block {
             Block::Paragraph(text) => format!("{text}\n"),
+            Block::List(lines) => bullets(lines),
             Block::Grid(grid) => grid.markdown(),
         });
         let plots =
@@ -104,6 +115,10 @@ impl Section {
     }
 }
 
+fn bullets(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("- {line}\n")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,8 +131,12 @@ mod tests {
         let mut grid = Grid::new(&["unit", "MB"]);
         grid.row(vec!["a|b".into(), "12".into()]);
         section.grid(grid);
-        assert_eq!(section.text(), "Memory\n\nResident memory.\n\nunit  MB\na|b   12\n");
-        let wanted = "## Memory\n\nResident memory.\n\n| unit | MB |\n|---|---:|\n| a\\|b | 12 |\n";
+        section.list(vec![]);
+        section.list(vec!["one".into(), "two".into()]);
+        let wanted = "Memory\n\nResident memory.\n\nunit  MB\na|b   12\n\n- one\n- two\n";
+        assert_eq!(section.text(), wanted);
+        let wanted = "## Memory\n\nResident memory.\n\n| unit | MB |\n|---|---:|\n| a\\|b | 12 |\n\n\
+                      - one\n- two\n";
         assert_eq!(section.markdown(), wanted);
     }
 }

@@ -38,17 +38,33 @@ pub struct UnitArgs {
     /// How often it is started, for the time until it is ready
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub starts: u32,
+    /// A setting of the unit, e.g. MLVI_MODEL_KERNELS=small; can be given several times
+    #[arg(long = "set", value_name = "VARIABLE=VALUE", value_parser = setting)]
+    pub settings: Vec<(String, String)>,
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
 }
 
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (variable, value) = text.split_once('=').ok_or("expected is VARIABLE=VALUE")?;
+    if variable.is_empty() {
+        return Err("the variable has no name".into());
+    }
+    Ok((variable.into(), value.into()))
+}
+
+/// The unit with settings of its own.
+pub(super) struct Variant {
+    pub(super) name: &'static str,
+    pub(super) settings: Vec<(String, String)>,
+}
+
 /// Everything that was found; memory in MB (10^6 bytes).
 #[derive(Debug, Serialize)]
 struct Measured {
-    model: String,
-    model_threads: usize,
-    frames: usize,
+    variant: &'static str,
+    settings: Vec<(String, String)>,
     /// Of each start, until `/readyz` says so.
     ready_ms: Vec<f64>,
     ready_mb: f64,
@@ -69,26 +85,33 @@ impl Drop for Unit {
 }
 
 pub(super) fn run(args: &UnitArgs, models_dir: &Path) -> anyhow::Result<()> {
-    show(&[section(args, models_dir, &Progress::new())?], args.json)
+    let variant = Variant { name: "is", settings: args.settings.clone() };
+    show(&[section(args, &[variant], models_dir, &Progress::new())?], args.json)
 }
 
-/// Starts the unit and loads it.
+/// Starts the unit and loads it, in each of its variants.
 ///
 /// # Errors
 /// When its binary is not there, or it does not get ready.
 pub(super) fn section(
     args: &UnitArgs,
+    variants: &[Variant],
     models_dir: &Path,
     progress: &Progress,
 ) -> anyhow::Result<Section> {
     anyhow::ensure!(args.frames > 0, "--frames must be at least 1");
     models::ensure(models_dir, &args.model)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    render(&runtime.block_on(measure(args, models_dir, progress))?)
+    let measured = variants
+        .iter()
+        .map(|variant| runtime.block_on(measure(args, variant, models_dir, progress)))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    render(args, &measured)
 }
 
 async fn measure(
     args: &UnitArgs,
+    variant: &Variant,
     models_dir: &Path,
     progress: &Progress,
 ) -> anyhow::Result<Measured> {
@@ -109,7 +132,7 @@ async fn measure(
     for _ in 0..args.starts {
         // the one before is gone first
         drop(running.take());
-        let (unit, ms) = start(args, models_dir, broker.address()).await?;
+        let (unit, ms) = start(args, variant, models_dir, broker.address()).await?;
         ready_ms.push(ms);
         running = Some(unit);
         progress.step();
@@ -144,9 +167,8 @@ async fn measure(
     bus.close(Duration::from_secs(1)).await;
     broker.shutdown().await?;
     Ok(Measured {
-        model: args.model.clone(),
-        model_threads: args.model_threads,
-        frames: args.frames,
+        variant: variant.name,
+        settings: variant.settings.clone(),
         ready_ms,
         ready_mb,
         loaded_mb,
@@ -158,12 +180,13 @@ async fn measure(
 /// Starts the unit and waits until it is ready; milliseconds.
 async fn start(
     args: &UnitArgs,
+    variant: &Variant,
     models_dir: &Path,
     broker: SocketAddr,
 ) -> anyhow::Result<(Unit, f64)> {
     let admin = free_port()?;
     let started = Instant::now();
-    let mut unit = Unit(spawn(args, models_dir, broker, admin)?);
+    let mut unit = Unit(spawn(args, variant, models_dir, (broker, admin))?);
     while crate::suite::readyz(admin).await.is_err() {
         if let Some(status) = unit.0.try_wait()? {
             anyhow::bail!("edge-inference has ended before it was ready: {status}");
@@ -177,33 +200,45 @@ async fn start(
     Ok((unit, started.elapsed().as_secs_f64() * 1000.0))
 }
 
-fn render(measured: &Measured) -> anyhow::Result<Section> {
-    let Measured { model, model_threads, frames, ready_ms, .. } = measured;
+fn render(args: &UnitArgs, measured: &[Measured]) -> anyhow::Result<Section> {
     let title = format!(
-        "Start and memory of edge-inference, {model}, {model_threads} model threads, {frames} \
-         frames of 640x480"
+        "Start and memory of edge-inference, {}, {} model threads, {} frames of 640x480",
+        args.model, args.model_threads, args.frames
     );
     let mut section = Section::new("unit", &title, serde_json::to_value(measured)?);
-    let ready = Series::new(ready_ms.clone()).context("at least one start")?;
-    let mut grid = Grid::new(&["what", "is"]);
-    let mut row = |what: &str, is: String| grid.row(vec![what.into(), is]);
-    row("ready after (median)", format!("{:.0} ms", ready.median()));
-    row("resident when ready", format!("{:.0} MB", measured.ready_mb));
-    row("resident after load", format!("{:.0} MB", measured.loaded_mb));
-    row("resident at its peak", format!("{:.0} MB", measured.peak_mb));
-    row("frames per second", format!("{:.1}", measured.frames_per_second));
+    let header: Vec<&str> =
+        std::iter::once("what").chain(measured.iter().map(|measured| measured.variant)).collect();
+    let mut grid = Grid::new(&header);
+    let mut row = |what: &str, of: &dyn Fn(&Measured) -> String| {
+        grid.row(std::iter::once(what.to_owned()).chain(measured.iter().map(of)).collect());
+    };
+    let ready = |measured: &Measured| Series::new(measured.ready_ms.clone());
+    row("ready after, ms (median)", &|measured| {
+        ready(measured).map_or("–".into(), |ready| format!("{:.0}", ready.median()))
+    });
+    row("resident when ready, MB", &|measured| format!("{:.0}", measured.ready_mb));
+    row("resident after load, MB", &|measured| format!("{:.0}", measured.loaded_mb));
+    row("resident at its peak, MB", &|measured| format!("{:.0}", measured.peak_mb));
+    row("frames per second", &|measured| format!("{:.1}", measured.frames_per_second));
     section.grid(grid);
+    let settings = measured.iter().filter(|measured| !measured.settings.is_empty());
+    let settings = settings.map(|measured| {
+        let pairs = measured.settings.iter().map(|(variable, value)| format!("{variable}={value}"));
+        format!("{}: {}", measured.variant, pairs.collect::<Vec<_>>().join(" "))
+    });
+    section.list(settings.collect());
     Ok(section)
 }
 
 fn spawn(
     args: &UnitArgs,
+    variant: &Variant,
     models_dir: &Path,
-    broker: SocketAddr,
-    admin: SocketAddr,
+    (broker, admin): (SocketAddr, SocketAddr),
 ) -> anyhow::Result<Child> {
     let binary = std::env::current_exe()?.with_file_name("edge-inference");
     Command::new(&binary)
+        .envs(variant.settings.iter().map(|(variable, value)| (variable, value)))
         .env("MLVI_BROKERS", broker.to_string())
         .env("MLVI_ADMIN_LISTEN", admin.to_string())
         .env("MLVI_MODELS_DIR", models_dir)
@@ -228,4 +263,48 @@ fn envelope(index: usize, image: frame::ImageSize) -> anyhow::Result<Envelope> {
         prepared: Some(prepared),
         ..Envelope::received_now(camera, sequence, ImageFormat::Jpeg)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        unit: UnitArgs,
+    }
+
+    #[test]
+    fn settings_are_pairs() {
+        let parse =
+            |text| Cli::try_parse_from(["unit", "--set", text]).map(|cli| cli.unit.settings);
+        assert_eq!(parse("A=b=c").unwrap(), [("A".to_owned(), "b=c".to_owned())]);
+        assert!(parse("A").is_err() && parse("=b").is_err());
+    }
+
+    #[test]
+    fn variants_stand_side_by_side() {
+        let measured = |variant, mb: f64, settings| Measured {
+            variant,
+            settings,
+            ready_ms: vec![300.0, 100.0, 200.0],
+            ready_mb: mb,
+            loaded_mb: mb + 1.0,
+            peak_mb: mb + 2.0,
+            frames_per_second: 12.5,
+        };
+        let small = vec![("MLVI_MODEL_KERNELS".to_owned(), "small".to_owned())];
+        let both = [measured("default", 150.0, vec![]), measured("small", 90.0, small)];
+        let args = Cli::try_parse_from(["unit"]).unwrap().unit;
+        let text = render(&args, &both).unwrap().text();
+        let cells = |what: &str| -> Vec<&str> {
+            let row = text.lines().find(|line| line.starts_with(what)).unwrap();
+            row.split_whitespace().rev().take(2).collect()
+        };
+        assert_eq!(cells("ready after"), ["200", "200"]);
+        assert_eq!(cells("resident at its peak"), ["92", "152"]);
+        assert!(text.contains("- small: MLVI_MODEL_KERNELS=small"), "{text}");
+    }
 }

@@ -192,7 +192,12 @@ mod tests {
         let floors = Floors { instructions: "avx2", flops: 4e12, bytes_per_s: 1e10 };
         let trust = Trust { others: 0.0, stolen: 0.0, scatter: 0.0 };
         let profile = Profile { floors, trust, layers: vec![layer.clone(), layer] };
-        let text = render("tiny", &profile).unwrap().text();
+        let section = render("tiny", &profile).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        section.write_charts(dir.path()).unwrap();
+        let svg = std::fs::read_to_string(dir.path().join("profile.svg")).unwrap();
+        assert!(svg.contains("arithmetic floor") && svg.matches("<rect").count() > 3, "{svg}");
+        let text = section.text();
         let sum = text.lines().last().unwrap();
         let cells: Vec<&str> = sum.split_whitespace().collect();
         assert_eq!(cells, ["all", "4.00", "100.0", "8.00", "2000", "2.00", "18.0", "2.00", "2.00"]);
