@@ -2,6 +2,7 @@
 
 mod detector;
 mod frames;
+mod http;
 mod peer;
 mod pipeline;
 mod process;
@@ -19,6 +20,8 @@ pub enum BenchCommand {
     Detector(detector::DetectorArgs),
     /// Frames per second of the whole suite with concurrent cameras, against the detector alone
     Pipeline(pipeline::PipelineArgs),
+    /// What it costs to take a frame over HTTP, up to the broker's acknowledgement
+    Http(http::HttpArgs),
     /// Start-up time and memory of the edge-inference process under load
     Unit(unit::UnitArgs),
 }
@@ -31,6 +34,7 @@ pub fn run(command: BenchCommand, models_dir: &Path) -> anyhow::Result<()> {
     match command {
         BenchCommand::Detector(args) => detector::run(&args, models_dir),
         BenchCommand::Pipeline(args) => pipeline::run(&args, models_dir),
+        BenchCommand::Http(args) => http::run(&args),
         BenchCommand::Unit(args) => unit::run(&args, models_dir),
     }
 }
