@@ -43,7 +43,7 @@ pub(crate) fn producer(config: &BusConfig) -> ClientConfig {
         .set("message.max.bytes", MAX_MESSAGE_BYTES.to_string())
         // the partition that Java clients choose for the same key
         .set("partitioner", "murmur2_random")
-        // frames are JPEGs: compressing them again costs time and saves nothing
+        // most frames are JPEGs: compressing them again costs time and saves nothing
         .set("compression.type", "none")
         // partitions that are added are used within half a minute
         .set("topic.metadata.refresh.interval.ms", "30000")
@@ -72,9 +72,9 @@ fn fetching(config: &BusConfig, group: &str) -> ClientConfig {
         // nothing new
         .set("fetch.wait.max.ms", "50")
         .set("fetch.max.bytes", MAX_MESSAGE_BYTES.to_string())
-        // a few frames of each partition at a time; a broker gives the first message whole whatever
-        // its size (KIP-74)
-        .set("max.partition.fetch.bytes", (256 * 1024).to_string())
+        // a few frames of each partition at a time, or one of uncompressed pixels; a broker gives
+        // the first message whole whatever its size (KIP-74)
+        .set("max.partition.fetch.bytes", (512 * 1024).to_string())
         // topics and partitions that appear later are seen within this time
         .set("topic.metadata.refresh.interval.ms", "3000")
         .set("debug", NEEDED_LINES)

@@ -6,6 +6,7 @@ mod contest;
 mod detector;
 mod files;
 mod frames;
+mod http;
 mod machine;
 mod peer;
 mod pipeline;
@@ -48,6 +49,8 @@ pub enum BenchCommand {
     Pipeline(Box<pipeline::PipelineArgs>),
     /// Decode, sharpen and encode a JPEG of 640x480 on one thread, against Pillow
     Pixels(pixels::PixelsArgs),
+    /// What it costs to take a frame over HTTP, up to the broker's acknowledgement
+    Http(http::HttpArgs),
     /// Start-up time and memory of the edge-inference process under load
     Unit(unit::UnitArgs),
     /// All of it in one report: Markdown, JSON and plots
@@ -65,6 +68,7 @@ pub fn run(command: BenchCommand, models_dir: &Path) -> anyhow::Result<()> {
     match command {
         BenchCommand::Detector(args) => detector::run(&args, models_dir),
         BenchCommand::Pipeline(args) => pipeline::run(&args, models_dir),
+        BenchCommand::Http(args) => http::run(&args),
         BenchCommand::Pixels(args) => pixels::run(&args),
         BenchCommand::Unit(args) => unit::run(&args, models_dir),
         BenchCommand::Report(args) => report::run(&args, models_dir),

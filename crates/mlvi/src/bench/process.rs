@@ -1,6 +1,7 @@
 //! What the kernel says of processes and the machine: processor time and memory (Linux's /proc).
 
 use anyhow::Context;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// The kernel's clock ticks per second as /proc counts them: 100 on every Linux that matters
@@ -98,6 +99,27 @@ pub(super) fn resident_mb(pid: u32) -> anyhow::Result<(f64, f64)> {
     let (now, peak) =
         kib("VmRSS:").zip(kib("VmHWM:")).with_context(|| format!("{path} tells no memory"))?;
     Ok((now * 1024.0 / 1e6, peak * 1024.0 / 1e6))
+}
+
+/// The threads of this process by their id: the name of each, and the processor time that it has
+/// used, in milliseconds.
+pub(super) type ThreadTimes = HashMap<u64, (String, f64)>;
+
+/// What each thread of this process has used so far.
+pub(super) fn thread_times() -> anyhow::Result<ThreadTimes> {
+    let mut times = ThreadTimes::new();
+    for thread in std::fs::read_dir("/proc/self/task").context("benchmarks need Linux's /proc")? {
+        let thread = thread?;
+        let read = |file: &str| std::fs::read_to_string(thread.path().join(file));
+        // a thread that has just ended is not missed
+        let (Ok(name), Ok(schedule)) = (read("comm"), read("schedstat")) else { continue };
+        let nanoseconds = schedule.split_whitespace().next().and_then(|first| first.parse().ok());
+        let id = thread.file_name().to_str().and_then(|id| id.parse().ok());
+        let (id, nanoseconds): (u64, f64) =
+            id.zip(nanoseconds).context("the kernel tells no times of threads")?;
+        times.insert(id, (name.trim().to_owned(), nanoseconds / 1e6));
+    }
+    Ok(times)
 }
 
 #[cfg(test)]
