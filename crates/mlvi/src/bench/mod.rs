@@ -11,7 +11,6 @@ mod machine;
 mod peer;
 mod pipeline;
 mod pixels;
-mod ports;
 mod process;
 mod progress;
 mod report;

@@ -2,7 +2,6 @@
 //! under load.
 
 use super::frames;
-use super::ports::free_port;
 use super::process::resident_mb;
 use super::progress::Progress;
 use super::section::{Grid, Section};
@@ -14,6 +13,7 @@ use clap::Args;
 use embedded_broker::{Broker, BrokerConfig};
 use frame::{Decision, Destination, Envelope, ImageFormat, Prepared, Timestamp, Topics};
 use frame_bus::{Bus, BusConfig, Outgoing, TailEvent};
+use ports::ReservedPort;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -129,10 +129,11 @@ async fn measure(
     progress.begin("edge-inference starts", u64::from(args.starts));
     let mut ready_ms = Vec::new();
     let mut running = None;
-    for _ in 0..args.starts {
-        // the one before is gone first
+    for number in 0..args.starts {
+        // the one before is gone first, but not from its group, which the next must not wait for
         drop(running.take());
-        let (unit, ms) = start(args, variant, models_dir, broker.address()).await?;
+        let group = format!("bench-{number}");
+        let (unit, ms) = start(args, variant, models_dir, (broker.address(), &group)).await?;
         ready_ms.push(ms);
         running = Some(unit);
         progress.step();
@@ -182,11 +183,12 @@ async fn start(
     args: &UnitArgs,
     variant: &Variant,
     models_dir: &Path,
-    broker: SocketAddr,
+    (broker, group): (SocketAddr, &str),
 ) -> anyhow::Result<(Unit, f64)> {
-    let admin = free_port()?;
+    let port = ReservedPort::loopback()?;
+    let admin = port.address();
     let started = Instant::now();
-    let mut unit = Unit(spawn(args, variant, models_dir, (broker, admin))?);
+    let mut unit = Unit(spawn(args, variant, models_dir, (broker, admin, group))?);
     while crate::suite::readyz(admin).await.is_err() {
         if let Some(status) = unit.0.try_wait()? {
             anyhow::bail!("edge-inference has ended before it was ready: {status}");
@@ -234,10 +236,11 @@ fn spawn(
     args: &UnitArgs,
     variant: &Variant,
     models_dir: &Path,
-    (broker, admin): (SocketAddr, SocketAddr),
+    (broker, admin, group): (SocketAddr, SocketAddr, &str),
 ) -> anyhow::Result<Child> {
     let binary = std::env::current_exe()?.with_file_name("edge-inference");
     Command::new(&binary)
+        .env("MLVI_GROUP", group)
         .envs(variant.settings.iter().map(|(variable, value)| (variable, value)))
         .env("MLVI_BROKERS", broker.to_string())
         .env("MLVI_ADMIN_LISTEN", admin.to_string())

@@ -2,9 +2,9 @@
 
 use super::load::{Answer, Target};
 use crate::bench::peer::{Peer, Started};
-use crate::bench::ports::free_port;
 use anyhow::Context;
 use frame_bus::{Bus, BusConfig, TopicSpec};
+use ports::ReservedPort;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,6 +22,8 @@ pub(super) struct PythonPipeline {
     /// The server, then the workers.
     processes: Vec<Peer>,
     http: SocketAddr,
+    /// Nobody else takes it meanwhile.
+    _port: ReservedPort,
 }
 
 /// What came of starting it.
@@ -65,7 +67,8 @@ pub(super) async fn make_topics(brokers: &str) -> anyhow::Result<()> {
 /// When Python is not there, or a process fails for another reason than that something is not
 /// installed.
 pub(super) fn start(start: &Start<'_>) -> anyhow::Result<Pipeline> {
-    let http = free_port()?;
+    let port = ReservedPort::loopback()?;
+    let http = port.address();
     let command = |script: &str| {
         let script = start.bench_dir.join("pipeline").join(script);
         anyhow::ensure!(
@@ -96,7 +99,7 @@ pub(super) fn start(start: &Start<'_>) -> anyhow::Result<Pipeline> {
             Started::Missing(why) => return Ok(Pipeline::Missing(why)),
         }
     }
-    Ok(Pipeline::Ready(PythonPipeline { processes, http }))
+    Ok(Pipeline::Ready(PythonPipeline { processes, http, _port: port }))
 }
 
 impl PythonPipeline {
