@@ -19,21 +19,16 @@ pub(super) fn pack(isa: Isa, sides: &Sides, kernel: &[f32]) -> Panels {
         let (tap, channel) = (k / channels, k % channels);
         let inside = filter < sides.filters && channel < sides.channels;
         let at = |filter: usize| (filter * sides.channels + channel) * taps + tap;
-        if inside { kernel[at(filter)] } else { 0.0 }
+        [if inside { kernel[at(filter)] } else { 0.0 }]
     };
     Panels::pack(isa, (channels * taps, padded(sides.filters)), weight)
 }
 
-pub(super) fn run(
-    layer: &Convolution,
-    weights: &Panels,
-    team: &Team,
-    from: &[f32],
-    to: &mut [f32],
-) {
+pub(super) fn run(layer: &Convolution, panels: &Panels, team: &Team, from: &[f32], to: &mut [f32]) {
+    let Some(weights) = panels.products().next() else { return };
     let columns = weights.columns;
     let pixels = to.len() / columns;
-    let wanted = if weights.bytes() > MANY_WEIGHTS { MANY } else { FEW };
+    let wanted = if panels.bytes() > MANY_WEIGHTS { MANY } else { FEW };
     // as much for each thread
     let most = (wanted / weights.depth).max(BLOCK).min(pixels.div_ceil(team.threads()));
     let chunks = to.chunks_mut(most * columns).enumerate().collect();

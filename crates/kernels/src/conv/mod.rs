@@ -205,7 +205,8 @@ enum Weights {
     Direct(product::Panels),
     Planar(Vec<f32>),
     Depthwise(Vec<f32>),
-    Winograd(winograd::Weights),
+    /// A product for each place of a tile, row by row.
+    Winograd(product::Panels),
 }
 
 impl Convolution {
@@ -285,9 +286,8 @@ impl Convolution {
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
         match &self.weights {
-            Weights::Direct(panels) => panels.bytes(),
+            Weights::Direct(panels) | Weights::Winograd(panels) => panels.bytes(),
             Weights::Planar(values) | Weights::Depthwise(values) => size_of_val(&values[..]),
-            Weights::Winograd(weights) => weights.bytes(),
         }
     }
 
