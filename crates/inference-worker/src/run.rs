@@ -111,9 +111,21 @@ async fn start(
         shell.follow("partitions", bus.groups_state());
         shell.conditions_added();
 
-        let model = tokio::task::spawn_blocking(move || load().and_then(warmed_up))
-            .await
-            .context("loading the model panicked")??;
+        let mut specs = frame_bus::topic_specs(&topics, partitions);
+        // a user of the cloud side may not even see the site's own topics
+        specs.retain(|spec| uses(&topics, tier, &spec.name));
+        let report = |outcome| in_place.set(outcome);
+        let mut making = Box::pin(bus.topics_in_place(&specs, shell.stop(), report));
+        let mut made = None;
+        // while the model is loaded the topics are made; a model that cannot be loaded does not
+        // wait for a broker
+        let mut loading = tokio::task::spawn_blocking(move || load().and_then(warmed_up));
+        let model = loop {
+            tokio::select! {
+                model = &mut loading => break model.context("loading the model panicked")??,
+                there = &mut making, if made.is_none() => made = Some(there),
+            }
+        };
         let (batch_sender, batches) = mpsc::channel(threads);
         let model_threads = Threads::start(&shell.tasks, &model, threads, max_pixels, batches)?;
         // it ends when the last sender of jobs is gone, and the model threads after it
@@ -122,10 +134,12 @@ async fn start(
         shell.tasks.spawn("batches", Ends::WhenDone, gathering);
         loaded.ready();
 
-        let mut specs = frame_bus::topic_specs(&topics, partitions);
-        // a user of the cloud side may not even see the site's own topics
-        specs.retain(|spec| uses(&topics, tier, &spec.name));
-        if !bus.topics_in_place(&specs, shell.stop(), |outcome| in_place.set(outcome)).await {
+        let there = match made {
+            Some(there) => there,
+            None => making.as_mut().await,
+        };
+        drop(making);
+        if !there {
             return Ok(());
         }
         shell.let_follow(in_place, bus.topics_state());

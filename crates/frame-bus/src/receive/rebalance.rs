@@ -113,6 +113,7 @@ impl ConsumerContext for MemberContext {
         let (group, topic) = (&self.group, &self.topic);
         if matches!(rebalance, Rebalance::Assign(_)) {
             self.log.link().has_joined(group);
+            self.log.link().group_gives(&(group.clone(), topic.clone()));
         }
         match rebalance {
             Rebalance::Assign(list) if list.count() == 0 => {
