@@ -121,7 +121,7 @@ impl Monitor {
                 Woken::Stopped => return,
                 Woken::Trouble => {
                     patience = LITTLE_PATIENCE;
-                    std::thread::sleep(BREATH);
+                    std::thread::sleep(if start_probes > 0 { START_BREATH } else { BREATH });
                 }
                 Woken::Time => patience = if reachable { PATIENCE } else { LITTLE_PATIENCE },
             }
