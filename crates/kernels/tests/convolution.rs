@@ -198,6 +198,17 @@ proptest! {
     }
 
     #[test]
+    fn depthwise_convolution_by_the_usual_windows_is_its_definition(
+        mut case in cases(kernels(), Just((1, 1)), true),
+        (side, stride) in prop_oneof![Just((3, 1)), Just((3, 2)), Just((5, 1))],
+    ) {
+        let sides = &mut case.sides;
+        (sides.kernel, sides.strides) = ((side, side), (stride, stride));
+        sides.dilations = (1, 1);
+        close(&case, Method::Depthwise)?;
+    }
+
+    #[test]
     fn winograds_filtering_is_the_convolution(
         mut case in cases(Just((3, 3)), Just((1, 1)), false),
         four in any::<bool>(),
