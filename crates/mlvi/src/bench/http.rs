@@ -5,15 +5,20 @@
 //! time is told apart by thread. Inference is played: every frame gets an empty result at once, so
 //! that admission sees a suite that keeps up.
 
+use super::busy::{Trust, Watch};
 use super::frames;
 use super::process::{ThreadTimes, thread_times};
+use super::section::{Grid, Section};
+use super::show;
+use super::stats::Series;
 use crate::suite::{Setup, UnitKind, set_up};
 use anyhow::Context;
 use clap::Args;
+use cli::table::number;
 use embedded_broker::{Broker, BrokerConfig};
 use frame::{CameraId, Envelope, ImageFormat, ModelInfo, ResultMessage, ServedBy, Topics};
 use frame_bus::{Bus, BusConfig};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use settings::Settings;
 use std::collections::{BTreeMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
@@ -39,16 +44,16 @@ const CLIENT: &str = "bench-client";
 pub struct HttpArgs {
     /// Concurrent cameras, each with a connection of its own
     #[arg(long, value_name = "N", default_value_t = 8)]
-    cameras: usize,
+    pub(super) cameras: usize,
     /// How long is measured, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    seconds: u64,
+    pub(super) seconds: u64,
     /// The size of a frame in kB: the photo's JPEG, with a comment that fills it up
     #[arg(long, value_name = "KB", default_value_t = 100)]
-    kilobytes: usize,
+    pub(super) kilobytes: usize,
     /// The photo that the 640x480 frames are cut from
     #[arg(long, value_name = "FILE", default_value = "images/coffee.jpg")]
-    image: PathBuf,
+    pub(super) image: PathBuf,
 }
 
 /// A frame that was accepted.
@@ -58,13 +63,20 @@ struct Ticket {
 }
 
 pub(super) fn run(args: &HttpArgs) -> anyhow::Result<()> {
+    show(&[section(args)?], false)
+}
+
+/// Loads the web-server.
+///
+/// # Errors
+/// When it does not start, or accepts no frame.
+pub(super) fn section(args: &HttpArgs) -> anyhow::Result<Section> {
     anyhow::ensure!(
         args.cameras >= 1 && args.seconds >= 1,
         "--cameras and --seconds must be at least 1"
     );
     let frame = frames::from_photo(&args.image, 1)?.remove(0);
     let frame = Arc::new(filled_up(frame.jpeg, args.kilobytes * 1000)?);
-    println!("{} cameras, frames of {} kB, {} s …", args.cameras, frame.len() / 1000, args.seconds);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let dir = tempfile::tempdir()?;
     let server = runtime.block_on(Server::start(dir.path().into()))?;
@@ -81,9 +93,11 @@ pub(super) fn run(args: &HttpArgs) -> anyhow::Result<()> {
         })
         .collect::<Result<_, _>>()?;
     std::thread::sleep(SETTLE);
+    let watch = Watch::start(&[])?;
     let before = (thread_times()?, load.frames.load(Ordering::Relaxed), Instant::now());
     std::thread::sleep(Duration::from_secs(args.seconds));
     let after = (thread_times()?, load.frames.load(Ordering::Relaxed), Instant::now());
+    let trust = watch.trust([])?;
     load.stop.store(true, Ordering::Relaxed);
     let mut waits = Vec::new();
     for client in clients {
@@ -91,9 +105,35 @@ pub(super) fn run(args: &HttpArgs) -> anyhow::Result<()> {
     }
     let (frames, seconds) = (after.1 - before.1, (after.2 - before.2).as_secs_f64());
     anyhow::ensure!(frames > 0, "no frame was accepted");
-    print(frames, seconds, &mut waits, &spent(&before.0, &after.0, &others));
+    let waits = Series::new(waits).context("at least one frame")?;
     played.stop();
-    runtime.block_on(server.stop())
+    runtime.block_on(server.stop())?;
+    render(&Measured {
+        cameras: args.cameras,
+        frame_bytes: frame.len(),
+        frames,
+        seconds,
+        wait_ms: waits.median(),
+        wait_p99_ms: waits.quantile(0.99),
+        cpu_ms_by_thread: spent(&before.0, &after.0, &others),
+        trust,
+    })
+}
+
+/// Everything that was found.
+#[derive(Serialize)]
+struct Measured {
+    cameras: usize,
+    frame_bytes: usize,
+    /// Accepted ones.
+    frames: u64,
+    seconds: f64,
+    /// Median and 99th percentile of the time until the answer.
+    wait_ms: f64,
+    wait_p99_ms: f64,
+    /// In web-server and broker.
+    cpu_ms_by_thread: BTreeMap<String, f64>,
+    trust: Trust,
 }
 
 /// The web-server and its broker.
@@ -288,23 +328,32 @@ fn spent(
     by_name
 }
 
-fn print(frames: u64, seconds: f64, waits: &mut [f64], spent: &BTreeMap<String, f64>) {
-    let (count, total) = (frames as f64, spent.values().sum::<f64>());
-    waits.sort_by(f64::total_cmp);
-    let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize];
-    println!("\n{:.0} frames/s accepted", count / seconds);
-    println!("{:.2} ms median until the answer, {:.2} ms p99", at(0.5), at(0.99));
-    println!(
-        "{:.3} ms of processor time a frame in web-server and broker: {:.0} frames/s on one core",
-        total / count,
-        1000.0 * count / total
+fn render(measured: &Measured) -> anyhow::Result<Section> {
+    let Measured { cameras, frame_bytes, frames, seconds, cpu_ms_by_thread, trust, .. } = measured;
+    let title = format!(
+        "Frames of {} kB over HTTP to the broker's acknowledgement, {cameras} cameras",
+        frame_bytes / 1000
     );
-    println!("\nby thread, ms a frame");
-    let mut rows: Vec<_> = spent.iter().filter(|(_, ms)| **ms / count >= 0.001).collect();
-    rows.sort_by(|one, other| other.1.total_cmp(one.1));
-    for (name, ms) in rows {
-        println!("  {name:<20} {:>8.3}", ms / count);
+    let mut section = Section::new("http", &title, serde_json::to_value(measured)?);
+    section.paragraph(trust.sentence());
+    let (count, total) = (*frames as f64, cpu_ms_by_thread.values().sum::<f64>());
+    let mut grid = Grid::new(&["what", "is"]);
+    let mut row = |what: &str, value: f64| grid.row(vec![what.into(), number(value)]);
+    row("accepted frames/s", count / seconds);
+    row("median until the answer, ms", measured.wait_ms);
+    row("p99 until the answer, ms", measured.wait_p99_ms);
+    row("processor time a frame in web-server and broker, ms", total / count);
+    row("frames/s on one core", 1000.0 * count / total);
+    section.grid(grid);
+    let mut threads: Vec<_> =
+        cpu_ms_by_thread.iter().filter(|(_, ms)| **ms / count >= 0.001).collect();
+    threads.sort_by(|one, other| other.1.total_cmp(one.1));
+    let mut grid = Grid::new(&["thread", "ms a frame"]);
+    for (name, ms) in threads {
+        grid.row(vec![name.clone(), format!("{:.3}", ms / count)]);
     }
+    section.grid(grid);
+    Ok(section)
 }
 
 #[cfg(test)]
@@ -335,6 +384,28 @@ mod tests {
         assert_eq!(response(&mut reader).unwrap(), (202, b"abc".to_vec()));
         assert_eq!(response(&mut reader).unwrap(), (429, vec![]));
         assert!(response(&mut reader).is_err());
+    }
+
+    #[test]
+    fn the_table_has_rates_and_threads() {
+        let measured = Measured {
+            cameras: 8,
+            frame_bytes: 100_000,
+            frames: 2000,
+            seconds: 2.0,
+            wait_ms: 4.0,
+            wait_p99_ms: 9.0,
+            cpu_ms_by_thread: BTreeMap::from([("one".into(), 600.0), ("two".into(), 400.0)]),
+            trust: Trust { others: 0.0, stolen: 0.0, scatter: 0.0 },
+        };
+        let text = render(&measured).unwrap().text();
+        let last = |what: &str| {
+            let line = text.lines().find(|line| line.starts_with(what)).unwrap();
+            line.split_whitespace().last().unwrap().to_owned()
+        };
+        assert_eq!(last("accepted frames/s"), "1000");
+        assert_eq!(last("frames/s on one core"), "2000");
+        assert_eq!([last("one"), last("two")], ["0.300", "0.200"]);
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! `mlvi bench pixels`: decode, sharpen and encode one JPEG on one thread, in turn with Pillow.
 
+use super::busy::{Trust, Watch};
 use super::frames;
+use super::section::{Grid, Section};
+use super::show;
 use super::stats::Series;
 use anyhow::{Context, bail};
 use clap::Args;
-use serde::Deserialize;
+use cli::table::number;
+use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -12,42 +16,52 @@ use std::time::Instant;
 use vision::Limits;
 
 /// What `mlvi bench pixels` can be told.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct PixelsArgs {
     /// The photo that a frame of 640×480 is cut from
     #[arg(long, value_name = "FILE", default_value = "images/coffee.jpg")]
-    image: PathBuf,
+    pub(super) image: PathBuf,
     /// How often each is measured, after three runs that are not
     #[arg(long, value_name = "N", default_value_t = 200)]
-    runs: usize,
+    pub(super) runs: usize,
     /// Measure Pillow too, on the same bytes, in turn
     #[arg(long)]
-    with_peers: bool,
+    pub(super) with_peers: bool,
     /// A Python that has Pillow installed
     #[arg(long, value_name = "PYTHON", default_value = "python3")]
-    python: String,
+    pub(super) python: String,
+    /// The folder of the peers' programs, `bench` of the repository
+    #[arg(long, value_name = "DIR", default_value = "bench")]
+    pub(super) bench_dir: PathBuf,
 }
 
 const WARM_UP: usize = 3;
 /// As the preprocessor's settings are by default.
 const SHARPNESS: f32 = 1.2;
 const QUALITY: u8 = 90;
-const SCRIPT: &str = include_str!("../../../../bench/pillow_peer.py");
 
 pub(super) fn run(args: &PixelsArgs) -> anyhow::Result<()> {
+    show(&[section(args)?], false)
+}
+
+/// Measures, in turn.
+///
+/// # Errors
+/// When the photo cannot be read, or Pillow is wanted and fails.
+pub(super) fn section(args: &PixelsArgs) -> anyhow::Result<Section> {
     let frame = frames::from_photo(&args.image, 1)?.pop().context("one frame")?;
-    let bytes = frame.jpeg.len();
+    let watch = Watch::start(&[])?;
     let outcome = measure(&frame.jpeg, args)?;
-    println!("One JPEG of 640x480 pixels, {bytes} bytes, one thread, milliseconds (min, median):");
-    println!("{}", outcome.text());
-    Ok(())
+    let all: Vec<f64> = outcome.ours.iter().map(Steps::all).collect();
+    let all = Series::new(all).context("at least one run")?.summary();
+    outcome.section(frame.jpeg.len(), &watch.trust([&all])?)
 }
 
 /// One number of a run.
 type Milliseconds = fn(&Steps) -> f64;
 
 /// Milliseconds of each step of one run.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 struct Steps {
     decode: f64,
     sharpen: f64,
@@ -62,10 +76,15 @@ impl Steps {
         ("decode", |steps| steps.decode),
         ("sharpen", |steps| steps.sharpen),
         ("encode", |steps| steps.encode),
-        ("all", |steps| steps.decode + steps.sharpen + steps.encode),
+        ("all", Self::all),
     ];
+
+    fn all(&self) -> f64 {
+        self.decode + self.sharpen + self.encode
+    }
 }
 
+#[derive(Serialize)]
 struct Outcome {
     ours: Vec<Steps>,
     /// Its name, and as many runs.
@@ -76,7 +95,7 @@ fn measure(jpeg: &[u8], args: &PixelsArgs) -> anyhow::Result<Outcome> {
     anyhow::ensure!(args.runs > 0, "--runs must be at least 1");
     let file = tempfile::NamedTempFile::new()?;
     std::fs::write(file.path(), jpeg)?;
-    let mut peer = args.with_peers.then(|| Pillow::start(&args.python, file.path())).transpose()?;
+    let mut peer = args.with_peers.then(|| Pillow::start(args, file.path())).transpose()?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     // in turn, so that a machine whose speed drifts does so for both
     for run in 0..WARM_UP + args.runs {
@@ -107,32 +126,36 @@ fn once(jpeg: &[u8]) -> anyhow::Result<Steps> {
 }
 
 impl Outcome {
-    /// A line for each step, and one for the sizes.
-    fn text(&self) -> String {
+    /// A row for each step, and one for the sizes; `bytes` are those of the JPEG that is decoded.
+    fn section(&self, bytes: usize, trust: &Trust) -> anyhow::Result<Section> {
+        let title = format!("One JPEG of 640x480 pixels, {bytes} bytes, on one thread");
+        let data = serde_json::json!({ "trust": trust, "outcome": self });
+        let mut section = Section::new("pixels", &title, data);
+        section.paragraph(trust.sentence());
         let peer = self.peer.as_ref().map(|(name, runs)| (name.as_str(), runs.as_slice()));
-        let mut lines = vec![match peer {
-            Some((name, _)) => format!("{:8} {:>15} {name:>40}   ratio", "", "mlvi"),
-            None => format!("{:8} {:>15}", "", "mlvi"),
-        }];
+        let mut header = vec!["ms".to_owned(), "mlvi min".into(), "median".into()];
+        if let Some((name, _)) = peer {
+            let theirs = [format!("{name} min"), "median".into(), "mlvi / it".into()];
+            header.extend(theirs.into_iter().chain(["by the best".into()]));
+        }
+        let mut grid = Grid::new(&header.iter().map(String::as_str).collect::<Vec<_>>());
         for (step, of) in Steps::SHOWN {
             let ours = of_runs(&self.ours, of);
-            let mut line = format!("{step:8} {:>7.3} {:>7.3}", ours.0, ours.1);
+            let mut row = vec![step.to_owned(), number(ours.0), number(ours.1)];
             if let Some((_, runs)) = peer {
                 let theirs = of_runs(runs, of);
-                let ratios = (ours.0 / theirs.0, ours.1 / theirs.1);
-                line += &format!(" {:>32.3} {:>7.3}", theirs.0, theirs.1);
-                line += &format!("   {:.2} x, {:.2} x", ratios.0, ratios.1);
+                let ratio = |ours: f64, theirs: f64| format!("{:.2}", ours / theirs);
+                row.extend([number(theirs.0), number(theirs.1)]);
+                row.extend([ratio(ours.1, theirs.1), ratio(ours.0, theirs.0)]);
             }
-            lines.push(line);
+            grid.row(row);
         }
+        section.grid(grid);
         let bytes = |runs: &[Steps]| runs.first().map_or(0, |steps| steps.bytes);
-        lines.push(match peer {
-            Some((_, runs)) => {
-                format!("encoded: {} bytes, Pillow {} bytes", bytes(&self.ours), bytes(runs))
-            }
-            None => format!("encoded: {} bytes", bytes(&self.ours)),
-        });
-        lines.join("\n")
+        let ours = format!("encoded: {} bytes", bytes(&self.ours));
+        let theirs = peer.map(|(name, runs)| format!("{name} encodes: {} bytes", bytes(runs)));
+        section.list(std::iter::once(ours).chain(theirs).collect());
+        Ok(section)
     }
 }
 
@@ -158,9 +181,15 @@ struct Introduction {
 }
 
 impl Pillow {
-    fn start(python: &str, file: &Path) -> anyhow::Result<Self> {
+    fn start(args: &PixelsArgs, file: &Path) -> anyhow::Result<Self> {
+        let (python, script) = (&args.python, args.bench_dir.join("pillow_peer.py"));
+        anyhow::ensure!(
+            script.is_file(),
+            "{} is not there; name the folder `bench` of the repository with --bench-dir",
+            script.display()
+        );
         let mut child = Command::new(python)
-            .args(["-c", SCRIPT])
+            .arg(script)
             .arg(file)
             .args(["--ask", "--sharpness", &SHARPNESS.to_string()])
             .args(["--quality", &QUALITY.to_string()])
@@ -211,7 +240,13 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn args(python: &str) -> PixelsArgs {
-        PixelsArgs { image: PathBuf::new(), runs: 2, with_peers: true, python: python.to_owned() }
+        PixelsArgs {
+            image: PathBuf::new(),
+            runs: 2,
+            with_peers: true,
+            python: python.to_owned(),
+            bench_dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench"),
+        }
     }
 
     fn photo() -> Vec<u8> {
@@ -228,10 +263,12 @@ mod tests {
             bytes: 100,
         };
         let peer = ("Peer 1.0".to_owned(), vec![steps(4.0), steps(2.0), steps(8.0)]);
-        let text = Outcome { ours: vec![steps(1.0), steps(1.0)], peer: Some(peer) }.text();
+        let outcome = Outcome { ours: vec![steps(1.0), steps(1.0)], peer: Some(peer) };
+        let trust = Trust { others: 0.0, stolen: 0.0, scatter: 0.0 };
+        let text = outcome.section(1000, &trust).unwrap().text();
         let all = text.lines().find(|line| line.starts_with("all")).unwrap();
         let words: Vec<&str> = all.split_whitespace().collect();
-        assert_eq!(words, ["all", "6.000", "6.000", "12.000", "24.000", "0.50", "x,", "0.25", "x"]);
+        assert_eq!(words, ["all", "6.00", "6.00", "12.0", "24.0", "0.25", "0.50"]);
         assert!(text.contains("Peer 1.0"));
     }
 

@@ -2,9 +2,11 @@
 
 use super::accuracy::{self, AccuracyArgs};
 use super::detector::{self, DetectorArgs};
+use super::http::{self, HttpArgs};
 use super::machine::Machine;
 use super::peer::PeerArgs;
 use super::pipeline::{self, Against, PipelineArgs};
+use super::pixels::{self, PixelsArgs};
 use super::progress::Progress;
 use super::section::Section;
 use super::unit::{self, UnitArgs, Variant};
@@ -56,6 +58,12 @@ pub(super) fn run(args: &ReportArgs, models_dir: &Path) -> anyhow::Result<()> {
     let profile = DetectorArgs { profile: true, ..detector };
     sections.extend(detector::sections(&profile, models_dir, &progress)?);
     sections.extend(accuracy::section(&args.accuracy, &args.model, models_dir, &progress)?);
+    progress.tell("decode, sharpen and encode");
+    sections.push(pixels(args)?);
+    progress.tell("frames over HTTP");
+    let http =
+        HttpArgs { cameras: 8, seconds: args.seconds, kilobytes: 100, image: args.image.clone() };
+    sections.push(http::section(&http)?);
     let unit = UnitArgs {
         model: args.model.clone(),
         model_threads: 1,
@@ -91,6 +99,26 @@ pub(super) fn run(args: &ReportArgs, models_dir: &Path) -> anyhow::Result<()> {
     write(&sections, &args.out).with_context(writing)?;
     println!("{}", args.out.join("report.md").display());
     Ok(())
+}
+
+/// Against Pillow where it can be had.
+fn pixels(args: &ReportArgs) -> anyhow::Result<Section> {
+    let alone = PixelsArgs {
+        image: args.image.clone(),
+        runs: 200,
+        with_peers: false,
+        python: args.peers.python.clone(),
+        bench_dir: args.peers.bench_dir.clone(),
+    };
+    if !args.peers.with_peers {
+        return pixels::section(&alone);
+    }
+    let both = PixelsArgs { with_peers: true, ..alone.clone() };
+    pixels::section(&both).or_else(|error| {
+        let mut section = pixels::section(&alone)?;
+        section.list(vec![format!("Missing: Pillow, {error:#}.")]);
+        Ok(section)
+    })
 }
 
 /// `report.md`, `report.json` and the plots.

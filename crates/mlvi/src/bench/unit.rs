@@ -1,6 +1,7 @@
 //! `mlvi bench unit`: how fast the edge-inference process is ready, and how much memory it takes
 //! under load.
 
+use super::busy::{Trust, Watch};
 use super::frames;
 use super::process::resident_mb;
 use super::progress::Progress;
@@ -71,6 +72,8 @@ struct Measured {
     loaded_mb: f64,
     peak_mb: f64,
     frames_per_second: f64,
+    /// Of the load.
+    trust: Trust,
 }
 
 /// Kills the unit if the benchmark ends early.
@@ -143,6 +146,7 @@ async fn measure(
 
     progress.begin("edge-inference under load", args.frames as u64);
     let cut = frames::from_photo(&args.image, 8)?;
+    let watch = Watch::start(&[unit.0.id()])?;
     let loaded = Instant::now();
     for index in 0..args.frames {
         let frame = &cut[index % cut.len()];
@@ -164,6 +168,7 @@ async fn measure(
     }
     let seconds = loaded.elapsed().as_secs_f64();
     let (loaded_mb, peak_mb) = resident_mb(unit.0.id())?;
+    let trust = watch.trust([])?;
     drop(unit);
     bus.close(Duration::from_secs(1)).await;
     broker.shutdown().await?;
@@ -175,6 +180,7 @@ async fn measure(
         loaded_mb,
         peak_mb,
         frames_per_second: args.frames as f64 / seconds,
+        trust,
     })
 }
 
@@ -222,6 +228,8 @@ fn render(args: &UnitArgs, measured: &[Measured]) -> anyhow::Result<Section> {
     row("resident after load, MB", &|measured| format!("{:.0}", measured.loaded_mb));
     row("resident at its peak, MB", &|measured| format!("{:.0}", measured.peak_mb));
     row("frames per second", &|measured| format!("{:.1}", measured.frames_per_second));
+    let disturbed = measured.iter().max_by(|a, b| a.trust.others.total_cmp(&b.trust.others));
+    section.paragraph(disturbed.context("at least one variant")?.trust.sentence());
     section.grid(grid);
     let settings = measured.iter().filter(|measured| !measured.settings.is_empty());
     let settings = settings.map(|measured| {
@@ -297,6 +305,7 @@ mod tests {
             loaded_mb: mb + 1.0,
             peak_mb: mb + 2.0,
             frames_per_second: 12.5,
+            trust: Trust { others: 0.0, stolen: 0.0, scatter: 0.0 },
         };
         let small = vec![("MLVI_MODEL_KERNELS".to_owned(), "small".to_owned())];
         let both = [measured("default", 150.0, vec![]), measured("small", 90.0, small)];
