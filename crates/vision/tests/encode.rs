@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+#[allow(dead_code, reason = "other tests need more of it")]
 mod common;
 
 use common::picture;

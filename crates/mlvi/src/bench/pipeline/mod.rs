@@ -467,7 +467,7 @@ mod tests {
         let section = render("tiny", &measured).unwrap();
         let text = section.text();
         let ratios = text.lines().find(|line| line.starts_with("mlvi / Python")).unwrap();
-        assert_eq!(ratios.split_whitespace().skip(3).next(), Some("2.00"), "{text}");
+        assert_eq!(ratios.split_whitespace().nth(3), Some("2.00"), "{text}");
         assert_eq!(section.data["figures"][1]["frames_per_second"], 15.0);
     }
 
