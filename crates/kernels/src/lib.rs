@@ -19,5 +19,5 @@ pub use find_byte::find_byte;
 pub use isa::Isa;
 pub use letterbox::{Letterboxer, Placement};
 pub use max_pool::halve;
-pub use sharpen::sharpen;
+pub use sharpen::Sharpener;
 pub use size::Size;

@@ -159,8 +159,7 @@ pub(crate) fn sharpened(
     let image = vision::decode(bytes, &Limits { max_pixels: config.max_pixels })?;
     let decoded = Instant::now();
     let thumbnail = wants_thumbnail.then(|| Thumbnail::of(&image));
-    let picture =
-        if config.sharpness == 1.0 { image } else { vision::sharpen(&image, config.sharpness) };
+    let picture = vision::sharpen(image, config.sharpness);
     let (decode, sharpen) = (decoded - start, decoded.elapsed());
     Ok(Sharpened { picture, thumbnail, decode, sharpen })
 }
@@ -247,7 +246,7 @@ mod tests {
         for sharpness in [1.0, 1.2] {
             let config = PixelConfig { max_pixels: 10_000, sharpness, quality: 90 };
             let sharpened = sharpened(&uploaded, &config, false).unwrap();
-            let expected = vision::sharpen(&vision::decode(&uploaded, &limits).unwrap(), sharpness);
+            let expected = vision::sharpen(vision::decode(&uploaded, &limits).unwrap(), sharpness);
             assert_eq!(sharpened.picture, expected);
             let jpeg = vision::encode_jpeg(&expected, 90).unwrap();
             let png = |size| vision::encode_png(&vision::resize(&expected, size)).unwrap();

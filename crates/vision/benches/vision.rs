@@ -1,9 +1,9 @@
 //! What one 640×480 frame costs in each step: `cargo bench -p vision`.
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use frame::{ImageSize, RgbImage};
 use std::hint::black_box;
-use vision::{Limits, decode, encode_jpeg, probe, sharpen};
+use vision::{Limits, decode, decode_reduced, encode_jpeg, probe, sharpen};
 
 /// Something with a photo's mix of smooth areas, edges and grain; at quality 90 about 90 kB.
 fn photo_like(width: u32, height: u32) -> RgbImage {
@@ -32,18 +32,29 @@ fn steps(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("640x480");
     group.bench_function("probe", |b| b.iter(|| probe(black_box(&bytes), &limits)));
     group.bench_function("decode", |b| b.iter(|| decode(black_box(&bytes), &limits)));
-    group.bench_function("sharpen", |b| b.iter(|| sharpen(black_box(&image), 1.2)));
+    group.bench_function("sharpen", |b| {
+        b.iter_batched(|| image.clone(), |image| sharpen(image, 1.2), BatchSize::LargeInput);
+    });
     group.bench_function("encode", |b| b.iter(|| encode_jpeg(black_box(&image), 90)));
-    // what a frame costs on its way, the inference itself left out
-    group.bench_function("road", |b| {
-        b.iter(|| {
-            let uploaded = decode(black_box(&bytes), &limits)?;
-            let prepared = encode_jpeg(&sharpen(&uploaded, 1.2), 90)?;
-            decode(&prepared, &limits)
-        });
+    // what a preprocessor does with a frame's pixels
+    group.bench_function("decode, sharpen, encode", |b| {
+        b.iter(|| encode_jpeg(&sharpen(decode(black_box(&bytes), &limits)?, 1.2), 90));
     });
     group.finish();
 }
 
-criterion_group!(benches, steps);
+fn reduced(criterion: &mut Criterion) {
+    let limits = Limits::default();
+    let bytes = encode_jpeg(&photo_like(1920, 1080), 90).expect("it fits a JPEG");
+    let mut group = criterion.benchmark_group("1920x1080 decoded to at least");
+    for side in [1080, 540, 270, 135] {
+        let at_least = ImageSize { width: side, height: side };
+        group.bench_function(format!("{side}x{side}"), |b| {
+            b.iter(|| decode_reduced(black_box(&bytes), &limits, at_least));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, steps, reduced);
 criterion_main!(benches);

@@ -1,7 +1,7 @@
 //! From a file's bytes to upright RGB pixels.
 
-use crate::{Limits, VisionError, exif, orientation, png, turbo, webp};
-use frame::{ImageFormat, RgbImage};
+use crate::{Limits, VisionError, exif, jpeg, orientation, png, turbo, webp};
+use frame::{ImageFormat, ImageSize, RgbImage};
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::error::ImageError;
@@ -28,26 +28,68 @@ use std::io::Cursor;
 /// # Errors
 /// As [`VisionError`] says; the pixel limit is checked before memory is taken for pixels.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, VisionError> {
-    let (image, metadata) =
+    Ok(decode_at(bytes, limits, None)?.image)
+}
+
+/// A picture that may have been decoded at a reduced scale.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reduced {
+    /// Upright.
+    pub image: RgbImage,
+    /// What [`decode`] would give: upright, at full scale.
+    pub full: ImageSize,
+}
+
+/// As [`decode`], but a JPEG much larger than `at_least` is decoded straight to a half, a quarter or
+/// an eighth of its scale, the smallest at which both of its sides, upright and rounded up, are as
+/// long as `at_least` or longer. PNG and WebP keep their full scale, and so does a lossless JPEG.
+///
+/// The pixel limit holds for the full size: all of the file is still read and checked.
+///
+/// Numbers follow.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_reduced(
+    bytes: &[u8],
+    limits: &Limits,
+    at_least: ImageSize,
+) -> Result<Reduced, VisionError> {
+    decode_at(bytes, limits, Some(at_least))
+}
+
+fn decode_at(
+    bytes: &[u8],
+    limits: &Limits,
+    at_least: Option<ImageSize>,
+) -> Result<Reduced, VisionError> {
+    let (stored, size, metadata) =
         match ImageFormat::sniff(bytes).map_err(|_| VisionError::UnknownFormat)? {
             ImageFormat::Jpeg => {
-                let (image, jpeg) = turbo::decode(bytes, limits)?;
-                (image, jpeg.outline.metadata)
+                let (jpeg, tidy) = jpeg::tidied(bytes, limits)?;
+                let orientation = exif::orientation(&jpeg.outline.metadata);
+                let at_least = at_least.map(|size| orientation::stored(size, orientation));
+                let image = turbo::decode(&jpeg, &tidy, at_least)?;
+                (image, jpeg.outline.size, jpeg.outline.metadata)
             }
             ImageFormat::Png => {
                 let (outline, tidy) = png::tidied(bytes, limits)?;
                 let decoder = PngDecoder::with_limits(Cursor::new(&tidy), allowance(limits))
                     .map_err(translate)?;
-                (read(decoder)?, outline.metadata)
+                (read(decoder)?, outline.size, outline.metadata)
             }
             ImageFormat::WebP => {
                 let (outline, tidy) = webp::tidied(bytes, limits)?;
                 let mut decoder = WebPDecoder::new(Cursor::new(&tidy)).map_err(translate)?;
                 decoder.set_limits(allowance(limits)).map_err(translate)?;
-                (read(decoder)?, outline.metadata)
+                (read(decoder)?, outline.size, outline.metadata)
             }
         };
-    Ok(orientation::upright(image, exif::orientation(&metadata)))
+    let orientation = exif::orientation(&metadata);
+    Ok(Reduced {
+        image: orientation::upright(stored, orientation),
+        full: orientation::stored(size, orientation),
+    })
 }
 
 /// Room for the pixels at 16-bit RGBA, and for the rest of the file.

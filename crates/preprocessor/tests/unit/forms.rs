@@ -55,7 +55,7 @@ impl Stage {
 /// The uploaded picture, decoded and sharpened.
 fn sharpened() -> frame::RgbImage {
     let uploaded = vision::decode(&jpeg(UPLOADED.width, UPLOADED.height), &Limits::default());
-    vision::sharpen(&uploaded.unwrap(), 1.2)
+    vision::sharpen(uploaded.unwrap(), 1.2)
 }
 
 #[tokio::test(flavor = "multi_thread")]

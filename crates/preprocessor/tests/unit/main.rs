@@ -159,7 +159,7 @@ async fn a_frame_goes_to_its_tier_sharpened_and_with_everything_that_is_known_of
     let message = next(&mut stage.cloud).await;
     assert_eq!(message.key.as_deref(), Some(b"gate-3".as_slice()));
     let limits = Limits::default();
-    let expected = vision::sharpen(&vision::decode(&jpeg(64, 48), &limits).unwrap(), 1.2);
+    let expected = vision::sharpen(vision::decode(&jpeg(64, 48), &limits).unwrap(), 1.2);
     assert_eq!(message.payload, vision::encode_jpeg(&expected, 90).unwrap());
 
     let got = message.envelope().unwrap();
