@@ -13,22 +13,9 @@ pub fn resize(image: &RgbImage, to: ImageSize) -> RgbImage {
     let size = |of: ImageSize| Size { width: of.width as usize, height: of.height as usize };
     let (from, to_size) = (size(image.size()), size(to));
     let placement = Placement { image: from, fitted: to_size, input: to_size };
-    let mut planes = vec![0.0; to_size.area() * 3];
-    Letterboxer::new(Isa::best()).fill(image.data(), placement, &mut planes);
-    RgbImage::new(to, interleaved(&planes)).expect("three bytes a pixel, and a pixel at least")
-}
-
-/// Planes of red, green and blue, 0 to 1, as bytes pixel by pixel.
-fn interleaved(planes: &[f32]) -> Vec<u8> {
-    let (red, rest) = planes.split_at(planes.len() / 3);
-    let (green, blue) = rest.split_at(rest.len() / 2);
-    // what does not fit is cut off by `as`
-    let byte = |value: f32| (value * 255.0 + 0.5) as u8;
-    let mut bytes = vec![0; planes.len()];
-    for (((pixel, red), green), blue) in bytes.chunks_exact_mut(3).zip(red).zip(green).zip(blue) {
-        pixel.copy_from_slice(&[byte(*red), byte(*green), byte(*blue)]);
-    }
-    bytes
+    let mut pixels = vec![0; to_size.area() * 3];
+    Letterboxer::new(Isa::best()).fill_bytes(image.data(), placement, &mut pixels);
+    RgbImage::new(to, pixels).expect("three bytes a pixel, and a pixel at least")
 }
 
 #[cfg(test)]

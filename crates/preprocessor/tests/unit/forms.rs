@@ -27,7 +27,7 @@ impl Stage {
     }
 
     /// The next frame of a camera that goes to the edge.
-    async fn to_the_edge(&mut self) -> Message {
+    async fn send_one(&mut self) -> Message {
         self.send(&envelope("gate", 1), jpeg(UPLOADED.width, UPLOADED.height)).await;
         next(&mut self.edge).await
     }
@@ -36,7 +36,7 @@ impl Stage {
     async fn until_the_edge_gets(&mut self, format: ImageFormat) -> Message {
         let started = Instant::now();
         loop {
-            let message = self.to_the_edge().await;
+            let message = self.send_one().await;
             if message.envelope().unwrap().format == format {
                 return message;
             }
@@ -46,7 +46,7 @@ impl Stage {
 
     async fn edge_only(&mut self, form: &str) -> (Running, Message) {
         let unit = self.run(&[("MLVI_POLICY", "edge-only"), ("MLVI_EDGE_FORM", form)]);
-        let first = self.to_the_edge().await;
+        let first = self.send_one().await;
         assert_eq!(first.envelope().unwrap().format, ImageFormat::Jpeg, "nothing is known yet");
         (unit, first)
     }
@@ -91,7 +91,7 @@ async fn readers_of_two_networks_and_of_an_earlier_release_get_jpegs() {
         let jpeg = vision::encode_jpeg(&sharpened(), 90).unwrap();
         assert_eq!(whole.payload, jpeg, "{input} {resize:?}");
         for _ in 0..3 {
-            let message = stage.to_the_edge().await;
+            let message = stage.send_one().await;
             assert_eq!(message.envelope().unwrap().format, ImageFormat::Jpeg);
         }
         unit.stop().await;
@@ -111,7 +111,7 @@ async fn the_cloud_and_what_may_go_on_to_it_get_the_whole_picture() {
 
     let unit = stage.run(&[("MLVI_POLICY", "cascade")]);
     for _ in 0..3 {
-        let message = stage.to_the_edge().await;
+        let message = stage.send_one().await;
         assert_eq!(jpeg_of(&message), whole);
         assert!(message.envelope().unwrap().prepared.unwrap().escalation.is_some());
     }
@@ -170,6 +170,6 @@ async fn an_edge_that_shall_get_jpegs_gets_them() {
         assert!(started.elapsed() < crate::PATIENCE, "the answer is not read");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    assert_eq!(stage.to_the_edge().await.envelope().unwrap().format, ImageFormat::Jpeg);
+    assert_eq!(stage.send_one().await.envelope().unwrap().format, ImageFormat::Jpeg);
     unit.stop().await;
 }
