@@ -3,7 +3,7 @@
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use frame::{ImageSize, RgbImage};
 use std::hint::black_box;
-use vision::{Limits, decode, decode_reduced, encode_jpeg, probe, sharpen};
+use vision::{Limits, decode, encode_jpeg, probe, sharpen};
 
 /// Something with a photo's mix of smooth areas, edges and grain; at quality 90 about 90 kB.
 fn photo_like(width: u32, height: u32) -> RgbImage {
@@ -43,18 +43,5 @@ fn steps(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn reduced(criterion: &mut Criterion) {
-    let limits = Limits::default();
-    let bytes = encode_jpeg(&photo_like(1920, 1080), 90).expect("it fits a JPEG");
-    let mut group = criterion.benchmark_group("1920x1080 decoded to at least");
-    for side in [1080, 540, 270, 135] {
-        let at_least = ImageSize { width: side, height: side };
-        group.bench_function(format!("{side}x{side}"), |b| {
-            b.iter(|| decode_reduced(black_box(&bytes), &limits, at_least));
-        });
-    }
-    group.finish();
-}
-
-criterion_group!(benches, steps, reduced);
+criterion_group!(benches, steps);
 criterion_main!(benches);

@@ -7,9 +7,8 @@
 #![allow(clippy::print_stdout, reason = "a program for the command line")]
 
 use anyhow::{Context, Result};
-use frame::ImageSize;
 use std::time::{Duration, Instant};
-use vision::{Limits, decode, decode_reduced, probe};
+use vision::{Limits, decode, probe};
 
 const LIMITS: Limits = Limits { max_pixels: 1_000_000 };
 
@@ -67,8 +66,6 @@ fn main() -> Result<()> {
         let (one, other) = (dice.below(files.len()), dice.below(files.len()));
         let damaged = damage(&files[one], &files[other], &mut dice);
         let _ = probe(&damaged, &LIMITS);
-        let side = 1 << dice.below(8);
-        let _ = decode_reduced(&damaged, &LIMITS, ImageSize { width: side, height: side });
         *if decode(&damaged, &LIMITS).is_ok() { &mut decoded } else { &mut refused } += 1;
     }
     println!("{} damaged files: {decoded} decoded, {refused} refused", decoded + refused);

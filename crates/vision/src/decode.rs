@@ -1,7 +1,7 @@
 //! From a file's bytes to upright RGB pixels.
 
 use crate::{Limits, VisionError, exif, jpeg, orientation, png, turbo, webp};
-use frame::{ImageFormat, ImageSize, RgbImage};
+use frame::{ImageFormat, RgbImage};
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::error::ImageError;
@@ -22,88 +22,34 @@ use std::io::Cursor;
 ///   pixels, data missing behind stray bytes that were passed over inside of a scan, and a
 ///   progressive JPEG whose last scans are missing although its end marker is there (it is
 ///   complete, but coarse).
+/// - Never at a reduced scale, as libjpeg-turbo could: of photos 2560 pixels wide, decoding at a half
+///   took 1.7 points of tiny-YOLOv3's mAP@.5 at 416×416, since Darknet's resizing does not smooth.
 /// - No length in a file is believed: what is allocated is bounded by the file's own length and the
 ///   pixel limit.
 ///
 /// # Errors
 /// As [`VisionError`] says; the pixel limit is checked before memory is taken for pixels.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, VisionError> {
-    Ok(decode_at(bytes, limits, None)?.image)
-}
-
-/// A picture that may have been decoded at a reduced scale.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Reduced {
-    /// Upright.
-    pub image: RgbImage,
-    /// What [`decode`] would give: upright, at full scale.
-    pub full: ImageSize,
-}
-
-/// As [`decode`], but a JPEG much larger than `at_least` is decoded straight to a half, a quarter or
-/// an eighth of its scale, the smallest at which both of its sides, upright and rounded up, are as
-/// long as `at_least` or longer. PNG and WebP keep their full scale, and so does a lossless JPEG.
-///
-/// The pixel limit holds for the full size: all of the file is still read and checked.
-///
-/// It moves precision in both directions, since a network's input is resized without smoothing.
-/// mAP@.5 of tiny-YOLOv3 on 128 photos of COCO enlarged to the first width, as they are (and sharpened by
-/// 1.2 at the scale that they were decoded to):
-///
-/// | decoded from, to (width) | at 416×416 | at 608×608 |
-/// |---|---|---|
-/// | 1920, 1920 | 28.45 (28.29) | 28.48 (28.86) |
-/// | 1920, 960 | 28.86 (28.57) | 28.65 (27.82) |
-/// | 1920, 480 | 28.63 (28.72) | 28.86 (29.01) |
-/// | 2560, 2560 | 28.40 (28.55) | 28.68 (28.85) |
-/// | 2560, 1280 | 26.70 (26.98) | 28.72 (28.90) |
-/// | 2560, 640 | 28.51 (28.35) | 29.28 (29.01) |
-///
-/// So no unit uses it unasked. Close to the input's own size it costs least: ask for the size that
-/// the picture is to be fitted to.
-///
-/// # Errors
-/// As [`decode`].
-pub fn decode_reduced(
-    bytes: &[u8],
-    limits: &Limits,
-    at_least: ImageSize,
-) -> Result<Reduced, VisionError> {
-    decode_at(bytes, limits, Some(at_least))
-}
-
-fn decode_at(
-    bytes: &[u8],
-    limits: &Limits,
-    at_least: Option<ImageSize>,
-) -> Result<Reduced, VisionError> {
-    let (stored, size, metadata) =
+    let (stored, metadata) =
         match ImageFormat::sniff(bytes).map_err(|_| VisionError::UnknownFormat)? {
             ImageFormat::Jpeg => {
                 let (jpeg, tidy) = jpeg::tidied(bytes, limits)?;
-                let orientation = exif::orientation(&jpeg.outline.metadata);
-                let at_least = at_least.map(|size| orientation::stored(size, orientation));
-                let image = turbo::decode(&jpeg, &tidy, at_least)?;
-                (image, jpeg.outline.size, jpeg.outline.metadata)
+                (turbo::decode(&jpeg, &tidy)?, jpeg.outline.metadata)
             }
             ImageFormat::Png => {
                 let (outline, tidy) = png::tidied(bytes, limits)?;
                 let decoder = PngDecoder::with_limits(Cursor::new(&tidy), allowance(limits))
                     .map_err(translate)?;
-                (read(decoder)?, outline.size, outline.metadata)
+                (read(decoder)?, outline.metadata)
             }
             ImageFormat::WebP => {
                 let (outline, tidy) = webp::tidied(bytes, limits)?;
                 let mut decoder = WebPDecoder::new(Cursor::new(&tidy)).map_err(translate)?;
                 decoder.set_limits(allowance(limits)).map_err(translate)?;
-                (read(decoder)?, outline.size, outline.metadata)
+                (read(decoder)?, outline.metadata)
             }
         };
-    let orientation = exif::orientation(&metadata);
-    Ok(Reduced {
-        image: orientation::upright(stored, orientation),
-        full: orientation::stored(size, orientation),
-    })
+    Ok(orientation::upright(stored, exif::orientation(&metadata)))
 }
 
 /// Room for the pixels at 16-bit RGBA, and for the rest of the file.

@@ -19,7 +19,7 @@ mod sharpen;
 mod turbo;
 mod webp;
 
-pub use decode::{Reduced, decode, decode_reduced};
+pub use decode::decode;
 pub use encode::{encode_jpeg, encode_png};
 pub use error::VisionError;
 pub use limits::Limits;

@@ -76,21 +76,6 @@ fn transposed(image: &RgbImage, last_row_first: bool, last_column_first: bool) -
     RgbImage::new(size, to.into_flattened()).expect("as many pixels as before")
 }
 
-/// The size as it is stored of an image that has this size upright, and the other way round: a
-/// quarter turn makes width and height change places.
-pub(crate) fn stored(upright: ImageSize, orientation: Orientation) -> ImageSize {
-    match orientation {
-        Orientation::NoTransforms
-        | Orientation::Rotate180
-        | Orientation::FlipHorizontal
-        | Orientation::FlipVertical => upright,
-        Orientation::Rotate90
-        | Orientation::Rotate270
-        | Orientation::Rotate90FlipH
-        | Orientation::Rotate270FlipH => ImageSize { width: upright.height, height: upright.width },
-    }
-}
-
 /// Any image as 8-bit RGB: grey is tripled, 16 bits are rounded to 8, alpha is dropped.
 pub(crate) fn own(image: DynamicImage) -> RgbImage {
     let rgb = image.into_rgb8();

@@ -4,66 +4,30 @@ use crate::VisionError;
 use crate::jpeg::Jpeg;
 use frame::{ImageSize, RgbImage};
 use std::cell::RefCell;
-use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp};
+use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, Subsamp};
 
-/// Decodes what [`crate::jpeg::tidied`] gives; the EXIF orientation is not applied here. With
-/// `at_least`, at a half, a quarter or an eighth of the scale when both sides stay as long as that.
+/// Decodes what [`crate::jpeg::tidied`] gives; the EXIF orientation is not applied here.
 ///
 /// The library warns where it goes on with a guess. What only says that bytes were passed over is
 /// no fault of the picture; pixels that it had no data for are: such a picture is refused.
-pub(crate) fn decode(
-    jpeg: &Jpeg<'_>,
-    tidy: &[u8],
-    at_least: Option<ImageSize>,
-) -> Result<RgbImage, VisionError> {
-    let full = jpeg.outline.size;
-    let scale = at_least
-        .filter(|_| jpeg.scalable)
-        .map_or(ScalingFactor::ONE, |at_least| smallest(full, at_least));
-    let size = scaled(full, scale);
+pub(crate) fn decode(jpeg: &Jpeg<'_>, tidy: &[u8]) -> Result<RgbImage, VisionError> {
+    let size = jpeg.outline.size;
     let format = if jpeg.components == 4 { PixelFormat::CMYK } else { PixelFormat::RGB };
-    let pixels = pixels(tidy, size, format, scale)?;
+    let pixels = pixels(tidy, size, format)?;
     let pixels = if jpeg.components == 4 { rgb_of_cmyk(&pixels) } else { pixels };
     RgbImage::new(size, pixels)
         .ok_or_else(|| VisionError::corrupt("its sizes contradict each other"))
 }
 
-/// The smallest scale that keeps both sides at least that long: those that the library has vector
-/// instructions for.
-fn smallest(full: ImageSize, at_least: ImageSize) -> ScalingFactor {
-    let mut scales =
-        [ScalingFactor::ONE_EIGHTH, ScalingFactor::ONE_QUARTER, ScalingFactor::ONE_HALF]
-            .into_iter();
-    let keeps = |scale: &ScalingFactor| {
-        let size = scaled(full, *scale);
-        size.width >= at_least.width && size.height >= at_least.height
-    };
-    scales.find(keeps).unwrap_or(ScalingFactor::ONE)
-}
-
-/// Sides at a scale, rounded up as the library does.
-fn scaled(full: ImageSize, scale: ScalingFactor) -> ImageSize {
-    // a smaller side than one of 16 bits
-    let side = |pixels: u32| scale.scale(pixels as usize) as u32;
-    ImageSize { width: side(full.width), height: side(full.height) }
-}
-
-fn pixels(
-    tidy: &[u8],
-    size: ImageSize,
-    format: PixelFormat,
-    scale: ScalingFactor,
-) -> Result<Vec<u8>, VisionError> {
+fn pixels(tidy: &[u8], size: ImageSize, format: PixelFormat) -> Result<Vec<u8>, VisionError> {
     let (width, height) = (size.width as usize, size.height as usize);
     let pitch = width * format.size();
     let mut pixels = vec![0; pitch * height];
     let output = Image { pixels: pixels.as_mut_slice(), width, pitch, height, format };
     // a decompressor of its own for each picture: a used one keeps the tables of the last picture,
-    // and would take them for those that are missing in the next; a new one takes microseconds
-    let decompressed = Decompressor::new().and_then(|mut decompressor| {
-        decompressor.set_scaling_factor(scale)?;
-        decompressor.decompress(tidy, output)
-    });
+    // and would take them for those that are missing in the next
+    let decompressed =
+        Decompressor::new().and_then(|mut decompressor| decompressor.decompress(tidy, output));
     match decompressed {
         Ok(()) => Ok(pixels),
         // one message serves errors and warnings: an error always replaces a warning's, and of

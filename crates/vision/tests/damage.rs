@@ -5,11 +5,10 @@
 mod common;
 
 use common::{dynamic, encoded, picture};
-use frame::ImageSize;
 use image::ImageFormat;
 use jpeg_encoder::{ColorType, Encoder};
 use proptest::prelude::*;
-use vision::{Limits, VisionError, decode, decode_reduced, encode_jpeg, probe};
+use vision::{Limits, VisionError, decode, encode_jpeg, probe};
 
 const LIMITS: Limits = Limits { max_pixels: 1_000_000 };
 
@@ -56,11 +55,6 @@ fn a_file_cut_anywhere_is_refused() {
             assert!(
                 decode(cut, &LIMITS).is_err(),
                 "decode, specimen {index} cut to {length} of {}",
-                bytes.len()
-            );
-            assert!(
-                decode_reduced(cut, &LIMITS, ImageSize { width: 20, height: 15 }).is_err(),
-                "at an eighth, specimen {index} cut to {length} of {}",
                 bytes.len()
             );
         }
@@ -204,10 +198,6 @@ proptest! {
             bytes[at.index(range)] = value;
         }
         let _ = (probe(&bytes, &LIMITS), decode(&bytes, &LIMITS));
-        let at_least = ImageSize { width: 80 >> (cut.index(4)), height: 15 };
-        if let Ok(reduced) = decode_reduced(&bytes, &LIMITS, at_least) {
-            prop_assert_eq!(decode(&bytes, &LIMITS).map(|image| image.size()), Ok(reduced.full));
-        }
         bytes.truncate(cut.index(bytes.len()));
         let _ = (probe(&bytes, &LIMITS), decode(&bytes, &LIMITS));
     }

@@ -201,7 +201,7 @@ pub(super) mod tests {
 
     /// A runner that gives these numbers, one after the other.
     fn runner(name: &str, ours: bool, values: &[f64]) -> Runner {
-        let mut values = values.to_vec().into_iter();
+        let mut values = Vec::from(values).into_iter();
         let measure = Box::new(move || values.next().context("asked too often"));
         Runner { name: name.into(), ours, pids: Vec::new(), measure, remark: None }
     }

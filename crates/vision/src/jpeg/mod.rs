@@ -22,8 +22,6 @@ pub(crate) struct Jpeg<'a> {
     pub(crate) outline: Outline<'a>,
     /// 1, 3 or 4 colour components.
     pub(crate) components: u8,
-    /// Whether it can be decoded at a reduced scale: a lossless one has no frequencies to leave out.
-    pub(crate) scalable: bool,
 }
 
 /// Walks from marker to marker up to the end of the image. Behind it, phones append other things:
@@ -64,11 +62,7 @@ fn walk<'a>(
                     .ok_or_else(|| VisionError::corrupt("it ends before its pixels"))?;
                 keep(b"\xFF\xD9");
                 let outline = Outline { size: frame.size, metadata: header.metadata };
-                return Ok(Jpeg {
-                    outline,
-                    components: frame.components,
-                    scalable: !frame.lossless,
-                });
+                return Ok(Jpeg { outline, components: frame.components });
             }
             // these two have no content; a restart behind the last pixels is none
             TEM | RST0..=RST7 => (),
@@ -191,7 +185,6 @@ struct Frame {
     components: u8,
     /// Sequential with 64 frequencies a block: neither progressive nor lossless.
     sequential: bool,
-    lossless: bool,
 }
 
 impl Frame {
@@ -215,12 +208,7 @@ impl Frame {
         if !matches!(components, 1 | 3 | 4) {
             return Err(VisionError::Corrupt(format!("it has {components} colour components")));
         }
-        Ok(Self {
-            size,
-            components,
-            sequential: matches!(marker, 0xC0 | 0xC1 | 0xC9),
-            lossless: matches!(marker, 0xC3 | 0xC7 | 0xCB | 0xCF),
-        })
+        Ok(Self { size, components, sequential: matches!(marker, 0xC0 | 0xC1 | 0xC9) })
     }
 
     /// Some encoders leave the range of frequencies of a sequential scan at zero; it has no choice,
