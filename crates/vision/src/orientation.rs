@@ -100,7 +100,6 @@ mod tests {
                 let mut theirs = DynamicImage::ImageRgb8(buffer.unwrap());
                 theirs.apply_orientation(orientation);
                 let ours = upright(image.clone(), orientation);
-                assert_eq!(ours.size(), stored(image.size(), orientation));
                 assert_eq!(ours, own(theirs), "{width}x{height}, {value}");
             }
         }

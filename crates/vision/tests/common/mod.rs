@@ -1,7 +1,5 @@
 //! Pictures made in memory.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
-
 use frame::{ImageSize, RgbImage};
 use image::{DynamicImage, ImageFormat};
 use std::io::Cursor;
