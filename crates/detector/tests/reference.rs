@@ -156,7 +156,6 @@ fn largest_of_heads(reference: &Path, kernels: Kernels, threads: usize) -> f32 {
         );
         for (output, name) in outputs.iter().zip(["dog_head_13.npy", "dog_head_26.npy"]) {
             let difference = largest_difference(&output.values, &tensor(reference, name));
-            println!("{kernels:?}, {model} {name}: largest difference {difference}");
             largest = largest.max(difference);
         }
     }
