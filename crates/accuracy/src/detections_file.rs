@@ -183,7 +183,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn model() -> ModelEntry {
-        let info = ModelInfo { name: "small".into(), version: "1a".into(), input: "32x32".into() };
+        let info = ModelInfo {
+            name: "small".into(),
+            version: "1a".into(),
+            input: "32x32".into(),
+            resize: None,
+        };
         ModelEntry { info, confidence: 0.25, weak: Some(0.05), nms: "class".into() }
     }
 

@@ -9,8 +9,9 @@ use crate::{
     Session, checksum,
 };
 use engine::{Engine, EngineError, Network};
-use engine_tract::Tract;
+use engine_tract::{Kernels, Tract};
 use frame::{ImageSize, ModelInfo};
+use kernels::Team;
 use std::sync::Arc;
 
 /// Digits of the weights' sha256 that make up a model's version: enough to tell files apart, short
@@ -20,17 +21,21 @@ const VERSION_DIGITS: usize = 12;
 /// How a model is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoadOptions {
-    /// How many images run through the network at once; 0 counts as 1, which is best on a CPU.
+    /// How many images run through the network at once; 0 counts as 1.
     ///
     /// Above 1 a second plan is prepared, which doubles the memory of the weights and multiplies
-    /// that of the layers' outputs. With tract 0.23 it does not pay: measured per frame,
-    /// YOLOv3-tiny takes 1.4 to 1.6 times as long in groups of 2 to 8 as one by one.
+    /// that of the layers' outputs.
     pub max_batch: usize,
+    /// How many threads share the work on one image or batch; 0 counts as 1. Sessions that run at
+    /// the same time share them, too.
+    pub threads: usize,
+    /// How convolutions are computed.
+    pub kernels: Kernels,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { max_batch: 1 }
+        Self { max_batch: 1, threads: 1, kernels: Kernels::default() }
     }
 }
 
@@ -65,7 +70,13 @@ impl Detector {
     /// # Errors
     /// When a file is missing, malformed or not the one expected; see [`ModelError`].
     pub fn load(description: &Description, options: LoadOptions) -> Result<Self, ModelError> {
-        Self::load_with(&Tract::default(), description, options)
+        let team = Team::of(options.threads).map_err(|error| {
+            let reason = format!("no {} threads for it: {error}", options.threads);
+            ModelError::network(description, EngineError::Run(reason))
+        })?;
+        let engine =
+            Tract::new(engine_tract::Options { kernels: options.kernels, team, isa: None });
+        Self::load_with(&engine, description, options)
     }
 
     /// As [`Detector::load`], run by another engine.
@@ -117,6 +128,7 @@ impl Detector {
             name: description.name().into(),
             version: version_of(&version, description.precision()),
             input: format!("{}x{}", input.width, input.height),
+            resize: Some(description.resize().unwrap_or(resize)),
         };
         let model = Model {
             info,

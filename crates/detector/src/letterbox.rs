@@ -17,33 +17,7 @@ pub(crate) struct Letterbox {
 
 impl Letterbox {
     pub(crate) fn of(resize: Resize, image: ImageSize, input: ImageSize) -> Self {
-        match resize {
-            Resize::Letterbox => Self::new(image, input),
-            Resize::Stretch => Self { image, input, fitted: input },
-        }
-    }
-
-    /// Darknet's rule, in whole pixels rounded down; at least one pixel is left of the thinnest
-    /// image.
-    pub(crate) fn new(image: ImageSize, input: ImageSize) -> Self {
-        let scaled = |side: u32, target: u32, of: u32| {
-            // never above the target's own side, so it fits in 32 bits
-            (u64::from(side) * u64::from(target) / u64::from(of)).max(1) as u32
-        };
-        let wide =
-            input.width as f32 / (image.width as f32) < input.height as f32 / (image.height as f32);
-        let fitted = if wide {
-            ImageSize {
-                width: input.width,
-                height: scaled(image.height, input.width, image.width).min(input.height),
-            }
-        } else {
-            ImageSize {
-                width: scaled(image.width, input.height, image.height).min(input.width),
-                height: input.height,
-            }
-        };
-        Self { image, input, fitted }
+        Self { image, input, fitted: resize.fitted(image, input) }
     }
 
     /// A box in pixels of the network's input as a box in pixels of the image (Darknet's
@@ -113,13 +87,6 @@ mod tests {
         let data =
             (0..image.width * image.height * 3).map(|index| (index * 37 % 251) as u8).collect();
         RgbImage::new(image, data).unwrap()
-    }
-
-    #[test]
-    fn thin_images_keep_a_pixel() {
-        assert_eq!(Letterbox::new(size(10_000, 1), size(416, 416)).fitted, size(416, 1));
-        assert_eq!(Letterbox::new(size(1, 10_000), size(416, 416)).fitted, size(1, 416));
-        assert_eq!(Letterbox::new(size(1, 1), size(416, 320)).fitted, size(320, 320));
     }
 
     fn either() -> impl Strategy<Value = Resize> {

@@ -329,7 +329,12 @@ mod tests {
 
     fn session_of(single: Prepared, batch: Prepared) -> Session {
         let model = Model {
-            info: ModelInfo { name: "faulty".into(), version: String::new(), input: String::new() },
+            info: ModelInfo {
+                name: "faulty".into(),
+                version: String::new(),
+                input: String::new(),
+                resize: None,
+            },
             input: INPUT,
             resize: Resize::Letterbox,
             remarks: Vec::new(),

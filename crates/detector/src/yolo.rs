@@ -122,7 +122,12 @@ mod tests {
     fn read(head: &YoloHead, values: &[f32], threshold: f32) -> Vec<Proposal> {
         let mut found = Vec::new();
         let grid = Grid { values, width: 2, height: 1 };
-        head.read(grid, INPUT, (Letterbox::new(INPUT, INPUT), threshold), &mut found);
+        head.read(
+            grid,
+            INPUT,
+            (Letterbox::of(crate::Resize::Letterbox, INPUT, INPUT), threshold),
+            &mut found,
+        );
         found
     }
 

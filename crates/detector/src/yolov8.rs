@@ -59,7 +59,8 @@ mod tests {
     #[test]
     fn each_box_counts_for_its_best_class() {
         let size = ImageSize { width: 100, height: 100 };
-        let letterbox = Letterbox::new(ImageSize { width: 200, height: 200 }, size);
+        let letterbox =
+            Letterbox::of(crate::Resize::Letterbox, ImageSize { width: 200, height: 200 }, size);
         // three boxes, two classes; the second box is weak, the third no number
         let values = [
             50.,

@@ -131,7 +131,7 @@ fn image(shade: u8) -> RgbImage {
 fn another_engine_finds_the_same() {
     let dir = models();
     let description = Description::load(dir.path(), "darknet").unwrap();
-    let options = LoadOptions { max_batch: 2 };
+    let options = LoadOptions { max_batch: 2, ..LoadOptions::default() };
     let mut tract = Detector::load(&description, options).unwrap().session().unwrap();
     let mut plain = Detector::load_with(&Plain, &description, options).unwrap().session().unwrap();
     let images = [image(37), image(91), image(5)];

@@ -194,12 +194,13 @@ fn a_darknet_model_finds_its_boxes_alone_and_in_batches() {
             .all(|found| found.class == "thing" && found.bounding_box.width == 16.0)
     );
     assert!(single[0].detections.len() > 9);
-    let batched = Detector::load(&description, LoadOptions { max_batch: 2 })
-        .unwrap()
-        .session()
-        .unwrap()
-        .detect(&images)
-        .unwrap();
+    let batched =
+        Detector::load(&description, LoadOptions { max_batch: 2, ..LoadOptions::default() })
+            .unwrap()
+            .session()
+            .unwrap()
+            .detect(&images)
+            .unwrap();
     let detections = |found: &[ImageDetections]| {
         found.iter().map(|found| found.detections.clone()).collect::<Vec<_>>()
     };
@@ -319,7 +320,9 @@ fn the_output_of_current_yolo_exports_is_read() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-yolov8.onnx");
     let description = Description::load(dir.path(), "tiny").unwrap().with_weights_at(fixture);
     // the file is for one image at a time; asking for batches still works, one by one
-    let detector = Detector::load(&description, LoadOptions { max_batch: 2 }).unwrap();
+    let detector =
+        Detector::load(&description, LoadOptions { max_batch: 2, ..LoadOptions::default() })
+            .unwrap();
     let (red, blue) = (plain_image(64, 32, [255, 0, 0]), plain_image(64, 32, [0, 0, 255]));
     let found = detector.session().unwrap().detect(&[&red, &blue]).unwrap();
     for (found, class) in found.iter().zip(["red", "blue"]) {

@@ -4,8 +4,10 @@
 //! of tract's in `graph` and `activation`, an ONNX file in `onnx`; in both, `pixels` replaces what
 //! `kernels` can do quicker. In `int8`, a graph becomes a model with bytes in place of numbers. What
 //! is left becomes a `program`, which is optimised and run there.
+//! [`to_onnx`] writes a graph as an ONNX file, for other runtimes.
 
 mod activation;
+mod choice;
 mod graph;
 mod guard;
 mod int8;
@@ -16,6 +18,7 @@ mod pool;
 mod program;
 
 use engine::{Engine, EngineError, Network, OpenNetwork};
+pub use onnx::to_onnx;
 pub use options::{Kernels, Options};
 
 /// The engine tract.

@@ -1,6 +1,6 @@
 //! What comes back for a frame.
 
-use crate::{CameraId, Decision, Detection, FrameId, ImageSize, Problem};
+use crate::{CameraId, Decision, Detection, FrameId, ImageSize, Problem, Resize};
 use serde::{Deserialize, Serialize};
 
 /// How a frame's journey ended.
@@ -97,6 +97,19 @@ pub struct ModelInfo {
     pub version: String,
     /// Input width × height in pixels, e.g. `416x416`.
     pub input: String,
+    /// How pictures are brought to that size; absent when it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize: Option<Resize>,
+}
+
+impl ModelInfo {
+    /// The input's size, when `input` tells it.
+    #[must_use]
+    pub fn input_size(&self) -> Option<ImageSize> {
+        let (width, height) = self.input.split_once('x')?;
+        let size = ImageSize { width: width.parse().ok()?, height: height.parse().ok()? };
+        (size.width > 0 && size.height > 0).then_some(size)
+    }
 }
 
 /// A process, and where it runs.

@@ -55,6 +55,10 @@ pub struct ModelConfig {
     pub name: String,
     /// In which numbers the network runs.
     pub precision: ModelPrecision,
+    /// How many threads share the work on one frame.
+    pub frame_threads: usize,
+    /// How the network's convolutions are computed.
+    pub kernels: KernelChoice,
 }
 
 /// In which numbers a network runs.
@@ -67,6 +71,19 @@ pub enum ModelPrecision {
     Float32,
     /// In int8, whatever the description says.
     Int8,
+}
+
+/// How a network's convolutions are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KernelChoice {
+    /// By the quickest method, with trials where that depends on the machine.
+    Auto,
+    /// The same without trials.
+    Table,
+    /// With the least memory.
+    Small,
+    /// By tract's own operators.
+    Tract,
 }
 
 impl Config {
@@ -178,7 +195,28 @@ impl ModelConfig {
             "in which numbers the network runs, if not as the model's description says; int8 \
              needs a calibration, which `mlvi models calibrate` makes",
         );
-        Self { dir, name, precision }
+        let frame_threads = settings.number(
+            "MLVI_FRAME_THREADS",
+            1,
+            1..=256,
+            "how many threads share the work on one frame; above 1 a frame takes less time, but \
+             all frames together take more",
+        );
+        let kernels = settings.choice(
+            "MLVI_MODEL_KERNELS",
+            "auto",
+            &[
+                ("auto", KernelChoice::Auto),
+                ("table", KernelChoice::Table),
+                ("small", KernelChoice::Small),
+                ("tract", KernelChoice::Tract),
+            ],
+            "how convolutions are computed: auto takes the quickest method, after trials of a \
+             quarter of a second at most, and has about twice the weights in memory, table does \
+             the same without trials, small has the weights once, tract leaves everything to the \
+             library of this name",
+        );
+        Self { dir, name, precision, frame_threads, kernels }
     }
 }
 

@@ -8,4 +8,4 @@ mod config;
 mod models;
 
 pub use about::{CLOUD, EDGE};
-pub use config::{Config, ModelConfig, ModelPrecision};
+pub use config::{Config, KernelChoice, ModelConfig, ModelPrecision};

@@ -17,9 +17,9 @@ use tracing::{Instrument, debug, debug_span, error, info, warn};
 use unit::PixelRoom;
 use vision::Limits;
 
-/// What a pixel takes during inference, in bytes: the picture (3), and some for its
-/// decoder; what the preprocessor sends is a baseline JPEG.
-const BYTES_PER_PIXEL: u64 = 5;
+/// What a pixel takes during inference, in bytes: the picture (3), and its decoder; what the
+/// preprocessor sends is a baseline JPEG, or a PNG whose rows are copied out of its chunks (3).
+const BYTES_PER_PIXEL: u64 = 7;
 
 /// What all deliveries of a worker share.
 pub(crate) struct Handler {

@@ -8,9 +8,10 @@ use crate::publish::Publisher;
 use crate::threads::Threads;
 use crate::{Config, ModelPrecision};
 use anyhow::Context;
-use detector::{Description, Detector, LoadOptions, Precision};
+use detector::{Description, Detector, Kernels, LoadOptions, Precision};
 use frame::{Destination, ImageSize, RgbImage, Topics};
 use frame_bus::{Bus, ConsumerOptions, WorkControl};
+use inference_settings::KernelChoice;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
@@ -40,7 +41,17 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             ModelPrecision::Float32 => description = description.with_precision(Precision::Float32),
             ModelPrecision::Int8 => description = description.with_precision(Precision::Int8),
         }
-        let detector = Detector::load(&description, LoadOptions { max_batch })?;
+        let options = LoadOptions {
+            max_batch,
+            threads: model_config.frame_threads,
+            kernels: match model_config.kernels {
+                KernelChoice::Auto => Kernels::Auto,
+                KernelChoice::Table => Kernels::Table,
+                KernelChoice::Small => Kernels::Small,
+                KernelChoice::Tract => Kernels::Tract,
+            },
+        };
+        let detector = Detector::load(&description, options)?;
         let info = detector.info();
         let load_ms = started.elapsed().as_millis();
         tracing::info!(
@@ -105,9 +116,21 @@ async fn start(
         shell.follow("partitions", bus.groups_state());
         shell.conditions_added();
 
-        let model = tokio::task::spawn_blocking(move || load().and_then(warmed_up))
-            .await
-            .context("loading the model panicked")??;
+        let mut specs = frame_bus::topic_specs(&topics, partitions);
+        // a user of the cloud side may not even see the site's own topics
+        specs.retain(|spec| uses(&topics, tier, &spec.name));
+        let report = |outcome| in_place.set(outcome);
+        let mut making = Box::pin(bus.topics_in_place(&specs, shell.stop(), report));
+        let mut made = None;
+        // while the model is loaded the topics are made; a model that cannot be loaded does not
+        // wait for a broker
+        let mut loading = tokio::task::spawn_blocking(move || load().and_then(warmed_up));
+        let model = loop {
+            tokio::select! {
+                model = &mut loading => break model.context("loading the model panicked")??,
+                there = &mut making, if made.is_none() => made = Some(there),
+            }
+        };
         let (batch_sender, batches) = mpsc::channel(threads);
         let model_threads = Threads::start(&shell.tasks, &model, threads, max_pixels, batches)?;
         // it ends when the last sender of jobs is gone, and the model threads after it
@@ -116,10 +139,12 @@ async fn start(
         shell.tasks.spawn("batches", Ends::WhenDone, gathering);
         loaded.ready();
 
-        let mut specs = frame_bus::topic_specs(&topics, partitions);
-        // a user of the cloud side may not even see the site's own topics
-        specs.retain(|spec| uses(&topics, tier, &spec.name));
-        if !bus.topics_in_place(&specs, shell.stop(), |outcome| in_place.set(outcome)).await {
+        let there = match made {
+            Some(there) => there,
+            None => making.as_mut().await,
+        };
+        drop(making);
+        if !there {
             return Ok(());
         }
         shell.let_follow(in_place, bus.topics_state());

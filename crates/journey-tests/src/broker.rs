@@ -1,7 +1,6 @@
 //! The real broker, and how it is stopped and started again.
 
 use requires::{Requirement, kafka, skip};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -76,18 +75,4 @@ impl Drop for StoppedKafka {
     fn drop(&mut self) {
         script("resume", &self.0);
     }
-}
-
-/// Ports on which nobody listens, for a broker or for processes that come later; a smaller number
-/// gives the first of the same ports. They are not those that the system gives to outgoing
-/// connections: a client that asks for a broker on such a one may be connected to itself.
-///
-/// # Panics
-/// When there are not so many.
-#[must_use]
-pub fn free_ports<const N: usize>() -> [u16; N] {
-    let first = 21_000 + u16::try_from(std::process::id() % 5_000).expect("it is below 5000");
-    let mut free =
-        (first..32_000).filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
-    std::array::from_fn(|_| free.next().expect("a free port"))
 }

@@ -1,6 +1,6 @@
 //! A suite that is set up for one test.
 
-use crate::{Client, StoppedKafka, models_dir};
+use crate::{Client, StoppedKafka, log, models_dir};
 use mlvi::suite::{BrokerChoice, Suite, SuiteConfig, UnitKind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -72,6 +72,7 @@ impl Journey {
         kafka: Option<String>,
         configure: impl FnOnce(SuiteConfig) -> SuiteConfig,
     ) -> Self {
+        log::keep();
         let turn = Turn::come().await;
         let dir = tempfile::tempdir().expect("a temporary folder");
         let config = configure(suite_config(kafka.as_deref(), dir.path()));

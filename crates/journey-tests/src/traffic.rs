@@ -1,6 +1,6 @@
 //! Cameras that send all the time, and someone who watches what comes of it.
 
-use crate::{Client, Watch, photo};
+use crate::{Client, Journey, Watch, Whereabouts, photo};
 use frame::{FrameId, FrameResult, Status};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,6 +14,7 @@ const MOMENT: Duration = Duration::from_millis(5);
 /// Cameras at work. Dropping it stops them.
 pub struct Traffic {
     state: Arc<State>,
+    whereabouts: Whereabouts,
     cameras: Vec<JoinHandle<HashSet<FrameId>>>,
 }
 
@@ -53,7 +54,8 @@ impl Traffic {
     ///
     /// # Panics
     /// When the results cannot be watched.
-    pub async fn start(client: Client, cameras: usize, on_their_way: usize) -> Self {
+    pub async fn start(journey: &Journey, cameras: usize, on_their_way: usize) -> Self {
+        let (client, whereabouts) = (journey.client(), journey.whereabouts());
         let state = Arc::new(State::default());
         let opened = client.clone();
         let watch = tokio::task::spawn_blocking(move || opened.watch())
@@ -66,7 +68,7 @@ impl Traffic {
             let (client, state) = (client.clone(), Arc::clone(&state));
             std::thread::spawn(move || send(&client, &state, camera, on_their_way))
         };
-        Self { cameras: (0..cameras).map(start).collect(), state }
+        Self { cameras: (0..cameras).map(start).collect(), state, whereabouts }
     }
 
     /// Waits until a number of results has been seen.
@@ -95,7 +97,8 @@ impl Traffic {
             let (accepted, seen) = (self.state.accepted.load(Ordering::Relaxed), self.state.seen());
             assert!(
                 started.elapsed() < PATIENCE,
-                "waiting for {what}: {accepted} frames accepted, {seen} results seen"
+                "waiting for {what}: {accepted} frames accepted, {seen} results seen; {}",
+                self.whereabouts.tell().await
             );
             tokio::time::sleep(MOMENT).await;
         }

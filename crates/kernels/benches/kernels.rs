@@ -3,18 +3,19 @@
 //! `portable` says so.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use kernels::{Isa, Letterboxer, Placement, Size, find_byte, halve, sharpen};
+use kernels::{Isa, Letterboxer, Placement, Sharpener, Size, find_byte, halve};
 use std::hint::black_box;
 
 const FRAME: Size = Size { width: 640, height: 480 };
+const LARGE: Size = Size { width: 1920, height: 1080 };
 
 /// Numbers from 0 to 1 that follow no order.
 fn numbers(count: usize) -> Vec<f32> {
     (0..count).map(|index| (index * 7919 % 4099) as f32 / 4099.0).collect()
 }
 
-fn pixels() -> Vec<u8> {
-    (0..FRAME.area() * 3).map(|index| (index * 7919 % 251) as u8).collect()
+fn pixels(size: Size) -> Vec<u8> {
+    (0..size.area() * 3).map(|index| (index * 7919 % 251) as u8).collect()
 }
 
 fn max_pool(criterion: &mut Criterion) {
@@ -34,30 +35,43 @@ fn max_pool(criterion: &mut Criterion) {
 }
 
 fn letterbox(criterion: &mut Criterion) {
-    let pixels = pixels();
     let input = Size { width: 416, height: 416 };
-    let placement = Placement { image: FRAME, fitted: Size { width: 416, height: 312 }, input };
-    let mut planes = vec![0.0; input.area() * 3];
-    let mut group = criterion.benchmark_group("letterbox 640x480 to 416x416");
-    for isa in Isa::available() {
-        let mut letterboxer = Letterboxer::new(isa);
-        group.bench_function(isa.name(), |bencher| {
-            bencher.iter(|| letterboxer.fill(black_box(&pixels), placement, &mut planes));
-        });
+    let fitted = Size { width: 416, height: 312 };
+    for image in [FRAME, LARGE, fitted] {
+        let pixels = pixels(image);
+        let fitted = if image == LARGE { Size { width: 416, height: 234 } } else { fitted };
+        let placement = Placement { image, fitted, input };
+        let mut planes = vec![0.0; input.area() * 3];
+        let mut picture = vec![0; input.area() * 3];
+        let name = format!("letterbox {}x{} to 416x416", image.width, image.height);
+        let mut group = criterion.benchmark_group(name);
+        for isa in Isa::available() {
+            let mut letterboxer = Letterboxer::new(isa);
+            group.bench_function(isa.name(), |bencher| {
+                bencher.iter(|| letterboxer.fill(black_box(&pixels), placement, &mut planes));
+            });
+            group.bench_function(format!("{} to bytes", isa.name()), |bencher| {
+                bencher
+                    .iter(|| letterboxer.fill_bytes(black_box(&pixels), placement, &mut picture));
+            });
+        }
+        group.finish();
     }
-    group.finish();
 }
 
 fn sharpening(criterion: &mut Criterion) {
-    let pixels = pixels();
-    let mut sharpened = vec![0; pixels.len()];
-    let mut group = criterion.benchmark_group("sharpen 640x480");
-    for isa in Isa::available() {
-        group.bench_function(isa.name(), |bencher| {
-            bencher.iter(|| sharpen(isa, black_box(&pixels), FRAME, 1.2, &mut sharpened));
-        });
+    for size in [FRAME, LARGE] {
+        let mut pixels = pixels(size);
+        let name = format!("sharpen {}x{}", size.width, size.height);
+        let mut group = criterion.benchmark_group(name);
+        for isa in Isa::available() {
+            let mut sharpener = Sharpener::new(isa);
+            group.bench_function(isa.name(), |bencher| {
+                bencher.iter(|| sharpener.sharpen(black_box(&mut pixels), size, 1.2));
+            });
+        }
+        group.finish();
     }
-    group.finish();
 }
 
 fn finding(criterion: &mut Criterion) {

@@ -35,6 +35,14 @@ impl Team {
         self.0.as_ref().map_or(1, |pool| pool.current_num_threads())
     }
 
+    /// How many of `all` pieces to hand out at a time: several times to each thread, so that one
+    /// that is held up does not hold up the others.
+    #[must_use]
+    pub fn share(&self, all: usize) -> usize {
+        let times = if self.0.is_some() { 4 * self.threads() } else { 1 };
+        all.div_ceil(times).max(1)
+    }
+
     /// Does work on one of the threads, from where the others can join in without a wait.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         match &self.0 {

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic as tests do")]
 
-use kernels::{Isa, Letterboxer, Placement, Size, find_byte, halve, sharpen};
+use kernels::{Isa, Letterboxer, Placement, Sharpener, Size, find_byte, halve, multiply_add, read};
 use proptest::prelude::*;
 use std::io::Write;
 
@@ -75,8 +75,8 @@ fn image() -> impl Strategy<Value = (Vec<u8>, Size)> {
 }
 
 fn sharpened(isa: Isa, pixels: &[u8], size: Size, factor: f32) -> Vec<u8> {
-    let mut out = vec![0; pixels.len()];
-    sharpen(isa, pixels, size, factor, &mut out);
+    let mut out = pixels.to_vec();
+    Sharpener::new(isa).sharpen(&mut out, size, factor);
     out
 }
 
@@ -99,11 +99,21 @@ fn plainly_sharpened(pixels: &[u8], Size { width, height }: Size, factor: f32) -
     out
 }
 
-/// An image, and planes that it fits into.
+/// Factors with two decimals, any others, and some that no processor's integers hold.
+fn factor() -> impl Strategy<Value = f32> {
+    prop_oneof![
+        4 => (0u16..400).prop_map(|hundredths| f32::from(hundredths) / 100.0),
+        4 => -1.0f32..4.0,
+        1 => prop::num::f32::ANY,
+    ]
+}
+
+/// An image, and planes that it fits into; some images have the size that they are to be fitted to.
 fn placed() -> impl Strategy<Value = (Vec<u8>, Placement)> {
-    (image(), 1usize..60, 1usize..20, 0usize..9, 0usize..9).prop_map(
-        |((pixels, image), width, height, beside, above)| {
-            let fitted = Size { width, height };
+    (image(), 1usize..60, 1usize..20, 0usize..9, 0usize..9, 0..4).prop_map(
+        |((pixels, image), width, height, beside, above, kind)| {
+            let fitted = if kind == 0 { image } else { Size { width, height } };
+            let Size { width, height } = fitted;
             let input = Size { width: width + beside, height: height + above };
             (pixels, Placement { image, fitted, input })
         },
@@ -114,6 +124,19 @@ fn letterboxed(isa: Isa, pixels: &[u8], placement: Placement) -> Vec<f32> {
     let mut planes = vec![f32::NAN; placement.input.area() * 3];
     Letterboxer::new(isa).fill(pixels, placement, &mut planes);
     planes
+}
+
+fn letterboxed_to_bytes(isa: Isa, pixels: &[u8], placement: Placement) -> Vec<u8> {
+    let mut picture = vec![77; placement.input.area() * 3];
+    Letterboxer::new(isa).fill_bytes(pixels, placement, &mut picture);
+    picture
+}
+
+/// Planes as an interleaved picture of bytes.
+fn in_bytes(planes: &[f32]) -> Vec<u8> {
+    let area = planes.len() / 3;
+    let byte = |value: f32| (value * 255.0 + 0.5) as u8;
+    (0..area * 3).map(|index| byte(planes[index % 3 * area + index / 3])).collect()
 }
 
 /// Darknet's `resize_image` and `embed_image`, written down plainly: horizontal pass, vertical
@@ -166,7 +189,7 @@ proptest! {
     }
 
     #[test]
-    fn sharpening_is_the_same_in_every_version((pixels, size) in image(), factor in -1.0f32..4.0) {
+    fn sharpening_is_the_same_in_every_version((pixels, size) in image(), factor in factor()) {
         let oracle = sharpened(Isa::PORTABLE, &pixels, size, factor);
         for isa in others() {
             let found = sharpened(isa, &pixels, size, factor);
@@ -200,6 +223,45 @@ proptest! {
     }
 
     #[test]
+    fn a_letterbox_in_bytes_is_the_letterbox_rounded((pixels, placement) in placed()) {
+        let oracle = in_bytes(&letterboxed(Isa::PORTABLE, &pixels, placement));
+        for isa in Isa::available() {
+            let found = letterboxed_to_bytes(isa, &pixels, placement);
+            prop_assert_eq!(&found, &oracle, "{}", isa.name());
+        }
+    }
+
+    /// What is already as large as it is to be gives exactly its own values.
+    #[test]
+    fn an_image_that_fits_is_only_taken_apart((pixels, image) in image()) {
+        let placement = Placement { image, fitted: image, input: image };
+        let unit = 1.0 / 255.0;
+        for isa in Isa::available() {
+            let planes = letterboxed(isa, &pixels, placement);
+            for (index, byte) in pixels.iter().enumerate() {
+                let value = planes[index % 3 * image.area() + index / 3];
+                prop_assert_eq!(value, f32::from(*byte) * unit, "{}", isa.name());
+            }
+            prop_assert_eq!(&letterboxed_to_bytes(isa, &pixels, placement), &pixels);
+        }
+    }
+
+    /// A picture that was fitted once takes the short way the next time: the bars stay exact.
+    #[test]
+    fn a_fitted_picture_is_letterboxed_to_nearly_the_same((pixels, placement) in placed()) {
+        let Placement { fitted, input, .. } = placement;
+        for isa in Isa::available() {
+            let at_once = letterboxed(isa, &pixels, placement);
+            let alone = Placement { input: fitted, ..placement };
+            let picture = letterboxed_to_bytes(isa, &pixels, alone);
+            let placement = Placement { image: fitted, fitted, input };
+            for (twice, once) in letterboxed(isa, &picture, placement).iter().zip(at_once) {
+                prop_assert!((twice - once).abs() < 0.51 / 255.0, "{} {}", twice, once);
+            }
+        }
+    }
+
+    #[test]
     fn a_byte_is_found_where_it_first_is(
         bytes in prop::collection::vec(any::<u8>(), 0..300),
         wanted in any::<u8>(),
@@ -229,6 +291,29 @@ fn a_second_image_leaves_nothing_of_the_first() {
     letterboxer.fill(&pixels, first, &mut planes);
     letterboxer.fill(&pixels, second, &mut planes);
     assert_eq!(planes, letterboxed(Isa::best(), &pixels, second));
+}
+
+#[test]
+fn multiply_adds_are_all_done() {
+    for isa in Isa::available() {
+        for rounds in [0, 1, 5] {
+            let (operations, sum) = multiply_add(isa, rounds, 0.5, 1.0);
+            // halved and 1 more, over and over: 1, 1.5, 1.75, …, all of them exact
+            let each = 2.0 - 0.5_f32.powi(i32::try_from(rounds).unwrap());
+            let numbers = sum / each;
+            assert!(numbers >= 32.0 && numbers.fract() == 0.0, "{}: {sum}", isa.name());
+            assert_eq!(operations, 2 * rounds as u64 * numbers as u64, "{}", isa.name());
+        }
+    }
+}
+
+#[test]
+fn every_word_is_read_once() {
+    for length in [0, 1, 31, 32, 33, 100] {
+        let words: Vec<u64> = (0..length).map(|index| u64::MAX / 3 + index * index).collect();
+        let wanted = words.iter().fold(0u64, |sum, word| sum.wrapping_add(*word));
+        assert_eq!(read(&words), wanted, "{length}");
+    }
 }
 
 #[test]

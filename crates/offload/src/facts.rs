@@ -12,7 +12,8 @@ pub struct FrameFacts {
     /// How many frames this process decided on before this one, from all cameras, since it was
     /// started.
     pub ordinal: u64,
-    /// What would be sent to the tier: the size of the prepared JPEG.
+    /// What would be sent to the cloud: the size of the prepared JPEG; reckoned from the upload
+    /// when none is encoded, because the edge gets another form.
     pub bytes: usize,
     /// The image's size in pixels, upright.
     pub image: ImageSize,

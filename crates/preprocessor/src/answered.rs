@@ -68,7 +68,12 @@ mod tests {
     use frame::{CameraId, Envelope, ImageFormat, ServedBy, TimingsMs};
 
     fn result(envelope: &Envelope, status: Status) -> FrameResult {
-        let model = frame::ModelInfo { name: "m".into(), version: "v".into(), input: "1x1".into() };
+        let model = frame::ModelInfo {
+            name: "m".into(),
+            version: "v".into(),
+            input: "1x1".into(),
+            resize: None,
+        };
         FrameResult {
             status,
             ..envelope.done(vec![], model, ServedBy::default(), TimingsMs::default())

@@ -2,7 +2,7 @@
 
 use crate::load::groups_from_settings;
 use crate::policy_file::{self, PolicySource};
-use crate::{PixelConfig, TierGroups};
+use crate::{EdgeForm, PixelConfig, TierGroups};
 use cluster::ClusterConfig;
 use frame::{PerTier, Topics};
 use frame_bus::{BusConfig, DEFAULT_BROKERS};
@@ -37,6 +37,8 @@ pub struct Config {
     pub max_takes: u32,
     /// What is done to the pixels.
     pub pixels: PixelConfig,
+    /// In which form the edge gets its pictures.
+    pub edge_form: EdgeForm,
     /// Where decoded pictures have room.
     pub room: PixelRoom,
     /// How it is decided where a frame goes.
@@ -119,6 +121,7 @@ impl Config {
             max_in_flight,
             max_takes: frame_bus::max_takes_from_settings(settings),
             pixels: PixelConfig::from_settings(settings),
+            edge_form: EdgeForm::from_settings(settings),
             room: PixelRoom::from_settings(settings, memory),
             policy: policy_from_settings(settings),
             cluster: ClusterConfig::from_settings(settings),
@@ -261,6 +264,7 @@ mod tests {
             ("MLVI_CLOUD_SHARE", "1.5", "0 to 1"),
             ("MLVI_SHARPNESS", "NaN", "from"),
             ("MLVI_JPEG_QUALITY", "0", "1 to 100"),
+            ("MLVI_EDGE_FORM", "png", "auto, jpeg"),
             ("MLVI_WORKERS", "0", "1 to 256"),
         ];
         let (_, settings) = read(&bad.map(|(name, value, _)| (name, value)));

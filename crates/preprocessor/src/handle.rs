@@ -1,9 +1,13 @@
 //! What becomes of one delivery.
 
 use crate::decisions::Decisions;
+use crate::forms::Forms;
 use crate::guard::Guard;
 use crate::metrics::{MessageEnd, Metrics};
-use crate::pixels::{PixelConfig, PreparedImage, memory_for, prepare};
+use crate::motion::Thumbnail;
+use crate::pixels::{
+    JpegSizes, Picture, PixelConfig, Sharpened, Wanted, encode, memory_for, sharpened,
+};
 use crate::publish::Publisher;
 use crate::remembered::{Moving, Remembered};
 use frame::{
@@ -28,6 +32,8 @@ pub(crate) struct Handler {
     pub(crate) pixels: PixelConfig,
     /// Where decoded pictures have room.
     pub(crate) room: PixelRoom,
+    pub(crate) forms: Arc<Forms>,
+    pub(crate) sizes: JpegSizes,
     pub(crate) decisions: Decisions,
     /// How many frames were decided on.
     pub(crate) decided: AtomicU64,
@@ -51,6 +57,42 @@ enum End {
     Failed(Problem),
     /// It was decided that no tier gets it.
     NotSent(Box<Decided<FrameId>>, ImageSize),
+}
+
+/// What a decision needs to know of a picture, and leaves behind.
+struct Seen {
+    size: ImageSize,
+    thumbnail: Option<Thumbnail>,
+    /// Of the JPEG, encoded or not.
+    jpeg_bytes: usize,
+}
+
+/// A frame's picture, encoded.
+struct Encoding {
+    /// When it was decided on before.
+    decided: Option<Decided<FrameId>>,
+    seen: Seen,
+    picture: Picture,
+}
+
+/// A frame as it goes to its tier.
+struct Ready {
+    tier: Destination,
+    decided: Decided<FrameId>,
+    size: ImageSize,
+    format: ImageFormat,
+    payload: Vec<u8>,
+}
+
+/// Whether the frame's tier may get the picture in a reduced size: the edge, if it does not send it
+/// on. The cloud pays for bytes, and sees more in the whole picture.
+fn takes_reduced(decided: &Decided<FrameId>) -> bool {
+    match decided.choice.action {
+        Action::Send(Destination::Edge) => true,
+        Action::Send(Destination::Cloud) | Action::Cascade(_) | Action::Expire | Action::Skip => {
+            false
+        }
+    }
 }
 
 /// As it travels and comes back.
@@ -104,51 +146,103 @@ impl Handler {
         let queue_ms = Timestamp::now().ms_since(envelope.sent_at);
         let room = self.room.take(memory_for(&message.payload, &self.pixels)).await;
         let work = Work { envelope, message, queue_ms, taken_up: Instant::now() };
-        let (work, prepared) = self.work_on_pixels(work).await;
+        let (work, sharpened) = self.sharpen(work).await;
+        let encoding = match sharpened {
+            Ok(sharpened) => self.encode(&work, sharpened, &turn).await,
+            Err(end) => Err(end),
+        };
         drop((permit, room));
         // from here on in the order of the camera: decisions, and what is sent
         turn.wait().await;
-        let decided = match prepared {
-            Ok(image) => self.decide(&work, &image).map(|decided| (decided, image)),
-            Err(end) => Err(end),
-        };
-        match decided {
-            Ok((decided, image)) => match decided.choice.destination() {
-                Some(tier) => self.send_on(work, tier, decided, image).await,
-                None => self.end(&work, End::NotSent(Box::new(decided), image.size)).await,
-            },
+        let ready = encoding.and_then(|encoding| self.ready(&work, encoding));
+        match ready {
+            Ok(ready) => self.send_on(work, ready).await,
             Err(end) => self.end(&work, end).await,
         }
     }
 
     /// On a thread that may be blocked.
-    async fn work_on_pixels(&self, work: Work) -> (Work, Result<PreparedImage, End>) {
+    async fn sharpen(&self, work: Work) -> (Work, Result<Sharpened, End>) {
         let (guard, pixels, wants_thumbnail) =
             (Arc::clone(&self.guard), self.pixels, self.decisions.wants_change());
-        let task = tokio::task::spawn_blocking(move || {
+        on_a_thread(move || {
             if work.envelope.is_expired(Timestamp::now()) {
                 return (work, Err(End::Expired));
             }
-            let prepared = guard.run(|| prepare(&work.message.payload, &pixels, wants_thumbnail));
-            let prepared = prepared.and_then(|image| image.map_err(|error| error.problem()));
-            (work, prepared.map_err(End::Failed))
-        });
-        let (work, prepared) =
-            task.await.expect("a panic is kept by the guard, and nobody aborts the task");
-        if let Ok(image) = &prepared {
-            self.metrics.worked(&image.times);
-        }
-        (work, prepared)
+            let done = guard.run(|| sharpened(&work.message.payload, &pixels, wants_thumbnail));
+            let done = done.and_then(|image| image.map_err(|error| error.problem()));
+            (work, done.map_err(End::Failed))
+        })
+        .await
     }
 
-    fn decide(&self, work: &Work, image: &PreparedImage) -> Result<Decided<FrameId>, End> {
+    /// Encodes the picture in the form that its tier gets. A frame whose turn has come is decided
+    /// on before; the others may not wait for it, since they keep others from the room for
+    /// pixels: what they may need is encoded.
+    async fn encode(
+        &self,
+        work: &Work,
+        mut sharpened: Sharpened,
+        turn: &Turn,
+    ) -> Result<Encoding, End> {
+        let (format, uploaded) = (work.envelope.format, work.message.payload.len());
+        let size = sharpened.picture.size();
+        let seen = Seen {
+            size,
+            thumbnail: sharpened.thumbnail.take(),
+            jpeg_bytes: self.sizes.expected(format, uploaded),
+        };
+        let (decided, wanted) = match self.forms.reduced(size, Instant::now()) {
+            None => (None, Wanted::Jpeg),
+            Some(reduced) if turn.is_first() => {
+                let decided = self.decide(work, &seen)?;
+                let wanted = match decided.choice.destination() {
+                    Some(_) if takes_reduced(&decided) => Wanted::Reduced(reduced),
+                    Some(_) => Wanted::Jpeg,
+                    None => return Err(End::NotSent(Box::new(decided), size)),
+                };
+                (Some(decided), wanted)
+            }
+            Some(reduced) => (None, Wanted::Both(reduced)),
+        };
+        let (guard, pixels) = (Arc::clone(&self.guard), self.pixels);
+        let encoded = on_a_thread(move || guard.run(|| encode(&sharpened, &pixels, wanted))).await;
+        let encoded = encoded.and_then(|encoded| encoded.map_err(|error| error.problem()));
+        let encoded = encoded.map_err(End::Failed)?;
+        self.metrics.worked(&encoded.times);
+        let jpeg_bytes = match encoded.picture.jpeg_bytes() {
+            Some(bytes) => {
+                self.sizes.encoded(format, uploaded, bytes);
+                bytes
+            }
+            None => seen.jpeg_bytes,
+        };
+        Ok(Encoding { decided, seen: Seen { jpeg_bytes, ..seen }, picture: encoded.picture })
+    }
+
+    /// The frame in the form for its tier. Its turn has come.
+    fn ready(&self, work: &Work, encoding: Encoding) -> Result<Ready, End> {
+        let Encoding { decided, seen, picture } = encoding;
+        let decided = match decided {
+            Some(decided) => decided,
+            None => self.decide(work, &seen)?,
+        };
+        let size = seen.size;
+        let Some(tier) = decided.choice.destination() else {
+            return Err(End::NotSent(Box::new(decided), size));
+        };
+        let (format, payload) = picture.pick(takes_reduced(&decided));
+        Ok(Ready { tier, decided, size, format, payload })
+    }
+
+    fn decide(&self, work: &Work, image: &Seen) -> Result<Decided<FrameId>, End> {
         let (envelope, now) = (&work.envelope, Timestamp::now());
         if envelope.is_expired(now) {
             return Err(End::Expired);
         }
         if let Some(mut decided) = self.remembered.get(envelope.frame_id) {
             // it comes again: the time for an answer begins anew
-            let patience = self.decisions.cloud_patience(image.jpeg.len());
+            let patience = self.decisions.cloud_patience(image.jpeg_bytes);
             decided.answer_by = decided.answer_by.and(patience).map(|patience| now + patience);
             return Ok(decided);
         }
@@ -156,7 +250,7 @@ impl Handler {
             camera: envelope.camera.clone(),
             sequence: envelope.sequence,
             ordinal: self.decided.fetch_add(1, Ordering::Relaxed),
-            bytes: image.jpeg.len(),
+            bytes: image.jpeg_bytes,
             image: image.size,
             age_ms: now.ms_since(envelope.received_at),
             deadline_left_ms: envelope.deadline.map(|deadline| deadline.ms_since(now)),
@@ -175,14 +269,9 @@ impl Handler {
         Ok(decided)
     }
 
-    async fn send_on(
-        &self,
-        work: Work,
-        tier: Destination,
-        decided: Decided<FrameId>,
-        image: PreparedImage,
-    ) -> Result<(), SendError> {
+    async fn send_on(&self, work: Work, ready: Ready) -> Result<(), SendError> {
         let Work { envelope, message, queue_ms, taken_up } = work;
+        let Ready { tier, decided, size, format, payload } = ready;
         let escalation = match &decided.choice.action {
             Action::Cascade(hardness) => Some(hardness.to_string()),
             Action::Send(_) | Action::Expire | Action::Skip => None,
@@ -194,18 +283,18 @@ impl Handler {
             queue_frames_ms: queue_ms,
             preprocess_ms: milliseconds(taken_up),
             origin: Some(Origin { partition: message.partition, offset: message.offset }),
-            ..Prepared::now(image.size, decision_of(tier, decided))
+            ..Prepared::now(size, decision_of(tier, decided))
         };
         // the uploaded bytes are not needed any more, and sending may take a while
         drop(message);
         let envelope = Envelope {
-            format: ImageFormat::Jpeg,
+            format,
             traceparent: envelope.traceparent.child(),
             sent_at: Timestamp::now(),
             prepared: Some(prepared.clone()),
             ..envelope
         };
-        self.publisher.frame(tier, &envelope, image.jpeg).await?;
+        self.publisher.frame(tier, &envelope, payload).await?;
         self.guard.got_through();
         let Prepared { decision, preprocess_ms, .. } = prepared;
         self.metrics.ended(MessageEnd::Prepared);
@@ -270,6 +359,13 @@ impl Handler {
         self.metrics.ended(MessageEnd::Malformed);
         Ok(())
     }
+}
+
+/// Runs what takes milliseconds where that holds up nobody.
+async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work)
+        .await
+        .expect("a panic is kept by the guard, and nobody aborts the task")
 }
 
 fn milliseconds(since: Instant) -> f64 {

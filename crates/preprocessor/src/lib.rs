@@ -10,6 +10,7 @@ mod about;
 mod answered;
 mod config;
 mod decisions;
+mod forms;
 mod guard;
 mod handle;
 mod load;
@@ -25,6 +26,7 @@ mod run;
 
 pub use about::{ABOUT, config};
 pub use config::{Config, RedispatchConfig};
+pub use forms::EdgeForm;
 pub use load::TierGroups;
 pub use offload::{Policy, estimate_to_cloud};
 pub use pixels::PixelConfig;

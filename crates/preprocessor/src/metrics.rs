@@ -1,7 +1,7 @@
 //! What the preprocessor counts.
 
 use crate::pixels::StageTimes;
-use frame::{Decision, Destination, FrameResult};
+use frame::{Decision, Destination, FrameResult, ImageFormat};
 use offload::{BreakerState, TierSnapshot};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     backlog: Gauge<f64, AtomicU64>,
     tiers: TierGauges,
     sent_bytes: Family<TierLabel, Counter>,
+    sent_frames: Family<FormLabels, Counter>,
     answered: Family<TierLabel, Histogram, fn() -> Histogram>,
     prediction_ratio: Family<TierLabel, Histogram, fn() -> Histogram>,
     retaken: Family<RetakenLabel, Counter>,
@@ -129,6 +130,12 @@ struct TierLabel {
     tier: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FormLabels {
+    tier: &'static str,
+    format: &'static str,
+}
+
 impl Metrics {
     pub(crate) fn register(metrics: &unit::Metrics) -> Self {
         // 0.25 ms to 4 s: from sharpening a thumbnail to decoding 25 megapixels on a small box
@@ -144,6 +151,7 @@ impl Metrics {
             backlog: Gauge::default(),
             tiers: TierGauges::default(),
             sent_bytes: Family::default(),
+            sent_frames: Family::default(),
             answered: Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets(0.005, 2.0, 14))
             }),
@@ -193,6 +201,8 @@ impl Metrics {
             "bytes of frames sent to a tier",
             own.sent_bytes.clone(),
         );
+        let sent = "frames sent to a tier, by how their pictures are encoded";
+        metrics.register("preprocessor_sent_frames", sent, own.sent_frames.clone());
         let answered = "time from the decision to the tier's answer, in seconds";
         metrics.register("preprocessor_answer_seconds", answered, own.answered.clone());
         let ratio = "time to the tier's answer as a multiple of what was predicted";
@@ -260,8 +270,10 @@ impl Metrics {
         self.taken_alone.inc();
     }
 
-    /// Bytes go to a tier.
-    pub(crate) fn sent(&self, tier: Destination, bytes: usize) {
+    /// A frame goes to a tier.
+    pub(crate) fn sent(&self, tier: Destination, format: ImageFormat, bytes: usize) {
+        let labels = FormLabels { tier: tier.as_str(), format: format.content_type() };
+        self.sent_frames.get_or_create(&labels).inc();
         self.sent_bytes.get_or_create(&TierLabel::of(tier)).inc_by(bytes as u64);
     }
 

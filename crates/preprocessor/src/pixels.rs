@@ -1,8 +1,9 @@
-//! What is done to a frame's pixels: decode, sharpen, encode.
+//! What is done to a frame's pixels: decode, sharpen, reduce, encode.
 
 use crate::motion::Thumbnail;
-use frame::{DEFAULT_MAX_PIXELS, ImageSize, MAX_FRAME_BYTES, RgbImage};
+use frame::{DEFAULT_MAX_PIXELS, ImageFormat, ImageSize, MAX_FRAME_BYTES, RgbImage};
 use settings::Settings;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use unit::PixelRoom;
 use vision::{Limits, VisionError};
@@ -33,21 +34,65 @@ impl PixelConfig {
                 "MLVI_JPEG_QUALITY",
                 90,
                 1..=100,
-                "the quality of the JPEG that the tiers get",
+                "the quality of a JPEG that a tier gets",
             ),
         }
     }
 }
 
-/// A frame that is ready to be sent.
+/// A frame's picture, ready to be encoded.
 #[derive(Debug)]
-pub(crate) struct PreparedImage {
+pub(crate) struct Sharpened {
     /// Upright.
-    pub(crate) size: ImageSize,
-    pub(crate) jpeg: Vec<u8>,
+    pub(crate) picture: RgbImage,
     /// To compare it with the camera's other frames, if that is wanted.
     pub(crate) thumbnail: Option<Thumbnail>,
+    decode: Duration,
+    sharpen: Duration,
+}
+
+/// What may be needed of a picture.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wanted {
+    /// A JPEG.
+    Jpeg,
+    /// The pixels at this size.
+    Reduced(ImageSize),
+    /// Either, since it is not known yet who gets the frame.
+    Both(ImageSize),
+}
+
+/// A picture that is ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) picture: Picture,
     pub(crate) times: StageTimes,
+}
+
+/// A picture in one form or in both. The reduced form is a PNG without compression.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Picture {
+    Jpeg(Vec<u8>),
+    Reduced(Vec<u8>),
+    Both { jpeg: Vec<u8>, reduced: Vec<u8> },
+}
+
+impl Picture {
+    pub(crate) fn jpeg_bytes(&self) -> Option<usize> {
+        match self {
+            Self::Jpeg(jpeg) | Self::Both { jpeg, .. } => Some(jpeg.len()),
+            Self::Reduced(_) => None,
+        }
+    }
+
+    /// The bytes to send, in the form that is there when there is only one.
+    pub(crate) fn pick(self, reduced_if_there: bool) -> (ImageFormat, Vec<u8>) {
+        match self {
+            Self::Both { reduced, .. } if reduced_if_there => (ImageFormat::Png, reduced),
+            Self::Jpeg(jpeg) | Self::Both { jpeg, .. } => (ImageFormat::Jpeg, jpeg),
+            Self::Reduced(reduced) => (ImageFormat::Png, reduced),
+        }
+    }
 }
 
 /// How long each step took.
@@ -58,6 +103,41 @@ pub(crate) struct StageTimes {
     pub(crate) encode: Duration,
 }
 
+/// How large the JPEG of an upload becomes: reckoned from those that were encoded, for whoever
+/// must know before it is.
+#[derive(Debug, Default)]
+pub(crate) struct JpegSizes {
+    /// By the upload's format, as in [`ImageFormat::ALL`]: the bytes sent for each byte uploaded.
+    ratios: Mutex<[Option<f64>; ImageFormat::ALL.len()]>,
+}
+
+impl JpegSizes {
+    /// The part of a new ratio in what is kept.
+    const WEIGHT: f64 = 0.1;
+
+    /// An upload became a JPEG of so many bytes.
+    pub(crate) fn encoded(&self, format: ImageFormat, uploaded: usize, jpeg: usize) {
+        let ratio = jpeg as f64 / uploaded.max(1) as f64;
+        let mut ratios = self.lock();
+        let kept = &mut ratios[Self::index(format)];
+        *kept = Some(kept.map_or(ratio, |kept| kept + Self::WEIGHT * (ratio - kept)));
+    }
+
+    /// How many bytes the JPEG would have; as many as the upload as long as none was encoded.
+    pub(crate) fn expected(&self, format: ImageFormat, uploaded: usize) -> usize {
+        let ratio = self.lock()[Self::index(format)].unwrap_or(1.0);
+        ((uploaded as f64 * ratio) as usize).min(MAX_FRAME_BYTES)
+    }
+
+    fn index(format: ImageFormat) -> usize {
+        ImageFormat::ALL.iter().position(|known| *known == format).unwrap_or(0)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, [Option<f64>; ImageFormat::ALL.len()]> {
+        self.ratios.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// How much memory it takes to prepare the frame, in bytes; 0 for what is refused before pixels are
 /// decoded.
 pub(crate) fn memory_for(bytes: &[u8], config: &PixelConfig) -> u64 {
@@ -66,31 +146,51 @@ pub(crate) fn memory_for(bytes: &[u8], config: &PixelConfig) -> u64 {
     })
 }
 
-/// Decodes under limits, sharpens and encodes. Takes milliseconds: not to be called from async
-/// code.
+/// Decodes under limits and sharpens. Takes milliseconds: not to be called from async code.
 ///
 /// # Errors
-/// When the bytes are no image that can be decoded, or the result is too large to be sent at any
-/// quality.
-pub(crate) fn prepare(
+/// When the bytes are no image that can be decoded.
+pub(crate) fn sharpened(
     bytes: &[u8],
     config: &PixelConfig,
     wants_thumbnail: bool,
-) -> Result<PreparedImage, VisionError> {
+) -> Result<Sharpened, VisionError> {
     let start = Instant::now();
     let image = vision::decode(bytes, &Limits { max_pixels: config.max_pixels })?;
     let decoded = Instant::now();
     let thumbnail = wants_thumbnail.then(|| Thumbnail::of(&image));
-    let image =
-        if config.sharpness == 1.0 { image } else { vision::sharpen(&image, config.sharpness) };
-    let sharpened = Instant::now();
-    let jpeg = encode_within(&image, config.quality, MAX_FRAME_BYTES)?;
-    let times = StageTimes {
-        decode: decoded - start,
-        sharpen: sharpened - decoded,
-        encode: sharpened.elapsed(),
+    let picture = vision::sharpen(image, config.sharpness);
+    let (decode, sharpen) = (decoded - start, decoded.elapsed());
+    Ok(Sharpened { picture, thumbnail, decode, sharpen })
+}
+
+/// Encodes what is wanted. Takes milliseconds, too.
+///
+/// # Errors
+/// When the JPEG is too large to be sent at any quality.
+pub(crate) fn encode(
+    sharpened: &Sharpened,
+    config: &PixelConfig,
+    wanted: Wanted,
+) -> Result<Encoded, VisionError> {
+    let (picture, start) = (&sharpened.picture, Instant::now());
+    let jpeg = || encode_within(picture, config.quality, MAX_FRAME_BYTES);
+    let encoded = match wanted {
+        Wanted::Jpeg => Picture::Jpeg(jpeg()?),
+        Wanted::Reduced(size) => Picture::Reduced(reduced(picture, size)?),
+        Wanted::Both(size) => Picture::Both { jpeg: jpeg()?, reduced: reduced(picture, size)? },
     };
-    Ok(PreparedImage { size: image.size(), jpeg, thumbnail, times })
+    let Sharpened { decode, sharpen, .. } = *sharpened;
+    let times = StageTimes { decode, sharpen, encode: start.elapsed() };
+    Ok(Encoded { picture: encoded, times })
+}
+
+/// The pixels at this size, as a PNG without compression.
+fn reduced(picture: &RgbImage, size: ImageSize) -> Result<Vec<u8>, VisionError> {
+    if picture.size() == size {
+        return vision::encode_png(picture);
+    }
+    vision::encode_png(&vision::resize(picture, size))
 }
 
 /// At `quality`, or as far below as the limit in bytes demands.
@@ -138,17 +238,43 @@ mod tests {
     }
 
     #[test]
-    fn a_prepared_frame_is_the_sharpened_image() {
+    fn a_prepared_frame_is_the_sharpened_image_in_the_forms_that_are_wanted() {
         let image = noise(40, 30);
         let uploaded = vision::encode_jpeg(&image, 95).unwrap();
         let limits = Limits::default();
+        let (own, smaller) = (image.size(), ImageSize { width: 20, height: 10 });
         for sharpness in [1.0, 1.2] {
             let config = PixelConfig { max_pixels: 10_000, sharpness, quality: 90 };
-            let prepared = prepare(&uploaded, &config, false).unwrap();
-            let expected = vision::sharpen(&vision::decode(&uploaded, &limits).unwrap(), sharpness);
-            assert_eq!(prepared.jpeg, vision::encode_jpeg(&expected, 90).unwrap());
-            assert_eq!(prepared.size, image.size());
+            let sharpened = sharpened(&uploaded, &config, false).unwrap();
+            let expected = vision::sharpen(vision::decode(&uploaded, &limits).unwrap(), sharpness);
+            assert_eq!(sharpened.picture, expected);
+            let jpeg = vision::encode_jpeg(&expected, 90).unwrap();
+            let png = |size| vision::encode_png(&vision::resize(&expected, size)).unwrap();
+            for (wanted, picture) in [
+                (Wanted::Jpeg, Picture::Jpeg(jpeg.clone())),
+                (Wanted::Reduced(smaller), Picture::Reduced(png(smaller))),
+                (Wanted::Reduced(own), Picture::Reduced(png(own))),
+                (
+                    Wanted::Both(smaller),
+                    Picture::Both { jpeg: jpeg.clone(), reduced: png(smaller) },
+                ),
+            ] {
+                let encoded = encode(&sharpened, &config, wanted).unwrap();
+                assert_eq!(encoded.picture, picture, "{wanted:?}");
+            }
         }
+    }
+
+    #[test]
+    fn each_tier_gets_its_form_if_it_is_there() {
+        let both = || Picture::Both { jpeg: vec![1], reduced: vec![2] };
+        let (jpeg, png) = ((ImageFormat::Jpeg, vec![1]), (ImageFormat::Png, vec![2]));
+        assert_eq!((both().pick(false), both().pick(true)), (jpeg.clone(), png.clone()));
+        for takes_reduced in [false, true] {
+            assert_eq!(Picture::Jpeg(vec![1]).pick(takes_reduced), jpeg);
+            assert_eq!(Picture::Reduced(vec![2]).pick(takes_reduced), png);
+        }
+        assert_eq!((both().jpeg_bytes(), Picture::Reduced(vec![2]).jpeg_bytes()), (Some(1), None));
     }
 
     #[test]
@@ -156,8 +282,23 @@ mod tests {
         let uploaded = vision::encode_jpeg(&noise(40, 30), 90).unwrap();
         let config = PixelConfig { max_pixels: 1199, sharpness: 1.2, quality: 90 };
         assert!(matches!(
-            prepare(&uploaded, &config, false),
+            sharpened(&uploaded, &config, false),
             Err(VisionError::TooManyPixels { .. })
         ));
+    }
+
+    #[test]
+    fn the_size_of_a_jpeg_is_reckoned_from_those_before() {
+        let sizes = JpegSizes::default();
+        assert_eq!(sizes.expected(ImageFormat::Jpeg, 1000), 1000);
+        sizes.encoded(ImageFormat::Png, 1000, 100);
+        assert_eq!(sizes.expected(ImageFormat::Png, 5000), 500);
+        assert_eq!(sizes.expected(ImageFormat::Jpeg, 1000), 1000, "each format by itself");
+        for _ in 0..100 {
+            sizes.encoded(ImageFormat::Png, 1000, 300);
+        }
+        assert!((290..=300).contains(&sizes.expected(ImageFormat::Png, 1000)));
+        sizes.encoded(ImageFormat::WebP, 0, 100);
+        assert_eq!(sizes.expected(ImageFormat::WebP, usize::MAX), MAX_FRAME_BYTES);
     }
 }

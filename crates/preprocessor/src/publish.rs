@@ -22,12 +22,12 @@ impl Publisher {
         &self,
         tier: Destination,
         envelope: &Envelope,
-        jpeg: Vec<u8>,
+        payload: Vec<u8>,
     ) -> Result<(), SendError> {
         let (topic, headers) =
             (self.topics.for_destination(tier).to_owned(), envelope.to_headers());
-        self.metrics.sent(tier, jpeg.len());
-        let out = Outgoing { topic, key: envelope.key(), headers, payload: jpeg };
+        self.metrics.sent(tier, envelope.format, payload.len());
+        let out = Outgoing { topic, key: envelope.key(), headers, payload };
         self.bus.send_persistently(out, &self.give_up).await.map(drop)
     }
 

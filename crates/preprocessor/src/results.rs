@@ -3,9 +3,11 @@
 
 use crate::answered::Answered;
 use crate::decisions::Decisions;
+use crate::forms::Forms;
 use frame::{FrameResult, Timestamp};
 use frame_bus::{Bus, BusError, Tail, TailEvent};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// A client that has failed for good is made anew after this time.
@@ -19,6 +21,7 @@ pub(crate) struct Results {
     pub(crate) topic: String,
     pub(crate) own_unit: String,
     pub(crate) decisions: Decisions,
+    pub(crate) forms: Arc<Forms>,
     pub(crate) answered: Answered,
 }
 
@@ -54,6 +57,7 @@ impl Results {
                 Ok(TailEvent::Message(message)) => {
                     match serde_json::from_slice::<FrameResult>(&message.payload) {
                         Ok(result) => {
+                            self.forms.result(&result, Instant::now());
                             // what is from before says nothing of how the tiers are now, but for
                             // frames that were sent since
                             if live || self.decisions.knows(result.frame_id) {

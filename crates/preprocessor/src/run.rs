@@ -3,10 +3,12 @@
 use crate::Config;
 use crate::answered::Answered;
 use crate::decisions::Decisions;
+use crate::forms::Forms;
 use crate::guard::{Guard, GuardedPolicy};
 use crate::handle::Handler;
 use crate::load::{Backlog, watch_cluster};
 use crate::metrics::Metrics;
+use crate::pixels::JpegSizes;
 use crate::publish::Publisher;
 use crate::redispatch::Redispatcher;
 use crate::remembered::{Moving, Remembered};
@@ -62,6 +64,7 @@ async fn start(
         max_in_flight,
         max_takes,
         pixels,
+        edge_form,
         room,
         policy,
         cluster,
@@ -93,11 +96,13 @@ async fn start(
         };
         // what was left behind by whoever ran before is known before the first frame is decided on
         backlog.look(&decisions, &metrics).await;
+        let forms = Arc::new(Forms::new(edge_form));
         let results = Results {
             bus: bus.clone(),
             topic: topics.results.clone(),
             own_unit: shell.identity.unit.clone(),
             decisions: decisions.clone(),
+            forms: Arc::clone(&forms),
             answered: answered.clone(),
         };
         // they go on while frames are drained, and end after the last one
@@ -138,6 +143,8 @@ async fn start(
             workers: Arc::new(Semaphore::new(workers)),
             pixels,
             room,
+            forms,
+            sizes: JpegSizes::default(),
             decisions,
             decided: AtomicU64::new(0),
             remembered: Remembered::default(),

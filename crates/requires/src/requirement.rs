@@ -13,6 +13,8 @@ pub enum Requirement {
     KafkaScript,
     /// `kustomize`: a program that builds kustomizations.
     Kustomize,
+    /// `onnxruntime`: a Python with ONNX Runtime and numpy.
+    OnnxRuntime,
     /// `pillow`: a Python with Pillow and numpy.
     Pillow,
     /// `pycocotools`: a Python with pycocotools.
@@ -25,10 +27,11 @@ pub enum Requirement {
 
 impl Requirement {
     /// Every one.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Kafka,
         Self::KafkaScript,
         Self::Kustomize,
+        Self::OnnxRuntime,
         Self::Pillow,
         Self::Pycocotools,
         Self::Reference,
@@ -42,6 +45,7 @@ impl Requirement {
             Self::Kafka => "kafka",
             Self::KafkaScript => "kafka-script",
             Self::Kustomize => "kustomize",
+            Self::OnnxRuntime => "onnxruntime",
             Self::Pillow => "pillow",
             Self::Pycocotools => "pycocotools",
             Self::Reference => "reference",
@@ -58,6 +62,7 @@ impl Requirement {
                 "MLVI_KAFKA_SCRIPT with the path of `.ci/kafka`, and a node that it has started"
             }
             Self::Kustomize => "kubectl or kustomize in PATH",
+            Self::OnnxRuntime => "MLVI_PYTHON with the path of a Python with onnxruntime and numpy",
             Self::Pillow => "MLVI_PYTHON with the path of a Python with Pillow and numpy",
             Self::Pycocotools => "MLVI_PYTHON with the path of a Python with pycocotools",
             Self::Reference => "MLVI_REFERENCE_DIR with the path of the reference data",

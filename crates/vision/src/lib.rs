@@ -14,13 +14,15 @@ mod orientation;
 mod outline;
 mod png;
 mod probe;
+mod resize;
 mod sharpen;
 mod turbo;
 mod webp;
 
 pub use decode::decode;
-pub use encode::encode_jpeg;
+pub use encode::{encode_jpeg, encode_png};
 pub use error::VisionError;
 pub use limits::Limits;
 pub use probe::{Probed, probe};
+pub use resize::resize;
 pub use sharpen::sharpen;

@@ -124,7 +124,7 @@ fn what_is_encoded_comes_back_nearly_the_same() {
 #[test]
 fn the_smallest_images_travel_too() {
     for (width, height) in [(1, 1), (1, 9), (9, 1), (2, 2), (3, 3)] {
-        let bytes = encode_jpeg(&sharpen(&picture(width, height), 1.2), 90).unwrap();
+        let bytes = encode_jpeg(&sharpen(picture(width, height), 1.2), 90).unwrap();
         assert_eq!(decode(&bytes, &LIMITS).unwrap().size(), ImageSize { width, height });
     }
 }
@@ -250,6 +250,28 @@ fn huffman_tables_that_are_left_out_are_the_standards() {
     assert!(without.len() < whole.len());
     assert_eq!(decode(&without, &LIMITS).unwrap(), decode(&whole, &LIMITS).unwrap());
     assert!(probe(&without, &LIMITS).is_ok());
+}
+
+/// What a picture leaves out is not taken from the one before.
+#[test]
+fn a_picture_leaves_no_tables_to_the_next() {
+    let (image, size) = (picture(61, 47), (61, 47));
+    let whole = encode_jpeg(&image, 90).unwrap();
+    let own_tables = jpeg(image.data(), size, ColorType::Rgb, |encoder| {
+        encoder.set_optimized_huffman_tables(true);
+    });
+    let without = |marker: u8| {
+        let mut bytes = whole.clone();
+        while bytes.windows(2).any(|pair| pair == [0xFF, marker]) {
+            bytes.drain(segment(&bytes, marker));
+        }
+        bytes
+    };
+    for _ in 0..2 {
+        assert!(decode(&own_tables, &LIMITS).is_ok());
+        assert_eq!(decode(&without(0xC4), &LIMITS), decode(&whole, &LIMITS));
+        assert!(decode(&without(0xDB), &LIMITS).is_err(), "no quantisation tables");
+    }
 }
 
 #[test]

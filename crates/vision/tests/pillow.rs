@@ -11,7 +11,7 @@ fn a_photo_is_sharpened_as_pillow_does() -> Result<()> {
         let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
         Ok(decode(&bytes, &Limits::default())?)
     };
-    let ours = sharpen(&read("dog-decoded.png")?, 1.2);
+    let ours = sharpen(read("dog-decoded.png")?, 1.2);
     let pillows = read("dog-sharpened-1.2.png")?;
     assert_eq!(ours.size(), pillows.size());
     let different = ours.data().iter().zip(pillows.data()).filter(|(a, b)| a != b).count();

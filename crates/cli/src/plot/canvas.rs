@@ -122,6 +122,11 @@ where
             Kind::Dots => context
                 .draw_series(points.iter().map(|point| Circle::new(*point, 7, colour.filled())))
                 .map(drop),
+            Kind::Bars => context
+                .draw_series(points.iter().map(|(x, y)| {
+                    Rectangle::new([(x - 0.5, low), (x + 0.5, *y)], colour.mix(0.7).filled())
+                }))
+                .map(drop),
         }
         .map_err(failed)?;
     }
@@ -145,6 +150,9 @@ fn legend<DB: DrawingBackend>(chart: &Chart, area: &DrawingArea<DB, Shift>) -> a
             Kind::Dots => {
                 area.draw(&Circle::new((19, y), 7, series.colour.filled())).map_err(failed)?
             }
+            Kind::Bars => area
+                .draw(&Rectangle::new([(6, y - 7), (32, y + 7)], series.colour.mix(0.7).filled()))
+                .map_err(failed)?,
         }
         name(&series.name, y)?;
         y += 26;

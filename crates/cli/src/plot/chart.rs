@@ -61,6 +61,8 @@ pub enum Kind {
     Line,
     /// A dot for each point.
     Dots,
+    /// A bar from 0 up to each point, one unit of x wide.
+    Bars,
 }
 
 /// Where a straight line is.

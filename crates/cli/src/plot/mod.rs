@@ -15,3 +15,11 @@ pub fn write(chart: &Chart, dir: &Path, name: &str) -> anyhow::Result<()> {
     canvas::png(chart, &dir.join(format!("{name}.png")))?;
     canvas::svg(chart, &dir.join(format!("{name}.svg")))
 }
+
+/// Writes the chart into `dir` as `{name}.svg` alone.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_svg(chart: &Chart, dir: &Path, name: &str) -> anyhow::Result<()> {
+    canvas::svg(chart, &dir.join(format!("{name}.svg")))
+}

@@ -5,6 +5,7 @@ mod world;
 
 pub(crate) use world::{Ending, Kind, World};
 
+use ports::ReservedPort;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,6 +17,7 @@ use tokio::task::JoinSet;
 /// The server. Its world outlives it, so that it can go away and come back.
 pub(crate) struct PlayedApi {
     pub(crate) address: SocketAddr,
+    _port: ReservedPort,
     shared: Arc<Shared>,
     running: JoinSet<()>,
 }
@@ -34,9 +36,10 @@ impl Shared {
 impl PlayedApi {
     /// An address on which nobody listens yet.
     pub(crate) async fn away() -> anyhow::Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+        let port = ReservedPort::loopback()?;
         let shared = Shared { world: Mutex::new(World::default()), changes: watch::Sender::new(0) };
-        Ok(Self { address, shared: Arc::new(shared), running: JoinSet::new() })
+        let (address, shared) = (port.address(), Arc::new(shared));
+        Ok(Self { address, _port: port, shared, running: JoinSet::new() })
     }
 
     /// A server that answers.

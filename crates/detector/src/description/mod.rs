@@ -9,13 +9,15 @@ mod weights;
 use crate::ModelError;
 use crate::format::Format;
 use crate::nms::Rule;
+use engine::{Graph, Network};
 use engine_tract::Tract;
 use file::{File, Thresholds};
 use frame::ImageSize;
 use std::path::{Path, PathBuf};
 
 pub(crate) use field_error::FieldError;
-pub use origin::{Fork, Resize};
+pub use frame::Resize;
+pub use origin::Fork;
 pub use precision::Precision;
 pub use weights::{DataFile, PypiSource, WeightsFile};
 
@@ -218,6 +220,18 @@ impl Description {
     /// When the network cannot be read, or names a file outside of its own folder.
     pub fn data_files(&self) -> Result<Vec<DataFile>, ModelError> {
         self.format.data_files(self, &Tract::default())
+    }
+
+    /// The network as plain data, for whoever measures it or runs it elsewhere; `None` where only an
+    /// engine reads the format (ONNX). The checksum is not verified.
+    ///
+    /// # Errors
+    /// When a file is missing or malformed.
+    pub fn graph(&self) -> Result<Option<Graph>, ModelError> {
+        match self.format.read(self)?.network {
+            Network::Graph(graph) => Ok(Some(graph)),
+            Network::Onnx(_) => Ok(None),
+        }
     }
 
     /// How a picture is brought to the network's size, if the description says so; else the

@@ -13,16 +13,6 @@ pub enum Fork {
     Alexeyab,
 }
 
-/// How a picture is brought to the network's size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Resize {
-    /// Its shape is kept, with grey bars on two sides.
-    Letterbox,
-    /// Each side by itself, without bars.
-    Stretch,
-}
-
 impl Fork {
     /// As a description writes it.
     #[must_use]
@@ -30,17 +20,6 @@ impl Fork {
         match self {
             Self::Pjreddie => "pjreddie",
             Self::Alexeyab => "alexeyab",
-        }
-    }
-}
-
-impl Resize {
-    /// As a description writes it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Letterbox => "letterbox",
-            Self::Stretch => "stretch",
         }
     }
 }

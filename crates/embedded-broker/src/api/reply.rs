@@ -16,7 +16,7 @@ use tracing::warn;
 const HEAD: usize = 9;
 /// Above this, encoding (which copies) would hold up other connections for longer than moving to
 /// another thread takes.
-const INLINE_BYTES: usize = 256 * 1024;
+const INLINE_BYTES: usize = 512 * 1024;
 /// So many different requests that are not on offer are logged.
 const MAX_NOTED: usize = 100;
 

@@ -45,7 +45,7 @@ fn log_file(dir: &Path) -> PathBuf {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_lost_its_tail_hides_no_new_message() -> anyhow::Result<()> {
     for share in [0.95, 0.75, 0.45, 0.5, 0.0] {
-        let (broker, dir) = setup::start().await?;
+        let (broker, dir, port) = setup::start_to_restart().await?;
         let address = broker.address();
         create_topic(address, "t", 1, &[]).await?;
         let producer = setup::producer(address)?;
@@ -66,9 +66,7 @@ async fn a_log_that_lost_its_tail_hides_no_new_message() -> anyhow::Result<()> {
             .open(log_file(dir.path()))?
             .set_len((len as f64 * share) as u64)?;
 
-        let broker =
-            Broker::start(BrokerConfig { listen: address, ..BrokerConfig::new(dir.path()) })
-                .await?;
+        let broker = setup::start_at(&port, &dir).await?;
         for number in 0..12 {
             send(&producer, "t", "key", format!("new {number}").as_bytes()).await?;
         }

@@ -46,7 +46,7 @@ async fn messages_and_committed_offsets_survive_a_restart() -> anyhow::Result<()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn restarts_under_load_lose_and_double_nothing() -> anyhow::Result<()> {
     const MESSAGES: u32 = 600;
-    let (mut broker, dir) = setup::start().await?;
+    let (mut broker, dir, port) = setup::start_to_restart().await?;
     let address = broker.address();
     create_topic(address, "t", 3, &[]).await?;
     let producer = setup::producer(address)?;
@@ -76,8 +76,7 @@ async fn restarts_under_load_lose_and_double_nothing() -> anyhow::Result<()> {
     for _ in 0..3 {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         broker.shutdown().await?;
-        broker = Broker::start(BrokerConfig { listen: address, ..BrokerConfig::new(dir.path()) })
-            .await?;
+        broker = setup::start_at(&port, &dir).await?;
     }
     let acknowledged = sending.await??;
     assert_eq!(acknowledged.len(), MESSAGES as usize);

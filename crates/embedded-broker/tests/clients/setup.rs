@@ -1,6 +1,7 @@
 //! Brokers and clients for tests.
 
 use embedded_broker::{Broker, BrokerConfig};
+use ports::ReservedPort;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -21,6 +22,18 @@ pub(crate) const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024 + 64 * 1024;
 pub(crate) async fn start() -> anyhow::Result<(Broker, TempDir)> {
     let dir = tempfile::tempdir()?;
     Ok((Broker::start(BrokerConfig::new(dir.path())).await?, dir))
+}
+
+/// The same on a port that stays its own while it is stopped: see [`start_at`].
+pub(crate) async fn start_to_restart() -> anyhow::Result<(Broker, TempDir, ReservedPort)> {
+    let (dir, port) = (tempfile::tempdir()?, ReservedPort::loopback()?);
+    Ok((start_at(&port, &dir).await?, dir, port))
+}
+
+/// A broker with these data on this port.
+pub(crate) async fn start_at(port: &ReservedPort, dir: &TempDir) -> anyhow::Result<Broker> {
+    let config = BrokerConfig { listen: port.address(), ..BrokerConfig::new(dir.path()) };
+    Ok(Broker::start(config).await?)
 }
 
 pub(crate) fn client(address: SocketAddr) -> ClientConfig {

@@ -223,7 +223,7 @@ fn scalar(name: &str, number: f32) -> TensorProto {
     }
 }
 
-fn node(
+pub(super) fn node(
     name: &str,
     operator: &str,
     input: Vec<String>,

@@ -2,6 +2,7 @@
 
 mod adapt;
 mod data;
+mod write;
 
 use crate::Options;
 use crate::guard::guarded;
@@ -13,6 +14,7 @@ use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::format_err;
 use tract_onnx::tract_hir::infer::InferenceFact;
+pub use write::to_onnx;
 
 /// An ONNX file in memory, from which tract models of any batch size are built.
 pub(crate) struct OpenOnnx {

@@ -2,6 +2,7 @@
 
 use super::placed;
 use crate::Options;
+use crate::choice::Wanted;
 use kernels::conv::{Clamp, Convolution, Method, Sides};
 use kernels::{Isa, Size};
 use std::sync::Arc;
@@ -104,20 +105,25 @@ impl Fused {
     /// Packs the weights; `planes` when the input has not become pixels yet.
     pub(super) fn layer(
         &self,
+        name: &str,
         planes: bool,
         batch: usize,
         options: &Options,
     ) -> TractResult<Convolution> {
-        let isa = options.isa.unwrap_or_else(Isa::best);
-        let method = if planes && Method::takes_planes(&self.sides) {
-            Method::Planar
-        } else {
-            options.kernels.method(&self.sides, batch)
-        };
         let kernel = self.kernel.try_as_plain_ram()?;
-        let weights = (kernel.as_slice::<f32>()?, &self.bias[..]);
-        let pooled = self.pooled && method.pools();
-        Ok(Convolution::new(isa, self.sides, method, weights, self.clamp, pooled))
+        let wanted = Wanted {
+            isa: options.isa.unwrap_or_else(Isa::best),
+            sides: self.sides,
+            batch,
+            weights: (kernel.as_slice::<f32>()?, &self.bias[..]),
+            clamp: self.clamp,
+            pooled: self.pooled,
+        };
+        Ok(if planes && Method::takes_planes(&self.sides) {
+            wanted.by(Method::Planar)
+        } else {
+            wanted.packed(name, options)
+        })
     }
 
     /// The last node that a layer takes the place of.

@@ -358,7 +358,7 @@ impl Rewriting<'_> {
             return Ok(None);
         };
         let planes = self.twin(node.inputs[0]).pixels.is_none();
-        let layer = fused.layer(planes, batch, self.options)?;
+        let layer = fused.layer(&node.name, planes, batch, self.options)?;
         let input = if layer.method() == Method::Planar {
             self.plain(node.inputs[0])?
         } else {

@@ -1,6 +1,8 @@
 //! The entry point: one bus for each process, from which everything else is made.
 
 pub(crate) mod clients;
+#[cfg(test)]
+mod lost_brokers;
 mod monitor;
 mod receive;
 mod send;

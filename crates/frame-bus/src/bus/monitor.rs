@@ -22,6 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const LITTLE_PATIENCE: Duration = Duration::from_millis(500);
 /// Two questions are at least this far apart, however much trouble is reported.
 const BREATH: Duration = Duration::from_millis(200);
+/// The same while a client that has just started waits for its first answers: so soon is it ready.
+const START_BREATH: Duration = Duration::from_millis(25);
+/// How often a client that has just started is asked after so little time.
+const START_PROBES: u32 = 200;
 
 /// What the monitor tells: to the bus itself whether the broker answers, to everyone also whether
 /// it allows what we need.
@@ -88,26 +92,36 @@ struct Monitor {
 impl Monitor {
     fn run(mut self, clients: &Clients) {
         let mut patience = PATIENCE;
+        let mut start_probes = START_PROBES;
         loop {
             let needs = self.link.needs();
-            let answer = self.probe(&clients.inquirer, &needs, patience);
+            let answer = self.probe(&clients.inquirer(), &needs, patience);
             clients.discard_events();
+            clients.replace_lost();
             // a bus that needs no topic is that of a person who asks, and need not be able to send
             let producer =
                 if answer.is_ok() && !needs.is_empty() { clients.producer.check() } else { Ok(()) };
             clients.producer.drop_retired();
             let reachable = answer.is_ok();
-            tell(&self.groups, self.link.groups());
+            let groups = self.link.groups();
+            let settled = groups.is_ok() && producer.is_ok() && matches!(answer, Ok(Ok(())));
+            tell(&self.groups, groups);
             self.announce(answer.clone().map(drop), producer);
             // last: whoever sees that the topics are there can rely on the rest
             if let (Ok(topics), false) = (answer, needs.is_empty()) {
                 tell(&self.topics, topics);
             }
-            match self.link.wait(if reachable { PROBE_EVERY } else { BREATH }) {
+            start_probes = if settled { 0 } else { start_probes.saturating_sub(1) };
+            let pause = match reachable {
+                true if start_probes > 0 => START_BREATH,
+                true => PROBE_EVERY,
+                false => BREATH,
+            };
+            match self.link.wait(pause) {
                 Woken::Stopped => return,
                 Woken::Trouble => {
                     patience = LITTLE_PATIENCE;
-                    std::thread::sleep(BREATH);
+                    std::thread::sleep(if start_probes > 0 { START_BREATH } else { BREATH });
                 }
                 Woken::Time => patience = if reachable { PATIENCE } else { LITTLE_PATIENCE },
             }

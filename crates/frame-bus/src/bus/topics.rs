@@ -31,7 +31,7 @@ impl Bus {
     ) -> Result<(), BusError> {
         let inner = &self.inner;
         let (config, link, inquirer) =
-            (inner.config.clone(), Arc::clone(&inner.link), Arc::clone(&inner.clients.inquirer));
+            (inner.config.clone(), Arc::clone(&inner.link), inner.clients.inquirer());
         Maker { config, link, inquirer, state: inner.states.reachable.clone() }
             .ensure(specs, shutdown)
             .await
@@ -43,7 +43,7 @@ impl Bus {
     /// [`BusError::BrokerAway`] when the broker does not answer.
     pub async fn topics(&self, names: &[String]) -> Result<Vec<TopicState>, BusError> {
         self.reachable().await?;
-        topics::find(&self.inner.config, &self.inner.link, &self.inner.clients.inquirer, names)
+        topics::find(&self.inner.config, &self.inner.link, &self.inner.clients.inquirer(), names)
             .await
     }
 

@@ -1,11 +1,12 @@
 //! What librdkafka says, as log lines of ours.
 
+use crate::client::brokers::KnownBrokers;
 use crate::error::codes::is_refused;
 use crate::health::broker::Link;
 use crate::position::log_watch::LogWatch;
-use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{ClientContext, Statistics};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::{debug, error, info, trace, warn};
@@ -20,6 +21,7 @@ pub(crate) struct LogContext {
     role: &'static str,
     link: Arc<Link>,
     logs: LogWatch,
+    brokers: KnownBrokers,
     last: Arc<Mutex<Option<(String, Instant)>>>,
 }
 
@@ -30,7 +32,18 @@ impl LogContext {
 
     /// The same for a client that receives: what its lines tell about logs is kept.
     pub(crate) fn watching(role: &'static str, link: &Arc<Link>, logs: LogWatch) -> Self {
-        Self { role, link: Arc::clone(link), logs, last: Arc::default() }
+        Self {
+            role,
+            link: Arc::clone(link),
+            logs,
+            brokers: KnownBrokers::default(),
+            last: Arc::default(),
+        }
+    }
+
+    /// The brokers that the client knows.
+    pub(crate) fn brokers(&self) -> &KnownBrokers {
+        &self.brokers
     }
 
     pub(crate) fn link(&self) -> &Arc<Link> {
@@ -75,6 +88,10 @@ impl ClientContext for LogContext {
             RDKafkaLogLevel::Debug => trace!(client, fac, text, "kafka client"),
             _ => debug!(client, fac, text, "kafka client"),
         }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.brokers.note(&statistics);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

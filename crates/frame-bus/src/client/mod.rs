@@ -1,6 +1,7 @@
 //! Clients of librdkafka: how each is configured, what it logs, and how its threads meet async
 //! code.
 
+pub(crate) mod brokers;
 pub(crate) mod handoff;
 pub(crate) mod log;
 pub(crate) mod metadata;

@@ -43,7 +43,7 @@ pub(crate) fn producer(config: &BusConfig) -> ClientConfig {
         .set("message.max.bytes", MAX_MESSAGE_BYTES.to_string())
         // the partition that Java clients choose for the same key
         .set("partitioner", "murmur2_random")
-        // frames are JPEGs: compressing them again costs time and saves nothing
+        // most frames are JPEGs: compressing them again costs time and saves nothing
         .set("compression.type", "none")
         // partitions that are added are used within half a minute
         .set("topic.metadata.refresh.interval.ms", "30000")
@@ -72,9 +72,9 @@ fn fetching(config: &BusConfig, group: &str) -> ClientConfig {
         // nothing new
         .set("fetch.wait.max.ms", "50")
         .set("fetch.max.bytes", MAX_MESSAGE_BYTES.to_string())
-        // a few frames of each partition at a time; a broker gives the first message whole whatever
-        // its size (KIP-74)
-        .set("max.partition.fetch.bytes", (256 * 1024).to_string())
+        // a few frames of each partition at a time, or one of uncompressed pixels; a broker gives
+        // the first message whole whatever its size (KIP-74)
+        .set("max.partition.fetch.bytes", (512 * 1024).to_string())
         // topics and partitions that appear later are seen within this time
         .set("topic.metadata.refresh.interval.ms", "3000")
         .set("debug", NEEDED_LINES)
@@ -118,11 +118,21 @@ pub(crate) fn reader(config: &BusConfig) -> ClientConfig {
     properties
 }
 
+/// A reader that is polled all the time, and whose statistics are therefore read.
+pub(crate) fn tail(config: &BusConfig) -> ClientConfig {
+    let mut properties = reader(config);
+    properties.set("statistics.interval.ms", STATISTICS_MS);
+    properties
+}
+
 /// A client that only asks. With a group it can ask for that group's committed offsets, without
 /// joining it.
 pub(crate) fn inquirer(config: &BusConfig, group: Option<&str>) -> ClientConfig {
     let mut properties = common(config);
-    properties.set("enable.auto.commit", "false");
+    properties
+        .set("enable.auto.commit", "false")
+        // tells whether it knows a broker; the monitor reads it
+        .set("statistics.interval.ms", STATISTICS_MS);
     // nobody reads its log between two questions
     properties.set_log_level(RDKafkaLogLevel::Emerg);
     if let Some(group) = group {

@@ -50,7 +50,9 @@ impl BusConfig {
             // eight frames of the largest size, or some seconds of several cameras
             queue_bytes: 64 * 1024 * 1024,
             in_hand_bytes: 1024 * 1024 * 1024,
-            linger: Duration::from_millis(1),
+            // a frame goes three times over the bus, and each wait adds up; what comes while a
+            // request is on its way goes together all the same
+            linger: Duration::ZERO,
             // longer than a unit drains, so that a restart hands its partitions over instead of
             // losing them
             session_timeout: Duration::from_secs(30),

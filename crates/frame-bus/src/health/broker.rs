@@ -266,6 +266,14 @@ impl Link {
         }
     }
 
+    /// A consumer has been given its partitions.
+    pub(crate) fn group_gives(&self, seat: &Seat) {
+        let news = self.lock().groups.is_given(seat);
+        if news {
+            self.report_trouble();
+        }
+    }
+
     /// Whether every consumer belongs to its group.
     pub(crate) fn groups(&self) -> Readiness {
         self.lock().groups.state()

@@ -61,6 +61,14 @@ impl Groups {
         news
     }
 
+    /// The group has given it what it gets, which its client tells of a second later. `true` when
+    /// that is news.
+    pub(crate) fn is_given(&mut self, seat: &Seat) -> bool {
+        let Some(membership) = self.0.get_mut(seat) else { return false };
+        membership.was_member = true;
+        membership.out.take().is_some()
+    }
+
     /// Whether each consumer is a member of its group, or since when one is not.
     pub(crate) fn state(&self) -> Readiness {
         if self.0.is_empty() {
@@ -111,5 +119,10 @@ mod tests {
         assert_eq!(groups.state(), Ok(()));
         groups.leaves(&seat);
         assert!(!groups.tells(&seat, &group("steady", 1)), "it has left");
+        assert!(!groups.is_given(&seat), "it has left");
+        groups.joins(seat.clone());
+        assert!(groups.state().is_err());
+        assert!(groups.is_given(&seat) && groups.state().is_ok());
+        assert!(!groups.is_given(&seat), "no news");
     }
 }

@@ -12,6 +12,7 @@ use crate::receive::marks::Lowered;
 use crate::receive::rebalance::MemberContext;
 use crate::takes::tracker::SharedTakes;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// The client that is a member now. Whoever borrows it gives it back at once, so that the member's
@@ -54,6 +55,7 @@ impl Seating {
             tracker: self.tracker.clone(),
             takes: self.takes.clone(),
             lowered: self.lowered.clone(),
+            retired: AtomicBool::new(false),
         };
         let consumer: BaseConsumer<MemberContext> =
             client::create(&properties::member(&self.config, group), context)?;

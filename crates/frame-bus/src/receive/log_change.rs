@@ -120,7 +120,7 @@ impl Member {
         }
     }
 
-    fn assigned(&self) -> Vec<i32> {
+    pub(crate) fn assigned(&self) -> Vec<i32> {
         self.consumer.assignment().map(|list| partitions_of(&list)).unwrap_or_default()
     }
 

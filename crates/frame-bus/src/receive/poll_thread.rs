@@ -1,5 +1,6 @@
 //! The thread of a group's member: polls all the time, whatever the receiving side does.
 
+use crate::client::brokers::retire;
 use crate::client::handoff::{Handoff, Offer};
 use crate::error::BusError;
 use crate::error::codes::is_transient;
@@ -17,6 +18,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
@@ -56,6 +58,7 @@ impl Member {
     /// group.
     pub(crate) fn run(mut self) {
         while !self.handoff.is_closed() {
+            self.check_brokers();
             self.check_logs();
             self.store_marks();
             if let Some(received) = self.poll(POLL) {
@@ -73,6 +76,31 @@ impl Member {
         // closing revokes every partition, which commits
         drop(self);
         handoff.leave();
+    }
+
+    /// Joins with a fresh client when this one will find no broker any more. What was delivered and
+    /// is not committed comes again.
+    fn check_brokers(&mut self) {
+        let context = self.consumer.context();
+        if !context.log.brokers().are_lost() {
+            return;
+        }
+        let (group, topic) = (&self.group, &self.topic);
+        warn!(
+            group,
+            topic, "the client has lost every broker that it knew: joining with a fresh one"
+        );
+        context.retired.store(true, Ordering::Release);
+        let held = self.assigned();
+        self.seating.tracker.with(|tracker| held.iter().for_each(|one| tracker.revoke(*one)));
+        self.seating.takes.with(|takes| held.iter().for_each(|one| takes.forget(*one)));
+        self.seating.lowered.lock().clear();
+        match self.seating.join(&(group.clone(), topic.clone())) {
+            Ok(fresh) => {
+                retire(&self.link().threads.clone(), std::mem::replace(&mut self.consumer, fresh))
+            }
+            Err(error) => self.handoff.fail(error),
+        }
     }
 
     /// Tells the client what is finished.

@@ -9,6 +9,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{ClientContext, Statistics, TopicPartitionList};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::{debug, info, warn};
 
 /// The context of a member of a group. Its callbacks run on the member's thread, inside `poll`.
@@ -19,9 +20,15 @@ pub(crate) struct MemberContext {
     pub(crate) tracker: SharedTracker,
     pub(crate) takes: SharedTakes,
     pub(crate) lowered: Lowered,
+    /// Another client has taken its place: what it tells does not count any more.
+    pub(crate) retired: AtomicBool,
 }
 
 impl MemberContext {
+    fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
     fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let partitions = partitions_of(list);
         let lost = consumer.assignment_lost();
@@ -88,6 +95,10 @@ impl ClientContext for MemberContext {
     }
 
     fn stats(&self, statistics: Statistics) {
+        self.log.brokers().note(&statistics);
+        if self.is_retired() {
+            return;
+        }
         if let Some(group) = &statistics.cgrp {
             self.log.link().group_tells(&(self.group.clone(), self.topic.clone()), group);
         }
@@ -96,9 +107,13 @@ impl ClientContext for MemberContext {
 
 impl ConsumerContext for MemberContext {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if self.is_retired() {
+            return;
+        }
         let (group, topic) = (&self.group, &self.topic);
         if matches!(rebalance, Rebalance::Assign(_)) {
             self.log.link().has_joined(group);
+            self.log.link().group_gives(&(group.clone(), topic.clone()));
         }
         match rebalance {
             Rebalance::Assign(list) if list.count() == 0 => {
@@ -137,6 +152,9 @@ impl ConsumerContext for MemberContext {
     }
 
     fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        if self.is_retired() {
+            return;
+        }
         let Err(error) = result else {
             self.takes.with(|takes| {
                 for element in offsets.elements() {

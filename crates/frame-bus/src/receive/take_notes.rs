@@ -15,6 +15,8 @@ use tracing::{debug, warn};
 
 /// How long each question may take; it is asked again.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a question or a commit is waited for in all.
+const ASK_LIMIT: Duration = Duration::from_secs(12);
 /// How long to wait before a question or a note that failed is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -124,10 +126,13 @@ impl Consumer {
         ask: impl FnOnce(&BaseConsumer<MemberContext>) -> KafkaResult<T> + Send + 'static,
     ) -> Result<T, BusError> {
         let client = self.client.borrow().ok_or(BusError::ShuttingDown)?;
-        crate::client::blocking(move || {
+        let asked = crate::client::blocking(move || {
             ask(&client).map_err(|error| BusError::BrokerAway { reason: error.to_string() })
-        })
-        .await
+        });
+        // librdkafka waits without a limit for a commit's answer, and up to the session timeout for
+        // a coordinator; the call goes on by itself
+        let late = |_| Err(BusError::BrokerAway { reason: "no answer in time".into() });
+        tokio::time::timeout(ASK_LIMIT, asked).await.unwrap_or_else(late)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Brings the broker's acknowledgements to those who wait for them.
 
+use crate::client::brokers::KnownBrokers;
 use crate::client::log::LogContext;
 use crate::health::broker::Link;
 use crate::message::Sent;
@@ -27,6 +28,11 @@ impl DeliveryContext {
         Self { log: LogContext::new("producer", link), numbered: AtomicBool::new(false) }
     }
 
+    /// The brokers that the producer knows.
+    pub(crate) fn brokers(&self) -> &KnownBrokers {
+        self.log.brokers()
+    }
+
     /// Whether the broker has given the producer its number.
     pub(crate) fn is_numbered(&self) -> bool {
         self.numbered.load(Ordering::Acquire)
@@ -46,6 +52,7 @@ impl ClientContext for DeliveryContext {
     }
 
     fn stats(&self, statistics: Statistics) {
+        self.log.brokers().note(&statistics);
         let has_number = statistics.eos.is_some_and(|eos| eos.producer_id >= 0);
         if has_number && !self.numbered.swap(true, Ordering::AcqRel) {
             self.log.link().report_trouble();

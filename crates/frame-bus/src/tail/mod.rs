@@ -2,7 +2,7 @@
 
 pub(crate) mod event;
 mod start;
-mod thread;
+pub(crate) mod thread;
 
 use crate::client::handoff::{Handoff, LeavingThread};
 use crate::config::BusConfig;

@@ -1,5 +1,6 @@
 //! The thread behind a tail: finds partitions, starts each at the right offset, and reads.
 
+use crate::client::brokers::retire;
 use crate::client::handoff::{Handoff, Offer};
 use crate::client::log::LogContext;
 use crate::client::metadata::find_partitions;
@@ -19,7 +20,7 @@ use frame::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
@@ -42,7 +43,8 @@ pub(crate) struct Follower {
     from_the_start: bool,
     since_ms: i64,
     handoff: Arc<Handoff<TailEvent>>,
-    assigned: HashSet<i32>,
+    /// The next offset of each partition that is read.
+    assigned: HashMap<i32, i64>,
     /// Partitions whose old messages are not all read yet, with the offset where that is so;
     /// `None` once it was told.
     behind: Option<HashMap<i32, i64>>,
@@ -72,12 +74,18 @@ impl Follower {
             from_the_start: false,
             since_ms,
             handoff,
-            assigned: HashSet::new(),
+            assigned: HashMap::new(),
             behind: Some(HashMap::new()),
             began: false,
             read: Read::default(),
             trouble: Outage::default(),
         })
+    }
+
+    /// The brokers that its client knows now.
+    #[cfg(test)]
+    pub(crate) fn known_brokers(&self) -> crate::client::brokers::KnownBrokers {
+        self.consumer.context().brokers().clone()
     }
 
     pub(crate) fn run(mut self) {
@@ -95,6 +103,7 @@ impl Follower {
                 self.begin_anew("the topic was made again: following its new log from the start");
                 asked = None;
             }
+            self.check_brokers();
             self.mend_positions();
             // also without a partition: the client's events must be fetched
             if let Some(event) = self.poll() {
@@ -115,7 +124,7 @@ impl Follower {
             self.begin_anew("the topic is gone: waiting until it is made again");
         }
         let fresh: Vec<i32> =
-            found.into_iter().filter(|partition| !self.assigned.contains(partition)).collect();
+            found.into_iter().filter(|partition| !self.assigned.contains_key(partition)).collect();
         if !fresh.is_empty() {
             self.begin(&fresh)?;
         }
@@ -136,6 +145,28 @@ impl Follower {
         self.from_the_start = true;
         if let Some(behind) = &mut self.behind {
             behind.clear();
+        }
+    }
+
+    /// Goes on with a fresh client, where this one was, when it will find no broker any more.
+    fn check_brokers(&mut self) {
+        if !self.consumer.context().brokers().are_lost() {
+            return;
+        }
+        let topic = &self.topic;
+        warn!(topic, "the client has lost every broker that it knew: going on with a fresh one");
+        let fresh = client_of(&self.config, &self.link, &self.logs).and_then(|fresh| {
+            let mut list = TopicPartitionList::with_capacity(self.assigned.len());
+            for (partition, next) in &self.assigned {
+                list.add_partition_offset(topic, *partition, Offset::Offset(*next))
+                    .map_err(unanswered)?;
+            }
+            fresh.incremental_assign(&list).map_err(unanswered)?;
+            Ok(fresh)
+        });
+        match fresh {
+            Ok(fresh) => retire(&self.link.threads, std::mem::replace(&mut self.consumer, fresh)),
+            Err(error) => self.handoff.fail(error),
         }
     }
 
@@ -170,7 +201,7 @@ impl Follower {
         self.consumer.incremental_assign(&list).map_err(unanswered)?;
         info!(topic = self.topic, ?partitions, "following partitions");
         for start in starts {
-            self.assigned.insert(start.partition);
+            self.assigned.insert(start.partition, start.from);
             // partitions that appear later hold nothing that was there when the tail began
             if start.from < start.end
                 && !self.began
@@ -189,6 +220,7 @@ impl Follower {
                 let message = Message::copy_of(&borrowed);
                 drop(borrowed);
                 self.note_position(&message);
+                self.assigned.insert(message.partition, message.offset + 1);
                 self.has_read(message.partition, message.offset + 1);
                 Some(TailEvent::Message(message))
             }
@@ -286,5 +318,5 @@ fn client_of(
     link: &Arc<Link>,
     logs: &LogWatch,
 ) -> Result<BaseConsumer<LogContext>, BusError> {
-    client::create(&properties::reader(config), LogContext::watching("tail", link, logs.clone()))
+    client::create(&properties::tail(config), LogContext::watching("tail", link, logs.clone()))
 }

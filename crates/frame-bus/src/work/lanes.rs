@@ -75,7 +75,10 @@ impl Turn {
         }
     }
 
-    fn is_first(&self) -> bool {
+    /// Whether every earlier turn of the same key was dropped, so that [`Turn::wait`] returns at
+    /// once.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
         let lanes = self.lanes.lock();
         lanes
             .get(&self.key)

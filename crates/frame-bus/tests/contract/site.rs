@@ -5,6 +5,7 @@ use embedded_broker::{Broker, BrokerConfig};
 use frame_bus::{
     Bus, BusConfig, Consumer, ConsumerOptions, Delivery, Outgoing, Tail, TailEvent, TopicSpec,
 };
+use ports::ReservedPort;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,11 +19,28 @@ const PATIENCE: Duration = Duration::from_secs(45);
 
 pub(crate) struct Site {
     brokers: String,
-    /// Its data, and the broker itself while it runs; nothing of that for a broker that is not
-    /// ours.
-    embedded: Option<(TempDir, Option<Broker>)>,
+    /// Of a broker that is ours.
+    embedded: Option<Embedded>,
     /// The one port for Kafkas of one's own is this test's.
     _turn: Option<MutexGuard<'static, ()>>,
+}
+
+/// A broker in this process.
+struct Embedded {
+    dir: TempDir,
+    /// Its own while it is stopped, too.
+    port: ReservedPort,
+    /// `None` while it is stopped.
+    broker: Option<Broker>,
+}
+
+impl Embedded {
+    async fn start(&mut self, disk_bytes: Option<u64>) -> Result<()> {
+        let listen = self.port.address();
+        let config = BrokerConfig { listen, disk_bytes, ..BrokerConfig::new(self.dir.path()) };
+        self.broker = Some(Broker::start(config).await?);
+        Ok(())
+    }
 }
 
 impl Site {
@@ -32,14 +50,11 @@ impl Site {
 
     /// On a disk of this many bytes.
     pub(crate) async fn embedded_on(disk_bytes: Option<u64>) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        let broker =
-            Broker::start(BrokerConfig { disk_bytes, ..BrokerConfig::new(dir.path()) }).await?;
-        Ok(Self {
-            brokers: broker.address().to_string(),
-            embedded: Some((dir, Some(broker))),
-            _turn: None,
-        })
+        let (dir, port) = (tempfile::tempdir()?, ReservedPort::loopback()?);
+        let mut embedded = Embedded { dir, port, broker: None };
+        embedded.start(disk_bytes).await?;
+        let brokers = embedded.port.address().to_string();
+        Ok(Self { brokers, embedded: Some(embedded), _turn: None })
     }
 
     /// `None` when the test is skipped.
@@ -65,8 +80,7 @@ impl Site {
 
     /// The file with the log of the topic's first partition, of a broker that is ours.
     pub(crate) fn log_file(&self, topic: &str) -> Option<PathBuf> {
-        let (dir, _) = self.embedded.as_ref()?;
-        let mut folders = vec![dir.path().to_owned()];
+        let mut folders = vec![self.embedded.as_ref()?.dir.path().to_owned()];
         while let Some(folder) = folders.pop() {
             for path in std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()) {
                 let is_log = path.extension().is_some_and(|extension| extension == "log");
@@ -87,13 +101,10 @@ impl Site {
         &mut self,
         meanwhile: impl Future<Output = Result<()>>,
     ) -> Result<()> {
-        if let Some((dir, broker)) = &mut self.embedded {
-            broker.take().context("it runs")?.shutdown().await?;
+        if let Some(embedded) = &mut self.embedded {
+            embedded.broker.take().context("it runs")?.shutdown().await?;
             meanwhile.await?;
-            let listen = self.brokers.parse()?;
-            *broker = Some(
-                Broker::start(BrokerConfig { listen, ..BrokerConfig::new(dir.path()) }).await?,
-            );
+            embedded.start(None).await?;
         } else {
             script(&["stop", OWN_PORT]).await?;
             meanwhile.await?;
@@ -121,7 +132,7 @@ impl Site {
 
     pub(crate) async fn give_back(self) -> Result<()> {
         match self.embedded {
-            Some((_, Some(broker))) => Ok(broker.shutdown().await?),
+            Some(Embedded { broker: Some(broker), .. }) => Ok(broker.shutdown().await?),
             Some(_) => Ok(()),
             None => script(&["stop", OWN_PORT]).await,
         }

@@ -1,7 +1,9 @@
 //! Frames that go through one tier: done, failed, expired, in order, and again after a shutdown.
 
 use crate::stage::{BLUE, GREEN, Moody, PATIENCE, RED, Stage, envelope, jpeg, next};
-use frame::{BoundingBox, Decision, ImageSize, Status, Timestamp};
+use frame::{
+    BoundingBox, Decision, ImageFormat, ImageSize, ModelInfo, RgbImage, Status, Timestamp,
+};
 use frame_bus::Outgoing;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -40,6 +42,48 @@ async fn a_frame_gets_its_detections_and_every_time() {
         times.queue_inference.is_some() && times.decode.is_some() && times.end_to_end.is_some(),
         "{times:?}"
     );
+    shutdown.cancel();
+    unit.await.unwrap().unwrap();
+}
+
+/// What the preprocessor makes of a picture for a network that tells its input's size.
+fn reduced(colour: [u8; 3], size: ImageSize) -> Vec<u8> {
+    let pixels = colour.repeat((size.width * size.height) as usize);
+    vision::encode_png(&RgbImage::new(size, pixels).unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reduced_picture_gets_boxes_in_the_pixels_of_the_upload() {
+    let mut stage = Stage::set().await;
+    // of a larger input than the picture was reduced for, as after a change of the model
+    let model =
+        Moody { info: ModelInfo { input: "64x64".into(), ..Moody::new().info }, ..Moody::new() };
+    let (unit, shutdown) = stage.run(&model, &[("MLVI_MAX_PIXELS", "300")]);
+    let mut sent = envelope("gate", 0);
+    sent.format = ImageFormat::Png;
+    sent.prepared.as_mut().unwrap().image = ImageSize { width: 160, height: 48 };
+    let (size, over) = (ImageSize { width: 16, height: 16 }, ImageSize { width: 20, height: 16 });
+    let whole = reduced(BLUE, size);
+    let mut flipped = whole.clone();
+    // in the middle of the pixels
+    flipped[whole.len() / 2] ^= 1;
+    let frames =
+        [whole.clone(), whole[..whole.len() / 2].to_vec(), flipped, reduced(BLUE, over), vec![]];
+    for (sequence, payload) in (0..).zip(&frames) {
+        sent.sequence = sequence;
+        stage.send(&sent, payload.clone()).await;
+    }
+    let results = stage.results(5).await;
+    assert_eq!(
+        results[0].detections[0].bounding_box,
+        BoundingBox { x: 10.0, y: 6.0, width: 30.0, height: 12.0 }
+    );
+    assert_eq!(results[0].image, Some(ImageSize { width: 160, height: 48 }));
+    let problems: Vec<_> =
+        results[1..].iter().map(|result| result.error.as_ref().unwrap().status).collect();
+    assert_eq!(problems, [422, 422, 422, 415], "{results:?}");
+    let letters = next(&mut stage.dead_letters, 4).await;
+    assert!(letters.iter().zip(&frames[1..]).all(|(letter, frame)| letter.payload == *frame));
     shutdown.cancel();
     unit.await.unwrap().unwrap();
 }

@@ -55,7 +55,12 @@ impl Gate {
 
 impl Moody {
     pub(crate) fn new() -> Self {
-        let info = ModelInfo { name: "moody".into(), version: "1".into(), input: "8x8".into() };
+        let info = ModelInfo {
+            name: "moody".into(),
+            version: "1".into(),
+            input: "8x8".into(),
+            resize: None,
+        };
         Self {
             info,
             gate: Arc::default(),

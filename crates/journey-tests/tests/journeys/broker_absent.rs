@@ -2,10 +2,15 @@
 
 use embedded_broker::{Broker, BrokerConfig};
 use journey_tests::{
-    Admin, Client, StoppedKafka, Turn, UnitProcess, free_ports, kafka_to_stop, photo, suite_config,
+    Admin, Client, StoppedKafka, Turn, UnitProcess, kafka_to_stop, photo, suite_config,
 };
 use mlvi::suite::{SuiteConfig, UnitKind};
-use std::net::{Ipv4Addr, SocketAddr};
+use ports::ReservedPort;
+use std::array;
+use std::net::SocketAddr;
+
+/// HTTP, and an admin port for each unit.
+const PORTS: usize = 1 + UnitKind::COUNT;
 
 /// The broker that comes later.
 enum Late {
@@ -13,10 +18,13 @@ enum Late {
     Kafka(String),
 }
 
-/// The four units, a process each, and where the web-server takes frames.
-fn start_all(config: &SuiteConfig, brokers: &str) -> (Vec<UnitProcess>, Client) {
-    let [http, admins @ ..] =
-        free_ports::<5>().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+/// The four units, a process each, and where the web-server takes frames; HTTP's
+/// address comes first.
+fn start_all(
+    config: &SuiteConfig,
+    brokers: &str,
+    [http, admins @ ..]: [SocketAddr; PORTS],
+) -> (Vec<UnitProcess>, Client) {
     let start = |kind: UnitKind| {
         let admin = admins[kind as usize];
         let mut settings = config.settings.clone();
@@ -40,7 +48,9 @@ async fn absent_at_the_start(late: Late) {
             Some(StoppedKafka::stop(address).await),
         ),
     };
-    let (units, client) = start_all(&config, &brokers);
+    let ports: [ReservedPort; PORTS] = array::from_fn(|_| ReservedPort::loopback().unwrap());
+    let addresses = ports.each_ref().map(ReservedPort::address);
+    let (units, client) = start_all(&config, &brokers, addresses);
     for unit in &units {
         // not at once: the first question to the broker may still be open
         unit.admin.becomes(503, &format!("not ready  broker: {brokers}")).await;
@@ -92,8 +102,8 @@ async fn absent_at_the_start(late: Late) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn units_wait_for_a_broker_that_is_not_there_and_say_so() {
-    let [.., port] = free_ports::<6>();
-    absent_at_the_start(Late::Embedded(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))).await;
+    let port = ReservedPort::loopback().unwrap();
+    absent_at_the_start(Late::Embedded(port.address())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,7 +21,7 @@ async fn all_are_ready(journey: &Journey) {
 
 async fn away_under_load_on(kafka: Option<String>) {
     let mut journey = Journey::start_on(kafka, |config| config).await;
-    let traffic = Traffic::start(journey.client(), 4, 30).await;
+    let traffic = Traffic::start(&journey, 4, 30).await;
     traffic.results(10).await;
     journey.stop_broker().await;
     all_are_without_broker(&journey).await;

@@ -15,6 +15,8 @@ async fn largest_frames_on(kafka: Option<String>) {
     let journey = Journey::start_on(kafka, |config| {
         config
             .with("MLVI_POLICY", "alternate")
+            // otherwise the edge gets it at the size of its network
+            .with("MLVI_EDGE_FORM", "jpeg")
             .with("MLVI_SHARPNESS", "1.0")
             .with("MLVI_JPEG_QUALITY", quality)
     })

@@ -24,7 +24,7 @@ fn replicated(config: SuiteConfig, partitions: usize) -> SuiteConfig {
 async fn four_members_on(kafka: Option<String>) {
     let mut journey = Journey::start_on(kafka, |config| replicated(config, 2 * MEMBERS)).await;
     // so many cameras that every partition has some
-    let traffic = Traffic::start(journey.client(), 8 * MEMBERS, 8 * MEMBERS).await;
+    let traffic = Traffic::start(&journey, 8 * MEMBERS, 8 * MEMBERS).await;
     traffic.results(5).await;
     let mut members = Vec::new();
     for index in 1..MEMBERS {
@@ -87,7 +87,7 @@ async fn four_members_join_and_leave_under_load_over_apache_kafka() {
 /// One partition and three members: one works, the others stand by and take over.
 async fn more_members_than_partitions_on(kafka: Option<String>) {
     let mut journey = Journey::start_on(kafka, |config| replicated(config, 1)).await;
-    let traffic = Traffic::start(journey.client(), 4, 10).await;
+    let traffic = Traffic::start(&journey, 4, 10).await;
     let mut members: Vec<Option<Member>> = vec![None];
     for index in 1..3 {
         members.push(Some(journey.join(UnitKind::EdgeInference, &pod(index)).await));

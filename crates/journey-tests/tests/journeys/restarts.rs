@@ -100,7 +100,7 @@ async fn killed_with_frames_in_hand(kafka: Option<String>, kind: UnitKind, polic
     })
     .await;
     let process = journey.instead_as_process(kind, &[]).await;
-    let (traffic, groups) = (Traffic::start(journey.client(), 4, 40).await, journey.groups());
+    let (traffic, groups) = (Traffic::start(&journey, 4, 40).await, journey.groups());
     traffic.results(5).await;
     process.admin.metric_reaches(in_hand(kind), 1.0).await;
     process.kill();

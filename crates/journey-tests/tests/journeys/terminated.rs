@@ -28,8 +28,7 @@ async fn terminated_on(kafka: Option<String>, drain: Drain) {
         ("MLVI_DRAIN", drain_time),
     ];
     let process = journey.instead_as_process(EDGE, &further).await;
-    let (traffic, groups) =
-        (Traffic::start(journey.client(), 4, 5 * BATCH).await, journey.groups());
+    let (traffic, groups) = (Traffic::start(&journey, 4, 5 * BATCH).await, journey.groups());
     traffic.results(BATCH).await;
     // a batch is at work, and another one waits or is being gathered
     process.admin.metric_reaches("mlvi_inference_in_flight_frames", (BATCH + 1) as f64).await;

@@ -4,8 +4,8 @@
 use super::lanes::{BLOCK, Lanes, Work};
 use crate::isa::Avx2;
 use std::arch::x86_64::{
-    __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps,
-    _mm256_mul_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    __m256, _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm256_sub_ps,
 };
 
 /// Made only with a token, so that whoever holds one may use AVX2 and FMA.
@@ -48,6 +48,12 @@ impl Lanes for Registers {
             _mm256_storeu_ps(low.as_mut_ptr(), self.0);
             _mm256_storeu_ps(high.as_mut_ptr(), self.1);
         }
+    }
+
+    #[inline(always)]
+    fn prefetch(_: Avx2, from: &[f32; BLOCK], ahead: usize) {
+        // SAFETY: a prefetch reads nothing, and may name any address
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().wrapping_add(ahead).cast()) }
     }
 
     #[inline(always)]

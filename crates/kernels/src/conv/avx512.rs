@@ -4,8 +4,8 @@
 use super::lanes::{BLOCK, Lanes, Work};
 use crate::isa::Avx512;
 use std::arch::x86_64::{
-    __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_min_ps,
-    _mm512_mul_ps, _mm512_set1_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    __m512, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
 /// Made only with a token, so that whoever holds one may use AVX-512.
@@ -42,6 +42,12 @@ impl Lanes for Register {
     fn store(self, to: &mut [f32; BLOCK]) {
         // SAFETY: `self` proves the instruction, and there is room for sixteen numbers
         unsafe { _mm512_storeu_ps(to.as_mut_ptr(), self.0) }
+    }
+
+    #[inline(always)]
+    fn prefetch(_: Avx512, from: &[f32; BLOCK], ahead: usize) {
+        // SAFETY: a prefetch reads nothing, and may name any address
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.as_ptr().wrapping_add(ahead).cast()) }
     }
 
     #[inline(always)]

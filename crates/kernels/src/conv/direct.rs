@@ -19,21 +19,16 @@ pub(super) fn pack(isa: Isa, sides: &Sides, kernel: &[f32]) -> Panels {
         let (tap, channel) = (k / channels, k % channels);
         let inside = filter < sides.filters && channel < sides.channels;
         let at = |filter: usize| (filter * sides.channels + channel) * taps + tap;
-        if inside { kernel[at(filter)] } else { 0.0 }
+        [if inside { kernel[at(filter)] } else { 0.0 }]
     };
     Panels::pack(isa, (channels * taps, padded(sides.filters)), weight)
 }
 
-pub(super) fn run(
-    layer: &Convolution,
-    weights: &Panels,
-    team: &Team,
-    from: &[f32],
-    to: &mut [f32],
-) {
+pub(super) fn run(layer: &Convolution, panels: &Panels, team: &Team, from: &[f32], to: &mut [f32]) {
+    let Some(weights) = panels.products().next() else { return };
     let columns = weights.columns;
     let pixels = to.len() / columns;
-    let wanted = if weights.bytes() > MANY_WEIGHTS { MANY } else { FEW };
+    let wanted = if panels.bytes() > MANY_WEIGHTS { MANY } else { FEW };
     // as much for each thread
     let most = (wanted / weights.depth).max(BLOCK).min(pixels.div_ceil(team.threads()));
     let chunks = to.chunks_mut(most * columns).enumerate().collect();
@@ -71,34 +66,71 @@ impl Work for Patches<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, token: L::Token) {
+        if self.sides.reads_each_pixel_once() {
+            self.same_pixels::<L>(token);
+        } else {
+            self.windows::<L>(token);
+        }
+    }
+}
+
+impl Patches<'_> {
+    /// Each output pixel reads the input pixel at its place.
+    #[inline(always)]
+    fn same_pixels<L: Lanes>(self, token: L::Token) {
+        let channels = padded(self.sides.channels);
+        let mut from = self.from[self.first * channels..].chunks_exact(channels);
+        for group in 0..self.groups.count() {
+            let (start, size) = (self.groups.start(group), self.groups.size(group));
+            let to = &mut self.to[start * channels..][..size * channels];
+            for (row, pixel) in from.by_ref().take(size).enumerate() {
+                for (place, values) in pixel.as_chunks::<BLOCK>().0.iter().enumerate() {
+                    let to = &mut to[(place * size + row) * BLOCK..];
+                    L::load(token, values).store(block_mut(to));
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn windows<L: Lanes>(self, token: L::Token) {
         let sides = self.sides;
         let (height, width) = sides.output();
         let channels = padded(sides.channels);
         let depth = channels * sides.taps();
+        let (mut image, inside) = (self.first / (height * width), self.first % (height * width));
+        let (mut row_of_image, mut column) = (inside / width, inside % width);
         for group in 0..self.groups.count() {
             let (start, size) = (self.groups.start(group), self.groups.size(group));
             let to = &mut self.to[start * depth..][..size * depth];
             for row in 0..size {
-                let pixel = self.first + start + row;
-                let (image, inside) = (pixel / (height * width), pixel % (height * width));
-                let (y, x) = (inside / width * sides.strides.0, inside % width * sides.strides.1);
-                for tap in 0..sides.taps() {
-                    let (ky, kx) = (tap / sides.kernel.1, tap % sides.kernel.1);
-                    // at or above a side when it is above or left of the image, too
-                    let y = (y + ky * sides.dilations.0).wrapping_sub(sides.before.0);
-                    let x = (x + kx * sides.dilations.1).wrapping_sub(sides.before.1);
-                    let source = (y < sides.height && x < sides.width).then(|| {
-                        let at = (image * sides.height + y) * sides.width + x;
-                        &self.from[at * channels..][..channels]
-                    });
-                    let to = &mut to[(tap * channels * size) + row * BLOCK..];
-                    for place in 0..channels / BLOCK {
-                        let values = match source {
-                            Some(source) => L::load(token, block(&source[place * BLOCK..])),
-                            None => L::splat(token, 0.0),
-                        };
-                        values.store(block_mut(&mut to[place * size * BLOCK..]));
+                let (top, left) = (row_of_image * sides.strides.0, column * sides.strides.1);
+                let mut to = &mut to[row * BLOCK..];
+                for ky in 0..sides.kernel.0 {
+                    // at or above the height when it is above the image, too
+                    let y = (top + ky * sides.dilations.0).wrapping_sub(sides.before.0);
+                    for kx in 0..sides.kernel.1 {
+                        let x = (left + kx * sides.dilations.1).wrapping_sub(sides.before.1);
+                        let source = (y < sides.height && x < sides.width).then(|| {
+                            let at = (image * sides.height + y) * sides.width + x;
+                            &self.from[at * channels..][..channels]
+                        });
+                        for place in 0..channels / BLOCK {
+                            let values = match source {
+                                Some(source) => L::load(token, block(&source[place * BLOCK..])),
+                                None => L::splat(token, 0.0),
+                            };
+                            values.store(block_mut(to));
+                            to = to.get_mut(size * BLOCK..).unwrap_or_default();
+                        }
                     }
+                }
+                column += 1;
+                if column == width {
+                    (column, row_of_image) = (0, row_of_image + 1);
+                }
+                if row_of_image == height {
+                    (row_of_image, image) = (0, image + 1);
                 }
             }
         }

@@ -16,6 +16,8 @@ pub(crate) trait Lanes: Copy {
     fn splat(token: Self::Token, value: f32) -> Self;
     fn load(token: Self::Token, from: &[f32; BLOCK]) -> Self;
     fn store(self, to: &mut [f32; BLOCK]);
+    /// Has the processor fetch what lies so many numbers further on, which need not be there.
+    fn prefetch(token: Self::Token, from: &[f32; BLOCK], ahead: usize);
     fn add(self, other: Self) -> Self;
     fn sub(self, other: Self) -> Self;
     fn mul(self, other: Self) -> Self;

@@ -103,6 +103,14 @@ impl Sides {
         self.filters * read * self.kernel.0 * self.kernel.1
     }
 
+    /// Whether each output pixel reads the input pixel at its own place and no other.
+    fn reads_each_pixel_once(&self) -> bool {
+        self.kernel == (1, 1)
+            && self.strides == (1, 1)
+            && self.before == (0, 0)
+            && self.after == (0, 0)
+    }
+
     fn taps(&self) -> usize {
         self.kernel.0 * self.kernel.1
     }
@@ -197,7 +205,8 @@ enum Weights {
     Direct(product::Panels),
     Planar(Vec<f32>),
     Depthwise(Vec<f32>),
-    Winograd(winograd::Weights),
+    /// A product for each place of a tile, row by row.
+    Winograd(product::Panels),
 }
 
 impl Convolution {
@@ -277,9 +286,8 @@ impl Convolution {
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
         match &self.weights {
-            Weights::Direct(panels) => panels.bytes(),
+            Weights::Direct(panels) | Weights::Winograd(panels) => panels.bytes(),
             Weights::Planar(values) | Weights::Depthwise(values) => size_of_val(&values[..]),
-            Weights::Winograd(weights) => weights.bytes(),
         }
     }
 

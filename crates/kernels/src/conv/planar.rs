@@ -34,11 +34,10 @@ pub(super) fn pack(sides: &Sides, kernel: &[f32]) -> Vec<f32> {
 
 pub(super) fn run(layer: &Convolution, weights: &[f32], team: &Team, from: &[f32], to: &mut [f32]) {
     let sides = &layer.sides;
-    let (height, width) = layer.output();
+    let (_, width) = layer.output();
     let filters = padded(sides.filters);
     let rows = to.len() / (width * filters);
-    // a few rows at a time: enough that handing them out costs nothing
-    let most = rows.div_ceil(team.threads()).min(height).max(1);
+    let most = team.share(rows);
     let chunks = to.chunks_mut(most * width * filters).enumerate().collect();
     team.each(chunks, |(index, to): (usize, &mut [f32])| {
         let (outputs, padded_width) =
@@ -123,16 +122,13 @@ impl Strip<'_> {
         let width = self.layer.sides.output().1;
         let mut x = 0;
         while x < width {
-            let left = width - x;
-            if left >= 14 && L::ROWS >= 14 {
-                self.pixels::<L, 14, STRIDE>(token, x, to);
+            // the last of a row go over some pixels a second time
+            if L::ROWS >= 14 && width >= 14 {
+                self.pixels::<L, 14, STRIDE>(token, x.min(width - 14), to);
                 x += 14;
-            } else if left >= 6 && L::ROWS >= 6 {
-                self.pixels::<L, 6, STRIDE>(token, x, to);
+            } else if L::ROWS >= 6 && width >= 6 {
+                self.pixels::<L, 6, STRIDE>(token, x.min(width - 6), to);
                 x += 6;
-            } else if left >= 2 {
-                self.pixels::<L, 2, STRIDE>(token, x, to);
-                x += 2;
             } else {
                 self.pixels::<L, 1, STRIDE>(token, x, to);
                 x += 1;

@@ -37,6 +37,9 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
+    fn prefetch((): (), _from: &[f32; BLOCK], _ahead: usize) {}
+
+    #[inline(always)]
     fn add(self, other: Self) -> Self {
         self.zip(other, |a, b| a + b)
     }

@@ -53,51 +53,59 @@ fn shape(isa: Isa) -> (usize, usize) {
     on(isa, Shape)
 }
 
-/// Weights in panels, for one instruction set.
+/// The weights of one or several products of the same sides in panels, for one instruction set.
 #[derive(Clone, Debug)]
 pub(super) struct Panels {
-    pub(super) depth: usize,
-    pub(super) columns: usize,
-    values: Vec<f32>,
+    depth: usize,
+    columns: usize,
     /// Columns of a panel; the last may have fewer.
     width: usize,
+    /// One product's after the other's. In one piece, which the system takes back as a whole.
+    values: Vec<f32>,
+}
+
+/// The weights of one product.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weights<'a> {
+    pub(super) depth: usize,
+    pub(super) columns: usize,
+    width: usize,
+    values: &'a [f32],
 }
 
 impl Panels {
-    /// Of `depth` by `columns` weights, both multiples of a block.
-    pub(super) fn pack(
-        isa: Isa,
-        sides: (usize, usize),
-        weight: impl Fn(usize, usize) -> f32,
-    ) -> Self {
-        let [panels] = Self::pack_each(isa, sides, |k, column| [weight(k, column)]);
-        panels
-    }
-
-    /// Several products' weights of the same sides at once.
-    pub(super) fn pack_each<const P: usize>(
+    /// Of `P` products of `depth` by `columns` weights, both multiples of a block.
+    pub(super) fn pack<const P: usize>(
         isa: Isa,
         (depth, columns): (usize, usize),
         weights: impl Fn(usize, usize) -> [f32; P],
-    ) -> [Self; P] {
+    ) -> Self {
         let width = shape(isa).1 * BLOCK;
-        let mut all: [Vec<f32>; P] = std::array::from_fn(|_| vec![0.0; depth * columns]);
+        let each = depth * columns;
+        let mut values = vec![0.0; P * each];
         for first in (0..columns).step_by(width) {
             let wide = width.min(columns - first);
             for column in 0..wide {
                 for k in 0..depth {
-                    let values = weights(k, first + column);
-                    for (all, value) in all.iter_mut().zip(values) {
-                        all[first * depth + k * wide + column] = value;
+                    let place = first * depth + k * wide + column;
+                    for (product, weight) in weights(k, first + column).into_iter().enumerate() {
+                        values[product * each + place] = weight;
                     }
                 }
             }
         }
-        all.map(|values| Self { depth, columns, values, width })
+        Self { depth, columns, width, values }
+    }
+
+    /// Those of each product.
+    pub(super) fn products(&self) -> impl ExactSizeIterator<Item = Weights<'_>> {
+        let Self { depth, columns, width, .. } = *self;
+        let each = self.values.chunks_exact((depth * columns).max(1));
+        each.map(move |values| Weights { depth, columns, width, values })
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.values.len() * size_of::<f32>()
+        size_of_val(&self.values[..])
     }
 }
 
@@ -106,7 +114,7 @@ pub(super) struct Product<'a> {
     pub(super) groups: Groups,
     /// The packed rows of a group.
     pub(super) rows: Rows<'a>,
-    pub(super) weights: &'a Panels,
+    pub(super) weights: Weights<'a>,
     /// Applied to each value; without one they are as they are.
     pub(super) epilogue: Option<&'a Epilogue>,
     /// `rows × columns`.
@@ -142,7 +150,7 @@ impl Work for Product<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, token: L::Token) {
-        let Panels { depth, columns, width, .. } = *self.weights;
+        let Weights { depth, columns, width, .. } = self.weights;
         for first in (0..columns).step_by(width) {
             let wide = width.min(columns - first);
             let panel = &self.weights.values[first * depth..][..wide * depth];
@@ -164,6 +172,7 @@ impl Work for Product<'_> {
     }
 }
 
+const AHEAD: usize = 4096;
 /// One group of rows by one panel of weights.
 struct Tile<'a> {
     rows: &'a [f32],
@@ -199,6 +208,7 @@ impl Tile<'_> {
                 let mut loaded = [L::splat(token, 0.0); N];
                 unrolled!(n < N, {
                     loaded[n] = L::load(token, &weights[n]);
+                    L::prefetch(token, &weights[n], AHEAD);
                 });
                 unrolled!(m < M, {
                     let value = L::splat(token, rows[m][k]);

@@ -1,11 +1,31 @@
 //! Between which neighbours an output pixel lies.
 
+use super::CHANNELS;
+
 /// The two neighbours on one axis.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tap {
     pub(super) first: usize,
     /// How much of the second goes in, 0 to 1.
     pub(super) second_share: f32,
+}
+
+/// The neighbours of all columns, each kind of number for itself, so that vectors of them can be
+/// loaded.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Columns {
+    /// Where the values of the first neighbour start in a row.
+    pub(super) starts: Vec<usize>,
+    pub(super) second_shares: Vec<f32>,
+}
+
+impl Columns {
+    pub(super) fn of(taps: &[Tap]) -> Self {
+        Self {
+            starts: taps.iter().map(|tap| tap.first * CHANNELS).collect(),
+            second_shares: taps.iter().map(|tap| tap.second_share).collect(),
+        }
+    }
 }
 
 /// Darknet's `resize_image`: corners stay corners, so the scale is `(from - 1) / (to - 1)`, in

@@ -1,89 +1,124 @@
-//! Sixteen bytes at a time. No multiplication is fused with an addition, so every byte is that of
-//! the portable version.
-#![allow(unsafe_code, reason = "calls and loads of AVX2, each with its argument")]
+//! Sixteen values at a time, in 16 bits each. No multiplication is fused with an addition, so every
+//! byte is that of the portable version.
+#![allow(unsafe_code, reason = "calls, loads and stores of AVX2, each with its argument")]
 
-use super::{CHANNELS, RECIPROCAL, for_each_row, portable};
-use crate::Size;
+use super::{CHANNELS, RECIPROCAL, portable};
 use crate::isa::Avx2;
 use std::arch::x86_64::{
-    __m128i, __m256, __m256i, _mm_loadu_si128, _mm_storeu_si128, _mm256_add_epi16, _mm256_add_ps,
-    _mm256_castsi256_si128, _mm256_cvtepi16_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16,
-    _mm256_cvttps_epi32, _mm256_extracti128_si256, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps,
-    _mm256_mulhi_epu16, _mm256_packus_epi16, _mm256_packus_epi32, _mm256_permute4x64_epi64,
-    _mm256_set1_epi16, _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi16, _mm256_sub_epi16,
+    __m128i, __m256i, _mm_loadu_si128, _mm_storeu_si128, _mm256_add_epi16, _mm256_add_ps,
+    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cvtepu8_epi16, _mm256_cvttps_epi32,
+    _mm256_loadu_si256, _mm256_mul_ps, _mm256_mulhi_epu16, _mm256_packs_epi32, _mm256_packus_epi16,
+    _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_ps, _mm256_slli_epi16,
+    _mm256_storeu_si256, _mm256_sub_ps, _mm256_unpackhi_epi16, _mm256_unpacklo_epi16,
 };
 
-/// Bytes at a time, which become as many numbers of 16 bits.
+/// Values of a vector.
 const LANES: usize = 16;
-/// Bytes of a row that they depend on.
-const WINDOW: usize = LANES + 2 * CHANNELS;
 
-pub(super) fn sharpen(_isa: Avx2, from: &[u8], size: Size, factor: f32, to: &mut [u8]) {
-    if size.width * CHANNELS < WINDOW {
-        return portable::sharpen(from, size, factor, to);
-    }
+pub(super) fn add_below(
+    _isa: Avx2,
+    sums: &mut [u16],
+    pairs: &mut [u16],
+    here: &[u8],
+    below: &[u8],
+) {
     // SAFETY: an `Avx2` exists only where the processor has the instructions
-    unsafe { sharpen_rows(from, size, factor, to) }
+    unsafe { add_blocks(sums, pairs, here, below) }
+}
+
+pub(super) fn blend(_isa: Avx2, here: &mut [u8], sums: &[u16], factor: f32) {
+    // SAFETY: an `Avx2` exists only where the processor has the instructions
+    unsafe { blend_blocks(here, sums, factor) }
 }
 
 #[target_feature(enable = "avx2,fma")]
-fn sharpen_rows(from: &[u8], size: Size, factor: f32, to: &mut [u8]) {
-    for_each_row(from, size, to, |rows, out| {
-        let last = out.len() - LANES;
-        // the last block goes over some bytes a second time
-        for start in (0..last).step_by(LANES).chain([last]) {
-            let windows = rows.map(|row| &row[start..][..WINDOW]);
-            store(&mut out[start..][..LANES], block(windows, factor));
-        }
-    });
+fn add_blocks(sums: &mut [u16], pairs: &mut [u16], here: &[u8], below: &[u8]) {
+    let (sums, sums_rest) = sums.as_chunks_mut::<LANES>();
+    let (pairs, pairs_rest) = pairs.as_chunks_mut::<LANES>();
+    let ((here, here_rest), (below, below_rest)) =
+        (here.as_chunks::<LANES>(), below.as_chunks::<LANES>());
+    for (((sum, pair), here), below) in sums.iter_mut().zip(pairs).zip(here).zip(below) {
+        let below = load(below);
+        store(sum, _mm256_add_epi16(words(pair), below));
+        store(pair, _mm256_add_epi16(load(here), below));
+    }
+    portable::add_below(sums_rest, pairs_rest, here_rest, below_rest);
 }
 
-/// The sharpened middles of three windows.
 #[target_feature(enable = "avx2,fma")]
-#[inline]
-fn block([above, here, below]: [&[u8]; 3], factor: f32) -> __m128i {
-    let pixels = load(&here[CHANNELS..]);
-    let mut sum = _mm256_add_epi16(_mm256_set1_epi16(6), _mm256_slli_epi16::<2>(pixels));
-    for row in [above, here, below] {
+fn blend_blocks(here: &mut [u8], sums: &[u16], factor: f32) {
+    let (blocks, rest) = here.as_chunks_mut::<LANES>();
+    let done = blocks.len() * LANES;
+    for (block, start) in blocks.iter_mut().zip((0..).step_by(LANES)) {
+        let pixels = load(block);
+        let mut sum = _mm256_add_epi16(_mm256_set1_epi16(6), _mm256_slli_epi16::<2>(pixels));
         for place in [0, CHANNELS, 2 * CHANNELS] {
-            sum = _mm256_add_epi16(sum, load(&row[place..]));
+            sum = _mm256_add_epi16(sum, words(&sums[start + place..]));
+        }
+        let smooth = _mm256_mulhi_epu16(sum, _mm256_set1_epi16(RECIPROCAL.cast_signed()));
+        // packing clips to 0 to 255; it keeps to halves of a register: quarters 0 and 2 are in order
+        let words = value(smooth, pixels, factor);
+        let bytes = _mm256_permute4x64_epi64::<0b10_00>(_mm256_packus_epi16(words, words));
+        // SAFETY: there is room for sixteen bytes
+        unsafe {
+            _mm_storeu_si128(block.as_mut_ptr().cast::<__m128i>(), _mm256_castsi256_si128(bytes));
         }
     }
-    let smooth = _mm256_mulhi_epu16(sum, _mm256_set1_epi16(RECIPROCAL.cast_signed()));
-    let sharp = _mm256_sub_epi16(pixels, smooth);
-    let low = blend(_mm256_castsi256_si128(smooth), _mm256_castsi256_si128(sharp), factor);
-    let high =
-        blend(_mm256_extracti128_si256::<1>(smooth), _mm256_extracti128_si256::<1>(sharp), factor);
-    // packing keeps to halves of a register: quarters 0 2 1 3 are in order
-    let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(low, high));
-    let bytes = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi16(words, words));
-    _mm256_castsi256_si128(bytes)
+    portable::blend(rest, &sums[done..], factor);
 }
 
-/// `smooth + factor · sharp`, clipped to 0 to 255 and cut off; NaN becomes 0.
+/// `smooth + factor · (pixel − smooth)`, cut off, in 16 bits or as near as they come.
 #[target_feature(enable = "avx2,fma")]
 #[inline]
-fn blend(smooth: __m128i, sharp: __m128i, factor: f32) -> __m256i {
-    let numbers = |words: __m128i| -> __m256 { _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(words)) };
-    let product = _mm256_mul_ps(_mm256_set1_ps(factor), numbers(sharp));
-    let value = _mm256_add_ps(numbers(smooth), product);
-    let above = _mm256_max_ps(value, _mm256_setzero_ps());
-    _mm256_cvttps_epi32(_mm256_min_ps(above, _mm256_set1_ps(255.0)))
+fn value(smooth: __m256i, pixels: __m256i, factor: f32) -> __m256i {
+    // below these words as upper halves, an integer is the mantissa's end: 8,388,608 more than
+    // itself
+    let upper = _mm256_set1_epi16(0x4B00);
+    let [low, high] = [
+        single_precision(
+            _mm256_unpacklo_epi16(smooth, upper),
+            _mm256_unpacklo_epi16(pixels, upper),
+            factor,
+        ),
+        single_precision(
+            _mm256_unpackhi_epi16(smooth, upper),
+            _mm256_unpackhi_epi16(pixels, upper),
+            factor,
+        ),
+    ];
+    _mm256_packs_epi32(low, high)
 }
 
-/// The first sixteen bytes, each in 16 bits.
+/// Of numbers that both have 8,388,608 added; NaN becomes the least integer.
 #[target_feature(enable = "avx2,fma")]
 #[inline]
-fn load(bytes: &[u8]) -> __m256i {
-    let bytes = &bytes[..LANES];
+fn single_precision(smooth: __m256i, pixels: __m256i, factor: f32) -> __m256i {
+    let (smooth, pixels) = (_mm256_castsi256_ps(smooth), _mm256_castsi256_ps(pixels));
+    let product = _mm256_mul_ps(_mm256_set1_ps(factor), _mm256_sub_ps(pixels, smooth));
+    let smooth = _mm256_sub_ps(smooth, _mm256_set1_ps(8_388_608.0));
+    _mm256_cvttps_epi32(_mm256_add_ps(smooth, product))
+}
+
+/// Bytes, each in 16 bits.
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn load(bytes: &[u8; LANES]) -> __m256i {
     // SAFETY: sixteen bytes are there
     _mm256_cvtepu8_epi16(unsafe { _mm_loadu_si128(bytes.as_ptr().cast::<__m128i>()) })
 }
 
+/// The first sixteen.
 #[target_feature(enable = "avx2,fma")]
 #[inline]
-fn store(to: &mut [u8], bytes: __m128i) {
-    let to = &mut to[..LANES];
-    // SAFETY: there is room for sixteen bytes
-    unsafe { _mm_storeu_si128(to.as_mut_ptr().cast::<__m128i>(), bytes) }
+fn words(words: &[u16]) -> __m256i {
+    let words = &words[..LANES];
+    // SAFETY: sixteen words are there
+    unsafe { _mm256_loadu_si256(words.as_ptr().cast::<__m256i>()) }
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn store(to: &mut [u16; LANES], words: __m256i) {
+    // SAFETY: there is room for sixteen words
+    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast::<__m256i>(), words) }
 }

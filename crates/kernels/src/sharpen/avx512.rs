@@ -1,93 +1,127 @@
-//! Thirty-two bytes at a time. No multiplication is fused with an addition, so every byte is that of
-//! the portable version.
-#![allow(unsafe_code, reason = "calls and loads of AVX-512, each with its argument")]
+//! Thirty-two values at a time, in 16 bits each. No multiplication is fused with an addition, so every
+//! byte is that of the portable version.
+#![allow(unsafe_code, reason = "calls, loads and stores of AVX-512, each with its argument")]
 
-use super::{CHANNELS, RECIPROCAL, for_each_row, portable};
-use crate::Size;
+use super::{CHANNELS, RECIPROCAL, portable};
 use crate::isa::Avx512;
 use std::arch::x86_64::{
-    __m128i, __m256i, __m512, __m512i, _mm_storeu_si128, _mm256_loadu_si256, _mm512_add_epi16,
-    _mm512_add_ps, _mm512_castsi512_si256, _mm512_cvtepi16_epi32, _mm512_cvtepi32_epi8,
-    _mm512_cvtepi32_ps, _mm512_cvtepu8_epi16, _mm512_cvttps_epi32, _mm512_extracti64x4_epi64,
-    _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_mulhi_epu16, _mm512_set1_epi16,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_slli_epi16, _mm512_sub_epi16,
+    __m256i, __m512i, _mm256_loadu_si256, _mm256_storeu_si256, _mm512_add_epi16, _mm512_add_ps,
+    _mm512_castsi512_ps, _mm512_cvtepu8_epi16, _mm512_cvttps_epi32, _mm512_cvtusepi16_epi8,
+    _mm512_loadu_si512, _mm512_max_epi16, _mm512_mul_ps, _mm512_mulhi_epu16, _mm512_packs_epi32,
+    _mm512_set1_epi16, _mm512_set1_ps, _mm512_setzero_si512, _mm512_slli_epi16,
+    _mm512_storeu_si512, _mm512_sub_ps, _mm512_unpackhi_epi16, _mm512_unpacklo_epi16,
 };
 
-/// Bytes at a time, which become as many numbers of 16 bits.
+/// Values of a vector.
 const LANES: usize = 32;
-/// Bytes of a row that they depend on.
-const WINDOW: usize = LANES + 2 * CHANNELS;
 
-pub(super) fn sharpen(_isa: Avx512, from: &[u8], size: Size, factor: f32, to: &mut [u8]) {
-    if size.width * CHANNELS < WINDOW {
-        return portable::sharpen(from, size, factor, to);
-    }
+pub(super) fn add_below(
+    _isa: Avx512,
+    sums: &mut [u16],
+    pairs: &mut [u16],
+    here: &[u8],
+    below: &[u8],
+) {
     // SAFETY: an `Avx512` exists only where the processor has the instructions
-    unsafe { sharpen_rows(from, size, factor, to) }
+    unsafe { add_blocks(sums, pairs, here, below) }
+}
+
+pub(super) fn blend(_isa: Avx512, here: &mut [u8], sums: &[u16], factor: f32) {
+    // SAFETY: an `Avx512` exists only where the processor has the instructions
+    unsafe { blend_blocks(here, sums, factor) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn sharpen_rows(from: &[u8], size: Size, factor: f32, to: &mut [u8]) {
-    for_each_row(from, size, to, |rows, out| {
-        let last = out.len() - LANES;
-        // the last block goes over some bytes a second time
-        for start in (0..last).step_by(LANES).chain([last]) {
-            let windows = rows.map(|row| &row[start..][..WINDOW]);
-            store(&mut out[start..][..LANES], block(windows, factor));
-        }
-    });
+fn add_blocks(sums: &mut [u16], pairs: &mut [u16], here: &[u8], below: &[u8]) {
+    let (sums, sums_rest) = sums.as_chunks_mut::<LANES>();
+    let (pairs, pairs_rest) = pairs.as_chunks_mut::<LANES>();
+    let ((here, here_rest), (below, below_rest)) =
+        (here.as_chunks::<LANES>(), below.as_chunks::<LANES>());
+    for (((sum, pair), here), below) in sums.iter_mut().zip(pairs).zip(here).zip(below) {
+        let below = load(below);
+        store(sum, _mm512_add_epi16(words(pair), below));
+        store(pair, _mm512_add_epi16(load(here), below));
+    }
+    portable::add_below(sums_rest, pairs_rest, here_rest, below_rest);
 }
 
-/// The sharpened middles of three windows, in two halves.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-#[inline]
-fn block([above, here, below]: [&[u8]; 3], factor: f32) -> [__m128i; 2] {
-    let pixels = load(&here[CHANNELS..]);
-    let mut sum = _mm512_add_epi16(_mm512_set1_epi16(6), _mm512_slli_epi16::<2>(pixels));
-    for row in [above, here, below] {
+fn blend_blocks(here: &mut [u8], sums: &[u16], factor: f32) {
+    let (blocks, rest) = here.as_chunks_mut::<LANES>();
+    let done = blocks.len() * LANES;
+    for (block, start) in blocks.iter_mut().zip((0..).step_by(LANES)) {
+        let pixels = load(block);
+        let mut sum = _mm512_add_epi16(_mm512_set1_epi16(6), _mm512_slli_epi16::<2>(pixels));
         for place in [0, CHANNELS, 2 * CHANNELS] {
-            sum = _mm512_add_epi16(sum, load(&row[place..]));
+            sum = _mm512_add_epi16(sum, words(&sums[start + place..]));
+        }
+        let smooth = _mm512_mulhi_epu16(sum, _mm512_set1_epi16(RECIPROCAL.cast_signed()));
+        let value = value(smooth, pixels, factor);
+        // the narrowing clips at 255
+        let positive = _mm512_max_epi16(value, _mm512_setzero_si512());
+        // SAFETY: there is room for thirty-two bytes
+        unsafe {
+            _mm256_storeu_si256(
+                block.as_mut_ptr().cast::<__m256i>(),
+                _mm512_cvtusepi16_epi8(positive),
+            );
         }
     }
-    let smooth = _mm512_mulhi_epu16(sum, _mm512_set1_epi16(RECIPROCAL.cast_signed()));
-    let sharp = _mm512_sub_epi16(pixels, smooth);
-    let low = blend(_mm512_castsi512_si256(smooth), _mm512_castsi512_si256(sharp), factor);
-    let high = blend(
-        _mm512_extracti64x4_epi64::<1>(smooth),
-        _mm512_extracti64x4_epi64::<1>(sharp),
-        factor,
-    );
-    [low, high]
+    portable::blend(rest, &sums[done..], factor);
 }
 
-/// `smooth + factor · sharp`, clipped to 0 to 255 and cut off; NaN becomes 0.
+/// `smooth + factor · (pixel − smooth)`, cut off, in 16 bits or as near as they come.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 #[inline]
-fn blend(smooth: __m256i, sharp: __m256i, factor: f32) -> __m128i {
-    let numbers = |words: __m256i| -> __m512 { _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(words)) };
-    let product = _mm512_mul_ps(_mm512_set1_ps(factor), numbers(sharp));
-    let value = _mm512_add_ps(numbers(smooth), product);
-    let above = _mm512_max_ps(value, _mm512_setzero_ps());
-    let clipped = _mm512_min_ps(above, _mm512_set1_ps(255.0));
-    _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(clipped))
+fn value(smooth: __m512i, pixels: __m512i, factor: f32) -> __m512i {
+    // below these words as upper halves, an integer is the mantissa's end: 8,388,608 more than
+    // itself
+    let upper = _mm512_set1_epi16(0x4B00);
+    let [low, high] = [
+        single_precision(
+            _mm512_unpacklo_epi16(smooth, upper),
+            _mm512_unpacklo_epi16(pixels, upper),
+            factor,
+        ),
+        single_precision(
+            _mm512_unpackhi_epi16(smooth, upper),
+            _mm512_unpackhi_epi16(pixels, upper),
+            factor,
+        ),
+    ];
+    _mm512_packs_epi32(low, high)
 }
 
-/// The first thirty-two bytes, each in 16 bits.
+/// Of numbers that both have 8,388,608 added; NaN becomes the least integer.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 #[inline]
-fn load(bytes: &[u8]) -> __m512i {
-    let bytes = &bytes[..LANES];
+fn single_precision(smooth: __m512i, pixels: __m512i, factor: f32) -> __m512i {
+    let (smooth, pixels) = (_mm512_castsi512_ps(smooth), _mm512_castsi512_ps(pixels));
+    let product = _mm512_mul_ps(_mm512_set1_ps(factor), _mm512_sub_ps(pixels, smooth));
+    let smooth = _mm512_sub_ps(smooth, _mm512_set1_ps(8_388_608.0));
+    _mm512_cvttps_epi32(_mm512_add_ps(smooth, product))
+}
+
+/// Bytes, each in 16 bits.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+#[inline]
+fn load(bytes: &[u8; LANES]) -> __m512i {
     // SAFETY: thirty-two bytes are there
     _mm512_cvtepu8_epi16(unsafe { _mm256_loadu_si256(bytes.as_ptr().cast::<__m256i>()) })
 }
 
+/// The first thirty-two.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 #[inline]
-fn store(to: &mut [u8], [low, high]: [__m128i; 2]) {
-    let (first, second) = to[..LANES].split_at_mut(LANES / 2);
-    // SAFETY: there is room for sixteen bytes in each half
-    unsafe {
-        _mm_storeu_si128(first.as_mut_ptr().cast::<__m128i>(), low);
-        _mm_storeu_si128(second.as_mut_ptr().cast::<__m128i>(), high);
-    }
+fn words(words: &[u16]) -> __m512i {
+    let words = &words[..LANES];
+    // SAFETY: thirty-two words are there
+    unsafe { _mm512_loadu_si512(words.as_ptr().cast::<__m512i>()) }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+#[inline]
+fn store(to: &mut [u16; LANES], words: __m512i) {
+    // SAFETY: there is room for thirty-two words
+    unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast::<__m512i>(), words) }
 }

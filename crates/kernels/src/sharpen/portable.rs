@@ -2,36 +2,39 @@
 //! to 13 cannot overflow 16 bits, and wrapping additions spare the checks that would keep it from
 //! vectorising.
 
-use super::{CHANNELS, RECIPROCAL, for_each_row};
-use crate::Size;
+use super::{CHANNELS, RECIPROCAL};
 
-pub(super) fn sharpen(from: &[u8], size: Size, factor: f32, to: &mut [u8]) {
-    let mut sums = vec![0u16; size.width * CHANNELS];
-    for_each_row(from, size, to, |[above, here, below], out| {
-        for (((sum, a), h), b) in sums.iter_mut().zip(above).zip(here).zip(below) {
-            *sum = u16::from(*a).wrapping_add(u16::from(*h)).wrapping_add(u16::from(*b));
-        }
-        // the nine neighbours are three column sums: one pixel to the left, here, one to the right
-        let (left, middle, right) = (&sums[..], &sums[CHANNELS..], &sums[2 * CHANNELS..]);
-        for ((((out, pixel), l), m), r) in
-            out.iter_mut().zip(&here[CHANNELS..]).zip(left).zip(middle).zip(right)
-        {
-            let pixel = u16::from(*pixel);
-            let sum = l.wrapping_add(*m).wrapping_add(*r).wrapping_add(pixel.wrapping_mul(4));
-            *out = blend(over_13(sum), pixel, factor);
-        }
-    });
+/// The sums of two rows.
+pub(super) fn add_rows(pairs: &mut [u16], above: &[u8], here: &[u8]) {
+    for ((pair, above), here) in pairs.iter_mut().zip(above).zip(here) {
+        *pair = u16::from(*above) + u16::from(*here);
+    }
+}
+
+pub(super) fn add_below(sums: &mut [u16], pairs: &mut [u16], here: &[u8], below: &[u8]) {
+    for (((sum, pair), here), below) in sums.iter_mut().zip(pairs).zip(here).zip(below) {
+        let below = u16::from(*below);
+        *sum = pair.wrapping_add(below);
+        *pair = u16::from(*here).wrapping_add(below);
+    }
+}
+
+pub(super) fn blend(here: &mut [u8], sums: &[u16], factor: f32) {
+    // the nine neighbours are three column sums: one pixel to the left, here, one to the right
+    let (left, middle, right) = (sums, &sums[CHANNELS..], &sums[2 * CHANNELS..]);
+    for (((here, left), middle), right) in here.iter_mut().zip(left).zip(middle).zip(right) {
+        let pixel = u16::from(*here);
+        let nine = left.wrapping_add(*middle).wrapping_add(*right);
+        let smooth = over_13(nine.wrapping_add(pixel.wrapping_mul(4)));
+        let (smooth, pixel) = (f32::from(smooth), f32::from(pixel));
+        // the cast clips and cuts off; NaN becomes 0
+        *here = (smooth + factor * (pixel - smooth)) as u8;
+    }
 }
 
 /// `sum / 13`, rounded to nearest; exact for every sum of nine weights that add up to 13 (tested).
 fn over_13(sum: u16) -> u16 {
     (u32::from(sum.wrapping_add(6)).wrapping_mul(RECIPROCAL.into()) >> 16) as u16
-}
-
-fn blend(smooth: u16, pixel: u16, factor: f32) -> u8 {
-    let (smooth, pixel) = (f32::from(smooth), f32::from(pixel));
-    // the cast clips and cuts off
-    (smooth + factor * (pixel - smooth)) as u8
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::rows::Status;
 use super::show;
 use cli::Scrape;
 use cluster_inspect::{AutoscalerStatus, DeploymentStatus};
+use ports::ReservedPort;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
@@ -146,10 +147,8 @@ async fn admin_ports_are_asked_and_one_that_is_silent_is_named() {
     let tier = served(
         "# TYPE mlvi_inference_frames counter\nmlvi_inference_frames_total{status=\"done\"} 3\n",
     );
-    let gone = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        format!("http://{}", listener.local_addr().unwrap())
-    };
+    let silent = ReservedPort::loopback().unwrap();
+    let gone = format!("http://{}", silent.address());
     let ports = [web, format!("cloud-inference={tier}"), gone.clone()]
         .map(|text| Admin::parse(&text).unwrap());
     let seen = from_admin(&ports).await;

@@ -7,7 +7,7 @@ use vision::Limits;
 
 const SIZE: ImageSize = ImageSize { width: 640, height: 480 };
 /// What cameras commonly use.
-const JPEG_QUALITY: u8 = 85;
+const JPEG_QUALITY: u8 = 90;
 
 /// A frame as a camera sends it, and decoded.
 pub(super) struct BenchFrame {

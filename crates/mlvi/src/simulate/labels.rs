@@ -17,17 +17,28 @@ pub struct LabelArgs {
 }
 
 impl LabelArgs {
+    /// The labels, of a model with these classes; `None` when none are given.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn read(&self, classes: &[String]) -> anyhow::Result<Option<Labels>> {
+        match (&self.labels, &self.annotations) {
+            (Some(dir), _) => Ok(Some(Labels::yolo(dir, classes.len())?)),
+            (None, Some(path)) => {
+                let read =
+                    Labels::coco(path, classes).with_context(|| path.display().to_string())?;
+                Ok(Some(read))
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
     /// What is in each image of a detections file, in its order; `None` when no labels are given.
     ///
     /// # Errors
     /// When they cannot be read, or are of other images.
     pub fn truths(&self, file: &DetectionsFile) -> anyhow::Result<Option<Vec<Truth>>> {
-        let labels = match (&self.labels, &self.annotations) {
-            (Some(dir), _) => Labels::yolo(dir, file.header.classes.len())?,
-            (None, Some(path)) => Labels::coco(path, &file.header.classes)
-                .with_context(|| path.display().to_string())?,
-            (None, None) => return Ok(None),
-        };
+        let Some(labels) = self.read(&file.header.classes)? else { return Ok(None) };
         let truth = |image: &ImageRecord| labels.of(&image.file, image.size);
         Ok(Some(file.images.iter().map(truth).collect::<Result<_, _>>()?))
     }

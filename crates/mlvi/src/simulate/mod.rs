@@ -5,7 +5,7 @@ pub mod cascade;
 mod compare;
 pub mod detections;
 mod entries;
-mod labels;
+pub mod labels;
 mod league;
 mod options;
 mod plot;

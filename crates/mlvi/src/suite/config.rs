@@ -1,5 +1,7 @@
 //! How a suite is put together.
 
+use anyhow::Context;
+use ports::ReservedPort;
 use settings::{ConfigError, Settings};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -13,7 +15,7 @@ pub enum BrokerChoice {
     Embedded {
         /// Where it keeps its data.
         dir: PathBuf,
-        /// Where it listens; port 0 takes any free port.
+        /// Where it listens; port 0 takes a free port, which stays the suite's.
         listen: SocketAddr,
     },
     /// One that runs already: `HOST:PORT`, or several separated by commas.
@@ -25,9 +27,10 @@ pub enum BrokerChoice {
 pub struct SuiteConfig {
     /// Which broker.
     pub broker: BrokerChoice,
-    /// Where clients speak to the web-server; port 0 takes any free port.
+    /// Where clients speak to the web-server; port 0 takes a free port, which stays the suite's.
     pub http: SocketAddr,
-    /// The units' admin ports, by [`UnitKind`]; port 0 takes any free port.
+    /// The units' admin ports, by [`UnitKind`]; port 0 takes a free port, which stays the suite's
+    /// while the unit is stopped.
     pub admin: [SocketAddr; UnitKind::COUNT],
     /// Settings of all units: variable and value.
     pub settings: Vec<(String, String)>,
@@ -76,6 +79,24 @@ impl SuiteConfig {
             Settings::from_pairs([("", "")])
         };
         Ok(base.with_overrides(pairs))
+    }
+
+    /// Reserves a port wherever the port is 0. As long as the reservations are kept, what is stopped
+    /// and started again finds its port free, as a process of its own too.
+    pub(super) fn reserve_ports(&mut self) -> anyhow::Result<Vec<ReservedPort>> {
+        let broker = match &mut self.broker {
+            BrokerChoice::Embedded { listen, .. } => Some(listen),
+            BrokerChoice::External(_) => None,
+        };
+        let open = broker.into_iter().chain([&mut self.http]).chain(&mut self.admin);
+        open.filter(|address| address.port() == 0)
+            .map(|address| {
+                let port = ReservedPort::on(address.ip())
+                    .with_context(|| format!("no port to listen on at {}", address.ip()))?;
+                *address = port.address();
+                Ok(port)
+            })
+            .collect()
     }
 
     /// Whether every unit would accept its settings: cheap, and before anything is fetched or

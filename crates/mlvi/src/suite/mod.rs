@@ -13,6 +13,7 @@ pub use units::UnitKind;
 
 use anyhow::Context;
 use embedded_broker::{Broker, BrokerConfig, BrokerTask};
+use ports::ReservedPort;
 use running::RunningUnit;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -33,6 +34,7 @@ pub struct Suite {
     units: Vec<RunningUnit>,
     /// Those of the embedded broker.
     tasks: Tasks,
+    _ports: Vec<ReservedPort>,
 }
 
 impl Suite {
@@ -44,17 +46,16 @@ impl Suite {
     /// cannot be had.
     pub async fn start(mut config: SuiteConfig) -> anyhow::Result<Self> {
         let tasks = Tasks::new(Health::of(SUITE), CancellationToken::new(), config.faults.clone());
-        let (broker, brokers) = match &mut config.broker {
+        let ports = config.reserve_ports()?;
+        let (broker, brokers) = match &config.broker {
             BrokerChoice::Embedded { dir, listen } => {
                 let broker = start_broker(&tasks, dir, *listen).await?;
-                // a restarted broker must be found where its clients know it
-                *listen = broker.address();
                 let brokers = broker.address().to_string();
                 (Some(broker), brokers)
             }
             BrokerChoice::External(brokers) => (None, brokers.clone()),
         };
-        let mut suite = Self { config, broker, brokers, units: Vec::new(), tasks };
+        let mut suite = Self { config, broker, brokers, units: Vec::new(), tasks, _ports: ports };
         for kind in UnitKind::ALL {
             suite.start_unit(kind).await?;
         }
@@ -95,7 +96,7 @@ impl Suite {
     /// A [`settings::ConfigError`] for settings that are not allowed; a port that cannot be had.
     pub async fn start_unit(&mut self, kind: UnitKind) -> anyhow::Result<()> {
         let settings = self.config.source(self.settings_of(kind))?;
-        let unit = RunningUnit::start(kind, settings, &mut self.config).await?;
+        let unit = RunningUnit::start(kind, settings, &self.config).await?;
         self.units.push(unit);
         Ok(())
     }

@@ -70,19 +70,18 @@ pub(super) struct RunningUnit {
 }
 
 impl RunningUnit {
-    /// Binds the unit's ports (and notes them in `config`, so that a restart gets the same), reads
-    /// its settings and runs it.
+    /// Binds the unit's ports, reads its settings and runs it.
     pub(super) async fn start(
         kind: UnitKind,
         settings: Settings,
-        config: &mut SuiteConfig,
+        config: &SuiteConfig,
     ) -> anyhow::Result<Self> {
         let shutdown = CancellationToken::new();
         let mut setup = Setup { faults: config.faults.clone(), ..Setup::default() };
         if serves_clients(kind) {
-            setup.http = Some(bind(&mut config.http, "HTTP").await?);
+            setup.http = Some(bind(config.http, "HTTP").await?);
         }
-        setup.admin = Some(bind(&mut config.admin[kind as usize], "the admin port").await?);
+        setup.admin = Some(bind(config.admin[kind as usize], "the admin port").await?);
         let task = tokio::spawn(set_up(kind, settings, setup, shutdown.clone())?);
         Ok(Self { kind, shutdown, task })
     }
@@ -104,14 +103,11 @@ impl RunningUnit {
 /// A unit that has just ended leaves its port a moment later.
 const PORT_PATIENCE: Duration = Duration::from_secs(2);
 
-async fn bind(address: &mut SocketAddr, purpose: &str) -> anyhow::Result<Listen> {
+async fn bind(address: SocketAddr, purpose: &str) -> anyhow::Result<Listen> {
     let started = Instant::now();
     loop {
-        match Listen::Address(*address).bind_now(purpose) {
-            Ok((listen, bound)) => {
-                *address = bound;
-                return Ok(listen);
-            }
+        match Listen::Address(address).bind_now(purpose) {
+            Ok((listen, _)) => return Ok(listen),
             Err(error) if started.elapsed() > PORT_PATIENCE => return Err(error.into()),
             Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
         }

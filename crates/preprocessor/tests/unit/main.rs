@@ -1,6 +1,7 @@
 //! The preprocessor on a real bus.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod forms;
 mod offloading;
 mod tasks;
 
@@ -62,17 +63,12 @@ impl Stage {
         config
     }
 
-    /// Starts the unit. Its admin port is free at the moment, and nobody else is likely to take it
-    /// in the next.
+    /// Starts the unit.
     fn run(&self, settings: &[(&str, &str)]) -> Running {
         let shutdown = CancellationToken::new();
-        let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let address = admin.to_string();
-        let settings: Vec<(&str, &str)> = [("MLVI_ADMIN_LISTEN", address.as_str())]
-            .into_iter()
-            .chain(settings.iter().copied())
-            .collect();
-        let unit = tokio::spawn(run(self.config(&settings), shutdown.clone()));
+        let (mut config, (listen, admin)) = (self.config(settings), Listen::loopback().unwrap());
+        config.shell.admin = listen;
+        let unit = tokio::spawn(run(config, shutdown.clone()));
         Running { unit, shutdown, admin: Some(admin) }
     }
 
@@ -158,7 +154,7 @@ async fn a_frame_goes_to_its_tier_sharpened_and_with_everything_that_is_known_of
     let message = next(&mut stage.cloud).await;
     assert_eq!(message.key.as_deref(), Some(b"gate-3".as_slice()));
     let limits = Limits::default();
-    let expected = vision::sharpen(&vision::decode(&jpeg(64, 48), &limits).unwrap(), 1.2);
+    let expected = vision::sharpen(vision::decode(&jpeg(64, 48), &limits).unwrap(), 1.2);
     assert_eq!(message.payload, vision::encode_jpeg(&expected, 90).unwrap());
 
     let got = message.envelope().unwrap();

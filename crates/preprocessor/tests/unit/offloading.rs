@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 fn answer(message: &Message, status: Status) -> ResultMessage {
     let envelope = message.envelope().unwrap();
     let unit = format!("{}-inference", envelope.prepared.as_ref().unwrap().decision.destination);
-    let model = ModelInfo { name: "played".into(), version: "1".into(), input: "1x1".into() };
+    let model =
+        ModelInfo { name: "played".into(), version: "1".into(), input: "1x1".into(), resize: None };
     let timings = TimingsMs {
         decode: Some(1.0),
         inference: Some(20.0),
@@ -32,7 +33,7 @@ impl Stage {
             .unwrap();
     }
 
-    async fn metrics(&self, running: &Running) -> String {
+    pub(crate) async fn metrics(&self, running: &Running) -> String {
         let url = format!("http://{}/metrics", running.admin.unwrap());
         tokio::task::spawn_blocking(move || {
             ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap()

@@ -153,7 +153,12 @@ async fn a_lesson_that_panics_costs_that_lesson_alone() {
         stage.send(&envelope("gate", sequence), jpeg(64, 48)).await;
         let sent_on = next(&mut stage.edge).await.envelope().unwrap();
         assert_eq!(sent_on.sequence, sequence);
-        let model = ModelInfo { name: "played".into(), version: "1".into(), input: "1x1".into() };
+        let model = ModelInfo {
+            name: "played".into(),
+            version: "1".into(),
+            input: "1x1".into(),
+            resize: None,
+        };
         let served_by = ServedBy { unit: "edge-inference".into(), ..ServedBy::default() };
         let timings = TimingsMs { inference: Some(20.0), ..sent_on.timings() };
         let done = sent_on.done(vec![], model, served_by, timings);

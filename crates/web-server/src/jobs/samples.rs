@@ -3,7 +3,7 @@
 use super::{Bounds, Store};
 use frame::{
     BoundingBox, Decision, Destination, Detection, Envelope, FrameId, FrameResult, ImageFormat,
-    ImageSize, ModelInfo, Predicted, Problem, ServedBy, Status, TimingsMs, UploadTimings,
+    ImageSize, ModelInfo, Predicted, Problem, Resize, ServedBy, Status, TimingsMs, UploadTimings,
 };
 use std::time::Duration;
 
@@ -48,6 +48,7 @@ pub(crate) fn done_for(frame_id: FrameId, camera: &str, sequence: u64) -> FrameR
             name: "yolov3-tiny".into(),
             version: "dccea06f59b7".into(),
             input: "416x416".into(),
+            resize: Some(Resize::Letterbox),
         }),
         served_by: ServedBy {
             unit: "edge-inference".into(),

@@ -41,7 +41,7 @@ async fn while_the_broker_is_away_uploads_get_503() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_starts_before_its_broker_waits_for_it() {
     let place = Kafka::start().await.stop().await;
-    let server = Server::start(place.1, &[]);
+    let server = Server::start(place.1.address(), &[]);
     let not_yet = async {
         while !String::from_utf8_lossy(&get(server.admin, "/readyz").await.body)
             .contains("not ready  broker: ")

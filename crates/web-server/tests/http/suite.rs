@@ -7,6 +7,7 @@ use frame::{
     ServedBy, Status, Timestamp, TimingsMs, Topics, headers,
 };
 use frame_bus::{Bus, BusConfig, Message, Outgoing, Tail, TailEvent, topic_specs};
+use ports::ReservedPort;
 use settings::Settings;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -43,27 +44,26 @@ pub(crate) fn padded(bytes: usize) -> Vec<u8> {
 pub(crate) struct Kafka {
     broker: Broker,
     pub(crate) dir: TempDir,
+    port: ReservedPort,
     pub(crate) address: SocketAddr,
 }
 
 impl Kafka {
     pub(crate) async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let broker = Broker::start(BrokerConfig::new(dir.path())).await.unwrap();
-        let address = broker.address();
-        Self { broker, dir, address }
+        Self::again((tempfile::tempdir().unwrap(), ReservedPort::loopback().unwrap())).await
     }
 
-    /// Stops the broker; the directory and the address stay for [`Self::again`].
-    pub(crate) async fn stop(self) -> (TempDir, SocketAddr) {
+    /// Stops the broker; the directory and the port stay for [`Self::again`].
+    pub(crate) async fn stop(self) -> (TempDir, ReservedPort) {
         self.broker.shutdown().await.unwrap();
-        (self.dir, self.address)
+        (self.dir, self.port)
     }
 
-    pub(crate) async fn again((dir, address): (TempDir, SocketAddr)) -> Self {
+    pub(crate) async fn again((dir, port): (TempDir, ReservedPort)) -> Self {
+        let address = port.address();
         let config = BrokerConfig { listen: address, ..BrokerConfig::new(dir.path()) };
         let broker = Broker::start(config).await.unwrap();
-        Self { broker, dir, address }
+        Self { broker, dir, port, address }
     }
 }
 
@@ -202,7 +202,12 @@ impl Rest {
 
     /// Plays a model: the frame is done.
     pub(crate) async fn done(&self, (message, envelope): &(Message, Envelope)) -> FrameResult {
-        let model = ModelInfo { name: "none".into(), version: "0".into(), input: "1x1".into() };
+        let model = ModelInfo {
+            name: "none".into(),
+            version: "0".into(),
+            input: "1x1".into(),
+            resize: None,
+        };
         let result = envelope.done(Vec::new(), model, ServedBy::default(), TimingsMs::default());
         self.answer(
             envelope,
@@ -218,7 +223,12 @@ impl Rest {
         &self,
         (message, envelope): &(Message, Envelope),
     ) -> FrameResult {
-        let model = ModelInfo { name: "small".into(), version: "0".into(), input: "1x1".into() };
+        let model = ModelInfo {
+            name: "small".into(),
+            version: "0".into(),
+            input: "1x1".into(),
+            resize: None,
+        };
         let bounding_box = BoundingBox { x: 1.0, y: 2.0, width: 3.0, height: 4.0 };
         let dog = Detection { class: "dog".into(), class_id: 16, confidence: 0.375, bounding_box };
         let done = envelope.done(vec![dog], model, ServedBy::default(), TimingsMs::default());

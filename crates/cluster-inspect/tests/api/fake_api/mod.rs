@@ -1,5 +1,6 @@
 //! A fake API server that answers each path with one text.
 
+use ports::ReservedPort;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,6 +17,8 @@ pub(crate) type Answers = BTreeMap<String, (u16, String)>;
 pub(crate) struct FakeApi {
     folder: tempfile::TempDir,
     _serving: JoinSet<()>,
+    /// The port on which nobody listens.
+    _silent: Option<ReservedPort>,
 }
 
 impl FakeApi {
@@ -33,13 +36,14 @@ impl FakeApi {
                 connections.spawn(async move { drop(respond(stream, &answers).await) });
             }
         });
-        Ok(Self { folder: kubeconfig(address)?, _serving: serving })
+        Ok(Self { folder: kubeconfig(address)?, _serving: serving, _silent: None })
     }
 
     /// A kubeconfig that leads to an address on which nobody listens.
     pub(crate) async fn absent() -> anyhow::Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
-        Ok(Self { folder: kubeconfig(address)?, _serving: JoinSet::new() })
+        let port = ReservedPort::loopback()?;
+        let folder = kubeconfig(port.address())?;
+        Ok(Self { folder, _serving: JoinSet::new(), _silent: Some(port) })
     }
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {

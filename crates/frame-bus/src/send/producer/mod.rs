@@ -25,6 +25,8 @@ use tracing::error;
 const LARGE_PAYLOAD: usize = 2 << 20;
 /// A producer that is refused at once, over and over, is replaced not more often than this.
 const REPLACE_EVERY: Duration = Duration::from_secs(4);
+/// Why a producer without a fatal error is replaced.
+const LOST_BROKERS: &str = "the producer has lost every broker that it knew";
 /// A message is handed to one more producer when the first turns out to have failed for good.
 const PRODUCERS: usize = 2;
 
@@ -135,12 +137,12 @@ impl Producer {
                     reason: format!("the producer has failed and is replaced: {text}"),
                 },
             };
-            let mut replaced_at = self.replaced_at.lock().unwrap_or_else(PoisonError::into_inner);
-            if replaced_at.is_none_or(|at| at.elapsed() >= REPLACE_EVERY) {
-                *replaced_at = Some(Instant::now());
-                self.replace(&native, not_allowed);
-            }
+            self.replace_now_and_then(&native, not_allowed);
             return Err(unready);
+        }
+        if native.client().context().brokers().are_lost() {
+            self.replace_now_and_then(&native, None);
+            return Err(Unready::NoProducer { reason: LOST_BROKERS.into() });
         }
         if !native.client().context().is_numbered() {
             return Err(Unready::NoProducer {
@@ -149,6 +151,12 @@ impl Producer {
         }
         self.link.may_produce();
         Ok(())
+    }
+
+    /// As if its client had lost its brokers.
+    #[cfg(test)]
+    pub(crate) fn lose_brokers(&self) {
+        self.current().client().context().brokers().lose();
     }
 
     /// Waits until nothing is under way any more, at most this long. Blocks.
@@ -172,13 +180,21 @@ impl Producer {
         self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn replace_now_and_then(&self, failed: &Arc<Native>, not_allowed: Option<String>) {
+        let mut replaced_at = self.replaced_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if replaced_at.is_none_or(|at| at.elapsed() >= REPLACE_EVERY) {
+            *replaced_at = Some(Instant::now());
+            self.replace(failed, not_allowed);
+        }
+    }
+
     /// Puts a fresh producer into the place of one that has failed for good, unless somebody did
     /// already. Blocks.
     fn replace(&self, failed: &Arc<Native>, not_allowed: Option<String>) -> SendError {
         let told = not_allowed.is_some();
         let reason = not_allowed
             .or_else(|| failed.client().fatal_error().map(|(_, text)| text))
-            .unwrap_or_default();
+            .unwrap_or_else(|| LOST_BROKERS.into());
         let mut retired = self.retired();
         if Arc::ptr_eq(&self.current(), failed) {
             if !told {

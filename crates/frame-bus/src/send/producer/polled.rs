@@ -11,8 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How long one poll waits; a thread whose producer was dropped ends within it.
-const POLL: Duration = Duration::from_millis(100);
+/// How long one poll waits; a thread whose producer was dropped ends within it. The client spins
+/// through the last millisecond of each, so that many short ones would cost an idle process more
+/// than all else.
+const POLL: Duration = Duration::from_millis(500);
 
 /// A producer whose delivery reports are polled by a thread of the bus, so that whoever watches
 /// over its threads sees that one, too: without it no message would ever be answered.

@@ -26,17 +26,7 @@ const MANY: usize = 1 << 22;
 /// cache.
 const STAGGER: usize = BLOCK;
 
-/// One product's weights for each place of a tile, row by row.
-#[derive(Clone, Debug)]
-pub(super) struct Weights(Vec<Panels>);
-
-impl Weights {
-    pub(super) fn bytes(&self) -> usize {
-        self.0.iter().map(Panels::bytes).sum()
-    }
-}
-
-pub(super) fn pack(isa: Isa, sides: &Sides, method: Method, kernel: &[f32]) -> Weights {
+pub(super) fn pack(isa: Isa, sides: &Sides, method: Method, kernel: &[f32]) -> Panels {
     if method == Method::Winograd2 {
         pack_for::<F2, 4, 2, 16>(isa, sides, kernel)
     } else {
@@ -48,9 +38,9 @@ fn pack_for<T: Tile<IN, OUT>, const IN: usize, const OUT: usize, const PLACES: u
     isa: Isa,
     sides: &Sides,
     kernel: &[f32],
-) -> Weights {
+) -> Panels {
     let (depth, columns) = (padded(sides.channels), padded(sides.filters));
-    let panels = Panels::pack_each(isa, (depth, columns), |k, column| {
+    Panels::pack(isa, (depth, columns), |k, column| {
         let mut places = [0.0; PLACES];
         if column < sides.filters && k < sides.channels {
             let g = &kernel[(column * sides.channels + k) * 9..][..9];
@@ -63,13 +53,12 @@ fn pack_for<T: Tile<IN, OUT>, const IN: usize, const OUT: usize, const PLACES: u
             }
         }
         places
-    });
-    Weights(panels.into())
+    })
 }
 
 pub(super) fn run(
     layer: &Convolution,
-    weights: &Weights,
+    weights: &Panels,
     team: &Team,
     batch: usize,
     from: &[f32],
@@ -84,7 +73,7 @@ pub(super) fn run(
 
 fn run_for<T: Tile<IN, OUT>, const IN: usize, const OUT: usize>(
     layer: &Convolution,
-    weights: &Weights,
+    weights: &Panels,
     team: &Team,
     batch: usize,
     from: &[f32],
@@ -140,7 +129,7 @@ struct Block<'a, const IN: usize, const OUT: usize> {
 }
 
 impl<const IN: usize, const OUT: usize> Block<'_, IN, OUT> {
-    fn run<T: Tile<IN, OUT>>(self, weights: &Weights, team: &Team) {
+    fn run<T: Tile<IN, OUT>>(self, weights: &Panels, team: &Team) {
         let isa = self.layer.isa;
         let (depth, columns) =
             (padded(self.layer.sides.channels), padded(self.layer.sides.filters));
@@ -151,7 +140,7 @@ impl<const IN: usize, const OUT: usize> Block<'_, IN, OUT> {
         scratch::with(inputs + IN * IN * stride, |scratch| {
             let (inputs, products) = scratch.split_at_mut(inputs);
             self.transform_input::<T>(team, groups, inputs);
-            let places = products.chunks_exact_mut(stride).zip(&weights.0).enumerate();
+            let places = products.chunks_exact_mut(stride).zip(weights.products()).enumerate();
             team.each(places.collect(), |(index, (to, weights))| {
                 let rows = Rows { packed: inputs, of: IN * IN, index };
                 let to = &mut to[..tiles * columns];

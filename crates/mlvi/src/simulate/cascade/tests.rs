@@ -6,7 +6,8 @@ use frame::{BoundingBox, Detection, ImageSize, ModelInfo};
 use offload::{Empty, Hardness};
 
 fn model(name: &str) -> ModelEntry {
-    let info = ModelInfo { name: name.into(), version: "1".into(), input: "8x8".into() };
+    let info =
+        ModelInfo { name: name.into(), version: "1".into(), input: "8x8".into(), resize: None };
     ModelEntry { info, confidence: 0.25, weak: Some(0.05), nms: "class".into() }
 }
 

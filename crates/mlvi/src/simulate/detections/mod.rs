@@ -181,7 +181,11 @@ impl Tier {
     }
 }
 
-fn images_in(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// The images of a folder, sorted.
+///
+/// # Errors
+/// When it cannot be read, or has none.
+pub(crate) fn images_in(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries =
         std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
     let mut paths =
@@ -290,7 +294,7 @@ fn print(file: &DetectionsFile, quality: Option<&Quality>) {
 }
 
 /// In percent with two digits, as precision is usually given.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.2}", share * 100.0)
 }
 
