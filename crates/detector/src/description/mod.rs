@@ -229,7 +229,7 @@ impl Description {
     /// When a file is missing or malformed.
     pub fn graph(&self) -> Result<Option<Graph>, ModelError> {
         match self.format.read(self)?.network {
-            Network::Graph(graph) => Ok(Some(graph)),
+            Network::Graph(graph) | Network::Int8(graph, _) => Ok(Some(graph)),
             Network::Onnx(_) => Ok(None),
         }
     }

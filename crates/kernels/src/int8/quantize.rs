@@ -38,7 +38,7 @@ pub(super) fn portable(rows: &[&[f32]], to: &mut [[u8; 4]]) {
         *pixel = [0; 4];
         for (byte, row) in pixel.iter_mut().zip(rows) {
             // an integer by the addition, which also takes what is no number to 0
-            *byte = super::portable::rounded((row[x] * 255.0).max(0.0).min(255.0)) as u8;
+            *byte = super::portable::rounded((row[x].max(0.0) * 255.0).min(255.0)) as u8;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The `models` subcommand.
 
+use super::calibrate::{calibrate, rule};
 use super::{Source, fetch, fetch_data, in_place, place};
 use anyhow::Context;
 use clap::Subcommand;
@@ -33,6 +34,28 @@ pub enum ModelsCommand {
         #[arg(long, value_name = "DIR")]
         into: Option<PathBuf>,
     },
+    /// Run a Darknet model over photos and write down which values its layers put out: with that,
+    /// it can run in int8
+    ///
+    /// Take some tens of photos that look like the frames to come. To use it, set
+    /// MLVI_MODEL_PRECISION=int8, or write `precision = "int8"` into the description.
+    Calibrate {
+        /// The model's name, as in its description file
+        #[arg(default_value = "yolov3-tiny")]
+        name: String,
+        /// The folder of photos (jpg, jpeg, png, webp)
+        #[arg(long, value_name = "DIR")]
+        images: PathBuf,
+        /// Where to write the calibration; by default where the description expects it
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// How a layer's range follows from its values: from the least to the largest
+        /// ("extremes"), without a thousandth of a percent on either side ("percentile"), or with
+        /// the least mean square error ("least-error")
+        #[arg(long, default_value = "extremes")]
+        #[arg(value_parser = ["extremes", "percentile", "least-error"])]
+        range: String,
+    },
     /// Load a model as the units would, and say what it is
     Check {
         /// The model's name, as in its description file
@@ -49,6 +72,9 @@ pub fn run(command: ModelsCommand, dir: &Path) -> anyhow::Result<()> {
     match command {
         ModelsCommand::List => list(dir),
         ModelsCommand::Fetch { name, from, into } => get(dir, &name, from, into),
+        ModelsCommand::Calibrate { name, images, out, range } => {
+            calibrate(dir, &name, &images, out, rule(&range))
+        }
         ModelsCommand::Check { name } => check(dir, &name),
     }
 }

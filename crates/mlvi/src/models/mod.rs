@@ -1,5 +1,6 @@
 //! `mlvi models`: which models there are, and getting their weights.
 
+mod calibrate;
 mod command;
 mod download;
 mod ensure;

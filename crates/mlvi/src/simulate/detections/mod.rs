@@ -181,10 +181,10 @@ impl Tier {
     }
 }
 
-/// The images of a folder, sorted.
+/// The photos of a folder, sorted by name.
 ///
 /// # Errors
-/// When it cannot be read, or has none.
+/// When the folder cannot be read, or has none.
 pub(crate) fn images_in(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries =
         std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
