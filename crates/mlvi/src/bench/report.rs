@@ -10,6 +10,7 @@ use super::pixels::{self, PixelsArgs};
 use super::progress::Progress;
 use super::section::Section;
 use super::unit::{self, UnitArgs, Variant};
+use crate::models;
 use anyhow::Context;
 use clap::Args;
 use serde_json::{Map, Value};
@@ -80,8 +81,12 @@ pub(super) fn run(args: &ReportArgs, models_dir: &Path) -> anyhow::Result<()> {
     let variants = [
         variant("as it is", &[]),
         variant("with the least memory", &[("MLVI_MODEL_KERNELS", "small")]),
+        variant("int8", &[("MLVI_MODEL_PRECISION", "int8")]),
     ];
-    sections.push(unit::section(&unit, &variants, models_dir, &progress)?);
+    // a model without a calibration cannot run in int8
+    let calibrated = models::ensure(models_dir, &args.model)?.calibration().is_file();
+    let variants = if calibrated { &variants[..] } else { &variants[..2] };
+    sections.push(unit::section(&unit, variants, models_dir, &progress)?);
     let pipeline = PipelineArgs {
         model: args.model.clone(),
         model_threads: 2,
