@@ -57,6 +57,17 @@ impl Process {
         process
     }
 
+    /// The lines with this part, once there is one: what the process writes is read a moment later.
+    async fn logs(&self, part: &str) -> Vec<String> {
+        let logged = async {
+            while self.logged(part).is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), logged).await.expect("it is not logged");
+        self.logged(part)
+    }
+
     fn logged(&self, part: &str) -> Vec<String> {
         self.log.lock().unwrap().iter().filter(|line| line.contains(part)).cloned().collect()
     }
@@ -74,7 +85,7 @@ async fn the_soft_limit_is_no_limit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_are_capped_by_the_hard_limit() {
     let process = Process::start(64, 400).await;
-    let said = process.logged("fewer connections than set");
+    let said = process.logs("fewer connections than set").await;
     assert_eq!(said.len(), 1, "{said:?}");
     // how many are left depends on what the process has inherited of its parent, which runs other
     // tests besides
