@@ -146,6 +146,13 @@ impl Detector {
         Ok(Self { model: Arc::new(model) })
     }
 
+    /// What runs each step of the network for one image, in the order of running: a kernel's name
+    /// and its instruction set, or an operator of the engine.
+    #[must_use]
+    pub fn operators(&self) -> Vec<String> {
+        self.model.single.operators()
+    }
+
     /// Name, version (the first 12 digits of the weights' sha256, of all their files, and the
     /// precision unless it is float32) and input size.
     #[must_use]

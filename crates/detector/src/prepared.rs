@@ -37,6 +37,11 @@ impl Prepared {
     pub(crate) fn batch(&self) -> usize {
         self.program.batch()
     }
+
+    /// What runs each step.
+    pub(crate) fn operators(&self) -> Vec<String> {
+        self.program.operators()
+    }
 }
 
 /// One thread's runs of a network.

@@ -90,6 +90,10 @@ impl Program for TractProgram {
         &self.outputs
     }
 
+    fn operators(&self) -> Vec<String> {
+        self.runnable.model().nodes().iter().map(described).collect()
+    }
+
     fn runner(self: Arc<Self>) -> Result<Box<dyn Runner>, EngineError> {
         let Shape { channels, height, width } = self.input;
         let input = Tensor::zero::<f32>(&[self.batch, channels, height, width]).map_err(failed)?;

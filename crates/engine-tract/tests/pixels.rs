@@ -136,8 +136,11 @@ fn a_graph_gives_what_tract_gives() {
 fn convolutions_take_up_what_follows_them() {
     let table = Options { kernels: Kernels::Table, ..Options::default() };
     let network = Tract::new(table).open(Network::Graph(graph())).unwrap();
-    let mut runner = network.program(1).unwrap().runner().unwrap();
-    let steps = runner.profile().unwrap();
+    let program = network.program(1).unwrap();
+    let told = program.operators();
+    let steps = program.runner().unwrap().profile().unwrap();
+    let run: Vec<String> = steps.iter().map(|step| step.operator.clone()).collect();
+    assert!(run.iter().all(|operator| told.contains(operator)), "{run:?} of {told:?}");
     let operators = |node: &str| {
         let of = steps.iter().filter(|step| step.node == node);
         of.map(|step| step.operator.clone()).collect::<Vec<_>>()

@@ -93,6 +93,12 @@ pub trait Program: Send + Sync {
     /// the network.
     fn outputs(&self) -> &[Vec<usize>];
 
+    /// What runs each step, in the order of running, as [`OperatorTime::operator`] says it; none if
+    /// the engine does not tell.
+    fn operators(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What one thread needs to run it.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ pub(crate) struct WorkerMetrics {
     frames: Family<StatusLabel, Counter>,
     escalations: Family<VerdictLabel, Counter>,
     stages: Family<StageLabel, Histogram, fn() -> Histogram>,
+    steps: Family<KernelLabel, Gauge>,
     dead_letters: Counter,
     given_up: Counter,
     taken_alone: Counter,
@@ -35,6 +36,11 @@ struct StageLabel {
     stage: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KernelLabel {
+    kernel: String,
+}
+
 impl WorkerMetrics {
     pub(crate) fn register(metrics: &unit::Metrics) -> Self {
         // 1 ms to 33 s: from a frame that was waited for to one that lay in a long queue
@@ -43,6 +49,7 @@ impl WorkerMetrics {
             frames: Family::default(),
             escalations: Family::default(),
             stages: Family::new_with_constructor(histogram),
+            steps: Family::default(),
             dead_letters: Counter::default(),
             given_up: Counter::default(),
             taken_alone: Counter::default(),
@@ -64,6 +71,11 @@ impl WorkerMetrics {
             own.stages.clone(),
         );
         metrics.register(
+            "inference_network_steps",
+            "steps of the network, by the kernel that was chosen for them when it was loaded",
+            own.steps.clone(),
+        );
+        metrics.register(
             "inference_dead_letters",
             "messages sent to the dead-letter topic",
             own.dead_letters.clone(),
@@ -80,6 +92,13 @@ impl WorkerMetrics {
             own.in_flight.clone(),
         );
         own
+    }
+
+    /// The network's steps, each by what runs it.
+    pub(crate) fn loaded(&self, operators: Vec<String>) {
+        for kernel in operators {
+            self.steps.get_or_create(&KernelLabel { kernel }).inc();
+        }
     }
 
     pub(crate) fn ended(&self, result: &FrameResult) {

@@ -22,6 +22,11 @@ pub trait Model: Send + Sync {
     /// Name, version and input size.
     fn info(&self) -> &ModelInfo;
 
+    /// What runs each step of the network, for the metrics; none if the model does not tell.
+    fn operators(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// A session for one thread; also asked for after a panic, because the old one may be left in
     /// any state.
     ///
@@ -42,6 +47,10 @@ pub trait ModelSession: Send {
 impl Model for Detector {
     fn info(&self) -> &ModelInfo {
         Detector::info(self)
+    }
+
+    fn operators(&self) -> Vec<String> {
+        Detector::operators(self)
     }
 
     fn session(&self) -> Result<Box<dyn ModelSession>, ModelFailure> {

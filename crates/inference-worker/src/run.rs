@@ -155,6 +155,7 @@ async fn start(
         };
         let control = WorkControl { max_takes, ..WorkControl::new(shell.stop().clone(), drain) };
         let metrics = WorkerMetrics::register(&shell.metrics);
+        metrics.loaded(model.operators());
         let handler = Handler {
             publisher: Publisher {
                 bus: bus.clone(),

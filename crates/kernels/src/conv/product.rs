@@ -162,7 +162,8 @@ impl Work for Product<'_> {
                     columns,
                 };
                 let to = &mut self.to[self.groups.start(group) * columns + first..];
-                if wide == 2 * BLOCK {
+                // only what the instruction set has is compiled
+                if L::COLUMNS == 2 && wide == 2 * BLOCK {
                     tile.dispatch::<L, 2>(token, self.groups.size(group), to);
                 } else {
                     tile.dispatch::<L, 1>(token, self.groups.size(group), to);
