@@ -11,6 +11,7 @@ mod choice;
 mod graph;
 mod guard;
 mod int8;
+mod kept;
 mod onnx;
 mod options;
 mod pixels;

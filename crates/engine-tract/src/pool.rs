@@ -19,7 +19,9 @@ pub(crate) fn quicken(model: &mut TypedModel) -> TractResult<()> {
     for id in 0..model.nodes().len() {
         let node = model.node(id);
         let Some(pool) = node.op_as::<MaxPool>() else { continue };
-        if halves(pool, model.outlet_fact(node.inputs[0])?) {
+        let input = model.outlet_fact(node.inputs[0])?;
+        let Some(&[_, _, height, width]) = input.shape.as_concrete() else { continue };
+        if input.datum_type == f32::datum_type() && halves(pool, (height, width)) {
             TypedModelPatch::replace_single_op(model, node, &node.inputs, HalvingPool)?
                 .apply(model)?;
         }
@@ -27,11 +29,11 @@ pub(crate) fn quicken(model: &mut TypedModel) -> TractResult<()> {
     Ok(())
 }
 
-fn halves(pool: &MaxPool, input: &TypedFact) -> bool {
+/// Whether every 2 × 2 cells of planes of these sides become the largest of them, by Darknet's rule
+/// where a side is odd.
+pub(crate) fn halves(pool: &MaxPool, (height, width): (usize, usize)) -> bool {
     let spec = &pool.pool_spec;
-    let Some([_, _, height, width]) = input.shape.as_concrete() else { return false };
     let this_kind = spec.data_format == DataFormat::NCHW
-        && input.datum_type == f32::datum_type()
         && pool.with_index_outputs.is_none()
         && spec.kernel_shape[..] == [2, 2]
         && spec.strides()[..] == [2, 2]
@@ -39,7 +41,7 @@ fn halves(pool: &MaxPool, input: &TypedFact) -> bool {
     // both ways to treat the last row and column of an odd side exist; this operator has Darknet's
     this_kind
         && spec
-            .computed_padding(&[*height, *width])
+            .computed_padding(&[height, width])
             .iter()
             .zip([height, width])
             .all(|(padded, side)| padded.pad_before == 0 && padded.convoluted == side.div_ceil(2))
@@ -100,7 +102,7 @@ mod tests {
             },
             with_index_outputs: None,
         };
-        let halved = |pool: &MaxPool, side: usize| halves(pool, &f32::fact([1, 1, side, side]));
+        let halved = |pool: &MaxPool, side: usize| halves(pool, (side, side));
         assert!(
             halved(&pool(2, 2, 1), 8) && halved(&pool(2, 2, 1), 9) && halved(&pool(2, 2, 0), 8)
         );

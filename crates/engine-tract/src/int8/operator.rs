@@ -1,6 +1,7 @@
 //! A step of a quantised network as an operator of tract's.
 
 use super::step::Step;
+use crate::kept::{Kept, Reusing, eval_fresh};
 use kernels::int8::{self, Int8Isa};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -39,54 +40,15 @@ impl EvalOp for Int8Step {
     op_out_of_plan!();
 
     fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let mut output = self.output(&inputs)?;
-        self.run(&inputs, &mut output)?;
-        Ok(tvec![output.into_tvalue()])
+        eval_fresh(self, &inputs)
     }
 
     fn state(&self, _context: &EvalContext) -> TractResult<Option<Box<dyn OpState>>> {
-        Ok(Some(Box::new(LastOutput(None))))
+        Ok(Some(Box::new(Kept::<Self>::default())))
     }
 }
 
-/// Its memory is used again if nothing reads it any more: fresh memory costs more than many a step.
-#[derive(Debug)]
-struct LastOutput(Option<Arc<Tensor>>);
-
-impl Clone for LastOutput {
-    fn clone(&self) -> Self {
-        Self(None)
-    }
-}
-
-impl OpState for LastOutput {
-    fn eval(
-        &mut self,
-        _context: &EvalContext,
-        operator: &dyn Op,
-        inputs: TVec<TValue>,
-    ) -> TractResult<TVec<TValue>> {
-        let step = operator.downcast_ref::<Int8Step>();
-        let step = step.ok_or_else(|| format_err!("the state of another operator"))?;
-        let mut output = match self.0.take() {
-            Some(output) => output,
-            None => Arc::new(step.output(&inputs)?),
-        };
-        if Arc::get_mut(&mut output).is_none() {
-            output = Arc::new(step.output(&inputs)?);
-        }
-        let tensor = Arc::get_mut(&mut output).ok_or_else(|| format_err!("a tensor in use"))?;
-        step.run(&inputs, tensor)?;
-        self.0 = Some(output.clone());
-        Ok(tvec![output.into_tvalue()])
-    }
-
-    fn reset_lanes(&mut self, _lanes: &[LaneId]) -> TractResult<()> {
-        Ok(())
-    }
-}
-
-impl Int8Step {
+impl Reusing for Int8Step {
     fn output(&self, inputs: &[TValue]) -> TractResult<Tensor> {
         let batch = inputs.first().map_or(0, |input| input.shape()[0]);
         match self.0.bytes() {

@@ -3,6 +3,7 @@
 use super::placed;
 use crate::Options;
 use crate::choice::Wanted;
+use crate::pool::halves;
 use kernels::conv::{Clamp, Convolution, Method, Sides};
 use kernels::{Isa, Size};
 use std::sync::Arc;
@@ -93,7 +94,10 @@ impl Fused {
                 self.nodes.push(next.id);
                 continue;
             }
-            if next.op_as::<MaxPool>().is_some_and(|pool| halves(pool, self.sides.output())) {
+            let (height, width) = self.sides.output();
+            let pools = |pool| halves(pool, (height, width));
+            // no cell may be left alone
+            if height % 2 == 0 && width % 2 == 0 && next.op_as::<MaxPool>().is_some_and(pools) {
                 self.nodes.push(next.id);
                 self.pooled = true;
             }
@@ -177,20 +181,4 @@ fn activation(model: &TypedModel, node: &TypedNode, so_far: Clamp) -> TractResul
     } else {
         None
     })
-}
-
-/// Whether every 2 × 2 cells become the largest of them, and none is left alone.
-fn halves(pool: &MaxPool, (height, width): (usize, usize)) -> bool {
-    let spec = &pool.pool_spec;
-    let size = Size { width, height };
-    pool.with_index_outputs.is_none()
-        && spec.data_format == DataFormat::NCHW
-        && spec.kernel_shape[..] == [2, 2]
-        && spec.strides()[..] == [2, 2]
-        && spec.dilations()[..] == [1, 1]
-        && height % 2 == 0
-        && width % 2 == 0
-        && placed(spec, size).is_some_and(|at| {
-            at.before == (0, 0) && (at.output.height, at.output.width) == (height / 2, width / 2)
-        })
 }

@@ -1,5 +1,6 @@
 //! Operators of our own, which work on pixels whose channels lie together.
 
+use crate::kept::{Kept, Reusing, eval_fresh};
 use kernels::conv::Convolution;
 use kernels::pixels::{self, Windows};
 use kernels::{Size, Team};
@@ -109,7 +110,11 @@ impl Op for PixelOperator {
     op_as_typed_op!();
 }
 
-impl PixelOperator {
+impl Reusing for PixelOperator {
+    fn output(&self, _inputs: &[TValue]) -> TractResult<Tensor> {
+        Tensor::zero::<f32>(&self.output)
+    }
+
     fn run(&self, inputs: &[TValue], output: &mut Tensor) -> TractResult<()> {
         let mut views = TVec::with_capacity(inputs.len());
         for input in inputs {
@@ -129,51 +134,11 @@ impl EvalOp for PixelOperator {
     op_out_of_plan!();
 
     fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let mut output = Tensor::zero::<f32>(&self.output)?;
-        self.run(&inputs, &mut output)?;
-        Ok(tvec![output.into_tvalue()])
+        eval_fresh(self, &inputs)
     }
 
     fn state(&self, _context: &EvalContext) -> TractResult<Option<Box<dyn OpState>>> {
-        Ok(Some(Box::new(Kept(None))))
-    }
-}
-
-/// The last output, whose memory is used again when nobody reads it any more.
-#[derive(Debug)]
-struct Kept(Option<Arc<Tensor>>);
-
-impl Clone for Kept {
-    /// Another run has an output of its own.
-    fn clone(&self) -> Self {
-        Self(None)
-    }
-}
-
-impl OpState for Kept {
-    fn eval(
-        &mut self,
-        _context: &EvalContext,
-        operator: &dyn Op,
-        inputs: TVec<TValue>,
-    ) -> TractResult<TVec<TValue>> {
-        let operator = operator.downcast_ref::<PixelOperator>();
-        let operator = operator.ok_or_else(|| format_err!("the state of another operator"))?;
-        let mut output = self.0.take().unwrap_or_default();
-        match Arc::get_mut(&mut output) {
-            Some(kept) if kept.shape() == &operator.output[..] => operator.run(&inputs, kept)?,
-            _ => {
-                let mut fresh = Tensor::zero::<f32>(&operator.output)?;
-                operator.run(&inputs, &mut fresh)?;
-                output = Arc::new(fresh);
-            }
-        }
-        self.0 = Some(output.clone());
-        Ok(tvec![output.into_tvalue()])
-    }
-
-    fn reset_lanes(&mut self, _lanes: &[LaneId]) -> TractResult<()> {
-        Ok(())
+        Ok(Some(Box::new(Kept::<Self>::default())))
     }
 }
 

@@ -89,21 +89,30 @@ fn run_for<T: Tile<IN, OUT>, const IN: usize, const OUT: usize>(
     let share_blocks = !many && blocks >= team.threads();
     let alone = Team::alone();
     let within = if share_blocks { &alone } else { team };
-    let mut blocks = Vec::with_capacity(blocks);
-    let mut rest = to;
-    for first in (0..batch * down).step_by(rows) {
-        let last = (batch * down).min(first + rows);
-        let (block, others) =
-            rest.split_at_mut(output_start(layer, OUT, last) - output_start(layer, OUT, first));
-        rest = others;
-        blocks.push(Block::<IN, OUT> { layer, from, first, last, across, to: block });
-    }
+    let spans =
+        (0..batch * down).step_by(rows).map(|first| (first, (first + rows).min(batch * down)));
+    let start = |row| output_start(layer, OUT, row);
+    let parts = cut(to, spans.clone().map(|(first, last)| start(last) - start(first)));
+    let block = |((first, last), to)| Block::<IN, OUT> { layer, from, first, last, across, to };
+    let blocks: Vec<_> = spans.zip(parts).map(block).collect();
     let run = |block: Block<'_, IN, OUT>| block.run::<T>(weights, within);
     if share_blocks {
         team.each(blocks, run);
     } else {
         blocks.into_iter().for_each(run);
     }
+}
+
+/// Consecutive parts of these lengths.
+fn cut(
+    mut all: &mut [f32],
+    lengths: impl Iterator<Item = usize>,
+) -> impl Iterator<Item = &mut [f32]> {
+    lengths.map(move |length| {
+        let (part, rest) = std::mem::take(&mut all).split_at_mut(length);
+        all = rest;
+        part
+    })
 }
 
 /// Where the output of a row of tiles begins, rows counted through all images.
@@ -153,14 +162,10 @@ impl<const IN: usize, const OUT: usize> Block<'_, IN, OUT> {
     /// To `[group][place][channel / 16][tile of the group][16]`.
     fn transform_input<T: Tile<IN, OUT>>(&self, team: &Team, groups: Groups, to: &mut [f32]) {
         let per_tile = IN * IN * padded(self.layer.sides.channels);
-        let mut rest = to;
-        let mut parts = Vec::with_capacity(groups.count());
-        for group in 0..groups.count() {
-            let (part, others) = rest.split_at_mut(groups.size(group) * per_tile);
-            rest = others;
-            parts.push((groups.start(group), groups.size(group), part));
-        }
-        team.each(parts, |(start, tiles, to)| {
+        let lengths = (0..groups.count()).map(|group| groups.size(group) * per_tile);
+        let parts = cut(to, lengths).enumerate().collect();
+        team.each(parts, |(group, to)| {
+            let (start, tiles) = (groups.start(group), groups.size(group));
             let block = Input::<T, IN, OUT> {
                 sides: &self.layer.sides,
                 from: self.from,
@@ -175,15 +180,9 @@ impl<const IN: usize, const OUT: usize> Block<'_, IN, OUT> {
     }
 
     fn transform_output<T: Tile<IN, OUT>>(self, team: &Team, products: &[f32], stride: usize) {
-        let mut rest = self.to;
-        let mut rows = Vec::with_capacity(self.last - self.first);
-        for row in self.first..self.last {
-            let length =
-                output_start(self.layer, OUT, row + 1) - output_start(self.layer, OUT, row);
-            let (to, others) = rest.split_at_mut(length);
-            rest = others;
-            rows.push((row, to));
-        }
+        let start = |row| output_start(self.layer, OUT, row);
+        let lengths = (self.first..self.last).map(|row| start(row + 1) - start(row));
+        let rows = (self.first..).zip(cut(self.to, lengths)).collect();
         team.each(rows, |(row, to)| {
             let output = Output::<T, IN, OUT> {
                 layer: self.layer,
