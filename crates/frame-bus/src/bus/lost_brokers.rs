@@ -140,7 +140,7 @@ async fn a_producer_and_a_client_that_asks_are_replaced() {
         client.client().context().brokers().lose();
     }
     clients.producer.lose_brokers();
-    let unready = clients.producer.check().unwrap_err();
+    let unready = clients.producer.check(None).unwrap_err();
     assert!(unready.to_string().contains("lost every broker"), "{unready}");
     clients.replace_lost();
     assert!(!Arc::ptr_eq(&asking, &clients.inquirer()));
