@@ -90,6 +90,7 @@ impl ProducerContext for DeliveryContext {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rdkafka::statistics::ExactlyOnceSemantics;
 
     #[test]
     fn only_a_number_that_was_given_is_one() {
@@ -119,5 +120,8 @@ mod tests {
         let by_statistics = context();
         by_statistics.stats(Statistics::default());
         assert!(!by_statistics.is_numbered());
+        let eos = ExactlyOnceSemantics { producer_id: 7, ..ExactlyOnceSemantics::default() };
+        by_statistics.stats(Statistics { eos: Some(eos), ..Statistics::default() });
+        assert!(by_statistics.is_numbered());
     }
 }
