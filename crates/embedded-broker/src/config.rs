@@ -88,7 +88,7 @@ impl BrokerConfig {
             retention_interval: Duration::from_secs(1),
             max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
             fsync: FsyncPolicy::Interval(Duration::from_secs(1)),
-            rebalance_delay: Duration::from_millis(200),
+            rebalance_delay: Duration::from_millis(50),
             disk_bytes: None,
             request_patience: Duration::from_secs(15),
             max_connections: 1000,

@@ -7,6 +7,12 @@
 //! middle of a rolling update. The size alone must fit the network: larger networks would see less
 //! than they could.
 //!
+//! The pixels are what the network would make of the whole picture, rounded to 8 bits. Over ten
+//! versions of the photos of coco128 (five sharpnesses, each also mirrored) tiny-YOLOv3's mAP@.5 at
+//! 416×416 is 28.29 on the whole pictures without loss, 0.09 less on the reduced ones (standard
+//! error 0.07), and 0.25 less on JPEGs of quality 90 (0.17). One version alone says little: its
+//! JPEGs of the qualities 80 to 100 lie 1.3 points apart.
+//!
 //! Which network the edge has is in its results. The reduced form is sent while all of them tell
 //! of the same input, and while they tell it; otherwise JPEG is.
 

@@ -18,6 +18,7 @@ mod metrics;
 mod motion;
 mod pixels;
 mod policy_file;
+mod prepare;
 mod publish;
 mod redispatch;
 mod remembered;

@@ -9,6 +9,7 @@ use crate::handle::Handler;
 use crate::load::{Backlog, watch_cluster};
 use crate::metrics::Metrics;
 use crate::pixels::JpegSizes;
+use crate::prepare::Preparer;
 use crate::publish::Publisher;
 use crate::redispatch::Redispatcher;
 use crate::remembered::{Moving, Remembered};
@@ -137,19 +138,23 @@ async fn start(
             caught_up,
             shutdown: stop.clone(),
         };
-        let handler = Handler {
-            publisher: publisher(&frames),
-            metrics,
-            workers: Arc::new(Semaphore::new(workers)),
+        let preparer = Preparer {
+            metrics: metrics.clone(),
             pixels,
-            room,
             forms,
             sizes: JpegSizes::default(),
             decisions,
             decided: AtomicU64::new(0),
             remembered: Remembered::default(),
             moving: Moving::default(),
-            guard: Arc::new(Guard::new(frames.halt.clone())),
+            guard: Guard::new(frames.halt.clone()),
+        };
+        let handler = Handler {
+            publisher: publisher(&frames),
+            metrics,
+            workers: Arc::new(Semaphore::new(workers)),
+            room,
+            preparer: Arc::new(preparer),
             served_by: shell.identity.clone(),
         };
         let frames_options = ConsumerOptions { group, topic: topics.frames.clone(), max_in_flight };

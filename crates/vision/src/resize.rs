@@ -2,6 +2,7 @@
 
 use frame::{ImageSize, RgbImage};
 use kernels::{Isa, Letterboxer, Placement, Size};
+use std::cell::RefCell;
 
 /// Resizes to `to`, whose sides are at least 1, bilinearly as Darknet's `resize_image` does: the
 /// values that a network of that size would get, rounded to 8 bits.
@@ -14,7 +15,9 @@ pub fn resize(image: &RgbImage, to: ImageSize) -> RgbImage {
     let (from, to_size) = (size(image.size()), size(to));
     let placement = Placement { image: from, fitted: to_size, input: to_size };
     let mut pixels = vec![0; to_size.area() * 3];
-    Letterboxer::new(Isa::best()).fill_bytes(image.data(), placement, &mut pixels);
+    // a camera's frames are of one size: the tables and the row are those of the last one
+    thread_local!(static KEPT: RefCell<Letterboxer> = RefCell::new(Letterboxer::new(Isa::best())));
+    KEPT.with_borrow_mut(|kept| kept.fill_bytes(image.data(), placement, &mut pixels));
     RgbImage::new(to, pixels).expect("three bytes a pixel, and a pixel at least")
 }
 

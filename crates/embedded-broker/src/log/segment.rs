@@ -70,6 +70,24 @@ impl Stretch {
         self.file.read_exact_at(&mut bytes, self.position)?;
         Ok(bytes)
     }
+
+    /// Reads the batches if all of them are in the page cache, as those that were written a moment
+    /// ago are, and so never waits for a disk. `None` where they are not, or where the system or
+    /// the file system cannot tell.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn read_from_cache(&self) -> Option<Vec<u8>> {
+        use rustix::io::{ReadWriteFlags, preadv2};
+        let mut bytes = vec![0; self.len];
+        let buffers = &mut [io::IoSliceMut::new(&mut bytes)];
+        let read = preadv2(&*self.file, buffers, self.position, ReadWriteFlags::NOWAIT).ok()?;
+        (read == self.len).then_some(bytes)
+    }
+
+    /// Only Linux can be asked for what is in the page cache.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn read_from_cache(&self) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// `00000000000000001234.log`

@@ -164,6 +164,22 @@ fn age_decides_what_goes_and_a_clock_that_runs_ahead_does_not() {
 }
 
 #[test]
+fn what_is_read_from_the_cache_is_what_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path(), KEEP_ALL);
+    log.append(&one(1, 100)).unwrap();
+    log.append(&one(2, 5000)).unwrap();
+    let stretch = log.stretch(1, usize::MAX, true).unwrap().unwrap();
+    // not every file system can tell what is in the page cache
+    if let Some(bytes) = stretch.read_from_cache() {
+        assert_eq!(bytes, stretch.read().unwrap());
+    }
+    stretch.file.set_len(stretch.position + 50).unwrap();
+    assert_eq!(stretch.read_from_cache(), None, "a part is no batch");
+    assert!(stretch.read().is_err());
+}
+
+#[test]
 fn a_reader_finishes_what_it_has_begun_although_the_segment_goes() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path(), KEEP_ALL);

@@ -30,7 +30,8 @@ const LONGEST_DELAY: Duration = Duration::from_secs(5);
 pub(crate) struct Maker {
     pub(crate) config: BusConfig,
     pub(crate) link: Arc<Link>,
-    pub(crate) inquirer: Arc<Inquirer>,
+    /// The client to ask with, which is another one after it was replaced.
+    pub(crate) inquirer: Box<dyn Fn() -> Arc<Inquirer> + Send + Sync>,
     pub(crate) state: watch::Receiver<Readiness>,
 }
 
@@ -103,7 +104,7 @@ impl Maker {
 
     /// Every topic with the number of its partitions.
     async fn existing(&self) -> Result<HashMap<String, usize>, BusError> {
-        let inquirer = Arc::clone(&self.inquirer);
+        let inquirer = (self.inquirer)();
         crate::client::blocking(move || {
             let metadata = inquirer.fetch_metadata(None, PATIENCE).map_err(unanswered)?;
             let usable = metadata

@@ -39,13 +39,7 @@ impl Stand {
             ..BusConfig::new(broker.address().to_string(), "lost")
         };
         let bus = Bus::open(config.clone()).unwrap();
-        let spec = TopicSpec {
-            name: TOPIC.into(),
-            partitions: 1,
-            retention: Duration::from_secs(3600),
-            retention_bytes: None,
-        };
-        bus.ensure_topics(&[spec], &CancellationToken::new()).await.unwrap();
+        bus.ensure_topics(&[spec()], &CancellationToken::new()).await.unwrap();
         Self { config, bus, _broker: broker, _dir: dir }
     }
 
@@ -57,6 +51,15 @@ impl Stand {
             payload: payload.into(),
         };
         tokio::time::timeout(PATIENCE, self.bus.send(message)).await.unwrap().unwrap();
+    }
+}
+
+fn spec() -> TopicSpec {
+    TopicSpec {
+        name: TOPIC.into(),
+        partitions: 1,
+        retention: Duration::from_secs(3600),
+        retention_bytes: None,
     }
 }
 
@@ -140,7 +143,7 @@ async fn a_producer_and_a_client_that_asks_are_replaced() {
         client.client().context().brokers().lose();
     }
     clients.producer.lose_brokers();
-    let unready = clients.producer.check().unwrap_err();
+    let unready = clients.producer.check(None).unwrap_err();
     assert!(unready.to_string().contains("lost every broker"), "{unready}");
     clients.replace_lost();
     assert!(!Arc::ptr_eq(&asking, &clients.inquirer()));
@@ -148,4 +151,24 @@ async fn a_producer_and_a_client_that_asks_are_replaced() {
     assert_eq!(stand.bus.lag("g", TOPIC).await.unwrap().messages, 2);
     let fresh = clients.lag_inquirer(&stand.config, &Arc::default(), "g").unwrap();
     assert!(!Arc::ptr_eq(&of_lag, &fresh));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_to_make_topics_goes_on_with_the_fresh_client() {
+    let nobody = ports::ReservedPort::loopback().unwrap();
+    let bus = Bus::open(BusConfig::new(nobody.address().to_string(), "lost")).unwrap();
+    let (specs, shutdown) = ([spec()], CancellationToken::new());
+    let mut making = std::pin::pin!(bus.ensure_topics(&specs, &shutdown));
+    let began = tokio::time::timeout(Duration::from_millis(50), making.as_mut()).await;
+    assert!(began.is_err(), "nobody answers");
+    let asking = bus.inner.clients.inquirer();
+    asking.client().context().brokers().lose();
+    let lost = Arc::downgrade(&asking);
+    drop(asking);
+    let began = Instant::now();
+    while lost.strong_count() > 0 {
+        assert!(began.elapsed() < PATIENCE, "the maker, or somebody else, still holds it");
+        let goes_on = tokio::time::timeout(Duration::from_millis(10), making.as_mut()).await;
+        assert!(goes_on.is_err(), "it waits for a broker");
+    }
 }

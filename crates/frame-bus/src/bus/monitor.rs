@@ -23,7 +23,7 @@ const LITTLE_PATIENCE: Duration = Duration::from_millis(500);
 /// Two questions are at least this far apart, however much trouble is reported.
 const BREATH: Duration = Duration::from_millis(200);
 /// The same while a client that has just started waits for its first answers: so soon is it ready.
-const START_BREATH: Duration = Duration::from_millis(25);
+const START_BREATH: Duration = Duration::from_millis(10);
 /// How often a client that has just started is asked after so little time.
 const START_PROBES: u32 = 200;
 
@@ -99,8 +99,13 @@ impl Monitor {
             clients.discard_events();
             clients.replace_lost();
             // a bus that needs no topic is that of a person who asks, and need not be able to send
-            let producer =
-                if answer.is_ok() && !needs.is_empty() { clients.producer.check() } else { Ok(()) };
+            let producer = match &answer {
+                Ok(topics) if !needs.is_empty() => {
+                    let there = topics.as_ref().ok().and(needs.first());
+                    clients.producer.check(there.map(String::as_str))
+                }
+                Ok(_) | Err(_) => Ok(()),
+            };
             clients.producer.drop_retired();
             let reachable = answer.is_ok();
             let groups = self.link.groups();

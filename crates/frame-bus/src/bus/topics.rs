@@ -30,8 +30,9 @@ impl Bus {
         shutdown: &CancellationToken,
     ) -> Result<(), BusError> {
         let inner = &self.inner;
-        let (config, link, inquirer) =
-            (inner.config.clone(), Arc::clone(&inner.link), inner.clients.inquirer());
+        let (config, link, clients) =
+            (inner.config.clone(), Arc::clone(&inner.link), Arc::clone(&inner.clients));
+        let inquirer = Box::new(move || clients.inquirer());
         Maker { config, link, inquirer, state: inner.states.reachable.clone() }
             .ensure(specs, shutdown)
             .await

@@ -11,6 +11,10 @@ use std::time::Duration;
 /// How often a client tells how it is, in milliseconds.
 const STATISTICS_MS: &str = "1000";
 
+/// What a producer is asked to tell in its log: when the broker gives it its number. Its statistics
+/// tell that too, but only after their interval, and the unit would be ready only then.
+const NUMBER_LINES: &str = "eos";
+
 fn common(config: &BusConfig) -> ClientConfig {
     let mut properties = ClientConfig::new();
     properties
@@ -47,8 +51,10 @@ pub(crate) fn producer(config: &BusConfig) -> ClientConfig {
         .set("compression.type", "none")
         // partitions that are added are used within half a minute
         .set("topic.metadata.refresh.interval.ms", "30000")
-        // tells whether it has got its number, see `send::delivery_report`
-        .set("statistics.interval.ms", STATISTICS_MS);
+        // tell whether it has got its number, see `send::delivery_report`
+        .set("statistics.interval.ms", STATISTICS_MS)
+        .set("debug", NUMBER_LINES)
+        .set_log_level(RDKafkaLogLevel::Debug);
     properties
 }
 

@@ -37,10 +37,25 @@ impl DeliveryContext {
     pub(crate) fn is_numbered(&self) -> bool {
         self.numbered.load(Ordering::Acquire)
     }
+
+    fn has_number(&self) {
+        if !self.numbered.swap(true, Ordering::AcqRel) {
+            self.log.link().report_trouble();
+        }
+    }
+}
+
+/// Whether a line of the client's log says that the broker has given the producer its number:
+/// `Acquired PID{Id:1,Epoch:0}`.
+fn tells_a_number(facility: &str, line: &str) -> bool {
+    facility == "GETPID" && line.contains("Acquired PID{")
 }
 
 impl ClientContext for DeliveryContext {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, text: &str) {
+        if tells_a_number(fac, text) {
+            self.has_number();
+        }
         self.log.log(level, fac, text);
     }
 
@@ -53,9 +68,8 @@ impl ClientContext for DeliveryContext {
 
     fn stats(&self, statistics: Statistics) {
         self.log.brokers().note(&statistics);
-        let has_number = statistics.eos.is_some_and(|eos| eos.producer_id >= 0);
-        if has_number && !self.numbered.swap(true, Ordering::AcqRel) {
-            self.log.link().report_trouble();
+        if statistics.eos.is_some_and(|eos| eos.producer_id >= 0) {
+            self.has_number();
         }
     }
 }
@@ -70,5 +84,44 @@ impl ProducerContext for DeliveryContext {
         };
         // whoever gave up waiting has dropped the other end
         let _ = waiting.send(answer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::statistics::ExactlyOnceSemantics;
+
+    #[test]
+    fn only_a_number_that_was_given_is_one() {
+        for (facility, line, given) in [
+            ("GETPID", "[thrd:main]: Acquired PID{Id:7,Epoch:0}", true),
+            (
+                "GETPID",
+                "[thrd:main]: Acquired PID{Id:7,Epoch:1} (previous PID{Id:7,Epoch:0})",
+                true,
+            ),
+            ("GETPID", "[thrd:main]: b/1: Acquired invalid PID{-1,-1}: ignoring", false),
+            ("GETPID", "[thrd:main]: b/1: Acquiring ProducerId", false),
+            ("IDEMPSTATE", "[thrd:main]: Acquired PID{Id:7,Epoch:0}", false),
+        ] {
+            assert_eq!(tells_a_number(facility, line), given, "{facility} {line}");
+        }
+    }
+
+    #[test]
+    fn the_line_and_the_statistics_tell_of_the_number() {
+        let context = || DeliveryContext::new(&Arc::default());
+        let by_line = context();
+        by_line.log(RDKafkaLogLevel::Debug, "GETPID", "[thrd:main]: Acquiring ProducerId");
+        assert!(!by_line.is_numbered());
+        by_line.log(RDKafkaLogLevel::Debug, "GETPID", "[thrd:main]: Acquired PID{Id:7,Epoch:0}");
+        assert!(by_line.is_numbered());
+        let by_statistics = context();
+        by_statistics.stats(Statistics::default());
+        assert!(!by_statistics.is_numbered());
+        let eos = ExactlyOnceSemantics { producer_id: 7, ..ExactlyOnceSemantics::default() };
+        by_statistics.stats(Statistics { eos: Some(eos), ..Statistics::default() });
+        assert!(by_statistics.is_numbered());
     }
 }

@@ -25,6 +25,8 @@ use tracing::error;
 const LARGE_PAYLOAD: usize = 2 << 20;
 /// A producer that is refused at once, over and over, is replaced not more often than this.
 const REPLACE_EVERY: Duration = Duration::from_secs(4);
+/// How long a producer without a number may take to get metadata, and so ask for its number.
+const ASKED_FOR_NUMBER: Duration = Duration::from_millis(100);
 /// Why a producer without a fatal error is replaced.
 const LOST_BROKERS: &str = "the producer has lost every broker that it knew";
 /// A message is handed to one more producer when the first turns out to have failed for good.
@@ -126,7 +128,11 @@ impl Producer {
     /// A producer can send when the broker has given it the number by which it knows repetitions.
     /// Who may not write to any topic gets none, and for librdkafka that is final: what is
     /// allowed later helps only a fresh one.
-    pub(crate) fn check(&self) -> Readiness {
+    ///
+    /// librdkafka asks for the number half a second after its start, or when it gets metadata. So
+    /// it is made to ask for those of `there`, a topic that was seen a moment ago: of a topic that
+    /// is not there, it might cause the making.
+    pub(crate) fn check(&self, there: Option<&str>) -> Readiness {
         let native = self.current();
         if let Some((code, text)) = native.client().fatal_error() {
             let not_allowed = (code == RDKafkaErrorCode::ClusterAuthorizationFailed)
@@ -144,7 +150,12 @@ impl Producer {
             self.replace_now_and_then(&native, None);
             return Err(Unready::NoProducer { reason: LOST_BROKERS.into() });
         }
-        if !native.client().context().is_numbered() {
+        let is_numbered = || native.client().context().is_numbered();
+        if let (false, Some(topic)) = (is_numbered(), there) {
+            // what the answer says is of no interest, and without one it asks by itself
+            let _ = native.client().fetch_metadata(Some(topic), ASKED_FOR_NUMBER);
+        }
+        if !is_numbered() {
             return Err(Unready::NoProducer {
                 reason: "the broker has not given the producer its number yet".into(),
             });
