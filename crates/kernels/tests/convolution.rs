@@ -43,9 +43,11 @@ impl Case {
         Size { width: self.sides.width, height: self.sides.height }
     }
 
-    /// The definition: planes of every filter, and for each value how large its terms are.
-    fn plainly(&self) -> (Vec<f32>, f32) {
-        let (kernel, bias, planes) = (self.kernel(), self.bias(), self.planes());
+    /// The definition: planes of every filter, and for each value how large its terms are. `read`
+    /// is done to each factor before.
+    fn plainly(&self, read: fn(f32) -> f32) -> (Vec<f32>, f32) {
+        let factors = |numbers: Vec<f32>| numbers.into_iter().map(read).collect::<Vec<_>>();
+        let (kernel, bias, planes) = (factors(self.kernel()), self.bias(), factors(self.planes()));
         let s = self.sides;
         let (height, width) = s.output();
         let read = if s.depthwise { 1 } else { s.channels };
@@ -153,11 +155,24 @@ fn tolerance(method: Method) -> f32 {
         Method::Winograd4 => 2e-6,
         Method::Winograd2 => 1e-6,
         Method::Direct | Method::Planar | Method::Depthwise => 3e-7,
+        // of rounded factors the products are exact
+        Method::DirectBfloat16 => 3e-7,
+        // what is transformed is off by 2⁻⁹ of it, in both directions
+        Method::Winograd2Bfloat16 => 2e-3,
     }
 }
 
+/// The nearest number whose lower 16 bits are zero, the even one of two.
+fn bfloat16(value: f32) -> f32 {
+    let bits = value.to_bits();
+    let (down, rest) = (bits >> 16, bits & 0xFFFF);
+    let up = rest > 0x8000 || (rest == 0x8000 && down % 2 == 1);
+    f32::from_bits((down + u32::from(up)) << 16)
+}
+
 fn close(case: &Case, method: Method) -> Result<(), TestCaseError> {
-    let (wanted, terms) = case.plainly();
+    let (wanted, terms) =
+        case.plainly(if method == Method::DirectBfloat16 { bfloat16 } else { |value| value });
     for isa in Isa::available() {
         let found = case.computed(isa, method, false);
         prop_assert_eq!(found.len(), wanted.len());
@@ -190,6 +205,21 @@ proptest! {
     #[test]
     fn direct_convolution_is_its_definition(case in cases(kernels(), strides(), false)) {
         close(&case, Method::Direct)?;
+    }
+
+    #[test]
+    fn direct_convolution_in_bfloat16_is_the_definition_of_rounded_factors(
+        case in cases(kernels(), strides(), false),
+    ) {
+        close(&case, Method::DirectBfloat16)?;
+    }
+
+    #[test]
+    fn winograds_filtering_in_bfloat16_is_nearly_the_convolution(
+        mut case in cases(Just((3, 3)), Just((1, 1)), false),
+    ) {
+        case.sides.dilations = (1, 1);
+        close(&case, Method::Winograd2Bfloat16)?;
     }
 
     #[test]
@@ -337,7 +367,8 @@ fn what_is_no_number_stays_none() {
         depthwise: false,
     };
     for isa in Isa::available() {
-        for method in Method::candidates(&sides) {
+        let bfloat16 = Method::bfloat16_candidates(&sides);
+        for method in Method::candidates(&sides).into_iter().chain(bfloat16) {
             let weights = numbers(sides.weights(), 0);
             let clamp = Clamp { slope: 0.1, cap: 6.0 };
             let layer = Convolution::new(isa, sides, method, (&weights, &[0.0; 16]), clamp, false);

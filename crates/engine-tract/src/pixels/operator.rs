@@ -90,7 +90,7 @@ impl Task {
         match self {
             Self::Convolve(layer, _) => {
                 let pooled = if layer.pooled() { " + max pool 2×2" } else { "" };
-                format!("{} {}{pooled}", layer.method().name(), layer.isa().name())
+                format!("{} {}{pooled}", layer.method().name(), layer.instructions())
             }
             Self::FromPlanes { .. } => "planes to pixels".into(),
             Self::ToPlanes { .. } => "pixels to planes".into(),

@@ -10,7 +10,7 @@ use std::arch::x86_64::{
 
 /// Made only with a token, so that whoever holds one may use AVX-512.
 #[derive(Clone, Copy)]
-struct Register(__m512);
+pub(super) struct Register(pub(super) __m512);
 
 pub(super) fn run<W: Work>(isa: Avx512, work: W) -> W::Output {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]

@@ -2,12 +2,16 @@
 //!
 //! Activations are `[batch, height, width, channels]` ("NHWC") with the channels padded to a
 //! multiple of sixteen by zeros ([`padded`]), so that a pixel is a row of whole vectors. Weights are
-//! packed once, for a [`Method`] and an instruction set.
+//! packed once, for a [`Method`] and an instruction set. Methods in bfloat16 take and give numbers
+//! of 32 bits, too; they round what they multiply.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_bf16;
+mod bfloat16;
 mod depthwise;
 mod direct;
 mod lanes;
@@ -18,6 +22,8 @@ mod scratch;
 mod winograd;
 
 use crate::isa::Level;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::{Avx2, Avx512Bf16};
 use crate::{Isa, Team};
 pub use lanes::BLOCK;
 use lanes::Work;
@@ -36,6 +42,79 @@ fn on<W: Work>(isa: Isa, work: W) -> W::Output {
         Level::Avx2(isa) => avx2::run(isa, work),
         #[cfg(target_arch = "x86_64")]
         Level::Avx512(isa) => avx512::run(isa, work),
+    }
+}
+
+/// What the two sides of a product are; sums are of 32 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Numbers {
+    Float32,
+    /// Pairs of which have the place of a number of 32 bits.
+    Bfloat16,
+}
+
+impl Numbers {
+    /// The room that so many numbers, whole blocks of them, take in numbers of 32 bits.
+    const fn room(self, count: usize) -> usize {
+        match self {
+            Self::Float32 => count,
+            Self::Bfloat16 => count.div_ceil(2 * BLOCK) * BLOCK,
+        }
+    }
+}
+
+/// Does work with the vectors that multiply such numbers best.
+fn on_numbers<W: Work>(isa: Isa, numbers: Numbers, work: W) -> W::Output {
+    match numbers {
+        Numbers::Float32 => on(isa, work),
+        Numbers::Bfloat16 => PairIsa::of(isa).run(work),
+    }
+}
+
+/// How pairs of bfloat16 are multiplied: by instructions for it, or widened to 32 bits.
+#[derive(Clone, Copy, Debug)]
+enum PairIsa {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bf16(Avx512Bf16),
+}
+
+impl PairIsa {
+    /// The best within an instruction set.
+    fn of(isa: Isa) -> Self {
+        match isa.level() {
+            Level::Portable => Self::Portable,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2(isa) => Self::Avx2(isa),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512(_) => match (Avx512Bf16::detect(), Avx2::detect()) {
+                (Some(isa), _) => Self::Avx512Bf16(isa),
+                (None, Some(isa)) => Self::Avx2(isa),
+                (None, None) => Self::Portable,
+            },
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16(_) => "avx512-bf16",
+        }
+    }
+
+    fn run<W: Work>(self, work: W) -> W::Output {
+        match self {
+            Self::Portable => portable::run(work),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(isa) => avx2::run(isa, work),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16(isa) => avx512_bf16::run(isa, work),
+        }
     }
 }
 
@@ -111,6 +190,10 @@ impl Sides {
             && self.after == (0, 0)
     }
 
+    fn are_plain_3x3(&self) -> bool {
+        self.kernel == (3, 3) && self.strides == (1, 1) && self.dilations == (1, 1)
+    }
+
     fn taps(&self) -> usize {
         self.kernel.0 * self.kernel.1
     }
@@ -152,6 +235,11 @@ pub enum Method {
     Winograd2,
     /// F(4×4, 3×3): 1/4 of the multiplications, 4 times the weights.
     Winograd4,
+    /// As [`Method::Direct`], with both sides of the product rounded to bfloat16, to the nearest
+    /// and the even one of two; sums stay in single precision.
+    DirectBfloat16,
+    /// As [`Method::Winograd2`] with the same rounding, of what is transformed.
+    Winograd2Bfloat16,
 }
 
 impl Method {
@@ -164,6 +252,17 @@ impl Method {
             Self::Depthwise => "depthwise",
             Self::Winograd2 => "winograd F(2,3)",
             Self::Winograd4 => "winograd F(4,3)",
+            Self::DirectBfloat16 => "direct bfloat16",
+            Self::Winograd2Bfloat16 => "winograd F(2,3) bfloat16",
+        }
+    }
+
+    const fn numbers(self) -> Numbers {
+        match self {
+            Self::Direct | Self::Planar | Self::Depthwise | Self::Winograd2 | Self::Winograd4 => {
+                Numbers::Float32
+            }
+            Self::DirectBfloat16 | Self::Winograd2Bfloat16 => Numbers::Bfloat16,
         }
     }
 
@@ -173,12 +272,23 @@ impl Method {
         if sides.depthwise {
             return vec![Self::Depthwise];
         }
-        let plain_3x3 =
-            sides.kernel == (3, 3) && sides.strides == (1, 1) && sides.dilations == (1, 1);
-        if plain_3x3 {
+        if sides.are_plain_3x3() {
             vec![Self::Direct, Self::Winograd2, Self::Winograd4]
         } else {
             vec![Self::Direct]
+        }
+    }
+
+    /// The methods in bfloat16 that can do so; a depthwise convolution has none, since it does not
+    /// wait for products.
+    #[must_use]
+    pub fn bfloat16_candidates(sides: &Sides) -> Vec<Self> {
+        if sides.depthwise {
+            vec![]
+        } else if sides.are_plain_3x3() {
+            vec![Self::DirectBfloat16, Self::Winograd2Bfloat16]
+        } else {
+            vec![Self::DirectBfloat16]
         }
     }
 
@@ -239,11 +349,13 @@ impl Convolution {
             "pooling of even sides by a method that pools"
         );
         let weights = match method {
-            Method::Direct => Weights::Direct(direct::pack(isa, &sides, kernel)),
+            Method::Direct | Method::DirectBfloat16 => {
+                Weights::Direct(direct::pack(isa, method.numbers(), &sides, kernel))
+            }
             Method::Planar => Weights::Planar(planar::pack(&sides, kernel)),
             Method::Depthwise => Weights::Depthwise(depthwise::pack(&sides, kernel)),
-            Method::Winograd2 | Method::Winograd4 => {
-                assert!(Method::candidates(&sides).contains(&method), "a plain 3 × 3 kernel");
+            Method::Winograd2 | Method::Winograd4 | Method::Winograd2Bfloat16 => {
+                assert!(sides.are_plain_3x3() && !sides.depthwise, "a plain 3 × 3 kernel");
                 Weights::Winograd(winograd::pack(isa, &sides, method, kernel))
             }
         };
@@ -251,10 +363,13 @@ impl Convolution {
         Self { isa, sides, method, epilogue, weights, pooled }
     }
 
-    /// The instructions that it uses.
+    /// A short name of the instructions that it uses, for reports.
     #[must_use]
-    pub fn isa(&self) -> Isa {
-        self.isa
+    pub fn instructions(&self) -> &'static str {
+        match self.method.numbers() {
+            Numbers::Float32 => self.isa.name(),
+            Numbers::Bfloat16 => PairIsa::of(self.isa).name(),
+        }
     }
 
     /// The sides.
@@ -319,6 +434,9 @@ impl Method {
     /// Whether it can keep only the largest of every 2 × 2 outputs.
     #[must_use]
     pub fn pools(self) -> bool {
-        matches!(self, Self::Planar | Self::Winograd2 | Self::Winograd4)
+        match self {
+            Self::Planar | Self::Winograd2 | Self::Winograd4 | Self::Winograd2Bfloat16 => true,
+            Self::Direct | Self::DirectBfloat16 | Self::Depthwise => false,
+        }
     }
 }

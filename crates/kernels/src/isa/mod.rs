@@ -5,7 +5,7 @@ mod x86_64;
 
 use std::sync::LazyLock;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{Avx2, Avx512, Avx512Vnni, AvxVnni};
+pub(crate) use x86_64::{Avx2, Avx512, Avx512Bf16, Avx512Vnni, AvxVnni};
 
 /// An instruction set that this processor has; kernels have a version for each.
 ///
