@@ -103,12 +103,12 @@ fn outputs(options: Options, batch: usize) -> Vec<Vec<f32>> {
     last
 }
 
-fn agree(found: &[Vec<f32>], wanted: &[Vec<f32>], what: &str) {
+fn agree(found: &[Vec<f32>], wanted: &[Vec<f32>], allowed: f32, what: &str) {
     assert_eq!(found.len(), wanted.len());
     for (index, (found, wanted)) in found.iter().zip(wanted).enumerate() {
         assert_eq!(found.len(), wanted.len());
         for (found, wanted) in found.iter().zip(wanted) {
-            let close = (found - wanted).abs() <= 2e-4 * (1.0 + wanted.abs());
+            let close = (found - wanted).abs() <= allowed * (1.0 + wanted.abs());
             assert!(close, "{what}: output {index} has {found} where tract has {wanted}");
         }
     }
@@ -124,12 +124,58 @@ fn a_graph_gives_what_tract_gives() {
                 [(Kernels::Table, 1), (Kernels::Small, 1), (Kernels::Table, 3)]
             {
                 let team = Team::of(threads).unwrap();
-                let found = outputs(Options { kernels, team, isa: Some(isa) }, batch);
+                let ours = Options { kernels, team, isa: Some(isa), bfloat16: false };
+                let found = outputs(ours, batch);
                 let what = format!("{kernels:?}, {}, {threads} threads", isa.name());
-                agree(&found, &wanted, &what);
+                agree(&found, &wanted, 2e-4, &what);
             }
         }
     }
+}
+
+#[test]
+fn in_bfloat16_a_graph_gives_nearly_what_tract_gives() {
+    let plain = Options { kernels: Kernels::Tract, ..Options::default() };
+    for batch in [1, 3] {
+        let wanted = outputs(plain.clone(), batch);
+        for isa in Isa::available() {
+            for (kernels, threads) in [(Kernels::Auto, 2), (Kernels::Small, 1)] {
+                let team = Team::of(threads).unwrap();
+                let ours = Options { kernels, team, isa: Some(isa), bfloat16: true };
+                let found = outputs(ours, batch);
+                let what = format!("bfloat16, {kernels:?}, {}", isa.name());
+                agree(&found, &wanted, 3e-2, &what);
+                // a kernel that rounds nothing would be closer
+                let apart = |(a, b): (&f32, &f32)| (a - b).abs();
+                let apart = found[1].iter().zip(&wanted[1]).map(apart).fold(0.0, f32::max);
+                assert!(apart > 1e-3, "{what}: only {apart} apart");
+            }
+        }
+    }
+    let program = Tract::default().open_bfloat16(Network::Graph(graph())).unwrap();
+    let operators = program.program(1).unwrap().operators();
+    let narrow = operators.iter().filter(|operator| operator.contains("bfloat16")).count();
+    assert_eq!(narrow, 8, "{operators:?}");
+}
+
+#[test]
+fn what_cannot_run_in_bfloat16_is_refused() {
+    let refused = |engine: Tract, network: Network| {
+        let opened = engine.open_bfloat16(network).and_then(|network| network.program(1));
+        let Err(error) = opened else { panic!("it runs") };
+        error.to_string()
+    };
+    let plain = Options { kernels: Kernels::Tract, ..Options::default() };
+    let by_tract = refused(Tract::new(plain), Network::Graph(graph()));
+    assert!(by_tract.contains("tract's were chosen"), "{by_tract}");
+    let both = refused(Tract::default(), Network::Int8(graph(), vec![]));
+    assert!(both.contains("int8 in bfloat16"), "{both}");
+    // nothing but a first layer, which is thin
+    let mut thin = graph();
+    thin.nodes.truncate(1);
+    thin.outputs = vec![Value::Node(0)];
+    let none = refused(Tract::default(), Network::Graph(thin));
+    assert!(none.contains("no convolution"), "{none}");
 }
 
 #[test]

@@ -34,6 +34,7 @@ pub(crate) fn lower(mut model: TypedModel, options: &Options) -> TractResult<Typ
         values: HashMap::new(),
         options,
         done: vec![false; model.nodes().len()],
+        bfloat16: 0,
     };
     rewriting.to.symbols = model.symbols.clone();
     for id in model.eval_order()? {
@@ -41,6 +42,10 @@ pub(crate) fn lower(mut model: TypedModel, options: &Options) -> TractResult<Typ
             rewriting.node(id)?;
         }
     }
+    ensure!(
+        !options.bfloat16 || rewriting.bfloat16 > 0,
+        "no convolution of the network would run in bfloat16; use float32"
+    );
     let mut outputs = Vec::new();
     for outlet in model.output_outlets()? {
         outputs.push(rewriting.plain(*outlet)?);
@@ -95,6 +100,8 @@ struct Rewriting<'a> {
     options: &'a Options,
     /// Nodes that have become part of another's.
     done: Vec<bool>,
+    /// Convolutions in bfloat16.
+    bfloat16: usize,
 }
 
 impl Rewriting<'_> {
@@ -359,6 +366,7 @@ impl Rewriting<'_> {
         };
         let planes = self.twin(node.inputs[0]).pixels.is_none();
         let layer = fused.layer(&node.name, planes, batch, self.options)?;
+        self.bfloat16 += usize::from(layer.method().is_bfloat16());
         let input = if layer.method() == Method::Planar {
             self.plain(node.inputs[0])?
         } else {

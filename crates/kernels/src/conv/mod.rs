@@ -257,6 +257,12 @@ impl Method {
         }
     }
 
+    /// Whether what is multiplied is rounded to bfloat16.
+    #[must_use]
+    pub fn is_bfloat16(self) -> bool {
+        self.numbers() == Numbers::Bfloat16
+    }
+
     const fn numbers(self) -> Numbers {
         match self {
             Self::Direct | Self::Planar | Self::Depthwise | Self::Winograd2 | Self::Winograd4 => {

@@ -44,7 +44,8 @@ impl Variant {
                 Ok(Offer::Ready(Detector::load(&description, options)?))
             }
             Precision::Bfloat16 => {
-                Ok(Offer::Absent(format!("{} has no bfloat16", description.name())))
+                let description = description.clone().with_precision(detector::Precision::Bfloat16);
+                Ok(Offer::Ready(Detector::load(&description, options)?))
             }
         }
     }
