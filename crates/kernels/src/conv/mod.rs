@@ -26,7 +26,7 @@ use crate::isa::Level;
 use crate::isa::{Avx2, Avx512Bf16};
 use crate::{Isa, Team};
 pub use lanes::BLOCK;
-use lanes::Work;
+pub(crate) use lanes::{Lanes, Work};
 
 /// Channels as they lie in memory: the next multiple of sixteen.
 #[must_use]
@@ -35,7 +35,7 @@ pub const fn padded(channels: usize) -> usize {
 }
 
 /// Does work with the vectors of an instruction set.
-fn on<W: Work>(isa: Isa, work: W) -> W::Output {
+pub(crate) fn on<W: Work>(isa: Isa, work: W) -> W::Output {
     match isa.level() {
         Level::Portable => portable::run(work),
         #[cfg(target_arch = "x86_64")]

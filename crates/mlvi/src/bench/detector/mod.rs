@@ -82,12 +82,13 @@ pub(super) fn sections(
         let outcome = subject.latency(threads, precision, progress)?;
         outcome.section(&format!("latency-{threads}-{}", precision.word()))
     };
-    let mut sections = vec![latency(1, Precision::Float32)?];
-    if cores() > 1 {
-        sections.push(latency(2, Precision::Float32)?);
+    let mut sections = Vec::new();
+    for precision in Precision::ALL {
+        sections.push(latency(1, precision)?);
+        if cores() > 1 {
+            sections.push(latency(2, precision)?);
+        }
     }
-    sections.push(latency(1, Precision::Bfloat16)?);
-    sections.push(latency(1, Precision::Int8)?);
     sections.push(subject.throughput(progress)?.section("throughput")?);
     sections.push(subject.batches(progress)?.section("batches")?);
     Ok(sections)
