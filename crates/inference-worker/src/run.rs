@@ -43,6 +43,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             ModelPrecision::Int8 => Precision::Int8,
         };
         description = description.with_precision(precision);
+        if let Some(file) = model_config.trials_file {
+            detector::remember_trials(file);
+        }
         let options = LoadOptions {
             max_batch,
             threads: model_config.frame_threads,
