@@ -224,12 +224,12 @@ fn in_int8(
     network: Network,
     weights: &str,
 ) -> Result<Network, ModelError> {
-    let Network::Graph(graph) = network else {
+    let Network::Graph(mut graph) = network else {
         return Err(ModelError::network(description, "int8 is only for Darknet models"));
     };
     let path = description.calibration();
     let calibration = Calibration::read(path)?;
-    let ranges = calibration.ranges(weights, &graph).map_err(|problem| {
+    let ranges = calibration.ranges(weights, &mut graph).map_err(|problem| {
         CalibrationError::Foreign { path: path.into(), problem, model: description.name().into() }
     })?;
     Ok(Network::Int8(graph, ranges))
