@@ -15,6 +15,7 @@ mod bfloat16;
 mod depthwise;
 mod direct;
 mod lanes;
+mod pair_isa;
 mod planar;
 mod portable;
 mod product;
@@ -22,11 +23,10 @@ mod scratch;
 mod winograd;
 
 use crate::isa::Level;
-#[cfg(target_arch = "x86_64")]
-use crate::isa::{Avx2, Avx512Bf16};
 use crate::{Isa, Team};
 pub use lanes::BLOCK;
 pub(crate) use lanes::{Lanes, Work};
+use pair_isa::PairIsa;
 
 /// Channels as they lie in memory: the next multiple of sixteen.
 #[must_use]
@@ -68,53 +68,6 @@ fn on_numbers<W: Work>(isa: Isa, numbers: Numbers, work: W) -> W::Output {
     match numbers {
         Numbers::Float32 => on(isa, work),
         Numbers::Bfloat16 => PairIsa::of(isa).run(work),
-    }
-}
-
-/// How pairs of bfloat16 are multiplied: by instructions for it, or widened to 32 bits.
-#[derive(Clone, Copy, Debug)]
-enum PairIsa {
-    Portable,
-    #[cfg(target_arch = "x86_64")]
-    Avx2(Avx2),
-    #[cfg(target_arch = "x86_64")]
-    Avx512Bf16(Avx512Bf16),
-}
-
-impl PairIsa {
-    /// The best within an instruction set.
-    fn of(isa: Isa) -> Self {
-        match isa.level() {
-            Level::Portable => Self::Portable,
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2(isa) => Self::Avx2(isa),
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512(_) => match (Avx512Bf16::detect(), Avx2::detect()) {
-                (Some(isa), _) => Self::Avx512Bf16(isa),
-                (None, Some(isa)) => Self::Avx2(isa),
-                (None, None) => Self::Portable,
-            },
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Portable => "portable",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => "avx2",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bf16(_) => "avx512-bf16",
-        }
-    }
-
-    fn run<W: Work>(self, work: W) -> W::Output {
-        match self {
-            Self::Portable => portable::run(work),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(isa) => avx2::run(isa, work),
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512Bf16(isa) => avx512_bf16::run(isa, work),
-        }
     }
 }
 
