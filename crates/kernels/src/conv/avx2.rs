@@ -25,6 +25,7 @@ impl Lanes for Registers {
     type Token = Avx2;
     const COLUMNS: usize = 1;
     const ROWS: usize = 6;
+    const NEIGHBOURS: usize = 4;
 
     #[inline(always)]
     fn splat(_: Avx2, value: f32) -> Self {

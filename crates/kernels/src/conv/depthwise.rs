@@ -45,11 +45,16 @@ impl Work for Strip<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, token: L::Token) {
         let sides = &self.layer.sides;
-        // the usual windows are known to the compiler: neighbours, inputs, kernel, step
+        let many = L::NEIGHBOURS >= 8;
+        // the usual windows are known to the compiler: neighbours, inputs, kernel, step; only what
+        // the instruction set has is compiled
         match (sides.kernel, sides.strides, sides.dilations) {
-            ((3, 3), (_, 1), (_, 1)) => self.rows::<L, 8, 10, 3, 1>(token),
-            ((3, 3), (_, 2), (_, 1)) => self.rows::<L, 6, 13, 3, 2>(token),
-            ((5, 5), (_, 1), (_, 1)) => self.rows::<L, 8, 12, 5, 1>(token),
+            ((3, 3), (_, 1), (_, 1)) if many => self.rows::<L, 8, 10, 3, 1>(token),
+            ((3, 3), (_, 1), (_, 1)) => self.rows::<L, 4, 6, 3, 1>(token),
+            ((3, 3), (_, 2), (_, 1)) if many => self.rows::<L, 6, 13, 3, 2>(token),
+            ((3, 3), (_, 2), (_, 1)) => self.rows::<L, 4, 9, 3, 2>(token),
+            ((5, 5), (_, 1), (_, 1)) if many => self.rows::<L, 8, 12, 5, 1>(token),
+            ((5, 5), (_, 1), (_, 1)) => self.rows::<L, 4, 8, 5, 1>(token),
             _ => self.rows::<L, 1, 1, 1, 1>(token),
         }
     }

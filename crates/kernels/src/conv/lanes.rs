@@ -12,6 +12,8 @@ pub(crate) trait Lanes: Copy {
     const COLUMNS: usize;
     /// The most rows of such a tile.
     const ROWS: usize;
+    /// Pixels side by side whose sums a depthwise convolution holds in registers.
+    const NEIGHBOURS: usize;
 
     fn splat(token: Self::Token, value: f32) -> Self;
     fn load(token: Self::Token, from: &[f32; BLOCK]) -> Self;

@@ -11,6 +11,8 @@ mod avx512;
 mod depthwise;
 mod direct;
 mod lanes;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod planar;
 mod portable;
 mod product;
@@ -36,6 +38,8 @@ fn on<W: Work>(isa: Isa, work: W) -> W::Output {
         Level::Avx2(isa) => avx2::run(isa, work),
         #[cfg(target_arch = "x86_64")]
         Level::Avx512(isa) => avx512::run(isa, work),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon(isa) => neon::run(isa, work),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Convolutions with packed weights.
 
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 use super::{Int8Isa, Layout, isa::Level, portable};
 #[cfg(target_arch = "x86_64")]
 use super::{avx_vnni, avx2, avx512};
@@ -207,6 +209,12 @@ impl Convolution {
             Level::AvxVnni(isa) => avx_vnni::to_bytes(isa, &work, from, to),
             #[cfg(target_arch = "x86_64")]
             Level::Avx512Vnni(isa) => avx512::to_bytes(isa, &work, from, to),
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(isa) => neon::to_bytes(isa, &work, from, to),
+            #[cfg(target_arch = "aarch64")]
+            Level::DotProd(isa) => neon::to_bytes(isa, &work, from, to),
+            #[cfg(target_arch = "aarch64")]
+            Level::I8mm(isa) => neon::to_bytes(isa, &work, from, to),
         }
         layout.surround(to, zero);
     }
@@ -227,6 +235,12 @@ impl Convolution {
             Level::AvxVnni(isa) => avx_vnni::to_planes(isa, self, from, to),
             #[cfg(target_arch = "x86_64")]
             Level::Avx512Vnni(isa) => avx512::to_planes(isa, self, from, to),
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(isa) => neon::to_planes(isa, self, from, to),
+            #[cfg(target_arch = "aarch64")]
+            Level::DotProd(isa) => neon::to_planes(isa, self, from, to),
+            #[cfg(target_arch = "aarch64")]
+            Level::I8mm(isa) => neon::to_planes(isa, self, from, to),
         }
     }
 

@@ -14,6 +14,8 @@ mod avx_vnni;
 mod convolution;
 mod isa;
 mod layout;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 mod quantize;
 mod shape;
