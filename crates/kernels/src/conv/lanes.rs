@@ -3,6 +3,12 @@
 /// How many numbers a block has; channels of activations are padded to a multiple of it.
 pub const BLOCK: usize = 16;
 
+/// A block in a line of the cache of its own: a vector that lies across two takes twice as long to
+/// load.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(crate) struct Line(pub(crate) [f32; BLOCK]);
+
 /// Sixteen numbers of 32 bits. A value proves that the processor has the instructions: there is no
 /// way to one without the token [`Lanes::Token`].
 pub(crate) trait Lanes: Copy {

@@ -10,6 +10,7 @@ mod avx2;
 mod avx512;
 mod depthwise;
 mod direct;
+mod inverted_residual;
 mod lanes;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -21,6 +22,7 @@ mod winograd;
 
 use crate::isa::Level;
 use crate::{Isa, Team};
+pub use inverted_residual::InvertedResidual;
 pub use lanes::BLOCK;
 use lanes::Work;
 
@@ -311,7 +313,7 @@ impl Convolution {
             return;
         }
         match &self.weights {
-            Weights::Direct(panels) => direct::run(self, panels, team, from, to),
+            Weights::Direct(panels) => direct::run(self, panels, team, from, None, to),
             Weights::Planar(weights) => planar::run(self, weights, team, from, to),
             Weights::Depthwise(weights) => depthwise::run(self, weights, team, from, to),
             Weights::Winograd(weights) => winograd::run(self, weights, team, batch, from, to),
