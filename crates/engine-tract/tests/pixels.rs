@@ -47,6 +47,20 @@ impl Builder {
         self.add(Operation::Convolution(layer), &[x], shape)
     }
 
+    /// An inverted residual: to `wide` channels, each by itself, to `filters` channels.
+    fn block(
+        &mut self,
+        x: Value,
+        (wide, filters, size, stride): (usize, usize, usize, usize),
+        residual: bool,
+    ) -> Value {
+        let y = self.convolution(x, (wide, 1, 1, 1), Activation::Leaky);
+        let y = self.convolution(y, (wide, size, stride, wide), Activation::Relu6);
+        let y = self.convolution(y, (filters, 1, 1, 1), Activation::Linear);
+        let shape = self.0.shape(y);
+        if residual { self.add(Operation::Add(Activation::Linear), &[y, x], shape) } else { y }
+    }
+
     fn pool(&mut self, x: Value, size: usize, stride: usize) -> Value {
         let from = self.0.shape(x);
         let padding = (0, size - 1);
@@ -82,10 +96,18 @@ fn graph() -> Graph {
     let x = b.add(Operation::Channels { first: 9 }, &[x], some);
     let large = Shape { height: 2 * some.height, width: 2 * some.width, ..some };
     let x = b.add(Operation::Upsample { stride: 2 }, &[x], large);
+    let x = b.block(x, (24, 7, 3, 1), true);
     let joined = Shape { channels: 40, ..large };
     let x = b.add(Operation::Concat, &[x, early], joined);
     let x = b.convolution(x, (17, 3, 1, 1), Activation::Tanh);
     let x = b.convolution(x, (48, 3, 2, 1), Activation::Leaky);
+    let x = b.block(x, (40, 33, 5, 2), false);
+    // what is within is read by somebody else, too
+    let y = b.convolution(x, (50, 1, 1, 1), Activation::Leaky);
+    let z = b.convolution(y, (50, 3, 1, 50), Activation::Leaky);
+    let shape = b.0.shape(z);
+    let y = b.add(Operation::Add(Activation::Linear), &[z, y], shape);
+    let x = b.convolution(y, (33, 1, 1, 1), Activation::Linear);
     let second = b.convolution(x, (255, 1, 1, 1), Activation::Linear);
     builder.0.outputs = vec![first, second, early];
     builder.0
@@ -155,7 +177,7 @@ fn in_bfloat16_a_graph_gives_nearly_what_tract_gives() {
     let program = Tract::default().open_bfloat16(Network::Graph(graph())).unwrap();
     let operators = program.program(1).unwrap().operators();
     let narrow = operators.iter().filter(|operator| operator.contains("bfloat16")).count();
-    assert_eq!(narrow, 8, "{operators:?}");
+    assert_eq!(narrow, 13, "{operators:?}");
 }
 
 #[test]
@@ -197,6 +219,11 @@ fn convolutions_take_up_what_follows_them() {
     assert_eq!(operators("layer4"), [format!("winograd F(2,3) {isa}")]);
     assert_eq!(operators("layer5"), ["max pool"]);
     assert_eq!(operators("layer8"), [format!("depthwise {isa}")]);
+    let blocks = steps.iter().filter(|step| step.operator == format!("inverted residual {isa}"));
+    assert_eq!(blocks.count(), 2, "{steps:?}");
+    // the addition belongs to it, but not where others read what lies within
+    assert!(operators("layer19").is_empty(), "{steps:?}");
+    assert_eq!(operators("layer28"), ["OptAddUnicast"]);
     // two groups are tract's
     assert!(operators("layer10").iter().all(|operator| !operator.contains(isa)), "{steps:?}");
     // no step for an activation that a convolution applies

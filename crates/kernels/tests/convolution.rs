@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic as tests do")]
 
-use kernels::conv::{Clamp, Convolution, Method, Sides, padded};
+use kernels::conv::{Clamp, Convolution, InvertedResidual, Method, Sides, padded};
 use kernels::pixels::{self, Windows};
 use kernels::{Isa, Size, Team};
 use proptest::prelude::*;
@@ -397,4 +397,113 @@ fn weights_must_fit_the_sides() {
     };
     let weights = (&[0.0; 8][..], &[0.0][..]);
     let _ = Convolution::new(Isa::PORTABLE, sides, Method::Direct, weights, Clamp::NONE, false);
+}
+
+/// Three convolutions in a row, of which the first and the last are of 1 × 1.
+#[derive(Clone, Debug)]
+struct Block {
+    size: Size,
+    /// Of the input, between, of the output.
+    channels: [usize; 3],
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    residual: bool,
+    batch: usize,
+    threads: usize,
+}
+
+impl Block {
+    fn layers(&self, isa: Isa) -> [Convolution; 3] {
+        let [input, wide, output] = self.channels;
+        let layer = |(height, width), channels, filters, depthwise: bool| {
+            let (kernel, stride, padding) =
+                if depthwise { (self.kernel, self.stride, self.padding) } else { (1, 1, 0) };
+            let sides = Sides {
+                height,
+                width,
+                channels,
+                filters,
+                kernel: (kernel, kernel),
+                strides: (stride, stride),
+                dilations: (1, 1),
+                before: (padding, padding),
+                after: (padding, padding),
+                depthwise,
+            };
+            let (weights, bias) = (numbers(sides.weights(), 3), numbers(filters, 5));
+            let method = if depthwise { Method::Depthwise } else { Method::Direct };
+            let clamp = Clamp { slope: 0.25, ..Clamp::NONE };
+            Convolution::new(isa, sides, method, (&weights, &bias), clamp, false)
+        };
+        let expand = layer((self.size.height, self.size.width), input, wide, false);
+        let depthwise = layer(expand.output(), wide, wide, true);
+        let project = layer(depthwise.output(), wide, output, false);
+        [expand, depthwise, project]
+    }
+
+    /// Each by itself, and the addition.
+    fn plainly(&self, isa: Isa, from: &[f32]) -> Vec<f32> {
+        let mut values = from.to_vec();
+        for layer in self.layers(isa) {
+            let (height, width) = layer.output();
+            let filters = padded(layer.sides().filters);
+            let mut to = vec![f32::NAN; self.batch * height * width * filters];
+            layer.run(&Team::alone(), self.batch, &values, &mut to);
+            values = to;
+        }
+        if self.residual {
+            values.iter_mut().zip(from).for_each(|(value, from)| *value += from);
+        }
+        values
+    }
+}
+
+fn block() -> impl Strategy<Value = Block> {
+    let channels = (1usize..40, 1usize..150, 1usize..40);
+    let window = (prop_oneof![Just(1usize), Just(3), Just(5)], 1usize..3, 0usize..3);
+    ((1usize..40, 1usize..40), channels, window, any::<bool>(), 1usize..3, 1usize..4)
+        .prop_filter_map(
+            "a kernel no larger than its padded input, and an output like the input",
+            |(size, channels, (kernel, stride, padding), residual, batch, threads)| {
+                let (width, height) = size;
+                let like = stride == 1 && 2 * padding + 1 == kernel;
+                let block = Block {
+                    size: Size { width, height },
+                    channels: [
+                        channels.0,
+                        channels.1,
+                        if residual { channels.0 } else { channels.2 },
+                    ],
+                    kernel,
+                    stride,
+                    padding,
+                    residual,
+                    batch,
+                    threads,
+                };
+                let fits = kernel <= width.min(height) + 2 * padding;
+                (fits && (like || !residual)).then_some(block)
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_block_gives_what_its_layers_give_one_by_one(block in block()) {
+        let [input, ..] = block.channels;
+        let mut from = numbers(block.batch * block.size.area() * padded(input), 1);
+        for pixel in from.chunks_exact_mut(padded(input)) {
+            pixel[input..].fill(0.0);
+        }
+        for isa in Isa::available() {
+            let expected = block.plainly(isa, &from);
+            let layers = InvertedResidual::new(block.layers(isa), block.residual);
+            let mut found = vec![f32::NAN; expected.len()];
+            layers.run(&Team::of(block.threads).unwrap(), block.batch, &from, &mut found);
+            prop_assert!(found == expected, "{}: {block:?}", isa.name());
+        }
+    }
 }

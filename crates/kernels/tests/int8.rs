@@ -471,3 +471,21 @@ proptest! {
         }
     }
 }
+
+/// Each processor gets all versions that its instructions allow, the quickest last.
+#[cfg(target_arch = "aarch64")]
+#[test]
+fn arm_processors_use_their_dot_products() {
+    use std::arch::is_aarch64_feature_detected;
+    let versions = [
+        ("portable", true),
+        ("neon", true),
+        ("neon-dotprod", is_aarch64_feature_detected!("dotprod")),
+        ("neon-i8mm", is_aarch64_feature_detected!("i8mm")),
+    ];
+    let expected: Vec<&str> =
+        versions.iter().filter(|version| version.1).map(|version| version.0).collect();
+    let names: Vec<&str> = Int8Isa::available().iter().map(|isa| isa.name()).collect();
+    assert_eq!(names, expected);
+    assert_eq!(Int8Isa::best().name(), *expected.last().unwrap());
+}

@@ -5,6 +5,7 @@
 //! `kernels` can do are replaced, convolutions together with the activation and the pooling that
 //! follow; where another operator reads what has become pixels, these become planes again.
 
+mod block;
 mod fuse;
 mod operator;
 
@@ -373,18 +374,30 @@ impl Rewriting<'_> {
             let Some(pixels) = self.pixels(node.inputs[0])? else { return Ok(None) };
             pixels.outlet
         };
-        let last = fused.last(&layer);
-        for id in fused.nodes_until(last) {
-            self.done[id] = true;
+        let team = self.options.team.clone();
+        let block = block::of(self.from, node.inputs[0], (&fused, &layer), batch, self.options)?;
+        let (task, nodes, end) = match block {
+            Some(block) => {
+                let end = block.layers.last().clone();
+                (Task::Block(Arc::new(block.layers), team), block.nodes, end)
+            }
+            None => {
+                let nodes = fused.nodes_until(fused.last(&layer)).collect();
+                let end = layer.clone();
+                (Task::Convolve(Arc::new(layer), team), nodes, end)
+            }
+        };
+        for id in &nodes {
+            self.done[*id] = true;
         }
-        let (height, width) = layer.output();
+        let last = nodes.last().copied().unwrap_or(node.id);
+        let (height, width) = end.output();
         let mut pixels = Pixels {
             outlet: input,
             batch,
-            channels: layer.sides().filters,
+            channels: end.sides().filters,
             size: Size { width, height },
         };
-        let task = Task::Convolve(Arc::new(layer), self.options.team.clone());
         let operator = PixelOperator { task: Arc::new(task), output: pixels.shape() };
         pixels.outlet = self.to.wire_node(node.name.clone(), operator, &[input])?[0];
         Ok(Some((last, pixels)))

@@ -29,6 +29,7 @@ impl Lanes for Registers {
     const COLUMNS: usize = 1;
     const ROWS: usize = 6;
     const PAIR_ROWS: usize = 4;
+    const NEIGHBOURS: usize = 4;
 
     #[inline(always)]
     fn splat(_: Avx2, value: f32) -> Self {

@@ -25,6 +25,7 @@ impl Lanes for Register {
     type Token = Avx512;
     const COLUMNS: usize = 2;
     const ROWS: usize = 14;
+    const NEIGHBOURS: usize = 8;
 
     #[inline(always)]
     fn splat(_: Avx512, value: f32) -> Self {

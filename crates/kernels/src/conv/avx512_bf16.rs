@@ -38,6 +38,7 @@ impl Lanes for Pairs {
     type Token = Avx512Bf16;
     const COLUMNS: usize = Register::COLUMNS;
     const ROWS: usize = Register::ROWS;
+    const NEIGHBOURS: usize = Register::NEIGHBOURS;
 
     #[inline(always)]
     fn splat(token: Avx512Bf16, value: f32) -> Self {

@@ -24,7 +24,14 @@ pub(super) fn pack(isa: Isa, numbers: Numbers, sides: &Sides, kernel: &[f32]) ->
     Panels::pack(isa, numbers, (channels * taps, padded(sides.filters)), weight)
 }
 
-pub(super) fn run(layer: &Convolution, panels: &Panels, team: &Team, from: &[f32], to: &mut [f32]) {
+pub(super) fn run(
+    layer: &Convolution,
+    panels: &Panels,
+    team: &Team,
+    from: &[f32],
+    addend: Option<&[f32]>,
+    to: &mut [f32],
+) {
     let Some(weights) = panels.products().next() else { return };
     let columns = weights.columns;
     let pixels = to.len() / columns;
@@ -32,7 +39,7 @@ pub(super) fn run(layer: &Convolution, panels: &Panels, team: &Team, from: &[f32
     // as much for each thread
     let most = (wanted / weights.depth).max(BLOCK).min(pixels.div_ceil(team.threads()));
     let chunks = to.chunks_mut(most * columns).enumerate().collect();
-    team.each(chunks, |(index, to)| {
+    team.each(chunks, |(index, to): (usize, &mut [f32])| {
         let rows = to.len() / columns;
         let numbers = layer.method.numbers();
         let groups = Groups::of(layer.isa, numbers, rows);
@@ -48,6 +55,7 @@ pub(super) fn run(layer: &Convolution, panels: &Panels, team: &Team, from: &[f32
                 rows: Rows { packed, of: 1, index: 0 },
                 weights,
                 epilogue: Some(&layer.epilogue),
+                addend: addend.map(|all| &all[index * most * columns..]),
                 to,
             };
             product.compute(layer.isa);

@@ -5,6 +5,12 @@ use super::bfloat16;
 /// How many numbers a block has; channels of activations are padded to a multiple of it.
 pub const BLOCK: usize = 16;
 
+/// A block in a line of the cache of its own: a vector that lies across two takes twice as long to
+/// load.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(crate) struct Line(pub(crate) [f32; BLOCK]);
+
 /// Sixteen numbers of 32 bits. A value proves that the processor has the instructions: there is no
 /// way to one without the token [`Lanes::Token`].
 pub(crate) trait Lanes: Copy {
@@ -16,6 +22,8 @@ pub(crate) trait Lanes: Copy {
     const ROWS: usize;
     /// The same of a product of pairs.
     const PAIR_ROWS: usize = Self::ROWS;
+    /// Pixels side by side whose sums a depthwise convolution holds in registers.
+    const NEIGHBOURS: usize;
 
     fn splat(token: Self::Token, value: f32) -> Self;
     fn load(token: Self::Token, from: &[f32; BLOCK]) -> Self;

@@ -14,7 +14,10 @@ mod avx512_bf16;
 mod bfloat16;
 mod depthwise;
 mod direct;
+mod inverted_residual;
 mod lanes;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod pair_isa;
 mod planar;
 mod portable;
@@ -24,6 +27,7 @@ mod winograd;
 
 use crate::isa::Level;
 use crate::{Isa, Team};
+pub use inverted_residual::InvertedResidual;
 pub use lanes::BLOCK;
 pub(crate) use lanes::{Lanes, Work};
 use pair_isa::PairIsa;
@@ -42,6 +46,8 @@ pub(crate) fn on<W: Work>(isa: Isa, work: W) -> W::Output {
         Level::Avx2(isa) => avx2::run(isa, work),
         #[cfg(target_arch = "x86_64")]
         Level::Avx512(isa) => avx512::run(isa, work),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon(isa) => neon::run(isa, work),
     }
 }
 
@@ -381,7 +387,7 @@ impl Convolution {
             return;
         }
         match &self.weights {
-            Weights::Direct(panels) => direct::run(self, panels, team, from, to),
+            Weights::Direct(panels) => direct::run(self, panels, team, from, None, to),
             Weights::Planar(weights) => planar::run(self, weights, team, from, to),
             Weights::Depthwise(weights) => depthwise::run(self, weights, team, from, to),
             Weights::Winograd(weights) => winograd::run(self, weights, team, batch, from, to),

@@ -10,7 +10,7 @@
 //! k, the first sixteen are the lower halves and the others the upper ones. What k lacks to whole
 //! blocks of pairs is zero.
 
-use super::lanes::{BLOCK, Lanes, Work, block, block_mut, unrolled};
+use super::lanes::{BLOCK, Lanes, Line, Work, block, block_mut, unrolled};
 use super::{Epilogue, Numbers, bfloat16, on_numbers};
 use crate::Isa;
 
@@ -71,7 +71,7 @@ pub(super) struct Panels {
     /// Columns of a panel; the last may have fewer.
     width: usize,
     /// One product's after the other's. In one piece, which the system takes back as a whole.
-    values: Vec<f32>,
+    values: Vec<Line>,
 }
 
 /// The weights of one product.
@@ -82,7 +82,7 @@ pub(super) struct Weights<'a> {
     pub(super) depth: usize,
     pub(super) columns: usize,
     width: usize,
-    values: &'a [f32],
+    values: &'a [Line],
 }
 
 impl Panels {
@@ -106,14 +106,15 @@ impl Panels {
         let depth = numbers.room(depth);
         let width = shape(isa, numbers).1 * BLOCK;
         let each = depth * columns;
-        let mut values = vec![0.0; P * each];
+        let mut values = vec![Line([0.0; BLOCK]); P * each / BLOCK];
         for first in (0..columns).step_by(width) {
             let wide = width.min(columns - first);
             for column in 0..wide {
                 for k in 0..depth {
                     let place = first * depth + k * wide + column;
                     for (product, weight) in weights(k, first + column).into_iter().enumerate() {
-                        values[product * each + place] = weight;
+                        let place = product * each + place;
+                        values[place / BLOCK].0[place % BLOCK] = weight;
                     }
                 }
             }
@@ -124,7 +125,7 @@ impl Panels {
     /// Those of each product.
     pub(super) fn products(&self) -> impl ExactSizeIterator<Item = Weights<'_>> {
         let Self { numbers, depth, columns, width, .. } = *self;
-        let each = self.values.chunks_exact((depth * columns).max(1));
+        let each = self.values.chunks_exact((depth * columns / BLOCK).max(1));
         each.map(move |values| Weights { numbers, depth, columns, width, values })
     }
 
@@ -141,6 +142,8 @@ pub(super) struct Product<'a> {
     pub(super) weights: Weights<'a>,
     /// Applied to each value; without one they are as they are.
     pub(super) epilogue: Option<&'a Epilogue>,
+    /// Added after that, `rows × columns`.
+    pub(super) addend: Option<&'a [f32]>,
     /// `rows × columns`.
     pub(super) to: &'a mut [f32],
 }
@@ -184,15 +187,17 @@ impl<const PAIRS: bool> Work for Of<'_, PAIRS> {
         let Weights { depth, columns, width, .. } = product.weights;
         for first in (0..columns).step_by(width) {
             let wide = width.min(columns - first);
-            let panel = &product.weights.values[first * depth..][..wide * depth];
+            let panel = &product.weights.values[first * depth / BLOCK..][..wide * depth / BLOCK];
             for group in 0..product.groups.count() {
+                let start = product.groups.start(group) * columns + first;
                 let tile = Tile {
                     rows: product.rows.group(product.groups, group, depth),
                     panel,
                     epilogue: product.epilogue.map(|epilogue| (epilogue, first)),
+                    addend: product.addend.map(|all| &all[start..]),
                     columns,
                 };
-                let to = &mut product.to[product.groups.start(group) * columns + first..];
+                let to = &mut product.to[start..];
                 // only what the instruction set has is compiled
                 if L::COLUMNS == 2 && wide == 2 * BLOCK {
                     tile.dispatch::<L, PAIRS, 2>(token, product.groups.size(group), to);
@@ -208,9 +213,11 @@ const AHEAD: usize = 4096;
 /// One group of rows by one panel of weights.
 struct Tile<'a> {
     rows: &'a [f32],
-    panel: &'a [f32],
+    panel: &'a [Line],
     /// With the panel's first column.
     epilogue: Option<(&'a Epilogue, usize)>,
+    /// From the tile's first number on.
+    addend: Option<&'a [f32]>,
     /// Of the whole output.
     columns: usize,
 }
@@ -244,13 +251,13 @@ impl Tile<'_> {
     ) {
         let mut sums = [[L::splat(token, 0.0); N]; M];
         let rows = self.rows.as_chunks::<BLOCK>().0.as_chunks::<M>().0;
-        for (rows, panel) in rows.iter().zip(self.panel.chunks_exact(BLOCK * N * BLOCK)) {
-            let panel = panel.as_chunks::<BLOCK>().0.as_chunks::<N>().0;
+        for (rows, panel) in rows.iter().zip(self.panel.chunks_exact(BLOCK * N)) {
+            let panel = panel.as_chunks::<N>().0;
             for (k, weights) in panel.iter().enumerate().take(BLOCK) {
                 let mut loaded = [L::splat(token, 0.0); N];
                 unrolled!(n < N, {
-                    loaded[n] = L::load(token, &weights[n]);
-                    L::prefetch(token, &weights[n], AHEAD);
+                    loaded[n] = L::load(token, &weights[n].0);
+                    L::prefetch(token, &weights[n].0, AHEAD);
                 });
                 unrolled!(m < M, {
                     let value = L::splat(token, rows[m][k]);
@@ -270,6 +277,13 @@ impl Tile<'_> {
                 let apply = epilogue.at::<L>(token, first + n * BLOCK);
                 unrolled!(m < M, {
                     sums[m][n] = apply(sums[m][n]);
+                });
+            }
+            if let Some(addend) = self.addend {
+                let addend = &addend[..(M - 1) * self.columns + N * BLOCK];
+                unrolled!(m < M, {
+                    let other = L::load(token, block(&addend[m * self.columns + n * BLOCK..]));
+                    sums[m][n] = sums[m][n].add(other);
                 });
             }
             unrolled!(m < M, {

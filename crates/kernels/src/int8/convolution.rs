@@ -1,5 +1,7 @@
 //! Convolutions with packed weights.
 
+#[cfg(target_arch = "aarch64")]
+use super::neon;
 use super::strips::{self, Strip};
 use super::{Int8Isa, Layout, isa::Level, portable};
 #[cfg(target_arch = "x86_64")]
@@ -227,6 +229,12 @@ impl Convolution {
                 Level::AvxVnni(isa) => avx_vnni::to_bytes(isa, &work, from, to),
                 #[cfg(target_arch = "x86_64")]
                 Level::Avx512Vnni(isa) => avx512::to_bytes(isa, &work, from, to),
+                #[cfg(target_arch = "aarch64")]
+                Level::Neon(isa) => neon::to_bytes(isa, &work, from, to),
+                #[cfg(target_arch = "aarch64")]
+                Level::DotProd(isa) => neon::to_bytes(isa, &work, from, to),
+                #[cfg(target_arch = "aarch64")]
+                Level::I8mm(isa) => neon::to_bytes(isa, &work, from, to),
             }
         });
         layout.surround(to, zero);
@@ -248,6 +256,12 @@ impl Convolution {
             Level::AvxVnni(isa) => avx_vnni::to_planes(isa, self, from, to),
             #[cfg(target_arch = "x86_64")]
             Level::Avx512Vnni(isa) => avx512::to_planes(isa, self, from, to),
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(isa) => neon::to_planes(isa, self, from, to),
+            #[cfg(target_arch = "aarch64")]
+            Level::DotProd(isa) => neon::to_planes(isa, self, from, to),
+            #[cfg(target_arch = "aarch64")]
+            Level::I8mm(isa) => neon::to_planes(isa, self, from, to),
         }
     }
 

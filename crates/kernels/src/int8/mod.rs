@@ -17,6 +17,8 @@ mod depthwise;
 mod finish;
 mod isa;
 mod layout;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 mod quantize;
 mod shape;

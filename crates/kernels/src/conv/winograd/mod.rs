@@ -157,7 +157,7 @@ impl<const IN: usize, const OUT: usize> Block<'_, IN, OUT> {
             team.each(places.collect(), |(index, (to, weights))| {
                 let rows = Rows { packed: inputs, of: IN * IN, index };
                 let to = &mut to[..tiles * columns];
-                Product { groups, rows, weights, epilogue: None, to }.compute(isa);
+                Product { groups, rows, weights, epilogue: None, addend: None, to }.compute(isa);
             });
             self.transform_output::<T>(team, products, stride);
         });
