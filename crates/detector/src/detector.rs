@@ -74,8 +74,11 @@ impl Detector {
             let reason = format!("no {} threads for it: {error}", options.threads);
             ModelError::network(description, EngineError::Run(reason))
         })?;
-        let engine =
-            Tract::new(engine_tract::Options { kernels: options.kernels, team, isa: None });
+        let engine = Tract::new(engine_tract::Options {
+            kernels: options.kernels,
+            team,
+            ..engine_tract::Options::default()
+        });
         Self::load_with(&engine, description, options)
     }
 
@@ -94,10 +97,11 @@ impl Detector {
         check_names(description, &outputs)?;
         let refused = |error: EngineError| ModelError::network(description, error);
         let network = match description.precision() {
-            Precision::Float32 => network,
-            Precision::Int8 => in_int8(description, network, &own)?,
+            Precision::Float32 => engine.open(network),
+            Precision::Bfloat16 => engine.open_bfloat16(network),
+            Precision::Int8 => engine.open(in_int8(description, network, &own)?),
         };
-        let network = engine.open(network).map_err(refused)?;
+        let network = network.map_err(refused)?;
         let data = format::described(description, network.data_files())?;
         let remarks = [&remarks[..], network.remarks().map_err(refused)?].concat();
         let (version, unverified) = checksum::with_data(description, own, &data)?;
@@ -210,7 +214,7 @@ fn version_of(sha256: &str, precision: Precision) -> String {
     let digits: String = sha256.chars().take(VERSION_DIGITS).collect();
     match precision {
         Precision::Float32 => digits,
-        Precision::Int8 => format!("{digits}-{}", precision.word()),
+        Precision::Bfloat16 | Precision::Int8 => format!("{digits}-{}", precision.word()),
     }
 }
 
@@ -220,12 +224,12 @@ fn in_int8(
     network: Network,
     weights: &str,
 ) -> Result<Network, ModelError> {
-    let Network::Graph(graph) = network else {
+    let Network::Graph(mut graph) = network else {
         return Err(ModelError::network(description, "int8 is only for Darknet models"));
     };
     let path = description.calibration();
     let calibration = Calibration::read(path)?;
-    let ranges = calibration.ranges(weights, &graph).map_err(|problem| {
+    let ranges = calibration.ranges(weights, &mut graph).map_err(|problem| {
         CalibrationError::Foreign { path: path.into(), problem, model: description.name().into() }
     })?;
     Ok(Network::Int8(graph, ranges))

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic as tests do")]
 
-use detector::{Description, Detector, LoadOptions, ModelError};
+use detector::{Description, Detector, LoadOptions, ModelError, Precision};
 use engine::{
     Engine, EngineError, Graph, Network, OpenNetwork, Operation, OperatorTime, Program, Runner,
 };
@@ -154,4 +154,8 @@ fn a_format_that_an_engine_does_not_run_is_named() {
     let error = Detector::load_with(&Plain, &description, LoadOptions::default()).unwrap_err();
     assert!(matches!(error, ModelError::Network { .. }), "{error}");
     assert!(error.to_string().contains("the engine plain does not run ONNX"), "{error}");
+    let darknet = Description::load(dir.path(), "darknet").unwrap();
+    let bfloat16 = darknet.with_precision(Precision::Bfloat16);
+    let error = Detector::load_with(&Plain, &bfloat16, LoadOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("does not run bfloat16"), "{error}");
 }

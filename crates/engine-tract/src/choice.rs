@@ -5,6 +5,9 @@
 //! depends on how quickly weights come from memory: then both are tried once, as long as the
 //! process has time for it, and the quicker one is taken, unless the times scatter so much that
 //! they say nothing. What a trial has shown can be remembered in a file.
+//!
+//! In bfloat16 F(2×2, 3×3) is quicker than F(4×4, 3×3) in 32 bits for all but thin layers, and F(4×4,
+//! 3×3) would lose too much by rounding: its transforms multiply by up to 25.
 
 use crate::remembered::{self, Remembered};
 use crate::{Kernels, Options};
@@ -20,6 +23,8 @@ const FEW_TILES: usize = 32;
 const MANY_TILES: usize = 128;
 /// Fewer weights stay in a cache.
 const FEW_WEIGHTS: usize = 1 << 18;
+/// Up to so many channels, bfloat16 does not pay: half of each pair would be nothing.
+const THIN: usize = 16;
 /// How often each method is tried, after a time that does not count.
 const ROUNDS: usize = 5;
 /// What all trials of a process may take together.
@@ -68,7 +73,7 @@ impl Wanted<'_> {
 
     /// By the method that the options say, or that is the quickest.
     pub(crate) fn packed(&self, name: &str, options: &Options) -> Convolution {
-        let table = by_table(options.kernels, &self.sides, self.batch);
+        let table = by_table(options, &self.sides, self.batch);
         if options.kernels != Kernels::Auto || !self.is_open(table) {
             return self.by(table);
         }
@@ -169,10 +174,18 @@ fn tiles(sides: &Sides, batch: usize) -> usize {
 }
 
 /// The method for a convolution of these sides in `batch` images at once, without a trial.
-fn by_table(kernels: Kernels, sides: &Sides, batch: usize) -> Method {
-    let candidates = Method::candidates(sides);
-    let wanted = match kernels {
+fn by_table(options: &Options, sides: &Sides, batch: usize) -> Method {
+    let bfloat16 = if options.bfloat16 && sides.channels > THIN {
+        Method::bfloat16_candidates(sides)
+    } else {
+        vec![]
+    };
+    let narrow = !bfloat16.is_empty();
+    let candidates = if narrow { bfloat16 } else { Method::candidates(sides) };
+    let wanted = match options.kernels {
+        Kernels::Small | Kernels::Tract if narrow => Method::DirectBfloat16,
         Kernels::Small | Kernels::Tract => Method::Direct,
+        Kernels::Auto | Kernels::Table if narrow => Method::Winograd2Bfloat16,
         Kernels::Auto | Kernels::Table if tiles(sides, batch) >= FEW_TILES => Method::Winograd4,
         Kernels::Auto | Kernels::Table => Method::Winograd2,
     };
@@ -268,6 +281,8 @@ mod tests {
 
     #[test]
     fn the_table_goes_by_tiles_and_memory() {
+        let options = |kernels| Options { kernels, ..Options::default() };
+        let by_table = |kernels, sides: &Sides, batch| by_table(&options(kernels), sides, batch);
         let auto = |side, batch| by_table(Kernels::Table, &sides(side, 64), batch);
         assert_eq!((auto(13, 1), auto(26, 1), auto(13, 2)), (TWO, FOUR, FOUR));
         assert_eq!(by_table(Kernels::Small, &sides(26, 64), 1), Method::Direct);
@@ -275,6 +290,19 @@ mod tests {
         assert_eq!(by_table(Kernels::Auto, &strided, 1), Method::Direct);
         let depthwise = Sides { depthwise: true, ..sides(26, 64) };
         assert_eq!(by_table(Kernels::Small, &depthwise, 1), Method::Depthwise);
+    }
+
+    #[test]
+    fn bfloat16_is_for_what_is_not_thin() {
+        let options = |kernels| Options { kernels, bfloat16: true, ..Options::default() };
+        let table = |sides: &Sides| by_table(&options(Kernels::Auto), sides, 1);
+        assert_eq!(table(&sides(26, 32)), Method::Winograd2Bfloat16);
+        assert_eq!(table(&sides(26, 16)), FOUR);
+        let single = Sides { kernel: (1, 1), before: (0, 0), after: (0, 0), ..sides(26, 32) };
+        assert_eq!(table(&single), Method::DirectBfloat16);
+        assert_eq!(table(&Sides { depthwise: true, ..sides(26, 32) }), Method::Depthwise);
+        let small = by_table(&options(Kernels::Small), &sides(26, 32), 1);
+        assert_eq!(small, Method::DirectBfloat16);
     }
 
     #[test]

@@ -47,4 +47,15 @@ impl Engine for Tract {
             Network::Onnx(file) => Ok(Box::new(onnx::OpenOnnx::read(file, options)?)),
         }
     }
+
+    fn open_bfloat16(&self, network: Network) -> Result<Box<dyn OpenNetwork>, EngineError> {
+        if self.0.kernels == Kernels::Tract {
+            let reason = "bfloat16 needs MLVI's own kernels, and tract's were chosen";
+            return Err(EngineError::Network(reason.into()));
+        }
+        if matches!(network, Network::Int8(..)) {
+            return Err(EngineError::Unsupported { engine: "tract", kind: "int8 in bfloat16" });
+        }
+        Self(Options { bfloat16: true, ..self.0.clone() }).open(network)
+    }
 }

@@ -11,11 +11,13 @@ pub struct Options {
     pub team: Team,
     /// The instructions that convolutions use; `None` for the best that the processor has.
     pub isa: Option<Isa>,
+    /// Whether convolutions round what they multiply to bfloat16 where that pays.
+    pub bfloat16: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { kernels: Kernels::default(), team: Team::alone(), isa: None }
+        Self { kernels: Kernels::default(), team: Team::alone(), isa: None, bfloat16: false }
     }
 }
 

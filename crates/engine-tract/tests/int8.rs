@@ -6,7 +6,8 @@ use engine::{
     Activation, Convolution, Engine, EngineError, Graph, MaxPool, Network, Node, Operation, Range,
     Shape, Value,
 };
-use engine_tract::Tract;
+use engine_tract::{Options, Tract};
+use kernels::Team;
 
 const INPUT: Shape = Shape { channels: 3, height: 22, width: 26 };
 
@@ -40,20 +41,32 @@ impl Builder {
         size: usize,
         activation: Activation,
     ) -> Value {
+        self.grouped(from, (filters, size, 1, 1), activation)
+    }
+
+    /// Filters, the kernel's side, the stride and groups.
+    fn grouped(
+        &mut self,
+        from: Value,
+        (filters, size, stride, groups): (usize, usize, usize, usize),
+        activation: Activation,
+    ) -> Value {
         let shape = self.shape(from);
-        let count = filters * shape.channels * size * size;
-        let scale = 1.0 / (shape.channels * size * size) as f32;
+        let count = filters * shape.channels / groups * size * size;
+        let scale = 1.0 / (shape.channels / groups * size * size) as f32;
         let layer = Convolution {
             kernel: numbers(count, self.nodes.len()).iter().map(|w| w * 3.0 * scale).collect(),
             bias: numbers(filters, 5).iter().map(|bias| bias * 0.3).collect(),
             size,
-            strides: (1, 1),
+            strides: (stride, stride),
             dilation: 1,
             padding: size / 2,
-            groups: 1,
+            groups,
             activation,
         };
-        let shape = Shape { channels: filters, ..shape };
+        let side = |side: usize| (side - 1) / stride + 1;
+        let (height, width) = (side(shape.height), side(shape.width));
+        let shape = Shape { channels: filters, height, width };
         self.add(Operation::Convolution(layer), &[from], shape)
     }
 }
@@ -93,13 +106,43 @@ fn graph() -> Graph {
     Graph { input: INPUT, nodes: builder.nodes, outputs: vec![head, second] }
 }
 
+/// What Yolo-Fastest consists of, small: blocks that widen, filter each channel by itself and
+/// narrow, by steps of one and two, shortcuts, and a pool behind a depthwise convolution; and
+/// convolutions in groups, and limits at six.
+fn fast_graph() -> Graph {
+    let mut builder = Builder { nodes: Vec::new() };
+    let b = &mut builder;
+    let x = b.grouped(Value::Input, (24, 3, 2, 1), Activation::Leaky);
+    let y = b.grouped(x, (24, 3, 1, 24), Activation::Leaky);
+    let y = b.convolution(y, 24, 1, Activation::Linear);
+    let x = b.add(Operation::Add(Activation::Linear), &[x, y], b.shape(x));
+    let y = b.convolution(x, 40, 1, Activation::Relu6);
+    let y = b.grouped(y, (40, 5, 2, 40), Activation::Relu);
+    let x = b.grouped(y, (36, 3, 1, 4), Activation::Leaky);
+    let y = b.convolution(x, 36, 1, Activation::Linear);
+    let x = b.add(Operation::Add(Activation::Leaky), &[y, x], b.shape(x));
+    let x = b.grouped(x, (36, 3, 1, 36), Activation::Relu6);
+    let half = Shape { channels: 36, height: 3, width: 4 };
+    let pool = MaxPool { size: 2, strides: (2, 2), padding: (0, 1) };
+    let pooled = b.add(Operation::MaxPool(pool), &[x], half);
+    let first = b.convolution(pooled, 75, 1, Activation::Linear);
+    let second = b.convolution(x, 21, 1, Activation::Linear);
+    Graph { input: INPUT, nodes: builder.nodes, outputs: vec![first, second] }
+}
+
 fn pictures(batch: usize) -> Vec<f32> {
     let count = batch * INPUT.channels * INPUT.height * INPUT.width;
     (0..count).map(|index| (index * 7919 % 256) as f32 / 255.0).collect()
 }
 
 fn run(network: Network, batch: usize) -> Vec<Vec<f32>> {
-    let opened = Tract::default().open(network).unwrap();
+    run_on(1, network, batch)
+}
+
+fn run_on(threads: usize, network: Network, batch: usize) -> Vec<Vec<f32>> {
+    let team = Team::of(threads).unwrap();
+    let engine = Tract::new(Options { team, ..Options::default() });
+    let opened = engine.open(network).unwrap();
     let mut runner = opened.program(batch).unwrap().runner().unwrap();
     runner.fill(&mut |values| values.copy_from_slice(&pictures(batch))).unwrap();
     let first: Vec<Vec<f32>> = runner.run().unwrap().into_iter().map(<[f32]>::to_vec).collect();
@@ -121,17 +164,31 @@ fn ranges(graph: &Graph) -> Vec<Range> {
 
 #[test]
 fn bytes_give_nearly_what_numbers_give() {
-    let graph = graph();
-    let ranges = ranges(&graph);
-    let expected = run(Network::Graph(graph.clone()), 1);
-    let found = run(Network::Int8(graph, ranges), 1);
-    for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
-        assert_eq!(found.len(), expected.len());
-        let power = |values: &mut dyn Iterator<Item = f32>| values.map(|v| v * v).sum::<f32>();
-        let signal = power(&mut expected.iter().copied());
-        let noise = power(&mut found.iter().zip(expected).map(|(found, wanted)| found - wanted));
-        // six layers of 255 steps each; a wrong weight, zero or border is far more
-        assert!(noise < 0.002 * signal, "head {index}: noise {noise}, signal {signal}");
+    for graph in [graph(), fast_graph()] {
+        let ranges = ranges(&graph);
+        let expected = run(Network::Graph(graph.clone()), 1);
+        let found = run(Network::Int8(graph, ranges), 1);
+        for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            assert_eq!(found.len(), expected.len());
+            let power = |values: &mut dyn Iterator<Item = f32>| values.map(|v| v * v).sum::<f32>();
+            let signal = power(&mut expected.iter().copied());
+            let noise = found.iter().zip(expected).map(|(found, wanted)| found - wanted);
+            let noise = power(&mut { noise });
+            // some ten layers of 255 steps each; a wrong weight, zero or border is far more
+            assert!(noise < 0.002 * signal, "head {index}: noise {noise}, signal {signal}");
+        }
+    }
+}
+
+#[test]
+fn threads_that_share_an_image_give_the_same() {
+    for graph in [graph(), fast_graph()] {
+        let ranges = ranges(&graph);
+        let alone = run(Network::Int8(graph.clone(), ranges.clone()), 2);
+        for threads in [2, 5] {
+            let shared = run_on(threads, Network::Int8(graph.clone(), ranges.clone()), 2);
+            assert_eq!(shared, alone, "{threads} threads");
+        }
     }
 }
 
@@ -171,13 +228,15 @@ fn what_does_not_run_on_bytes_is_refused_by_name() {
         }
     });
     assert!(activation.contains("layer5") && activation.contains("activation"), "{activation}");
-    let groups = with(&|graph| {
-        if let Operation::Convolution(layer) = &mut graph.nodes[5].operation {
-            layer.groups = 8;
-            layer.kernel.truncate(24 * 5);
-        }
-    });
-    assert!(groups.contains("layer5") && groups.contains("groups"), "{groups}");
+    let mut depthwise = fast_graph();
+    depthwise.outputs = vec![Value::Node(1)];
+    let layers = depthwise.nodes.len();
+    let depthwise = refused(depthwise, layers);
+    assert!(depthwise.contains("layer1") && depthwise.contains("depthwise"), "{depthwise}");
+    let mut sum = fast_graph();
+    sum.nodes[3].operation = Operation::Add(Activation::Tanh);
+    let sum = refused(sum, layers);
+    assert!(sum.contains("layer3") && sum.contains("activation"), "{sum}");
     let output = with(&|graph| graph.outputs = vec![Value::Node(1)]);
     assert!(output.contains("layer1") && output.contains("output"), "{output}");
     let input = with(&|graph| graph.outputs = vec![Value::Input]);

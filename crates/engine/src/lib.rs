@@ -53,6 +53,17 @@ pub trait Engine: Send + Sync {
     /// [`EngineError::Unsupported`] when the engine does not run networks of this kind, others when
     /// the network's file cannot be read.
     fn open(&self, network: Network) -> Result<Box<dyn OpenNetwork>, EngineError>;
+
+    /// As [`Engine::open`], with convolutions that round what they multiply, weights and
+    /// activations, to bfloat16 where that is quicker; sums stay in single precision.
+    ///
+    /// # Errors
+    /// As [`Engine::open`]; [`EngineError::Unsupported`] from an engine that has no such
+    /// convolutions, as here.
+    fn open_bfloat16(&self, network: Network) -> Result<Box<dyn OpenNetwork>, EngineError> {
+        drop(network);
+        Err(EngineError::Unsupported { engine: "of this kind", kind: "bfloat16" })
+    }
 }
 
 impl OnnxFile {

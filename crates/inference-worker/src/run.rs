@@ -36,11 +36,13 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let load = move || -> anyhow::Result<Arc<dyn Model>> {
         let started = Instant::now();
         let mut description = Description::load(&model_config.dir, &model_config.name)?;
-        match model_config.precision {
-            ModelPrecision::AsDescribed => {}
-            ModelPrecision::Float32 => description = description.with_precision(Precision::Float32),
-            ModelPrecision::Int8 => description = description.with_precision(Precision::Int8),
-        }
+        let precision = match model_config.precision {
+            ModelPrecision::AsDescribed => description.precision(),
+            ModelPrecision::Float32 => Precision::Float32,
+            ModelPrecision::Bfloat16 => Precision::Bfloat16,
+            ModelPrecision::Int8 => Precision::Int8,
+        };
+        description = description.with_precision(precision);
         if let Some(file) = model_config.trials_file {
             detector::remember_trials(file);
         }

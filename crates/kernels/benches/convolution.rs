@@ -50,20 +50,25 @@ fn convolutions(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Elements(sides.operations() as u64));
         let planes = Method::takes_planes(&sides);
-        let methods = if planes { vec![Method::Planar] } else { Method::candidates(&sides) };
+        let mut methods = if planes { vec![Method::Planar] } else { Method::candidates(&sides) };
+        methods.extend(Method::bfloat16_candidates(&sides));
         let (weights, bias) = (numbers(sides.weights()), numbers(filters));
         let clamp = Clamp { slope: 0.1, cap: f32::INFINITY };
         for isa in Isa::available().into_iter().filter(|isa| *isa != Isa::PORTABLE) {
             for method in &methods {
                 let layer = Convolution::new(isa, sides, *method, (&weights, &bias), clamp, false);
-                let depth = if planes { channels } else { padded(channels) };
+                let planar = *method == Method::Planar;
+                let depth = if planar { channels } else { padded(channels) };
                 let from = numbers(side * side * depth);
                 let mut to = vec![0.0; side * side * padded(filters)];
-                group.bench_function(format!("{} {}", method.name(), isa.name()), |bencher| {
-                    bencher.iter(|| {
-                        team.enter(|| layer.run(&team, 1, black_box(&from), &mut to));
-                    });
-                });
+                group.bench_function(
+                    format!("{} {}", method.name(), layer.instructions()),
+                    |bencher| {
+                        bencher.iter(|| {
+                            team.enter(|| layer.run(&team, 1, black_box(&from), &mut to));
+                        });
+                    },
+                );
             }
         }
         group.finish();

@@ -4,8 +4,8 @@
 //! peak.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use kernels::Size;
 use kernels::int8::{Convolution, Filters, Int8Isa, Layout, Step, Target};
+use kernels::{Size, Team};
 use std::hint::black_box;
 
 /// Sides of the input, channels, filters, side of the kernel, whether the output is halved.
@@ -44,6 +44,7 @@ fn layers(criterion: &mut Criterion) {
                 factors: &vec![1e-4; filters],
                 addends: &vec![0.5; filters],
                 slope: 0.1,
+                cap: f32::INFINITY,
             },
             Step { input, zero: 20, strides: (1, 1), dilation: 1, padding },
             Target::Bytes { zero: 20, halve, border: 1 },
@@ -58,7 +59,8 @@ fn layers(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(operations as u64));
         for isa in Int8Isa::available() {
             group.bench_function(isa.name(), |bencher| {
-                bencher.iter(|| convolution.to_bytes(isa, black_box(&from), &mut to));
+                bencher
+                    .iter(|| convolution.to_bytes(isa, &Team::alone(), black_box(&from), &mut to));
             });
         }
         group.finish();

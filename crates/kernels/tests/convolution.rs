@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic as tests do")]
 
-use kernels::conv::{Clamp, Convolution, Method, Sides, padded};
+use kernels::conv::{Clamp, Convolution, InvertedResidual, Method, Sides, padded};
 use kernels::pixels::{self, Windows};
 use kernels::{Isa, Size, Team};
 use proptest::prelude::*;
@@ -43,9 +43,11 @@ impl Case {
         Size { width: self.sides.width, height: self.sides.height }
     }
 
-    /// The definition: planes of every filter, and for each value how large its terms are.
-    fn plainly(&self) -> (Vec<f32>, f32) {
-        let (kernel, bias, planes) = (self.kernel(), self.bias(), self.planes());
+    /// The definition: planes of every filter, and for each value how large its terms are. `read`
+    /// is done to each factor before.
+    fn plainly(&self, read: fn(f32) -> f32) -> (Vec<f32>, f32) {
+        let factors = |numbers: Vec<f32>| numbers.into_iter().map(read).collect::<Vec<_>>();
+        let (kernel, bias, planes) = (factors(self.kernel()), self.bias(), factors(self.planes()));
         let s = self.sides;
         let (height, width) = s.output();
         let read = if s.depthwise { 1 } else { s.channels };
@@ -153,11 +155,24 @@ fn tolerance(method: Method) -> f32 {
         Method::Winograd4 => 2e-6,
         Method::Winograd2 => 1e-6,
         Method::Direct | Method::Planar | Method::Depthwise => 3e-7,
+        // of rounded factors the products are exact
+        Method::DirectBfloat16 => 3e-7,
+        // what is transformed is off by 2⁻⁹ of it, in both directions
+        Method::Winograd2Bfloat16 => 2e-3,
     }
 }
 
+/// The nearest number whose lower 16 bits are zero, the even one of two.
+fn bfloat16(value: f32) -> f32 {
+    let bits = value.to_bits();
+    let (down, rest) = (bits >> 16, bits & 0xFFFF);
+    let up = rest > 0x8000 || (rest == 0x8000 && down % 2 == 1);
+    f32::from_bits((down + u32::from(up)) << 16)
+}
+
 fn close(case: &Case, method: Method) -> Result<(), TestCaseError> {
-    let (wanted, terms) = case.plainly();
+    let (wanted, terms) =
+        case.plainly(if method == Method::DirectBfloat16 { bfloat16 } else { |value| value });
     for isa in Isa::available() {
         let found = case.computed(isa, method, false);
         prop_assert_eq!(found.len(), wanted.len());
@@ -190,6 +205,21 @@ proptest! {
     #[test]
     fn direct_convolution_is_its_definition(case in cases(kernels(), strides(), false)) {
         close(&case, Method::Direct)?;
+    }
+
+    #[test]
+    fn direct_convolution_in_bfloat16_is_the_definition_of_rounded_factors(
+        case in cases(kernels(), strides(), false),
+    ) {
+        close(&case, Method::DirectBfloat16)?;
+    }
+
+    #[test]
+    fn winograds_filtering_in_bfloat16_is_nearly_the_convolution(
+        mut case in cases(Just((3, 3)), Just((1, 1)), false),
+    ) {
+        case.sides.dilations = (1, 1);
+        close(&case, Method::Winograd2Bfloat16)?;
     }
 
     #[test]
@@ -337,7 +367,8 @@ fn what_is_no_number_stays_none() {
         depthwise: false,
     };
     for isa in Isa::available() {
-        for method in Method::candidates(&sides) {
+        let bfloat16 = Method::bfloat16_candidates(&sides);
+        for method in Method::candidates(&sides).into_iter().chain(bfloat16) {
             let weights = numbers(sides.weights(), 0);
             let clamp = Clamp { slope: 0.1, cap: 6.0 };
             let layer = Convolution::new(isa, sides, method, (&weights, &[0.0; 16]), clamp, false);
@@ -366,4 +397,113 @@ fn weights_must_fit_the_sides() {
     };
     let weights = (&[0.0; 8][..], &[0.0][..]);
     let _ = Convolution::new(Isa::PORTABLE, sides, Method::Direct, weights, Clamp::NONE, false);
+}
+
+/// Three convolutions in a row, of which the first and the last are of 1 × 1.
+#[derive(Clone, Debug)]
+struct Block {
+    size: Size,
+    /// Of the input, between, of the output.
+    channels: [usize; 3],
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    residual: bool,
+    batch: usize,
+    threads: usize,
+}
+
+impl Block {
+    fn layers(&self, isa: Isa) -> [Convolution; 3] {
+        let [input, wide, output] = self.channels;
+        let layer = |(height, width), channels, filters, depthwise: bool| {
+            let (kernel, stride, padding) =
+                if depthwise { (self.kernel, self.stride, self.padding) } else { (1, 1, 0) };
+            let sides = Sides {
+                height,
+                width,
+                channels,
+                filters,
+                kernel: (kernel, kernel),
+                strides: (stride, stride),
+                dilations: (1, 1),
+                before: (padding, padding),
+                after: (padding, padding),
+                depthwise,
+            };
+            let (weights, bias) = (numbers(sides.weights(), 3), numbers(filters, 5));
+            let method = if depthwise { Method::Depthwise } else { Method::Direct };
+            let clamp = Clamp { slope: 0.25, ..Clamp::NONE };
+            Convolution::new(isa, sides, method, (&weights, &bias), clamp, false)
+        };
+        let expand = layer((self.size.height, self.size.width), input, wide, false);
+        let depthwise = layer(expand.output(), wide, wide, true);
+        let project = layer(depthwise.output(), wide, output, false);
+        [expand, depthwise, project]
+    }
+
+    /// Each by itself, and the addition.
+    fn plainly(&self, isa: Isa, from: &[f32]) -> Vec<f32> {
+        let mut values = from.to_vec();
+        for layer in self.layers(isa) {
+            let (height, width) = layer.output();
+            let filters = padded(layer.sides().filters);
+            let mut to = vec![f32::NAN; self.batch * height * width * filters];
+            layer.run(&Team::alone(), self.batch, &values, &mut to);
+            values = to;
+        }
+        if self.residual {
+            values.iter_mut().zip(from).for_each(|(value, from)| *value += from);
+        }
+        values
+    }
+}
+
+fn block() -> impl Strategy<Value = Block> {
+    let channels = (1usize..40, 1usize..150, 1usize..40);
+    let window = (prop_oneof![Just(1usize), Just(3), Just(5)], 1usize..3, 0usize..3);
+    ((1usize..40, 1usize..40), channels, window, any::<bool>(), 1usize..3, 1usize..4)
+        .prop_filter_map(
+            "a kernel no larger than its padded input, and an output like the input",
+            |(size, channels, (kernel, stride, padding), residual, batch, threads)| {
+                let (width, height) = size;
+                let like = stride == 1 && 2 * padding + 1 == kernel;
+                let block = Block {
+                    size: Size { width, height },
+                    channels: [
+                        channels.0,
+                        channels.1,
+                        if residual { channels.0 } else { channels.2 },
+                    ],
+                    kernel,
+                    stride,
+                    padding,
+                    residual,
+                    batch,
+                    threads,
+                };
+                let fits = kernel <= width.min(height) + 2 * padding;
+                (fits && (like || !residual)).then_some(block)
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_block_gives_what_its_layers_give_one_by_one(block in block()) {
+        let [input, ..] = block.channels;
+        let mut from = numbers(block.batch * block.size.area() * padded(input), 1);
+        for pixel in from.chunks_exact_mut(padded(input)) {
+            pixel[input..].fill(0.0);
+        }
+        for isa in Isa::available() {
+            let expected = block.plainly(isa, &from);
+            let layers = InvertedResidual::new(block.layers(isa), block.residual);
+            let mut found = vec![f32::NAN; expected.len()];
+            layers.run(&Team::of(block.threads).unwrap(), block.batch, &from, &mut found);
+            prop_assert!(found == expected, "{}: {block:?}", isa.name());
+        }
+    }
 }

@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may panic as tests do")]
 
-use kernels::Size;
 use kernels::int8::{
-    Convolution, Filters, Int8Isa, Layout, Step, Target, Window, channels, concat, max_pool,
-    quantize, upsample,
+    Convolution, Depthwise, DepthwiseFilters, Filters, Int8Isa, Layout, Step, Sum, Target, Window,
+    channels, concat, max_pool, quantize, upsample,
 };
+use kernels::{Isa, Size, Team};
 use proptest::prelude::*;
 
 /// A convolution with its input.
@@ -27,6 +27,8 @@ struct Case {
     factors: Vec<f32>,
     addends: Vec<f32>,
     slope: f32,
+    cap: f32,
+    threads: usize,
     halve: bool,
     out_border: usize,
     out_zero: u8,
@@ -49,6 +51,7 @@ impl Case {
             factors: &self.factors,
             addends: &self.addends,
             slope: self.slope,
+            cap: self.cap,
         };
         let step = Step {
             input: self.input(),
@@ -104,7 +107,7 @@ impl Case {
     fn value(&self, filter: usize, y: usize, x: usize) -> f32 {
         let sum = self.sum(filter, y, x) as f32;
         let value = sum * self.factors[filter] + self.addends[filter];
-        if value < 0.0 { value * self.slope } else { value }
+        if value < 0.0 { value * self.slope } else { value.min(self.cap) }
     }
 }
 
@@ -125,27 +128,35 @@ fn case() -> impl Strategy<Value = Case> {
                 prop::collection::vec(any::<i8>(), weights),
                 prop::collection::vec(1e-4f32..0.02, filters),
                 prop::collection::vec(-300f32..300.0, filters),
-                prop_oneof![Just(0.0f32), Just(0.1), Just(1.0)],
+                (
+                    prop_oneof![Just(0.0f32), Just(0.1), Just(1.0)],
+                    prop_oneof![Just(f32::INFINITY), Just(40.5)],
+                    1usize..4,
+                ),
             )
-                .prop_map(move |(bytes, kernel, factors, addends, slope)| Case {
-                    size: Size { width, height },
-                    channels,
-                    border: steps.3 + steps.4,
-                    image: channels <= 4,
-                    bytes,
-                    kernel,
-                    side,
-                    strides: (steps.0, steps.1),
-                    dilation: steps.2,
-                    padding: steps.3,
-                    zero,
-                    factors,
-                    addends,
-                    slope,
-                    halve,
-                    out_border,
-                    out_zero,
-                })
+                .prop_map(
+                    move |(bytes, kernel, factors, addends, (slope, cap, threads))| Case {
+                        size: Size { width, height },
+                        channels,
+                        border: steps.3 + steps.4,
+                        image: channels <= 4,
+                        bytes,
+                        kernel,
+                        side,
+                        strides: (steps.0, steps.1),
+                        dilation: steps.2,
+                        padding: steps.3,
+                        zero,
+                        factors,
+                        addends,
+                        slope,
+                        cap,
+                        threads,
+                        halve,
+                        out_border,
+                        out_zero,
+                    },
+                )
         })
 }
 
@@ -157,7 +168,8 @@ fn to_bytes(case: &Case, isa: Int8Isa) -> (Layout, Vec<u8>) {
     let convolution = case.convolution(case.bytes_target());
     let layout = convolution.layout().unwrap();
     let mut out = vec![0xA5; layout.bytes()];
-    convolution.to_bytes(isa, &case.input_bytes(0x5A), &mut out);
+    let team = Team::of(case.threads).unwrap();
+    convolution.to_bytes(isa, &team, &case.input_bytes(0x5A), &mut out);
     (layout, out)
 }
 
@@ -332,4 +344,148 @@ fn channels_are_put_together_taken_apart_and_repeated() {
             None => assert!(pixel.iter().all(|byte| *byte == 9)),
         }
     }
+}
+
+/// Bytes that follow no order.
+fn some_bytes(count: usize, seed: u8) -> Vec<u8> {
+    (0..count).map(|index| (index * 7919 % 4099) as u8 ^ seed).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn depthwise_convolutions_are_as_defined_in_every_version(
+        (width, height, count) in (1usize..24, 1usize..9, 1usize..40),
+        (side, dilation, padding, around) in (1usize..6, 1usize..3, 0usize..3, 0usize..2),
+        (strides, threads) in ((1usize..3, 1usize..3), 1usize..4),
+        (zero, out_zero, border) in (any::<u8>(), any::<u8>(), 0usize..3),
+        (slope, cap) in (
+            prop_oneof![Just(0.0f32), Just(0.1), Just(1.0)],
+            prop_oneof![Just(f32::INFINITY), Just(40.5)],
+        ),
+        seed in any::<u8>(),
+    ) {
+        prop_assume!((side - 1) * dilation < width.min(height) + 2 * padding);
+        let size = Size { width, height };
+        let input = Layout::of_layer(count, size, padding + around);
+        let kernel: Vec<i8> = some_bytes(count * side * side, seed ^ 0x2B)
+            .into_iter()
+            .map(|byte| byte as i8)
+            .collect();
+        let per_channel = |scale: f32, least: f32| -> Vec<f32> {
+            (0..count).map(|channel| least + scale * (channel % 7) as f32).collect()
+        };
+        let (factors, addends) = (per_channel(0.01, 0.001), per_channel(20.0, -50.0));
+        let filters = DepthwiseFilters {
+            kernel: &kernel, size: side, factors: &factors, addends: &addends, slope, cap,
+        };
+        let step = Step { input, zero, strides, dilation, padding };
+        let layer = Depthwise::new(filters, step, (out_zero, border));
+        let values = some_bytes(count * size.area(), seed);
+        let mut from = vec![zero; input.bytes()];
+        let row = (width + 2 * input.border()) * input.stride();
+        for (index, pixel) in values.chunks_exact(count).enumerate() {
+            let (y, x) = (index / width + input.border(), index % width + input.border());
+            from[y * row + x * input.stride()..][..count].copy_from_slice(pixel);
+        }
+        let output = layer.layout();
+        let team = Team::of(threads).unwrap();
+        let run = |isa: Isa| {
+            let mut to = vec![0xA5; output.bytes()];
+            layer.run(isa, &team, &from, &mut to);
+            to
+        };
+        let expected = run(Isa::PORTABLE);
+        for isa in Isa::available() {
+            prop_assert!(run(isa) == expected, "{} differs", isa.name());
+        }
+        for (place, pixel) in pixels(output, &expected) {
+            let Some((y, x)) = place else {
+                prop_assert!(pixel.iter().all(|byte| *byte == out_zero), "the border");
+                continue;
+            };
+            for (channel, byte) in pixel[..count].iter().enumerate() {
+                let mut sum = 0i64;
+                for (ky, kx) in (0..side).flat_map(|ky| (0..side).map(move |kx| (ky, kx))) {
+                    let at = |out: usize, stride: usize, k: usize, all: usize| {
+                        (out * stride + k * dilation).checked_sub(padding).filter(|at| *at < all)
+                    };
+                    let cell = at(y, strides.0, ky, height).zip(at(x, strides.1, kx, width));
+                    if let Some((cy, cx)) = cell {
+                        let value = values[(cy * width + cx) * count + channel];
+                        let weight = kernel[(channel * side + ky) * side + kx];
+                        sum += (i64::from(value) - i64::from(zero)) * i64::from(weight);
+                    }
+                }
+                let value = sum as f32 * factors[channel] + addends[channel];
+                let value = value.max(value * slope).min(cap);
+                let exact = (value + f32::from(out_zero)).clamp(0.0, 255.0);
+                prop_assert!((f32::from(*byte) - exact).abs() <= 0.501, "{byte} is not {exact}");
+            }
+        }
+    }
+
+    #[test]
+    fn sums_of_two_layers_are_as_defined_in_every_version(
+        (width, height, count) in (1usize..9, 1usize..7, 1usize..40),
+        borders in (0usize..3, 0usize..3, 0usize..3),
+        (zeros, out_zero) in ((any::<u8>(), any::<u8>()), any::<u8>()),
+        (factors, slope) in ((0.05f32..3.0, 0.05f32..3.0), prop_oneof![Just(1.0f32), Just(0.1)]),
+        (seed, threads) in (any::<u8>(), 1usize..4),
+    ) {
+        let size = Size { width, height };
+        let layout = |border| Layout::of_layer(count, size, border);
+        let (a, b, output) = (layout(borders.0), layout(borders.1), layout(borders.2));
+        let inputs = [(a, zeros.0, factors.0), (b, zeros.1, factors.1)];
+        let sum = Sum::new(inputs, (slope, 100.0), (output, out_zero));
+        let from = [some_bytes(a.bytes(), seed), some_bytes(b.bytes(), !seed)];
+        let team = Team::of(threads).unwrap();
+        let run = |isa: Isa| {
+            let mut to = vec![0xA5; output.bytes()];
+            sum.run(isa, &team, [&from[0], &from[1]], &mut to);
+            to
+        };
+        let expected = run(Isa::PORTABLE);
+        for isa in Isa::available() {
+            prop_assert!(run(isa) == expected, "{} differs", isa.name());
+        }
+        let inside = |layout: Layout, bytes: &[u8]| -> Vec<Vec<u8>> {
+            pixels(layout, bytes).filter_map(|(at, p)| at.map(|_| p[..count].to_vec())).collect()
+        };
+        let (these, those) = (inside(a, &from[0]), inside(b, &from[1]));
+        let found = inside(output, &expected);
+        prop_assert_eq!(found.len(), size.area());
+        for ((found, this), that) in found.iter().zip(&these).zip(&those) {
+            for ((found, this), that) in found.iter().zip(this).zip(that) {
+                let value = (f32::from(*this) - f32::from(zeros.0)) * factors.0
+                    + (f32::from(*that) - f32::from(zeros.1)) * factors.1;
+                let value = value.max(value * slope).min(100.0);
+                let exact = (value + f32::from(out_zero)).clamp(0.0, 255.0);
+                prop_assert!((f32::from(*found) - exact).abs() <= 0.51, "{found} is not {exact}");
+            }
+        }
+        let border = pixels(output, &expected).filter(|(place, _)| place.is_none());
+        for (_, pixel) in border {
+            prop_assert!(pixel.iter().all(|byte| *byte == out_zero), "the border");
+        }
+    }
+}
+
+/// Each processor gets all versions that its instructions allow, the quickest last.
+#[cfg(target_arch = "aarch64")]
+#[test]
+fn arm_processors_use_their_dot_products() {
+    use std::arch::is_aarch64_feature_detected;
+    let versions = [
+        ("portable", true),
+        ("neon", true),
+        ("neon-dotprod", is_aarch64_feature_detected!("dotprod")),
+        ("neon-i8mm", is_aarch64_feature_detected!("i8mm")),
+    ];
+    let expected: Vec<&str> =
+        versions.iter().filter(|version| version.1).map(|version| version.0).collect();
+    let names: Vec<&str> = Int8Isa::available().iter().map(|isa| isa.name()).collect();
+    assert_eq!(names, expected);
+    assert_eq!(Int8Isa::best().name(), *expected.last().unwrap());
 }

@@ -335,3 +335,12 @@ fn the_best_instructions_are_available() {
     writeln!(std::io::stderr(), "kernels are compared for: {}", names.join(", "))
         .expect("standard error can be written");
 }
+
+/// NEON is in every 64-bit Arm processor that runs an operating system: it is what kernels get.
+#[cfg(target_arch = "aarch64")]
+#[test]
+fn arm_processors_use_neon() {
+    let names: Vec<&str> = Isa::available().iter().map(|isa| isa.name()).collect();
+    assert_eq!(names, ["portable", "neon"]);
+    assert_eq!(Isa::best().name(), "neon");
+}

@@ -1,10 +1,11 @@
 //! Watching a network on photos.
 
-use super::Calibration;
+use super::equalize;
+use super::file::{Calibration, Layer};
 use super::histogram::Histogram;
 use crate::letterbox::Letterboxer;
 use crate::{Description, DetectError, ModelError, checksum};
-use engine::{Engine, EngineError, Network, Range, Runner, Value};
+use engine::{Engine, EngineError, Network, Range, Runner, Shape, Value};
 use engine_tract::Tract;
 use frame::{ImageSize, RgbImage};
 
@@ -26,7 +27,17 @@ pub struct Calibrator {
     letterboxer: Letterboxer,
     runner: Box<dyn Runner>,
     photos: usize,
-    layers: Vec<(String, Histogram)>,
+    layers: Vec<Seen>,
+}
+
+/// What a layer has put out.
+struct Seen {
+    name: String,
+    values: Histogram,
+    /// Of each channel, where channels can be divided; empty elsewhere, and before the first photo.
+    channels: Vec<Range>,
+    divisible: bool,
+    shape: Shape,
 }
 
 impl Calibrator {
@@ -41,8 +52,15 @@ impl Calibrator {
         let Network::Graph(mut graph) = read.network else {
             return Err(ModelError::network(description, "int8 is only for Darknet models"));
         };
+        let divisible = equalize::divisible(&graph);
         graph.outputs = (0..graph.nodes.len()).map(Value::Node).collect();
-        let layers = graph.nodes.iter().map(|node| (node.name.clone(), Histogram::new()));
+        let layers = graph.nodes.iter().zip(divisible).map(|(node, divisible)| Seen {
+            name: node.name.clone(),
+            values: Histogram::new(),
+            channels: Vec::new(),
+            divisible,
+            shape: node.shape,
+        });
         let layers = layers.collect();
         let opened = Tract::default().open(Network::Graph(graph)).map_err(refused)?;
         let runner = opened.program(1).and_then(|program| program.runner()).map_err(refused)?;
@@ -66,8 +84,8 @@ impl Calibrator {
         self.runner.fill(&mut |values| {
             letterboxer.fill(photo, input, values);
         })?;
-        for ((_, histogram), values) in self.layers.iter_mut().zip(self.runner.run()?) {
-            histogram.add(values);
+        for (seen, values) in self.layers.iter_mut().zip(self.runner.run()?) {
+            seen.add(values);
         }
         self.photos += 1;
         Ok(())
@@ -83,7 +101,30 @@ impl Calibrator {
                 RangeRule::LeastError => histogram.least_error(),
             }
         };
-        let layers = self.layers.iter().map(|(name, seen)| (name.clone(), range(seen))).collect();
+        let layer = |seen: &Seen| {
+            // each channel gets the whole range, so that what lies outside is rare in none
+            let range = if seen.divisible { seen.values.extremes() } else { range(&seen.values) };
+            let shares = equalize::shares(range, &seen.channels);
+            Layer { name: seen.name.clone(), range, shares }
+        };
+        let layers = self.layers.iter().map(layer).collect();
         Calibration { weights: self.weights.clone(), photos: self.photos, layers }
+    }
+}
+
+impl Seen {
+    /// Counts an image's values, channel by channel.
+    fn add(&mut self, values: &[f32]) {
+        self.values.add(values);
+        if !self.divisible {
+            return;
+        }
+        self.channels.resize(self.shape.channels, Range::ZERO);
+        let planes = values.chunks_exact(self.shape.height * self.shape.width);
+        for (channel, plane) in self.channels.iter_mut().zip(planes) {
+            for value in plane.iter().copied().filter(|value| value.is_finite()) {
+                *channel = channel.with(Range { low: value, high: value });
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The calibration file.
 
+use super::equalize;
 use engine::{Graph, Range};
 use serde::Deserialize;
 use std::fmt::Write;
@@ -15,8 +16,17 @@ pub struct Calibration {
     pub(super) weights: String,
     /// Over how many photos.
     pub(super) photos: usize,
-    /// By the layers' names, in the order of running.
-    pub(super) layers: Vec<(String, Range)>,
+    /// In the order of running.
+    pub(super) layers: Vec<Layer>,
+}
+
+/// What a layer puts out.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Layer {
+    pub(super) name: String,
+    pub(super) range: Range,
+    /// Which part of the range each channel takes, 0 to 1; empty where channels stay as they are.
+    pub(super) shares: Vec<f32>,
 }
 
 /// Why a calibration file is not used.
@@ -64,14 +74,16 @@ struct File {
     weights: String,
     photos: usize,
     #[serde(rename = "layer")]
-    layers: Vec<Layer>,
+    layers: Vec<LayerTable>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Layer {
+struct LayerTable {
     name: String,
     range: [f32; 2],
+    #[serde(default)]
+    shares: Vec<f32>,
 }
 
 impl Calibration {
@@ -98,13 +110,22 @@ impl Calibration {
             return Err(format!("it is of version {version}; known is version {VERSION}"));
         }
         let File { _version: _, weights, photos, layers } = toml::from_str(text).map_err(wrong)?;
-        for Layer { name, range: [low, high] } in &layers {
+        for LayerTable { name, range: [low, high], shares } in &layers {
             if !(low <= high && low.is_finite() && high.is_finite()) {
                 return Err(format!("the range of {name} is {low} to {high}"));
             }
+            if let Some(share) = shares.iter().find(|share| !(**share > 0.0 && **share <= 1.0)) {
+                return Err(format!(
+                    "a share of {name} is {share}; it must be above 0 and at most 1"
+                ));
+            }
         }
-        let range = |Layer { name, range: [low, high] }| (name, Range { low, high });
-        Ok(Self { weights, photos, layers: layers.into_iter().map(range).collect() })
+        let layer = |LayerTable { name, range: [low, high], shares }| Layer {
+            name,
+            range: Range { low, high },
+            shares,
+        };
+        Ok(Self { weights, photos, layers: layers.into_iter().map(layer).collect() })
     }
 
     /// The text of the file.
@@ -118,11 +139,15 @@ impl Calibration {
              photos = {}\n",
             self.weights, self.photos
         );
-        for (name, Range { low, high }) in &self.layers {
+        for Layer { name, range: Range { low, high }, shares } in &self.layers {
             // a name is made of an operation and a number, and has nothing to escape
             let name = name.replace(['"', '\\'], "?");
             // writing to a text does not fail
             let _ = write!(text, "\n[[layer]]\nname = \"{name}\"\nrange = [{low:?}, {high:?}]\n");
+            if !shares.is_empty() {
+                let shares: Vec<String> = shares.iter().map(|share| format!("{share:?}")).collect();
+                let _ = writeln!(text, "shares = [{}]", shares.join(", "));
+            }
         }
         text
     }
@@ -133,19 +158,25 @@ impl Calibration {
         self.photos
     }
 
-    /// The ranges of a graph's layers, in their order.
+    /// The ranges of a graph's layers, in their order. Channels are divided by their shares in the
+    /// graph, which gives the same numbers as before.
     ///
     /// # Errors
     /// What differs, when the weights or the layers are not those that it was made with.
-    pub(crate) fn ranges(&self, weights: &str, graph: &Graph) -> Result<Vec<Range>, String> {
+    pub(crate) fn ranges(&self, weights: &str, graph: &mut Graph) -> Result<Vec<Range>, String> {
         if self.weights != weights {
             return Err(format!("its weights have the sha256 {}, not {weights}", self.weights));
         }
         let names = || graph.nodes.iter().map(|node| &node.name);
-        if !self.layers.iter().map(|(name, _)| name).eq(names()) {
+        if !self.layers.iter().map(|layer| &layer.name).eq(names()) {
             return Err("its layers are not those of the network".into());
         }
-        Ok(self.layers.iter().map(|(_, range)| *range).collect())
+        for (index, layer) in self.layers.iter().enumerate() {
+            if !layer.shares.is_empty() {
+                equalize::divide(graph, index, &layer.shares)?;
+            }
+        }
+        Ok(self.layers.iter().map(|layer| layer.range).collect())
     }
 }
 
@@ -154,16 +185,23 @@ mod tests {
     use super::*;
 
     fn calibration() -> Calibration {
-        let layers = vec![
-            ("0 convolutional".to_owned(), Range { low: -1.25, high: 1e-7 }),
-            ("1 maxpool".to_owned(), Range { low: 0.0, high: 3.0 }),
-        ];
+        let layer = |name: &str, low, high| Layer {
+            name: name.into(),
+            range: Range { low, high },
+            shares: vec![],
+        };
+        let layers = vec![layer("0 convolutional", -1.25, 1e-7), layer("1 maxpool", 0.0, 3.0)];
         Calibration { weights: "ab12".into(), photos: 3, layers }
     }
 
     #[test]
     fn what_is_written_is_read() {
         assert_eq!(Calibration::parse(&calibration().to_text()), Ok(calibration()));
+        let mut divided = calibration();
+        divided.layers[0].shares = vec![1.0, 0.015625, 0.3];
+        assert_eq!(Calibration::parse(&divided.to_text()), Ok(divided.clone()));
+        let text = divided.to_text().replace("0.3]", "0.0]");
+        assert!(Calibration::parse(&text).unwrap_err().contains("0 convolutional"));
     }
 
     #[test]
@@ -181,13 +219,16 @@ mod tests {
                 .into(),
             outputs: Vec::new(),
         };
-        let own = graph(["0 convolutional", "1 maxpool"]);
-        let ranges = calibration().ranges("ab12", &own).unwrap();
+        let mut own = graph(["0 convolutional", "1 maxpool"]);
+        let ranges = calibration().ranges("ab12", &mut own).unwrap();
         assert_eq!(ranges, [Range { low: -1.25, high: 1e-7 }, Range { low: 0.0, high: 3.0 }]);
-        let other_weights = calibration().ranges("cd34", &own).unwrap_err();
+        let other_weights = calibration().ranges("cd34", &mut own).unwrap_err();
         assert!(other_weights.contains("ab12") && other_weights.contains("cd34"));
-        let other = graph(["0 convolutional", "1 upsample"]);
-        assert!(calibration().ranges("ab12", &other).unwrap_err().contains("layers"));
+        let mut other = graph(["0 convolutional", "1 upsample"]);
+        assert!(calibration().ranges("ab12", &mut other).unwrap_err().contains("layers"));
+        let mut divided = calibration();
+        divided.layers[0].shares = vec![0.5];
+        assert!(divided.ranges("ab12", &mut own).unwrap_err().contains("divided"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! batch size. The weights are packed in the steps, which all programs share, and the graph is
 //! dropped.
 
+mod head;
 mod operator;
 mod plan;
 mod step;
@@ -35,7 +36,7 @@ impl OpenInt8 {
         graph.check().map_err(|error| EngineError::Network(error.to_string()))?;
         // every operator is of our own already
         let options = Options { kernels: Kernels::Tract, ..options };
-        Ok(Self { plan: Plan::of(graph, ranges)?, options })
+        Ok(Self { plan: Plan::of(graph, ranges, options.team.threads())?, options })
     }
 }
 
@@ -69,7 +70,7 @@ impl OpenInt8 {
                 }
             });
             let inputs = inputs.collect::<TractResult<TVec<_>>>()?;
-            let operator = Int8Step(step.step.clone());
+            let operator = Int8Step(step.step.clone(), self.options.team.clone());
             wires.push(model.wire_node(&step.name, operator, &inputs)?[0]);
         }
         let outputs: Vec<OutletId> = self.plan.outputs.iter().map(|index| wires[*index]).collect();

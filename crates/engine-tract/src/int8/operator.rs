@@ -2,6 +2,7 @@
 
 use super::step::Step;
 use crate::kept::{Kept, Reusing, eval_fresh};
+use kernels::Team;
 use kernels::int8::{self, Int8Isa};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -9,9 +10,9 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::*;
 
 /// Takes and gives `[batch, bytes]`, but for the first step, which takes planes of numbers, and the
-/// heads, which give them.
+/// heads, which give them. The threads share each image.
 #[derive(Clone, Debug)]
-pub(super) struct Int8Step(pub(super) Arc<Step>);
+pub(super) struct Int8Step(pub(super) Arc<Step>, pub(super) Team);
 
 impl PartialEq for Int8Step {
     /// What weights two steps have is not compared: only one and the same are equal.
@@ -71,16 +72,16 @@ impl Reusing for Int8Step {
                     int8::quantize(Int8Isa::best(), planes, *layout, to);
                 }
             }
-            Step::Head(convolution) => {
+            Step::Head(head) => {
                 let from = inputs[0].try_as_plain_ram()?;
                 let from = from.as_slice::<u8>()?;
-                let numbers = convolution.filters() * convolution.size().area();
+                let numbers = head.filters() * head.size().area();
                 let mut to = output.try_as_plain_ram_mut()?;
                 let images = to.as_slice_mut::<f32>()?.chunks_exact_mut(numbers);
                 for (image, to) in images.enumerate() {
                     let bytes = from.len() / batch;
                     let image = &from[image * bytes..][..bytes];
-                    convolution.to_planes(Int8Isa::best(), image, to);
+                    head.run(&self.1, image, to);
                 }
             }
             step => {
@@ -99,7 +100,7 @@ impl Reusing for Int8Step {
                     let image = |all: &[u8]| index * (all.len() / batch)..;
                     let parts: Vec<&[u8]> =
                         from.iter().map(|all| &all[image(all)][..all.len() / batch]).collect();
-                    step.run(&parts, to);
+                    step.run(&self.1, &parts, to);
                 }
             }
         }
@@ -122,9 +123,9 @@ impl TypedOp for Int8Step {
 impl Int8Step {
     fn planes(&self, batch: usize) -> TractResult<[usize; 4]> {
         match &*self.0 {
-            Step::Head(convolution) => {
-                let size = convolution.size();
-                Ok([batch, convolution.filters(), size.height, size.width])
+            Step::Head(head) => {
+                let size = head.size();
+                Ok([batch, head.filters(), size.height, size.width])
             }
             step => bail!("{} puts out bytes", step.name()),
         }

@@ -1,10 +1,13 @@
 //! From the layers of a graph to steps on bytes.
 
+use super::head::Head;
 use super::step::{Place, Step};
 use super::weights::{Quantization, quantized};
-use engine::{Activation, EngineError, Graph, MaxPool, Node, Operation, Range, Shape, Value};
+use engine::{
+    Activation, Convolution, EngineError, Graph, MaxPool, Node, Operation, Range, Shape, Value,
+};
 use kernels::Size;
-use kernels::int8::{self, Filters, Layout, Target, Window};
+use kernels::int8::{self, Depthwise, DepthwiseFilters, Filters, Layout, Sum, Target, Window};
 use std::sync::Arc;
 
 /// The most products of a sum: in 32 bits, with bytes of up to 255 and weights of up to 127, less
@@ -43,7 +46,8 @@ struct Tensor {
 }
 
 impl Plan {
-    pub(super) fn of(graph: &Graph, ranges: &[Range]) -> Result<Self, EngineError> {
+    /// For so many threads that share an image.
+    pub(super) fn of(graph: &Graph, ranges: &[Range], threads: usize) -> Result<Self, EngineError> {
         if ranges.len() != graph.nodes.len() {
             return Err(EngineError::Network(format!(
                 "there are ranges for {} layers where the network has {}",
@@ -53,6 +57,7 @@ impl Plan {
         }
         let mut builder = Builder {
             graph,
+            threads,
             uses: Uses::of(graph),
             quantizations: quantizations(graph, ranges),
             tensors: vec![None; graph.nodes.len()],
@@ -141,9 +146,13 @@ fn quantizations(graph: &Graph, ranges: &[Range]) -> Vec<Quantization> {
 /// The pooling layer that runs in the same step as a convolution, if one does.
 fn pooled_by(graph: &Graph, uses: &Uses, index: usize) -> Option<usize> {
     let node = &graph.nodes[index];
-    let (Operation::Convolution(_), [reader]) = (&node.operation, &uses.readers[index][..]) else {
+    let (Operation::Convolution(layer), [reader]) = (&node.operation, &uses.readers[index][..])
+    else {
         return None;
     };
+    if is_depthwise(graph, node, layer) {
+        return None;
+    }
     let pool = &graph.nodes[*reader];
     let halves = match pool.operation {
         Operation::MaxPool(MaxPool { size: 2, strides: (2, 2), padding: (0, _) }) => {
@@ -155,8 +164,16 @@ fn pooled_by(graph: &Graph, uses: &Uses, index: usize) -> Option<usize> {
     (halves && !graph.outputs.contains(&Value::Node(index))).then_some(*reader)
 }
 
+/// Whether each filter reads the one channel of its own number, of what a layer puts out.
+fn is_depthwise(graph: &Graph, node: &Node, layer: &Convolution) -> bool {
+    let channels = node.inputs.first().map(|input| graph.shape(*input).channels);
+    let of_a_layer = matches!(node.inputs[..], [Value::Node(_)]);
+    of_a_layer && layer.groups > 1 && [Some(layer.groups), Some(layer.filters())] == [channels; 2]
+}
+
 struct Builder<'a> {
     graph: &'a Graph,
+    threads: usize,
     uses: Uses,
     quantizations: Vec<Quantization>,
     /// What holds each layer's output; `None` before it is built, and of what has no bytes.
@@ -221,22 +238,37 @@ impl Builder<'_> {
 
     /// A convolution whose sums leave the network.
     fn head(&mut self, node: &Node) -> Result<usize, EngineError> {
-        let (step, input) = self.convolution(node, None)?;
-        let Step::Convolution(convolution) = step else { return Err(kind(node)) };
-        Ok(self.push(&node.name, Step::Head(convolution), vec![input]))
+        let Operation::Convolution(layer) = &node.operation else { return Err(kind(node)) };
+        if is_depthwise(self.graph, node, layer) {
+            return Err(refused(&node.name, "a depthwise convolution as an output"));
+        }
+        let share = layer.filters().div_ceil(self.threads).next_multiple_of(Head::FILTERS);
+        let quantized = self.quantized(node, layer, 1.0)?;
+        let parts = (0..layer.filters()).step_by(share).map(|first| {
+            let filters = first..(first + share).min(layer.filters());
+            quantized.convolution(filters, Target::Planes)
+        });
+        let head = Head::of(parts.collect()).ok_or_else(|| kind(node))?;
+        Ok(self.push(&node.name, Step::Head(head), vec![quantized.source]))
     }
 
     /// The step of layer `index`, whose bytes are those of layer `holder`.
     fn layer(&mut self, index: usize, node: &Node, holder: usize) -> Result<Tensor, EngineError> {
         let (quantization, border) = (self.quantizations[holder], self.uses.borders[holder]);
-        if let Operation::Convolution(_) = node.operation {
-            let target = Target::Bytes { zero: quantization.zero, halve: holder != index, border };
-            let (step, input) = self.convolution(node, Some((target, quantization.scale)))?;
-            let layout = match &step {
-                Step::Convolution(convolution) => convolution.layout(),
-                _ => None,
+        if let Operation::Convolution(layer) = &node.operation {
+            let quantized = self.quantized(node, layer, quantization.scale)?;
+            let input = quantized.source;
+            let (step, layout) = if is_depthwise(self.graph, node, layer) {
+                let layer = quantized.depthwise(quantization.zero, border);
+                let layout = layer.layout();
+                (Step::Depthwise(layer), layout)
+            } else {
+                let halve = holder != index;
+                let target = Target::Bytes { zero: quantization.zero, halve, border };
+                let layer = quantized.convolution(0..layer.filters(), target);
+                let layout = layer.layout().ok_or_else(|| kind(node))?;
+                (Step::Convolution(layer), layout)
             };
-            let layout = layout.ok_or_else(|| kind(node))?;
             let name = &self.graph.nodes[holder].name;
             let name =
                 if holder == index { node.name.clone() } else { format!("{}+{name}", node.name) };
@@ -245,12 +277,27 @@ impl Builder<'_> {
         }
         let inputs =
             node.inputs.iter().map(|input| self.tensor(*input)).collect::<Result<Vec<_>, _>>()?;
+        let Shape { channels, height, width } = node.shape;
+        let layout = Layout::of_layer(channels, Size { width, height }, border);
+        if let (Operation::Add(activation), [a, b]) = (&node.operation, &inputs[..]) {
+            let clamp = clamp(&node.name, *activation)?;
+            let of = |tensor: &Tensor| {
+                let Quantization { scale, zero } = tensor.quantization;
+                (tensor.layout, zero, scale / quantization.scale)
+            };
+            if inputs.iter().any(|input| input.layout.stride() != layout.stride()) {
+                return Err(refused(&node.name, "a sum with the network's input"));
+            }
+            let clamp = (clamp.0, clamp.1 / quantization.scale);
+            let sum = Sum::new([of(a), of(b)], clamp, (layout, quantization.zero));
+            let sources = vec![Source::Step(a.step), Source::Step(b.step)];
+            let step = self.push(&node.name, Step::Sum(sum), sources);
+            return Ok(Tensor { step, layout, quantization });
+        }
         // of what only moves bytes, all have the same quantisation, except for the network's input
         if inputs.iter().any(|input| input.quantization != quantization) {
             return Err(refused(&node.name, "the network's input without a convolution"));
         }
-        let Shape { channels, height, width } = node.shape;
-        let layout = Layout::of_layer(channels, Size { width, height }, border);
         let output = Place { layout, zero: quantization.zero };
         let [first, ..] = &inputs[..] else { return Err(kind(node)) };
         let step = match &node.operation {
@@ -279,57 +326,40 @@ impl Builder<'_> {
         Ok(Tensor { step, layout, quantization })
     }
 
-    /// A convolution to bytes of that scale, or else to numbers.
-    fn convolution(
+    /// The weights of a convolution for sums in steps of that scale.
+    fn quantized(
         &mut self,
         node: &Node,
-        bytes: Option<(Target, f32)>,
-    ) -> Result<(Step, Source), EngineError> {
-        let (Operation::Convolution(layer), [input]) = (&node.operation, &node.inputs[..]) else {
-            return Err(kind(node));
-        };
-        let slope = match layer.activation {
-            Activation::Linear => 1.0,
-            Activation::Leaky => Activation::LEAK,
-            Activation::Relu => 0.0,
-            Activation::Relu6
-            | Activation::Elu
-            | Activation::Logistic
-            | Activation::Tanh
-            | Activation::Swish
-            | Activation::Mish => return Err(refused(&node.name, "this activation")),
-        };
-        let channels = self.graph.shape(*input).channels;
-        if layer.groups != 1 {
-            return Err(refused(&node.name, "a convolution in groups"));
-        }
-        let products = channels * layer.size * layer.size;
-        if products > MAX_PRODUCTS {
+        layer: &Convolution,
+        scale: f32,
+    ) -> Result<Quantized, EngineError> {
+        let [input] = node.inputs[..] else { return Err(kind(node)) };
+        let (slope, cap) = clamp(&node.name, layer.activation)?;
+        let Shape { channels, height, width } = self.graph.shape(input);
+        let area = layer.size * layer.size;
+        let depthwise = is_depthwise(self.graph, node, layer);
+        if channels * area > MAX_PRODUCTS && !depthwise {
             return Err(refused(&node.name, "so large a kernel"));
         }
         let reach = (layer.size.max(1) - 1) * layer.dilation + 1;
-        let Shape { height, width, .. } = self.graph.shape(*input);
         if layer.size == 0 || reach > height.min(width) + 2 * layer.padding {
             return Err(refused(&node.name, "a kernel larger than its input"));
         }
-        let from = self.tensor(*input)?;
-        let (target, scale) = bytes.unwrap_or((Target::Planes, 1.0));
-        let mut kernel = Vec::with_capacity(layer.kernel.len());
-        let mut factors = Vec::with_capacity(layer.filters());
-        for weights in layer.kernel.chunks_exact(products.max(1)) {
+        let from = self.tensor(input)?;
+        // filters of a group read its channels alone: their other weights are zero
+        let (in_group, filters) = (channels / layer.groups, layer.filters());
+        let read = if depthwise { 1 } else { channels };
+        let mut kernel = vec![0; filters * read * area];
+        let mut factors = Vec::with_capacity(filters);
+        let rows = kernel.chunks_exact_mut((read * area).max(1));
+        for (filter, (row, weights)) in
+            rows.zip(layer.kernel.chunks_exact((in_group * area).max(1))).enumerate()
+        {
             let (bytes, step) = quantized(weights);
-            kernel.extend(bytes);
+            let group = if depthwise { 0 } else { filter / (filters / layer.groups) };
+            row[group * in_group * area..][..bytes.len()].copy_from_slice(&bytes);
             factors.push(step * from.quantization.scale / scale);
         }
-        let addends: Vec<f32> = layer.bias.iter().map(|bias| bias / scale).collect();
-        let filters = Filters {
-            kernel: &kernel,
-            channels,
-            size: layer.size,
-            factors: &factors,
-            addends: &addends,
-            slope,
-        };
         let step = int8::Step {
             input: from.layout,
             zero: from.quantization.zero,
@@ -337,8 +367,75 @@ impl Builder<'_> {
             dilation: layer.dilation,
             padding: layer.padding,
         };
-        let convolution = int8::Convolution::new(filters, step, target);
-        Ok((Step::Convolution(convolution), Source::Step(from.step)))
+        Ok(Quantized {
+            kernel,
+            channels: read,
+            size: layer.size,
+            factors,
+            addends: layer.bias.iter().map(|bias| bias / scale).collect(),
+            slope,
+            cap: cap / scale,
+            step,
+            source: Source::Step(from.step),
+        })
+    }
+}
+
+/// A convolution's weights as bytes, and what it reads.
+struct Quantized {
+    /// `[filters, channels, size, size]`, of a depthwise one `[channels, size, size]`.
+    kernel: Vec<i8>,
+    channels: usize,
+    size: usize,
+    factors: Vec<f32>,
+    addends: Vec<f32>,
+    slope: f32,
+    cap: f32,
+    step: int8::Step,
+    source: Source,
+}
+
+impl Quantized {
+    /// Of some of the filters.
+    fn convolution(&self, filters: std::ops::Range<usize>, target: Target) -> int8::Convolution {
+        let weights = self.channels * self.size * self.size;
+        let filters = Filters {
+            kernel: &self.kernel[filters.start * weights..filters.end * weights],
+            channels: self.channels,
+            size: self.size,
+            factors: &self.factors[filters.clone()],
+            addends: &self.addends[filters],
+            slope: self.slope,
+            cap: self.cap,
+        };
+        int8::Convolution::new(filters, self.step, target)
+    }
+
+    fn depthwise(&self, zero: u8, border: usize) -> Depthwise {
+        let filters = DepthwiseFilters {
+            kernel: &self.kernel,
+            size: self.size,
+            factors: &self.factors,
+            addends: &self.addends,
+            slope: self.slope,
+            cap: self.cap,
+        };
+        Depthwise::new(filters, self.step, (zero, border))
+    }
+}
+
+/// The slope below zero, and the largest value.
+fn clamp(name: &str, activation: Activation) -> Result<(f32, f32), EngineError> {
+    match activation {
+        Activation::Linear => Ok((1.0, f32::INFINITY)),
+        Activation::Leaky => Ok((Activation::LEAK, f32::INFINITY)),
+        Activation::Relu => Ok((0.0, f32::INFINITY)),
+        Activation::Relu6 => Ok((0.0, 6.0)),
+        Activation::Elu
+        | Activation::Logistic
+        | Activation::Tanh
+        | Activation::Swish
+        | Activation::Mish => Err(refused(name, "this activation")),
     }
 }
 
@@ -349,7 +446,7 @@ fn kind(node: &Node) -> EngineError {
         Operation::MaxPool(_) => "a pooling layer as an output",
         Operation::Concat => "a concatenation as an output",
         Operation::Channels { .. } => "a choice of channels as an output",
-        Operation::Add(_) => "a sum of layers",
+        Operation::Add(_) => "a sum of layers as an output",
         Operation::Upsample { .. } => "an enlargement as an output",
     };
     refused(&node.name, what)

@@ -1,6 +1,8 @@
 //! One step of a quantised network.
 
-use kernels::int8::{self, Convolution, Int8Isa, Layout, Window};
+use super::head::Head;
+use kernels::int8::{self, Convolution, Depthwise, Int8Isa, Layout, Sum, Window};
+use kernels::{Isa, Team};
 
 /// Where the activations of an image lie, and which byte means zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,7 +19,11 @@ pub(super) enum Step {
     /// To bytes.
     Convolution(Convolution),
     /// To planes of numbers.
-    Head(Convolution),
+    Head(Head),
+    /// Each channel by itself, to bytes.
+    Depthwise(Depthwise),
+    /// Of two layers.
+    Sum(Sum),
     MaxPool {
         window: Window,
         input: Layout,
@@ -49,6 +55,8 @@ impl Step {
             Self::Quantize(_) => "Quantize".into(),
             Self::Convolution(_) => convolution("Convolution"),
             Self::Head(_) => convolution("Convolution to f32"),
+            Self::Depthwise(_) => format!("Depthwise int8 {}", Isa::best().name()),
+            Self::Sum(_) => format!("Sum int8 {}", Isa::best().name()),
             Self::MaxPool { .. } => "MaxPool int8".into(),
             Self::Upsample { .. } => "Upsample int8".into(),
             Self::Concat { .. } => "Concat int8".into(),
@@ -62,6 +70,8 @@ impl Step {
             Self::Quantize(layout) => Some(layout.bytes()),
             Self::Convolution(convolution) => convolution.layout().map(Layout::bytes),
             Self::Head(_) => None,
+            Self::Depthwise(layer) => Some(layer.layout().bytes()),
+            Self::Sum(sum) => Some(sum.layout().bytes()),
             Self::MaxPool { output, .. }
             | Self::Upsample { output, .. }
             | Self::Concat { output, .. }
@@ -70,11 +80,13 @@ impl Step {
     }
 
     /// From bytes to bytes. What begins and ends a network does nothing here.
-    pub(super) fn run(&self, inputs: &[&[u8]], to: &mut [u8]) {
+    pub(super) fn run(&self, team: &Team, inputs: &[&[u8]], to: &mut [u8]) {
         let isa = Int8Isa::best();
         match self {
             Self::Quantize(_) | Self::Head(_) => {}
-            Self::Convolution(convolution) => convolution.to_bytes(isa, inputs[0], to),
+            Self::Convolution(convolution) => convolution.to_bytes(isa, team, inputs[0], to),
+            Self::Depthwise(layer) => layer.run(Isa::best(), team, inputs[0], to),
+            Self::Sum(sum) => sum.run(Isa::best(), team, [inputs[0], inputs[1]], to),
             Self::MaxPool { window, input, output } => {
                 int8::max_pool(*window, (inputs[0], *input), (to, output.layout), output.zero);
             }

@@ -130,6 +130,26 @@ impl Fused {
         })
     }
 
+    /// Whether each output pixel reads one input pixel, and nothing is pooled.
+    pub(super) fn is_of_points(&self) -> bool {
+        self.sides.kernel == (1, 1) && !self.sides.depthwise && !self.pooled
+    }
+
+    /// Whether each channel is convolved by itself, and nothing is pooled.
+    pub(super) fn is_depthwise(&self) -> bool {
+        self.sides.depthwise && !self.pooled
+    }
+
+    /// The convolution and what was taken up.
+    pub(super) fn nodes(&self) -> &[usize] {
+        &self.nodes
+    }
+
+    /// The last of its nodes.
+    pub(super) fn end(&self) -> usize {
+        self.nodes[self.nodes.len() - 1]
+    }
+
     /// The last node that a layer takes the place of.
     pub(super) fn last(&self, layer: &Convolution) -> usize {
         let left = usize::from(self.pooled && !layer.pooled());
@@ -144,7 +164,7 @@ impl Fused {
 }
 
 /// The only node that reads another one's output, if that is no output of the model.
-fn only_reader(model: &TypedModel, id: usize) -> TractResult<Option<&TypedNode>> {
+pub(super) fn only_reader(model: &TypedModel, id: usize) -> TractResult<Option<&TypedNode>> {
     let outlet = OutletId::new(id, 0);
     let [reader] = model.node(id).outputs[0].successors[..] else { return Ok(None) };
     if model.output_outlets()?.contains(&outlet) {

@@ -5,6 +5,7 @@
 //! `kernels` can do are replaced, convolutions together with the activation and the pooling that
 //! follow; where another operator reads what has become pixels, these become planes again.
 
+mod block;
 mod fuse;
 mod operator;
 
@@ -34,6 +35,7 @@ pub(crate) fn lower(mut model: TypedModel, options: &Options) -> TractResult<Typ
         values: HashMap::new(),
         options,
         done: vec![false; model.nodes().len()],
+        bfloat16: 0,
     };
     rewriting.to.symbols = model.symbols.clone();
     for id in model.eval_order()? {
@@ -41,6 +43,10 @@ pub(crate) fn lower(mut model: TypedModel, options: &Options) -> TractResult<Typ
             rewriting.node(id)?;
         }
     }
+    ensure!(
+        !options.bfloat16 || rewriting.bfloat16 > 0,
+        "no convolution of the network would run in bfloat16; use float32"
+    );
     let mut outputs = Vec::new();
     for outlet in model.output_outlets()? {
         outputs.push(rewriting.plain(*outlet)?);
@@ -95,6 +101,8 @@ struct Rewriting<'a> {
     options: &'a Options,
     /// Nodes that have become part of another's.
     done: Vec<bool>,
+    /// Convolutions in bfloat16.
+    bfloat16: usize,
 }
 
 impl Rewriting<'_> {
@@ -359,24 +367,37 @@ impl Rewriting<'_> {
         };
         let planes = self.twin(node.inputs[0]).pixels.is_none();
         let layer = fused.layer(&node.name, planes, batch, self.options)?;
+        self.bfloat16 += usize::from(layer.method().is_bfloat16());
         let input = if layer.method() == Method::Planar {
             self.plain(node.inputs[0])?
         } else {
             let Some(pixels) = self.pixels(node.inputs[0])? else { return Ok(None) };
             pixels.outlet
         };
-        let last = fused.last(&layer);
-        for id in fused.nodes_until(last) {
-            self.done[id] = true;
+        let team = self.options.team.clone();
+        let block = block::of(self.from, node.inputs[0], (&fused, &layer), batch, self.options)?;
+        let (task, nodes, end) = match block {
+            Some(block) => {
+                let end = block.layers.last().clone();
+                (Task::Block(Arc::new(block.layers), team), block.nodes, end)
+            }
+            None => {
+                let nodes = fused.nodes_until(fused.last(&layer)).collect();
+                let end = layer.clone();
+                (Task::Convolve(Arc::new(layer), team), nodes, end)
+            }
+        };
+        for id in &nodes {
+            self.done[*id] = true;
         }
-        let (height, width) = layer.output();
+        let last = nodes.last().copied().unwrap_or(node.id);
+        let (height, width) = end.output();
         let mut pixels = Pixels {
             outlet: input,
             batch,
-            channels: layer.sides().filters,
+            channels: end.sides().filters,
             size: Size { width, height },
         };
-        let task = Task::Convolve(Arc::new(layer), self.options.team.clone());
         let operator = PixelOperator { task: Arc::new(task), output: pixels.shape() };
         pixels.outlet = self.to.wire_node(node.name.clone(), operator, &[input])?[0];
         Ok(Some((last, pixels)))

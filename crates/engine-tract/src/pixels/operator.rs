@@ -1,7 +1,7 @@
 //! Operators of our own, which work on pixels whose channels lie together.
 
 use crate::kept::{Kept, Reusing, eval_fresh};
-use kernels::conv::Convolution;
+use kernels::conv::{Convolution, InvertedResidual};
 use kernels::pixels::{self, Windows};
 use kernels::{Size, Team};
 use std::ops::Range;
@@ -15,6 +15,7 @@ use tract_onnx::tract_core::internal::*;
 pub(super) enum Task {
     /// Of planes, if the method takes these.
     Convolve(Arc<Convolution>, Team),
+    Block(Arc<InvertedResidual>, Team),
     FromPlanes {
         channels: usize,
         size: Size,
@@ -62,6 +63,7 @@ impl Task {
     fn run(&self, batch: usize, inputs: &[&[f32]], to: &mut [f32]) -> TractResult<()> {
         match (self, inputs) {
             (Self::Convolve(layer, team), [from]) => layer.run(team, batch, from, to),
+            (Self::Block(layers, team), [from]) => layers.run(team, batch, from, to),
             (Self::FromPlanes { channels, size }, [from]) => {
                 pixels::from_planes(from, *channels, *size, to);
             }
@@ -90,8 +92,9 @@ impl Task {
         match self {
             Self::Convolve(layer, _) => {
                 let pooled = if layer.pooled() { " + max pool 2×2" } else { "" };
-                format!("{} {}{pooled}", layer.method().name(), layer.isa().name())
+                format!("{} {}{pooled}", layer.method().name(), layer.instructions())
             }
+            Self::Block(layers, _) => format!("inverted residual {}", layers.last().instructions()),
             Self::FromPlanes { .. } => "planes to pixels".into(),
             Self::ToPlanes { .. } => "pixels to planes".into(),
             Self::Concat(_) => "concat".into(),

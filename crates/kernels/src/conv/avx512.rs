@@ -10,7 +10,7 @@ use std::arch::x86_64::{
 
 /// Made only with a token, so that whoever holds one may use AVX-512.
 #[derive(Clone, Copy)]
-struct Register(__m512);
+pub(super) struct Register(pub(super) __m512);
 
 pub(super) fn run<W: Work>(isa: Avx512, work: W) -> W::Output {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
@@ -25,6 +25,7 @@ impl Lanes for Register {
     type Token = Avx512;
     const COLUMNS: usize = 2;
     const ROWS: usize = 14;
+    const NEIGHBOURS: usize = 8;
 
     #[inline(always)]
     fn splat(_: Avx512, value: f32) -> Self {

@@ -23,10 +23,23 @@ pub(super) fn run(layer: &Convolution, weights: &[f32], team: &Team, from: &[f32
     let row_length = width * padded(layer.sides.filters);
     let rows = to.len() / row_length;
     let most = team.share(rows);
+    let kept = layer.sides.height;
     let chunks = to.chunks_mut(most * row_length).enumerate().collect();
     team.each(chunks, |(index, to): (usize, &mut [f32])| {
-        on(layer.isa, Strip { layer, weights, from, first: index * most, to });
+        on(layer.isa, Strip { layer, weights, from, kept, first: index * most, to });
     });
+}
+
+/// Some rows of the output, from the given one on, of an image of which the last `kept` rows are in
+/// `from`, each row `y` at the place `y % kept`.
+pub(super) fn some_rows(
+    layer: &Convolution,
+    weights: &[f32],
+    (from, kept): (&[f32], usize),
+    first: usize,
+    to: &mut [f32],
+) {
+    on(layer.isa, Strip { layer, weights, from, kept, first, to });
 }
 
 /// Some rows of the output.
@@ -34,6 +47,8 @@ struct Strip<'a> {
     layer: &'a Convolution,
     weights: &'a [f32],
     from: &'a [f32],
+    /// Rows of an image that there are at a time.
+    kept: usize,
     /// The first row, counted through all images.
     first: usize,
     to: &'a mut [f32],
@@ -45,11 +60,16 @@ impl Work for Strip<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self, token: L::Token) {
         let sides = &self.layer.sides;
-        // the usual windows are known to the compiler: neighbours, inputs, kernel, step
+        let many = L::NEIGHBOURS >= 8;
+        // the usual windows are known to the compiler: neighbours, inputs, kernel, step; only what
+        // the instruction set has is compiled
         match (sides.kernel, sides.strides, sides.dilations) {
-            ((3, 3), (_, 1), (_, 1)) => self.rows::<L, 8, 10, 3, 1>(token),
-            ((3, 3), (_, 2), (_, 1)) => self.rows::<L, 6, 13, 3, 2>(token),
-            ((5, 5), (_, 1), (_, 1)) => self.rows::<L, 8, 12, 5, 1>(token),
+            ((3, 3), (_, 1), (_, 1)) if many => self.rows::<L, 8, 10, 3, 1>(token),
+            ((3, 3), (_, 1), (_, 1)) => self.rows::<L, 4, 6, 3, 1>(token),
+            ((3, 3), (_, 2), (_, 1)) if many => self.rows::<L, 6, 13, 3, 2>(token),
+            ((3, 3), (_, 2), (_, 1)) => self.rows::<L, 4, 9, 3, 2>(token),
+            ((5, 5), (_, 1), (_, 1)) if many => self.rows::<L, 8, 12, 5, 1>(token),
+            ((5, 5), (_, 1), (_, 1)) => self.rows::<L, 4, 8, 5, 1>(token),
             _ => self.rows::<L, 1, 1, 1, 1>(token),
         }
     }
@@ -71,9 +91,11 @@ impl Strip<'_> {
                 sides: &self.layer.sides,
                 weights: self.weights,
                 from: self.from,
+                kept: self.kept,
                 image: row / height,
                 y: row % height * self.layer.sides.strides.0,
             };
+            let lines = std::array::from_fn(|ky| row.line(ky).unwrap_or_default());
             // where whole windows are within the image
             let inside = row.inside(width);
             let mut x = 0;
@@ -85,7 +107,7 @@ impl Strip<'_> {
                 for at in (0..channels).step_by(BLOCK) {
                     let apply = self.layer.epilogue.at::<L>(token, at);
                     if many {
-                        row.neighbours::<L, M, N, K, S>(token, first, at, apply, &mut to[at..]);
+                        row.neighbours::<L, M, N, K, S>(token, &lines, first, at, apply, to);
                     } else {
                         row.pixel::<L>(token, first, at, apply, &mut to[at..]);
                     }
@@ -101,6 +123,7 @@ struct Row<'a> {
     sides: &'a Sides,
     weights: &'a [f32],
     from: &'a [f32],
+    kept: usize,
     image: usize,
     /// The input row under the kernel's first, before the zeros are taken off.
     y: usize,
@@ -123,7 +146,7 @@ impl Row<'_> {
         let length = sides.width * padded(sides.channels);
         // at or above the height when it is above the image, too
         let y = (self.y + ky * sides.dilations.0).wrapping_sub(sides.before.0);
-        let start = (self.image * sides.height + y.min(sides.height)) * length;
+        let start = (self.image * sides.height + y % self.kept) * length;
         if y < sides.height { self.from.get(start..start + length) } else { None }
     }
 
@@ -162,6 +185,7 @@ impl Row<'_> {
     fn neighbours<L: Lanes, const M: usize, const N: usize, const K: usize, const S: usize>(
         &self,
         token: L::Token,
+        lines: &[&[f32]; K],
         x: usize,
         at: usize,
         apply: impl Fn(L) -> L,
@@ -170,8 +194,11 @@ impl Row<'_> {
         let channels = padded(self.sides.channels);
         let column = x * S - self.sides.before.1;
         let mut sums = [L::splat(token, 0.0); M];
-        for ky in 0..K {
-            let Some(line) = self.line(ky) else { continue };
+        for (ky, line) in lines.iter().enumerate() {
+            // above or below the image
+            if line.is_empty() {
+                continue;
+            }
             let mut weights = [L::splat(token, 0.0); K];
             unrolled!(kx < K, {
                 let tap = ky * K + kx;
@@ -187,7 +214,7 @@ impl Row<'_> {
                 });
             });
         }
-        let to = &mut to[..(M - 1) * channels + BLOCK];
+        let to = &mut to[at..][..(M - 1) * channels + BLOCK];
         unrolled!(m < M, {
             apply(sums[m]).store(block_mut(&mut to[m * channels..]));
         });

@@ -1,7 +1,15 @@
 //! Sixteen numbers at a time, whatever registers the processor keeps them in.
 
+use super::bfloat16;
+
 /// How many numbers a block has; channels of activations are padded to a multiple of it.
 pub const BLOCK: usize = 16;
+
+/// A block in a line of the cache of its own: a vector that lies across two takes twice as long to
+/// load.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub(crate) struct Line(pub(crate) [f32; BLOCK]);
 
 /// Sixteen numbers of 32 bits. A value proves that the processor has the instructions: there is no
 /// way to one without the token [`Lanes::Token`].
@@ -12,6 +20,10 @@ pub(crate) trait Lanes: Copy {
     const COLUMNS: usize;
     /// The most rows of such a tile.
     const ROWS: usize;
+    /// The same of a product of pairs.
+    const PAIR_ROWS: usize = Self::ROWS;
+    /// Pixels side by side whose sums a depthwise convolution holds in registers.
+    const NEIGHBOURS: usize;
 
     fn splat(token: Self::Token, value: f32) -> Self;
     fn load(token: Self::Token, from: &[f32; BLOCK]) -> Self;
@@ -27,6 +39,29 @@ pub(crate) trait Lanes: Copy {
     fn max(self, other: Self) -> Self;
     /// The smaller of each; where one is no number, `other`'s.
     fn min(self, other: Self) -> Self;
+
+    /// Sixteen pairs of bfloat16 in the bits of as many numbers: of each, `low` in the lower half
+    /// and `high` in the upper one.
+    #[inline(always)]
+    fn pair(token: Self::Token, low: Self, high: Self) -> Self {
+        let (mut lows, mut highs) = ([0.0; BLOCK], [0.0; BLOCK]);
+        low.store(&mut lows);
+        high.store(&mut highs);
+        Self::load(token, &std::array::from_fn(|lane| bfloat16::pair(lows[lane], highs[lane])))
+    }
+
+    /// Of pairs: `self.low · other.low + self.high · other.high + addend`, in single precision.
+    #[inline(always)]
+    fn dot(self, token: Self::Token, other: Self, addend: Self) -> Self {
+        let (mut ours, mut others) = ([0.0; BLOCK], [0.0; BLOCK]);
+        self.store(&mut ours);
+        other.store(&mut others);
+        let part = |of: fn(f32) -> f32, from: &[f32; BLOCK]| {
+            Self::load(token, &std::array::from_fn(|lane| of(from[lane])))
+        };
+        let low = part(bfloat16::low, &ours).mul_add(part(bfloat16::low, &others), addend);
+        part(bfloat16::high, &ours).mul_add(part(bfloat16::high, &others), low)
+    }
 }
 
 /// Something to do with vectors; each instruction set compiles it anew.

@@ -2,15 +2,23 @@
 //!
 //! Activations are `[batch, height, width, channels]` ("NHWC") with the channels padded to a
 //! multiple of sixteen by zeros ([`padded`]), so that a pixel is a row of whole vectors. Weights are
-//! packed once, for a [`Method`] and an instruction set.
+//! packed once, for a [`Method`] and an instruction set. Methods in bfloat16 take and give numbers
+//! of 32 bits, too; they round what they multiply.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_bf16;
+mod bfloat16;
 mod depthwise;
 mod direct;
+mod inverted_residual;
 mod lanes;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod pair_isa;
 mod planar;
 mod portable;
 mod product;
@@ -19,8 +27,10 @@ mod winograd;
 
 use crate::isa::Level;
 use crate::{Isa, Team};
+pub use inverted_residual::InvertedResidual;
 pub use lanes::BLOCK;
-use lanes::Work;
+pub(crate) use lanes::{Lanes, Work};
+use pair_isa::PairIsa;
 
 /// Channels as they lie in memory: the next multiple of sixteen.
 #[must_use]
@@ -29,13 +39,41 @@ pub const fn padded(channels: usize) -> usize {
 }
 
 /// Does work with the vectors of an instruction set.
-fn on<W: Work>(isa: Isa, work: W) -> W::Output {
+pub(crate) fn on<W: Work>(isa: Isa, work: W) -> W::Output {
     match isa.level() {
         Level::Portable => portable::run(work),
         #[cfg(target_arch = "x86_64")]
         Level::Avx2(isa) => avx2::run(isa, work),
         #[cfg(target_arch = "x86_64")]
         Level::Avx512(isa) => avx512::run(isa, work),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon(isa) => neon::run(isa, work),
+    }
+}
+
+/// What the two sides of a product are; sums are of 32 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Numbers {
+    Float32,
+    /// Pairs of which have the place of a number of 32 bits.
+    Bfloat16,
+}
+
+impl Numbers {
+    /// The room that so many numbers, whole blocks of them, take in numbers of 32 bits.
+    const fn room(self, count: usize) -> usize {
+        match self {
+            Self::Float32 => count,
+            Self::Bfloat16 => count.div_ceil(2 * BLOCK) * BLOCK,
+        }
+    }
+}
+
+/// Does work with the vectors that multiply such numbers best.
+fn on_numbers<W: Work>(isa: Isa, numbers: Numbers, work: W) -> W::Output {
+    match numbers {
+        Numbers::Float32 => on(isa, work),
+        Numbers::Bfloat16 => PairIsa::of(isa).run(work),
     }
 }
 
@@ -111,6 +149,10 @@ impl Sides {
             && self.after == (0, 0)
     }
 
+    fn are_plain_3x3(&self) -> bool {
+        self.kernel == (3, 3) && self.strides == (1, 1) && self.dilations == (1, 1)
+    }
+
     fn taps(&self) -> usize {
         self.kernel.0 * self.kernel.1
     }
@@ -152,6 +194,11 @@ pub enum Method {
     Winograd2,
     /// F(4×4, 3×3): 1/4 of the multiplications, 4 times the weights.
     Winograd4,
+    /// As [`Method::Direct`], with both sides of the product rounded to bfloat16, to the nearest
+    /// and the even one of two; sums stay in single precision.
+    DirectBfloat16,
+    /// As [`Method::Winograd2`] with the same rounding, of what is transformed.
+    Winograd2Bfloat16,
 }
 
 impl Method {
@@ -164,6 +211,23 @@ impl Method {
             Self::Depthwise => "depthwise",
             Self::Winograd2 => "winograd F(2,3)",
             Self::Winograd4 => "winograd F(4,3)",
+            Self::DirectBfloat16 => "direct bfloat16",
+            Self::Winograd2Bfloat16 => "winograd F(2,3) bfloat16",
+        }
+    }
+
+    /// Whether what is multiplied is rounded to bfloat16.
+    #[must_use]
+    pub fn is_bfloat16(self) -> bool {
+        self.numbers() == Numbers::Bfloat16
+    }
+
+    const fn numbers(self) -> Numbers {
+        match self {
+            Self::Direct | Self::Planar | Self::Depthwise | Self::Winograd2 | Self::Winograd4 => {
+                Numbers::Float32
+            }
+            Self::DirectBfloat16 | Self::Winograd2Bfloat16 => Numbers::Bfloat16,
         }
     }
 
@@ -173,12 +237,23 @@ impl Method {
         if sides.depthwise {
             return vec![Self::Depthwise];
         }
-        let plain_3x3 =
-            sides.kernel == (3, 3) && sides.strides == (1, 1) && sides.dilations == (1, 1);
-        if plain_3x3 {
+        if sides.are_plain_3x3() {
             vec![Self::Direct, Self::Winograd2, Self::Winograd4]
         } else {
             vec![Self::Direct]
+        }
+    }
+
+    /// The methods in bfloat16 that can do so; a depthwise convolution has none, since it does not
+    /// wait for products.
+    #[must_use]
+    pub fn bfloat16_candidates(sides: &Sides) -> Vec<Self> {
+        if sides.depthwise {
+            vec![]
+        } else if sides.are_plain_3x3() {
+            vec![Self::DirectBfloat16, Self::Winograd2Bfloat16]
+        } else {
+            vec![Self::DirectBfloat16]
         }
     }
 
@@ -239,11 +314,13 @@ impl Convolution {
             "pooling of even sides by a method that pools"
         );
         let weights = match method {
-            Method::Direct => Weights::Direct(direct::pack(isa, &sides, kernel)),
+            Method::Direct | Method::DirectBfloat16 => {
+                Weights::Direct(direct::pack(isa, method.numbers(), &sides, kernel))
+            }
             Method::Planar => Weights::Planar(planar::pack(&sides, kernel)),
             Method::Depthwise => Weights::Depthwise(depthwise::pack(&sides, kernel)),
-            Method::Winograd2 | Method::Winograd4 => {
-                assert!(Method::candidates(&sides).contains(&method), "a plain 3 × 3 kernel");
+            Method::Winograd2 | Method::Winograd4 | Method::Winograd2Bfloat16 => {
+                assert!(sides.are_plain_3x3() && !sides.depthwise, "a plain 3 × 3 kernel");
                 Weights::Winograd(winograd::pack(isa, &sides, method, kernel))
             }
         };
@@ -251,10 +328,13 @@ impl Convolution {
         Self { isa, sides, method, epilogue, weights, pooled }
     }
 
-    /// The instructions that it uses.
+    /// A short name of the instructions that it uses, for reports.
     #[must_use]
-    pub fn isa(&self) -> Isa {
-        self.isa
+    pub fn instructions(&self) -> &'static str {
+        match self.method.numbers() {
+            Numbers::Float32 => self.isa.name(),
+            Numbers::Bfloat16 => PairIsa::of(self.isa).name(),
+        }
     }
 
     /// The sides.
@@ -307,7 +387,7 @@ impl Convolution {
             return;
         }
         match &self.weights {
-            Weights::Direct(panels) => direct::run(self, panels, team, from, to),
+            Weights::Direct(panels) => direct::run(self, panels, team, from, None, to),
             Weights::Planar(weights) => planar::run(self, weights, team, from, to),
             Weights::Depthwise(weights) => depthwise::run(self, weights, team, from, to),
             Weights::Winograd(weights) => winograd::run(self, weights, team, batch, from, to),
@@ -319,6 +399,9 @@ impl Method {
     /// Whether it can keep only the largest of every 2 × 2 outputs.
     #[must_use]
     pub fn pools(self) -> bool {
-        matches!(self, Self::Planar | Self::Winograd2 | Self::Winograd4)
+        match self {
+            Self::Planar | Self::Winograd2 | Self::Winograd4 | Self::Winograd2Bfloat16 => true,
+            Self::Direct | Self::DirectBfloat16 | Self::Depthwise => false,
+        }
     }
 }

@@ -20,6 +20,7 @@ impl Lanes for Plain {
     type Token = ();
     const COLUMNS: usize = 1;
     const ROWS: usize = 2;
+    const NEIGHBOURS: usize = 4;
 
     #[inline(always)]
     fn splat((): (), value: f32) -> Self {

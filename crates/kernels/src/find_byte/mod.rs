@@ -4,6 +4,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 use crate::Isa;
@@ -18,5 +20,7 @@ pub fn find_byte(isa: Isa, wanted: u8, bytes: &[u8]) -> Option<usize> {
         Level::Avx2(isa) => avx2::find(isa, wanted, bytes),
         #[cfg(target_arch = "x86_64")]
         Level::Avx512(isa) => avx512::find(isa, wanted, bytes),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon(isa) => neon::find(isa, wanted, bytes),
     }
 }

@@ -1,14 +1,20 @@
 //! Convolutions with packed weights.
 
+#[cfg(target_arch = "aarch64")]
+use super::neon;
+use super::strips::{self, Strip};
 use super::{Int8Isa, Layout, isa::Level, portable};
 #[cfg(target_arch = "x86_64")]
 use super::{avx_vnni, avx2, avx512};
-use crate::Size;
+use crate::{Size, Team};
 
 /// Filters of a panel: weights are packed, and sums are made, for so many at once.
 pub(super) const PANEL: usize = 16;
 /// Bytes of a pixel that one dot product takes in.
 pub(super) const DEPTH: usize = 4;
+
+/// Bytes of weights from which on each thread reads them but once.
+const MANY_WEIGHTS: usize = 1 << 18;
 
 /// Four weights of each filter of a panel.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +36,8 @@ pub struct Filters<'a> {
     pub addends: &'a [f32],
     /// What the outcome is multiplied by where it is negative, 0 to 1; 1 is no activation.
     pub slope: f32,
+    /// No outcome is above, in the unit of the output; infinity changes nothing.
+    pub cap: f32,
 }
 
 /// How the kernel moves over its input.
@@ -45,6 +53,13 @@ pub struct Step {
     pub dilation: usize,
     /// Zeros on each of the four sides, no more than the input's border.
     pub padding: usize,
+}
+
+impl Step {
+    /// Where the kernel's first cell is for the first output, in bytes of the input.
+    pub(super) fn origin(self) -> usize {
+        (self.input.border() - self.padding) * (self.input.row() + self.input.stride())
+    }
 }
 
 /// What becomes of the sums.
@@ -75,6 +90,7 @@ pub struct Convolution {
     pub(super) factors: Vec<[f32; PANEL]>,
     pub(super) addends: Vec<[f32; PANEL]>,
     pub(super) slope: f32,
+    cap: f32,
     /// Where the kernel's runs of cells begin, in bytes from the first: a row's cells lie next to
     /// each other unless there are gaps between them.
     pub(super) runs: Vec<usize>,
@@ -91,14 +107,15 @@ pub struct Convolution {
 pub(super) struct ToBytes<'a> {
     pub(super) convolution: &'a Convolution,
     pub(super) halve: bool,
-    pub(super) layout: Layout,
+    pub(super) layout: Strip,
     pub(super) zero: u8,
 }
 
 impl ToBytes<'_> {
     /// What a byte can hold, less its zero.
     pub(super) fn limits(&self) -> (f32, f32) {
-        (-f32::from(self.zero), f32::from(u8::MAX - self.zero))
+        let high = f32::from(u8::MAX - self.zero).min(self.convolution.cap);
+        (-f32::from(self.zero), high)
     }
 }
 
@@ -111,7 +128,7 @@ impl Convolution {
     /// kernel is larger than the padded input, or a sum could be too large for 32 bits.
     #[must_use]
     pub fn new(filters: Filters<'_>, step: Step, target: Target) -> Self {
-        let Filters { kernel, channels, size, factors, addends, slope } = filters;
+        let Filters { kernel, channels, size, factors, addends, slope, cap } = filters;
         let Step { input, zero, strides, dilation, padding } = step;
         let (count, area) = (factors.len(), size * size);
         assert_eq!(addends.len(), count, "an addend for each filter");
@@ -149,6 +166,7 @@ impl Convolution {
             factors: in_panels(factors),
             addends: in_panels(addends),
             slope,
+            cap,
             runs: runs.collect(),
             depth: run * input.stride() / DEPTH,
             step,
@@ -187,27 +205,38 @@ impl Convolution {
         self.filters
     }
 
-    /// Runs a convolution whose target is bytes.
+    /// Runs a convolution whose target is bytes; the threads share its rows.
     ///
     /// # Panics
     /// When a slice does not have the length of its layout, or the target is planes.
-    pub fn to_bytes(&self, isa: Int8Isa, from: &[u8], to: &mut [u8]) {
+    pub fn to_bytes(&self, isa: Int8Isa, team: &Team, from: &[u8], to: &mut [u8]) {
         let (Target::Bytes { zero, halve, border: _ }, Some(layout)) = (self.target, self.layout())
         else {
             panic!("a convolution to planes")
         };
         assert_eq!(from.len(), self.step.input.bytes(), "the input's bytes");
         assert_eq!(to.len(), layout.bytes(), "the output's bytes");
-        let work = ToBytes { convolution: self, halve, layout, zero };
-        match isa.level() {
-            Level::Portable => portable::to_bytes(&work, from, to),
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx2(isa) => avx2::to_bytes(isa, &work, from, to),
-            #[cfg(target_arch = "x86_64")]
-            Level::AvxVnni(isa) => avx_vnni::to_bytes(isa, &work, from, to),
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512Vnni(isa) => avx512::to_bytes(isa, &work, from, to),
-        }
+        let rows = layout.size().height;
+        let many = size_of_val(&self.cells[..]) > MANY_WEIGHTS;
+        let most = if many { rows.div_ceil(team.threads()) } else { team.share(rows) };
+        team.each(strips::cut(layout, most, to), |(layout, to)| {
+            let work = ToBytes { convolution: self, halve, layout, zero };
+            match isa.level() {
+                Level::Portable => portable::to_bytes(&work, from, to),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2(isa) => avx2::to_bytes(isa, &work, from, to),
+                #[cfg(target_arch = "x86_64")]
+                Level::AvxVnni(isa) => avx_vnni::to_bytes(isa, &work, from, to),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx512Vnni(isa) => avx512::to_bytes(isa, &work, from, to),
+                #[cfg(target_arch = "aarch64")]
+                Level::Neon(isa) => neon::to_bytes(isa, &work, from, to),
+                #[cfg(target_arch = "aarch64")]
+                Level::DotProd(isa) => neon::to_bytes(isa, &work, from, to),
+                #[cfg(target_arch = "aarch64")]
+                Level::I8mm(isa) => neon::to_bytes(isa, &work, from, to),
+            }
+        });
         layout.surround(to, zero);
     }
 
@@ -227,13 +256,18 @@ impl Convolution {
             Level::AvxVnni(isa) => avx_vnni::to_planes(isa, self, from, to),
             #[cfg(target_arch = "x86_64")]
             Level::Avx512Vnni(isa) => avx512::to_planes(isa, self, from, to),
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(isa) => neon::to_planes(isa, self, from, to),
+            #[cfg(target_arch = "aarch64")]
+            Level::DotProd(isa) => neon::to_planes(isa, self, from, to),
+            #[cfg(target_arch = "aarch64")]
+            Level::I8mm(isa) => neon::to_planes(isa, self, from, to),
         }
     }
 
     /// Where the kernel's first cell is for the first output.
     pub(super) fn origin(&self) -> usize {
-        let Step { input, padding, .. } = self.step;
-        (input.border() - padding) * (input.row() + input.stride())
+        self.step.origin()
     }
 
     pub(super) fn panels(&self) -> usize {
@@ -268,7 +302,7 @@ impl Convolution {
             let plane = &mut to[(panel * PANEL + filter) * area..][..area];
             for (out, sums) in plane[*first..=*last].iter_mut().zip(sums) {
                 let value = sums[filter] as f32 * factor + addend;
-                *out = value.max(value * self.slope);
+                *out = value.max(value * self.slope).min(self.cap);
             }
         }
     }
@@ -281,7 +315,13 @@ pub(super) fn sum_fits(products: usize) -> bool {
 }
 
 /// How many steps a kernel makes along a side.
-fn reach(side: usize, size: usize, stride: usize, dilation: usize, padding: usize) -> usize {
+pub(super) fn reach(
+    side: usize,
+    size: usize,
+    stride: usize,
+    dilation: usize,
+    padding: usize,
+) -> usize {
     assert!(size > 0 && stride > 0, "a kernel that moves");
     let (wide, kernel) = (side + 2 * padding, (size - 1) * dilation + 1);
     assert!(kernel <= wide, "a kernel no larger than its padded input");
@@ -311,7 +351,7 @@ impl Weights<'_> {
     }
 }
 
-fn in_panels<T: Copy + Default>(values: &[T]) -> Vec<[T; PANEL]> {
+pub(super) fn in_panels<T: Copy + Default>(values: &[T]) -> Vec<[T; PANEL]> {
     let panel =
         |values: &[T]| std::array::from_fn(|index| values.get(index).copied().unwrap_or_default());
     values.chunks(PANEL).map(panel).collect()

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 use crate::isa::{Avx2, Avx512Vnni, AvxVnni};
+#[cfg(target_arch = "aarch64")]
+use crate::isa::{DotProd, I8mm, Neon};
 use std::sync::LazyLock;
 
 /// A way to sum products of bytes that this processor has; as [`crate::Isa`], with the instructions
@@ -22,6 +24,15 @@ pub(super) enum Level {
     /// 512-bit dot products of bytes.
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni(Avx512Vnni),
+    /// 16-bit products, of which pairs are summed.
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
+    /// 128-bit dot products of signed bytes.
+    #[cfg(target_arch = "aarch64")]
+    DotProd(DotProd),
+    /// 128-bit dot products of unsigned with signed bytes.
+    #[cfg(target_arch = "aarch64")]
+    I8mm(I8mm),
 }
 
 impl Int8Isa {
@@ -45,7 +56,13 @@ impl Int8Isa {
             AvxVnni::detect().map(Level::AvxVnni),
             Avx512Vnni::detect().map(Level::Avx512Vnni),
         ];
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        let detected = [
+            Neon::detect().map(Level::Neon),
+            DotProd::detect().map(Level::DotProd),
+            I8mm::detect().map(Level::I8mm),
+        ];
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         let detected: [Option<Level>; 0] = [];
         std::iter::once(Self::PORTABLE).chain(detected.into_iter().flatten().map(Self)).collect()
     }
@@ -61,6 +78,12 @@ impl Int8Isa {
             Level::AvxVnni(_) => "avx-vnni",
             #[cfg(target_arch = "x86_64")]
             Level::Avx512Vnni(_) => "avx512-vnni",
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(_) => "neon",
+            #[cfg(target_arch = "aarch64")]
+            Level::DotProd(_) => "neon-dotprod",
+            #[cfg(target_arch = "aarch64")]
+            Level::I8mm(_) => "neon-i8mm",
         }
     }
 

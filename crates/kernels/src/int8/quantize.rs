@@ -26,7 +26,11 @@ pub fn quantize(isa: Int8Isa, planes: &[f32], layout: Layout, to: &mut [u8]) {
         match isa.level() {
             #[cfg(target_arch = "x86_64")]
             Level::Avx512Vnni(isa) => avx512::quantize(isa, &rows[..count], to),
-            _ => portable(&rows[..count], to),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2(_) | Level::AvxVnni(_) => portable(&rows[..count], to),
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(_) | Level::DotProd(_) | Level::I8mm(_) => portable(&rows[..count], to),
+            Level::Portable => portable(&rows[..count], to),
         }
     }
     layout.surround(to, 0);

@@ -1,14 +1,14 @@
 //! The outputs of a convolution, some at a time.
 
-use super::Layout;
 use super::convolution::Convolution;
+use super::strips::Strip;
 
 /// Pixels whose sums are made together. When the outputs are fewer than a tile's places, the last
 /// one takes several: its sums are made, and stored, more than once.
 pub(super) struct Tile<const PIXELS: usize> {
     /// Where the kernel's first cell is, in bytes of the input.
     pub(super) from: [usize; PIXELS],
-    /// Where the output goes: its first byte in a layout, or its place in a plane. Of halved
+    /// Where the output goes: its first byte in a strip, or its place in a plane. Of halved
     /// outputs, every fourth counts.
     pub(super) to: [usize; PIXELS],
 }
@@ -21,18 +21,18 @@ pub(super) fn of_planes<const PIXELS: usize>(
     each::<PIXELS, false>(convolution, None, work);
 }
 
-/// All outputs for bytes that lie so. If `HALVE`, four pixels in a row are those of one window.
+/// The outputs of a strip of bytes. If `HALVE`, four pixels in a row are those of one window.
 pub(super) fn of_bytes<const PIXELS: usize, const HALVE: bool>(
     convolution: &Convolution,
-    layout: Layout,
+    strip: Strip,
     work: impl FnMut(&Tile<PIXELS>),
 ) {
-    each::<PIXELS, HALVE>(convolution, Some(layout), work);
+    each::<PIXELS, HALVE>(convolution, Some(strip), work);
 }
 
 fn each<const PIXELS: usize, const HALVE: bool>(
     convolution: &Convolution,
-    layout: Option<Layout>,
+    strip: Option<Strip>,
     mut work: impl FnMut(&Tile<PIXELS>),
 ) {
     const { assert!(!HALVE || PIXELS.is_multiple_of(4), "whole windows") };
@@ -40,10 +40,11 @@ fn each<const PIXELS: usize, const HALVE: bool>(
     let (row, column) = (step.strides.0 * step.input.row(), step.strides.1 * step.input.stride());
     let origin = convolution.origin();
     let from = |y: usize, x: usize| origin + y * row + x * column;
-    let out = layout.map_or(sums, Layout::size);
-    let to = |y: usize, x: usize| layout.map_or(y * out.width + x, |layout| layout.at(y, x));
-    let last = (out.height - 1, out.width - 1);
-    let (mut y, mut x, mut done) = (0, 0, false);
+    let width = strip.map_or(sums.width, Strip::width);
+    let to = |y: usize, x: usize| strip.map_or(y * width + x, |strip| strip.at(y, x));
+    let (first, rows) = strip.map_or((0, sums.height), |strip| (strip.first(), strip.rows()));
+    let last = (first + rows - 1, width - 1);
+    let (mut y, mut x, mut done) = (first, 0, false);
     let mut tile = Tile { from: [0; PIXELS], to: [0; PIXELS] };
     while !done {
         for group in 0..if HALVE { PIXELS / 4 } else { PIXELS } {
@@ -62,7 +63,7 @@ fn each<const PIXELS: usize, const HALVE: bool>(
             }
             if (y, x) == last {
                 done = true;
-            } else if x + 1 == out.width {
+            } else if x + 1 == width {
                 (y, x) = (y + 1, 0);
             } else {
                 x += 1;

@@ -1,11 +1,15 @@
 //! Which instructions a kernel may use.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+#[cfg(target_arch = "aarch64")]
+pub(crate) use aarch64::{DotProd, I8mm, Neon};
 use std::sync::LazyLock;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86_64::{Avx2, Avx512, Avx512Vnni, AvxVnni};
+pub(crate) use x86_64::{Avx2, Avx512, Avx512Bf16, Avx512Vnni, AvxVnni};
 
 /// An instruction set that this processor has; kernels have a version for each.
 ///
@@ -26,6 +30,9 @@ pub(crate) enum Level {
     /// AVX-512 F, BW, DQ and VL: x86-64-v4.
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512),
+    /// NEON, of 64-bit Arm.
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
 }
 
 impl Isa {
@@ -45,7 +52,9 @@ impl Isa {
     pub fn available() -> Vec<Self> {
         #[cfg(target_arch = "x86_64")]
         let detected = [Avx2::detect().map(Level::Avx2), Avx512::detect().map(Level::Avx512)];
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        let detected = [Neon::detect().map(Level::Neon)];
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         let detected: [Option<Level>; 0] = [];
         std::iter::once(Self::PORTABLE).chain(detected.into_iter().flatten().map(Self)).collect()
     }
@@ -59,6 +68,8 @@ impl Isa {
             Level::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
             Level::Avx512(_) => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon(_) => "neon",
         }
     }
 

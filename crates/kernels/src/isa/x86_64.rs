@@ -25,6 +25,23 @@ impl Avx512 {
     }
 }
 
+/// AVX-512 F, BW, DQ and VL, and the dot products of pairs that came with AVX-512 BF16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Avx512Bf16(Avx512);
+
+impl Avx512Bf16 {
+    pub(crate) fn detect() -> Option<Self> {
+        let avx512 = Avx512::detect().filter(|_| is_x86_feature_detected!("avx512bf16"));
+        avx512.map(Self)
+    }
+}
+
+impl From<Avx512Bf16> for Avx512 {
+    fn from(isa: Avx512Bf16) -> Self {
+        isa.0
+    }
+}
+
 /// AVX2 and the dot products of bytes that came with AVX-VNNI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AvxVnni(());

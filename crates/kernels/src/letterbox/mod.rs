@@ -5,6 +5,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 mod taps;
 
@@ -191,6 +193,8 @@ fn blend_rows(isa: Isa, out: &mut [f32], pixels: &[u8], image: Size, tap: Tap) {
         Level::Avx2(isa) => avx2::blend_rows(isa, picture, rows, shares),
         #[cfg(target_arch = "x86_64")]
         Level::Avx512(isa) => avx512::blend_rows(isa, picture, rows, shares),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon(isa) => neon::blend_rows(isa, picture, rows, shares),
     }
     extra[..CHANNELS].copy_from_slice(&picture[row_bytes - CHANNELS..]);
 }
@@ -203,6 +207,8 @@ fn blend_columns(isa: Isa, lines: [&mut [f32]; CHANNELS], row: &[f32], columns: 
         Level::Avx2(isa) => avx2::blend_columns(isa, lines, row, columns),
         #[cfg(target_arch = "x86_64")]
         Level::Avx512(isa) => avx512::blend_columns(isa, lines, row, columns),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon(isa) => neon::blend_columns(isa, lines, row, columns),
     }
 }
 
@@ -214,6 +220,8 @@ fn blend_columns_to_bytes(isa: Isa, line: &mut [u8], row: &[f32], columns: &Colu
         Level::Avx2(isa) => avx2::blend_columns_to_bytes(isa, line, row, columns),
         #[cfg(target_arch = "x86_64")]
         Level::Avx512(isa) => avx512::blend_columns_to_bytes(isa, line, row, columns),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon(isa) => neon::blend_columns_to_bytes(isa, line, row, columns),
     }
 }
 
@@ -225,5 +233,7 @@ fn split(isa: Isa, lines: [&mut [f32]; CHANNELS], row: &[u8]) {
         Level::Avx2(isa) => avx2::split(isa, lines, row),
         #[cfg(target_arch = "x86_64")]
         Level::Avx512(isa) => avx512::split(isa, lines, row),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon(isa) => neon::split(isa, lines, row),
     }
 }

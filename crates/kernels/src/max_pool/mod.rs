@@ -28,5 +28,8 @@ pub fn halve(isa: Isa, from: &[f32], size: Size, to: &mut [f32]) {
         // and 0.6 times, and no faster over a whole network
         #[cfg(target_arch = "x86_64")]
         Level::Avx2(_) | Level::Avx512(_) => portable::halve(from, size, to),
+        // the compiler's vectors are NEON's
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon(_) => portable::halve(from, size, to),
     }
 }

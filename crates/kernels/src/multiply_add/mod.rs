@@ -4,6 +4,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 use crate::Isa;
@@ -21,6 +23,8 @@ pub fn multiply_add(isa: Isa, rounds: usize, factor: f32, term: f32) -> (u64, f3
         Level::Avx2(isa) => avx2::run(isa, rounds, factor, term),
         #[cfg(target_arch = "x86_64")]
         Level::Avx512(isa) => avx512::run(isa, rounds, factor, term),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon(isa) => neon::run(isa, rounds, factor, term),
     };
     (2 * rounds as u64 * numbers as u64, sum)
 }

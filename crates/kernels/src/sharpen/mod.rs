@@ -4,6 +4,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 
 use crate::isa::Level;
@@ -79,6 +81,8 @@ fn add_below(isa: Isa, sums: &mut [u16], pairs: &mut [u16], here: &[u8], below: 
         Level::Avx2(isa) => avx2::add_below(isa, sums, pairs, here, below),
         #[cfg(target_arch = "x86_64")]
         Level::Avx512(isa) => avx512::add_below(isa, sums, pairs, here, below),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon(isa) => neon::add_below(isa, sums, pairs, here, below),
     }
 }
 
@@ -91,5 +95,7 @@ fn blend(isa: Isa, here: &mut [u8], sums: &[u16], factor: f32) {
         Level::Avx2(isa) => avx2::blend(isa, here, sums, factor),
         #[cfg(target_arch = "x86_64")]
         Level::Avx512(isa) => avx512::blend(isa, here, sums, factor),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon(isa) => neon::blend(isa, here, sums, factor),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::files::NetworkFiles;
 use anyhow::{Context, anyhow, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -55,10 +55,13 @@ pub(super) enum PeerKind {
 }
 
 /// What the network's numbers are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Precision {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// Numbers of 32 bits
     Float32,
+    /// What convolutions multiply is rounded to 16 bits
     Bfloat16,
+    /// Bytes, for which the model needs a calibration
     Int8,
 }
 

@@ -4,7 +4,7 @@ use super::accuracy::{self, AccuracyArgs};
 use super::detector::{self, DetectorArgs};
 use super::http::{self, HttpArgs};
 use super::machine::Machine;
-use super::peer::PeerArgs;
+use super::peer::{PeerArgs, Precision};
 use super::pipeline::{self, Against, PipelineArgs};
 use super::pixels::{self, PixelsArgs};
 use super::progress::Progress;
@@ -51,6 +51,7 @@ pub(super) fn run(args: &ReportArgs, models_dir: &Path) -> anyhow::Result<()> {
         turn: 2.0,
         image: args.image.clone(),
         profile: false,
+        precision: Precision::Float32,
         json: false,
         peers: args.peers.clone(),
     };
@@ -81,11 +82,12 @@ pub(super) fn run(args: &ReportArgs, models_dir: &Path) -> anyhow::Result<()> {
     let variants = [
         variant("as it is", &[]),
         variant("with the least memory", &[("MLVI_MODEL_KERNELS", "small")]),
+        variant("bfloat16", &[("MLVI_MODEL_PRECISION", "bfloat16")]),
         variant("int8", &[("MLVI_MODEL_PRECISION", "int8")]),
     ];
     // a model without a calibration cannot run in int8
     let calibrated = models::ensure(models_dir, &args.model)?.calibration().is_file();
-    let variants = if calibrated { &variants[..] } else { &variants[..2] };
+    let variants = if calibrated { &variants[..] } else { &variants[..3] };
     sections.push(unit::section(&unit, variants, models_dir, &progress)?);
     let pipeline = PipelineArgs {
         model: args.model.clone(),

@@ -149,7 +149,22 @@ fn check(dir: &Path, name: &str) -> anyhow::Result<()> {
     for remark in detector.remarks() {
         println!("  - {remark}");
     }
+    println!("  - it is run by {}", counted(&detector.operators()));
     Ok(())
+}
+
+/// How many steps each kernel or operator has, in the order in which they are first there.
+fn counted(operators: &[String]) -> String {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for operator in operators {
+        match counts.iter_mut().find(|(known, _)| known == operator) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((operator, 1)),
+        }
+    }
+    let counts: Vec<String> =
+        counts.iter().map(|(operator, count)| format!("{count} × {operator}")).collect();
+    counts.join(", ")
 }
 
 fn list(dir: &Path) -> anyhow::Result<()> {

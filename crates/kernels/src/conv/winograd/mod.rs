@@ -12,7 +12,7 @@ mod tile;
 
 use super::lanes::{BLOCK, Lanes, Work, block, block_mut, unrolled};
 use super::product::{Groups, Panels, Product, Rows};
-use super::{Convolution, Method, Sides, on, padded, scratch};
+use super::{Convolution, Method, Numbers, Sides, on, on_numbers, padded, scratch};
 use crate::{Isa, Team};
 use tile::{F2, F4, Tile};
 
@@ -27,20 +27,22 @@ const MANY: usize = 1 << 22;
 const STAGGER: usize = BLOCK;
 
 pub(super) fn pack(isa: Isa, sides: &Sides, method: Method, kernel: &[f32]) -> Panels {
-    if method == Method::Winograd2 {
-        pack_for::<F2, 4, 2, 16>(isa, sides, kernel)
+    let numbers = method.numbers();
+    if method == Method::Winograd4 {
+        pack_for::<F4, 6, 4, 36>(isa, numbers, sides, kernel)
     } else {
-        pack_for::<F4, 6, 4, 36>(isa, sides, kernel)
+        pack_for::<F2, 4, 2, 16>(isa, numbers, sides, kernel)
     }
 }
 
 fn pack_for<T: Tile<IN, OUT>, const IN: usize, const OUT: usize, const PLACES: usize>(
     isa: Isa,
+    numbers: Numbers,
     sides: &Sides,
     kernel: &[f32],
 ) -> Panels {
     let (depth, columns) = (padded(sides.channels), padded(sides.filters));
-    Panels::pack(isa, (depth, columns), |k, column| {
+    Panels::pack(isa, numbers, (depth, columns), |k, column| {
         let mut places = [0.0; PLACES];
         if column < sides.filters && k < sides.channels {
             let g = &kernel[(column * sides.channels + k) * 9..][..9];
@@ -64,10 +66,10 @@ pub(super) fn run(
     from: &[f32],
     to: &mut [f32],
 ) {
-    if layer.method == Method::Winograd2 {
-        run_for::<F2, 4, 2>(layer, weights, team, batch, from, to);
-    } else {
+    if layer.method == Method::Winograd4 {
         run_for::<F4, 6, 4>(layer, weights, team, batch, from, to);
+    } else {
+        run_for::<F2, 4, 2>(layer, weights, team, batch, from, to);
     }
 }
 
@@ -81,7 +83,8 @@ fn run_for<T: Tile<IN, OUT>, const IN: usize, const OUT: usize>(
 ) {
     let (height, width) = layer.sides.output();
     let (down, across) = (height.div_ceil(OUT), width.div_ceil(OUT));
-    let per_row = across * IN * IN * (padded(layer.sides.channels) + padded(layer.sides.filters));
+    let depth = layer.method.numbers().room(padded(layer.sides.channels));
+    let per_row = across * IN * IN * (depth + padded(layer.sides.filters));
     let many = weights.bytes() > MANY_WEIGHTS;
     let rows = ((if many { MANY } else { FEW }) / per_row).clamp(1, batch * down);
     let blocks = (batch * down).div_ceil(rows);
@@ -140,10 +143,11 @@ struct Block<'a, const IN: usize, const OUT: usize> {
 impl<const IN: usize, const OUT: usize> Block<'_, IN, OUT> {
     fn run<T: Tile<IN, OUT>>(self, weights: &Panels, team: &Team) {
         let isa = self.layer.isa;
-        let (depth, columns) =
-            (padded(self.layer.sides.channels), padded(self.layer.sides.filters));
+        let numbers = self.layer.method.numbers();
+        let depth = numbers.room(padded(self.layer.sides.channels));
+        let columns = padded(self.layer.sides.filters);
         let tiles = (self.last - self.first) * self.across;
-        let groups = Groups::of(isa, tiles);
+        let groups = Groups::of(isa, numbers, tiles);
         let inputs = tiles * IN * IN * depth;
         let stride = tiles * columns + STAGGER;
         scratch::with(inputs + IN * IN * stride, |scratch| {
@@ -153,15 +157,16 @@ impl<const IN: usize, const OUT: usize> Block<'_, IN, OUT> {
             team.each(places.collect(), |(index, (to, weights))| {
                 let rows = Rows { packed: inputs, of: IN * IN, index };
                 let to = &mut to[..tiles * columns];
-                Product { groups, rows, weights, epilogue: None, to }.compute(isa);
+                Product { groups, rows, weights, epilogue: None, addend: None, to }.compute(isa);
             });
             self.transform_output::<T>(team, products, stride);
         });
     }
 
-    /// To `[group][place][channel / 16][tile of the group][16]`.
+    /// To `[group][place][channel / 16][tile of the group][16]`, of pairs half as many.
     fn transform_input<T: Tile<IN, OUT>>(&self, team: &Team, groups: Groups, to: &mut [f32]) {
-        let per_tile = IN * IN * padded(self.layer.sides.channels);
+        let numbers = self.layer.method.numbers();
+        let per_tile = IN * IN * numbers.room(padded(self.layer.sides.channels));
         let lengths = (0..groups.count()).map(|group| groups.size(group) * per_tile);
         let parts = cut(to, lengths).enumerate().collect();
         team.each(parts, |(group, to)| {
@@ -175,7 +180,10 @@ impl<const IN: usize, const OUT: usize> Block<'_, IN, OUT> {
                 to,
                 transform: std::marker::PhantomData,
             };
-            on(self.layer.isa, block);
+            match numbers {
+                Numbers::Float32 => on_numbers(self.layer.isa, numbers, Of::<_, false>(block)),
+                Numbers::Bfloat16 => on_numbers(self.layer.isa, numbers, Of::<_, true>(block)),
+            }
         });
     }
 
@@ -213,64 +221,125 @@ struct Input<'a, T, const IN: usize, const OUT: usize> {
     transform: std::marker::PhantomData<T>,
 }
 
-impl<T: Tile<IN, OUT>, const IN: usize, const OUT: usize> Work for Input<'_, T, IN, OUT> {
+/// An input of numbers, or one that becomes pairs.
+struct Of<I, const PAIRS: bool>(I);
+
+impl<T: Tile<IN, OUT>, const IN: usize, const OUT: usize, const PAIRS: bool> Work
+    for Of<Input<'_, T, IN, OUT>, PAIRS>
+{
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self, token: L::Token) {
-        let Sides { height, width, before, .. } = *self.sides;
-        let channels = padded(self.sides.channels);
-        let down = self.sides.output().0.div_ceil(OUT);
-        for index in 0..self.tiles {
-            let tile = self.first + index;
-            let (row, x) = (tile / self.across, tile % self.across * OUT);
-            let (image, y) = (row / down, row % down * OUT);
-            let image =
-                &self.from[image * height * width * channels..][..height * width * channels];
-            // what is above or left of the image is far below it by then
-            let line = |i: usize| (y + i).wrapping_sub(before.0);
-            let column = |j: usize| (x + j).wrapping_sub(before.1);
-            let inside = y >= before.0
-                && x >= before.1
-                && y + IN - before.0 <= height
-                && x + IN - before.1 <= width;
-            for at in (0..channels).step_by(BLOCK) {
-                let mut values = [[L::splat(token, 0.0); IN]; IN];
-                if inside {
-                    unrolled!(i < IN, {
-                        let line = &image[(line(i) * width + column(0)) * channels + at..];
-                        let line = &line[..(IN - 1) * channels + BLOCK];
-                        unrolled!(j < IN, {
-                            values[i][j] = L::load(token, block(&line[j * channels..]));
-                        });
-                    });
+        let Self(input) = self;
+        let channels = padded(input.sides.channels);
+        let (step, depth) =
+            if PAIRS { (2 * BLOCK, Numbers::Bfloat16.room(channels)) } else { (BLOCK, channels) };
+        let place = depth * input.tiles;
+        for index in 0..input.tiles {
+            let cut = input.cut(index);
+            for at in (0..channels).step_by(step) {
+                let first = cut.transformed::<L, T, OUT>(token, at);
+                let second = if PAIRS && at + BLOCK < channels {
+                    cut.transformed::<L, T, OUT>(token, at + BLOCK)
                 } else {
-                    unrolled!(i < IN, {
-                        unrolled!(j < IN, {
-                            if line(i) < height && column(j) < width {
-                                let place = (line(i) * width + column(j)) * channels + at;
-                                values[i][j] = L::load(token, block(&image[place..]));
-                            }
-                        });
-                    });
-                }
+                    [[L::splat(token, 0.0); IN]; IN]
+                };
+                let at = if PAIRS { at / 2 } else { at };
+                let to = &mut input.to[at * input.tiles + index * BLOCK..];
                 unrolled!(i < IN, {
-                    values[i] = T::input(token, values[i]);
-                });
-                let place = channels * self.tiles;
-                let to = &mut self.to[at * self.tiles + index * BLOCK..];
-                unrolled!(j < IN, {
-                    let mut column = [L::splat(token, 0.0); IN];
-                    unrolled!(i < IN, {
-                        column[i] = values[i][j];
-                    });
-                    let column = T::input(token, column);
-                    unrolled!(i < IN, {
-                        column[i].store(block_mut(&mut to[(i * IN + j) * place..]));
+                    unrolled!(j < IN, {
+                        let value = first[i][j];
+                        let value = if PAIRS { L::pair(token, value, second[i][j]) } else { value };
+                        value.store(block_mut(&mut to[(i * IN + j) * place..]));
                     });
                 });
             }
         }
+    }
+}
+
+impl<'a, T, const IN: usize, const OUT: usize> Input<'a, T, IN, OUT> {
+    /// Where a tile of the group lies.
+    #[inline(always)]
+    fn cut(&self, index: usize) -> Cut<'a, IN> {
+        let Sides { height, width, before, .. } = *self.sides;
+        let channels = padded(self.sides.channels);
+        let down = self.sides.output().0.div_ceil(OUT);
+        let tile = self.first + index;
+        let (row, x) = (tile / self.across, tile % self.across * OUT);
+        let (image, y) = (row / down, row % down * OUT);
+        Cut {
+            image: &self.from[image * height * width * channels..][..height * width * channels],
+            size: (height, width),
+            channels,
+            // what is above or left of the image is far below it by then
+            top: y.wrapping_sub(before.0),
+            left: x.wrapping_sub(before.1),
+            inside: y >= before.0
+                && x >= before.1
+                && y + IN - before.0 <= height
+                && x + IN - before.1 <= width,
+        }
+    }
+}
+
+/// A tile of an image.
+struct Cut<'a, const IN: usize> {
+    image: &'a [f32],
+    /// The image's height and width.
+    size: (usize, usize),
+    channels: usize,
+    top: usize,
+    left: usize,
+    /// Whether all of it is within the image.
+    inside: bool,
+}
+
+impl<const IN: usize> Cut<'_, IN> {
+    /// A block of channels, row by row.
+    #[inline(always)]
+    fn transformed<L: Lanes, T: Tile<IN, OUT>, const OUT: usize>(
+        &self,
+        token: L::Token,
+        at: usize,
+    ) -> [[L; IN]; IN] {
+        let Self { image, size: (height, width), channels, .. } = *self;
+        let line = |i: usize| self.top.wrapping_add(i);
+        let column = |j: usize| self.left.wrapping_add(j);
+        let mut values = [[L::splat(token, 0.0); IN]; IN];
+        if self.inside {
+            unrolled!(i < IN, {
+                let line = &image[(line(i) * width + column(0)) * channels + at..];
+                let line = &line[..(IN - 1) * channels + BLOCK];
+                unrolled!(j < IN, {
+                    values[i][j] = L::load(token, block(&line[j * channels..]));
+                });
+            });
+        } else {
+            unrolled!(i < IN, {
+                unrolled!(j < IN, {
+                    if line(i) < height && column(j) < width {
+                        let place = (line(i) * width + column(j)) * channels + at;
+                        values[i][j] = L::load(token, block(&image[place..]));
+                    }
+                });
+            });
+        }
+        unrolled!(i < IN, {
+            values[i] = T::input(token, values[i]);
+        });
+        unrolled!(j < IN, {
+            let mut column = [L::splat(token, 0.0); IN];
+            unrolled!(i < IN, {
+                column[i] = values[i][j];
+            });
+            let column = T::input(token, column);
+            unrolled!(i < IN, {
+                values[i][j] = column[i];
+            });
+        });
+        values
     }
 }
 

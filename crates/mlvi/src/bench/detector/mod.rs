@@ -40,6 +40,9 @@ pub struct DetectorArgs {
     /// Show the time of each layer instead, beside the floors of its arithmetic and its memory
     #[arg(long)]
     pub profile: bool,
+    /// What the numbers of the profiled network are
+    #[arg(long, value_enum, default_value_t = Precision::Float32, requires = "profile")]
+    pub precision: Precision,
     /// Print JSON instead of tables
     #[arg(long)]
     pub json: bool,
@@ -68,7 +71,7 @@ pub(super) fn sections(
     progress: &Progress,
 ) -> anyhow::Result<Vec<Section>> {
     anyhow::ensure!(args.turn > 0.0 && args.turn <= 3600.0, "--turn must be 0 to 3600 seconds");
-    let mut subject = Subject::load(args, models_dir)?;
+    let subject = Subject::load(args, models_dir)?;
     if args.profile {
         return Ok(vec![subject.profile(args.runs as usize, progress)?]);
     }
@@ -79,12 +82,13 @@ pub(super) fn sections(
         let outcome = subject.latency(threads, precision, progress)?;
         outcome.section(&format!("latency-{threads}-{}", precision.word()))
     };
-    let mut sections = vec![latency(1, Precision::Float32)?];
-    if cores() > 1 {
-        sections.push(latency(2, Precision::Float32)?);
+    let mut sections = Vec::new();
+    for precision in Precision::ALL {
+        sections.push(latency(1, precision)?);
+        if cores() > 1 {
+            sections.push(latency(2, precision)?);
+        }
     }
-    sections.push(latency(1, Precision::Bfloat16)?);
-    sections.push(latency(1, Precision::Int8)?);
     sections.push(subject.throughput(progress)?.section("throughput")?);
     sections.push(subject.batches(progress)?.section("batches")?);
     Ok(sections)
@@ -109,9 +113,14 @@ impl<'a> Subject<'a> {
         Ok(Self { args, description, detector, frame, files })
     }
 
-    fn profile(&mut self, runs: usize, progress: &Progress) -> anyhow::Result<Section> {
-        let mut session = self.detector.session()?;
-        profile::section(&self.description, &mut session, &self.frame.image, runs, progress)
+    fn profile(&self, runs: usize, progress: &Progress) -> anyhow::Result<Section> {
+        let precision = self.args.precision;
+        let detector = match (Variant { threads: 1, precision }).load(&self.description)? {
+            Offer::Ready(detector) => detector,
+            Offer::Absent(why) => anyhow::bail!(why),
+        };
+        let what = profile::What { description: &self.description, precision: precision.word() };
+        profile::section(&what, &mut detector.session()?, &self.frame.image, runs, progress)
     }
 
     /// One frame at a time.

@@ -31,10 +31,6 @@ impl Variant {
         let options = LoadOptions { threads: self.threads, ..LoadOptions::default() };
         match self.precision {
             Precision::Float32 => Ok(Offer::Ready(Detector::load(description, options)?)),
-            // on one thread, whatever is asked for
-            Precision::Int8 if self.threads > 1 => {
-                Ok(Offer::Absent("int8 runs a frame on one thread".into()))
-            }
             Precision::Int8 if !description.calibration().is_file() => {
                 let (name, file) = (description.name(), description.calibration().display());
                 Ok(Offer::Absent(format!("{name} has no {file}: mlvi models calibrate {name}")))
@@ -44,7 +40,8 @@ impl Variant {
                 Ok(Offer::Ready(Detector::load(&description, options)?))
             }
             Precision::Bfloat16 => {
-                Ok(Offer::Absent(format!("{} has no bfloat16", description.name())))
+                let description = description.clone().with_precision(detector::Precision::Bfloat16);
+                Ok(Offer::Ready(Detector::load(&description, options)?))
             }
         }
     }

@@ -15,6 +15,13 @@ use serde::Serialize;
 
 const WARM_UP: usize = 3;
 
+/// What is profiled.
+pub(super) struct What<'a> {
+    pub(super) description: &'a Description,
+    /// What its numbers are, in a word.
+    pub(super) precision: &'static str,
+}
+
 /// Everything that was found.
 #[derive(Debug, Serialize)]
 struct Profile {
@@ -28,7 +35,7 @@ struct Profile {
 /// # Errors
 /// When the network fails, or takes other steps from run to run.
 pub(super) fn section(
-    description: &Description,
+    what: &What<'_>,
     session: &mut Session,
     photo: &RgbImage,
     runs: usize,
@@ -52,9 +59,10 @@ pub(super) fn section(
     let total = |steps: &Vec<OperatorTime>| steps.iter().map(|step| step.milliseconds).sum();
     let totals = Series::new(all.iter().map(total).collect()).context("at least one run")?;
     let trust = watch.context("at least one run")?.trust([&totals.summary()])?;
-    let graph = description.graph()?;
+    let graph = what.description.graph()?;
     let layers = layers::group(graph.as_ref(), &medians(&all)?);
-    render(description.name(), &Profile { floors, trust, layers })
+    let subject = format!("{}, {}", what.description.name(), what.precision);
+    render(&subject, &Profile { floors, trust, layers })
 }
 
 /// Each step with the median of its times.
@@ -82,8 +90,8 @@ fn render(model: &str, profile: &Profile) -> anyhow::Result<Section> {
     section.paragraph(format!(
         "One core does {:.0} GFLOP/s at most ({}, float32) and reads {:.1} GB/s from memory. The \
          arithmetic floor is the time of a direct convolution at that rate, so that Winograd can be \
-         below it; the memory floor is the time in which weights and activations come from memory, \
-         and what stays in a cache is below it.",
+         below it; the memory floor is the time in which weights and activations of 32 bits come \
+         from memory, and what stays in a cache, or is narrower, is below it.",
         floors.flops / 1e9,
         floors.instructions,
         floors.bytes_per_s / 1e9
