@@ -23,7 +23,15 @@ const TELLING: Duration = Duration::from_secs(1);
 
 /// A certificate with its key, which can be exchanged while a server runs; clones share it.
 #[derive(Clone, Debug)]
-pub struct Tls(Arc<RwLock<Arc<ServerConfig>>>);
+pub struct Tls(Arc<RwLock<Held>>);
+
+/// What connections begin with.
+#[derive(Debug)]
+struct Held {
+    config: Arc<ServerConfig>,
+    /// The certificate itself, DER.
+    certificate: Vec<u8>,
+}
 
 /// Why a certificate or a key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +56,7 @@ impl Tls {
     /// # Errors
     /// When they cannot be read or do not belong together.
     pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, TlsError> {
-        Ok(Self(Arc::new(RwLock::new(Arc::new(config(certificate, key)?)))))
+        Ok(Self(Arc::new(RwLock::new(held(certificate, key)?))))
     }
 
     /// Exchanges both; connections that are open go on with what they began with.
@@ -56,23 +64,28 @@ impl Tls {
     /// # Errors
     /// As [`Self::from_pem`]: then nothing has changed.
     pub fn replace(&self, certificate: &[u8], key: &[u8]) -> Result<(), TlsError> {
-        let config = Arc::new(config(certificate, key)?);
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = config;
+        let held = held(certificate, key)?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = held;
         Ok(())
     }
 
+    /// The certificate that is shown now, DER: for its fingerprint.
+    #[must_use]
+    pub fn certificate(&self) -> Vec<u8> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).certificate.clone()
+    }
+
     fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
+        let held = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        TlsAcceptor::from(held.config.clone())
     }
 }
 
-fn config(certificate: &[u8], key: &[u8]) -> Result<ServerConfig, TlsError> {
+fn held(certificate: &[u8], key: &[u8]) -> Result<Held, TlsError> {
     let chain = CertificateDer::pem_slice_iter(certificate)
         .collect::<Result<Vec<_>, _>>()
         .map_err(TlsError::Certificate)?;
-    if chain.is_empty() {
-        return Err(TlsError::NoCertificate);
-    }
+    let certificate = chain.first().ok_or(TlsError::NoCertificate)?.to_vec();
     let key = PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -80,7 +93,7 @@ fn config(certificate: &[u8], key: &[u8]) -> Result<ServerConfig, TlsError> {
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+    Ok(Held { config: Arc::new(config), certificate })
 }
 
 impl Handshake for Tls {
