@@ -4,6 +4,7 @@ use super::right::{Right, Rights};
 use super::secret::Secret;
 use super::tokens::Token;
 use super::{Access, session};
+use crate::moment::written;
 use crate::problem::RequestError;
 use axum::http::{HeaderMap, header};
 use frame::Timestamp;
@@ -79,8 +80,8 @@ impl Caller {
         let cameras = self.token().and_then(|token| token.cameras.as_ref());
         let cameras = cameras.filter(|_| !self.open.allow(Right::Send));
         let expires = self.token.as_ref().and_then(|(token, by)| match by {
-            By::Cookie(end_s) => Some(Timestamp::from_micros(end_s.saturating_mul(1_000_000))),
-            By::Bearer => token.expires,
+            By::Cookie(end_s) => Some(*end_s),
+            By::Bearer => token.expires.map(|expires| expires.as_micros() / 1_000_000),
         });
         let mut told = json!({"login": self.login, "by": by, "rights": rights});
         if let Some(name) = self.name() {
@@ -89,8 +90,9 @@ impl Caller {
         if let Some(cameras) = cameras {
             told["cameras"] = cameras.iter().map(ToString::to_string).collect();
         }
-        if let Some(expires) = expires {
-            told["expires"] = expires.to_string().into();
+        // a later second than the year 9999 has cannot be written
+        if let Some(end_s) = expires.filter(|end_s| *end_s < 253_402_300_800) {
+            told["expires"] = written(end_s).into();
         }
         told
     }

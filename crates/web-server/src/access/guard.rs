@@ -53,9 +53,10 @@ impl Guard {
         if request.method() == Method::OPTIONS && request.uri().path() == "*" {
             return Err(Box::new(options(&["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"])));
         }
-        let path = request.extensions().get::<MatchedPath>();
-        let Some(needs) = path.and_then(|path| self.needs.get(path.as_str())) else {
-            return Ok(None);
+        let Some(path) = request.extensions().get::<MatchedPath>() else { return Ok(None) };
+        let Some(needs) = self.needs.get(path.as_str()) else {
+            let why = "this route does not say which right it needs";
+            return Err(refused(RequestError::Internal(why.into())));
         };
         let method = match *request.method() {
             Method::OPTIONS => return Err(Box::new(self.options(needs, request.headers()))),

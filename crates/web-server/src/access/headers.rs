@@ -33,13 +33,15 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
 pub(crate) fn secure(headers: &mut HeaderMap, shared: bool) {
     let media_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let is_page = media_type.starts_with(b"text/html");
+    // a worker has the policy of its script, not that of the page
+    let is_script = media_type.starts_with(b"text/javascript");
     let corp = if shared { "cross-origin" } else { "same-origin" };
     let mut set = |name: HeaderName, value: HeaderValue| {
         headers.entry(name).or_insert(value);
     };
     set(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     set(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    set(header::CONTENT_SECURITY_POLICY, if is_page { PAGE } else { NO_PAGE });
+    set(header::CONTENT_SECURITY_POLICY, if is_page || is_script { PAGE } else { NO_PAGE });
     set(CORP, HeaderValue::from_static(corp));
     // frames and results are nobody else's, whatever cache is in between
     set(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -89,6 +91,10 @@ mod tests {
         assert!(!PAGE.to_str().unwrap().contains("unsafe"));
         assert_eq!(page[header::CACHE_CONTROL], "max-age=60");
         assert_eq!(page[header::X_FRAME_OPTIONS], "DENY");
+        let mut script = HeaderMap::new();
+        script.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/javascript"));
+        secure(&mut script, false);
+        assert_eq!(script[header::CONTENT_SECURITY_POLICY], PAGE);
         let mut data = HeaderMap::new();
         secure(&mut data, true);
         assert_eq!(data[header::CONTENT_SECURITY_POLICY], NO_PAGE);

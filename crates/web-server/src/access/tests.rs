@@ -2,7 +2,7 @@
 
 use super::secret::Secret;
 use super::tokens::tests::entry;
-use super::{Access, Right};
+use super::{Access, Guard, Right};
 use crate::app::App;
 use crate::routes::{needs, router};
 use crate::testing::{app, call};
@@ -189,7 +189,9 @@ async fn a_browser_logs_in_and_out() {
     let session = Request::get("/session").header("cookie", &value);
     let told = ask(&replica, session, Body::empty()).await.body;
     assert_eq!(told["rights"], serde_json::json!(["read"]));
-    assert!(told["expires"].is_string(), "{told}");
+    let expires = crate::moment::parse_rfc3339(told["expires"].as_str().unwrap()).unwrap();
+    let ahead = expires.as_micros() - frame::Timestamp::now().as_micros();
+    assert!((43_100..=43_200).contains(&(ahead / 1_000_000)), "{told}");
 
     let by_https = Request::post("/login").header("x-forwarded-proto", "https");
     let reply = ask(&one, by_https, right).await;
@@ -322,6 +324,16 @@ async fn what_is_closed_is_refused_without_tokens_too() {
         let reply = ask(&router, request(&method, path), Body::empty()).await;
         assert_eq!(reply.status == 403, right != "public", "{method} {path}");
     }
+}
+
+#[tokio::test]
+async fn a_route_that_names_no_right_is_closed() {
+    let guard = Guard::new(app(&[]).access.clone(), []);
+    let router = Router::new()
+        .route("/forgotten", axum::routing::get(|| async { "open" }))
+        .layer(axum::middleware::from_fn_with_state(guard, super::guard));
+    let reply = ask(&router, Request::get("/forgotten"), Body::empty()).await;
+    assert_eq!((reply.status, reply.kind()), (500, "internal-error"));
 }
 
 #[tokio::test]
