@@ -7,6 +7,7 @@ use crate::manual::{CompletionsArgs, ManArgs};
 use crate::models::ModelsCommand;
 use crate::push::PushArgs;
 use crate::simulate::SimulateCommand;
+use crate::token::TokenCommand;
 use crate::topics::TopicsArgs;
 use crate::up::UpArgs;
 use clap::{Parser, Subcommand};
@@ -71,6 +72,9 @@ enum Command {
     Status(ExternalArgs),
     /// Make the topics that are missing, and show or mend their partitions
     Topics(TopicsArgs),
+    /// Make tokens for those who may send frames, read results or change settings
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Make the certificates and passwords with which units log in to the broker
     Credentials(ExternalArgs),
     /// Print what completes commands in a shell
@@ -92,6 +96,7 @@ impl Cli {
             Command::Models(command) => crate::models::run(command, &models_dir),
             Command::Simulate(command) => crate::simulate::run(command, &models_dir),
             Command::Bench(command) => crate::bench::run(command, &models_dir),
+            Command::Token(command) => crate::token::run(&command),
             Command::Topics(args) => crate::topics::run(&args),
             Command::Completions(args) => crate::manual::completions(&args),
             Command::Man(args) => crate::manual::man(&args),

@@ -7,6 +7,7 @@
 )]
 
 pub mod bench;
+mod certificate;
 pub mod command;
 pub mod doctor;
 pub mod external;
@@ -16,5 +17,6 @@ pub mod push;
 pub mod simulate;
 mod status_line;
 pub mod suite;
+pub mod token;
 pub mod topics;
 pub mod up;

@@ -18,6 +18,10 @@ pub struct PushArgs {
     /// The camera that the frames count as
     #[arg(long, value_name = "NAME", default_value = "push")]
     camera: String,
+    /// The token with which frames may be sent, if the suite wants one; better in the environment,
+    /// where other users do not see it
+    #[arg(long, value_name = "TOKEN", env = "MLVI_TOKEN", hide_env_values = true)]
+    token: Option<String>,
     /// How long to wait for each result, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     wait: u64,
@@ -56,11 +60,11 @@ fn send(agent: &ureq::Agent, args: &PushArgs, path: &Path) -> anyhow::Result<Str
         args.camera,
         args.wait
     );
-    let mut response = agent
-        .post(&url)
-        .content_type("application/octet-stream")
-        .send(&bytes[..])
-        .with_context(|| url.clone())?;
+    let mut request = agent.post(&url).content_type("application/octet-stream");
+    if let Some(token) = &args.token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let mut response = request.send(&bytes[..]).with_context(|| url.clone())?;
     let status = response.status();
     let text = response.body_mut().read_to_string()?;
     match status.as_u16() {

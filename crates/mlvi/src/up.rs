@@ -1,8 +1,9 @@
 //! `mlvi up`: the whole suite in one process.
 
+use crate::certificate;
 use crate::models;
 use crate::status_line::StatusLine;
-use crate::suite::{BrokerChoice, SUITE, Suite, SuiteConfig, UnitKind, within_memory};
+use crate::suite::{BrokerChoice, Entrance, SUITE, Suite, SuiteConfig, UnitKind, within_memory};
 use anyhow::Context;
 use clap::Args;
 use settings::Settings;
@@ -31,9 +32,9 @@ pub struct UpArgs {
     /// Where the embedded broker keeps its data; frames that were accepted survive a restart
     #[arg(long, value_name = "DIR", default_value = ".mlvi/broker")]
     data_dir: PathBuf,
-    /// The address of the HTTP port; 0.0.0.0 lets other machines in. Nobody has to log in: whoever
-    /// reaches the port may send frames, and GET /results shows every job's result to anybody.
-    /// The admin ports and the embedded broker are not opened by it
+    /// The address of the HTTP port; 0.0.0.0 lets other machines in. Without --tokens-file nobody
+    /// has to log in: whoever reaches the port may send frames, and GET /results shows every job's
+    /// result to anybody. The admin ports and the embedded broker are not opened by it
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
     /// The address of the four units' admin ports (health and metrics), which are on this machine
@@ -43,6 +44,13 @@ pub struct UpArgs {
     /// The HTTP port; 0 takes any free port
     #[arg(long, default_value_t = 5000)]
     port: u16,
+    /// Speak HTTPS, which browsers want for a camera of another machine: with a certificate of its
+    /// own, made once, whose fingerprint is shown (your own: MLVI_TLS_CERT and MLVI_TLS_KEY)
+    #[arg(long)]
+    tls: bool,
+    /// Who may send, read and change settings (see `mlvi token new`); read again when it changes
+    #[arg(long, value_name = "FILE", env = "MLVI_TOKENS_FILE")]
+    tokens_file: Option<PathBuf>,
     /// The model of both tiers
     #[arg(long, value_name = "NAME", env = "MLVI_MODEL", default_value = "yolov3-tiny")]
     model: String,
@@ -110,6 +118,9 @@ impl UpArgs {
         if let Some(file) = &self.policy_file {
             config = config.with("MLVI_POLICY_FILE", file.display());
         }
+        if let Some(file) = &self.tokens_file {
+            config = config.with_unit(UnitKind::WebServer, "MLVI_TOKENS_FILE", file.display());
+        }
         if let Some(rule) = &self.rule {
             config = config.with("MLVI_RULE", rule);
         }
@@ -146,7 +157,13 @@ pub fn run(args: UpArgs, models_dir: &Path) -> anyhow::Result<()> {
         None => telemetry.install(),
     }
     raise_descriptor_limit();
-    let config = args.suite(models_dir);
+    let mut config = args.suite(models_dir);
+    if args.tls {
+        let files = certificate::ensure(&args.data_dir.with_file_name("tls"), args.host)?;
+        config = config
+            .with_unit(UnitKind::WebServer, "MLVI_TLS_CERT", files.certificate.display())
+            .with_unit(UnitKind::WebServer, "MLVI_TLS_KEY", files.key.display());
+    }
     config.check()?;
     models::ensure(models_dir, &args.model)?;
     if let Some(cloud_model) = &args.cloud_model {
@@ -169,10 +186,11 @@ async fn serve(config: SuiteConfig, line: Option<StatusLine>) -> anyhow::Result<
         BrokerChoice::Embedded { .. } => PATIENCE,
         BrokerChoice::External(_) => Duration::MAX,
     };
+    let entrance = config.entrance()?;
     let mut suite = Suite::start(config).await?;
     let outcome = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
-        outcome = run_until_one_ends(&mut suite, patience, line.as_ref()) => outcome,
+        outcome = run_until_one_ends(&mut suite, patience, &entrance, line.as_ref()) => outcome,
     };
     // what is logged from now on stands by itself
     drop(line);
@@ -185,15 +203,16 @@ async fn serve(config: SuiteConfig, line: Option<StatusLine>) -> anyhow::Result<
 async fn run_until_one_ends(
     suite: &mut Suite,
     patience: Duration,
+    entrance: &Entrance,
     line: Option<&StatusLine>,
 ) -> anyhow::Result<()> {
     let Some(line) = line else {
         suite.ready(patience).await?;
-        announce(suite);
+        announce(suite, entrance);
         return Err(suite.until_one_ends().await);
     };
     suite.ready_telling(patience, |kind, reason| line.waits_for(kind.name(), reason)).await?;
-    line.aside(|| announce(suite));
+    line.aside(|| announce(suite, entrance));
     let admin = [UnitKind::WebServer, UnitKind::Preprocessor].map(|kind| suite.admin(kind));
     tokio::select! {
         error = suite.until_one_ends() => Err(error),
@@ -201,15 +220,25 @@ async fn run_until_one_ends(
     }
 }
 
-fn announce(suite: &Suite) {
+fn announce(suite: &Suite, entrance: &Entrance) {
     let http = suite.http();
-    print!("{}", exposure(http.ip(), suite.admin(UnitKind::WebServer).ip()));
-    println!("\nMLVI is up at http://{http}");
-    println!(
-        "  a photo in, boxes out:  curl -F image=@images/coffee.jpg \
-         'http://{http}/inference?wait=10s'"
+    print!("{}", exposure(http.ip(), entrance.tokens, suite.admin(UnitKind::WebServer).ip()));
+    let scheme = if entrance.certificate.is_some() { "https" } else { "http" };
+    // nobody vouches for a certificate of our own
+    let curl = format!(
+        "curl{}{}",
+        if entrance.certificate.is_some() { " -k" } else { "" },
+        if entrance.tokens { " -H \"Authorization: Bearer $MLVI_TOKEN\"" } else { "" }
     );
-    println!("  results as they come:   curl -N http://{http}/results");
+    println!("\nMLVI is up at {scheme}://{http}");
+    if let Some(der) = &entrance.certificate {
+        println!("  its certificate is      SHA-256 {}", certificate::fingerprint(der));
+    }
+    println!(
+        "  a photo in, boxes out:  {curl} -F image=@images/coffee.jpg \
+         '{scheme}://{http}/inference?wait=10s'"
+    );
+    println!("  results as they come:   {curl} -N {scheme}://{http}/results");
     for kind in UnitKind::ALL {
         println!("  {:<22}  http://{}/metrics", kind.name(), suite.admin(kind));
     }
@@ -218,13 +247,14 @@ fn announce(suite: &Suite) {
 }
 
 /// What other machines can reach, a line each; empty when they reach nothing.
-fn exposure(http: IpAddr, admin: IpAddr) -> String {
+fn exposure(http: IpAddr, tokens: bool, admin: IpAddr) -> String {
     let mut text = String::new();
-    if !http.is_loopback() {
+    if !http.is_loopback() && !tokens {
         text += &format!(
             "\nThe HTTP port is open to other machines (--host {http}), and nobody has to log in: \
              whoever reaches it may send frames,\n\
-             and GET /results shows every job's result to anybody.\n"
+             and GET /results shows every job's result to anybody. `mlvi token new` and \
+             --tokens-file change that.\n"
         );
     }
     if !admin.is_loopback() {
@@ -267,12 +297,13 @@ mod tests {
     #[test]
     fn what_is_open_is_said() {
         let (here, anywhere) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        assert_eq!(exposure(here, here), "");
+        assert_eq!(exposure(here, false, here), "");
+        assert_eq!(exposure(anywhere, true, here), "", "tokens are asked for");
         assert!(
-            exposure(anywhere, here).contains("GET /results shows every job")
-                && !exposure(anywhere, here).contains("admin")
+            exposure(anywhere, false, here).contains("GET /results shows every job")
+                && !exposure(anywhere, false, here).contains("admin")
         );
-        assert!(exposure(here, anywhere).contains("--admin-host 0.0.0.0"));
+        assert!(exposure(here, false, anywhere).contains("--admin-host 0.0.0.0"));
         let help = <Up as clap::CommandFactory>::command()
             .render_long_help()
             .to_string()

@@ -24,6 +24,7 @@ mod signals;
 mod tasks;
 mod telemetry;
 mod waiters;
+mod watched;
 
 pub use about::{About, BacklogGauge, ConsumedTopic, Estimate};
 pub use allocator::frugal_allocator;
@@ -41,3 +42,4 @@ pub use signals::cancel_on_signal;
 pub use tasks::{Ends, Faults, TaskEnd, TaskFailure, Tasks};
 pub use telemetry::{LogFormat, Telemetry};
 pub use waiters::{Waiter, Waiters};
+pub use watched::{FileError, WatchedFiles};

@@ -26,7 +26,7 @@ pub(crate) const MAX_FETCHED_BYTES: usize = 32 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) identity: ServedBy,
-    pub(crate) access: Access,
+    pub(crate) access: Arc<Access>,
     pub(crate) limits: Limits,
     pub(crate) topics: Topics,
     pub(crate) bus: Bus,
@@ -50,7 +50,7 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(
         identity: ServedBy,
-        access: Access,
+        access: Arc<Access>,
         limits: Limits,
         topics: Topics,
         bus: Bus,

@@ -28,6 +28,12 @@ struct Ending {
     status: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Reload {
+    file: &'static str,
+    outcome: &'static str,
+}
+
 /// What the names of this unit's metrics begin with.
 const UNIT_PREFIX: &str = "web_server_";
 
@@ -45,7 +51,8 @@ impl BothNames<'_> {
 }
 
 /// The metrics; each is registered under its name in [`Metrics::register`].
-#[derive(Debug)]
+/// Clones share them.
+#[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     requests: Family<Request, Counter>,
     frames_accepted: Counter,
@@ -59,6 +66,7 @@ pub(crate) struct Metrics {
     pub(crate) provisional: Counter,
     pub(crate) promoted: Counter,
     pub(crate) unreadable_results: Counter,
+    reloads: Family<Reload, Counter>,
     pub(crate) jobs_held: Gauge,
     pub(crate) streams: Gauge,
     pub(crate) lagged: Counter,
@@ -84,6 +92,7 @@ impl Metrics {
             provisional: Counter::default(),
             promoted: Counter::default(),
             unreadable_results: Counter::default(),
+            reloads: Family::default(),
             jobs_held: Gauge::default(),
             streams: Gauge::default(),
             lagged: Counter::default(),
@@ -124,6 +133,8 @@ impl Metrics {
         to.register("web_server_result_streams", "Open result streams", &self.streams);
         let help = "Results that slow streams have missed";
         to.register("web_server_results_lagged", help, &self.lagged);
+        let help = "Changes of the tokens file and of the certificate, used or refused";
+        to.register("web_server_file_reloads", help, &self.reloads);
         for prefix in [UNIT_PREFIX, ""] {
             self.connections.register(to.0, &format!("{prefix}http"));
         }
@@ -136,6 +147,12 @@ impl Metrics {
     pub(crate) fn accepted(&self, bytes: usize) {
         self.frames_accepted.inc();
         self.upload_bytes.inc_by(bytes as u64);
+    }
+
+    /// A file has changed: `tokens` or `certificate`.
+    pub(crate) fn reloaded(&self, file: &'static str, used: bool) {
+        let outcome = if used { "used" } else { "refused" };
+        self.reloads.get_or_create(&Reload { file, outcome }).inc();
     }
 
     pub(crate) fn refused(&self, reason: String) {

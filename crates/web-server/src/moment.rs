@@ -81,7 +81,7 @@ pub(crate) fn distance(moment: Timestamp, now: Timestamp) -> Hint {
     ))
 }
 
-fn written(seconds: u64) -> String {
+pub(crate) fn written(seconds: u64) -> String {
     humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
         .to_string()
 }

@@ -1,9 +1,11 @@
-//! Around every request: its trace, its line in the access log, its count, and a net under panics.
+//! Around every request: its trace and id, its line in the access log, its count, and a net under
+//! panics.
 
+use crate::access::Caller;
 use crate::app::App;
-use crate::problem::{Kind, RequestError};
+use crate::problem::{Document, Kind, RequestError};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use frame::{CameraId, FrameId, TraceParent, headers};
@@ -23,6 +25,10 @@ pub(crate) struct Subject {
     pub(crate) camera: Option<CameraId>,
 }
 
+/// The header of a request's id, in both directions.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const MAX_REQUEST_ID: usize = 128;
+
 pub(crate) async fn observe(
     State(app): State<Arc<App>>,
     mut request: Request,
@@ -30,17 +36,22 @@ pub(crate) async fn observe(
 ) -> Response {
     let started = Instant::now();
     let trace = trace_of(request.headers());
+    let id = id_of(request.headers());
     request.extensions_mut().insert(Trace(trace));
     let method = known(request.method());
     let route =
         request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
-    let mut response =
+    let response =
         AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|panic| {
             let message = unit::panic_text(panic.as_ref());
             tracing::error!(%route, trace_id = %trace.trace_id(), message, "a handler panicked");
             RequestError::Internal("a handler panicked; the server's log says more".into())
                 .into_response()
         });
+    let mut response = Document::name_request(response, &id);
+    if let Ok(value) = HeaderValue::try_from(id.as_str()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
     if let Ok(value) = HeaderValue::try_from(trace.to_string()) {
         response.headers_mut().insert(headers::TRACEPARENT, value);
     }
@@ -54,6 +65,8 @@ pub(crate) async fn observe(
         problem = response.extensions().get::<Kind>().map(|kind| kind.0.as_str()),
         frame_id = subject.map(|subject| tracing::field::display(subject.frame_id)),
         camera = subject.and_then(|subject| subject.camera.as_ref()).map(tracing::field::display),
+        caller = response.extensions().get::<Caller>().and_then(Caller::name),
+        request_id = id,
         trace_id = %trace.trace_id(),
         "request"
     );
@@ -69,6 +82,16 @@ fn trace_of(headers: &HeaderMap) -> TraceParent {
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse().ok());
     given.map_or_else(TraceParent::root, TraceParent::child)
+}
+
+/// The id that the caller gives its request, if it can stand in a log; a new one otherwise.
+fn id_of(headers: &HeaderMap) -> String {
+    let is_plain = |text: &&str| {
+        let allowed = |c: u8| c.is_ascii_alphanumeric() || b"._:/+=@-".contains(&c);
+        (1..=MAX_REQUEST_ID).contains(&text.len()) && text.bytes().all(allowed)
+    };
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(is_plain);
+    given.map_or_else(|| FrameId::fresh().to_string(), str::to_owned)
 }
 
 /// Methods are chosen by clients, so only those that exist may become labels.
@@ -119,6 +142,23 @@ mod tests {
             let answered: TraceParent =
                 response.headers()["traceparent"].to_str().unwrap().parse().unwrap();
             assert_eq!(answered.trace_id() == "0af7651916cd43dd8448eb211c80319c", same_trace);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_keeps_its_id_or_gets_one() {
+        let router = crate::routes::router(app(&[]));
+        for (sent, kept) in [("job-7:3", true), ("<b>", false), ("", false)] {
+            let request =
+                Request::get("/nowhere").header(REQUEST_ID, sent).body(Body::empty()).unwrap();
+            let response = call(&router, request).await;
+            let id = response.headers()[REQUEST_ID].to_str().unwrap().to_owned();
+            assert_eq!(id == sent, kept, "{id}");
+            let length = response.headers().get("content-length").cloned();
+            let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+            let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(problem["request_id"], id);
+            assert!(length.is_none_or(|length| length == body.len().to_string().as_str()));
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::moment::Hint;
 use crate::pending::Full;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use frame::{FrameId, Problem};
+use frame::{CameraId, FrameId, Problem};
 use frame_bus::{BusError, SendError};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -81,8 +81,26 @@ pub(crate) enum RequestError {
         "this resource does not answer to this method; the header 'allow' lists those that it does"
     )]
     WrongMethod,
+    #[error("this needs a token with the right '{0}': Authorization: Bearer TOKEN, or POST /login")]
+    NoToken(Right),
+    #[error("there is no such token, or its time is over")]
+    UnknownToken,
     #[error("this needs the right '{0}', which you do not have")]
     Forbidden(Right),
+    #[error("you may not send frames of the camera '{0}': that needs the right 'send' for it")]
+    OtherCamera(CameraId),
+    #[error("a page of {0} may not do that (MLVI_ALLOWED_ORIGINS)")]
+    ForeignPage(String),
+    #[error("'{0}' is not a name of this server (MLVI_ALLOWED_HOSTS)")]
+    ForeignHost(String),
+    #[error("a request of HTTP/1.1 has the header Host, once")]
+    NoHost,
+    #[error("nobody has to log in here: there are no tokens (MLVI_TOKENS_FILE)")]
+    NoLogin,
+    #[error("the body has to be {{\"token\": \"…\"}}")]
+    MalformedLogin,
+    #[error("{of} may do that {per_s} times per second")]
+    TooOften { of: String, per_s: f64, wait: Duration },
     #[error("{}", .0.error().detail)]
     Result(Arc<Finished>),
     #[error("{0}")]
@@ -123,7 +141,16 @@ impl RequestError {
             Self::FrameGone(_) => (410, "frame-gone", "The frame is no longer kept"),
             Self::UnknownRoute => (404, "unknown-route", "There is nothing here"),
             Self::WrongMethod => (405, "wrong-method", "The method is not allowed here"),
+            Self::NoToken(_) => (401, "token-needed", "A token is needed"),
+            Self::UnknownToken => (401, "unknown-token", "The token is not known"),
             Self::Forbidden(_) => (403, "forbidden", "That is not allowed"),
+            Self::OtherCamera(_) => (403, "forbidden", "That is not allowed"),
+            Self::ForeignPage(_) => (403, "foreign-page", "Another site's page asks"),
+            Self::ForeignHost(_) => (421, "foreign-host", "That is another host"),
+            Self::NoHost => (400, "no-host", "The host is missing"),
+            Self::NoLogin => (409, "no-login", "Nobody has to log in"),
+            Self::MalformedLogin => (400, "malformed-login", "The body is no login"),
+            Self::TooOften { .. } => (429, "too-often", "Too many in a second"),
             Self::Result(finished) => return finished.error(),
             Self::Internal(_) => (500, "internal-error", "Something went wrong in the server"),
         };
@@ -133,6 +160,10 @@ impl RequestError {
     /// When it is worth trying again, in seconds.
     fn retry_after_s(&self) -> Option<u32> {
         match self {
+            // rounded up, or the next one would come too early
+            Self::TooOften { wait, .. } => {
+                Some(u32::try_from(wait.as_secs() + 1).unwrap_or(u32::MAX))
+            }
             Self::NoRoom(Full::Wait(too_long)) => Some(too_long.retry_after_s),
             Self::NoRoom(Full::Frames(_) | Full::Bytes(_))
             | Self::BusFull
@@ -146,12 +177,24 @@ impl RequestError {
         }
     }
 
+    /// How to log in (RFC 6750, section 3).
+    fn challenge(&self) -> Option<&'static str> {
+        match self {
+            Self::NoToken(_) => Some("Bearer realm=\"mlvi\""),
+            Self::UnknownToken => Some("Bearer realm=\"mlvi\", error=\"invalid_token\""),
+            _ => None,
+        }
+    }
+
     /// Members beside those that RFC 9457 names, for programs to read.
     fn members(&self) -> Map<String, Value> {
         let members = match self {
             Self::Parameter { name, allowed, .. } => json!({"parameter": name, "allowed": allowed}),
             Self::Encoded { header, .. } => json!({"header": header}),
-            Self::Forbidden(right) => json!({"right": right.name()}),
+            Self::NoToken(right) | Self::Forbidden(right) => json!({"right": right.name()}),
+            Self::OtherCamera(camera) => {
+                json!({"right": Right::Send.name(), "camera": camera})
+            }
             Self::TooLarge => json!({"limit_bytes": frame::MAX_FRAME_BYTES}),
             Self::Result(finished) => json!({
                 "frame_id": finished.frame_id,
@@ -195,20 +238,42 @@ impl From<BusError> for RequestError {
 #[derive(Clone, Debug)]
 pub(crate) struct Kind(pub(crate) String);
 
+/// A problem document before it is sent, so that the request's id can be put in.
+#[derive(Clone, Debug)]
+pub(crate) struct Document(Map<String, Value>);
+
+impl Document {
+    /// The response with the request's id in its document, if it is one.
+    pub(crate) fn name_request(mut response: Response, id: &str) -> Response {
+        let Some(Self(mut document)) = response.extensions_mut().remove::<Self>() else {
+            return response;
+        };
+        document.insert("request_id".into(), id.into());
+        response.map(|_| Value::Object(document).to_string().into())
+    }
+}
+
 impl IntoResponse for RequestError {
     fn into_response(self) -> Response {
         let problem = self.problem();
-        let mut document = json!(problem);
-        if let Value::Object(document) = &mut document {
-            document.extend(self.members());
-        }
+        let mut document = match json!(problem) {
+            Value::Object(document) => document,
+            _ => Map::new(),
+        };
+        document.extend(self.members());
         let status =
             StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let content_type = HeaderValue::from_static(PROBLEM_JSON);
-        let mut response =
-            (status, [(header::CONTENT_TYPE, content_type)], document.to_string()).into_response();
+        let mut response = {
+            let body = Value::Object(document.clone()).to_string();
+            (status, [(header::CONTENT_TYPE, content_type)], body).into_response()
+        };
         if let Some(seconds) = self.retry_after_s() {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if let Some(challenge) = self.challenge() {
+            let challenge = HeaderValue::from_static(challenge);
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         if matches!(self, Self::Encoded { .. }) {
             // what would be taken (RFC 9110, section 12.5.3)
@@ -216,6 +281,7 @@ impl IntoResponse for RequestError {
                 .headers_mut()
                 .insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
+        response.extensions_mut().insert(Document(document));
         response
             .extensions_mut()
             .insert(Kind(problem.kind.trim_start_matches("/problems/").to_owned()));

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
-use unit::http::{HttpBounds, serve};
+use unit::http::{HttpBounds, Port, serve};
 use unit::{Condition, Ends, Shell, connection_limit};
 
 /// The loop beats twice a second, and in between waits for one acknowledgement at most.
@@ -39,7 +39,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         shell.conditions_added();
         let specs = topic_specs(&topics, partitions);
         let (identity, stop) = (shell.identity.clone(), shell.stop().clone());
-        let access = Access::new(access);
+        let access = Arc::new(Access::new(access, address.ip().is_loopback()));
         let app = Arc::new(App::new(identity, access, limits, topics, bus.clone(), stop));
         app.metrics.register(&shell.metrics);
 
@@ -47,16 +47,31 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         let background =
             |name, task| shell.tasks.spawn(name, Ends::WhenAsked(shell.stop().clone()), task);
         let beat = shell.health.heartbeat("expiry", HEARTBEAT_LIMIT);
-        let running = [
+        let mut running = vec![
             background("topics", find_topics(app.clone(), specs, in_place, found.clone()).boxed()),
             background("backlog", backlog::watch(app.clone(), groups, found.clone()).boxed()),
             background("results", results::follow(app.clone(), found, caught_up).boxed()),
             background("expiry", expiry::watch(app.clone(), beat).boxed()),
         ];
+        let (tokens, certificate) = app.access.watched();
+        let until_stop = |task| {
+            let stop = shell.stop().clone();
+            async move { stop.run_until_cancelled(task).await.unwrap_or_default() }.boxed()
+        };
+        if tokens {
+            let watching = app.access.clone().watch_tokens(app.metrics.clone()).boxed();
+            running.push(background("tokens", until_stop(watching)));
+        }
+        if certificate {
+            let watching = app.access.clone().watch_certificate(app.metrics.clone()).boxed();
+            running.push(background("certificate", until_stop(watching)));
+        }
 
-        tracing::info!(%address, "serving");
+        let (port, tls) = (Port::from(listener), app.access.tls());
+        let port = if let Some(tls) = tls { port.with_tls(tls) } else { port };
+        tracing::info!(%address, https = certificate, tokens, "serving");
         let serving = serve(
-            listener,
+            port,
             routes::router(app.clone()),
             bounds(&app.limits, drain),
             app.metrics.connections.clone(),

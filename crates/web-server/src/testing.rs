@@ -6,7 +6,7 @@ use crate::access::Access;
 use crate::app::App;
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{HeaderValue, Request, header};
 use axum::response::Response;
 use frame::ServedBy;
 use frame_bus::Bus;
@@ -26,7 +26,7 @@ pub(crate) fn app(settings: &[(&str, &str)]) -> Arc<App> {
     let bus = Bus::open(config.bus).unwrap();
     let app = App::new(
         ServedBy::default(),
-        Access::new(config.access),
+        Arc::new(Access::new(config.access, true)),
         config.limits,
         config.topics,
         bus,
@@ -36,7 +36,9 @@ pub(crate) fn app(settings: &[(&str, &str)]) -> Arc<App> {
     Arc::new(app)
 }
 
-/// Lets the router answer one request.
-pub(crate) async fn call(router: &Router, request: Request<Body>) -> Response {
+/// Lets the router answer one request, which is for this machine if it does not say.
+pub(crate) async fn call(router: &Router, mut request: Request<Body>) -> Response {
+    let here = HeaderValue::from_static("localhost");
+    request.headers_mut().entry(header::HOST).or_insert(here);
     TowerToHyperService::new(router.clone()).call(request).await.unwrap()
 }

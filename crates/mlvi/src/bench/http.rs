@@ -250,7 +250,7 @@ fn run_camera(
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let head = format!(
-        "POST /cameras/bench-{camera}/frames HTTP/1.1\r\nHost: bench\r\n\
+        "POST /cameras/bench-{camera}/frames HTTP/1.1\r\nHost: localhost\r\n\
          Content-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n",
         frame.len()
     );

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 
 const WHAT: &str = "settings";
 /// Read by the command line and by tests.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 9] = [
     CONFIG_FILE_VARIABLE,
     "MLVI_KAFKA",
     "MLVI_KAFKA_SCRIPT",
@@ -17,6 +17,7 @@ const OTHERS: [&str; 8] = [
     "MLVI_REFERENCE_DIR",
     "MLVI_REQUIRE",
     "MLVI_SKIPPED_FILE",
+    "MLVI_TOKEN",
 ];
 /// Looked at by itself, and told by options.
 const THE_MODEL: &str = "MLVI_MODEL";

@@ -43,6 +43,15 @@ pub struct SuiteConfig {
     pub faults: Faults,
 }
 
+/// How clients get in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Entrance {
+    /// The certificate, DER, if the HTTP port speaks HTTPS.
+    pub(crate) certificate: Option<Vec<u8>>,
+    /// Not everybody may send and read.
+    pub(crate) tokens: bool,
+}
+
 impl SuiteConfig {
     /// On free ports of the loopback interface, with an embedded broker that keeps its data in
     /// `dir`, and nothing set.
@@ -115,6 +124,20 @@ impl SuiteConfig {
             settings.finish()?;
         }
         Ok(())
+    }
+
+    /// How clients get in, by the web-server's settings.
+    ///
+    /// # Errors
+    /// When these cannot be read at all.
+    pub(crate) fn entrance(&self) -> Result<Entrance, ConfigError> {
+        let mut settings = self.source(self.settings_of(UnitKind::WebServer))?;
+        let access = web_server::config(&mut settings).access;
+        Ok(Entrance {
+            certificate: access.tls.as_ref().map(|(_, tls)| tls.certificate()),
+            // what is open beside tokens is what the settings say
+            tokens: access.tokens.is_some() || access.open.is_some(),
+        })
     }
 
     /// With a setting for all units.

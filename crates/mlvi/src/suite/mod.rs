@@ -5,6 +5,7 @@ mod config;
 mod memory;
 mod running;
 
+pub(crate) use config::Entrance;
 pub use config::{BrokerChoice, SuiteConfig};
 pub use memory::within_memory;
 pub(crate) use running::readyz;

@@ -158,7 +158,8 @@ fn too_many(most: usize) -> String {
     )
 }
 
-async fn tell(mut stream: TcpStream, answer: &str) -> io::Result<()> {
+/// Sends an answer and closes, once the client has ended its side.
+pub(super) async fn tell(mut stream: TcpStream, answer: &str) -> io::Result<()> {
     stream.write_all(answer.as_bytes()).await?;
     stream.shutdown().await?;
     // closing with bytes unread would take the answer away from the client

@@ -1,8 +1,10 @@
 //! Serves one connection to its end.
 
+use super::counts::Closed;
 use super::idle::IdleOnes;
 use super::patient::Patient;
 use super::phase::{Phase, until_sent};
+use super::port::{AnyStream, Handshake};
 use super::{HttpBounds, HttpCounts};
 use axum::Router;
 use hyper::server::conn::http1;
@@ -30,6 +32,7 @@ const LINGER_TIME: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(super) struct Host {
     pub(super) router: Router,
+    pub(super) handshake: Option<Arc<dyn Handshake>>,
     pub(super) bounds: Arc<HttpBounds>,
     pub(super) idle_ones: IdleOnes,
     pub(super) counts: HttpCounts,
@@ -38,7 +41,8 @@ pub(super) struct Host {
 
 impl Host {
     pub(super) async fn converse(self, stream: TcpStream) {
-        let Self { router, bounds, idle_ones, counts, shutdown } = self;
+        let Some(stream) = self.begin(stream).await else { return };
+        let Self { router, bounds, idle_ones, counts, shutdown, .. } = self;
         let phase = Phase::default();
         let patient = Patient::new(stream, &bounds, phase.clone(), idle_ones, counts);
         let router = TowerToHyperService::new(router);
@@ -73,10 +77,34 @@ impl Host {
     }
 }
 
+impl Host {
+    /// The connection, after its handshake if there is one. Who takes longer for it than for a head
+    /// is closed, and when all places are taken also who has not finished it.
+    async fn begin(&self, stream: TcpStream) -> Option<AnyStream> {
+        let Some(handshake) = self.handshake.clone() else { return Some(Box::new(stream)) };
+        let (_idling, displaced) = self.idle_ones.begin();
+        let shaken = tokio::time::timeout(self.bounds.head_timeout, handshake.shake(stream));
+        let why = tokio::select! {
+            shaken = shaken => match shaken {
+                Ok(Ok(stream)) => return Some(stream),
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "no TLS connection");
+                    Closed::Handshake
+                }
+                Err(_) => Closed::Handshake,
+            },
+            () = displaced.cancelled() => Closed::Displaced,
+            () = self.shutdown.cancelled() => return None,
+        };
+        self.counts.closed(why);
+        None
+    }
+}
+
 /// Ends our side, then reads what the client still sends. Closing with bytes unread would make the
 /// kernel send a reset, which lets the client lose the answer that it has not read yet (RFC 9112,
 /// section 9.6).
-async fn linger(mut stream: TcpStream) {
+async fn linger(mut stream: AnyStream) {
     let drain = async {
         stream.shutdown().await?;
         let mut buffer = vec![0; 16 * 1024];

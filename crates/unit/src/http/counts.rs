@@ -11,6 +11,8 @@ use prometheus_client::metrics::gauge::Gauge;
 pub(super) enum Closed {
     /// Its client did not take an answer.
     AnswerNotTaken,
+    /// The handshake of TLS failed, or did not come to its end.
+    Handshake,
     /// The head of a request did not come to its end.
     SlowHead,
     /// No request came for long.
@@ -58,12 +60,19 @@ impl HttpCounts {
 }
 
 impl Closed {
-    const ALL: [Self; 5] =
-        [Self::AnswerNotTaken, Self::SlowHead, Self::Idle, Self::Displaced, Self::Panicked];
+    const ALL: [Self; 6] = [
+        Self::AnswerNotTaken,
+        Self::Handshake,
+        Self::SlowHead,
+        Self::Idle,
+        Self::Displaced,
+        Self::Panicked,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::AnswerNotTaken => "answer-not-taken",
+            Self::Handshake => "handshake",
             Self::SlowHead => "slow-head",
             Self::Idle => "idle",
             Self::Displaced => "displaced",

@@ -7,6 +7,7 @@
 //! What a client may hold is bounded at every step: `accept` (connections in all, and of one
 //! address in `peers`), the head and the pause between requests (`phase`), and the answer
 //! (`patient`: one that is not taken ends the connection).
+//! With TLS (`tls`) the handshake has to be over as soon as a head.
 
 mod accept;
 mod bounds;
@@ -16,10 +17,14 @@ mod idle;
 mod patient;
 mod peers;
 mod phase;
+mod port;
+mod tls;
 
 pub use bounds::HttpBounds;
 pub use counts::HttpCounts;
 pub use peers::{Network, Networks};
+pub use port::Port;
+pub use tls::{Tls, TlsError};
 
 use accept::Acceptor;
 use axum::Router;
@@ -29,23 +34,24 @@ use futures_util::FutureExt;
 use idle::IdleOnes;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Serves until `shutdown`, then lets open requests finish within the bounds' drain time.
 pub async fn serve(
-    listener: TcpListener,
+    port: impl Into<Port>,
     router: Router,
     bounds: HttpBounds,
     counts: HttpCounts,
     shutdown: CancellationToken,
 ) {
+    let Port { listener, handshake } = port.into();
     let bounds = Arc::new(bounds);
     let idle_ones = IdleOnes::default();
     let mut acceptor = Acceptor::new(listener, bounds.clone(), idle_ones.clone(), counts.clone());
     let host = Host {
         router,
+        handshake,
         bounds: bounds.clone(),
         idle_ones,
         counts: counts.clone(),

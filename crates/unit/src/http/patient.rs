@@ -82,6 +82,7 @@ impl<S> Patient<S> {
         self.counts.closed(why);
         let what = match why {
             Closed::AnswerNotTaken => "the client does not take its answer",
+            Closed::Handshake => "the handshake does not come to its end",
             Closed::SlowHead => "the head of a request does not come to its end",
             Closed::Idle => "no request comes",
             Closed::Displaced => "no request came when others needed the place",
@@ -209,8 +210,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         self.stream.is_write_vectored()
     }
 
+    /// With TLS, what was written may still wait here to be taken.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let outcome = Pin::new(&mut self.stream).poll_flush(cx).map_ok(|()| 0);
+        self.written(outcome, cx).map_ok(|_| ())
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,28 +1,98 @@
-//! Who may do what: every request passes `guard`, which knows the right that its route needs.
+//! Who may do what.
+//!
+//! Every request passes `protect` (headers of the answer), and then `guard`: is this server asked
+//! under a name of its own (`origin`), does the route answer to this method, does a page of ours
+//! ask, who asks (`secret`, `tokens`, `session`), may they do what the route needs (`right`), and
+//! not too often (`rates`)?
 
+mod caller;
 mod config;
+mod glob;
 mod guard;
+mod headers;
+mod origin;
+mod rates;
+mod reload;
 mod right;
+mod secret;
+mod session;
+#[cfg(test)]
+mod tests;
+mod tokens;
 
 pub use config::AccessConfig;
+pub use origin::{Hosts, InvalidHost, InvalidOrigin, Origins};
 pub use right::{Rights, UnknownRight};
+pub use secret::{Hash, InvalidHash, NoRandomness, Secret};
+pub use tokens::{Tokens, TokensError};
 
+pub(crate) use caller::{Begun, Caller};
 pub(crate) use guard::{Guard, guard};
+pub(crate) use headers::protect;
 pub(crate) use right::Right;
+
+use crate::problem::RequestError;
+use frame::CameraId;
+use rates::Rates;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 /// Who may do what, for all requests.
 #[derive(Debug)]
 pub(crate) struct Access {
     config: AccessConfig,
+    /// The server listens on the loopback interface alone.
+    loopback: bool,
+    /// As they were last read; `None`: nobody needs one.
+    tokens: RwLock<Option<Arc<Tokens>>>,
+    rates: Rates,
 }
 
 impl Access {
-    pub(crate) fn new(config: AccessConfig) -> Self {
-        Self { config }
+    /// `loopback`: the server listens on the loopback interface alone.
+    pub(crate) fn new(config: AccessConfig, loopback: bool) -> Self {
+        let tokens = config.tokens.as_ref().map(|(_, tokens)| Arc::new(tokens.clone()));
+        Self { config, loopback, tokens: RwLock::new(tokens), rates: Rates::default() }
+    }
+
+    fn tokens(&self) -> Option<Arc<Tokens>> {
+        self.tokens.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn exchange(&self, tokens: Tokens) {
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(tokens));
     }
 
     /// What needs no token.
     fn open(&self) -> Rights {
-        self.config.open.unwrap_or(Rights::WITHOUT_TOKENS)
+        let default =
+            if self.config.tokens.is_some() { Rights::default() } else { Rights::WITHOUT_TOKENS };
+        self.config.open.unwrap_or(default)
+    }
+
+    /// Whether the port speaks HTTPS.
+    fn https(&self) -> bool {
+        self.config.tls.is_some()
+    }
+
+    /// Counts a frame of a camera: for every frame, however it comes.
+    ///
+    /// # Errors
+    /// When it is one too many.
+    pub(crate) fn count_frame(&self, camera: &CameraId) -> Result<(), RequestError> {
+        let Some(per_s) = self.config.camera_rate else { return Ok(()) };
+        // the first letter keeps cameras and tokens of one name apart
+        self.rates.take(("c", camera.as_str()), per_s, Instant::now()).map_err(|wait| {
+            RequestError::TooOften { of: format!("the camera '{camera}'"), per_s, wait }
+        })
+    }
+
+    /// Counts a request of a token.
+    fn count_request(&self, caller: &Caller) -> Result<(), RequestError> {
+        let Some(token) = caller.token() else { return Ok(()) };
+        let Some(per_s) = token.rate.or(self.config.token_rate) else { return Ok(()) };
+        self.rates.take(("t", token.name.as_str()), per_s, Instant::now()).map_err(|wait| {
+            RequestError::TooOften { of: format!("the token '{}'", token.name), per_s, wait }
+        })
     }
 }

@@ -41,6 +41,12 @@ impl Right {
     fn named(name: &str) -> Option<Self> {
         Self::GIVEN.into_iter().find(|right| right.name() == name)
     }
+
+    /// Whether what it allows changes something, whatever the method: a WebSocket that takes frames
+    /// begins with GET.
+    pub(crate) fn changes(self) -> bool {
+        matches!(self, Self::Send | Self::Settings)
+    }
 }
 
 impl fmt::Display for Right {
@@ -70,6 +76,18 @@ impl Rights {
             Right::Settings => self.settings = true,
         }
         self
+    }
+
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            send: self.send || other.send,
+            read: self.read || other.read,
+            settings: self.settings || other.settings,
+        }
+    }
+
+    pub(crate) fn names(self) -> impl Iterator<Item = &'static str> {
+        Right::GIVEN.into_iter().filter(move |right| self.allow(*right)).map(Right::name)
     }
 
     /// A set out of names.
@@ -109,7 +127,7 @@ mod tests {
         assert_eq!("send, read".parse(), Ok(Rights::WITHOUT_TOKENS));
         assert_eq!("none".parse(), Ok(Rights::default()));
         let all: Rights = "settings,send,read".parse().unwrap();
-        assert!(Right::GIVEN.into_iter().all(|right| all.allow(right)));
+        assert_eq!(all.names().collect::<Vec<_>>(), ["send", "read", "settings"]);
         for wrong in ["", "write", "send,", "public", "Send"] {
             assert!(wrong.parse::<Rights>().is_err(), "{wrong}");
         }
@@ -120,8 +138,7 @@ mod tests {
         for right in Right::GIVEN {
             let only = Rights::default().with(right);
             assert!(only.allow(right) && only.allow(Right::Public));
-            let allowed = Right::GIVEN.into_iter().filter(|right| only.allow(*right));
-            assert_eq!(allowed.count(), 1, "{right}");
+            assert_eq!(only.names().count(), 1, "{right}");
             assert!(!Rights::default().allow(right));
         }
     }

@@ -10,6 +10,7 @@ use crate::{routes::jobs, upload};
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use frame::CameraId;
 use std::sync::Arc;
 
 pub(super) async fn upload(
@@ -46,7 +47,8 @@ async fn try_to_take(
     Trace(trace): Trace,
     request: Request,
 ) -> Result<Response, Box<Response>> {
-    if let Err(refusal) = app.check_bus() {
+    let camera = about.camera.clone().unwrap_or_else(CameraId::unnamed);
+    if let Err(refusal) = app.check_bus().and_then(|()| app.access.count_frame(&camera)) {
         return unread(refusal);
     }
     let upload = match upload::receive(request, &app.room, app.limits.upload_timeout).await {

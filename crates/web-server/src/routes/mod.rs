@@ -6,8 +6,9 @@ mod inference;
 mod jobs;
 mod openapi;
 mod results;
+mod session;
 
-use crate::access::{Guard, Right, guard};
+use crate::access::{Guard, Right, guard, protect};
 use crate::app::App;
 use crate::moment::Hint;
 use crate::observe::observe;
@@ -34,6 +35,9 @@ fn routes() -> Vec<Route> {
         Route::at("/jobs/{id}").on(GET, Right::Read, jobs::show),
         Route::at("/jobs/{id}/frame").on(GET, Right::Read, jobs::frame),
         Route::at("/results").on(GET, Right::Read, results::stream),
+        Route::at("/session").on(GET, Right::Public, session::show),
+        Route::at("/login").on(POST, Right::Public, session::log_in),
+        Route::at("/logout").on(POST, Right::Public, session::log_out),
     ]
 }
 
@@ -74,8 +78,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     }
     router
         .fallback(|| async { RequestError::UnknownRoute })
-        .layer(from_fn_with_state(Guard::new(app.clone(), needs), guard))
+        .layer(from_fn_with_state(Guard::new(app.access.clone(), needs), guard))
         .layer(from_fn_with_state(app.clone(), observe))
+        .layer(from_fn_with_state(app.access.clone(), protect))
         .with_state(app)
 }
 

@@ -13,6 +13,7 @@ pub(super) async fn show() -> impl IntoResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Right;
     use crate::jobs::{Finished, samples};
     use crate::moment::Hint;
     use crate::problem::RequestError;
@@ -117,7 +118,14 @@ mod tests {
             Complete::But(&["camera", "provisional", "sequence"]),
         );
         check("Index", &index::show().await.0, Complete::Yes);
+        let session = json!({
+            "login": true, "by": "cookie", "rights": ["send"], "name": "gate",
+            "cameras": ["gate-*"], "expires": "2027-01-01T00:00:00Z",
+        });
+        check("Session", &session, Complete::Yes);
         for refusal in [
+            RequestError::NoToken(Right::Read),
+            RequestError::OtherCamera("yard".parse().unwrap()),
             RequestError::EmptyBody,
             RequestError::TooLarge,
             RequestError::Parameter {
@@ -166,6 +174,7 @@ mod tests {
             "object" => sample.is_object(),
             "array" => sample.is_array(),
             "string" => sample.is_string(),
+            "boolean" => sample.is_boolean(),
             "number" => sample.is_number(),
             "integer" => sample.is_u64() || sample.is_i64(),
             other => panic!("{at}: unknown type {other}"),

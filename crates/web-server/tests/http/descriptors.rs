@@ -93,7 +93,7 @@ async fn connections_are_capped_by_the_hard_limit() {
         assert!(said[0].contains(part), "{part} is not in {said:?}");
     }
     let mut open = TcpStream::connect(process.http).unwrap();
-    open.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").unwrap();
+    open.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n").unwrap();
     let _idle: Vec<TcpStream> =
         (0..350).map(|_| TcpStream::connect(process.http).unwrap()).collect();
     assert_eq!(get(process.http, "/").await.status, 200, "an idle one made room");

@@ -18,7 +18,9 @@ async fn hold(address: SocketAddr, request: String, times: usize) -> TcpStream {
         socket.set_recv_buffer_size(2048).unwrap();
         socket.connect(&address.into()).unwrap();
         let mut stream = TcpStream::from(socket);
-        stream.write_all(format!("{request}\r\nhost: x\r\n\r\n").repeat(times).as_bytes()).unwrap();
+        stream
+            .write_all(format!("{request}\r\nhost: localhost\r\n\r\n").repeat(times).as_bytes())
+            .unwrap();
         stream
     })
     .await
@@ -137,7 +139,7 @@ async fn one_address_has_a_bound_unless_it_is_a_proxy() {
     let server = Server::ready(kafka.address, &[bound, ("MLVI_PROXIES", "none")]).await;
     let open: Vec<TcpStream> = (0..3).map(|_| TcpStream::connect(server.http).unwrap()).collect();
     server.until_metric("mlvi_http_connections", 3.0).await;
-    let refused = talk(server.http, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n".to_vec()).await;
+    let refused = talk(server.http, b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec()).await;
     assert!(
         refused.starts_with("HTTP/1.1 429 ") && refused.contains("retry-after: 1"),
         "{refused}"

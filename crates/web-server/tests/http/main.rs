@@ -6,6 +6,7 @@
         libraries"
 )]
 
+mod access;
 mod away;
 mod cascade;
 mod client;

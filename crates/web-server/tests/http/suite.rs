@@ -162,6 +162,18 @@ impl Server {
             .unwrap_or_else(|_| panic!("{name} did not become {value}"));
     }
 
+    /// Waits until a line is among the metrics.
+    pub(crate) async fn until_metric_appears(&self, line: &str) {
+        let wait = async {
+            while !String::from_utf8_lossy(&get(self.admin, "/metrics").await.body).contains(line) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait)
+            .await
+            .unwrap_or_else(|_| panic!("{line} did not appear"));
+    }
+
     /// The value of a line of the metrics, e.g. `mlvi_pending_frames`.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let text = String::from_utf8(get(self.admin, "/metrics").await.body).unwrap();

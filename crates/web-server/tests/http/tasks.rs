@@ -1,5 +1,6 @@
 //! Background tasks of the web-server that panic, one after the other.
 
+use crate::access::watched_files;
 use crate::client::{get, try_get};
 use crate::suite::{Kafka, PATIENCE, Server};
 use futures_util::future::join_all;
@@ -10,16 +11,18 @@ use unit::{Faults, TaskFailure};
 const UNIT: &str = web_server::UNIT;
 
 /// Every background task of the unit.
-const TASKS: [&str; 10] = [
+const TASKS: [&str; 12] = [
     "admin",
     "backlog",
     "bus-monitor",
     "bus-producer",
     "bus-tail",
+    "certificate",
     "condition broker",
     "expiry",
     "results",
     "stop",
+    "tokens",
     "topics",
 ];
 
@@ -41,13 +44,13 @@ async fn until(admin: SocketAddr, path: &str, status: u16, part: &str) {
     assert!(in_time.is_ok(), "{path} does not say {part}, but {last:?}");
 }
 
-async fn ends_by(broker: SocketAddr, task: &str) {
+async fn ends_by(broker: SocketAddr, settings: &[(&str, &str)], task: &str) {
     let faults = Faults::default();
     let is_thread = task.starts_with("bus-");
     if is_thread {
         faults.plant(UNIT, task);
     }
-    let server = Server::start_with_faults(broker, &[], &faults);
+    let server = Server::start_with_faults(broker, settings, &faults);
     if !is_thread {
         server.until_ready(true).await;
         faults.plant(UNIT, task);
@@ -70,7 +73,10 @@ async fn ends_by(broker: SocketAddr, task: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_task_that_panics_ends_the_unit_and_is_named() {
     let kafka = Kafka::start().await;
-    let sound = Server::ready(kafka.address, &[]).await;
+    // there are tasks for them, too
+    let files = watched_files(kafka.dir.path());
+    let settings: Vec<(&str, &str)> = files.iter().map(|(name, file)| (*name, &**file)).collect();
+    let sound = Server::ready(kafka.address, &settings).await;
     let metrics = String::from_utf8(get(sound.admin, "/metrics").await.body).unwrap();
     let prefix = "mlvi_task_failures_total{task=\"";
     let mut spawned: Vec<&str> = metrics
@@ -79,7 +85,7 @@ async fn each_task_that_panics_ends_the_unit_and_is_named() {
         .collect();
     spawned.sort_unstable();
     assert_eq!(spawned, TASKS, "the list here is that of the unit");
-    join_all(TASKS.map(|task| ends_by(kafka.address, task))).await;
+    join_all(TASKS.map(|task| ends_by(kafka.address, &settings, task))).await;
     assert_eq!(get(sound.admin, "/livez").await.status, 200, "the others are not concerned");
     sound.stop().await;
 }
