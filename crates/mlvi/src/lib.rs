@@ -9,6 +9,7 @@
 pub mod bench;
 pub mod external;
 pub mod models;
+pub mod policy;
 pub mod push;
 pub mod simulate;
 pub mod suite;

@@ -5,6 +5,7 @@ use detector::ModelError;
 use mlvi::bench::BenchCommand;
 use mlvi::external::{self, ExternalArgs};
 use mlvi::models::ModelsCommand;
+use mlvi::policy::PolicyArgs;
 use mlvi::push::PushArgs;
 use mlvi::simulate::SimulateCommand;
 use mlvi::topics::TopicsArgs;
@@ -36,6 +37,8 @@ enum Command {
     Up(Box<UpArgs>),
     /// Send images to a running suite and print what it finds
     Push(PushArgs),
+    /// Show by which policy a running suite decides, and change it
+    Policy(PolicyArgs),
     /// List, fetch and check models
     #[command(subcommand)]
     Models(ModelsCommand),
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Up(args) => mlvi::up::run(*args, &cli.models_dir),
         Command::Push(args) => mlvi::push::run(&args),
+        Command::Policy(args) => mlvi::policy::run(&args),
         Command::Models(command) => mlvi::models::run(command, &cli.models_dir),
         Command::Simulate(command) => mlvi::simulate::run(command, &cli.models_dir),
         Command::Bench(command) => mlvi::bench::run(command, &cli.models_dir),

@@ -66,6 +66,8 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// How long an upload may take.
     pub upload_timeout: Duration,
+    /// Whether settings may be changed over HTTP.
+    pub settings_changes: bool,
 }
 
 impl Config {
@@ -219,6 +221,13 @@ impl Limits {
                 30 * SECOND,
                 Duration::from_millis(100)..=HOUR,
                 "how long the upload of one frame may take; slower ones get 408",
+            ),
+            settings_changes: settings.choice(
+                "MLVI_SETTINGS_CHANGES",
+                "off",
+                &[("off", false), ("on", true)],
+                "whether PUT and DELETE /policy may change by which policy the suite decides; \
+                 whoever reaches the HTTP port can, then",
             ),
         };
         if limits.job_timeout > limits.job_ttl {

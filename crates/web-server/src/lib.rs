@@ -24,7 +24,10 @@ mod query;
 mod results;
 mod routes;
 mod run;
+mod same_origin;
 mod sequences;
+mod settings_board;
+mod settings_topic;
 mod sse;
 #[cfg(test)]
 mod testing;

@@ -80,6 +80,20 @@ pub(crate) enum RequestError {
         "this resource does not answer to this method; the header 'allow' lists those that it does"
     )]
     WrongMethod,
+    #[error("settings cannot be changed here; MLVI_SETTINGS_CHANGES=on allows it")]
+    SettingsAreFixed,
+    #[error("the request comes from a page of another origin, '{0}'")]
+    ForeignOrigin(String),
+    #[error(
+        "the content type is '{0}', but a setting is taken as application/toml or application/json"
+    )]
+    SettingType(String),
+    #[error("the setting is larger than {} bytes", frame::MAX_SETTING_BYTES)]
+    SettingTooLarge,
+    #[error("{problem}")]
+    Policy { problem: String, line: Option<usize>, key: Option<String> },
+    #[error("the settings topic is not there, or this user may not use it; the log says more")]
+    NoSettingsTopic,
     #[error("{}", .0.error().detail)]
     Result(Arc<Finished>),
     #[error("{0}")]
@@ -120,6 +134,12 @@ impl RequestError {
             Self::FrameGone(_) => (410, "frame-gone", "The frame is no longer kept"),
             Self::UnknownRoute => (404, "unknown-route", "There is nothing here"),
             Self::WrongMethod => (405, "wrong-method", "The method is not allowed here"),
+            Self::SettingsAreFixed => (403, "settings-are-fixed", "Settings are fixed here"),
+            Self::ForeignOrigin(_) => (403, "foreign-origin", "The request comes from elsewhere"),
+            Self::SettingType(_) => (415, "setting-type", "The content type is not one of these"),
+            Self::SettingTooLarge => (413, "setting-too-large", "The setting is too large"),
+            Self::Policy { .. } => (422, "invalid-policy", "The policy cannot be used"),
+            Self::NoSettingsTopic => (503, "no-settings-topic", "There is no settings topic"),
             Self::Result(finished) => return finished.error(),
             Self::Internal(_) => (500, "internal-error", "Something went wrong in the server"),
         };
@@ -137,6 +157,7 @@ impl RequestError {
             Self::BrokerAway(_)
             | Self::Starting(_)
             | Self::ShuttingDown
+            | Self::NoSettingsTopic
             | Self::TooManyStreams(_) => Some(LATER_S),
             _ => None,
         }
@@ -148,6 +169,12 @@ impl RequestError {
             Self::Parameter { name, allowed, .. } => json!({"parameter": name, "allowed": allowed}),
             Self::Encoded { header, .. } => json!({"header": header}),
             Self::TooLarge => json!({"limit_bytes": frame::MAX_FRAME_BYTES}),
+            Self::SettingTooLarge => json!({"limit_bytes": frame::MAX_SETTING_BYTES}),
+            Self::Policy { line, key, .. } => {
+                let line = line.map(|line| ("line".to_owned(), json!(line)));
+                let key = key.as_ref().map(|key| ("key".to_owned(), json!(key)));
+                line.into_iter().chain(key).collect()
+            }
             Self::Result(finished) => json!({
                 "frame_id": finished.frame_id,
                 "camera": finished.camera,

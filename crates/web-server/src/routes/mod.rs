@@ -5,6 +5,7 @@ mod index;
 mod inference;
 mod jobs;
 mod openapi;
+mod policy;
 mod results;
 
 use crate::app::App;
@@ -28,6 +29,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/jobs/{id}", get(jobs::show)),
         ("/jobs/{id}/frame", get(jobs::frame)),
         ("/results", get(results::stream)),
+        ("/policy", get(policy::show).put(policy::set).delete(policy::clear)),
     ]
 }
 

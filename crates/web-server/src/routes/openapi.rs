@@ -17,6 +17,7 @@ mod tests {
     use crate::moment::Hint;
     use crate::problem::RequestError;
     use crate::routes::jobs::Ticket;
+    use crate::routes::policy;
     use crate::routes::{index, router, routes};
     use crate::testing::{app, call};
     use axum::body::{Body, to_bytes};
@@ -117,6 +118,10 @@ mod tests {
             Complete::But(&["camera", "provisional", "sequence"]),
         );
         check("Index", &index::show().await.0, Complete::Yes);
+        let policy = policy::tests::full().await;
+        check("Policy", &policy, Complete::Yes);
+        check("PolicyRecord", &policy["record"], Complete::But(&["problem"]));
+        check("PreprocessorPolicy", &policy["preprocessors"][0], Complete::Yes);
         for refusal in [
             RequestError::EmptyBody,
             RequestError::TooLarge,
@@ -127,6 +132,11 @@ mod tests {
                 hint: Hint::default(),
             },
             RequestError::Result(Arc::new(Finished::new(&failed, None))),
+            RequestError::Policy {
+                problem: "no".into(),
+                line: Some(3),
+                key: Some("ratio.cloud_share".into()),
+            },
         ] {
             let response = axum::response::IntoResponse::into_response(refusal);
             let body = to_bytes(response.into_body(), 100_000).await.unwrap();
@@ -167,6 +177,7 @@ mod tests {
             "array" => sample.is_array(),
             "string" => sample.is_string(),
             "number" => sample.is_number(),
+            "boolean" => sample.is_boolean(),
             "integer" => sample.is_u64() || sample.is_i64(),
             other => panic!("{at}: unknown type {other}"),
         };

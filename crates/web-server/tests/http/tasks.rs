@@ -10,15 +10,18 @@ use unit::{Faults, TaskFailure};
 const UNIT: &str = web_server::UNIT;
 
 /// Every background task of the unit.
-const TASKS: [&str; 10] = [
+const TASKS: [&str; 13] = [
     "admin",
     "backlog",
     "bus-monitor",
     "bus-producer",
+    "bus-table",
     "bus-tail",
     "condition broker",
     "expiry",
     "results",
+    "settings",
+    "settings-topic",
     "stop",
     "topics",
 ];
