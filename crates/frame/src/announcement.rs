@@ -70,6 +70,9 @@ pub struct Announcement {
 pub struct AnnouncedError {
     /// Which of them it was.
     pub source: PolicyOrigin,
+    /// The offset of the record, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
     /// What is wrong with it.
     pub problem: String,
     /// Since when.
@@ -81,7 +84,7 @@ impl AnnouncedError {
     #[must_use]
     pub fn new(source: PolicyOrigin, problem: &str) -> Self {
         let problem = problem.chars().take(MAX_PROBLEM).collect();
-        Self { source, problem, since: Timestamp::now() }
+        Self { source, revision: None, problem, since: Timestamp::now() }
     }
 }
 

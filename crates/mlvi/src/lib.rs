@@ -7,11 +7,15 @@
 )]
 
 pub mod bench;
+pub mod command;
+pub mod doctor;
 pub mod external;
+pub mod manual;
 pub mod models;
 pub mod policy;
 pub mod push;
 pub mod simulate;
+mod status_line;
 pub mod suite;
 pub mod topics;
 pub mod up;

@@ -8,10 +8,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The broker acknowledges within seconds, or the server says why not.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What was set is acted on within a second or two; one that is busy may take longer to say so.
+const ACTED_ON_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What `mlvi policy` is told.
 #[derive(Args, Debug)]
@@ -102,7 +105,7 @@ pub fn run(args: &PolicyArgs) -> anyhow::Result<()> {
                 }
             }
             let set: Record = serde_json::from_str(&answer(request.send(&body), &url)?)?;
-            println!("set, as revision {}: `mlvi policy show` tells who acts on it", set.revision);
+            println!("{}", acted_on(&agent, &url, set.revision)?);
         }
         PolicyCommand::Clear { who } => {
             let mut request = agent.delete(&url);
@@ -114,6 +117,42 @@ pub fn run(args: &PolicyArgs) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Waits until every preprocessor acts on what was set, or says why not.
+fn acted_on(agent: &ureq::Agent, url: &str, revision: i64) -> anyhow::Result<String> {
+    let started = Instant::now();
+    loop {
+        let policy: Policy = serde_json::from_str(&answer(agent.get(url).call(), url)?)?;
+        if let Some(outcome) = outcome(&policy.preprocessors, revision) {
+            return outcome;
+        }
+        if started.elapsed() > ACTED_ON_WITHIN {
+            return Ok(format!(
+                "set, as revision {revision}, but not every preprocessor has said that it acts on \
+                 it: `mlvi policy show` tells"
+            ));
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// What has become of a revision; `None` while somebody has not said anything.
+fn outcome(preprocessors: &[Announcement], revision: i64) -> Option<anyhow::Result<String>> {
+    let refusal = preprocessors.iter().find_map(|said| {
+        let error = said.error.as_ref().filter(|error| error.revision == Some(revision))?;
+        Some((&said.instance, &error.problem))
+    });
+    if let Some((instance, problem)) = refusal {
+        let advice = "what decided before still does; `mlvi policy clear` takes it back";
+        return Some(Err(anyhow::anyhow!("{instance} cannot use it: {problem}; {advice}")));
+    }
+    // one that is newer was set meanwhile
+    let all = preprocessors.iter().all(|said| said.revision >= Some(revision));
+    let count = preprocessors.len();
+    (all && count > 0).then(|| {
+        Ok(format!("set, as revision {revision}: {count} preprocessor(s) decide by it now"))
+    })
 }
 
 /// The text of a policy file and its media type.
@@ -201,21 +240,41 @@ mod tests {
     use frame::{AnnouncedError, PerTier, PolicyOrigin, Timestamp};
     use serde_json::json;
 
-    #[test]
-    fn who_decides_by_what_is_shown_with_what_is_wrong() {
-        let said = Announcement {
+    fn said(instance: &str, revision: Option<i64>, refused: Option<i64>) -> Announcement {
+        let error = refused.map(|refused| AnnouncedError {
+            revision: Some(refused),
+            ..AnnouncedError::new(PolicyOrigin::Topic, "there is no policy 'coin'")
+        });
+        Announcement {
             version: Announcement::VERSION,
-            instance: "pod.1".into(),
+            instance: instance.into(),
             policy: "ratio".into(),
             source: PolicyOrigin::Topic,
-            revision: Some(7),
+            revision,
             settings: "policy = \"ratio\"\n".into(),
             since: Timestamp::now(),
             breakers: PerTier { edge: Some("closed".into()), cloud: Some("open".into()) },
-            error: Some(AnnouncedError::new(PolicyOrigin::Topic, "there is no policy 'coin'")),
+            error,
             sent_at: Timestamp::now(),
             expires_at: Timestamp::now(),
-        };
+        }
+    }
+
+    #[test]
+    fn what_was_set_is_acted_on_by_all_or_refused_by_one() {
+        assert!(outcome(&[], 7).is_none());
+        assert!(outcome(&[said("a", Some(7), None), said("b", Some(6), None)], 7).is_none());
+        assert!(outcome(&[said("a", None, Some(6))], 7).is_none());
+        let all = outcome(&[said("a", Some(7), None), said("b", Some(8), None)], 7);
+        assert!(all.unwrap().unwrap().contains("2 preprocessor(s)"));
+        let refused = outcome(&[said("a", Some(7), None), said("b", None, Some(7))], 7);
+        let refused = refused.unwrap().unwrap_err().to_string();
+        assert!(refused.contains("b cannot use it: there is no policy 'coin'"), "{refused}");
+    }
+
+    #[test]
+    fn who_decides_by_what_is_shown_with_what_is_wrong() {
+        let said = said("pod.1", Some(7), Some(8));
         let record = json!({"revision": 7, "value": "policy = 'ratio'", "changed_by": "me",
             "changed_at": 1, "note": "a try"});
         let policy = json!({"changes": "on", "settings_topic": true, "record": record,

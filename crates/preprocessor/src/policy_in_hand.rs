@@ -158,7 +158,8 @@ impl PolicyInHand {
                     "settings record 'policy' cannot be used, the policy before it still holds"
                 );
                 self.metrics.setting(SettingEnd::Refused);
-                Some(AnnouncedError::new(PolicyOrigin::Topic, &problem))
+                let error = AnnouncedError::new(PolicyOrigin::Topic, &problem);
+                Some(AnnouncedError { revision: Some(offset), ..error })
             }
         };
         drop(state);

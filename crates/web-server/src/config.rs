@@ -1,6 +1,7 @@
 //! What the web-server is told at its start.
 
 use crate::UNIT;
+use crate::access::AccessConfig;
 use crate::backlog::Groups;
 use frame::Topics;
 use frame_bus::{BusConfig, DEFAULT_BROKERS};
@@ -28,6 +29,8 @@ pub struct Config {
     pub groups: Groups,
     /// The port that clients speak to.
     pub http: Listen,
+    /// Who may do what.
+    pub access: AccessConfig,
     /// What is accepted and kept.
     pub limits: Limits,
 }
@@ -66,8 +69,6 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// How long an upload may take.
     pub upload_timeout: Duration,
-    /// Whether settings may be changed over HTTP.
-    pub settings_changes: bool,
 }
 
 impl Config {
@@ -91,6 +92,7 @@ impl Config {
             partitions: frame_bus::partitions_from_settings(settings),
             groups: groups_from_settings(settings),
             http: Listen::Address(http),
+            access: AccessConfig::from_settings(settings),
             limits: Limits::from_settings(settings, memory),
         }
     }
@@ -221,13 +223,6 @@ impl Limits {
                 30 * SECOND,
                 Duration::from_millis(100)..=HOUR,
                 "how long the upload of one frame may take; slower ones get 408",
-            ),
-            settings_changes: settings.choice(
-                "MLVI_SETTINGS_CHANGES",
-                "off",
-                &[("off", false), ("on", true)],
-                "whether PUT and DELETE /policy may change by which policy the suite decides; \
-                 whoever reaches the HTTP port can, then",
             ),
         };
         if limits.job_timeout > limits.job_ttl {

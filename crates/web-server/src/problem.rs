@@ -1,5 +1,6 @@
 //! Why a request is refused, and how each reason is shown to the client (RFC 9457).
 
+use crate::access::Right;
 use crate::jobs::Finished;
 use crate::moment::Hint;
 use crate::pending::Full;
@@ -94,6 +95,8 @@ pub(crate) enum RequestError {
     Policy { problem: String, line: Option<usize>, key: Option<String> },
     #[error("the settings topic is not there, or this user may not use it; the log says more")]
     NoSettingsTopic,
+    #[error("this needs the right '{0}', which you do not have")]
+    Forbidden(Right),
     #[error("{}", .0.error().detail)]
     Result(Arc<Finished>),
     #[error("{0}")]
@@ -140,6 +143,7 @@ impl RequestError {
             Self::SettingTooLarge => (413, "setting-too-large", "The setting is too large"),
             Self::Policy { .. } => (422, "invalid-policy", "The policy cannot be used"),
             Self::NoSettingsTopic => (503, "no-settings-topic", "There is no settings topic"),
+            Self::Forbidden(_) => (403, "forbidden", "That is not allowed"),
             Self::Result(finished) => return finished.error(),
             Self::Internal(_) => (500, "internal-error", "Something went wrong in the server"),
         };
@@ -168,6 +172,7 @@ impl RequestError {
         let members = match self {
             Self::Parameter { name, allowed, .. } => json!({"parameter": name, "allowed": allowed}),
             Self::Encoded { header, .. } => json!({"header": header}),
+            Self::Forbidden(right) => json!({"right": right.name()}),
             Self::TooLarge => json!({"limit_bytes": frame::MAX_FRAME_BYTES}),
             Self::SettingTooLarge => json!({"limit_bytes": frame::MAX_SETTING_BYTES}),
             Self::Policy { line, key, .. } => {
@@ -288,6 +293,7 @@ mod tests {
             (RequestError::BrokerAway("no answer".into()), 503, "broker-away", true),
             (RequestError::UnknownJob("x".into()), 404, "unknown-job", false),
             (RequestError::JobGone(id), 410, "job-gone", false),
+            (RequestError::Forbidden(Right::Read), 403, "forbidden", false),
             (RequestError::WrongMethod, 405, "wrong-method", false),
             (RequestError::Internal("panic".into()), 500, "internal-error", false),
         ];

@@ -109,7 +109,10 @@ pub(crate) mod samples {
             settings: "policy = \"ratio\"\n".into(),
             since: now,
             breakers: PerTier { edge: Some("closed".into()), cloud: Some("open".into()) },
-            error: Some(AnnouncedError::new(PolicyOrigin::File, "it is broken")),
+            error: Some(AnnouncedError {
+                revision: Some(6),
+                ..AnnouncedError::new(PolicyOrigin::Topic, "it is broken")
+            }),
             sent_at: now,
             expires_at: now + valid,
         }

@@ -104,9 +104,17 @@ impl PolicyConfig {
     /// # Errors
     /// When it is no TOML of this form (the text says where), or a value is out of its range.
     pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
-        let config: Self = toml::from_str(text).map_err(|error| PolicyError::form(&error, text))?;
+        let config = Self::read(text)?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Reads a policy file without looking at its values: for those who do not decide.
+    ///
+    /// # Errors
+    /// When it is no TOML of this form; the text says where.
+    pub fn read(text: &str) -> Result<Self, PolicyError> {
+        toml::from_str(text).map_err(|error| PolicyError::form(&error, text))
     }
 
     /// As the text of a policy file, with every value that counts.
@@ -120,15 +128,24 @@ impl PolicyConfig {
     /// # Errors
     /// The first that is not.
     pub fn check(&self) -> Result<(), PolicyError> {
+        self.check_values()?;
+        crate::policies::build(self).map(drop)
+    }
+
+    /// Whether every value is in its range. A rule is not compiled: a program that only passes a
+    /// policy on need not contain a compiler.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn check_values(&self) -> Result<(), PolicyError> {
         // every section is named here, so that the compiler misses one that is not checked
         let Self {
-            policy: _,
+            policy,
             ratio,
             deadline,
             cascade,
             bandit,
-            // built below if it is chosen, which checks it
-            expression: _,
+            expression,
             budget,
             hysteresis,
             breaker,
@@ -148,7 +165,11 @@ impl PolicyConfig {
         price.check()?;
         budget.as_ref().map_or(Ok(()), Budget::check)?;
         learn::check_prior(prior)?;
-        crate::policies::build(self).map(drop)
+        if *policy == PolicyName::Expression && expression.rule.trim().is_empty() {
+            let problem = "there is no rule".to_owned();
+            return Err(PolicyError::Rule { line: 1, column: 1, problem });
+        }
+        Ok(())
     }
 }
 

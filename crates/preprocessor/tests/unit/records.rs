@@ -91,11 +91,14 @@ async fn a_record_changes_every_replica_and_is_kept_until_it_is_removed() {
     }
 
     // what is broken changes nothing and is named
-    for (times, broken) in [(1, b"no JSON".to_vec()), (2, record("policy = 'coin'"))] {
+    for (times, broken) in [
+        (1, b"no JSON".to_vec()),
+        (2, record("policy = 'expression'\n[expression]\nrule = 'edge.'")),
+    ] {
         stage.set_policy(broken).await;
         let refused = format!("settings_records_total{{outcome=\"refused\"}} {times}");
         until(one.admin.unwrap(), "/metrics", 200, &refused).await;
-        let named = if times == 1 { "not of the form" } else { "no policy 'coin'" };
+        let named = if times == 1 { "not of the form" } else { "[expression] rule: line 1" };
         announced
             .until(2, |said| {
                 by_record(said) && said.error.as_ref().is_some_and(|it| it.problem.contains(named))

@@ -75,7 +75,7 @@ impl RecordOfPolicy {
 
 pub(super) async fn show(State(app): State<Arc<App>>) -> Json<Policy> {
     Json(Policy {
-        changes: if app.limits.settings_changes { "on" } else { "off" },
+        changes: if app.access.settings_changes() { "on" } else { "off" },
         settings_topic: app.settings.is_there(),
         record: app.settings.record(POLICY_KEY).map(RecordOfPolicy::of),
         preprocessors: app.settings.live(),
@@ -94,7 +94,7 @@ pub(super) async fn set(
     let note = words(&query, "note")?;
     can_be_written(&app)?;
     let body = body_of(request.into_body(), app.limits.upload_timeout).await?;
-    // a rule of thousands of bytes takes milliseconds to compile
+    // tens of kilobytes take a millisecond
     let value = tokio::task::spawn_blocking(move || form.policy_file(&body))
         .await
         .map_err(|error| RequestError::Internal(error.to_string()))??;
@@ -127,7 +127,7 @@ pub(super) async fn clear(
 /// Whether this request may change settings.
 fn may_change(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<(), RequestError> {
     check_origin(uri, headers)?;
-    if app.limits.settings_changes { Ok(()) } else { Err(RequestError::SettingsAreFixed) }
+    if app.access.settings_changes() { Ok(()) } else { Err(RequestError::SettingsAreFixed) }
 }
 
 fn can_be_written(app: &App) -> Result<(), RequestError> {
@@ -185,7 +185,8 @@ impl Form {
         }
     }
 
-    /// The text of the policy file, whose every value is in order.
+    /// The text of the policy file, whose every value is in order; but a rule is compiled by those
+    /// who decide by it, and refused by them.
     fn policy_file(self, body: &[u8]) -> Result<String, RequestError> {
         let text = std::str::from_utf8(body).map_err(|error| RequestError::Policy {
             problem: error.to_string(),
@@ -194,7 +195,8 @@ impl Form {
         })?;
         match self {
             Self::Toml => {
-                PolicyConfig::from_toml(text).map_err(|error| refused(&error, text))?;
+                let config = PolicyConfig::read(text).map_err(|error| refused(&error, text))?;
+                config.check_values().map_err(|error| refused(&error, text))?;
                 Ok(text.to_owned())
             }
             Self::Json => {
@@ -204,7 +206,7 @@ impl Form {
                         line: Some(error.line()),
                         key: None,
                     })?;
-                config.check().map_err(|error| refused(&error, ""))?;
+                config.check_values().map_err(|error| refused(&error, ""))?;
                 Ok(config.to_toml())
             }
         }
