@@ -144,8 +144,13 @@ pub(crate) async fn a_table_follows_its_topic_and_is_replaced_with_it(site: Site
     .await??;
     soon(site.bus()?.ensure_topics(&[spec], &shutdown)).await??;
     soon(site.bus()?.send(outgoing(&name, "c", "4"))).await??;
-    assert_eq!(told(&mut table).await?, set("c", "4", 0));
-    assert_eq!(told(&mut table).await?, removed("a"), "the new topic does not have it");
-    assert_eq!(told(&mut table).await?, TableEvent::CaughtUp);
+    let (mut rest, new) = (Vec::new(), set("c", "4", 0));
+    // it may have been read before there was anything in it
+    while rest.len() < 2 || !rest.contains(&new) {
+        rest.push(told(&mut table).await?);
+    }
+    rest.retain(|event| *event != new);
+    assert_eq!(rest[0], removed("a"), "the new topic does not have it");
+    assert!(rest.len() == 1 || rest[1..] == [TableEvent::CaughtUp], "{rest:?}");
     Ok(())
 }
