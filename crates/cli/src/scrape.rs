@@ -40,6 +40,13 @@ impl Scrape {
         values.map(|sample| sample.value).reduce(|a, b| a + b)
     }
 
+    /// The values of a label among the samples of this name that are above 0, in order.
+    pub fn values_of(&self, name: &str, labels: &[(&str, &str)], label: &str) -> Vec<&str> {
+        let samples =
+            self.samples.iter().filter(|sample| sample.is(name, labels) && sample.value > 0.0);
+        samples.filter_map(|sample| sample.labels.get(label)).map(String::as_str).collect()
+    }
+
     /// The mean of a histogram's observations; `None` when there are none.
     pub fn mean(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let count = self.sum(&format!("{name}_count"), labels).filter(|count| *count > 0.0)?;
@@ -116,6 +123,9 @@ mod tests {
             Some(3.0)
         );
         assert_eq!(scrape.sum("mlvi_decisions_total", &[]), Some(12.0));
+        let reasons =
+            scrape.values_of("mlvi_decisions_total", &[("destination", "cloud")], "reason");
+        assert_eq!(reasons, ["x"]);
         assert_eq!(scrape.sum("mlvi_plain", &[]), Some(1500.0));
         assert_eq!(
             scrape.sum("mlvi_unknown", &[]),

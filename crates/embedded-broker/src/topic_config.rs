@@ -9,10 +9,12 @@ const RETENTION_BYTES: &str = "retention.bytes";
 const RETENTION_MS: &str = "retention.ms";
 const SEGMENT_BYTES: &str = "segment.bytes";
 const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
+const CLEANUP_POLICY: &str = "cleanup.policy";
+const COMPACT: &str = "compact";
+const DELETE: &str = "delete";
 
 /// Settings that clients like to send and the one value of each that describes this broker.
-const FIXED: [(&str, &str); 6] = [
-    ("cleanup.policy", "delete"),
+const FIXED: [(&str, &str); 5] = [
     ("compression.type", "producer"),
     ("message.format.version", "3.0-IV1"),
     ("message.timestamp.type", "CreateTime"),
@@ -32,6 +34,9 @@ pub(crate) struct InvalidConfig {
 /// What a topic says of itself; what it does not say is the broker's default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct TopicConfig {
+    /// Whether the last record of each key is kept, and nothing else; else records are kept by age
+    /// and size.
+    compact: Option<bool>,
     overrides: BTreeMap<&'static str, i64>,
 }
 
@@ -56,6 +61,14 @@ impl TopicConfig {
             } else {
                 Err(invalid("this broker knows no other value than its default"))
             };
+        }
+        if name == CLEANUP_POLICY {
+            self.compact = match value {
+                COMPACT => Some(true),
+                DELETE => Some(false),
+                _ => return Err(invalid("this broker knows compact and delete, one of them")),
+            };
+            return Ok(());
         }
         let (name, smallest) = match name {
             RETENTION_BYTES => (RETENTION_BYTES, -1),
@@ -91,7 +104,13 @@ impl TopicConfig {
                 .map_or(limit, |bytes| usize::try_from(bytes).unwrap_or(limit).min(limit)),
             sync_each_append: broker.fsync == FsyncPolicy::EveryAppend,
             topic_id,
+            compact: self.is_compacted(),
         }
+    }
+
+    /// Whether the last record of each key is kept, and nothing else.
+    pub(crate) fn is_compacted(&self) -> bool {
+        self.compact.unwrap_or(false)
     }
 
     /// Every setting, as it counts.
@@ -118,12 +137,22 @@ impl TopicConfig {
             overridden: false,
             numeric: false,
         });
-        numbers.chain(fixed).collect()
+        let cleanup = Setting {
+            name: CLEANUP_POLICY,
+            value: if self.is_compacted() { COMPACT } else { DELETE }.into(),
+            overridden: self.compact.is_some(),
+            numeric: false,
+        };
+        numbers.chain([cleanup]).chain(fixed).collect()
     }
 
     /// What the topic says itself, for writing it down.
-    pub(crate) fn overrides(&self) -> impl Iterator<Item = (&'static str, i64)> {
-        self.overrides.iter().map(|(name, value)| (*name, *value))
+    pub(crate) fn overrides(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let cleanup = self
+            .compact
+            .map(|compact| (CLEANUP_POLICY, if compact { COMPACT } else { DELETE }.into()));
+        let numbers = self.overrides.iter().map(|(name, value)| (*name, value.to_string()));
+        numbers.chain(cleanup)
     }
 }
 
@@ -139,7 +168,10 @@ mod tests {
         config.set("retention.bytes", Some("1000")).unwrap();
         config.set("max.message.bytes", Some("99999999999")).unwrap();
         config.set("cleanup.policy", Some("delete")).unwrap();
+        assert!(!config.is_compacted());
+        config.set("cleanup.policy", Some("compact")).unwrap();
         let options = config.log_options(&broker, Uuid::nil());
+        assert!(options.compact);
         assert_eq!(options.retention_ms, None);
         assert_eq!(options.retention_bytes, Some(1000));
         assert_eq!(
@@ -152,7 +184,7 @@ mod tests {
     #[test]
     fn what_cannot_be_followed_is_refused() {
         for (name, value) in [
-            ("cleanup.policy", "compact"),
+            ("cleanup.policy", "compact,delete"),
             ("retention.ms", "soon"),
             ("segment.bytes", "1"),
             ("flush.ms", "1"),

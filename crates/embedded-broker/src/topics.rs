@@ -399,6 +399,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut config = TopicConfig::default();
         config.set("retention.bytes", Some("12345")).unwrap();
+        config.set("cleanup.policy", Some("compact")).unwrap();
         let id = open(&dir).create("a.topic", 3, config.clone()).unwrap().id;
         let again = open(&dir).get("a.topic").unwrap();
         assert_eq!((again.id, again.partitions.len(), &again.config), (id, 3, &config));
@@ -571,7 +572,7 @@ mod tests {
         let topic = topics.get("t").unwrap();
         assert_eq!(
             (topic.id, topic.partitions.len(), topic.config.overrides().collect::<Vec<_>>()),
-            (id, 2, vec![("retention.bytes", 5)])
+            (id, 2, vec![("retention.bytes", "5".to_owned())])
         );
         assert!(dir.path().join("logs/forgotten-0").exists());
         topics.create("u", 1, TopicConfig::default()).unwrap();

@@ -82,7 +82,7 @@ fn retain(node: &Node) {
 
 /// On a full disk, what every group has finished makes room for what is new.
 fn make_room(node: &Node) {
-    for topic in node.topics.all() {
+    for topic in node.topics.all().iter().filter(|topic| !topic.config.is_compacted()) {
         for (index, partition) in (0..).zip(&topic.partitions) {
             let Some(finished) = node
                 .offsets

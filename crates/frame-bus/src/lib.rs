@@ -34,7 +34,10 @@ pub use admin::topics::TopicState;
 pub use bus::Bus;
 pub use bus::unreadable::Unreadable;
 pub use config::security::{Identity, Login, Mechanism, Password, Security, Tls};
-pub use config::topics::{TopicSpec, partitions_from_settings, topic_specs, topics_from_settings};
+pub use config::topics::{
+    Cleanup, TopicSpec, all_topic_specs, partitions_from_settings, settings_spec, topic_specs,
+    topics_from_settings,
+};
 pub use config::{BusConfig, DEFAULT_BROKERS};
 pub use error::{BusError, SendError};
 pub use health::unready::{Readiness, Unready};
@@ -44,6 +47,7 @@ pub use receive::delivery::{Ack, Delivery};
 pub use receive::offsets::{Epoch, OffsetTracker};
 pub use tail::Tail;
 pub use tail::event::TailEvent;
+pub use tail::table::{Table, TableEvent};
 pub use threads::{ThreadWork, Threads};
 pub use work::control::{DEFAULT_MAX_TAKES, WorkControl, WorkError, max_takes_from_settings};
 pub use work::handle::Handle;

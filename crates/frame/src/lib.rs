@@ -2,6 +2,7 @@
 //!
 //! Every other crate speaks in these words. No I/O happens here and nothing awaits.
 
+mod announcement;
 mod codec;
 mod decision;
 mod detection;
@@ -15,10 +16,12 @@ mod problem;
 mod resize;
 mod result;
 mod result_message;
+mod setting;
 mod time;
 mod topics;
 mod trace;
 
+pub use announcement::{AnnouncedError, Announcement, InvalidAnnouncement, PolicyOrigin};
 pub use codec::{HeaderError, headers};
 pub use decision::{Decision, Destination, InvalidDestination, Predicted};
 pub use detection::{BoundingBox, Detection, ImageSize};
@@ -32,6 +35,9 @@ pub use problem::Problem;
 pub use resize::Resize;
 pub use result::{FrameResult, ModelInfo, ServedBy, Status, TimingsMs};
 pub use result_message::ResultMessage;
+pub use setting::{
+    InvalidSetting, MAX_SETTING_BYTES, MAX_SETTING_WORDS, POLICY_KEY, SettingRecord,
+};
 pub use time::Timestamp;
 pub use topics::{InvalidTopicName, Topics};
 pub use trace::{InvalidTraceParent, TraceParent};

@@ -2,7 +2,7 @@
 
 use crate::Destination;
 
-/// The topics through which a frame travels.
+/// The topics through which a frame travels, and the one of settings.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Topics {
     /// Frames as uploaded: web-server → preprocessor.
@@ -15,6 +15,9 @@ pub struct Topics {
     pub results: String,
     /// What could not be processed.
     pub dead_letter: String,
+    /// What is set while the suite runs, and what decides now: a compacted topic, see
+    /// [`SettingRecord`](crate::SettingRecord) and [`Announcement`](crate::Announcement).
+    pub settings: String,
 }
 
 impl Default for Topics {
@@ -44,6 +47,7 @@ impl Topics {
             frames_cloud: format!("{prefix}.frames.cloud"),
             results: format!("{prefix}.results"),
             dead_letter: format!("{prefix}.dead-letter"),
+            settings: format!("{prefix}.settings"),
         })
     }
 
@@ -70,9 +74,10 @@ impl Topics {
         }
     }
 
-    /// All five, in the order of the journey.
+    /// All six, in the order of a frame's journey, and then the one without frames.
     #[must_use]
-    pub fn all(&self) -> [&str; 5] {
-        [&self.frames, &self.frames_edge, &self.frames_cloud, &self.results, &self.dead_letter]
+    pub fn all(&self) -> [&str; 6] {
+        let Self { frames, frames_edge, frames_cloud, results, dead_letter, settings } = self;
+        [frames, frames_edge, frames_cloud, results, dead_letter, settings]
     }
 }

@@ -75,6 +75,30 @@ impl Client {
         self.send(path, "multipart/form-data; boundary=edge-of-part", &body)
     }
 
+    /// Sets the policy, as the text of a policy file.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub fn put_policy(&self, policy: &str) -> anyhow::Result<Answer> {
+        let url = format!("{}/policy", self.base);
+        let request = self.agent.put(&url).content_type("application/toml");
+        Self::read(request.send(policy).with_context(|| url.clone())?)
+    }
+
+    /// Takes it back.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub fn delete_policy(&self) -> anyhow::Result<Answer> {
+        let url = format!("{}/policy", self.base);
+        Self::read(self.agent.delete(&url).call().with_context(|| url.clone())?)
+    }
+
+    fn read(mut response: ureq::http::Response<ureq::Body>) -> anyhow::Result<Answer> {
+        let (status, text) = (response.status().as_u16(), response.body_mut().read_to_string()?);
+        Ok(Answer { status, body: serde_json::from_str(&text).unwrap_or_default() })
+    }
+
     fn send(&self, path: &str, content_type: &str, body: &[u8]) -> anyhow::Result<Answer> {
         let url = format!("{}{path}", self.base);
         let mut response = self

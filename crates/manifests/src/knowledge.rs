@@ -11,6 +11,8 @@ pub struct Knowledge {
     pub programs: Vec<Program>,
     /// What the names of the topics end with, behind the prefix and a dot.
     pub topics: Vec<String>,
+    /// The one of these that keeps the last record of each key.
+    pub compacted_topic: &'static str,
     /// The largest message that a unit sends, in bytes.
     pub max_message_bytes: u64,
     /// The Secrets that are made beside the manifests, and what makes them.

@@ -120,6 +120,7 @@ fn knowledge() -> Knowledge {
             refuse: Box::new(refuse),
         }],
         topics: vec!["frames".into()],
+        compacted_topic: "settings",
         max_message_bytes: 1000,
         secrets: vec![ExpectedSecret { name: "login", keys: vec!["password"] }],
         secrets_command: "mlvi credentials",

@@ -575,6 +575,16 @@ const OVERLAYS: &[(&str, Fault)] = &[
         "strimzi",
         fault(
             "overlays/strimzi/topics.yml",
+            "cleanup.policy: compact",
+            "cleanup.policy: delete",
+            "topic",
+            "spec.config",
+        ),
+    ),
+    (
+        "strimzi",
+        fault(
+            "overlays/strimzi/topics.yml",
             "partitions: 12",
             "partitions: 2",
             "partitions",

@@ -5,6 +5,7 @@ use crate::doctor::DoctorArgs;
 use crate::external::{self, ExternalArgs};
 use crate::manual::{CompletionsArgs, ManArgs};
 use crate::models::ModelsCommand;
+use crate::policy::PolicyArgs;
 use crate::push::PushArgs;
 use crate::simulate::SimulateCommand;
 use crate::token::TokenCommand;
@@ -52,6 +53,8 @@ enum Command {
     Up(Box<UpArgs>),
     /// Send images to a running suite and print what it finds
     Push(PushArgs),
+    /// Show by which policy a running suite decides, and change it
+    Policy(PolicyArgs),
     /// Look at this machine: what is fine, what is not, and how to mend it
     Doctor(DoctorArgs),
     /// List, fetch and check models
@@ -92,6 +95,7 @@ impl Cli {
         let outcome = match command {
             Command::Up(args) => crate::up::run(*args, &models_dir),
             Command::Push(args) => crate::push::run(&args),
+            Command::Policy(args) => crate::policy::run(&args),
             Command::Doctor(args) => crate::doctor::run(&args, &models_dir),
             Command::Models(command) => crate::models::run(command, &models_dir),
             Command::Simulate(command) => crate::simulate::run(command, &models_dir),

@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod external;
 pub mod manual;
 pub mod models;
+pub mod policy;
 pub mod push;
 pub mod simulate;
 mod status_line;

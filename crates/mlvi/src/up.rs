@@ -74,6 +74,10 @@ pub struct UpArgs {
     /// The share of frames that the policy `ratio` sends to the cloud, 0 to 1
     #[arg(long, value_name = "SHARE")]
     cloud_share: Option<f64>,
+    /// Let the policy be changed over HTTP while the suite runs (PUT /policy, `mlvi policy set`).
+    /// Whoever reaches the HTTP port can, then
+    #[arg(long)]
+    settings_changes: bool,
 }
 
 impl UpArgs {
@@ -126,6 +130,9 @@ impl UpArgs {
         }
         if let Some(share) = self.cloud_share {
             config = config.with("MLVI_CLOUD_SHARE", share);
+        }
+        if self.settings_changes {
+            config = config.with_unit(UnitKind::WebServer, "MLVI_SETTINGS_CHANGES", "on");
         }
         config.inherit_environment = true;
         within_memory(config)

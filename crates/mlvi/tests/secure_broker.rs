@@ -178,6 +178,7 @@ fn a_broker_takes_what_credentials_makes_and_topics_are_made_by_whoever_may() ->
         ("mlvi.frames.cloud", &three),
         ("mlvi.results", &three),
         ("mlvi.dead-letter", &three),
+        ("mlvi.settings", &unseen),
     ];
     assert_eq!(partitions, expected);
 

@@ -20,7 +20,7 @@ mod testing;
 mod time;
 
 pub use choice::{Action, Choice};
-pub use config::{PolicyConfig, PolicyError};
+pub use config::{BuiltIn, Place, PolicyConfig, PolicyError};
 pub use decider::{Decided, Decider, TakenTo};
 pub use facts::{FrameFacts, Snapshot, TierSnapshot};
 pub use guards::{

@@ -3,10 +3,10 @@
 use crate::guard::{POLICY_PANICKED, guarded};
 use crate::metrics::{Metrics, PolicyCall};
 use crate::redispatch::CLOUD_LATE;
-use frame::{Decision, Destination, FrameId, FrameResult, Predicted, Status, Timestamp};
+use frame::{Decision, Destination, FrameId, FrameResult, PerTier, Predicted, Status, Timestamp};
 use offload::{
-    Capacity, Choice, Decided, Decider, End, FrameFacts, Policy, PolicyConfig, PolicyError,
-    TakenTo, TierResult,
+    BreakerState, Capacity, Choice, Decided, Decider, End, FrameFacts, Policy, PolicyConfig,
+    PolicyError, TakenTo, TierResult,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -166,6 +166,13 @@ impl Decisions {
 
     pub(crate) fn policy(&self) -> String {
         self.lock().policy().to_owned()
+    }
+
+    /// The state of each tier's circuit breaker.
+    pub(crate) fn breakers(&self) -> PerTier<BreakerState> {
+        let now = self.now();
+        let mut decider = self.lock();
+        PerTier::from_fn(|tier| decider.breaker(tier, now))
     }
 
     /// Puts how things stand into the metrics.

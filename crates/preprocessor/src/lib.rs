@@ -7,6 +7,7 @@
 //! time is taken back.
 
 mod about;
+mod announce;
 mod answered;
 mod config;
 mod decisions;
@@ -18,12 +19,14 @@ mod metrics;
 mod motion;
 mod pixels;
 mod policy_file;
+mod policy_in_hand;
 mod prepare;
 mod publish;
 mod redispatch;
 mod remembered;
 mod results;
 mod run;
+mod settings_topic;
 
 pub use about::{ABOUT, config};
 pub use config::{Config, RedispatchConfig};

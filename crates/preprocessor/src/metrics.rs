@@ -1,7 +1,7 @@
 //! What the preprocessor counts.
 
 use crate::pixels::StageTimes;
-use frame::{Decision, Destination, FrameResult, ImageFormat};
+use frame::{Decision, Destination, FrameResult, ImageFormat, PolicyOrigin};
 use offload::{BreakerState, TierSnapshot};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -29,6 +29,9 @@ pub(crate) struct Metrics {
     budget_left: Gauge<f64, AtomicU64>,
     policy_reloads: Family<ReloadLabel, Counter>,
     policy_panics: Family<PolicyCallLabel, Counter>,
+    policy: Family<PolicyLabels, Gauge>,
+    settings: Family<SettingLabel, Counter>,
+    settings_topic: Gauge,
     pub(crate) in_flight: Gauge,
 }
 
@@ -76,6 +79,40 @@ impl PolicyCall {
             Self::Learn => "learn",
         }
     }
+}
+
+/// What became of a record of the settings topic.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SettingEnd {
+    /// It counts.
+    Used,
+    /// It cannot be used, and has changed nothing.
+    Refused,
+    /// It was taken back.
+    Removed,
+}
+
+impl SettingEnd {
+    const ALL: [Self; 3] = [Self::Used, Self::Refused, Self::Removed];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Used => "used",
+            Self::Refused => "refused",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PolicyLabels {
+    policy: String,
+    source: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SettingLabel {
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -163,6 +200,9 @@ impl Metrics {
             budget_left: Gauge::default(),
             policy_reloads: Family::default(),
             policy_panics: Family::default(),
+            policy: Family::default(),
+            settings: Family::default(),
+            settings_topic: Gauge::default(),
             in_flight: Gauge::default(),
         };
         metrics.register(
@@ -225,6 +265,16 @@ impl Metrics {
         for call in PolicyCall::ALL {
             drop(own.policy_panics.get_or_create(&PolicyCallLabel { call: call.as_str() }));
         }
+        let policy =
+            "1 for the policy that decides, with where it comes from: default, file or topic";
+        metrics.register("preprocessor_policy", policy, own.policy.clone());
+        let records = "records of the settings topic that set the policy, by what became of them";
+        metrics.register("preprocessor_settings_records", records, own.settings.clone());
+        for outcome in SettingEnd::ALL {
+            drop(own.settings.get_or_create(&SettingLabel { outcome: outcome.as_str() }));
+        }
+        let there = "1 when the settings topic is there, so that the policy can be changed by it";
+        metrics.register("preprocessor_settings_topic", there, own.settings_topic.clone());
         metrics.register(
             "preprocessor_in_flight_frames",
             "frames in the process",
@@ -303,6 +353,21 @@ impl Metrics {
     pub(crate) fn policy_reloaded(&self, used: bool) {
         let outcome = if used { "used" } else { "refused" };
         self.policy_reloads.get_or_create(&ReloadLabel { outcome }).inc();
+    }
+
+    pub(crate) fn setting(&self, outcome: SettingEnd) {
+        self.settings.get_or_create(&SettingLabel { outcome: outcome.as_str() }).inc();
+    }
+
+    /// From now on this policy decides.
+    pub(crate) fn policy_in_force(&self, policy: String, source: PolicyOrigin) {
+        self.policy.clear();
+        let labels = PolicyLabels { policy, source: source.as_str() };
+        self.policy.get_or_create(&labels).set(1);
+    }
+
+    pub(crate) fn settings_topic_there(&self, there: bool) {
+        self.settings_topic.set(i64::from(there));
     }
 
     pub(crate) fn policy_panicked(&self, call: PolicyCall) {

@@ -1,13 +1,11 @@
 //! The policy file: read at the start, and again whenever it changes.
 
-use crate::decisions::Decisions;
-use crate::metrics::Metrics;
+use crate::policy_in_hand::PolicyInHand;
 use frame::{Destination, PerTier};
 use offload::{PolicyConfig, PolicyError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
 
 /// The largest file that is read: a policy is a few kilobytes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -70,12 +68,7 @@ impl PolicySource {
     ///
     /// Its contents are compared, not its time: a mounted ConfigMap is exchanged by a symbolic
     /// link.
-    pub(crate) async fn watch(
-        self,
-        decisions: Decisions,
-        metrics: Metrics,
-        shutdown: CancellationToken,
-    ) {
+    pub(crate) async fn watch(self, in_hand: PolicyInHand, shutdown: CancellationToken) {
         let Some(path) = self.file.clone() else { return };
         let mut seen = self.text.clone().ok_or_else(String::new);
         loop {
@@ -93,22 +86,7 @@ impl PolicySource {
                 continue;
             }
             seen = now;
-            let applied = read.and_then(|(_, config)| {
-                decisions.reconfigure(&self.filled_in(config)).map_err(|error| error.to_string())
-            });
-            metrics.policy_reloaded(applied.is_ok());
-            let (policy, path) = (decisions.policy(), path.display());
-            match applied {
-                Ok(()) => {
-                    info!(%path, policy, "policy file has changed, its policy holds from now on")
-                }
-                Err(problem) => {
-                    error!(
-                        %path, problem, policy,
-                        "policy file cannot be used, the policy before it still holds"
-                    )
-                }
-            }
+            in_hand.file(&path.display().to_string(), read.map(|(_, config)| config));
         }
     }
 }

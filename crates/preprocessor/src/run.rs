@@ -1,6 +1,7 @@
 //! From start to stop: shell, bus, topics, the consuming loops, draining.
 
 use crate::Config;
+use crate::announce::{Announcer, instance_of};
 use crate::answered::Answered;
 use crate::decisions::Decisions;
 use crate::forms::Forms;
@@ -9,16 +10,18 @@ use crate::handle::Handler;
 use crate::load::{Backlog, watch_cluster};
 use crate::metrics::Metrics;
 use crate::pixels::JpegSizes;
+use crate::policy_in_hand::PolicyInHand;
 use crate::prepare::Preparer;
 use crate::publish::Publisher;
 use crate::redispatch::Redispatcher;
 use crate::remembered::{Moving, Remembered};
 use crate::results::Results;
+use crate::settings_topic::SettingsTopic;
 use frame_bus::{Bus, ConsumerOptions, Threads, WorkControl, WorkError};
 use futures_util::FutureExt;
 use offload::Policy;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +29,11 @@ use unit::{Ends, Shell};
 
 /// The loops only hand frames to tasks: half a minute without a beat means that one hangs.
 const BEAT_LIMIT: Duration = Duration::from_secs(30);
+/// How long the first frame waits for the settings that were there before: no longer, since they
+/// may be out of reach.
+const SETTINGS_PATIENCE: Duration = Duration::from_secs(3);
+/// How long the last announcement may take.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Runs the unit until `shutdown`, with the configured policy.
 ///
@@ -112,10 +120,28 @@ async fn start(
         let background = |name, task| {
             shell.tasks.spawn(name, Ends::WhenAsked(watching.clone()), task);
         };
+        let in_hand = PolicyInHand::new(policy.clone(), config, decisions.clone(), metrics.clone());
         if policy.file.is_some() {
-            let watch = policy.watch(decisions.clone(), metrics.clone(), watching.clone());
-            background("policy-file", watch.boxed());
+            background("policy-file", policy.watch(in_hand.clone(), watching.clone()).boxed());
         }
+        let settings = SettingsTopic {
+            bus: bus.clone(),
+            spec: frame_bus::settings_spec(&topics),
+            metrics: metrics.clone(),
+            there: Arc::new(AtomicBool::new(false)),
+        };
+        let settings_read = CancellationToken::new();
+        background("settings-topic", settings.clone().look_after(watching.clone()).boxed());
+        let follow =
+            settings.clone().follow(in_hand.clone(), settings_read.clone(), watching.clone());
+        background("settings", follow.boxed());
+        let instance = instance_of(&shell.identity);
+        let announcer = Announcer { topic: settings, in_hand, instance };
+        let announcing = shell.tasks.spawn(
+            "announce",
+            Ends::WhenAsked(watching.clone()),
+            announcer.announce(watching.clone()),
+        );
         let watch = backlog.watch(decisions.clone(), metrics.clone(), watching.clone());
         background("backlog", watch.boxed());
         background("cluster", watch_cluster(cluster, decisions.clone(), watching.clone()).boxed());
@@ -171,11 +197,18 @@ async fn start(
             stop.cancel();
             outcome
         };
+        let wait = tokio::time::timeout(SETTINGS_PATIENCE, settings_read.cancelled());
+        if stop.run_until_cancelled(wait).await.is_some_and(|read| read.is_err()) {
+            tracing::warn!("settings are not read yet: deciding by what was configured");
+        }
         let (handler, redispatcher) = (Arc::new(handler), Arc::new(redispatcher));
         let (of_frames, of_held) = tokio::join!(
             async { ended(bus.work(frames_options, handler, &frames, || beats[0].beat()).await) },
             async { ended(bus.work(held_options, redispatcher, &held, || beats[1].beat()).await) },
         );
+        watching.cancel();
+        // only when the bus is stuck: whoever reads it sees it expire then
+        drop(tokio::time::timeout(FAREWELL, announcing).await);
         of_frames?;
         Ok(of_held?)
     };

@@ -27,6 +27,8 @@ mod results;
 mod routes;
 mod run;
 mod sequences;
+mod settings_board;
+mod settings_topic;
 mod sse;
 #[cfg(test)]
 mod testing;

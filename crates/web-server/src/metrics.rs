@@ -69,6 +69,7 @@ pub(crate) struct Metrics {
     reloads: Family<Reload, Counter>,
     pub(crate) jobs_held: Gauge,
     pub(crate) streams: Gauge,
+    pub(crate) settings_topic: Gauge,
     pub(crate) lagged: Counter,
     pub(crate) connections: HttpCounts,
 }
@@ -95,6 +96,7 @@ impl Metrics {
             reloads: Family::default(),
             jobs_held: Gauge::default(),
             streams: Gauge::default(),
+            settings_topic: Gauge::default(),
             lagged: Counter::default(),
             connections: HttpCounts::default(),
         }
@@ -131,6 +133,8 @@ impl Metrics {
         let help = "Final results that can be asked for";
         to.register("web_server_jobs_held", help, &self.jobs_held);
         to.register("web_server_result_streams", "Open result streams", &self.streams);
+        let help = "1 when the settings topic is there, so that settings can be shown and changed";
+        to.0.register("web_server_settings_topic", help, self.settings_topic.clone());
         let help = "Results that slow streams have missed";
         to.register("web_server_results_lagged", help, &self.lagged);
         let help = "Changes of the tokens file and of the certificate, used or refused";
@@ -184,7 +188,9 @@ mod tests {
         let (new, mut old): (Vec<String>, Vec<String>) =
             samples(&text).into_iter().partition(|line| line.starts_with("mlvi_web_server_"));
         assert!(new.iter().any(|line| line == "mlvi_web_server_frames_accepted_total 1"), "{text}");
-        let renamed = new.iter().map(|line| line.replacen("mlvi_web_server_", "mlvi_", 1));
+        // what is newer than the prefix has no old name
+        let renamed = new.iter().filter(|line| !line.contains("_settings_topic "));
+        let renamed = renamed.map(|line| line.replacen("mlvi_web_server_", "mlvi_", 1));
         let mut renamed: Vec<String> = renamed.collect();
         renamed.sort_unstable();
         old.sort_unstable();

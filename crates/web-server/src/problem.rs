@@ -85,6 +85,18 @@ pub(crate) enum RequestError {
     NoToken(Right),
     #[error("there is no such token, or its time is over")]
     UnknownToken,
+    #[error("settings cannot be changed here; MLVI_SETTINGS_CHANGES=on allows it")]
+    SettingsAreFixed,
+    #[error(
+        "the content type is '{0}', but a setting is taken as application/toml or application/json"
+    )]
+    SettingType(String),
+    #[error("the setting is larger than {} bytes", frame::MAX_SETTING_BYTES)]
+    SettingTooLarge,
+    #[error("{problem}")]
+    Policy { problem: String, line: Option<usize>, key: Option<String> },
+    #[error("the settings topic is not there, or this user may not use it; the log says more")]
+    NoSettingsTopic,
     #[error("this needs the right '{0}', which you do not have")]
     Forbidden(Right),
     #[error("you may not send frames of the camera '{0}': that needs the right 'send' for it")]
@@ -143,6 +155,11 @@ impl RequestError {
             Self::WrongMethod => (405, "wrong-method", "The method is not allowed here"),
             Self::NoToken(_) => (401, "token-needed", "A token is needed"),
             Self::UnknownToken => (401, "unknown-token", "The token is not known"),
+            Self::SettingsAreFixed => (403, "settings-are-fixed", "Settings are fixed here"),
+            Self::SettingType(_) => (415, "setting-type", "The content type is not one of these"),
+            Self::SettingTooLarge => (413, "setting-too-large", "The setting is too large"),
+            Self::Policy { .. } => (422, "invalid-policy", "The policy cannot be used"),
+            Self::NoSettingsTopic => (503, "no-settings-topic", "There is no settings topic"),
             Self::Forbidden(_) => (403, "forbidden", "That is not allowed"),
             Self::OtherCamera(_) => (403, "forbidden", "That is not allowed"),
             Self::ForeignPage(_) => (403, "foreign-page", "Another site's page asks"),
@@ -172,6 +189,7 @@ impl RequestError {
             Self::BrokerAway(_)
             | Self::Starting(_)
             | Self::ShuttingDown
+            | Self::NoSettingsTopic
             | Self::TooManyStreams(_) => Some(LATER_S),
             _ => None,
         }
@@ -196,6 +214,12 @@ impl RequestError {
                 json!({"right": Right::Send.name(), "camera": camera})
             }
             Self::TooLarge => json!({"limit_bytes": frame::MAX_FRAME_BYTES}),
+            Self::SettingTooLarge => json!({"limit_bytes": frame::MAX_SETTING_BYTES}),
+            Self::Policy { line, key, .. } => {
+                let line = line.map(|line| ("line".to_owned(), json!(line)));
+                let key = key.as_ref().map(|key| ("key".to_owned(), json!(key)));
+                line.into_iter().chain(key).collect()
+            }
             Self::Result(finished) => json!({
                 "frame_id": finished.frame_id,
                 "camera": finished.camera,

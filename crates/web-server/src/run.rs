@@ -2,7 +2,7 @@
 
 use crate::access::Access;
 use crate::app::App;
-use crate::{Config, Limits, backlog, expiry, results, routes};
+use crate::{Config, Limits, backlog, expiry, results, routes, settings_topic};
 use anyhow::Context;
 use frame_bus::{Bus, Threads, TopicSpec, topic_specs};
 use futures_util::FutureExt;
@@ -52,6 +52,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             background("backlog", backlog::watch(app.clone(), groups, found.clone()).boxed()),
             background("results", results::follow(app.clone(), found, caught_up).boxed()),
             background("expiry", expiry::watch(app.clone(), beat).boxed()),
+            background("settings-topic", settings_topic::look_after(app.clone()).boxed()),
+            background("settings", settings_topic::follow(app.clone()).boxed()),
         ];
         let (tokens, certificate) = app.access.watched();
         let until_stop = |task| {

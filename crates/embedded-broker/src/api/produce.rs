@@ -82,7 +82,10 @@ fn code(reason: &AppendError) -> ResponseError {
             ResponseError::CorruptMessage
         }
         AppendError::Batch(BatchError::Format(_)) => ResponseError::UnsupportedForMessageFormat,
-        AppendError::Batch(BatchError::Inconsistent) => ResponseError::InvalidRecord,
+        AppendError::Batch(BatchError::Inconsistent | BatchError::NoKey) => {
+            ResponseError::InvalidRecord
+        }
+        AppendError::Batch(BatchError::Compressed) => ResponseError::UnsupportedCompressionType,
         AppendError::Batch(BatchError::Transactional) => ResponseError::InvalidTxnState,
         AppendError::Sequence(SequenceError::OutOfOrder) => ResponseError::OutOfOrderSequenceNumber,
         AppendError::Sequence(SequenceError::OldEpoch) => ResponseError::InvalidProducerEpoch,

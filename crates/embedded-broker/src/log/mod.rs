@@ -1,6 +1,7 @@
 //! The log of a partition: segment files of record batches, and what is known about them in memory.
 
 mod checkpoint;
+mod compaction;
 mod epochs;
 mod filler;
 mod find_time;

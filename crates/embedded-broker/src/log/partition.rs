@@ -40,6 +40,8 @@ pub(crate) struct LogOptions {
     pub(crate) sync_each_append: bool,
     /// Whose log it is.
     pub(crate) topic_id: Uuid,
+    /// Whether the last record of each key is kept, whatever its age, and nothing else.
+    pub(crate) compact: bool,
 }
 
 /// Why a batch was not appended.
@@ -82,10 +84,12 @@ pub(super) struct Writer {
     producers: ProducerStates,
     checkpoint: Checkpoint,
     /// Files with data that is only in the page cache.
-    unsynced: Vec<Arc<File>>,
+    pub(super) unsynced: Vec<Arc<File>>,
     /// Whether file names of the directory are only in the page cache.
-    names_unsynced: bool,
-    deleted: bool,
+    pub(super) names_unsynced: bool,
+    pub(super) deleted: bool,
+    /// Bytes of the closed segments when they were compacted last.
+    pub(super) compacted_bytes: u64,
 }
 
 pub(super) struct View {
@@ -123,11 +127,17 @@ impl Partition {
     pub(crate) fn open(dir: PathBuf, options: LogOptions) -> io::Result<Self> {
         fs::create_dir_all(&dir)?;
         let recovery::Recovered { segments, start, producers, checkpoint } =
-            recovery::recover(&dir, options.topic_id)?;
+            recovery::recover(&dir, options.topic_id, options.compact)?;
         let epochs = checkpoint.epochs.clone();
         let unsynced = segments.back().map(|active| Arc::clone(&active.file)).into_iter().collect();
-        let writer =
-            Writer { producers, checkpoint, unsynced, names_unsynced: true, deleted: false };
+        let writer = Writer {
+            producers,
+            checkpoint,
+            unsynced,
+            names_unsynced: true,
+            deleted: false,
+            compacted_bytes: 0,
+        };
         let view = View { segments, start, epochs };
         Ok(Self {
             dir,
@@ -148,6 +158,9 @@ impl Partition {
             return Err(AppendError::TooLarge { len: batch.len(), limit });
         }
         let header = BatchHeader::check_produced(batch)?;
+        if self.options.compact {
+            header.check_keys(batch)?;
+        }
         let mut writer = lock(&self.writer);
         if writer.deleted {
             return Err(AppendError::Deleted);

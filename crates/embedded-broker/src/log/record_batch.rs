@@ -28,6 +28,10 @@ pub(crate) enum BatchError {
     Inconsistent,
     #[error("transactions are not supported")]
     Transactional,
+    #[error("a compacted topic takes only records with a key")]
+    NoKey,
+    #[error("a compacted topic takes only uncompressed batches here, whose keys can be read")]
+    Compressed,
 }
 
 impl From<MalformedRecord> for BatchError {
@@ -126,6 +130,36 @@ impl BatchHeader {
             }
         }
         Ok(header)
+    }
+
+    /// Checks what a compacted topic asks for beyond [`Self::check_produced`]: keys that can be
+    /// read.
+    pub(super) fn check_keys(&self, batch: &[u8]) -> Result<(), BatchError> {
+        if self.is_compressed() {
+            return Err(BatchError::Compressed);
+        }
+        for record in Records::new(&batch[HEADER_LEN..]) {
+            record?.key.ok_or(BatchError::NoKey)?;
+        }
+        Ok(())
+    }
+
+    /// The same batch with these records alone, each as it stands in `batch`. The others' offsets
+    /// stay the batch's, as Kafka leaves them.
+    pub(super) fn with_records(
+        batch: &[u8],
+        kept: &[&[u8]],
+    ) -> Result<(Self, Vec<u8>), BatchError> {
+        let head = batch.get(..HEADER_LEN).ok_or(BatchError::Truncated)?;
+        let mut out = [&[head], kept].concat().concat();
+        let length =
+            i32::try_from(out.len() - LENGTH_PREFIX).map_err(|_| BatchError::Inconsistent)?;
+        let count = i32::try_from(kept.len()).map_err(|_| BatchError::Inconsistent)?;
+        out[8..12].copy_from_slice(&length.to_be_bytes());
+        out[57..HEADER_LEN].copy_from_slice(&count.to_be_bytes());
+        let crc = crc32c::crc32c(&out[CRC_START..]);
+        out[17..CRC_START].copy_from_slice(&crc.to_be_bytes());
+        Ok((Self::parse(&out)?, out))
     }
 
     pub(super) fn is_compressed(&self) -> bool {

@@ -5,11 +5,16 @@
 #[error("malformed record")]
 pub(super) struct MalformedRecord;
 
-/// Where a record stands relative to its batch.
+/// A record, and where it stands relative to its batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RecordFacts {
+pub(super) struct RecordFacts<'a> {
     pub(super) offset_delta: i32,
     pub(super) timestamp_delta: i64,
+    pub(super) key: Option<&'a [u8]>,
+    /// Whether it has a value; one without deletes its key from a compacted topic.
+    pub(super) has_value: bool,
+    /// The whole record as it stands in the batch, its length included.
+    pub(super) bytes: &'a [u8],
 }
 
 /// The records of a batch's body, one after the other; ends after the first malformed one.
@@ -23,30 +28,32 @@ impl<'a> Records<'a> {
         Self { rest: body }
     }
 
-    fn read(&mut self) -> Result<RecordFacts, MalformedRecord> {
+    fn read(&mut self) -> Result<RecordFacts<'a>, MalformedRecord> {
+        let from = self.rest;
         let len = length(&mut self.rest)?.ok_or(MalformedRecord)?;
         let mut record = take(&mut self.rest, len)?;
+        let bytes = &from[..from.len() - self.rest.len()];
         take(&mut record, 1)?; // attributes: none are defined
         let timestamp_delta = varint(&mut record)?;
         let offset_delta = i32::try_from(varint(&mut record)?).map_err(|_| MalformedRecord)?;
-        skip_nullable(&mut record)?; // key
-        skip_nullable(&mut record)?; // value
+        let key = take_nullable(&mut record)?;
+        let has_value = take_nullable(&mut record)?.is_some();
         let headers = length(&mut record)?.ok_or(MalformedRecord)?;
         for _ in 0..headers {
             let name = length(&mut record)?.ok_or(MalformedRecord)?;
             take(&mut record, name)?;
-            skip_nullable(&mut record)?;
+            take_nullable(&mut record)?;
         }
         if record.is_empty() {
-            Ok(RecordFacts { offset_delta, timestamp_delta })
+            Ok(RecordFacts { offset_delta, timestamp_delta, key, has_value, bytes })
         } else {
             Err(MalformedRecord)
         }
     }
 }
 
-impl Iterator for Records<'_> {
-    type Item = Result<RecordFacts, MalformedRecord>;
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<RecordFacts<'a>, MalformedRecord>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
@@ -66,11 +73,8 @@ fn take<'a>(bytes: &mut &'a [u8], len: usize) -> Result<&'a [u8], MalformedRecor
     Ok(taken)
 }
 
-fn skip_nullable(bytes: &mut &[u8]) -> Result<(), MalformedRecord> {
-    if let Some(len) = length(bytes)? {
-        take(bytes, len)?;
-    }
-    Ok(())
+fn take_nullable<'a>(bytes: &mut &'a [u8]) -> Result<Option<&'a [u8]>, MalformedRecord> {
+    length(bytes)?.map(|len| take(bytes, len)).transpose()
 }
 
 /// A length, or `None` for −1 (null).

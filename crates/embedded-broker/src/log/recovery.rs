@@ -88,8 +88,8 @@ impl Losses {
 /// Reads all segments of `dir`. Batches that are torn, corrupt or out of place are lost. Where
 /// something intact follows, a filler stands for their offsets; a tail is cut off. If the log may
 /// have been longer, it goes on above every offset that it has given.
-pub(super) fn recover(dir: &Path, topic_id: Uuid) -> io::Result<Recovered> {
-    let mut scan = Scan::begin(dir)?;
+pub(super) fn recover(dir: &Path, topic_id: Uuid, compact: bool) -> io::Result<Recovered> {
+    let mut scan = Scan { compact, ..Scan::begin(dir)? };
     let files = segment_files(dir)?;
     let limits: Vec<_> =
         files.iter().skip(1).map(|(base, _)| *base).chain([scan.limit()]).collect();
@@ -138,6 +138,8 @@ struct Scan<'a> {
     reach: Option<Reach>,
     damaged: bool,
     losses: Losses,
+    /// Whether segments are compacted, several into one.
+    compact: bool,
 }
 
 impl<'a> Scan<'a> {
@@ -152,7 +154,7 @@ impl<'a> Scan<'a> {
             }
         };
         let (segments, producers, losses) = Default::default();
-        Ok(Self { dir, segments, producers, epochs, reach, damaged, losses })
+        Ok(Self { dir, segments, producers, epochs, reach, damaged, losses, compact: false })
     }
 
     /// No offset at or above this has been given.
@@ -183,7 +185,10 @@ impl<'a> Scan<'a> {
 
     fn file(&mut self, base: i64, path: PathBuf, limit: i64) -> io::Result<()> {
         if self.segments.back().is_some_and(|previous| previous.end > base) {
-            self.losses.cut_bytes += fs::metadata(&path)?.len();
+            // of a compacted log, the segment before it took up what was worth keeping
+            if !self.compact {
+                self.losses.cut_bytes += fs::metadata(&path)?.len();
+            }
             return fs::remove_file(&path);
         }
         if !self.segments.is_empty() {

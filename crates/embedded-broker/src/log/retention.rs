@@ -18,6 +18,9 @@ fn newest(segment: &Segment) -> i64 {
 impl Partition {
     /// Drops what size and time allow to be dropped. Blocks.
     pub(crate) fn enforce_retention(&self, now_ms: i64) -> io::Result<()> {
+        if self.options.compact {
+            return self.compact(now_ms);
+        }
         let mut writer = lock(&self.writer);
         self.roll_if_expired(&mut writer, now_ms)?;
         self.retain(&mut writer, now_ms)
@@ -40,7 +43,7 @@ impl Partition {
     }
 
     pub(super) fn retain(&self, writer: &mut Writer, now_ms: i64) -> io::Result<()> {
-        while self.oldest_is_due(now_ms) && self.drop_oldest(writer)? {}
+        while !self.options.compact && self.oldest_is_due(now_ms) && self.drop_oldest(writer)? {}
         Ok(())
     }
 
@@ -53,8 +56,11 @@ impl Partition {
     }
 
     /// When the oldest segment's newest record was written, in ms since the epoch; `None` for an
-    /// empty log.
+    /// empty log, and for one whose records do not age.
     pub(crate) fn oldest_ms(&self) -> Option<i64> {
+        if self.options.compact {
+            return None;
+        }
         lock(&self.view).segments.front().filter(|oldest| oldest.size > 0).map(newest)
     }
 

@@ -23,6 +23,7 @@ pub(crate) const KEEP_ALL: LogOptions = LogOptions {
     max_batch_bytes: 1 << 20,
     sync_each_append: false,
     topic_id: uuid::Uuid::nil(),
+    compact: false,
 };
 
 fn varint(out: &mut Vec<u8>, value: i64) {
@@ -36,15 +37,26 @@ fn varint(out: &mut Vec<u8>, value: i64) {
 
 /// An uncompressed batch of records with these times and values.
 pub(crate) fn batch(records: &[(i64, &[u8])], sender: Sender) -> Vec<u8> {
+    let keyless: Vec<Record<'_>> =
+        records.iter().map(|(time, value)| (*time, None, Some(*value))).collect();
+    batch_of(&keyless, sender)
+}
+
+/// A record's time, key and value.
+pub(crate) type Record<'a> = (i64, Option<&'a [u8]>, Option<&'a [u8]>);
+
+/// The same of records with keys, or without a value.
+pub(crate) fn batch_of(records: &[Record<'_>], sender: Sender) -> Vec<u8> {
     let base_timestamp = records.first().map_or(0, |record| record.0);
     let mut body = Vec::new();
-    for (index, (timestamp, value)) in records.iter().enumerate() {
+    for (index, (timestamp, key, value)) in records.iter().enumerate() {
         let mut record = vec![0];
         varint(&mut record, timestamp - base_timestamp);
         varint(&mut record, index as i64);
-        varint(&mut record, -1);
-        varint(&mut record, value.len() as i64);
-        record.extend_from_slice(value);
+        for part in [key, value] {
+            varint(&mut record, part.map_or(-1, |part| part.len() as i64));
+            record.extend_from_slice(part.unwrap_or_default());
+        }
         varint(&mut record, 0);
         varint(&mut body, record.len() as i64);
         body.extend_from_slice(&record);
@@ -80,6 +92,7 @@ pub(crate) fn one(timestamp: i64, len: usize) -> Vec<u8> {
 pub(crate) struct Read {
     pub(crate) offset: i64,
     pub(crate) timestamp: i64,
+    pub(crate) key: Option<Vec<u8>>,
 }
 
 /// Reads a log to its end in bites of `max_bytes`.
@@ -106,6 +119,7 @@ pub(crate) fn read_all(partition: &Partition, from: i64, max_bytes: usize) -> Ve
                     all.push(Read {
                         offset,
                         timestamp: header.base_timestamp + record.timestamp_delta,
+                        key: record.key.map(<[u8]>::to_vec),
                     });
                 }
             }

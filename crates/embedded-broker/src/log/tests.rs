@@ -412,7 +412,7 @@ proptest! {
                 Step::Append(sizes) => {
                     prop_assert_eq!(log.append(&records(&sizes)).unwrap().base_offset, end);
                     for (timestamp, _) in sizes {
-                        model.push(Read { offset: end, timestamp });
+                        model.push(Read { offset: end, timestamp, key: None });
                         end += 1;
                     }
                 }

@@ -13,7 +13,7 @@ async fn topics_are_created_described_grown_and_deleted() -> anyhow::Result<()> 
     create_topic(broker.address(), "t", 2, &[("retention.ms", "5000")]).await?;
     let again = create_topic(broker.address(), "t", 2, &[]).await.expect_err("it is there");
     assert!(again.to_string().contains("TopicAlreadyExists"), "{again}");
-    let compacted = create_topic(broker.address(), "c", 2, &[("cleanup.policy", "compact")])
+    let compacted = create_topic(broker.address(), "c", 2, &[("cleanup.policy", "compact,delete")])
         .await
         .expect_err("not on offer");
     assert!(compacted.to_string().contains("InvalidConfig"), "{compacted}");

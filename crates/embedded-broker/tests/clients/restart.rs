@@ -2,6 +2,7 @@
 
 use crate::setup::{self, PATIENCE, create_topic, member, read_all, reader, send};
 use embedded_broker::{Broker, BrokerConfig, BrokerError};
+use rdkafka::admin::{AdminOptions, ResourceSpecifier};
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -116,5 +117,54 @@ async fn a_taken_port_and_a_useless_directory_are_errors_that_say_so() -> anyhow
     assert!(useless.to_string().contains("a-file"), "{useless}");
     let nonsense = BrokerConfig { segment_bytes: 0, ..BrokerConfig::new(other.path()) };
     assert!(matches!(Broker::start(nonsense).await, Err(BrokerError::Config(_))));
+    Ok(broker.shutdown().await?)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compacted_topic_keeps_the_last_record_of_each_key_over_restarts() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let config = || BrokerConfig {
+        retention_interval: std::time::Duration::from_millis(20),
+        ..BrokerConfig::new(dir.path())
+    };
+    let broker = Broker::start(config()).await?;
+    let settings =
+        [("cleanup.policy", "compact"), ("segment.bytes", "10000"), ("retention.ms", "1")];
+    create_topic(broker.address(), "settings", 1, &settings).await?;
+    let described = setup::admin(broker.address())?
+        .describe_configs([&ResourceSpecifier::Topic("settings")], &AdminOptions::new())
+        .await?
+        .remove(0)
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    let cleanup = described.get("cleanup.policy").and_then(|entry| entry.value.as_deref());
+    assert_eq!(cleanup, Some("compact"));
+
+    let producer = setup::producer(broker.address())?;
+    send(&producer, "settings", "policy", b"set once").await?;
+    for number in 0..100_u8 {
+        send(&producer, "settings", "heartbeat", &[number; 1000]).await?;
+    }
+    // one that reads while it is compacted loses no place, and none of what is kept
+    let reader_before = reader(broker.address())?;
+    let kept = |reader: &_| read_all(reader, "settings", 0, Offset::Beginning);
+    let mut read = kept(&reader_before)?;
+    while read.len() > 25 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        read = kept(&reader_before)?;
+    }
+    assert_eq!(read[0], b"set once");
+    assert_eq!(read.last(), Some(&vec![99; 1000]));
+    broker.shutdown().await?;
+
+    let broker = Broker::start(config()).await?;
+    let reader = reader(broker.address())?;
+    let read = kept(&reader)?;
+    assert_eq!((&read[0][..], read.last()), (&b"set once"[..], Some(&vec![99; 1000])));
+    assert_eq!(reader.fetch_watermarks("settings", 0, PATIENCE)?, (0, 101));
+    let producer = setup::producer(broker.address())?;
+    assert_eq!(send(&producer, "settings", "policy", b"set again").await?, (0, 101));
+    let keyless = rdkafka::producer::FutureRecord::<(), _>::to("settings").payload("no key");
+    let (refused, _) = producer.send(keyless, PATIENCE).await.expect_err("it needs a key");
+    assert!(refused.to_string().contains("InvalidRecord"), "{refused}");
     Ok(broker.shutdown().await?)
 }

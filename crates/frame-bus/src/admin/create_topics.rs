@@ -3,7 +3,7 @@
 use crate::client::log::LogContext;
 use crate::client::{self, Inquirer, properties};
 use crate::config::BusConfig;
-use crate::config::topics::TopicSpec;
+use crate::config::topics::{Cleanup, TopicSpec};
 use crate::error::BusError;
 use crate::error::codes::{is_refused, is_transient, unanswered};
 use crate::health::broker::Link;
@@ -120,7 +120,8 @@ impl Maker {
         let context = LogContext::new("admin", &self.link);
         let admin: AdminClient<LogContext> =
             client::create(&properties::admin(&self.config), context)?;
-        let settings: Vec<[String; 3]> = missing.iter().map(|spec| settings_of(spec)).collect();
+        let settings: Vec<Vec<(&str, String)>> =
+            missing.iter().map(|spec| settings_of(spec)).collect();
         let topics: Vec<NewTopic<'_>> = missing
             .iter()
             .zip(&settings)
@@ -143,13 +144,11 @@ impl Maker {
     fn new_topic<'a>(
         &self,
         spec: &'a TopicSpec,
-        [size, time, bytes]: &'a [String; 3],
+        settings: &'a [(&'a str, String)],
     ) -> NewTopic<'a> {
         let replication = TopicReplication::Fixed(i32::from(self.config.replication_factor));
-        let topic = NewTopic::new(&spec.name, spec.partitions, replication)
-            .set("max.message.bytes", size)
-            .set("retention.ms", time);
-        if spec.retention_bytes.is_some() { topic.set("retention.bytes", bytes) } else { topic }
+        let topic = NewTopic::new(&spec.name, spec.partitions, replication);
+        settings.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
     }
 
     /// What a refusal means: nothing (somebody was faster), "later", or "never".
@@ -182,9 +181,19 @@ impl Maker {
     }
 }
 
-fn settings_of(spec: &TopicSpec) -> [String; 3] {
-    let bytes = spec.retention_bytes.map_or_else(String::new, |bytes| bytes.to_string());
-    [MAX_MESSAGE_BYTES.to_string(), spec.retention.as_millis().to_string(), bytes]
+fn settings_of(spec: &TopicSpec) -> Vec<(&'static str, String)> {
+    let mut settings = vec![("max.message.bytes", MAX_MESSAGE_BYTES.to_string())];
+    match spec.cleanup {
+        Cleanup::Delete { retention, retention_bytes } => {
+            settings.push(("retention.ms", retention.as_millis().to_string()));
+            settings.extend(retention_bytes.map(|bytes| ("retention.bytes", bytes.to_string())));
+        }
+        Cleanup::Compact { segment_bytes } => {
+            settings.push(("cleanup.policy", "compact".into()));
+            settings.push(("segment.bytes", segment_bytes.to_string()));
+        }
+    }
+    settings
 }
 
 fn warn_if_small(spec: &TopicSpec, partitions: usize) {

@@ -3,12 +3,12 @@
 use crate::bus::Bus;
 use crate::client::handoff::Handoff;
 use crate::config::BusConfig;
-use crate::config::topics::TopicSpec;
+use crate::config::topics::{Cleanup, TopicSpec};
 use crate::health::broker::Link;
 use crate::message::Outgoing;
 use crate::receive::consumer::ConsumerOptions;
 use crate::receive::delivery::Delivery;
-use crate::tail::event::TailEvent;
+use crate::tail::event::Step;
 use crate::tail::thread::Follower;
 use embedded_broker::{Broker, BrokerConfig};
 use frame::Timestamp;
@@ -58,8 +58,7 @@ fn spec() -> TopicSpec {
     TopicSpec {
         name: TOPIC.into(),
         partitions: 1,
-        retention: Duration::from_secs(3600),
-        retention_bytes: None,
+        cleanup: Cleanup::Delete { retention: Duration::from_secs(3600), retention_bytes: None },
     }
 }
 
@@ -110,7 +109,7 @@ async fn a_tail_goes_on_where_it_was() {
     let handoff = Arc::new(Handoff::new(1));
     let link = Arc::<Link>::default();
     let (since, taken) = (Timestamp::from_micros(0), Arc::clone(&handoff));
-    let follower = Follower::new(&stand.config, &link, TOPIC, since, taken).unwrap();
+    let follower = Follower::new(&stand.config, &link, TOPIC, Some(since), taken).unwrap();
     let brokers = follower.known_brokers();
     let thread = std::thread::spawn(move || follower.run());
     let mut seen = Vec::new();
@@ -121,7 +120,7 @@ async fn a_tail_goes_on_where_it_was() {
         }
         while seen.len() <= number {
             let event = tokio::time::timeout(PATIENCE, handoff.take()).await.unwrap().unwrap();
-            if let TailEvent::Message(message) = event {
+            if let Step::Message(message) = event {
                 seen.push(String::from_utf8(message.payload).unwrap());
             }
         }

@@ -7,6 +7,7 @@ use crate::message::Message;
 use crate::receive::consumer::{Consumer, ConsumerOptions};
 use crate::receive::message_at::Place;
 use crate::tail::Tail;
+use crate::tail::table::Table;
 use crate::takes::tracker::Followed;
 use std::sync::Arc;
 
@@ -36,6 +37,17 @@ impl Bus {
     /// When the client refuses its configuration.
     pub fn tail(&self, topic: &str, since: frame::Timestamp) -> Result<Tail, BusError> {
         Tail::start(&self.inner.config, &self.inner.link, topic, since)
+    }
+
+    /// Reads a small compacted topic as a table, and follows it; without a group. Never waits for
+    /// the broker. The unit can do without this topic: one that is not there or may not be read or
+    /// written is named in a warning, and does not make [`Bus::state`] an error.
+    ///
+    /// # Errors
+    /// When the client refuses its configuration.
+    pub fn table(&self, topic: &str) -> Result<Table, BusError> {
+        self.inner.link.can_do_without(topic);
+        Table::start(&self.inner.config, &self.inner.link, topic)
     }
 
     /// The message at this place, or `None` when there is none there (any more). Reads of one bus

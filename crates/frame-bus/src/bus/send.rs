@@ -24,6 +24,17 @@ impl Bus {
         self.inner.clients.producer.send(&Arc::new(out.into())).await
     }
 
+    /// Deletes a key from a compacted topic: sends a message without a value, once, as
+    /// [`Bus::send`] does.
+    ///
+    /// # Errors
+    /// Each case of [`SendError`].
+    pub async fn delete_key(&self, topic: &str, key: &str) -> Result<Sent, SendError> {
+        let (topic, key) = (topic.to_owned(), Some(key.as_bytes().to_vec()));
+        let record = Record { topic, key, headers: Vec::new(), payload: None };
+        self.inner.clients.producer.send(&Arc::new(record)).await
+    }
+
     /// Sends, and tries again with growing pauses until the broker acknowledges or shutdown comes.
     /// A message may arrive more than once when an acknowledgement was lost. After shutdown
     /// there is still one attempt, unless the broker is known to be away.
@@ -55,8 +66,12 @@ impl Bus {
     ) -> Result<Option<Sent>, SendError> {
         let Message { key, payload, .. } = message;
         let headers = dead_letter::headers_of(message, reason);
-        let record =
-            Record { topic: topic.to_owned(), key: key.clone(), headers, payload: payload.clone() };
+        let record = Record {
+            topic: topic.to_owned(),
+            key: key.clone(),
+            headers,
+            payload: Some(payload.clone()),
+        };
         match self.persist(record, shutdown).await {
             Err(error @ SendError::TooLarge { .. }) => {
                 let Message { topic, partition, offset, .. } = message;

@@ -10,12 +10,14 @@ use crate::error::BusError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use tracing::error;
+use tracing::{error, warn};
 
 /// Topics that cannot be made are tried again after this time: somebody may be mending the broker.
 const TOPICS_AGAIN: Duration = Duration::from_secs(5);
 /// How long each question for a lag may take.
 const LAG_PATIENCE: Duration = Duration::from_secs(5);
+/// A topic that the unit can do without is looked after so often.
+const LOOK_AFTER_EVERY: Duration = Duration::from_secs(30);
 
 impl Bus {
     /// Makes the topics that are missing, and waits for the broker as long as it takes. Topics that
@@ -90,6 +92,37 @@ impl Bus {
             tokio::select! {
                 () = tokio::time::sleep(TOPICS_AGAIN) => {}
                 () = shutdown.cancelled() => return false,
+            }
+        }
+    }
+
+    /// Looks after a topic that the unit can do without, until shutdown: makes it when it is not
+    /// there and this user may. Each look is reported; what is wrong is told once by a warning, and
+    /// changes neither [`Bus::state`] nor [`Bus::topics_state`].
+    pub async fn keep_optional_topic(
+        &self,
+        spec: &TopicSpec,
+        shutdown: &CancellationToken,
+        report: impl Fn(bool),
+    ) {
+        let mut told = None;
+        loop {
+            match self.ensure_topics(std::slice::from_ref(spec), shutdown).await {
+                Ok(()) => {
+                    told = None;
+                    report(true);
+                }
+                Err(BusError::ShuttingDown) => return,
+                Err(error) => {
+                    report(false);
+                    if told.replace(error.clone()).as_ref() != Some(&error) {
+                        warn!(topic = spec.name, %error, "the unit goes on without this topic");
+                    }
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_AFTER_EVERY) => {}
+                () = shutdown.cancelled() => return,
             }
         }
     }

@@ -13,11 +13,26 @@ pub struct TopicSpec {
     pub name: String,
     /// How many partitions it has at least; a group cannot have more working members than that.
     pub partitions: i32,
-    /// After this time the broker may delete a message.
-    pub retention: Duration,
-    /// When a partition is larger than this, in bytes, the broker may delete its oldest messages;
-    /// `None` leaves it to the broker.
-    pub retention_bytes: Option<u64>,
+    /// Which messages the broker may delete.
+    pub cleanup: Cleanup,
+}
+
+/// Which messages of a topic the broker may delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cleanup {
+    /// The oldest ones.
+    Delete {
+        /// After this time.
+        retention: Duration,
+        /// When a partition is larger than this, in bytes; `None` leaves it to the broker.
+        retention_bytes: Option<u64>,
+    },
+    /// Those that a later one of the same key replaces.
+    Compact {
+        /// What is in the file that is written to is not compacted yet: it has no more bytes than
+        /// this.
+        segment_bytes: u64,
+    },
 }
 
 /// Reads `MLVI_TOPIC_PREFIX`.
@@ -42,15 +57,14 @@ pub fn partitions_from_settings(settings: &mut Settings) -> i32 {
     )
 }
 
-/// How each topic is made when it is not there yet. Retention is by time and by size, so that no
-/// disk fills.
+/// How each topic through which frames travel is made when it is not there yet. Retention is by
+/// time and by size, so that no disk fills.
 #[must_use]
 pub fn topic_specs(topics: &Topics, partitions: i32) -> Vec<TopicSpec> {
     let spec = |name: &str, retention: Duration, retention_mib: u64| TopicSpec {
         name: name.into(),
         partitions,
-        retention,
-        retention_bytes: Some(retention_mib << 20),
+        cleanup: Cleanup::Delete { retention, retention_bytes: Some(retention_mib << 20) },
     };
     vec![
         spec(&topics.frames, HOUR, 1024),
@@ -59,6 +73,23 @@ pub fn topic_specs(topics: &Topics, partitions: i32) -> Vec<TopicSpec> {
         spec(&topics.results, HOUR, 64),
         spec(&topics.dead_letter, 7 * 24 * HOUR, 256),
     ]
+}
+
+/// How the topic of settings is made. One partition, so that all changes are in one order; units
+/// work without it, on what they were started with.
+#[must_use]
+pub fn settings_spec(topics: &Topics) -> TopicSpec {
+    // the least that Apache Kafka takes
+    let cleanup = Cleanup::Compact { segment_bytes: 1 << 20 };
+    TopicSpec { name: topics.settings.clone(), partitions: 1, cleanup }
+}
+
+/// How each topic is made, that of settings included.
+#[must_use]
+pub fn all_topic_specs(topics: &Topics, partitions: i32) -> Vec<TopicSpec> {
+    let mut specs = topic_specs(topics, partitions);
+    specs.push(settings_spec(topics));
+    specs
 }
 
 struct Prefix(Topics);
@@ -78,7 +109,7 @@ mod tests {
     fn every_topic_has_a_spec() {
         let topics = Topics::default();
         let names: Vec<String> =
-            topic_specs(&topics, 3).into_iter().map(|spec| spec.name).collect();
+            all_topic_specs(&topics, 3).into_iter().map(|spec| spec.name).collect();
         assert_eq!(names, topics.all());
     }
 

@@ -13,7 +13,7 @@ use rdkafka::statistics::ConsumerGroup;
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// Shared by the clients, which report trouble, and by the monitor, which then asks at once.
 #[derive(Debug, Default)]
@@ -31,6 +31,9 @@ struct State {
     /// The last reason, if it is not transient.
     refusal: Option<Rejection>,
     rights: Rights,
+    /// Topics that the unit can do without, and what is not allowed of those.
+    optional: BTreeSet<String>,
+    optional_rights: Rights,
     /// Groups about whose offsets the broker gives no answer.
     closed_groups: BTreeSet<String>,
     groups: Groups,
@@ -131,6 +134,12 @@ impl Link {
         let now = Instant::now();
         let (news, was_told) = {
             let mut state = self.lock();
+            if right.topic().is_some_and(|topic| state.optional.contains(topic)) {
+                if state.optional_rights.lacks(right, &text, now) {
+                    warn!("{text}; the unit goes on without it");
+                }
+                return text;
+            }
             let before = state.rights.missing(now);
             let news = state.rights.lacks(right, &text, now);
             (news, before == state.rights.missing(now))
@@ -215,11 +224,13 @@ impl Link {
 
     fn has(&self, right: impl FnOnce() -> Right) {
         let mut state = self.lock();
-        if state.rights.are_complete() {
+        if state.rights.are_complete() && state.optional_rights.are_complete() {
             return;
         }
         let right = right();
-        if state.rights.has(&right) {
+        if state.optional_rights.has(&right) {
+            info!("the broker allows it now: {right}");
+        } else if state.rights.has(&right) {
             info!("the broker allows it now: {right}");
             state.trouble = true;
             self.changed.notify_all();
@@ -229,6 +240,11 @@ impl Link {
     /// The broker has given the producer its number.
     pub(crate) fn may_produce(&self) {
         self.has(|| Right::Produce);
+    }
+
+    /// The unit can do without this topic: what is not allowed of it is told and nothing else.
+    pub(crate) fn can_do_without(&self, topic: &str) {
+        self.lock().optional.insert(topic.to_owned());
     }
 
     /// From now on the monitor asks for these topics, and for a producer that can send.

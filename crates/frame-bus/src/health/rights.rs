@@ -24,6 +24,14 @@ pub(crate) enum Right {
 }
 
 impl Right {
+    /// The topic that it is about.
+    pub(crate) fn topic(&self) -> Option<&str> {
+        match self {
+            Self::Read(topic) | Self::Write(topic) => Some(topic),
+            Self::Produce | Self::Group(_) => None,
+        }
+    }
+
     /// In words: who lacks it, and what would help.
     pub(crate) fn is_missing(&self, security: &Security) -> String {
         format!("{} may not {self}: its administrator must allow it there", security.who())

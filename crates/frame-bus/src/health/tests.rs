@@ -53,6 +53,18 @@ fn a_missing_right_is_known_until_it_is_there() {
 }
 
 #[test]
+fn a_missing_right_on_a_topic_that_is_not_needed_is_only_told() {
+    let link = Link::default();
+    link.can_do_without("t");
+    assert!(link.lacks(Right::Write("t".into())).contains("'t'"));
+    assert_eq!(link.missing_rights(), None);
+    assert_eq!(link.wait(Duration::ZERO), Woken::Time, "the monitor need not ask");
+    link.lacks(Right::Read("u".into()));
+    link.has_written("t");
+    assert!(link.missing_rights().is_some_and(|what| what.contains("'u'")));
+}
+
+#[test]
 fn a_guess_is_no_reason_until_it_has_turned_out_to_be_right() {
     let link = Link::default();
     assert!(link.note_reason(

@@ -15,7 +15,8 @@ pub(crate) struct Record {
     pub(crate) topic: String,
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
-    pub(crate) payload: Vec<u8>,
+    /// `None` deletes the key from a compacted topic.
+    pub(crate) payload: Option<Vec<u8>>,
 }
 
 impl From<Outgoing> for Record {
@@ -24,7 +25,7 @@ impl From<Outgoing> for Record {
             topic: out.topic,
             key: Some(out.key.into_bytes()),
             headers: out.headers,
-            payload: out.payload,
+            payload: Some(out.payload),
         }
     }
 }
@@ -36,7 +37,11 @@ impl Record {
             .iter()
             .map(|(name, value)| name.len() + value.len() + FRAMING_BYTES_PER_HEADER)
             .sum();
-        FRAMING_BYTES + self.key.as_ref().map_or(0, Vec::len) + self.payload.len() + headers
+        FRAMING_BYTES + self.key.as_ref().map_or(0, Vec::len) + self.payload_len() + headers
+    }
+
+    pub(crate) fn payload_len(&self) -> usize {
+        self.payload.as_ref().map_or(0, Vec::len)
     }
 
     pub(crate) fn owned_headers(&self) -> OwnedHeaders {

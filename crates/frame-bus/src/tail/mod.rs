@@ -2,13 +2,14 @@
 
 pub(crate) mod event;
 mod start;
+pub(crate) mod table;
 pub(crate) mod thread;
 
 use crate::client::handoff::{Handoff, LeavingThread};
 use crate::config::BusConfig;
 use crate::error::BusError;
 use crate::health::broker::Link;
-use crate::tail::event::TailEvent;
+use crate::tail::event::{Step, TailEvent};
 use crate::tail::thread::Follower;
 use frame::Timestamp;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ const READY: usize = 64;
 /// tail ends it.
 #[derive(Debug)]
 pub struct Tail {
-    handoff: Arc<Handoff<TailEvent>>,
+    handoff: Arc<Handoff<Step>>,
 }
 
 impl Tail {
@@ -34,16 +35,7 @@ impl Tail {
         topic: &str,
         since: Timestamp,
     ) -> Result<Self, BusError> {
-        let handoff = Arc::new(Handoff::new(READY));
-        let follower = Follower::new(config, link, topic, since, Arc::clone(&handoff))?;
-        let leaving = LeavingThread::of(&handoff);
-        link.threads
-            .start("bus-tail", move || {
-                follower.run();
-                leaving.finish();
-            })
-            .map_err(|error| BusError::Client(error.to_string()))?;
-        Ok(Self { handoff })
+        Ok(Self { handoff: follow("bus-tail", config, link, (topic, Some(since)))? })
     }
 
     /// The next event. A broker that is away and a topic that is not there yet are waited for.
@@ -52,8 +44,33 @@ impl Tail {
     /// # Errors
     /// Only when the client has failed for good.
     pub async fn recv(&mut self) -> Result<TailEvent, BusError> {
-        self.handoff.take().await
+        loop {
+            match self.handoff.take().await? {
+                Step::Message(message) => return Ok(TailEvent::Message(message)),
+                Step::CaughtUp => return Ok(TailEvent::CaughtUp),
+                Step::Anew => {}
+            }
+        }
     }
+}
+
+/// Starts the thread that reads a topic, from its start when there is no `since`.
+fn follow(
+    thread: &'static str,
+    config: &BusConfig,
+    link: &Arc<Link>,
+    (topic, since): (&str, Option<Timestamp>),
+) -> Result<Arc<Handoff<Step>>, BusError> {
+    let handoff = Arc::new(Handoff::new(READY));
+    let follower = Follower::new(config, link, topic, since, Arc::clone(&handoff))?;
+    let leaving = LeavingThread::of(&handoff);
+    link.threads
+        .start(thread, move || {
+            follower.run();
+            leaving.finish();
+        })
+        .map_err(|error| BusError::Client(error.to_string()))?;
+    Ok(handoff)
 }
 
 impl Drop for Tail {

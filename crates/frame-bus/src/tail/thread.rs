@@ -14,7 +14,7 @@ use crate::health::rights::Right;
 use crate::message::Message;
 use crate::position::log_watch::LogWatch;
 use crate::position::resume::{Read, after_cut};
-use crate::tail::event::TailEvent;
+use crate::tail::event::Step;
 use crate::tail::start::find_starts;
 use frame::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -39,10 +39,12 @@ pub(crate) struct Follower {
     logs: LogWatch,
     consumer: BaseConsumer<LogContext>,
     topic: String,
+    /// The whole topic is read, and told of again when it was made again.
+    whole: bool,
     /// The topic was made again: its new log is read whole.
     from_the_start: bool,
     since_ms: i64,
-    handoff: Arc<Handoff<TailEvent>>,
+    handoff: Arc<Handoff<Step>>,
     /// The next offset of each partition that is read.
     assigned: HashMap<i32, i64>,
     /// Partitions whose old messages are not all read yet, with the offset where that is so;
@@ -59,18 +61,20 @@ impl Follower {
         config: &BusConfig,
         link: &Arc<Link>,
         topic: &str,
-        since: Timestamp,
-        handoff: Arc<Handoff<TailEvent>>,
+        since: Option<Timestamp>,
+        handoff: Arc<Handoff<Step>>,
     ) -> Result<Self, BusError> {
         let logs = LogWatch::default();
         let consumer = client_of(config, link, &logs)?;
-        let since_ms = i64::try_from(since.as_micros() / 1000).unwrap_or(i64::MAX);
+        let since_ms =
+            since.map_or(0, |since| i64::try_from(since.as_micros() / 1000).unwrap_or(i64::MAX));
         Ok(Self {
             config: config.clone(),
             link: Arc::clone(link),
             logs,
             consumer,
             topic: topic.to_owned(),
+            whole: since.is_none(),
             from_the_start: false,
             since_ms,
             handoff,
@@ -128,7 +132,8 @@ impl Follower {
         if !fresh.is_empty() {
             self.begin(&fresh)?;
         }
-        self.began = true;
+        // one that is gone may come back: until then its last contents count
+        self.began |= !(self.whole && self.from_the_start && self.assigned.is_empty());
         Ok(())
     }
 
@@ -143,7 +148,11 @@ impl Follower {
         self.assigned.clear();
         self.read.clear();
         self.from_the_start = true;
-        if let Some(behind) = &mut self.behind {
+        if self.whole {
+            self.behind = Some(HashMap::new());
+            self.began = false;
+            self.hand_over(Step::Anew);
+        } else if let Some(behind) = &mut self.behind {
             behind.clear();
         }
     }
@@ -191,7 +200,7 @@ impl Follower {
     }
 
     fn begin(&mut self, partitions: &[i32]) -> Result<(), BusError> {
-        let since_ms = (!self.from_the_start).then_some(self.since_ms);
+        let since_ms = (!self.whole && !self.from_the_start).then_some(self.since_ms);
         let starts = find_starts(&self.consumer, &self.topic, partitions, since_ms)?;
         let mut list = TopicPartitionList::with_capacity(starts.len());
         for start in &starts {
@@ -213,7 +222,7 @@ impl Follower {
         Ok(())
     }
 
-    fn poll(&mut self) -> Option<TailEvent> {
+    fn poll(&mut self) -> Option<Step> {
         match self.consumer.poll(POLL)? {
             Ok(borrowed) => {
                 self.link().has_read(&self.topic);
@@ -222,7 +231,7 @@ impl Follower {
                 self.note_position(&message);
                 self.assigned.insert(message.partition, message.offset + 1);
                 self.has_read(message.partition, message.offset + 1);
-                Some(TailEvent::Message(message))
+                Some(Step::Message(message))
             }
             Err(KafkaError::PartitionEOF(partition)) => {
                 self.link().has_read(&self.topic);
@@ -278,13 +287,13 @@ impl Follower {
     fn tell_when_caught_up(&mut self) {
         if self.began && self.behind.as_ref().is_some_and(HashMap::is_empty) {
             self.behind = None;
-            self.hand_over(TailEvent::CaughtUp);
+            self.hand_over(Step::CaughtUp);
         }
     }
 
     /// Waits until the event is taken. Nothing else needs this thread: a tail has no group that
     /// would miss it.
-    fn hand_over(&self, event: TailEvent) {
+    fn hand_over(&self, event: Step) {
         let mut event = event;
         while let Offer::Full(back) = self.handoff.offer(event, Duration::from_secs(60)) {
             event = back;

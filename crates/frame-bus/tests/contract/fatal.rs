@@ -2,7 +2,7 @@
 
 use crate::site::{outgoing, soon};
 use anyhow::{Context, Result};
-use frame_bus::{Bus, BusConfig, Readiness, TopicSpec};
+use frame_bus::{Bus, BusConfig, Cleanup, Readiness, TopicSpec};
 use rdkafka::mocking::MockCluster;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use std::time::Duration;
@@ -21,8 +21,7 @@ async fn a_refused_producer_is_replaced_before_the_bus_is_ready() -> Result<()> 
     let spec = TopicSpec {
         name: "t".into(),
         partitions: 1,
-        retention: Duration::from_secs(60),
-        retention_bytes: None,
+        cleanup: Cleanup::Delete { retention: Duration::from_secs(60), retention_bytes: None },
     };
     assert!(soon(bus.topics_in_place(&[spec], &CancellationToken::new(), |_| ())).await?);
     let told = |state: &Readiness| {

@@ -63,6 +63,7 @@ contract![
     tailing::a_tail_begins_at_a_moment_and_says_when_it_has_caught_up,
     tailing::a_tail_of_an_empty_topic_has_caught_up_at_once,
     tailing::a_tail_waits_for_its_topic_and_for_added_partitions,
+    tailing::a_table_follows_its_topic_and_is_replaced_with_it,
     asking::lag_counts_what_is_not_finished,
     asking::one_message_is_read_at_its_place,
     asking::topics_are_made_once_whoever_asks,

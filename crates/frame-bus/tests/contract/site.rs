@@ -3,7 +3,8 @@
 use anyhow::{Context, Result};
 use embedded_broker::{Broker, BrokerConfig};
 use frame_bus::{
-    Bus, BusConfig, Consumer, ConsumerOptions, Delivery, Outgoing, Tail, TailEvent, TopicSpec,
+    Bus, BusConfig, Cleanup, Consumer, ConsumerOptions, Delivery, Outgoing, Tail, TailEvent,
+    TopicSpec,
 };
 use ports::ReservedPort;
 use std::future::Future;
@@ -164,8 +165,10 @@ pub(crate) fn spec(name: &str, partitions: i32) -> TopicSpec {
     TopicSpec {
         name: name.into(),
         partitions,
-        retention: Duration::from_secs(3600),
-        retention_bytes: Some(1 << 30),
+        cleanup: Cleanup::Delete {
+            retention: Duration::from_secs(3600),
+            retention_bytes: Some(1 << 30),
+        },
     }
 }
 

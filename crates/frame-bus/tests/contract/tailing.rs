@@ -3,7 +3,7 @@
 use crate::site::{Site, fresh, next, number_of, outgoing, send_numbers, soon, spec, topic};
 use anyhow::{Result, bail};
 use frame::Timestamp;
-use frame_bus::{Tail, TailEvent};
+use frame_bus::{Cleanup, Table, TableEvent, Tail, TailEvent, TopicSpec};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use std::collections::BTreeSet;
@@ -94,4 +94,63 @@ pub(crate) async fn a_tail_waits_for_its_topic_and_for_added_partitions(site: Si
         anyhow::Ok(())
     })
     .await?
+}
+
+async fn told(table: &mut Table) -> Result<TableEvent> {
+    Ok(soon(table.recv()).await??)
+}
+
+fn set(key: &str, value: &str, offset: i64) -> TableEvent {
+    TableEvent::Set { key: key.into(), value: value.into(), offset }
+}
+
+pub(crate) async fn a_table_follows_its_topic_and_is_replaced_with_it(site: Site) -> Result<()> {
+    let (bus, shutdown) = (site.bus()?, CancellationToken::new());
+    let name = fresh("table");
+    let removed = |key: &str| TableEvent::Removed { key: key.into() };
+    let mut table = bus.table(&name)?;
+    assert_eq!(told(&mut table).await?, TableEvent::CaughtUp, "there is no topic yet");
+    let spec = TopicSpec { cleanup: Cleanup::Compact { segment_bytes: 1 << 20 }, ..spec(&name, 1) };
+    soon(bus.ensure_topics(std::slice::from_ref(&spec), &shutdown)).await??;
+    let state = soon(bus.topics(std::slice::from_ref(&name))).await??;
+    assert_eq!(state[0].settings.get("cleanup.policy").map(String::as_str), Some("compact"));
+    for (key, value) in [("a", "1"), ("b", "2"), ("a", "3")] {
+        soon(bus.send(outgoing(&name, key, value))).await??;
+    }
+    soon(bus.delete_key(&name, "b")).await??;
+    for expected in [set("a", "1", 0), set("b", "2", 1), set("a", "3", 2), removed("b")] {
+        assert_eq!(told(&mut table).await?, expected);
+    }
+    let mut later = bus.table(&name)?;
+    loop {
+        match told(&mut later).await? {
+            TableEvent::CaughtUp => break,
+            TableEvent::Removed { key } => assert_eq!(key, "b"),
+            TableEvent::Set { key, .. } => assert!(key == "a" || key == "b", "{key}"),
+        }
+    }
+
+    let admin: AdminClient<DefaultClientContext> =
+        rdkafka::ClientConfig::new().set("bootstrap.servers", site.brokers()).create()?;
+    let deleted = admin.delete_topics(&[&name], &AdminOptions::new()).await?;
+    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+    // a client that is told late that the topic is gone cannot make it again at once
+    soon(async {
+        while !bus.topics(std::slice::from_ref(&name)).await?.is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        anyhow::Ok(())
+    })
+    .await??;
+    soon(site.bus()?.ensure_topics(&[spec], &shutdown)).await??;
+    soon(site.bus()?.send(outgoing(&name, "c", "4"))).await??;
+    let (mut rest, new) = (Vec::new(), set("c", "4", 0));
+    // it may have been read before there was anything in it
+    while rest.len() < 2 || !rest.contains(&new) {
+        rest.push(told(&mut table).await?);
+    }
+    rest.retain(|event| *event != new);
+    assert_eq!(rest[0], removed("a"), "the new topic does not have it");
+    assert!(rest.len() == 1 || rest[1..] == [TableEvent::CaughtUp], "{rest:?}");
+    Ok(())
 }

@@ -35,4 +35,5 @@ secure![
     rights::a_user_without_rights_is_told_what_it_lacks,
     rights::rights_given_after_the_start_count_at_once,
     rights::a_unit_asks_only_for_what_its_user_may_see,
+    rights::a_table_that_may_not_be_read_leaves_its_bus_usable,
 ];

@@ -163,3 +163,22 @@ pub(crate) async fn a_unit_asks_only_for_what_its_user_may_see(stand: Stand) -> 
     assert!(of_monitor.is_empty(), "{of_monitor:?}");
     Ok(())
 }
+
+pub(crate) async fn a_table_that_may_not_be_read_leaves_its_bus_usable(stand: Stand) -> Result<()> {
+    let anyone = Bus::open(stand.anyone())?;
+    let topic = fresh("not-needed");
+    make(&anyone, &[&topic]).await?;
+    let bus = Bus::open(stand.as_user("stranger")?)?;
+    is_usable(&bus).await?;
+    let _table = bus.table(&topic)?;
+    let words = ["user 'stranger'", "read topic", topic.as_str()];
+    soon(async {
+        while log::lines("WARN", &words).is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await?;
+    assert!(soon(bus.send(outgoing(&topic, *b"x"))).await?.is_err());
+    assert!(log::lines("ERROR", &words).is_empty());
+    is_usable(&bus).await
+}

@@ -3,7 +3,8 @@
 use crate::log;
 use anyhow::{Context, Result, ensure};
 use frame_bus::{
-    Bus, BusConfig, Login, Mechanism, Outgoing, Password, Readiness, Security, Tls, TopicSpec,
+    Bus, BusConfig, Cleanup, Login, Mechanism, Outgoing, Password, Readiness, Security, Tls,
+    TopicSpec,
 };
 use std::future::Future;
 use std::path::PathBuf;
@@ -128,8 +129,10 @@ pub(crate) fn spec(name: &str) -> TopicSpec {
     TopicSpec {
         name: name.into(),
         partitions: 1,
-        retention: Duration::from_secs(3600),
-        retention_bytes: Some(1 << 30),
+        cleanup: Cleanup::Delete {
+            retention: Duration::from_secs(3600),
+            retention_bytes: Some(1 << 30),
+        },
     }
 }
 

@@ -9,6 +9,7 @@ mod cameras;
 mod largest_frame;
 mod members;
 mod offloading;
+mod policy;
 mod restarts;
 mod secure;
 mod terminated;

@@ -88,7 +88,18 @@ fn made_by_strimzi(world: &World<'_>, prefix: &str) -> Vec<Finding> {
             "this must be the name of a Kafka object among these: else no operator makes the topic",
         )
     });
-    missing.chain(idle).chain(unowned).collect()
+    let compacted = format!("{prefix}.{}", world.knowledge.compacted_topic);
+    let forgets = made.iter().filter(|(name, topic)| {
+        let cleanup = topic.at("spec.config").get("cleanup.policy");
+        *name == compacted && cleanup.text() != Some("compact")
+    });
+    let forgets = forgets.map(|(name, topic)| {
+        let field = topic.at("spec.config");
+        field
+            .error(ID, format!("{name} must keep what was set, and would delete it by age"))
+            .help("set cleanup.policy: compact")
+    });
+    missing.chain(idle).chain(unowned).chain(forgets).collect()
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub fn knowledge(models_dir: &Path) -> Knowledge {
     Knowledge {
         programs,
         topics: topics.all().iter().map(|name| name[prefix.len() + 1..].to_owned()).collect(),
+        compacted_topic: "settings",
         max_message_bytes: MAX_MESSAGE_BYTES as u64,
         secrets: secrets.into_iter().map(|(name, keys)| ExpectedSecret { name, keys }).collect(),
         secrets_command: "mlvi credentials | kubectl apply -f -",
@@ -171,7 +172,7 @@ mod tests {
         let knowledge = knowledge(&models());
         assert_eq!(
             knowledge.topics,
-            ["frames", "frames.edge", "frames.cloud", "results", "dead-letter"]
+            ["frames", "frames.edge", "frames.cloud", "results", "dead-letter", "settings"]
         );
         for program in &knowledge.programs {
             assert!(

@@ -3,6 +3,7 @@
 use super::gather::{Observation, Process};
 use cluster_inspect::AutoscalerStatus;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use unit::{About, BacklogGauge};
 use units::UnitKind;
@@ -14,6 +15,11 @@ pub(super) struct Status {
     pub(super) units: Vec<Row>,
     /// Where the preprocessors send frames.
     pub(super) decisions: Option<Decisions>,
+    /// By which policies the preprocessors decide now.
+    pub(super) policies: Vec<PolicyInForce>,
+    /// How many preprocessors have no settings topic, so that their policy cannot be changed while
+    /// they run.
+    pub(super) without_settings_topic: usize,
     /// What could not be seen.
     pub(super) troubles: Vec<String>,
 }
@@ -34,6 +40,16 @@ pub(super) struct Row {
     pub(super) frames_per_s: Option<f64>,
     /// Processes whose metrics were read.
     pub(super) answering: usize,
+}
+
+/// A policy by which preprocessors decide.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) struct PolicyInForce {
+    pub(super) policy: String,
+    /// Where it comes from: `default`, `file` or `topic`.
+    pub(super) source: String,
+    /// How many preprocessors.
+    pub(super) preprocessors: usize,
 }
 
 /// Which tier gets how much.
@@ -69,6 +85,8 @@ impl Status {
             namespace: now.namespace.clone(),
             units: names.into_iter().filter(is_there).map(row).collect(),
             decisions: Decisions::between(before, now),
+            policies: policies(now),
+            without_settings_topic: without_settings_topic(now),
             troubles: now.troubles.clone(),
         }
     }
@@ -81,6 +99,31 @@ fn about(unit: &str) -> Option<&'static About> {
         .clone()
         .find(|about| about.name == unit)
         .or_else(|| units.find(|about| about.family == unit))
+}
+
+fn preprocessors(now: &Observation) -> impl Iterator<Item = &Process> {
+    now.processes.iter().filter(|process| process.unit == "preprocessor")
+}
+
+/// The policies in force; of a release that does not tell, nothing.
+fn policies(now: &Observation) -> Vec<PolicyInForce> {
+    let name = "mlvi_preprocessor_policy";
+    let mut counts = BTreeMap::<(String, String), usize>::new();
+    for process in preprocessors(now) {
+        for source in process.metrics.values_of(name, &[], "source") {
+            for policy in process.metrics.values_of(name, &[("source", source)], "policy") {
+                *counts.entry((policy.to_owned(), source.to_owned())).or_default() += 1;
+            }
+        }
+    }
+    let policy =
+        |((policy, source), preprocessors)| PolicyInForce { policy, source, preprocessors };
+    counts.into_iter().map(policy).collect()
+}
+
+fn without_settings_topic(now: &Observation) -> usize {
+    let there = |process: &&Process| process.metrics.sum("mlvi_preprocessor_settings_topic", &[]);
+    preprocessors(now).filter(|process| there(process) == Some(0.0)).count()
 }
 
 impl Row {

@@ -40,6 +40,20 @@ pub(super) fn table(status: &Status) -> String {
             state(decisions.cloud_breaker)
         );
     }
+    for policy in &status.policies {
+        let _ = writeln!(
+            text,
+            "policy {} ({}) in {} of the preprocessors",
+            policy.policy, policy.source, policy.preprocessors
+        );
+    }
+    if status.without_settings_topic > 0 {
+        let _ = writeln!(
+            text,
+            "no settings topic for {} of the preprocessors: `mlvi topics create` makes it",
+            status.without_settings_topic
+        );
+    }
     text
 }
 

@@ -24,9 +24,13 @@ fn preprocessor(name: &str, edge: u32, cloud: u32, backlog: u32, breaker: &str) 
          mlvi_preprocessor_backlog_frames {}\n\
          mlvi_preprocessor_tier_backlog_frames{{tier=\"edge\"}} {backlog}\n\
          mlvi_preprocessor_tier_breaker_state{{tier=\"edge\"}} \
-         0.0\nmlvi_preprocessor_tier_breaker_state{{tier=\"cloud\"}} {breaker}\n",
+         0.0\nmlvi_preprocessor_tier_breaker_state{{tier=\"cloud\"}} {breaker}\n\
+         mlvi_preprocessor_policy{{policy=\"ratio\",source=\"{}\"}} 1\n\
+         mlvi_preprocessor_settings_topic {}\n",
         edge + cloud,
         if backlog == 0 { "NaN".to_owned() } else { (10 * backlog).to_string() },
+        if name == "p" { "file" } else { "topic" },
+        u8::from(name != "p"),
     );
     process(name, "preprocessor", &text)
 }
@@ -98,6 +102,9 @@ fn rates_are_those_between_two_observations() {
         "autoscaler edge: TooManyReplicas: wants more",
         "to the cloud 70.0 %",
         "cloud open",
+        "policy ratio (file) in 1 of the preprocessors",
+        "policy ratio (topic) in 1 of the preprocessors",
+        "no settings topic for 1 of the preprocessors",
     ] {
         assert!(table.contains(part), "{part}: {table}");
     }

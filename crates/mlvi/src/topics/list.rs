@@ -1,7 +1,7 @@
 //! `mlvi topics list`.
 
 use frame::MAX_MESSAGE_BYTES;
-use frame_bus::{Bus, BusError, TopicSpec, TopicState};
+use frame_bus::{Bus, BusError, Cleanup, TopicSpec, TopicState};
 use serde::Serialize;
 
 /// A topic as it is shown; what is not known, since there is no topic or no right to see it, is
@@ -15,6 +15,8 @@ pub(super) struct Row {
     max_message_bytes: Option<u64>,
     retention_ms: Option<i64>,
     retention_bytes: Option<i64>,
+    /// `delete` or `compact`.
+    cleanup: Option<String>,
     /// What is not as it should be.
     problems: Vec<String>,
 }
@@ -65,6 +67,17 @@ pub(super) fn row(spec: &TopicSpec, topic: Option<&TopicState>) -> Row {
             "max.message.bytes is below {MAX_MESSAGE_BYTES}: the largest frames do not fit"
         ));
     }
+    let cleanup = topic.and_then(|topic| topic.settings.get("cleanup.policy")).cloned();
+    let wanted = match spec.cleanup {
+        Cleanup::Delete { .. } => "delete",
+        Cleanup::Compact { .. } => "compact",
+    };
+    if let Some(cleanup) = cleanup.as_ref().filter(|cleanup| *cleanup != wanted) {
+        problems.push(format!(
+            "cleanup.policy is {cleanup}, but should be {wanted}: \
+             `kafka-configs.sh --alter --add-config cleanup.policy={wanted}` changes it"
+        ));
+    }
     Row {
         name: spec.name.clone(),
         partitions: topic.map(|topic| topic.partitions),
@@ -73,6 +86,7 @@ pub(super) fn row(spec: &TopicSpec, topic: Option<&TopicState>) -> Row {
         max_message_bytes,
         retention_ms: setting("retention.ms"),
         retention_bytes: setting("retention.bytes"),
+        cleanup,
         problems,
     }
 }
@@ -109,7 +123,11 @@ fn cells(row: &Row) -> [String; 6] {
         or_dash(row.partitions, |count| count.to_string()),
         or_dash(row.replicas, |count| count.to_string()),
         or_dash(row.max_message_bytes, |bytes| format!("{bytes} bytes")),
-        or_dash(row.retention_ms, hours),
+        if row.cleanup.as_deref() == Some("compact") {
+            "the last of each key".into()
+        } else {
+            or_dash(row.retention_ms, hours)
+        },
         or_dash(row.retention_bytes, mib),
     ]
 }

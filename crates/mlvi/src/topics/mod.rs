@@ -57,7 +57,7 @@ impl Wanted {
         let bus = BusConfig::from_settings(settings, "mlvi-topics");
         let topics = frame_bus::topics_from_settings(settings);
         let partitions = frame_bus::partitions_from_settings(settings);
-        let specs = frame_bus::topic_specs(&topics, partitions);
+        let specs = frame_bus::all_topic_specs(&topics, partitions);
         Self { bus, specs }
     }
 }

@@ -35,7 +35,7 @@ async fn topics_are_made_shown_and_grown() {
     let missing = rows(&bus, &few).await.unwrap();
     assert!(table(&missing).contains("site.frames: is not there"), "{}", table(&missing));
     create::run(&bus, &few, false, &shutdown).await.unwrap();
-    assert_eq!(partitions(&bus, &few).await, [2; 5]);
+    assert_eq!(partitions(&bus, &few).await, [2, 2, 2, 2, 2, 1]);
     let shown = serde_json::to_value(rows(&bus, &few).await.unwrap()).unwrap();
     assert_eq!((&shown[0]["name"], &shown[0]["partitions"]), (&"site.frames".into(), &2.into()));
     assert_eq!(shown[0]["max_message_bytes"], frame::MAX_MESSAGE_BYTES);
@@ -44,17 +44,23 @@ async fn topics_are_made_shown_and_grown() {
         (&3_600_000.into(), &serde_json::json!([]))
     );
 
+    assert_eq!(
+        (&shown[5]["name"], &shown[5]["cleanup"]),
+        (&"site.settings".into(), &"compact".into())
+    );
+    assert_eq!(shown[5]["problems"], serde_json::json!([]));
+
     let more = wanted(&brokers, "3").specs;
     create::run(&bus, &more, false, &shutdown).await.unwrap();
-    assert_eq!(partitions(&bus, &more).await, [2; 5], "nobody asked for growth");
+    assert_eq!(partitions(&bus, &more).await, [2, 2, 2, 2, 2, 1], "nobody asked for growth");
     assert!(
         table(&rows(&bus, &more).await.unwrap()).contains("`mlvi topics create --grow` adds them")
     );
     create::run(&bus, &more, true, &shutdown).await.unwrap();
-    assert_eq!(partitions(&bus, &more).await, [3; 5]);
+    assert_eq!(partitions(&bus, &more).await, [3, 3, 3, 3, 3, 1]);
     // a second time there is nothing to do
     create::run(&bus, &more, true, &shutdown).await.unwrap();
-    assert_eq!(partitions(&bus, &more).await, [3; 5]);
+    assert_eq!(partitions(&bus, &more).await, [3, 3, 3, 3, 3, 1]);
     broker.shutdown().await.unwrap();
 }
 
@@ -70,7 +76,7 @@ async fn topics_are_checked_until_it_is_stopped() {
     let stop = shutdown.clone();
     let keep = async { create::keep(&bus, &specs, false, Duration::from_millis(20), &stop).await };
     let look = async {
-        while partitions(&bus, &specs).await != [2; 5] {
+        while partitions(&bus, &specs).await != [2, 2, 2, 2, 2, 1] {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         // some rounds in which there is nothing to do
@@ -109,4 +115,17 @@ fn a_topic_that_takes_no_large_frame_is_a_problem() {
         frame_bus::TopicState { name: spec.name.clone(), partitions: 1, replicas: 1, settings };
     let text = table(&[row(spec, Some(&topic))]);
     assert!(text.contains("max.message.bytes is below"), "{text}");
+}
+
+#[test]
+fn a_topic_that_forgets_what_was_set_is_a_problem() {
+    let spec = wanted("a:1", "1").specs.pop().unwrap();
+    let settings = [("cleanup.policy".to_owned(), "delete".to_owned())].into();
+    let topic =
+        frame_bus::TopicState { name: spec.name.clone(), partitions: 1, replicas: 1, settings };
+    let text = table(&[row(&spec, Some(&topic))]);
+    assert!(
+        text.contains("site.settings: cleanup.policy is delete, but should be compact"),
+        "{text}"
+    );
 }

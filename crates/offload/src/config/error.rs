@@ -6,8 +6,13 @@ use crate::PolicyConfig;
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PolicyError {
     /// It is not of the form.
-    #[error("{0}")]
-    Form(String),
+    #[error("{problem}")]
+    Form {
+        /// What is wrong, with the place in words.
+        problem: String,
+        /// Line and column, counted from 1, if it is a certain place.
+        at: Option<(usize, usize)>,
+    },
     /// It names no policy that exists.
     #[error("there is no policy '{name}'; there are: {}", PolicyConfig::NAMES.join(", "))]
     Unknown {

@@ -2,24 +2,28 @@
 //! tunes: those of the policies in [`crate::policies`], the others in [`crate::guards`] and beside
 //! what they price or tell in advance.
 
+mod built_in;
 mod error;
+mod place;
 pub(crate) mod range;
 
+pub use built_in::BuiltIn;
 pub use error::PolicyError;
+pub use place::Place;
 
 use crate::guards::{Breaker, Budget, Hysteresis, Motion, Redispatch};
 use crate::learn::{self, Prior};
 use crate::policies::{Bandit, Cascade, Deadline, Expression, PolicyName, PolicySettings, Ratio};
 use crate::price::Price;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 
 /// A policy with everything that tunes it; the form of the policy file (TOML).
-#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyConfig {
     /// Which policy.
-    #[serde(deserialize_with = "from_text")]
+    #[serde(deserialize_with = "from_text", serialize_with = "to_text")]
     pub policy: PolicyName,
     /// For `ratio`.
     #[serde(default)]
@@ -37,7 +41,7 @@ pub struct PolicyConfig {
     #[serde(default)]
     pub expression: Expression,
     /// What may be spent on the cloud; absent: as much as the policy likes.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
     /// How quickly a camera may change its tier.
     #[serde(default)]
@@ -55,7 +59,11 @@ pub struct PolicyConfig {
     #[serde(default)]
     pub price: Price,
     /// What is believed of the tiers before anything was seen.
-    #[serde(default, deserialize_with = "learn::read_prior")]
+    #[serde(
+        default,
+        deserialize_with = "learn::read_prior",
+        serialize_with = "learn::write_prior"
+    )]
     pub prior: Prior,
 }
 
@@ -96,10 +104,23 @@ impl PolicyConfig {
     /// # Errors
     /// When it is no TOML of this form (the text says where), or a value is out of its range.
     pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
-        let config: Self = toml::from_str(text)
-            .map_err(|error| PolicyError::Form(error.to_string().trim_end().to_owned()))?;
+        let config = Self::read(text)?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Reads a policy file without looking at its values: for those who do not decide.
+    ///
+    /// # Errors
+    /// When it is no TOML of this form; the text says where.
+    pub fn read(text: &str) -> Result<Self, PolicyError> {
+        toml::from_str(text).map_err(|error| PolicyError::form(&error, text))
+    }
+
+    /// As the text of a policy file, with every value that counts.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("texts and numbers in sections can be written as TOML")
     }
 
     /// Whether every value is in its range, and the policy can be built.
@@ -107,15 +128,24 @@ impl PolicyConfig {
     /// # Errors
     /// The first that is not.
     pub fn check(&self) -> Result<(), PolicyError> {
+        self.check_values()?;
+        crate::policies::build(self).map(drop)
+    }
+
+    /// Whether every value is in its range. A rule is not compiled: a program that only passes a
+    /// policy on need not contain a compiler.
+    ///
+    /// # Errors
+    /// The first that is not.
+    pub fn check_values(&self) -> Result<(), PolicyError> {
         // every section is named here, so that the compiler misses one that is not checked
         let Self {
-            policy: _,
+            policy,
             ratio,
             deadline,
             cascade,
             bandit,
-            // built below if it is chosen, which checks it
-            expression: _,
+            expression,
             budget,
             hysteresis,
             breaker,
@@ -135,7 +165,11 @@ impl PolicyConfig {
         price.check()?;
         budget.as_ref().map_or(Ok(()), Budget::check)?;
         learn::check_prior(prior)?;
-        crate::policies::build(self).map(drop)
+        if *policy == PolicyName::Expression && expression.rule.trim().is_empty() {
+            let problem = "there is no rule".to_owned();
+            return Err(PolicyError::Rule { line: 1, column: 1, problem });
+        }
+        Ok(())
     }
 }
 
@@ -144,6 +178,14 @@ pub(crate) fn from_text<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: fmt
     deserializer: D,
 ) -> Result<T, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+}
+
+/// Writes a value as the text that the file has of it.
+pub(crate) fn to_text<S: Serializer, T: fmt::Display>(
+    value: &T,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }
 
 #[cfg(test)]

@@ -122,3 +122,15 @@ fn every_number_has_a_range() {
     let error = PolicyConfig::from_toml(text).unwrap_err().to_string();
     assert!(error.contains("it must be from 1 to 86400000 (a day)"), "{error}");
 }
+
+#[test]
+fn what_is_written_is_read_again() {
+    let tuned = "policy = 'cascade'\n[cascade]\nhardness = 'max-confidence<0.25,empty=hard'\n\
+         [deadline]\ndegrade = ['late', 'edge']\n[budget]\nunit = 'bytes'\nrate = 1e6\nburst = 5\n\
+         per = 'all'\n[prior.cloud]\nworkers = 3\nrtt_ms = 40\n[redispatch]\nenabled = false";
+    for text in [tuned, "policy = 'alternate'"] {
+        let config = PolicyConfig::from_toml(text).unwrap();
+        assert_eq!(PolicyConfig::from_toml(&config.to_toml()), Ok(config.clone()));
+        assert!(config.to_toml().len() < 2000, "{}", config.to_toml());
+    }
+}

@@ -3,7 +3,7 @@
 
 use crate::PolicyError;
 use crate::config::range;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A frame that was expected to take long may take this many times as long before its tier is
 /// called silent.
@@ -14,7 +14,7 @@ const GROWTH: f64 = 1.5;
 const JITTER: f64 = 0.25;
 
 /// `[breaker]`
-#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Breaker {
     /// Whether there is one.

@@ -3,11 +3,11 @@
 use crate::PolicyError;
 use crate::config::range;
 use frame::CameraId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// `[budget]`: a token bucket.
-#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     /// What is counted.
@@ -23,7 +23,7 @@ pub struct Budget {
 }
 
 /// What a budget counts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BudgetUnit {
     /// Bytes sent to the cloud.
@@ -35,7 +35,7 @@ pub enum BudgetUnit {
 }
 
 /// Whose budget it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BudgetScope {
     /// Each camera has its own.

@@ -3,11 +3,11 @@
 use crate::PolicyError;
 use crate::config::range;
 use frame::{CameraId, Destination};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// `[hysteresis]`: off unless `dwell_ms` is above 0.
-#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Hysteresis {
     /// How long a camera stays on a tier at least, in milliseconds.

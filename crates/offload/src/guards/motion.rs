@@ -3,11 +3,11 @@
 use crate::PolicyError;
 use crate::config::range;
 use frame::CameraId;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// `[motion]`: off unless `skip_below` is above 0.
-#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Motion {
     /// A frame is skipped when less than this differs from the camera's last frame that a tier

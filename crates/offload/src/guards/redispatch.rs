@@ -4,7 +4,7 @@ use crate::PolicyError;
 use crate::config::range;
 use crate::time::duration;
 use crate::{FrameFacts, Snapshot};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A cloud that is slow but steady gets this many times the expected time before frames are taken
@@ -17,7 +17,7 @@ const MAX_PATIENCE: f64 = 3.0;
 const NEARLY: f64 = 0.9;
 
 /// `[redispatch]`
-#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Redispatch {
     /// Whether frames are taken back from the cloud.

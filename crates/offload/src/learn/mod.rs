@@ -9,7 +9,7 @@ mod tier;
 
 pub(crate) use link::{Awaited, Link, Waiting};
 pub use prior::{Prior, TierPrior};
-pub(crate) use prior::{check_prior, read_prior};
+pub(crate) use prior::{check_prior, read_prior, write_prior};
 pub(crate) use quantile::Recent;
 pub(crate) use service::Service;
 pub(crate) use tier::Tier;

@@ -3,23 +3,27 @@
 use crate::PolicyError;
 use crate::config::range;
 use frame::PerTier;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `[prior.edge]`, `[prior.cloud]`
 pub type Prior = PerTier<TierPrior>;
 
 /// What is believed of a tier before anything was seen; absent: nothing.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TierPrior {
     /// How long a worker takes for a frame, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub service_ms: Option<f64>,
     /// How many frames one replica works on at a time. Without a cluster to ask, one replica is
     /// assumed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<u32>,
     /// The way there and back, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<f64>,
     /// How fast bytes get there, in 10⁶ bits per second.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mbit_s: Option<f64>,
 }
 
@@ -46,6 +50,16 @@ impl TierPrior {
 
 pub(crate) fn check_prior(prior: &Prior) -> Result<(), PolicyError> {
     prior.values().try_for_each(TierPrior::check)
+}
+
+/// Writes the section.
+pub(crate) fn write_prior<S: Serializer>(prior: &Prior, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Section<'a> {
+        edge: &'a TierPrior,
+        cloud: &'a TierPrior,
+    }
+    Section { edge: &prior.edge, cloud: &prior.cloud }.serialize(serializer)
 }
 
 /// Reads the section; a tier that is left out has no prior.

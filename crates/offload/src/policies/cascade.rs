@@ -1,16 +1,16 @@
 //! Edge first; what was hard there goes on to the cloud.
 
 use super::PolicySettings;
-use crate::config::from_text;
+use crate::config::{from_text, to_text};
 use crate::{Action, Choice, FrameFacts, Hardness, Policy, PolicyError, Snapshot};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// `[cascade]`
-#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cascade {
     /// Which frames go on to the cloud as well, e.g. `max-confidence<0.5,empty=easy`.
-    #[serde(deserialize_with = "from_text")]
+    #[serde(deserialize_with = "from_text", serialize_with = "to_text")]
     pub hardness: Hardness,
 }
 

@@ -4,10 +4,10 @@ use super::PolicySettings;
 use crate::config::range;
 use crate::{Choice, FrameFacts, Policy, PolicyError, Snapshot};
 use frame::Destination::{Cloud, Edge};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// `[ratio]`
-#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ratio {
     /// The share of frames that goes to the cloud, 0 to 1.

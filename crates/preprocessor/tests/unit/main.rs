@@ -3,6 +3,7 @@
 
 mod forms;
 mod offloading;
+mod records;
 mod tasks;
 
 use embedded_broker::{Broker, BrokerConfig};

@@ -13,12 +13,14 @@ use unit::{Faults, Listen, TaskFailure};
 const UNIT: &str = "preprocessor";
 
 /// Every background task of the unit.
-const TASKS: [&str; 13] = [
+const TASKS: [&str; 17] = [
     "admin",
+    "announce",
     "backlog",
     "bus-consumer",
     "bus-monitor",
     "bus-producer",
+    "bus-table",
     "bus-tail",
     "cluster",
     "condition broker",
@@ -26,6 +28,8 @@ const TASKS: [&str; 13] = [
     "condition topics",
     "policy-file",
     "results",
+    "settings",
+    "settings-topic",
     "stop",
 ];
 

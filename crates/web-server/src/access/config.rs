@@ -29,6 +29,8 @@ pub struct AccessConfig {
     pub token_rate: Option<f64>,
     /// Frames per second of a camera.
     pub camera_rate: Option<f64>,
+    /// Whether anybody may change settings over HTTP.
+    pub settings_changes: bool,
 }
 
 /// A setting whose default depends on others.
@@ -50,7 +52,14 @@ impl AccessConfig {
             "MLVI_OPEN_RIGHTS",
             "auto",
             "auto, none, or some of send, read and settings, separated by commas",
-            "what needs no token; auto: send and read, or nothing if there is MLVI_TOKENS_FILE",
+            "what needs no token; auto: send and read, or nothing if there is MLVI_TOKENS_FILE; and \
+             settings if there is none and MLVI_SETTINGS_CHANGES is on",
+        );
+        let settings_changes = settings.choice(
+            "MLVI_SETTINGS_CHANGES",
+            "off",
+            &[("off", false), ("on", true)],
+            "whether PUT and DELETE /policy may change by which policy the suite decides",
         );
         let tls = tls(settings);
         let reload = settings.duration(
@@ -84,7 +93,17 @@ impl AccessConfig {
             "MLVI_CAMERA_RATE",
             "frames per second of one camera; further ones get 429; 0: no bound",
         );
-        Self { open: open.0, tokens, tls, reload, origins, hosts, token_rate, camera_rate }
+        Self {
+            open: open.0,
+            settings_changes,
+            tokens,
+            tls,
+            reload,
+            origins,
+            hosts,
+            token_rate,
+            camera_rate,
+        }
     }
 }
 

@@ -71,7 +71,7 @@ impl Guard {
         }
         let caller = self.access.caller(request.headers()).map_err(refused)?;
         if !caller.may(*right) {
-            return Err(refused(lacking(&caller, *right)));
+            return Err(refused(self.access.refusal(&caller, *right)));
         }
         self.access.count_request(&caller).map_err(refused)?;
         Ok(Some(Passed { caller, right: *right }))
@@ -161,11 +161,6 @@ fn check_camera(
         }
         _ => Ok(()),
     }
-}
-
-/// Who has no token where there are some is asked for one.
-fn lacking(caller: &Caller, right: Right) -> RequestError {
-    if caller.wants_token() { RequestError::NoToken(right) } else { RequestError::Forbidden(right) }
 }
 
 fn refused(refusal: RequestError) -> Box<Response> {

@@ -63,10 +63,27 @@ impl Access {
         *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(tokens));
     }
 
+    /// Whether settings may be changed over HTTP, by whoever has the right.
+    pub(crate) fn settings_changes(&self) -> bool {
+        self.config.settings_changes
+    }
+
+    /// What somebody without this right is told.
+    fn refusal(&self, caller: &Caller, right: Right) -> RequestError {
+        match right {
+            Right::Settings if !self.config.settings_changes => RequestError::SettingsAreFixed,
+            _ if caller.wants_token() => RequestError::NoToken(right),
+            _ => RequestError::Forbidden(right),
+        }
+    }
+
     /// What needs no token.
     fn open(&self) -> Rights {
-        let default =
-            if self.config.tokens.is_some() { Rights::default() } else { Rights::WITHOUT_TOKENS };
+        let default = match (&self.config.tokens, self.config.settings_changes) {
+            (Some(_), _) => Rights::default(),
+            (None, true) => Rights::WITHOUT_TOKENS.with(Right::Settings),
+            (None, false) => Rights::WITHOUT_TOKENS,
+        };
         self.config.open.unwrap_or(default)
     }
 

@@ -13,6 +13,7 @@ pub(super) async fn show() -> Json<Value> {
             "job": "GET /jobs/{id}",
             "frame_of_a_job": "GET /jobs/{id}/frame",
             "results": "GET /results",
+            "policy": "GET /policy",
             "description": "GET /openapi.json",
         },
         "try": "curl -F image=@photo.jpg 'http://HOST:PORT/inference?wait=10s'",

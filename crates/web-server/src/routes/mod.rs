@@ -5,6 +5,7 @@ mod index;
 mod inference;
 mod jobs;
 mod openapi;
+mod policy;
 mod results;
 mod session;
 
@@ -38,6 +39,10 @@ fn routes() -> Vec<Route> {
         Route::at("/session").on(GET, Right::Public, session::show),
         Route::at("/login").on(POST, Right::Public, session::log_in),
         Route::at("/logout").on(POST, Right::Public, session::log_out),
+        Route::at("/policy")
+            .on(GET, Right::Read, policy::show)
+            .on(Method::PUT, Right::Settings, policy::set)
+            .on(Method::DELETE, Right::Settings, policy::clear),
     ]
 }
 

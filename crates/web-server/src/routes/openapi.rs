@@ -18,6 +18,7 @@ mod tests {
     use crate::moment::Hint;
     use crate::problem::RequestError;
     use crate::routes::jobs::Ticket;
+    use crate::routes::policy;
     use crate::routes::{index, router, routes};
     use crate::testing::{app, call};
     use axum::body::{Body, to_bytes};
@@ -123,6 +124,10 @@ mod tests {
             "cameras": ["gate-*"], "expires": "2027-01-01T00:00:00Z",
         });
         check("Session", &session, Complete::Yes);
+        let policy = policy::tests::full().await;
+        check("Policy", &policy, Complete::Yes);
+        check("PolicyRecord", &policy["record"], Complete::But(&["problem"]));
+        check("PreprocessorPolicy", &policy["preprocessors"][0], Complete::Yes);
         for refusal in [
             RequestError::NoToken(Right::Read),
             RequestError::OtherCamera("yard".parse().unwrap()),
@@ -135,6 +140,11 @@ mod tests {
                 hint: Hint::default(),
             },
             RequestError::Result(Arc::new(Finished::new(&failed, None))),
+            RequestError::Policy {
+                problem: "no".into(),
+                line: Some(3),
+                key: Some("ratio.cloud_share".into()),
+            },
         ] {
             let response = axum::response::IntoResponse::into_response(refusal);
             let body = to_bytes(response.into_body(), 100_000).await.unwrap();

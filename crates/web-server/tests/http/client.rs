@@ -89,7 +89,8 @@ pub(crate) async fn post_chunked(address: SocketAddr, path: &str, body: Vec<u8>)
     .unwrap()
 }
 
-async fn send(
+/// Sends a request of any method.
+pub(crate) async fn send(
     address: SocketAddr,
     method: &str,
     path: &str,

@@ -11,16 +11,19 @@ use unit::{Faults, TaskFailure};
 const UNIT: &str = web_server::UNIT;
 
 /// Every background task of the unit.
-const TASKS: [&str; 12] = [
+const TASKS: [&str; 15] = [
     "admin",
     "backlog",
     "bus-monitor",
     "bus-producer",
+    "bus-table",
     "bus-tail",
     "certificate",
     "condition broker",
     "expiry",
     "results",
+    "settings",
+    "settings-topic",
     "stop",
     "tokens",
     "topics",

@@ -258,7 +258,7 @@ impl Producer {
 
 /// Puts the message into the client's queue, from a thread that may block when that takes long.
 async fn hand_over(native: &Arc<Native>, record: &Arc<Record>) -> Enqueued {
-    if record.payload.len() < LARGE_PAYLOAD {
+    if record.payload_len() < LARGE_PAYLOAD {
         return enqueue(native, record);
     }
     let (native, record) = (Arc::clone(native), Arc::clone(record));
@@ -270,8 +270,10 @@ async fn hand_over(native: &Arc<Native>, record: &Arc<Record>) -> Enqueued {
 
 fn enqueue(native: &Native, record: &Record) -> Enqueued {
     let (answer, receiver) = oneshot::channel();
-    let mut base = BaseRecord::<[u8], [u8], _>::with_opaque_to(&record.topic, Box::new(answer))
-        .payload(&record.payload);
+    let mut base = BaseRecord::<[u8], [u8], _>::with_opaque_to(&record.topic, Box::new(answer));
+    if let Some(payload) = &record.payload {
+        base = base.payload(payload);
+    }
     base = base.headers(record.owned_headers());
     if let Some(key) = &record.key {
         base = base.key(key);

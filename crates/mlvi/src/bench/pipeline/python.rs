@@ -3,7 +3,7 @@
 use super::load::{Answer, Target};
 use crate::bench::peer::{Peer, Started};
 use anyhow::Context;
-use frame_bus::{Bus, BusConfig, TopicSpec};
+use frame_bus::{Bus, BusConfig, Cleanup, TopicSpec};
 use ports::ReservedPort;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -52,8 +52,10 @@ pub(super) async fn make_topics(brokers: &str) -> anyhow::Result<()> {
     let topic = |name: &str, partitions| TopicSpec {
         name: name.into(),
         partitions,
-        retention: Duration::from_secs(3600),
-        retention_bytes: Some(1 << 30),
+        cleanup: Cleanup::Delete {
+            retention: Duration::from_secs(3600),
+            retention_bytes: Some(1 << 30),
+        },
     };
     let specs = [topic(FRAMES, PARTITIONS), topic(RESULTS, 1)];
     bus.ensure_topics(&specs, &CancellationToken::new()).await?;

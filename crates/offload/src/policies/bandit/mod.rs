@@ -23,7 +23,7 @@ use crate::{
 use arm::{Arm, LAST_BUCKET, bucket_of};
 use frame::Destination::{self, Cloud, Edge};
 use frame::PerTier;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Above this probability of missing, a frame is not worth the time of a tier that has nothing else
 /// to do.
@@ -40,7 +40,7 @@ const SILENT_MS: f64 = 3000.0;
 const PRICE_WEIGHT: f64 = 0.02;
 
 /// `[bandit]`
-#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bandit {
     /// What frames without a deadline of their own are held to, in milliseconds; such frames never

@@ -4,7 +4,7 @@ use super::PolicySettings;
 use crate::config::range;
 use crate::{Action, Choice, FrameFacts, Policy, PolicyError, Snapshot, TierSnapshot};
 use frame::Destination::{self, Cloud, Edge};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How many times rarer a tier is asked that seems too slow.
 const RARELY: f64 = 6.0;
@@ -13,7 +13,7 @@ const RARELY: f64 = 6.0;
 const MAX_WORK_ALONE_MS: f64 = 1000.0;
 
 /// `[deadline]`
-#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Deadline {
     /// What frames without a deadline of their own are held to, in milliseconds; such frames never
@@ -35,7 +35,7 @@ pub struct Deadline {
 }
 
 /// What to do with a frame that no tier is expected to answer in time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Degrade {
     /// It goes to the edge, however late; to the cloud, when the edge has more than a second of

@@ -10,19 +10,19 @@ mod variables;
 pub use variables::EXPRESSION_VARIABLES;
 
 use super::{PolicyName, PolicySettings, PolicySpec};
-use crate::config::from_text;
+use crate::config::{from_text, to_text};
 use crate::{
     Action, Choice, FrameFacts, Outcome, Policy, PolicyConfig, PolicyError, Snapshot, TierSnapshot,
 };
 use compile::{Compiled, compile};
 use frame::Destination::{Cloud, Edge};
 use frame::ImageSize;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use value::{Evaluation, Node, Value};
 use variables::Variable;
 
 /// `[expression]`
-#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Expression {
     /// A rule in CEL over `frame`, `edge` and `cloud`. True, a number above 0, or `"cloud"` sends
@@ -31,7 +31,7 @@ pub struct Expression {
     pub rule: String,
     /// Which policy decides when the rule gives no answer, e.g. because it asks for what is not
     /// known.
-    #[serde(deserialize_with = "from_text")]
+    #[serde(deserialize_with = "from_text", serialize_with = "to_text")]
     pub fallback: PolicyName,
 }
 

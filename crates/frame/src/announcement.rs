@@ -1,0 +1,177 @@
+//! What a preprocessor says of itself on the settings topic: by which policy it decides now.
+
+use crate::{PerTier, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How the keys of announcements begin; a name of the process follows.
+const KEY_PREFIX: &str = "preprocessor/";
+/// The form of announcement that is written here.
+const VERSION: u32 = 1;
+/// What went wrong is told in no more characters than this.
+const MAX_PROBLEM: usize = 1000;
+
+/// Where the policy that decides comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PolicyOrigin {
+    /// The unit's variables, or their defaults.
+    Default,
+    /// The policy file.
+    File,
+    /// A record of the settings topic.
+    Topic,
+}
+
+impl PolicyOrigin {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::File => "file",
+            Self::Topic => "topic",
+        }
+    }
+}
+
+/// What decides in one process: the value of a record of the settings topic, as JSON. It is sent
+/// when it changes and every few seconds, and taken back at the end.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Announcement {
+    /// The form of the announcement.
+    pub version: u32,
+    /// The pod, or the host, and a part that is new at each start.
+    pub instance: String,
+    /// The policy's name.
+    pub policy: String,
+    /// Where it comes from.
+    pub source: PolicyOrigin,
+    /// The offset of the record that it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+    /// The settings that count, as the text of a policy file.
+    pub settings: String,
+    /// Since when these count.
+    pub since: Timestamp,
+    /// The state of each tier's circuit breaker: `closed`, `half-open` or `open`.
+    pub breakers: PerTier<Option<String>>,
+    /// Why the last record or file that came is not what counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<AnnouncedError>,
+    /// When this was sent, by the sender's clock.
+    pub sent_at: Timestamp,
+    /// After this moment the process is gone, if nothing was heard since.
+    pub expires_at: Timestamp,
+}
+
+/// A record or file that cannot be used.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AnnouncedError {
+    /// Which of them it was.
+    pub source: PolicyOrigin,
+    /// The offset of the record, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+    /// What is wrong with it.
+    pub problem: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl AnnouncedError {
+    /// Of now; a long text is cut.
+    #[must_use]
+    pub fn new(source: PolicyOrigin, problem: &str) -> Self {
+        let problem = problem.chars().take(MAX_PROBLEM).collect();
+        Self { source, revision: None, problem, since: Timestamp::now() }
+    }
+}
+
+/// A message that is no announcement that can be read here.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidAnnouncement {
+    /// It is no JSON of this form.
+    #[error("it is not of the form of an announcement: {0}")]
+    Form(#[from] serde_json::Error),
+    /// Its form is another one.
+    #[error("it has version {0}, but only {VERSION} is understood here")]
+    Version(u32),
+}
+
+impl Announcement {
+    /// The form that is written here.
+    pub const VERSION: u32 = VERSION;
+
+    /// The key of a process's announcements.
+    #[must_use]
+    pub fn key_of(instance: &str) -> String {
+        format!("{KEY_PREFIX}{instance}")
+    }
+
+    /// Whether a key of the settings topic is that of announcements.
+    #[must_use]
+    pub fn is_key(key: &str) -> bool {
+        key.starts_with(KEY_PREFIX)
+    }
+
+    /// Reads what stands on the topic.
+    ///
+    /// # Errors
+    /// Each case of [`InvalidAnnouncement`].
+    pub fn from_json(json: &[u8]) -> Result<Self, InvalidAnnouncement> {
+        let announcement: Self = serde_json::from_slice(json)?;
+        if announcement.version != VERSION {
+            return Err(InvalidAnnouncement::Version(announcement.version));
+        }
+        Ok(announcement)
+    }
+
+    /// As it stands on the topic.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("texts and numbers can be written as JSON")
+    }
+
+    /// Whether nothing was heard of the process for so long that it is gone; `grace` longer than it
+    /// said itself, since clocks differ.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp, grace: Duration) -> bool {
+        now > self.expires_at + grace
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announcement_is_read_as_it_was_written_until_it_expires() {
+        let sent_at = Timestamp::from_micros(1_000_000);
+        let announcement = Announcement {
+            version: Announcement::VERSION,
+            instance: "pod.1".into(),
+            policy: "ratio".into(),
+            source: PolicyOrigin::Topic,
+            revision: Some(7),
+            settings: "policy = \"ratio\"\n".into(),
+            since: sent_at,
+            breakers: PerTier { edge: Some("closed".into()), cloud: Some("open".into()) },
+            error: Some(AnnouncedError::new(PolicyOrigin::File, &"x".repeat(5000))),
+            sent_at,
+            expires_at: sent_at + Duration::from_secs(30),
+        };
+        let json = announcement.to_json();
+        assert!(json.len() < 2000, "a long problem is cut");
+        assert_eq!(Announcement::from_json(&json).unwrap(), announcement);
+        let second = Duration::from_secs(1);
+        assert!(!announcement.is_expired(sent_at + 30 * second, Duration::ZERO));
+        assert!(announcement.is_expired(sent_at + 31 * second, Duration::ZERO));
+        assert!(!announcement.is_expired(sent_at + 31 * second, second));
+        let newer = Announcement { version: 2, ..announcement };
+        assert!(Announcement::from_json(&newer.to_json()).is_err());
+        assert!(
+            Announcement::is_key(&Announcement::key_of("pod")) && !Announcement::is_key("policy")
+        );
+    }
+}

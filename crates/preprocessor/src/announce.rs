@@ -1,0 +1,88 @@
+//! Says on the settings topic what decides in this process: when it changes, and every few seconds,
+//! so that whoever reads it knows that the process is there. At the end it is taken back.
+
+use crate::policy_in_hand::{InForce, PolicyInHand};
+use crate::settings_topic::SettingsTopic;
+use frame::{Announcement, FrameId, ServedBy};
+use frame_bus::Outgoing;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+/// Circuit breakers are looked at so often.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// What has not changed is said again after this time.
+const REPEAT: Duration = Duration::from_secs(10);
+/// How long what was said counts: two repetitions may be missing.
+const VALID: Duration = Duration::from_secs(35);
+/// A broker that refuses is not asked again before: each refusal disturbs the producer.
+const AFTER_REFUSAL: Duration = Duration::from_secs(60);
+/// How long taking it back may take at the end.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
+/// Says what decides here.
+pub(crate) struct Announcer {
+    pub(crate) topic: SettingsTopic,
+    pub(crate) in_hand: PolicyInHand,
+    pub(crate) instance: String,
+}
+
+/// The pod or host, and a part that is new at each start: two processes of one host, and a process
+/// and the one before it, are told apart.
+pub(crate) fn instance_of(identity: &ServedBy) -> String {
+    let fresh = FrameId::fresh().to_string();
+    let (_, fresh) = fresh.split_at(fresh.len() - 8);
+    format!("{}.{fresh}", identity.pod.as_deref().unwrap_or("unnamed"))
+}
+
+impl Announcer {
+    /// Goes on until `stop`.
+    pub(crate) async fn announce(self, stop: CancellationToken) {
+        let key = Announcement::key_of(&self.instance);
+        let mut changes = self.in_hand.changes();
+        let mut said: Option<(InForce, Instant)> = None;
+        let mut refused_at: Option<Instant> = None;
+        loop {
+            let in_force = self.in_hand.in_force();
+            let is_news = said
+                .as_ref()
+                .is_none_or(|(before, at)| *before != in_force || at.elapsed() >= REPEAT);
+            let may = refused_at.is_none_or(|at| at.elapsed() >= AFTER_REFUSAL);
+            if is_news && may && self.topic.is_there() {
+                let announcement = in_force.clone().announced(&self.instance, VALID);
+                let out = Outgoing {
+                    topic: self.topic.spec.name.clone(),
+                    key: key.clone(),
+                    headers: Vec::new(),
+                    payload: announcement.to_json(),
+                };
+                let sent = tokio::select! {
+                    sent = self.topic.bus.send(out) => sent,
+                    () = stop.cancelled() => break,
+                };
+                match sent {
+                    Ok(_) => (said, refused_at) = (Some((in_force, Instant::now())), None),
+                    Err(error) => {
+                        if refused_at.replace(Instant::now()).is_none() {
+                            warn!(%error, "what decides here is not announced");
+                        }
+                    }
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                // its sender is held by `self`
+                _ = changes.changed() => {}
+                () = stop.cancelled() => break,
+            }
+        }
+        if said.is_some() {
+            let taken_back = self.topic.bus.delete_key(&self.topic.spec.name, &key);
+            match tokio::time::timeout(LAST_WORD, taken_back).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => debug!(%error, "the announcement stays until it expires"),
+                Err(_) => debug!("the announcement stays until it expires"),
+            }
+        }
+    }
+}
