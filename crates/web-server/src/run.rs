@@ -2,7 +2,7 @@
 
 use crate::access::Access;
 use crate::app::App;
-use crate::{Config, Limits, backlog, expiry, results, routes};
+use crate::{Config, Limits, backlog, expiry, pictures, results, routes};
 use anyhow::Context;
 use frame_bus::{Bus, Threads, TopicSpec, topic_specs};
 use futures_util::FutureExt;
@@ -42,6 +42,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         let access = Access::new(access);
         let app = Arc::new(App::new(identity, access, limits, topics, bus.clone(), stop));
         app.metrics.register(&shell.metrics);
+        app.pictures.start(shell.tasks.thread_starter()).context("cannot start a thread")?;
 
         let found = CancellationToken::new();
         let background =
@@ -52,6 +53,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             background("backlog", backlog::watch(app.clone(), groups, found.clone()).boxed()),
             background("results", results::follow(app.clone(), found, caught_up).boxed()),
             background("expiry", expiry::watch(app.clone(), beat).boxed()),
+            background("pictures", pictures::drive(app.clone()).boxed()),
         ];
 
         tracing::info!(%address, "serving");

@@ -16,6 +16,7 @@ mod tests {
     use crate::jobs::{Finished, samples};
     use crate::moment::Hint;
     use crate::problem::RequestError;
+    use crate::routes::cameras::Cameras;
     use crate::routes::jobs::Ticket;
     use crate::routes::{index, router, routes};
     use crate::testing::{app, call};
@@ -117,6 +118,10 @@ mod tests {
             Complete::But(&["camera", "provisional", "sequence"]),
         );
         check("Index", &index::show().await.0, Complete::Yes);
+        let app = app(&[]);
+        app.store.finish(Finished::new(&done, None), frame::Timestamp::now());
+        check("Cameras", &json!(Cameras::of(&app)), Complete::Yes);
+        check("Camera", &json!(Cameras::of(&app))["cameras"][0], Complete::Yes);
         for refusal in [
             RequestError::EmptyBody,
             RequestError::TooLarge,

@@ -16,6 +16,7 @@ mod intake;
 mod journey;
 mod limits;
 mod made_again;
+mod pictures;
 mod replicas;
 mod streams;
 mod suite;

@@ -10,7 +10,7 @@ use unit::{Faults, TaskFailure};
 const UNIT: &str = web_server::UNIT;
 
 /// Every background task of the unit.
-const TASKS: [&str; 10] = [
+const TASKS: [&str; 13] = [
     "admin",
     "backlog",
     "bus-monitor",
@@ -18,6 +18,9 @@ const TASKS: [&str; 10] = [
     "bus-tail",
     "condition broker",
     "expiry",
+    "picture-0",
+    "picture-1",
+    "pictures",
     "results",
     "stop",
     "topics",
@@ -43,7 +46,7 @@ async fn until(admin: SocketAddr, path: &str, status: u16, part: &str) {
 
 async fn ends_by(broker: SocketAddr, task: &str) {
     let faults = Faults::default();
-    let is_thread = task.starts_with("bus-");
+    let is_thread = task.starts_with("bus-") || task.starts_with("picture-");
     if is_thread {
         faults.plant(UNIT, task);
     }
