@@ -302,7 +302,7 @@ async fn pictures_are_due_at_most_ten_times_a_second_and_the_waiting_ones_first(
     let variant = Variant { boxes: true, width: None };
     let keys = ["gate", "yard"].map(|camera| (camera.parse().unwrap(), variant));
     let picture = || Ok(Picture { id: FrameId::fresh(), jpeg: Bytes::new(), tag: String::new() });
-    let viewers = keys.clone().map(|key| views.join(key).unwrap());
+    let viewers = keys.map(|key| views.join(key).unwrap());
     let start = Instant::now();
     assert!(views.due(&app.store, start, 9).0.is_empty(), "no result");
     for camera in ["gate", "yard"] {

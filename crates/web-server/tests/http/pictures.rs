@@ -18,7 +18,9 @@ fn photo(seed: u32) -> Vec<u8> {
     let size = ImageSize { width: 480, height: 360 };
     let mut state = seed.wrapping_mul(2_654_435_761).max(1);
     let noise = |_| {
-        (state ^= state << 13, state ^= state >> 17, state ^= state << 5);
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
         (state >> 24) as u8
     };
     let pixels = (0..size.width * size.height * 3).map(noise).collect();
