@@ -18,7 +18,7 @@ impl Style {
         let shorter = size.width.min(size.height) as f32;
         let text_height = (7.0 + shorter * 0.024).round().clamp(9.0, 96.0);
         Self {
-            thickness: ((shorter / 220.0).round() as u32).clamp(1, 16),
+            thickness: ((0.9 + shorter / 260.0).round() as u32).clamp(1, 16),
             text_height,
             margin: ((text_height / 5.0).round() as u32).max(1),
         }
@@ -36,7 +36,7 @@ mod tests {
         assert!(styles.is_sorted_by(|a, b| {
             a.thickness <= b.thickness && a.text_height <= b.text_height && a.margin <= b.margin
         }));
-        assert_eq!((styles[0].thickness, styles[2].thickness, styles[3].thickness), (1, 2, 5));
+        assert_eq!((styles[0].thickness, styles[2].thickness, styles[3].thickness), (1, 3, 5));
         assert_eq!((styles[1].text_height, styles[2].text_height), (9.0, 19.0));
     }
 }

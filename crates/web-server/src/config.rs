@@ -64,6 +64,8 @@ pub struct Limits {
     pub max_kept_bytes: usize,
     /// Room for the pixels of pictures, which all units of the process share.
     pub pixels: PixelRoom,
+    /// A picture whose pixels would take more bytes is not made.
+    pub max_picture_bytes: u64,
     /// How many connections may be open. For a further one the connection that has idled longest
     /// is closed; when none idles, it waits.
     pub max_connections: usize,
@@ -212,6 +214,7 @@ impl Limits {
                      MLVI_MEMORY_MIB",
                 ),
             pixels: PixelRoom::from_settings(settings, memory),
+            max_picture_bytes: memory.for_pixels(),
             max_connections: settings.number(
                 "MLVI_MAX_CONNECTIONS",
                 4096,

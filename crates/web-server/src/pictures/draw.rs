@@ -3,7 +3,7 @@
 use super::source::Source;
 use crate::jobs::{Finished, Job, Store};
 use crate::problem::RequestError;
-use frame::{Detection, FrameResult, ImageSize, Status};
+use frame::{Detection, FrameResult, ImageFormat, ImageSize, Status};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -21,6 +21,8 @@ pub(super) struct Drawing {
     /// At most so wide, in pixels.
     pub(super) width: Option<u32>,
     pub(super) max_pixels: u64,
+    /// How much memory its pixels may take in all their forms.
+    pub(super) max_bytes: u64,
     pub(super) store: Arc<Store>,
     pub(super) room: PixelRoom,
     pub(super) runtime: Handle,
@@ -29,10 +31,11 @@ pub(super) struct Drawing {
 impl Drawing {
     /// The JPEG, and how long it took to make it once there was room for its pixels.
     pub(super) fn draw(self) -> Result<(Vec<u8>, Duration), RequestError> {
-        let Self { source: Source { upload, held }, result, width, max_pixels, .. } = self;
-        let limits = Limits { max_pixels };
+        let Self { source: Source { upload, held }, result, width, .. } = self;
+        let bytes_per_pixel = bytes_per_pixel(upload.format);
+        let limits = Limits { max_pixels: self.max_pixels.min(self.max_bytes / bytes_per_pixel) };
         let ImageSize { width: stored, height } = vision::probe(&upload.bytes, &limits)?.size;
-        let bytes = u64::from(stored) * u64::from(height) * PixelRoom::BYTES_PER_PIXEL;
+        let bytes = u64::from(stored) * u64::from(height) * bytes_per_pixel;
         let _room = self.runtime.block_on(self.room.take(bytes));
         let started = Instant::now();
         let mut picture = match width {
@@ -47,6 +50,15 @@ impl Drawing {
             picture = annotate::draw(picture, &marks);
         }
         Ok((vision::encode_jpeg(&picture, QUALITY)?, started.elapsed()))
+    }
+}
+
+/// What a pixel takes at most, while a picture is made.
+fn bytes_per_pixel(format: ImageFormat) -> u64 {
+    match format {
+        // the coefficients of a progressive one (6), and the picture (3)
+        ImageFormat::Jpeg => 9,
+        ImageFormat::Png | ImageFormat::WebP => PixelRoom::BYTES_PER_PIXEL,
     }
 }
 

@@ -148,6 +148,7 @@ async fn try_to_make(
         result: result.filter(|_| variant.boxes),
         width: variant.width,
         max_pixels: app.limits.max_pixels,
+        max_bytes: app.limits.max_picture_bytes,
         store: app.store.clone(),
         room: app.pictures.room.clone(),
         runtime: tokio::runtime::Handle::current(),

@@ -153,6 +153,19 @@ async fn an_upload_that_cannot_be_decoded_is_told() {
 }
 
 #[tokio::test]
+async fn a_picture_that_needs_too_much_memory_is_not_made() {
+    // 48 MiB for pixels, which are 5 million of a JPEG
+    let app = app(&[("MLVI_MEMORY_MIB", "128")]);
+    let size = ImageSize { width: 3000, height: 2000 };
+    let large = RgbImage::new(size, vec![100; 3000 * 2000 * 3]).unwrap();
+    let envelope = samples::envelope("gate", 1);
+    app.pictures.recent.keep(&envelope, &vision::encode_jpeg(&large, 50).unwrap());
+    finish(&app, &samples::done_for(envelope.frame_id, "gate", 1));
+    let refusal = get(&app, &format!("/jobs/{}/annotated", envelope.frame_id), &[]).await;
+    assert_eq!(problem(refusal).await.1, "/problems/too-many-pixels");
+}
+
+#[tokio::test]
 async fn a_cameras_latest_picture_follows_its_results() {
     let app = app(&[]);
     tokio::spawn(drive(app.clone()));
