@@ -6,6 +6,7 @@
     reason = "a command line speaks to the person at the terminal"
 )]
 
+pub mod annotated;
 pub mod bench;
 mod certificate;
 pub mod command;

@@ -32,6 +32,20 @@ pub(crate) fn upright(image: RgbImage, orientation: Orientation) -> RgbImage {
     }
 }
 
+/// The size of an image after it is turned upright.
+pub(crate) fn turned(stored: ImageSize, orientation: Orientation) -> ImageSize {
+    match orientation {
+        Orientation::Rotate90FlipH
+        | Orientation::Rotate90
+        | Orientation::Rotate270
+        | Orientation::Rotate270FlipH => ImageSize { width: stored.height, height: stored.width },
+        Orientation::NoTransforms
+        | Orientation::Rotate180
+        | Orientation::FlipHorizontal
+        | Orientation::FlipVertical => stored,
+    }
+}
+
 /// Changes the pixels; the closure gets them and the width.
 fn in_place(image: RgbImage, change: impl FnOnce(&mut [Pixel], usize)) -> RgbImage {
     let size = image.size();
@@ -100,6 +114,7 @@ mod tests {
                 let mut theirs = DynamicImage::ImageRgb8(buffer.unwrap());
                 theirs.apply_orientation(orientation);
                 let ours = upright(image.clone(), orientation);
+                assert_eq!(ours.size(), turned(image.size(), orientation));
                 assert_eq!(ours, own(theirs), "{width}x{height}, {value}");
             }
         }

@@ -4,30 +4,70 @@ use crate::VisionError;
 use crate::jpeg::Jpeg;
 use frame::{ImageSize, RgbImage};
 use std::cell::RefCell;
-use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, Subsamp};
+use turbojpeg::{Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp};
+
+/// At which part of its size a JPEG is decoded: the scales for which the library has its fast
+/// transforms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Scale {
+    Whole,
+    Half,
+    Quarter,
+    Eighth,
+}
+
+impl Scale {
+    /// The smallest one at which `side` pixels become at least `wanted`.
+    pub(crate) fn at_least(wanted: u32, side: u32) -> Self {
+        let suffices = |scale: &Self| scale.factor().scale(side as usize) >= wanted as usize;
+        [Self::Eighth, Self::Quarter, Self::Half].into_iter().find(suffices).unwrap_or(Self::Whole)
+    }
+
+    pub(crate) fn of(self, size: ImageSize) -> ImageSize {
+        // what is scaled down fits where it came from
+        let side = |side: u32| self.factor().scale(side as usize) as u32;
+        ImageSize { width: side(size.width), height: side(size.height) }
+    }
+
+    fn factor(self) -> ScalingFactor {
+        match self {
+            Self::Whole => ScalingFactor::ONE,
+            Self::Half => ScalingFactor::ONE_HALF,
+            Self::Quarter => ScalingFactor::ONE_QUARTER,
+            Self::Eighth => ScalingFactor::ONE_EIGHTH,
+        }
+    }
+}
 
 /// Decodes what [`crate::jpeg::tidied`] gives; the EXIF orientation is not applied here.
 ///
 /// The library warns where it goes on with a guess. What only says that bytes were passed over is
 /// no fault of the picture; pixels that it had no data for are: such a picture is refused.
-pub(crate) fn decode(jpeg: &Jpeg<'_>, tidy: &[u8]) -> Result<RgbImage, VisionError> {
-    let size = jpeg.outline.size;
+pub(crate) fn decode(jpeg: &Jpeg<'_>, tidy: &[u8], scale: Scale) -> Result<RgbImage, VisionError> {
+    let size = scale.of(jpeg.outline.size);
     let format = if jpeg.components == 4 { PixelFormat::CMYK } else { PixelFormat::RGB };
-    let pixels = pixels(tidy, size, format)?;
+    let pixels = pixels(tidy, size, scale, format)?;
     let pixels = if jpeg.components == 4 { rgb_of_cmyk(&pixels) } else { pixels };
     RgbImage::new(size, pixels)
         .ok_or_else(|| VisionError::corrupt("its sizes contradict each other"))
 }
 
-fn pixels(tidy: &[u8], size: ImageSize, format: PixelFormat) -> Result<Vec<u8>, VisionError> {
+fn pixels(
+    tidy: &[u8],
+    size: ImageSize,
+    scale: Scale,
+    format: PixelFormat,
+) -> Result<Vec<u8>, VisionError> {
     let (width, height) = (size.width as usize, size.height as usize);
     let pitch = width * format.size();
     let mut pixels = vec![0; pitch * height];
     let output = Image { pixels: pixels.as_mut_slice(), width, pitch, height, format };
     // a decompressor of its own for each picture: a used one keeps the tables of the last picture,
     // and would take them for those that are missing in the next
-    let decompressed =
-        Decompressor::new().and_then(|mut decompressor| decompressor.decompress(tidy, output));
+    let decompressed = Decompressor::new().and_then(|mut decompressor| {
+        decompressor.set_scaling_factor(scale.factor())?;
+        decompressor.decompress(tidy, output)
+    });
     match decompressed {
         Ok(()) => Ok(pixels),
         // one message serves errors and warnings: an error always replaces a warning's, and of

@@ -45,6 +45,7 @@ pub(crate) async fn accept(
         upload: UploadTimings { upload_ms: started.elapsed().as_secs_f64() * 1000.0 },
         prepared: None,
     };
+    app.pictures.uploaded(&envelope, &bytes);
     let Envelope { frame_id, ref camera, sequence, .. } = envelope;
     let accepted = Accepted { frame_id, camera: camera.clone(), sequence };
     let out = Outgoing {

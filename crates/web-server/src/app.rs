@@ -5,6 +5,7 @@ use crate::config::Limits;
 use crate::jobs::{Bounds, Store};
 use crate::metrics::Metrics;
 use crate::pending::Room;
+use crate::pictures::Pictures;
 use crate::problem::RequestError;
 use crate::sequences::Sequences;
 use crate::settings_board::SettingsBoard;
@@ -39,6 +40,7 @@ pub(crate) struct App {
     pub(crate) frame_reads: Semaphore,
     /// A permit for each byte of frames on their way back to clients.
     pub(crate) fetches: Arc<Semaphore>,
+    pub(crate) pictures: Pictures,
     pub(crate) metrics: Metrics,
     pub(crate) shutdown: CancellationToken,
     /// Work that a client may not cut off by going away.
@@ -75,6 +77,7 @@ impl App {
             sequences: Sequences::default(),
             settings: SettingsBoard::default(),
             streams: Arc::new(Semaphore::new(limits.max_streams)),
+            pictures: Pictures::new(&limits),
             frame_reads: Semaphore::new(MAX_FRAME_READS),
             fetches: Arc::new(Semaphore::new(MAX_FETCHED_BYTES)),
             shutdown,

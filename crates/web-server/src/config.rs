@@ -9,7 +9,7 @@ use settings::Settings;
 use std::net::SocketAddr;
 use std::time::Duration;
 use unit::http::{HttpBounds, Networks};
-use unit::{Listen, Memory, ShellConfig};
+use unit::{Listen, Memory, PixelRoom, ShellConfig};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -58,6 +58,14 @@ pub struct Limits {
     pub max_job_bytes: usize,
     /// How many result streams may be open.
     pub max_streams: usize,
+    /// How many clients may look at cameras' pictures.
+    pub max_viewers: usize,
+    /// How many bytes of uploads are kept to be drawn on, of cameras that are watched.
+    pub max_kept_bytes: usize,
+    /// Room for the pixels of pictures, which all units of the process share.
+    pub pixels: PixelRoom,
+    /// A picture whose pixels would take more bytes is not made.
+    pub max_picture_bytes: u64,
     /// How many connections may be open. For a further one the connection that has idled longest
     /// is closed; when none idles, it waits.
     pub max_connections: usize,
@@ -190,6 +198,23 @@ impl Limits {
                 "how many result \
                 streams may be open at once",
             ),
+            max_viewers: settings.number(
+                "MLVI_MAX_VIEWERS",
+                64,
+                1..=10_000,
+                "how many clients may look at cameras' pictures at once",
+            ),
+            max_kept_bytes: MIB
+                * settings.number(
+                    "MLVI_VIEWED_MIB",
+                    bytes(memory.share(12, 4 << 20, 32 << 20)) / MIB,
+                    0..=1_048_576,
+                    "how many MiB of uploads are kept to be drawn on while their cameras are \
+                     watched; what is not kept is read back from the broker; the default follows \
+                     MLVI_MEMORY_MIB",
+                ),
+            pixels: PixelRoom::from_settings(settings, memory),
+            max_picture_bytes: memory.for_pixels(),
             max_connections: settings.number(
                 "MLVI_MAX_CONNECTIONS",
                 4096,

@@ -4,7 +4,7 @@
 //! body under limits) → `intake` (is it an image that we take?) → `accept` (onto the bus, and only
 //! an acknowledged frame is accepted). Results come back through `results` (reads the whole results
 //! topic) into `jobs` (the bounded store), which wakes waiting requests (`wait`) and streams
-//! (`sse`).
+//! (`sse`). What people look at is made by `pictures`.
 
 mod about;
 mod accept;
@@ -21,6 +21,7 @@ mod moment;
 mod observe;
 mod pace;
 mod pending;
+mod pictures;
 mod problem;
 mod query;
 mod results;

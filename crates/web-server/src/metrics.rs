@@ -1,6 +1,7 @@
 //! What the web-server counts.
 
 use crate::pending::Room;
+use crate::pictures::Purpose;
 use frame::Status;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -32,6 +33,17 @@ struct Ending {
 struct Reload {
     file: &'static str,
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Made {
+    purpose: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Origin {
+    from: &'static str,
 }
 
 /// What the names of this unit's metrics begin with.
@@ -71,6 +83,11 @@ pub(crate) struct Metrics {
     pub(crate) streams: Gauge,
     pub(crate) settings_topic: Gauge,
     pub(crate) lagged: Counter,
+    pictures: Family<Made, Counter>,
+    pub(crate) picture_seconds: Histogram,
+    picture_sources: Family<Origin, Counter>,
+    picture_views: Gauge,
+    picture_viewers: Gauge,
     pub(crate) connections: HttpCounts,
 }
 
@@ -98,6 +115,12 @@ impl Metrics {
             streams: Gauge::default(),
             settings_topic: Gauge::default(),
             lagged: Counter::default(),
+            pictures: Family::default(),
+            // 0.5 ms to 4 s: from a thumbnail to the largest photo that is taken
+            picture_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 14)),
+            picture_sources: Family::default(),
+            picture_views: Gauge::default(),
+            picture_viewers: Gauge::default(),
             connections: HttpCounts::default(),
         }
     }
@@ -139,6 +162,16 @@ impl Metrics {
         to.register("web_server_results_lagged", help, &self.lagged);
         let help = "Changes of the tokens file and of the certificate, used or refused";
         to.register("web_server_file_reloads", help, &self.reloads);
+        let help = "Pictures for people, of a job or of a watched camera, made or failed";
+        to.register("web_server_pictures", help, &self.pictures);
+        let help = "Decoding, drawing and encoding a picture";
+        to.register("web_server_picture_seconds", help, &self.picture_seconds);
+        let help = "Frames that were fetched, from memory or from the bus";
+        to.register("web_server_frames_fetched", help, &self.picture_sources);
+        let help = "Cameras and variants whose pictures are made while somebody looks";
+        to.register("web_server_picture_views", help, &self.picture_views);
+        let help = "Clients that look at cameras' pictures";
+        to.register("web_server_picture_viewers", help, &self.picture_viewers);
         for prefix in [UNIT_PREFIX, ""] {
             self.connections.register(to.0, &format!("{prefix}http"));
         }
@@ -157,6 +190,28 @@ impl Metrics {
     pub(crate) fn reloaded(&self, file: &'static str, used: bool) {
         let outcome = if used { "used" } else { "refused" };
         self.reloads.get_or_create(&Reload { file, outcome }).inc();
+    }
+
+    /// A picture was made, or could not be.
+    pub(crate) fn picture(&self, purpose: Purpose, made: bool) {
+        let purpose = match purpose {
+            Purpose::Job => "job",
+            Purpose::Camera => "camera",
+        };
+        let outcome = if made { "made" } else { "failed" };
+        self.pictures.get_or_create(&Made { purpose, outcome }).inc();
+    }
+
+    /// A frame's bytes were fetched.
+    pub(crate) fn fetched(&self, from_memory: bool) {
+        let from = if from_memory { "memory" } else { "bus" };
+        self.picture_sources.get_or_create(&Origin { from }).inc();
+    }
+
+    pub(crate) fn watched(&self, views: usize, viewers: usize) {
+        let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.picture_views.set(whole(views));
+        self.picture_viewers.set(whole(viewers));
     }
 
     pub(crate) fn refused(&self, reason: String) {

@@ -64,6 +64,14 @@ pub(crate) enum RequestError {
     TooManyStreams(usize),
     #[error("the frames that clients are fetching fill {} MiB already", .0 / (1024 * 1024))]
     TooManyFetches(usize),
+    #[error("{0} clients wait for pictures of jobs already")]
+    TooManyPictures(usize),
+    #[error("{0} clients look at cameras' pictures already (MLVI_MAX_VIEWERS)")]
+    TooManyViewers(usize),
+    #[error("the picture was not made within {}", humantime::format_duration(*.0))]
+    PictureLate(Duration),
+    #[error("no result of the camera '{0}' is kept that could be shown; send a frame first")]
+    NoPicture(CameraId),
     #[error("there is no job '{0}'")]
     UnknownJob(String),
     #[error("the job {0} is over for longer than results are kept")]
@@ -147,6 +155,10 @@ impl RequestError {
             Self::TooManyFetches(_) => {
                 (503, "too-many-fetches", "Too many frames are being fetched")
             }
+            Self::TooManyPictures(_) => (503, "too-many-pictures", "Too many pictures are made"),
+            Self::TooManyViewers(_) => (503, "too-many-viewers", "Too many clients are looking"),
+            Self::PictureLate(_) => (503, "picture-late", "The picture took too long"),
+            Self::NoPicture(_) => (404, "no-picture", "The camera has no picture"),
             Self::UnknownJob(_) => (404, "unknown-job", "There is no such job"),
             Self::JobGone(_) => (410, "job-gone", "The job is no longer kept"),
             Self::FrameUnknown(_) => (404, "frame-not-known", "The frame is not known here"),
@@ -185,12 +197,15 @@ impl RequestError {
             Self::NoRoom(Full::Frames(_) | Full::Bytes(_))
             | Self::BusFull
             | Self::TooManyFetches(_)
+            | Self::TooManyPictures(_)
+            | Self::PictureLate(_)
             | Self::FrameUnknown(_) => Some(SOON_S),
             Self::BrokerAway(_)
             | Self::Starting(_)
             | Self::ShuttingDown
             | Self::NoSettingsTopic
-            | Self::TooManyStreams(_) => Some(LATER_S),
+            | Self::TooManyStreams(_)
+            | Self::TooManyViewers(_) => Some(LATER_S),
             _ => None,
         }
     }
@@ -202,6 +217,11 @@ impl RequestError {
             Self::UnknownToken => Some("Bearer realm=\"mlvi\", error=\"invalid_token\""),
             _ => None,
         }
+    }
+
+    /// Whether the same may be answered some other time.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.retry_after_s().is_some()
     }
 
     /// Members beside those that RFC 9457 names, for programs to read.
@@ -356,6 +376,10 @@ mod tests {
             (RequestError::BrokerAway("no answer".into()), 503, "broker-away", true),
             (RequestError::UnknownJob("x".into()), 404, "unknown-job", false),
             (RequestError::JobGone(id), 410, "job-gone", false),
+            (RequestError::TooManyPictures(8), 503, "too-many-pictures", true),
+            (RequestError::TooManyViewers(64), 503, "too-many-viewers", true),
+            (RequestError::PictureLate(Duration::from_secs(9)), 503, "picture-late", true),
+            (RequestError::NoPicture(CameraId::unnamed()), 404, "no-picture", false),
             (RequestError::Forbidden(Right::Read), 403, "forbidden", false),
             (RequestError::WrongMethod, 405, "wrong-method", false),
             (RequestError::Internal("panic".into()), 500, "internal-error", false),

@@ -28,6 +28,8 @@ pub(crate) struct About {
     pub(crate) captured_at: Option<Timestamp>,
     pub(crate) deadline: Option<Deadline>,
     pub(crate) wait: Option<Wait>,
+    /// Boxes in the answer are cut to the picture.
+    pub(crate) clip: bool,
 }
 
 /// Until when a result is wanted.
@@ -62,6 +64,16 @@ impl Query {
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A parameter that is `0` or `1`.
+    pub(crate) fn flag(&self, name: &'static str, default: bool) -> Result<bool, RequestError> {
+        let Some(text) = self.get(name) else { return Ok(default) };
+        read(name, text, "0 or 1", |text| match text {
+            "0" => Ok(false),
+            "1" => Ok(true),
+            _ => Err(Hint::default()),
+        })
     }
 
     pub(crate) fn camera(&self) -> Result<Option<CameraId>, RequestError> {
@@ -113,6 +125,7 @@ impl About {
             captured_at: captured_at.transpose()?,
             deadline: deadline.transpose()?,
             wait: Wait::asked_for(&query, headers, max_wait)?,
+            clip: query.flag("clip", false)?,
         })
     }
 }

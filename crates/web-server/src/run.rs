@@ -2,7 +2,7 @@
 
 use crate::access::Access;
 use crate::app::App;
-use crate::{Config, Limits, backlog, expiry, results, routes, settings_topic};
+use crate::{Config, Limits, backlog, expiry, pictures, results, routes, settings_topic};
 use anyhow::Context;
 use frame_bus::{Bus, Threads, TopicSpec, topic_specs};
 use futures_util::FutureExt;
@@ -42,6 +42,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         let access = Arc::new(Access::new(access, address.ip().is_loopback()));
         let app = Arc::new(App::new(identity, access, limits, topics, bus.clone(), stop));
         app.metrics.register(&shell.metrics);
+        app.pictures.start(shell.tasks.thread_starter()).context("cannot start a thread")?;
 
         let found = CancellationToken::new();
         let background =
@@ -54,6 +55,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             background("expiry", expiry::watch(app.clone(), beat).boxed()),
             background("settings-topic", settings_topic::look_after(app.clone()).boxed()),
             background("settings", settings_topic::follow(app.clone()).boxed()),
+            background("pictures", pictures::drive(app.clone()).boxed()),
         ];
         let (tokens, certificate) = app.access.watched();
         let until_stop = |task| {

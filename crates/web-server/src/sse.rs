@@ -23,6 +23,7 @@ const BATCH: usize = 32;
 pub(crate) struct Reader {
     app: Arc<App>,
     camera: Option<CameraId>,
+    clip: bool,
     position: u64,
     head: watch::Receiver<u64>,
     ready: VecDeque<Event>,
@@ -53,6 +54,7 @@ impl Reader {
         Self {
             app,
             camera,
+            clip: false,
             position,
             head,
             ready: VecDeque::new(),
@@ -65,6 +67,11 @@ impl Reader {
     pub(crate) fn with_gap(mut self) -> Self {
         self.ready.push_back(lagged(None));
         self
+    }
+
+    /// With boxes cut to the picture, or as they are.
+    pub(crate) fn clipping(self, clip: bool) -> Self {
+        Self { clip, ..self }
     }
 
     /// The events; ends at shutdown.
@@ -93,7 +100,7 @@ impl Reader {
                 self.app.metrics.lagged.inc_by(missed);
                 self.ready.push_back(lagged(Some(missed)));
             }
-            self.ready.extend(results.iter().map(|finished| event(finished)));
+            self.ready.extend(results.iter().map(|found| event(&found.clipped_if(self.clip))));
             if !moved {
                 let shutdown = self.app.shutdown.clone();
                 tokio::select! {

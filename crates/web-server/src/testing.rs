@@ -32,6 +32,9 @@ pub(crate) fn app(settings: &[(&str, &str)]) -> Arc<App> {
         bus,
         CancellationToken::new(),
     );
+    let start =
+        |name: &str, run| std::thread::Builder::new().name(name.into()).spawn(run).map(|_| ());
+    app.pictures.start(start).unwrap();
     app.has_caught_up();
     Arc::new(app)
 }

@@ -1,10 +1,11 @@
 //! A result as it is held, final or provisional.
 
 use frame::{CameraId, FrameId, FrameResult, Origin, Problem, Status};
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 /// One frame's result, ready to be sent to any number of clients.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Finished {
     pub(crate) frame_id: FrameId,
     pub(crate) camera: CameraId,
@@ -68,6 +69,23 @@ impl Finished {
     pub(crate) fn promoted(&self) -> Option<FrameResult> {
         let result: FrameResult = serde_json::from_str(&self.json).ok()?;
         Some(FrameResult { status: Status::Done, error: None, ..result })
+    }
+
+    /// Itself, or the same with its boxes cut to the picture, as far as that can be told.
+    pub(crate) fn clipped_if(&self, clip: bool) -> Cow<'_, Self> {
+        let clipped = if clip { self.clipped() } else { None };
+        clipped.map_or(Cow::Borrowed(self), Cow::Owned)
+    }
+
+    /// The same with its boxes cut to the picture. `None` when the picture's size is not known, or
+    /// numbers do not fit into JSON and back.
+    fn clipped(&self) -> Option<Self> {
+        let mut result: FrameResult = serde_json::from_str(&self.json).ok()?;
+        let picture = result.image?;
+        for detection in &mut result.detections {
+            detection.bounding_box = annotate::clip(&detection.bounding_box, picture);
+        }
+        Some(Self::new(&result, self.origin()))
     }
 
     /// About how much memory it takes.

@@ -1,5 +1,6 @@
 //! What is known about jobs: those on their way, and the latest results.
 
+mod cameras;
 mod finished;
 mod ring;
 #[cfg(test)]
@@ -7,8 +8,9 @@ pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cameras::Counts;
 pub(crate) use finished::Finished;
-pub(crate) use ring::{Bounds, Slice};
+pub(crate) use ring::{Bounds, CameraState, Slice};
 
 use crate::pending::Place;
 use frame::{CameraId, Envelope, FrameId, Origin, Status, Timestamp};
@@ -288,6 +290,17 @@ impl Store {
     /// Up to `limit` results from a position on, those of one camera if asked for.
     pub(crate) fn read(&self, from: u64, camera: Option<&CameraId>, limit: usize) -> Slice {
         self.lock().results.read(from, camera, limit)
+    }
+
+    /// The result to show on a picture of this camera, with its position: that of the newest frame
+    /// with a result that is no error.
+    pub(crate) fn shown(&self, camera: &CameraId) -> Option<(u64, Arc<Finished>)> {
+        self.lock().results.shown(camera).map(|(position, result)| (position, result.clone()))
+    }
+
+    /// The first `limit` cameras by name that have a result, and how many there are.
+    pub(crate) fn cameras(&self, limit: usize) -> (Vec<CameraState>, usize) {
+        self.lock().results.cameras(limit)
     }
 
     /// How many results are held, provisional ones included.

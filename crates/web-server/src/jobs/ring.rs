@@ -5,6 +5,7 @@
 //! slow reader costs no memory of its own: what it misses is what the ring no longer holds.
 
 use super::Finished;
+use super::cameras::{Cameras, Counts};
 use frame::{CameraId, FrameId, Timestamp};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -36,6 +37,16 @@ pub(crate) struct Slice {
     pub(crate) next: u64,
 }
 
+/// What is known of a camera by the results that are held.
+#[derive(Debug)]
+pub(crate) struct CameraState {
+    pub(crate) camera: CameraId,
+    pub(crate) counts: Counts,
+    /// Its newest result, and when that was made.
+    pub(crate) last: Arc<Finished>,
+    pub(crate) last_at: Timestamp,
+}
+
 #[derive(Debug)]
 pub(super) struct Ring {
     bounds: Bounds,
@@ -49,6 +60,7 @@ pub(super) struct Ring {
     provisional: HashMap<FrameId, u64>,
     /// Frames whose final results were dropped.
     forgotten: BoundedMap<FrameId, ()>,
+    cameras: Cameras,
 }
 
 #[derive(Debug)]
@@ -67,6 +79,7 @@ impl Ring {
             positions: HashMap::new(),
             provisional: HashMap::new(),
             forgotten: BoundedMap::new(FORGOTTEN_PER_HELD * bounds.count),
+            cameras: Cameras::default(),
         }
     }
 
@@ -79,6 +92,7 @@ impl Ring {
         } else {
             self.provisional.insert(id, position);
         }
+        self.cameras.pushed(&result, position);
         self.bytes += result.bytes();
         self.entries.push_back(Entry { result, made_at });
         while self.entries.len() > self.bounds.count || self.bytes > self.bounds.bytes {
@@ -156,8 +170,31 @@ impl Ring {
         Slice { missed, results, next }
     }
 
+    /// The result to show on a picture of this camera, with its position: that of the newest frame
+    /// that has one.
+    pub(super) fn shown(&self, camera: &CameraId) -> Option<(u64, &Arc<Finished>)> {
+        let position = self.cameras.shown(camera)?;
+        Some((position, self.at(position)?))
+    }
+
+    /// The first `limit` cameras by name, and how many there are.
+    pub(super) fn cameras(&self, limit: usize) -> (Vec<CameraState>, usize) {
+        let state = |(name, camera): (&CameraId, &super::cameras::Camera)| {
+            let index = usize::try_from(camera.last - self.first).ok()?;
+            let Entry { result, made_at } = self.entries.get(index)?;
+            Some(CameraState {
+                camera: name.clone(),
+                counts: camera.counts,
+                last: result.clone(),
+                last_at: *made_at,
+            })
+        };
+        (self.cameras.iter().take(limit).filter_map(state).collect(), self.cameras.len())
+    }
+
     fn drop_first(&mut self) {
         let Some(Entry { result, .. }) = self.entries.pop_front() else { return };
+        self.cameras.dropped(&result, self.first);
         self.first += 1;
         self.bytes -= result.bytes();
         if result.status.is_final() {
@@ -239,6 +276,41 @@ mod tests {
         let rest = ring.read(slice.next, None, 100);
         assert_eq!((rest.missed, rest.next, rest.results.len()), (0, 8, 1));
         assert_eq!(ring.read(8, None, 100).results.len(), 0);
+    }
+
+    #[test]
+    fn cameras_are_those_with_results_and_show_their_newest_frame() {
+        let (now, bounds) = (Timestamp::now(), Bounds { count: 4, bytes: usize::MAX, age: HOUR });
+        let mut ring = Ring::new(bounds);
+        let camera = |name: &str| name.parse::<CameraId>().unwrap();
+        let (older, newer) = (FrameId::fresh(), FrameId::fresh());
+        let mut add = |result: frame::FrameResult| {
+            ring.push(Arc::new(Finished::new(&result, None)), now);
+            let gate = ring.shown(&camera("gate")).map(|(at, shown)| (at, shown.frame_id));
+            let (cameras, all) = ring.cameras(1);
+            assert_eq!(cameras[0].camera, camera("gate"));
+            (gate, cameras[0].counts, cameras[0].last.frame_id, all)
+        };
+        let counts = Counts { provisional: 1, ..Counts::default() };
+        let first = add(samples::provisional_for(newer, "gate", 1));
+        assert_eq!(first, (Some((0, newer)), counts, newer, 1));
+        let late = add(samples::done_for(older, "gate", 0));
+        let counts = Counts { done: 1, ..counts };
+        assert_eq!(late, (Some((0, newer)), counts, older, 1), "a late one is not shown");
+        let last = add(samples::done_for(newer, "gate", 1));
+        let counts = Counts { done: 2, ..counts };
+        assert_eq!(last, (Some((2, newer)), counts, newer, 1), "the final one replaces it");
+        let failed = add(samples::failed_for(FrameId::fresh(), "gate", 3));
+        assert_eq!((failed.0, failed.1.failed), (Some((2, newer)), 1), "nothing to show");
+        // the ring is full: the oldest go
+        let yard = add(samples::done("yard", 0));
+        let counts = Counts { done: 2, failed: 1, ..Counts::default() };
+        assert_eq!((yard.0, yard.1, yard.3), (Some((2, newer)), counts, 2));
+        add(samples::done("yard", 1));
+        assert_eq!(add(samples::done("yard", 2)).0, None, "what is not held is not shown");
+        ring.push(Arc::new(Finished::new(&samples::done("yard", 3), None)), now);
+        assert_eq!((ring.cameras(9).0.len(), ring.cameras(9).1), (1, 1));
+        assert!(ring.shown(&camera("nowhere")).is_none());
     }
 
     #[test]

@@ -27,6 +27,20 @@ fn a_stream_is_not_resumed_behind_a_result_out_of_order() {
 }
 
 #[test]
+fn boxes_are_cut_when_that_is_asked_for() {
+    let mut result = samples::done("gate", 1);
+    let sticks_out = frame::BoundingBox { x: -3.5, y: 470.25, width: 10.0, height: 20.0 };
+    result.detections[0].bounding_box = sticks_out;
+    let held = Finished::new(&result, None);
+    let boxes = |of: &Finished| serde_json::from_str::<FrameResult>(&of.json).unwrap().detections;
+    assert_eq!(boxes(&held.clipped_if(false))[0].bounding_box, sticks_out);
+    let inside = frame::BoundingBox { x: 0.0, y: 470.25, width: 6.5, height: 9.75 };
+    assert_eq!(boxes(&held.clipped_if(true))[0].bounding_box, inside);
+    let unknown = Finished::new(&FrameResult { image: None, ..result }, None);
+    assert_eq!(unknown.clipped_if(true).json, unknown.json, "nobody knows where it ends");
+}
+
+#[test]
 fn a_result_ends_the_wait_and_gives_the_place_back() {
     let (store, room) =
         (Arc::new(samples::store(10)), Room::new(1, 100, std::time::Duration::from_secs(2)));

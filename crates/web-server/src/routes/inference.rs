@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::observe::{Subject, Trace};
 use crate::problem::{Kind, RequestError};
 use crate::query::About;
-use crate::wait::{Wait, for_result};
+use crate::wait::for_result;
 use crate::{routes::jobs, upload};
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderValue, header};
@@ -58,14 +58,15 @@ async fn try_to_take(
     let accepted = accept(app, about, upload, trace)
         .await
         .map_err(|refusal| Box::new(refusal.into_response()))?;
-    let mut response = answer(app, &accepted, about.wait).await;
+    let mut response = answer(app, &accepted, about).await;
     let Accepted { frame_id, camera, .. } = accepted;
     response.extensions_mut().insert(Subject { frame_id, camera: Some(camera) });
     Ok(response)
 }
 
 /// The result, when the client waits for it and it comes in time; otherwise where to ask for it.
-async fn answer(app: &App, accepted: &Accepted, wait: Option<Wait>) -> Response {
+async fn answer(app: &App, accepted: &Accepted, about: &About) -> Response {
+    let About { wait, clip, .. } = *about;
     let Accepted { frame_id, camera, sequence } = accepted;
     let finished = match wait {
         Some(wait) => for_result(&app.store, *frame_id, wait.time, &app.shutdown).await,
@@ -73,12 +74,12 @@ async fn answer(app: &App, accepted: &Accepted, wait: Option<Wait>) -> Response 
     };
     let mut response = match finished {
         Some(finished) if finished.is_error() => RequestError::Result(finished).into_response(),
-        Some(finished) => jobs::json(&finished),
-        None => jobs::pending(
-            *frame_id,
-            Some((camera, *sequence)),
-            app.store.provisional(*frame_id).as_deref(),
-        ),
+        Some(finished) => jobs::json(&finished.clipped_if(clip)),
+        None => {
+            let provisional = app.store.provisional(*frame_id);
+            let provisional = provisional.as_ref().map(|result| result.clipped_if(clip));
+            jobs::pending(*frame_id, Some((camera, *sequence)), provisional.as_deref())
+        }
     };
     if let Some(wait) = wait {
         wait.mark_applied(&mut response);

@@ -1,8 +1,9 @@
 //! `GET /jobs/{id}` and `GET /jobs/{id}/frame`: how a frame fared, and the frame itself.
 
-use crate::app::{App, MAX_FETCHED_BYTES};
+use crate::app::App;
 use crate::jobs::{Finished, Job};
 use crate::observe::Subject;
+use crate::pictures;
 use crate::problem::RequestError;
 use crate::query::{Query, shortened};
 use crate::routes::parameter;
@@ -12,7 +13,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use frame::{CameraId, FrameId, JobIds, Origin, Timestamp};
+use frame::{CameraId, FrameId, JobIds, Timestamp};
 use futures_util::stream::unfold;
 use serde::Serialize;
 use serde_json::Value;
@@ -68,19 +69,14 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, RequestError> {
     let id = known_id(path)?;
-    let wait = Wait::asked_for(&Query::of(&uri)?, &headers, app.limits.max_wait)?;
-    let mut job = job_of(&app, id)?;
-    if let (Job::Pending { .. } | Job::Unheard, Some(wait)) = (&job, wait)
-        && let Some(finished) = for_result(&app.store, id, wait.time, &app.shutdown).await
-    {
-        job = Job::Finished(finished);
-    } else if wait.is_some() {
-        // a provisional result may have come meanwhile
-        job = job_of(&app, id)?;
-    }
+    let query = Query::of(&uri)?;
+    let wait = Wait::asked_for(&query, &headers, app.limits.max_wait)?;
+    let clip = query.flag("clip", false)?;
+    let job = final_or_newest(&app, id, wait).await?;
     let mut response = match &job {
-        Job::Finished(finished) => json(finished),
+        Job::Finished(finished) => json(&finished.clipped_if(clip)),
         Job::Pending { camera, sequence, provisional, .. } => {
+            let provisional = provisional.as_deref().map(|result| result.clipped_if(clip));
             pending(id, Some((camera, *sequence)), provisional.as_deref())
         }
         Job::Unheard | Job::Forgotten => pending(id, None, None),
@@ -107,33 +103,15 @@ pub(super) async fn frame(
         Job::Pending { origin, .. } => origin,
         Job::Unheard | Job::Forgotten => None,
     };
-    let Origin { partition, offset } = origin.ok_or(RequestError::FrameUnknown(id))?;
-    let closed = |_| RequestError::ShuttingDown;
-    let _permit = app.frame_reads.acquire().await.map_err(closed)?;
-    let message = app
-        .bus
-        .read_one(&app.topics.frames, partition, offset)
-        .await?
-        .ok_or(RequestError::FrameGone(id))?;
-    // a topic that was deleted and made anew has other frames at the same offsets
-    let envelope = message
-        .envelope()
-        .ok()
-        .filter(|envelope| envelope.frame_id == id)
-        .ok_or(RequestError::FrameGone(id))?;
-    let bytes = message.payload.len();
-    let held = u32::try_from(bytes)
-        .ok()
-        .and_then(|bytes| app.fetches.clone().try_acquire_many_owned(bytes).ok());
-    let held = held.ok_or(RequestError::TooManyFetches(MAX_FETCHED_BYTES))?;
+    let pictures::Source { upload, held } = pictures::fetch(&app, id, origin).await?;
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(envelope.format.content_type())),
-        (header::CONTENT_LENGTH, bytes.into()),
+        (header::CONTENT_TYPE, HeaderValue::from_static(upload.format.content_type())),
+        (header::CONTENT_LENGTH, upload.bytes.len().into()),
         // bytes of a stranger: a browser must not take them for anything but an image
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
-    let mut response = (headers, fetched(message.payload.into(), held)).into_response();
-    response.extensions_mut().insert(Subject { frame_id: id, camera: Some(envelope.camera) });
+    let mut response = (headers, fetched(upload.bytes, held)).into_response();
+    response.extensions_mut().insert(Subject { frame_id: id, camera: Some(upload.camera) });
     Ok(response)
 }
 
@@ -167,8 +145,27 @@ pub(super) fn pending(
     response
 }
 
+/// The job, with its final result if that is there or comes while the client waits.
+pub(super) async fn final_or_newest(
+    app: &App,
+    id: FrameId,
+    wait: Option<Wait>,
+) -> Result<Job, RequestError> {
+    let job = job_of(app, id)?;
+    match (&job, wait) {
+        (Job::Pending { .. } | Job::Unheard, Some(wait)) => {
+            match for_result(&app.store, id, wait.time, &app.shutdown).await {
+                Some(finished) => Ok(Job::Finished(finished)),
+                // a provisional result may have come meanwhile
+                None => job_of(app, id),
+            }
+        }
+        _ => Ok(job),
+    }
+}
+
 /// An id that some replica may have given out.
-fn known_id(path: Result<Path<String>, PathRejection>) -> Result<FrameId, RequestError> {
+pub(super) fn known_id(path: Result<Path<String>, PathRejection>) -> Result<FrameId, RequestError> {
     let text = parameter("id", path)?;
     let id = text.parse().ok().filter(|id| JobIds::is_ours(*id));
     id.ok_or_else(|| RequestError::UnknownJob(shortened(&text)))

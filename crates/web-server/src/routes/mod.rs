@@ -5,6 +5,7 @@ mod index;
 mod inference;
 mod jobs;
 mod openapi;
+mod pictures;
 mod policy;
 mod results;
 mod session;
@@ -33,8 +34,12 @@ fn routes() -> Vec<Route> {
         Route::at("/openapi.json").on(GET, Right::Public, openapi::show),
         Route::at("/inference").on(POST, Right::Send, inference::upload),
         Route::at("/cameras/{camera}/frames").on(POST, Right::Send, cameras::upload),
+        Route::at("/cameras").on(GET, Right::Read, cameras::list),
+        Route::at("/cameras/{camera}/latest.jpg").on(GET, Right::Read, pictures::latest),
+        Route::at("/cameras/{camera}/live.mjpeg").on(GET, Right::Read, pictures::live),
         Route::at("/jobs/{id}").on(GET, Right::Read, jobs::show),
         Route::at("/jobs/{id}/frame").on(GET, Right::Read, jobs::frame),
+        Route::at("/jobs/{id}/annotated").on(GET, Right::Read, pictures::annotated),
         Route::at("/results").on(GET, Right::Read, results::stream),
         Route::at("/session").on(GET, Right::Public, session::show),
         Route::at("/login").on(POST, Right::Public, session::log_in),

@@ -17,6 +17,7 @@ mod tests {
     use crate::jobs::{Finished, samples};
     use crate::moment::Hint;
     use crate::problem::RequestError;
+    use crate::routes::cameras::Cameras;
     use crate::routes::jobs::Ticket;
     use crate::routes::policy;
     use crate::routes::{index, router, routes};
@@ -128,6 +129,10 @@ mod tests {
         check("Policy", &policy, Complete::Yes);
         check("PolicyRecord", &policy["record"], Complete::But(&["problem"]));
         check("PreprocessorPolicy", &policy["preprocessors"][0], Complete::Yes);
+        let app = app(&[]);
+        app.store.finish(Finished::new(&done, None), frame::Timestamp::now());
+        check("Cameras", &json!(Cameras::of(&app)), Complete::Yes);
+        check("Camera", &json!(Cameras::of(&app))["cameras"][0], Complete::Yes);
         for refusal in [
             RequestError::NoToken(Right::Read),
             RequestError::OtherCamera("yard".parse().unwrap()),

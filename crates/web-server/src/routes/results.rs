@@ -20,7 +20,8 @@ pub(super) async fn stream(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, RequestError> {
-    let camera = Query::of(&uri)?.camera()?;
+    let query = Query::of(&uri)?;
+    let (camera, clip) = (query.camera()?, query.flag("clip", false)?);
     // before that, old results would look like new ones
     app.check_caught_up()?;
     let permit = app.streams.clone().try_acquire_owned();
@@ -43,6 +44,7 @@ pub(super) async fn stream(
             }
         },
     };
+    let reader = reader.clipping(clip);
     Ok(Sse::new(reader.into_stream())
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
         .into_response())

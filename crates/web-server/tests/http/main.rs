@@ -17,6 +17,7 @@ mod intake;
 mod journey;
 mod limits;
 mod made_again;
+mod pictures;
 mod policy;
 mod replicas;
 mod streams;

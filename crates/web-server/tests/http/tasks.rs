@@ -11,7 +11,7 @@ use unit::{Faults, TaskFailure};
 const UNIT: &str = web_server::UNIT;
 
 /// Every background task of the unit.
-const TASKS: [&str; 15] = [
+const TASKS: [&str; 18] = [
     "admin",
     "backlog",
     "bus-monitor",
@@ -21,6 +21,9 @@ const TASKS: [&str; 15] = [
     "certificate",
     "condition broker",
     "expiry",
+    "picture-0",
+    "picture-1",
+    "pictures",
     "results",
     "settings",
     "settings-topic",
@@ -49,7 +52,7 @@ async fn until(admin: SocketAddr, path: &str, status: u16, part: &str) {
 
 async fn ends_by(broker: SocketAddr, settings: &[(&str, &str)], task: &str) {
     let faults = Faults::default();
-    let is_thread = task.starts_with("bus-");
+    let is_thread = task.starts_with("bus-") || task.starts_with("picture-");
     if is_thread {
         faults.plant(UNIT, task);
     }
