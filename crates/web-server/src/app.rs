@@ -6,6 +6,7 @@ use crate::metrics::Metrics;
 use crate::pending::Room;
 use crate::problem::RequestError;
 use crate::sequences::Sequences;
+use crate::stats::Stats;
 use frame::{ServedBy, Topics};
 use frame_bus::{Bus, Readiness};
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(crate) struct App {
     pub(crate) store: Arc<Store>,
     pub(crate) room: Room,
     pub(crate) sequences: Sequences,
+    pub(crate) stats: Stats,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) frame_reads: Semaphore,
     /// A permit for each byte of frames on their way back to clients.
@@ -67,6 +69,7 @@ impl App {
             metrics: Metrics::new(&room),
             room,
             sequences: Sequences::default(),
+            stats: Stats::new(),
             streams: Arc::new(Semaphore::new(limits.max_streams)),
             frame_reads: Semaphore::new(MAX_FRAME_READS),
             fetches: Arc::new(Semaphore::new(MAX_FETCHED_BYTES)),

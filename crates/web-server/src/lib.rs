@@ -16,6 +16,7 @@ mod intake;
 mod jobs;
 mod metrics;
 mod moment;
+mod negotiate;
 mod observe;
 mod pace;
 mod pending;
@@ -26,6 +27,7 @@ mod routes;
 mod run;
 mod sequences;
 mod sse;
+mod stats;
 #[cfg(test)]
 mod testing;
 mod upload;

@@ -41,6 +41,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         let app = Arc::new(App::new(identity, limits, topics, bus.clone(), stop));
         app.metrics.register(&shell.metrics);
 
+        // compressed before it is asked for
+        tokio::task::spawn_blocking(dashboard::page).await.context("the dashboard")?;
+
         let found = CancellationToken::new();
         let background =
             |name, task| shell.tasks.spawn(name, Ends::WhenAsked(shell.stop().clone()), task);

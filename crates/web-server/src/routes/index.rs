@@ -1,10 +1,21 @@
-//! `GET /`: what there is.
+//! `GET /`: the dashboard for browsers, and what there is for programs.
 
+use crate::routes::page;
 use axum::Json;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-pub(super) async fn show() -> Json<Value> {
-    Json(json!({
+pub(super) async fn show(headers: HeaderMap) -> Response {
+    if page::is_wanted(&headers) {
+        return page::document(&headers);
+    }
+    ([(header::VARY, "accept")], Json(list())).into_response()
+}
+
+/// Every endpoint by name.
+pub(super) fn list() -> Value {
+    json!({
         "service": "mlvi web-server",
         "version": env!("CARGO_PKG_VERSION"),
         "endpoints": {
@@ -13,8 +24,10 @@ pub(super) async fn show() -> Json<Value> {
             "job": "GET /jobs/{id}",
             "frame_of_a_job": "GET /jobs/{id}/frame",
             "results": "GET /results",
+            "stats": "GET /stats",
+            "dashboard": "GET / (with Accept: text/html)",
             "description": "GET /openapi.json",
         },
         "try": "curl -F image=@photo.jpg 'http://HOST:PORT/inference?wait=10s'",
-    }))
+    })
 }

@@ -5,7 +5,9 @@ mod index;
 mod inference;
 mod jobs;
 mod openapi;
+mod page;
 mod results;
+mod stats;
 
 use crate::app::App;
 use crate::moment::Hint;
@@ -28,6 +30,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/jobs/{id}", get(jobs::show)),
         ("/jobs/{id}/frame", get(jobs::frame)),
         ("/results", get(results::stream)),
+        ("/stats", get(stats::show)),
+        ("/assets/{version}/{file}", get(page::asset)),
     ]
 }
 

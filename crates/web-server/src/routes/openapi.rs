@@ -21,7 +21,8 @@ mod tests {
     use crate::testing::{app, call};
     use axum::body::{Body, to_bytes};
     use axum::http::{Method, Request, StatusCode};
-    use frame::{FrameId, Problem};
+    use crate::stats::{Backlog, Stats};
+    use frame::{FrameId, Problem, Status, Timestamp};
     use serde_json::{Value, json};
     use std::collections::BTreeSet;
     use std::sync::Arc;
@@ -47,6 +48,7 @@ mod tests {
         for path in paths {
             let uri =
                 path.replace("{camera}", "gate").replace("{id}", &FrameId::fresh().to_string());
+            let uri = uri.replace("{version}", "1").replace("{file}", "app.js");
             let mut answered = BTreeSet::new();
             for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
                 let request = Request::builder()
@@ -116,7 +118,12 @@ mod tests {
             &json!(Ticket::new(id, None, None)),
             Complete::But(&["camera", "provisional", "sequence"]),
         );
-        check("Index", &index::show().await.0, Complete::Yes);
+        check("Index", &index::list(), Complete::Yes);
+        let stats = Stats::new();
+        stats.count(&done, Status::Done, Timestamp::now());
+        stats.waits(Some(Backlog { frames: 1, edge: 2, cloud: 3 }));
+        let stats: Value = serde_json::from_str(&stats.since(0).to_json()).unwrap();
+        check("Stats", &stats, Complete::Yes);
         for refusal in [
             RequestError::EmptyBody,
             RequestError::TooLarge,

@@ -1,0 +1,181 @@
+// What the dashboard must do, one check each, in this order.
+
+import { strict as assert } from "node:assert";
+import { busy, drop } from "./page.mjs";
+
+const CUP = { name: "coffee.jpg", type: "image/jpeg", path: "images/coffee.jpg" };
+
+async function pageIsSmallAndItsOwn({ browser, note }) {
+  const page = await browser.page();
+  const client = await page.context().newCDPSession(page);
+  let bytes = 0;
+  await client.send("Network.enable");
+  client.on("Network.loadingFinished", ({ encodedDataLength }) => { bytes += encodedDataLength; });
+  const response = await page.goto(`${browser.url}/`);
+  await page.waitForSelector("h1");
+  await page.waitForFunction(() => performance.getEntriesByName("first-contentful-paint").length > 0);
+  const paint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime);
+  assert.match(response.headers()["content-security-policy"], /default-src 'none'/);
+  assert.ok(bytes > 10_000 && bytes < 150_000, `${bytes} bytes`);
+  note(`${Math.round(bytes / 1024)} KiB are sent, first paint after ${Math.round(paint)} ms`);
+  await page.context().close();
+}
+
+async function droppedPhotoHasItsLabels({ browser, look }) {
+  const page = await browser.open("");
+  await drop(page, [CUP]);
+  await page.waitForSelector(".sent .detections >> text=cup");
+  assert.ok(page.url().endsWith("#/send"));
+  const canvas = page.locator(".sent canvas").first();
+  await page.waitForFunction((node) => node.getAttribute("aria-label").includes("cup"), await canvas.elementHandle());
+  assert.match(await page.locator(".sent .facts").first().innerText(), /alternate/);
+  await look(page, "send");
+  await page.locator(".sent a:has-text('Inspect')").click();
+  await page.waitForSelector("h2:has-text('Where the time went')");
+  await page.waitForFunction(() => document.querySelector("main canvas").getAttribute("aria-label").includes("cup"));
+  await look(page, "job");
+  await page.context().close();
+}
+
+async function sampleIsSent({ browser }) {
+  const page = await browser.open("#/send");
+  // by keyboard alone
+  await page.locator("button:has-text('Send a sample')").focus();
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".sent .detections >> text=cup");
+  await page.context().close();
+}
+
+async function refusalsAreTold({ browser, look }) {
+  const page = await browser.open("#/send");
+  // the browser reports each answer that is an error
+  browser.forgiving = true;
+  await drop(page, [{ name: "letter.jpg", type: "image/jpeg", text: "this is no picture" }]);
+  await page.waitForSelector(".problem >> text=415");
+  await look(page, "refused");
+  await page.context().close();
+  browser.forgiving = false;
+}
+
+async function whatComesFromOutsideStaysText({ browser }) {
+  const evil = "<img src=x onerror=\"window.owned=1\">";
+  const result = (status) => ({
+    frame_id: "01a20789-0000-7000-8000-000000000001", camera: evil, sequence: 1, status,
+    image: { width: 100, height: 100 },
+    detections: [{ class: evil, class_id: 1, confidence: 0.5, box: { x: 1, y: 1, width: 10, height: 10 } }],
+    error: status === "failed" ? { type: evil, title: evil, status: 422, detail: evil } : undefined,
+    decision: { destination: "edge", reason: evil, policy: evil },
+    model: { name: evil, version: evil, input: evil }, served_by: { unit: evil, pod: evil }, timings_ms: { end_to_end: 12 },
+  });
+  for (const status of ["done", "failed"]) {
+    const page = await browser.page();
+    const answer = result(status);
+    await page.route("**/results", (route) => route.fulfill({
+      contentType: "text/event-stream", body: `retry: 60000\n\nevent: result\ndata: ${JSON.stringify(answer)}\n\n`,
+    }));
+    await page.route("**/jobs/**", (route) => route.fulfill({ json: answer }));
+    await page.goto(`${browser.url}/`);
+    for (const hash of ["#/", `#/cameras/${encodeURIComponent(evil)}`, `#/jobs/${answer.frame_id}`, "#/policy"]) {
+      await page.evaluate((to) => { location.hash = to; }, hash);
+      await page.waitForFunction((text) => document.querySelector("main").textContent.includes(text), hash === "#/policy" ? "onerror" : evil);
+      const images = await page.evaluate(() => document.querySelectorAll("main img, main script, main iframe").length);
+      assert.equal(images, 0, hash);
+      assert.equal(await page.evaluate(() => window.owned), undefined, hash);
+    }
+    await page.context().close();
+  }
+}
+
+async function webcamIsACamera({ browser, look }) {
+  const page = await browser.open("#/webcam", { permissions: ["camera"] });
+  await page.fill("#webcam-name", "no name");
+  await page.click("button:has-text('Start the webcam')");
+  await page.waitForSelector(".problem >> text=no camera");
+  await page.fill("#webcam-name", "desk");
+  await page.click("button:has-text('Start the webcam')");
+  await page.waitForSelector("text=/results per second, .* there and back/");
+  await page.waitForSelector("main .badge");
+  await look(page, "webcam");
+  await page.click("button:has-text('Stop')");
+  await page.click("nav >> text=Live");
+  await page.waitForSelector(".tile >> text=desk");
+  await page.context().close();
+}
+
+async function wallFollowsItsCameras({ browser, note, look }) {
+  const page = await browser.open("");
+  const tiles = ["counter", "field", "garage", "hall"];
+  const newest = (name) => page.locator(`.tile:has(h2:has-text("${name}")) a[href^="#/jobs"]`).getAttribute("href");
+  await page.waitForFunction((n) => document.querySelectorAll(".tile").length >= n, tiles.length);
+  for (const name of tiles) {
+    const before = await newest(name);
+    await page.waitForFunction(([camera, old]) => {
+      const tile = [...document.querySelectorAll(".tile")].find((one) => one.querySelector("h2").textContent === camera);
+      return tile.querySelector("a[href^='#/jobs']").getAttribute("href") !== old;
+    }, [name, before]);
+    await page.waitForSelector(`canvas[aria-label^="Picture of ${name}"]`);
+  }
+  await page.waitForSelector("#state:has-text('live')");
+  await look(page, "live");
+  const { share, heapMiB } = await busy(page, 4000);
+  note(`wall of 4 cameras: main thread ${Math.round(share * 100)} % busy, heap ${Math.round(heapMiB)} MiB`);
+  await page.click(".tile >> text=garage");
+  await page.waitForSelector("h2:has-text('Last frames')");
+  await page.waitForSelector(".strip canvas[aria-label^='Picture of garage']");
+  await page.waitForSelector(".classes .class");
+  await look(page, "camera");
+  await page.context().close();
+}
+
+async function chartsAreDrawn({ browser, look }) {
+  const page = await browser.open("#/charts");
+  await page.waitForFunction(() => /^Results per second: edge \d/.test(document.querySelector(".chart canvas").getAttribute("aria-label") ?? ""));
+  await page.waitForFunction(() => document.querySelector(".reading .big").textContent !== "–");
+  await look(page, "charts");
+  await page.context().close();
+}
+
+async function policyIsShown({ browser, look }) {
+  const page = await browser.open("#/policy");
+  await page.waitForSelector("main >> text=every second frame");
+  await look(page, "policy");
+  await page.context().close();
+}
+
+async function restartIsSurvived({ browser, suite }) {
+  const page = await browser.open("");
+  await page.waitForSelector("#state:has-text('live')");
+  browser.forgiving = true;
+  await suite.stop();
+  await page.waitForSelector("#state:has-text('disconnected')");
+  await suite.start();
+  await page.waitForSelector("#state:has-text('live')");
+  browser.forgiving = false;
+  await suite.send("after-restart", CUP.path);
+  await page.waitForSelector(".tile >> text=after-restart");
+  await page.context().close();
+}
+
+async function emptyWallHelps({ browser, look }) {
+  const page = await browser.page();
+  await page.route("**/results", (route) => route.fulfill({ contentType: "text/event-stream", body: "retry: 60000\n\n" }));
+  await page.goto(`${browser.url}/`);
+  await page.waitForSelector("h1:has-text('No camera has sent anything yet')");
+  await look(page, "empty");
+  await page.context().close();
+}
+
+/** Name, what it does, and whether cameras send frames meanwhile. */
+export const CHECKS = [
+  ["the page is small, and all its own", pageIsSmallAndItsOwn, false],
+  ["an empty wall says how to begin", emptyWallHelps, false],
+  ["a dropped photo gets its labels", droppedPhotoHasItsLabels, false],
+  ["the sample is sent, by keyboard", sampleIsSent, false],
+  ["a refusal is told in the server's words", refusalsAreTold, false],
+  ["hostile names stay text", whatComesFromOutsideStaysText, false],
+  ["the webcam is a camera", webcamIsACamera, false],
+  ["the wall follows its cameras", wallFollowsItsCameras, true],
+  ["charts are drawn", chartsAreDrawn, true],
+  ["the policy is shown", policyIsShown, true],
+  ["a restart of the server is survived", restartIsSurvived, false],
+];
