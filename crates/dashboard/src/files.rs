@@ -205,8 +205,17 @@ mod tests {
             }
             let text = std::str::from_utf8(&file.plain).unwrap();
             for forbidden in [
-                "innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(",
-                "new Function", "javascript:", "https://", "http://", "<style", " style=",
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "new Function",
+                "javascript:",
+                "https://",
+                "http://",
+                "<style",
+                " style=",
                 "onclick=",
             ] {
                 // the namespace of SVG is a name, not an address
@@ -230,6 +239,5 @@ mod tests {
             assert_ne!(file.content_type, "application/octet-stream", "{}", file.name);
         }
         assert!(sent < 150_000, "{sent} bytes");
-        assert!(page.asset("sample.jpg").unwrap().gzip.is_none_or(|gzip| !gzip.is_empty()));
     }
 }

@@ -7,7 +7,10 @@
 )]
 
 pub mod bench;
+pub mod command;
+pub mod doctor;
 pub mod external;
+pub mod manual;
 pub mod models;
 pub mod push;
 pub mod simulate;

@@ -18,10 +18,10 @@ mod tests {
     use crate::problem::RequestError;
     use crate::routes::jobs::Ticket;
     use crate::routes::{index, router, routes};
+    use crate::stats::{Backlog, Stats};
     use crate::testing::{app, call};
     use axum::body::{Body, to_bytes};
     use axum::http::{Method, Request, StatusCode};
-    use crate::stats::{Backlog, Stats};
     use frame::{FrameId, Problem, Status, Timestamp};
     use serde_json::{Value, json};
     use std::collections::BTreeSet;
@@ -41,7 +41,7 @@ mod tests {
         let description = description();
         let described_paths: BTreeSet<&str> =
             description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
-        let paths: BTreeSet<&str> = routes().into_iter().map(|(path, _)| path).collect();
+        let paths: BTreeSet<&str> = routes().into_iter().map(|route| route.path).collect();
         assert_eq!(described_paths, paths);
 
         let router = router(app(&[]));

@@ -189,10 +189,7 @@ mod tests {
         assert_eq!(seconds[0]["at_s"], second_of(made_at));
         assert_eq!((&edge["done"], &edge["provisional"]), (&json!(1), &json!(1)));
         assert_eq!(edge["latency_ms"]["steps"], json!([[32.0, 1]]));
-        assert_eq!(
-            edge["compared"],
-            json!({"results": 2, "predicted_ms": 60.0, "took_ms": 50.0})
-        );
+        assert_eq!(edge["compared"], json!({"results": 2, "predicted_ms": 60.0, "took_ms": 50.0}));
         assert_eq!(seconds[1]["edge"]["redispatched"], 1);
         assert_eq!(seconds[1]["undecided"]["failed"], 1);
         assert!(seconds[1].get("cloud").is_none());

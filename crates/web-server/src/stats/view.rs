@@ -95,9 +95,11 @@ impl TierView {
             return None;
         }
         let (p50, p95) = (tier.latency.quantile(0.5), tier.latency.quantile(0.95));
-        let latency_ms = p50
-            .zip(p95)
-            .map(|(p50, p95)| Latency { p50, p95, steps: tier.latency.steps().collect() });
+        let latency_ms = p50.zip(p95).map(|(p50, p95)| Latency {
+            p50,
+            p95,
+            steps: tier.latency.steps().collect(),
+        });
         let compared = (tier.compared > 0).then_some(Compared {
             results: tier.compared,
             predicted_ms: tier.predicted_ms,
