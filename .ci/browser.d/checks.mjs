@@ -12,7 +12,7 @@ async function pageIsSmallAndItsOwn({ browser, note }) {
   await client.send("Network.enable");
   client.on("Network.loadingFinished", ({ encodedDataLength }) => { bytes += encodedDataLength; });
   const response = await page.goto(`${browser.url}/`);
-  await page.waitForSelector("h1");
+  await page.waitForSelector("main h1:visible");
   await page.waitForFunction(() => performance.getEntriesByName("first-contentful-paint").length > 0);
   const paint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime);
   assert.match(response.headers()["content-security-policy"], /default-src 'none'/);

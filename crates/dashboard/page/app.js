@@ -77,7 +77,7 @@ function connection() {
       connecting: "connecting",
       live: "live",
       behind: missed > 0 ? `behind: ${missed} results missed` : "behind: results were missed",
-      away: `disconnected ${age(Date.now() - since).replace(" ago", "")}`,
+      away: Date.now() - since < 1500 ? "disconnected" : `disconnected ${age(Date.now() - since).replace(" ago", "")}`,
     }[state];
     say(node, words);
     node.dataset.state = state;

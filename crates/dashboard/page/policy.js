@@ -4,51 +4,62 @@ import { el, fill } from "./dom.js";
 import { feed } from "./feed.js";
 import { percent } from "./format.js";
 import { Problem, problemBox } from "./problem.js";
-import { reasonText } from "./result.js";
+import { facts, reasonText } from "./result.js";
 import { has, json, request } from "./session.js";
 
-const TEMPLATES = {
-  alternate: 'policy = "alternate"\n',
-  "edge-only": 'policy = "edge-only"\n',
-  "cloud-only": 'policy = "cloud-only"\n',
-  ratio: 'policy = "ratio"\n\n[ratio]\ncloud_share = 0.3\n',
-  deadline: 'policy = "deadline"\n\n[deadline]\ntarget_ms = 1000\n',
-  cascade: 'policy = "cascade"\n\n[cascade]\nhardness = "mean-confidence<0.5,empty=hard"\n',
-  bandit: 'policy = "bandit"\n',
-  expression: 'policy = "expression"\n\n[expression]\nrule = "edge.backlog > 3"\nfallback = "deadline"\n',
-};
+const REFRESH_MS = 5000;
 
 export function show(root, _, life) {
   const panel = el("div", { class: "stack" });
-  const reasons = el("div", {});
+  const reasons = el("div", { class: "stack" });
   fill(root,
     el("div", { class: "view-head" }, el("h1", {}, "Policy"), el("p", { class: "faint" }, "What decides whether the edge or the cloud looks")),
-    el("div", { class: "two even" },
-      panel,
+    el("div", { class: "two even" }, panel,
       el("section", { class: "card pad stack", "aria-labelledby": "reasons-title" },
         el("h2", { id: "reasons-title" }, "Decisions seen by this page"), reasons)));
   life.every(1000, () => fill(reasons, seen()));
 
+  const force = el("div", {});
+  let change = null;
+  let asking = false;
   const load = async () => {
+    if (asking) return;
+    asking = true;
     try {
       const answer = (await has("GET /policy")) ? await json("/policy", { signal: life.signal }) : null;
       if (life.over) return;
-      if (answer === null) fill(panel, el("section", { class: "card pad stack" }, el("h2", {}, "Set from outside"), el("p", {}, "This server only shows decisions. The policy is set where the preprocessor is started: ", el("code", {}, "MLVI_POLICY"), ", or a policy file that is read again whenever it changes.")));
-      else fill(panel, inForce(answer), editor(answer, load));
+      if (!answer) fill(panel, elsewhere());
+      else {
+        change ??= answer.changes === "on" ? editor(answer, load) : fixed();
+        fill(force, inForce(answer));
+        if (!force.isConnected) fill(panel, force, change);
+      }
     } catch (error) {
       if (!life.over) fill(panel, problemBox(error));
+    } finally {
+      asking = false;
     }
   };
-  load();
+  life.every(REFRESH_MS, load);
+}
+
+function elsewhere() {
+  return el("section", { class: "card pad stack" }, el("h2", {}, "Set from outside"),
+    el("p", {}, "This server only shows decisions. The policy is set where the preprocessor is started: ", el("code", {}, "MLVI_POLICY"), ", or a policy file that is read again whenever it changes."));
+}
+
+function fixed() {
+  return el("section", { class: "card pad stack" }, el("h2", {}, "Changes are off"),
+    el("p", {}, "This server shows the policy and does not change it. ", el("code", {}, "MLVI_SETTINGS_CHANGES=on"), " of the web-server allows it."));
 }
 
 /** Policies and reasons of the results that this page has seen. */
 function seen() {
   const counts = new Map();
   let all = 0;
-  let policy = null;
+  let newest = null;
   for (const camera of feed.cameras.values()) {
-    policy = camera.latest?.decision?.policy ?? policy;
+    if (camera.latest?.decision && camera.latestAt >= (newest?.latestAt ?? 0)) newest = camera;
     for (const { tier, reason } of camera.points) {
       if (!tier) continue;
       const key = `${tier} ${reason}`;
@@ -58,7 +69,7 @@ function seen() {
   }
   if (all === 0) return [el("p", { class: "faint" }, "None yet: send a frame, and its decision is counted here.")];
   return [
-    policy ? el("p", {}, "Decided by ", el("strong", {}, policy), `, ${all} results`) : null,
+    newest ? el("p", {}, "Decided by ", el("strong", {}, newest.latest.decision.policy), `, ${all} results`) : null,
     el("ul", { class: "classes" }, [...counts.values()].sort((a, b) => b.n - a.n).map(({ tier, reason, n }) => {
       const bar = el("span", { class: `confidence ${tier}`, "aria-hidden": "true" }, el("span"));
       bar.firstChild.style.width = `${(n / all) * 100}%`;
@@ -67,16 +78,30 @@ function seen() {
   ];
 }
 
-/** Whatever the server tells of the policy in force, as text. */
-function inForce(answer) {
-  const record = answer.record ?? null;
-  const announced = Array.isArray(answer.preprocessors) ? answer.preprocessors : [];
-  const rows = announced.map((one) => el("tr", {}, ["instance", "policy", "source", "error"].map((key) => el("td", {}, text(one[key] ?? one.last_error)))));
+/** What the server tells of the policy in force, by preprocessor. */
+function inForce({ record, preprocessors = [] }) {
   return el("section", { class: "card pad stack" },
     el("h2", {}, "In force"),
-    record ? el("p", {}, `Set by ${text(record.changed_by) || "somebody"} ${text(record.changed_at)}`) : el("p", {}, "As the preprocessors were started with, or by their file."),
-    rows.length > 0 ? el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Preprocessors" }, el("table", {}, el("thead", {}, el("tr", {}, ["Preprocessor", "Policy", "Source", "Error"].map((name) => el("th", { scope: "col" }, name)))), el("tbody", {}, rows))) : null,
-    el("details", {}, el("summary", {}, "Everything the server tells"), el("pre", { tabindex: "0" }, el("code", {}, JSON.stringify(answer, null, 2)))));
+    record?.problem ? problemBox(new Problem({ title: "What was set cannot be used", detail: record.problem })) : null,
+    record
+      ? el("p", {}, `Set by ${record.changed_by ?? "somebody"}${when(record.changed_at)}${record.note ? `: ${record.note}` : ""}`)
+      : el("p", { class: "faint" }, "As the preprocessors were started with, or by their policy file."),
+    preprocessors.length === 0 ? el("p", { class: "faint" }, "No preprocessor has announced itself.") : null,
+    preprocessors.map((one) => el("div", { class: "stack" },
+      el("h3", {}, one.instance),
+      facts([
+        ["Policy", one.policy],
+        ["Source", text(one.source)],
+        ["Breaker, edge", breaker(one.breakers?.edge)],
+        ["Breaker, cloud", breaker(one.breakers?.cloud)],
+      ]),
+      one.error ? problemBox(new Problem({ title: "Its last change is not in force", detail: text(one.error.problem ?? one.error) })) : null,
+      el("details", {}, el("summary", {}, "Its settings"), el("pre", { tabindex: "0" }, el("code", {}, text(one.settings)))))));
+}
+
+function breaker(state) {
+  if (!state) return null;
+  return el("span", { class: `badge ${{ open: "bad", "half-open": "warn" }[state] ?? ""}` }, state);
 }
 
 function text(value) {
@@ -84,41 +109,50 @@ function text(value) {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-function editor(answer, reload) {
-  const current = typeof answer.record?.value === "string" ? answer.record.value : TEMPLATES.alternate;
-  const area = el("textarea", { id: "policy-text", rows: "10", spellcheck: "false" });
-  area.value = current;
-  const choice = el("select", { id: "policy-choice" }, el("option", { value: "" }, "Start from …"), Object.keys(TEMPLATES).map((name) => el("option", { value: name }, name)));
+/** A moment, in microseconds since the epoch or as RFC 3339. */
+function when(moment) {
+  if (moment === null || moment === undefined) return "";
+  const date = new Date(typeof moment === "number" ? moment / 1000 : moment);
+  return Number.isNaN(date.getTime()) ? "" : `, ${date.toLocaleString()}`;
+}
+
+function editor({ record, policies = [], preprocessors = [] }, reload) {
+  const area = el("textarea", { id: "policy-text", rows: "12", spellcheck: "false" });
+  area.value = record?.value ?? preprocessors[0]?.settings ?? policies[0]?.settings ?? "";
+  const about = el("p", { class: "faint" });
+  const choice = el("select", { id: "policy-choice" }, el("option", { value: "" }, "Start from …"), policies.map(({ name }) => el("option", { value: name }, name)));
   choice.addEventListener("change", () => {
-    if (choice.value) area.value = TEMPLATES[choice.value];
+    const chosen = policies.find(({ name }) => name === choice.value);
+    if (chosen) area.value = chosen.settings;
+    fill(about, chosen?.about ?? "");
   });
   const outcome = el("div", { role: "status" });
   const change = async (options, done) => {
     try {
-      await request("/policy", options);
+      await request("/policy?by=dashboard", options);
       fill(outcome, el("p", { class: "note good" }, done));
-      setTimeout(reload, 1500);
+      setTimeout(reload, 1000);
     } catch (error) {
       fill(outcome, problemBox(error), explain(error));
     }
   };
+  const headers = { "content-type": "application/toml" };
   return el("section", { class: "card pad stack" },
     el("h2", {}, "Change it"),
-    el("label", { for: "policy-choice" }, "Policy"), choice,
-    el("label", { for: "policy-text" }, "Policy file (TOML)"), area,
+    el("div", {}, el("label", { for: "policy-choice" }, "Policy"), " ", choice, about),
+    el("div", {}, el("label", { for: "policy-text" }, "Policy file (TOML)"), area),
     el("div", { class: "row" },
-      el("button", { type: "button", class: "primary", on: { click: () => change({ method: "PUT", headers: { "content-type": "application/toml" }, body: area.value }, "Set: every preprocessor takes it up within seconds.") } }, "Set this policy"),
-      el("button", { type: "button", on: { click: () => change({ method: "DELETE", headers: { "content-type": "application/toml" } }, "Back to the file of each preprocessor.") } }, "Back to the file")),
+      el("button", { type: "button", class: "primary", on: { click: () => change({ method: "PUT", headers, body: area.value }, "Set: every preprocessor takes it up within seconds.") } }, "Set this policy"),
+      el("button", { type: "button", on: { click: () => change({ method: "DELETE", headers }, "Back to what each preprocessor was started with.") } }, "Back to the file")),
     outcome);
 }
 
 function explain(error) {
-  if (!(error instanceof Problem)) return null;
   const words = {
     401: "Log in with a token that may change settings.",
     403: "Changes are off on this server, or your token has no right to make them.",
     404: "This server cannot change the policy.",
     422: "Nothing was changed.",
-  }[error.status];
+  }[error instanceof Problem ? error.status : 0];
   return words ? el("p", { class: "faint" }, words) : null;
 }

@@ -67,7 +67,7 @@ function emptyWall() {
     el("p", {}, "Every camera appears here with its newest picture, what was found in it, and whether the edge or the cloud has looked."),
     chooser(go),
     el("p", { class: "faint" }, "or use ", el("a", { href: "#/webcam" }, "this device’s webcam"), ", or send from a terminal:"),
-    el("pre", {}, el("code", {}, `mlvi push images/*.jpg --camera gate\ncurl -F image=@photo.jpg '${location.origin}/inference?wait=10s'`)));
+    el("pre", { tabindex: "0" }, el("code", {}, `mlvi push images/*.jpg --camera gate\ncurl -F image=@photo.jpg '${location.origin}/inference?wait=10s'`)));
 }
 
 class Tile {
@@ -82,7 +82,7 @@ class Tile {
     this.what = el("p", { class: "tile-what" });
     this.reason = el("span", {});
     this.age = el("span", { class: "number" });
-    this.inspect = el("a", { class: "tile-picture" }, this.picture.element, this.badges);
+    this.inspect = el("a", { class: "tile-picture", title: "Inspect this frame" }, this.picture.element, this.badges);
     this.element = el("article", { class: "card tile" },
       this.inspect,
       el("div", { class: "tile-body" },
@@ -101,7 +101,6 @@ class Tile {
     say(this.what, summary(result));
     say(this.reason, reasonText(result.decision?.reason ?? result.error?.title ?? ""));
     this.inspect.href = jobHref(result.frame_id);
-    this.inspect.setAttribute("aria-label", `Inspect the newest frame of ${this.camera.name}`);
     this.tick(Date.now());
   }
 
