@@ -165,6 +165,69 @@ async function emptyWallHelps({ browser, look }) {
   await page.context().close();
 }
 
+/** A result as the server gives it. */
+function answer(over) {
+  return {
+    frame_id: "01a20789-0000-7000-8000-000000000002", camera: "gate", sequence: 1, status: "done", image: { width: 600, height: 400 },
+    detections: [{ class: "cup", class_id: 41, confidence: 0.6, box: { x: 150, y: 20, width: 280, height: 280 } }],
+    decision: { destination: "cloud", reason: "hard-example", policy: "cascade", predicted_ms: { edge: 40, cloud: 90 }, took_ms: 88 },
+    attempt: 2, served_by: { unit: "cloud-inference" }, timings_ms: { inference: 30, end_to_end: 95 }, ...over,
+  };
+}
+
+/** A page whose stream of results is this one. */
+async function fed(browser, events) {
+  const page = await browser.page();
+  const lines = events.map(([name, data]) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`);
+  await page.route("**/results", (route) => route.fulfill({ contentType: "text/event-stream", body: `retry: 60000\n\n${lines.join("")}` }));
+  await page.route("**/jobs/*/frame", (route) => route.fulfill({ path: CUP.path, contentType: "image/jpeg" }));
+  return page;
+}
+
+async function bothAnswersAreShown({ browser, look }) {
+  const final = answer({});
+  const provisional = answer({ status: "provisional", attempt: 1, detections: [], decision: { ...final.decision, destination: "edge" }, served_by: { unit: "edge-inference" } });
+  const page = await fed(browser, [["provisional", provisional], ["result", final]]);
+  await page.route("**/jobs/*?wait=20s", (route) => route.fulfill({ json: final }));
+  await page.goto(`${browser.url}/#/cameras/gate`);
+  await page.click(".strip a");
+  await page.waitForSelector("h2:has-text('Two answers')");
+  await page.waitForSelector("canvas[aria-label*='cup']");
+  const text = await page.locator("main").innerText();
+  for (const part of ["Provisional", "Final", "attempt 2", "hard example"]) assert.ok(text.includes(part), part);
+  await look(page, "answers");
+  await page.context().close();
+}
+
+async function behindIsSaid({ browser }) {
+  const page = await browser.page();
+  // without an end of the stream, which would count as a disconnection
+  await page.addInitScript(() => {
+    window.EventSource = class extends EventTarget {
+      constructor() {
+        super();
+        setTimeout(() => {
+          this.onopen();
+          this.dispatchEvent(new MessageEvent("lagged", { data: '{"missed":7}' }));
+        }, 100);
+      }
+      close() {}
+    };
+  });
+  await page.goto(`${browser.url}/`);
+  await page.waitForSelector("#state:has-text('behind: 7 results missed')");
+  await page.context().close();
+}
+
+async function insecurePageSaysWhyTheWebcamIsOff({ browser }) {
+  const page = await browser.page();
+  await page.addInitScript(() => Object.defineProperty(window, "isSecureContext", { value: false }));
+  await page.goto(`${browser.url}/#/webcam`);
+  await page.waitForSelector(".problem >> text=localhost and over HTTPS alone");
+  assert.ok(await page.locator("button:has-text('Start the webcam')").isDisabled());
+  await page.context().close();
+}
+
 /** Name, what it does, and whether cameras send frames meanwhile. */
 export const CHECKS = [
   ["the page is small, and all its own", pageIsSmallAndItsOwn, false],
@@ -173,6 +236,9 @@ export const CHECKS = [
   ["the sample is sent, by keyboard", sampleIsSent, false],
   ["a refusal is told in the server's words", refusalsAreTold, false],
   ["hostile names stay text", whatComesFromOutsideStaysText, false],
+  ["a provisional answer stands beside the final one", bothAnswersAreShown, false],
+  ["a page that is behind says so", behindIsSaid, false],
+  ["an insecure page says why the webcam is off", insecurePageSaysWhyTheWebcamIsOff, false],
   ["the webcam is a camera", webcamIsACamera, false],
   ["the wall follows its cameras", wallFollowsItsCameras, true],
   ["charts are drawn", chartsAreDrawn, true],
