@@ -14,6 +14,7 @@ pub mod manual;
 pub mod models;
 pub mod push;
 pub mod simulate;
+mod status_line;
 pub mod suite;
 pub mod topics;
 pub mod up;
