@@ -96,15 +96,9 @@ export function show(root, [name], life) {
     update();
     minutes();
   });
-  let stale = false;
+  const soon = life.soon(150, update);
   feed.onResult((result) => {
-    if (stale || document.hidden || result.camera !== name) return;
-    stale = true;
-    const timer = setTimeout(() => {
-      stale = false;
-      update();
-    }, 150);
-    life.end(() => clearTimeout(timer));
+    if (result.camera === name) soon();
   }, life);
 }
 

@@ -1,7 +1,7 @@
 // How long a view lives: what it started ends with it.
 
 export class Life {
-  #ends = [];
+  #ends = new Set();
   #abort = new AbortController();
 
   /** Aborted at the end. */
@@ -13,10 +13,24 @@ export class Life {
     return this.#abort.signal.aborted;
   }
 
-  /** Calls at the end. */
+  /** Calls at the end; gives what forgets it, for what ends earlier. */
   end(action) {
     if (this.over) action();
-    else this.#ends.push(action);
+    else this.#ends.add(action);
+    return () => this.#ends.delete(action);
+  }
+
+  /** Gives what calls an action soon, and once for all wishes until then. */
+  soon(milliseconds, action) {
+    let timer = 0;
+    this.end(() => clearTimeout(timer));
+    return () => {
+      if (timer || this.over || document.hidden) return;
+      timer = setTimeout(() => {
+        timer = 0;
+        action();
+      }, milliseconds);
+    };
   }
 
   /** Calls again and again while the page can be seen; at once, too. */
@@ -31,17 +45,20 @@ export class Life {
 
   close() {
     this.#abort.abort();
-    for (const action of this.#ends.splice(0).reverse()) action();
+    for (const action of [...this.#ends].reverse()) action();
+    this.#ends.clear();
   }
 }
 
 /** Waits, unless the signal comes first. */
 export function sleep(milliseconds, signal) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal?.addEventListener("abort", () => {
+    const end = () => {
       clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
       resolve();
-    }, { once: true });
+    };
+    const timer = setTimeout(end, milliseconds);
+    signal?.addEventListener("abort", end);
   });
 }

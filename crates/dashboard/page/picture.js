@@ -17,6 +17,7 @@ export class Picture {
   #highlighted = -1;
   #stale = false;
   #observers = [];
+  #forget = () => {};
 
   /**
    * `ratio`: width to height of the place, or null: as the picture is.
@@ -36,10 +37,11 @@ export class Picture {
     seen.observe(this.element);
     sized.observe(this.element);
     this.#observers.push(seen, sized);
-    life.end(() => this.close());
+    this.#forget = life.end(() => this.close());
   }
 
   close() {
+    this.#forget();
     for (const observer of this.#observers.splice(0)) observer.disconnect();
     pictures.drop(this.#key);
     this.#bitmap?.close();

@@ -15,9 +15,7 @@ export function show(root, _, life) {
   const empty = emptyWall();
   fill(root, head, grid);
 
-  let stale = false;
   const update = () => {
-    stale = false;
     const cameras = [...feed.cameras.values()].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
     for (const [name, tile] of tiles) {
       if (!feed.cameras.has(name)) {
@@ -42,12 +40,7 @@ export function show(root, _, life) {
     head.hidden = cameras.length === 0;
   };
   // texts change at most ten times a second, however fast results come
-  feed.onResult(() => {
-    if (stale || document.hidden) return;
-    stale = true;
-    const timer = setTimeout(update, 100);
-    life.end(() => clearTimeout(timer));
-  }, life);
+  feed.onResult(life.soon(100, update), life);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) update(); }, { signal: life.signal });
   life.every(1000, () => {
     update();

@@ -7,17 +7,17 @@ use axum::http::{HeaderMap, HeaderName};
 pub(crate) fn weight(headers: &HeaderMap, header: HeaderName, name: &str) -> Option<f32> {
     let lists = headers.get_all(header).iter().filter_map(|value| value.to_str().ok());
     let ranges = lists.flat_map(|list| list.split(','));
-    ranges.filter_map(|range| weighed(range, name)).last()
+    ranges.filter_map(|range| weighed(range, name)).next_back()
 }
 
 fn weighed(range: &str, wanted: &str) -> Option<f32> {
     let mut parts = range.split(';').map(str::trim);
     let is_it = parts.next()?.eq_ignore_ascii_case(wanted);
-    let weights = parts.filter_map(|part| {
+    let mut weights = parts.filter_map(|part| {
         let (name, value) = part.split_once('=')?;
         name.trim().eq_ignore_ascii_case("q").then(|| value.trim().parse().unwrap_or(0.0))
     });
-    is_it.then(|| weights.last().unwrap_or(1.0))
+    is_it.then(|| weights.next_back().unwrap_or(1.0))
 }
 
 #[cfg(test)]
