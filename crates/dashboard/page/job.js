@@ -28,7 +28,7 @@ export function show(root, [id], life) {
       el("section", { class: "card pad stack" },
         el("div", { class: "row" }, statusBadge(shown), tierBadge(shown), el("span", { class: "number strong" }, ms(shown.timings_ms.end_to_end))),
         shown.error ? problemBox(shown.error) : null,
-        detectionList(shown, picture)),
+        final && provisional ? null : detectionList(shown, picture)),
       el("section", { class: "card pad stack" }, el("h2", {}, "Where the time went"), timeline(shown)),
       el("section", { class: "card pad stack" }, el("h2", {}, "Decision"), decisionFacts(shown)),
       el("section", { class: "card pad stack" }, el("h2", {}, "Frame"), facts([
