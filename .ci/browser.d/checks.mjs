@@ -228,6 +228,57 @@ async function insecurePageSaysWhyTheWebcamIsOff({ browser }) {
   await page.context().close();
 }
 
+async function loginIsAskedFor({ browser, look }) {
+  const page = await browser.page();
+  const refusal = { status: 401, contentType: "application/problem+json", body: JSON.stringify({ type: "/problems/unauthorized", title: "Who are you?", status: 401, detail: "a token is needed" }) };
+  let sent = null;
+  browser.forgiving = true;
+  await page.route("**/results", (route) => route.fulfill(refusal));
+  await page.route("**/login", (route) => {
+    sent = route.request().postDataJSON();
+    return route.fulfill(refusal);
+  });
+  await page.goto(`${browser.url}/`);
+  await page.waitForSelector("dialog[open] >> text=Token");
+  await look(page, "login");
+  await page.fill("#token", "a secret");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("dialog .problem >> text=a token is needed");
+  assert.deepEqual(sent, { token: "a secret" });
+  assert.ok(!page.url().includes("secret"));
+  await page.context().close();
+  browser.forgiving = false;
+}
+
+async function policyIsChanged({ browser, look }) {
+  const page = await browser.page();
+  const policy = {
+    changes: "on", settings_topic: true,
+    preprocessors: [{ instance: "edge-box-1", policy: "alternate", source: "default", settings: 'policy = "alternate"\n', breakers: { edge: "closed", cloud: "half-open" } }],
+    policies: [{ name: "alternate", about: "every second frame to the cloud", settings: 'policy = "alternate"\n' }, { name: "edge-only", about: "always the edge", settings: 'policy = "edge-only"\n' }],
+  };
+  let put = null;
+  await page.route((address) => address.pathname === "/", async (route) => {
+    if (route.request().isNavigationRequest()) return route.continue();
+    const index = await (await route.fetch()).json();
+    index.endpoints.policy = "GET /policy";
+    return route.fulfill({ json: index });
+  });
+  await page.route((address) => address.pathname === "/policy", (route) => {
+    const request = route.request();
+    if (request.method() === "PUT") put = { body: request.postData(), type: request.headers()["content-type"] };
+    return route.fulfill({ json: policy });
+  });
+  await page.goto(`${browser.url}/#/policy`);
+  await page.waitForSelector("main >> text=half-open");
+  await page.selectOption("#policy-choice", "edge-only");
+  await look(page, "policy-change");
+  await page.click("button:has-text('Set this policy')");
+  await page.waitForSelector(".note.good");
+  assert.deepEqual(put, { body: 'policy = "edge-only"\n', type: "application/toml" });
+  await page.context().close();
+}
+
 /** Name, what it does, and whether cameras send frames meanwhile. */
 export const CHECKS = [
   ["the page is small, and all its own", pageIsSmallAndItsOwn, false],
@@ -239,6 +290,8 @@ export const CHECKS = [
   ["a provisional answer stands beside the final one", bothAnswersAreShown, false],
   ["a page that is behind says so", behindIsSaid, false],
   ["an insecure page says why the webcam is off", insecurePageSaysWhyTheWebcamIsOff, false],
+  ["a login is asked for where the server wants one", loginIsAskedFor, false],
+  ["the policy is changed", policyIsChanged, false],
   ["the webcam is a camera", webcamIsACamera, false],
   ["the wall follows its cameras", wallFollowsItsCameras, true],
   ["charts are drawn", chartsAreDrawn, true],

@@ -13,9 +13,12 @@ export async function account(button) {
     say(button, "Log in");
     button.onclick = () => dialog.showModal();
   };
+  let asked = false;
   onRefused(() => {
     offer();
-    if (!dialog.open) dialog.showModal();
+    // once: the stream is tried again and again, and each time refused
+    if (!asked) dialog.showModal();
+    asked = true;
   });
   try {
     if (!(await has("GET /session"))) return;
@@ -30,7 +33,8 @@ export async function account(button) {
       };
     } else if (session.login) {
       offer();
-      if (!session.rights?.includes("read")) dialog.showModal();
+      if (!session.rights?.includes("read") && !asked) dialog.showModal();
+      asked = true;
     }
   } catch (error) {
     console.info("nobody knows who is asking", error.message);

@@ -117,7 +117,7 @@ function when(moment) {
 }
 
 function editor({ record, policies = [], preprocessors = [] }, reload) {
-  const area = el("textarea", { id: "policy-text", rows: "12", spellcheck: "false" });
+  const area = el("textarea", { id: "policy-text", rows: "9", spellcheck: "false" });
   area.value = record?.value ?? preprocessors[0]?.settings ?? policies[0]?.settings ?? "";
   const about = el("p", { class: "faint" });
   const choice = el("select", { id: "policy-choice" }, el("option", { value: "" }, "Start from …"), policies.map(({ name }) => el("option", { value: name }, name)));
@@ -139,7 +139,7 @@ function editor({ record, policies = [], preprocessors = [] }, reload) {
   const headers = { "content-type": "application/toml" };
   return el("section", { class: "card pad stack" },
     el("h2", {}, "Change it"),
-    el("div", {}, el("label", { for: "policy-choice" }, "Policy"), " ", choice, about),
+    el("div", {}, el("label", { for: "policy-choice" }, "Policy"), choice, about),
     el("div", {}, el("label", { for: "policy-text" }, "Policy file (TOML)"), area),
     el("div", { class: "row" },
       el("button", { type: "button", class: "primary", on: { click: () => change({ method: "PUT", headers, body: area.value }, "Set: every preprocessor takes it up within seconds.") } }, "Set this policy"),
