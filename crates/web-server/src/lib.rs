@@ -3,7 +3,8 @@
 //! A request passes `access` (may it do that?). A frame passes `routes` → `upload` (reads the body under limits) → `intake` (is it an image that
 //! we take?) → `accept` (onto the bus, and only an acknowledged frame is accepted). Results come
 //! back through `results` (reads the whole results topic) into `jobs` (the bounded store), which
-//! wakes waiting requests (`wait`) and streams (`sse`).
+//! wakes waiting requests (`wait`) and streams (`sse`). `stats` counts them by the second, for
+//! the dashboard.
 
 mod about;
 mod accept;
