@@ -9,6 +9,7 @@ use crate::pictures::Pictures;
 use crate::problem::RequestError;
 use crate::sequences::Sequences;
 use crate::settings_board::SettingsBoard;
+use crate::stats::Stats;
 use frame::{ServedBy, Topics};
 use frame_bus::{Bus, Readiness};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub(crate) struct App {
     pub(crate) room: Room,
     pub(crate) sequences: Sequences,
     pub(crate) settings: SettingsBoard,
+    pub(crate) stats: Stats,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) frame_reads: Semaphore,
     /// A permit for each byte of frames on their way back to clients.
@@ -76,6 +78,7 @@ impl App {
             room,
             sequences: Sequences::default(),
             settings: SettingsBoard::default(),
+            stats: Stats::new(),
             streams: Arc::new(Semaphore::new(limits.max_streams)),
             pictures: Pictures::new(&limits),
             frame_reads: Semaphore::new(MAX_FRAME_READS),

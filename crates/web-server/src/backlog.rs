@@ -2,6 +2,7 @@
 //! replicas' frames wait in the same queues.
 
 use crate::app::App;
+use crate::stats::Backlog;
 use frame_bus::{Lag, PartitionLag};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -68,9 +69,24 @@ async fn measure(app: &App, groups: &Groups, measured: &mut Measured) -> bool {
         debug!(%error, "what waits at the broker is not known");
     }
     let known = lags.is_ok();
+    app.stats.waits(lags.as_ref().ok().and_then(|lags| waiting(lags)));
     app.room
         .behind(lags.ok().map(|lags| measured.behind(&lags, app.room.results())), Instant::now());
     known
+}
+
+/// What waits for each group that has ever committed, to be shown.
+fn waiting(lags: &[Lag]) -> Option<Backlog> {
+    let of = |lag: &Lag| {
+        let known = lag.partitions.iter().filter(|of| of.committed.is_some());
+        known.map(PartitionLag::messages).sum()
+    };
+    match lags {
+        [frames, edge, cloud] => {
+            Some(Backlog { frames: of(frames), edge: of(edge), cloud: of(cloud) })
+        }
+        _ => None,
+    }
 }
 
 impl Measured {

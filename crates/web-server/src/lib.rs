@@ -4,7 +4,8 @@
 //! body under limits) → `intake` (is it an image that we take?) → `accept` (onto the bus, and only
 //! an acknowledged frame is accepted). Results come back through `results` (reads the whole results
 //! topic) into `jobs` (the bounded store), which wakes waiting requests (`wait`) and streams
-//! (`sse`). What people look at is made by `pictures`.
+//! (`sse`). What people look at is made by
+//! `pictures`, and `stats` counts results by the second.
 
 mod about;
 mod accept;
@@ -18,6 +19,7 @@ mod intake;
 mod jobs;
 mod metrics;
 mod moment;
+mod negotiate;
 mod observe;
 mod pace;
 mod pending;
@@ -31,6 +33,7 @@ mod sequences;
 mod settings_board;
 mod settings_topic;
 mod sse;
+mod stats;
 #[cfg(test)]
 mod testing;
 mod upload;

@@ -77,7 +77,8 @@ fn take_in(app: &App, message: &Message) {
     let made_at = message.timestamp_ms.and_then(|ms| u64::try_from(ms).ok());
     let made_at =
         made_at.map_or_else(Timestamp::now, |ms| Timestamp::from_micros(ms.saturating_mul(1000)));
-    let held = Finished::new(&result, origin(message));
+    let trace = header(message, headers::TRACEPARENT);
+    let held = Finished::new(&result, origin(message)).traced(trace);
     let outcome = if result.status.is_final() {
         app.store.finish(held, made_at)
     } else {
@@ -97,6 +98,7 @@ fn take_in(app: &App, message: &Message) {
             if status != Status::Provisional {
                 app.answered(received_at.is_some());
             }
+            app.stats.count(&result, status, made_at);
             if let Some(received_at) = received_at {
                 app.metrics.latency(status, Timestamp::now().ms_since(received_at) / 1000.0);
             }
@@ -106,12 +108,14 @@ fn take_in(app: &App, message: &Message) {
 
 /// Where the uploaded bytes stand, if the result's sender said so.
 fn origin(message: &Message) -> Option<Origin> {
-    fn read<T: FromStr>(message: &Message, name: &str) -> Option<T> {
-        let (_, value) = message.headers.iter().rev().find(|(header, _)| header == name)?;
-        std::str::from_utf8(value).ok()?.parse().ok()
-    }
     Some(Origin {
-        partition: read(message, headers::ORIGIN_PARTITION)?,
-        offset: read(message, headers::ORIGIN_OFFSET)?,
+        partition: header(message, headers::ORIGIN_PARTITION)?,
+        offset: header(message, headers::ORIGIN_OFFSET)?,
     })
+}
+
+/// A header's value; of a repeated one the last counts.
+fn header<T: FromStr>(message: &Message, name: &str) -> Option<T> {
+    let (_, value) = message.headers.iter().rev().find(|(header, _)| header == name)?;
+    std::str::from_utf8(value).ok()?.parse().ok()
 }

@@ -44,6 +44,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         app.metrics.register(&shell.metrics);
         app.pictures.start(shell.tasks.thread_starter()).context("cannot start a thread")?;
 
+        // compressed before it is asked for
+        tokio::task::spawn_blocking(dashboard::page).await.context("the dashboard")?;
+
         let found = CancellationToken::new();
         let background =
             |name, task| shell.tasks.spawn(name, Ends::WhenAsked(shell.stop().clone()), task);

@@ -1,6 +1,6 @@
 //! A result as it is held, final or provisional.
 
-use frame::{CameraId, FrameId, FrameResult, Origin, Problem, Status};
+use frame::{CameraId, FrameId, FrameResult, Origin, Problem, Status, TraceParent};
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
@@ -15,6 +15,7 @@ pub(crate) struct Finished {
     pub(crate) json: String,
     error: Option<Problem>,
     origin: OnceLock<Origin>,
+    trace: Option<TraceParent>,
 }
 
 impl Finished {
@@ -28,7 +29,18 @@ impl Finished {
                 .expect("a result has text keys only, so it is always JSON"),
             error: result.error.clone(),
             origin: origin.map_or_else(OnceLock::new, OnceLock::from),
+            trace: None,
         }
+    }
+
+    /// The same with the trace that the frame belongs to.
+    pub(crate) fn traced(self, trace: Option<TraceParent>) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// The trace that the frame belongs to, if its result told.
+    pub(crate) fn trace(&self) -> Option<TraceParent> {
+        self.trace
     }
 
     /// Where the uploaded bytes stand, if known.

@@ -192,7 +192,7 @@ impl Store {
             return result;
         };
         let origin = provisional.and_then(|provisional| provisional.origin());
-        Finished::new(&promoted, origin.or(result.origin()))
+        Finished::new(&promoted, origin.or(result.origin())).traced(result.trace())
     }
 
     fn head_is_at(&self, head: u64) {

@@ -1,10 +1,21 @@
-//! `GET /`: what there is.
+//! `GET /`: the dashboard for browsers, and what there is for programs.
 
+use crate::routes::page;
 use axum::Json;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-pub(super) async fn show() -> Json<Value> {
-    Json(json!({
+pub(super) async fn show(headers: HeaderMap) -> Response {
+    if page::is_wanted(&headers) {
+        return page::document(&headers);
+    }
+    ([(header::VARY, "accept")], Json(list())).into_response()
+}
+
+/// Every endpoint by name.
+pub(super) fn list() -> Value {
+    json!({
         "service": "mlvi web-server",
         "version": env!("CARGO_PKG_VERSION"),
         "endpoints": {
@@ -18,8 +29,11 @@ pub(super) async fn show() -> Json<Value> {
             "live_pictures_of_a_camera": "GET /cameras/{camera}/live.mjpeg",
             "results": "GET /results",
             "policy": "GET /policy",
+            "session": "GET /session",
+            "stats": "GET /stats",
+            "dashboard": "GET / (with Accept: text/html)",
             "description": "GET /openapi.json",
         },
         "try": "curl -F image=@photo.jpg 'http://HOST:PORT/inference?wait=10s'",
-    }))
+    })
 }

@@ -11,7 +11,7 @@ use crate::wait::{Wait, for_result};
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use frame::{CameraId, FrameId, JobIds, Timestamp};
 use futures_util::stream::unfold;
@@ -23,6 +23,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// A second is about what a frame takes through an edge box under load.
 const POLL_AFTER_S: u32 = 1;
+
+/// The trace that a job's frame belongs to: 32 hexadecimal digits.
+const TRACE_ID: HeaderName = HeaderName::from_static("mlvi-trace-id");
 
 /// A job without a final result; `success` and `job_uuid` are what the clients of MLVideoInference
 /// read.
@@ -127,7 +130,12 @@ fn fetched(frame: Bytes, held: OwnedSemaphorePermit) -> Body {
 /// The answer for a job that has a result, whatever its status: it is the job's state.
 pub(super) fn json(finished: &Finished) -> Response {
     let content_type = HeaderValue::from_static("application/json");
-    ([(header::CONTENT_TYPE, content_type)], finished.json.clone()).into_response()
+    let mut response =
+        ([(header::CONTENT_TYPE, content_type)], finished.json.clone()).into_response();
+    if let Some(trace) = finished.trace().and_then(|trace| trace.trace_id().parse().ok()) {
+        response.headers_mut().insert(TRACE_ID, trace);
+    }
+    response
 }
 
 /// The answer for a job that has no final result yet.

@@ -5,10 +5,12 @@ mod index;
 mod inference;
 mod jobs;
 mod openapi;
+mod page;
 mod pictures;
 mod policy;
 mod results;
 mod session;
+mod stats;
 
 use crate::access::{Guard, Right, guard, protect};
 use crate::app::App;
@@ -48,6 +50,8 @@ fn routes() -> Vec<Route> {
             .on(GET, Right::Read, policy::show)
             .on(Method::PUT, Right::Settings, policy::set)
             .on(Method::DELETE, Right::Settings, policy::clear),
+        Route::at("/stats").on(GET, Right::Read, stats::show),
+        Route::at("/assets/{version}/{file}").on(GET, Right::Public, page::asset),
     ]
 }
 

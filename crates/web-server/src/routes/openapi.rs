@@ -21,10 +21,11 @@ mod tests {
     use crate::routes::jobs::Ticket;
     use crate::routes::policy;
     use crate::routes::{index, router, routes};
+    use crate::stats::{Backlog, Stats};
     use crate::testing::{app, call};
     use axum::body::{Body, to_bytes};
     use axum::http::{Method, Request, StatusCode};
-    use frame::{FrameId, Problem};
+    use frame::{FrameId, Problem, Status, Timestamp};
     use serde_json::{Value, json};
     use std::collections::BTreeSet;
     use std::sync::Arc;
@@ -50,6 +51,7 @@ mod tests {
         for path in paths {
             let uri =
                 path.replace("{camera}", "gate").replace("{id}", &FrameId::fresh().to_string());
+            let uri = uri.replace("{version}", "1").replace("{file}", "app.js");
             let mut answered = BTreeSet::new();
             for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
                 let request = Request::builder()
@@ -119,7 +121,6 @@ mod tests {
             &json!(Ticket::new(id, None, None)),
             Complete::But(&["camera", "provisional", "sequence"]),
         );
-        check("Index", &index::show().await.0, Complete::Yes);
         let session = json!({
             "login": true, "by": "cookie", "rights": ["send"], "name": "gate",
             "cameras": ["gate-*"], "expires": "2027-01-01T00:00:00Z",
@@ -133,6 +134,12 @@ mod tests {
         app.store.finish(Finished::new(&done, None), frame::Timestamp::now());
         check("Cameras", &json!(Cameras::of(&app)), Complete::Yes);
         check("Camera", &json!(Cameras::of(&app))["cameras"][0], Complete::Yes);
+        check("Index", &index::list(), Complete::Yes);
+        let stats = Stats::new();
+        stats.count(&done, Status::Done, Timestamp::now());
+        stats.waits(Some(Backlog { frames: 1, edge: 2, cloud: 3 }));
+        let stats: Value = serde_json::from_str(&stats.since(0).to_json()).unwrap();
+        check("Stats", &stats, Complete::Yes);
         for refusal in [
             RequestError::NoToken(Right::Read),
             RequestError::OtherCamera("yard".parse().unwrap()),

@@ -3,6 +3,7 @@
 use crate::client::{get, post, post_form};
 use crate::suite::{Kafka, Rest, Server, jpeg};
 use frame::{Problem, ServedBy, TimingsMs};
+use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_waits_polls_and_reads_its_frame_back() {
@@ -29,6 +30,7 @@ async fn a_client_waits_polls_and_reads_its_frame_back() {
     let reply = post(server.http, "/inference?wait=10ms", &[], image.clone()).await;
     assert_eq!(reply.status, 202);
     let job = reply.header("location").to_owned();
+    let trace = reply.header("traceparent").split('-').nth(1).unwrap().to_owned();
 
     // it polls
     let pending = get(server.http, &job).await;
@@ -40,12 +42,23 @@ async fn a_client_waits_polls_and_reads_its_frame_back() {
     let (reply, results) = tokio::join!(get(server.http, &long_poll), rest.serve(1));
     assert_eq!((reply.status, reply.json()["status"].as_str()), (200, Some("done")));
     assert_eq!(get(server.http, &job).await.json(), serde_json::to_value(&results[0]).unwrap());
+    assert_eq!(get(server.http, &job).await.header("mlvi-trace-id"), trace);
     get(server.http, &format!("{job}?wait=61s")).await.expect_problem(400, "invalid-parameter");
 
     // and reads its frame back
     let frame = get(server.http, &format!("{job}/frame")).await;
     assert_eq!((frame.status, frame.header("content-type")), (200, "image/jpeg"));
     assert_eq!(frame.body, image);
+
+    // each second tells what was answered in it
+    let stats = get(server.http, "/stats?since=0").await.json();
+    let seconds = stats["seconds"].as_array().unwrap();
+    let done = |second: &Value| {
+        let of = |tier: &str| second[tier]["done"].as_u64().unwrap_or(0);
+        of("edge") + of("cloud") + of("undecided")
+    };
+    assert_eq!(seconds.iter().map(done).sum::<u64>(), 3, "{stats}");
+    get(server.http, "/stats?since=noon").await.expect_problem(400, "invalid-parameter");
 
     assert_eq!(server.metric("mlvi_frames_accepted_total").await, 3.0);
     assert_eq!(server.metric("mlvi_upload_bytes_total").await, (3 * image.len()) as f64);

@@ -273,6 +273,8 @@ impl Rest {
     ) {
         let mut list =
             vec![(headers::FRAME_ID.to_owned(), envelope.frame_id.to_string().into_bytes())];
+        let trace = envelope.traceparent.child().to_string();
+        list.push((headers::TRACEPARENT.to_owned(), trace.into_bytes()));
         if let Some(origin) = origin {
             list.push((
                 headers::ORIGIN_PARTITION.to_owned(),

@@ -1,0 +1,74 @@
+// `mlvi up` as a process of its own, and what sends frames to it.
+
+import { spawn } from "node:child_process";
+import { createWriteStream } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const START_S = 120;
+
+export class Suite {
+  #process = null;
+
+  constructor({ binary, port, data, log }) {
+    Object.assign(this, { binary, port, data, log });
+    this.url = `http://127.0.0.1:${port}`;
+  }
+
+  async start() {
+    const log = createWriteStream(this.log, { flags: "a" });
+    const child = spawn(this.binary, ["up", "--port", String(this.port), "--data-dir", this.data], { stdio: ["ignore", "pipe", "pipe"] });
+    this.#process = child;
+    child.stdout.pipe(log);
+    child.stderr.pipe(log);
+    let ended = false;
+    child.once("exit", () => { ended = true; });
+    for (let tries = 0; tries < START_S * 5; tries += 1) {
+      if (ended) throw new Error(`mlvi up has ended, see ${this.log}`);
+      // a stream is given as soon as the older results are read
+      const abort = new AbortController();
+      const answer = await fetch(`${this.url}/results`, { signal: abort.signal }).catch(() => null);
+      abort.abort();
+      if (answer?.ok) return;
+      await sleep(200);
+    }
+    throw new Error(`mlvi up did not come up within ${START_S} s, see ${this.log}`);
+  }
+
+  async stop() {
+    const child = this.#process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGINT");
+    const forced = setTimeout(() => child.kill("SIGKILL"), 20_000);
+    await ended;
+    clearTimeout(forced);
+  }
+
+  /** Sends one photo and waits for its result. */
+  async send(camera, photo) {
+    const answer = await fetch(`${this.url}/cameras/${camera}/frames?wait=30s`, {
+      method: "POST",
+      headers: { "content-type": "image/jpeg" },
+      body: await readFile(photo),
+    });
+    return answer.json();
+  }
+
+  /** Lets cameras send photos again and again, one frame each on its way; gives what ends it. */
+  play(photos, everyMs) {
+    let over = false;
+    const loops = Object.entries(photos).map(async ([camera, photo]) => {
+      while (!over) {
+        const next = sleep(everyMs);
+        // the suite may be down for a while: that is one of the checks
+        await this.send(camera, photo).catch(() => {});
+        await next;
+      }
+    });
+    return async () => {
+      over = true;
+      await Promise.all(loops);
+    };
+  }
+}

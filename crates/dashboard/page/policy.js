@@ -1,0 +1,158 @@
+// What decides, and where it is allowed: a change of it.
+
+import { el, fill } from "./dom.js";
+import { feed } from "./feed.js";
+import { percent } from "./format.js";
+import { Problem, problemBox } from "./problem.js";
+import { facts, reasonText } from "./result.js";
+import { has, json, request } from "./session.js";
+
+const REFRESH_MS = 5000;
+
+export function show(root, _, life) {
+  const panel = el("div", { class: "stack" });
+  const reasons = el("div", { class: "stack" });
+  fill(root,
+    el("div", { class: "view-head" }, el("h1", {}, "Policy"), el("p", { class: "faint" }, "What decides whether the edge or the cloud looks")),
+    el("div", { class: "two even" }, panel,
+      el("section", { class: "card pad stack", "aria-labelledby": "reasons-title" },
+        el("h2", { id: "reasons-title" }, "Decisions seen by this page"), reasons)));
+  life.every(1000, () => fill(reasons, seen()));
+
+  const force = el("div", {});
+  let change = null;
+  let asking = false;
+  const load = async () => {
+    if (asking) return;
+    asking = true;
+    try {
+      const answer = (await has("GET /policy")) ? await json("/policy", { signal: life.signal }) : null;
+      if (life.over) return;
+      if (!answer) fill(panel, elsewhere());
+      else {
+        change ??= answer.changes === "on" ? editor(answer, load) : fixed();
+        fill(force, inForce(answer));
+        if (!force.isConnected) fill(panel, force, change);
+      }
+    } catch (error) {
+      if (!life.over) fill(panel, problemBox(error));
+    } finally {
+      asking = false;
+    }
+  };
+  life.every(REFRESH_MS, load);
+}
+
+function elsewhere() {
+  return el("section", { class: "card pad stack" }, el("h2", {}, "Set from outside"),
+    el("p", {}, "This server only shows decisions. The policy is set where the preprocessor is started: ", el("code", {}, "MLVI_POLICY"), ", or a policy file that is read again whenever it changes."));
+}
+
+function fixed() {
+  return el("section", { class: "card pad stack" }, el("h2", {}, "Changes are off"),
+    el("p", {}, "This server shows the policy and does not change it. ", el("code", {}, "MLVI_SETTINGS_CHANGES=on"), " of the web-server allows it."));
+}
+
+/** Policies and reasons of the results that this page has seen. */
+function seen() {
+  const counts = new Map();
+  let all = 0;
+  let newest = null;
+  for (const camera of feed.cameras.values()) {
+    if (camera.latest?.decision && camera.latestAt >= (newest?.latestAt ?? 0)) newest = camera;
+    for (const { tier, reason } of camera.points) {
+      if (!tier) continue;
+      const key = `${tier} ${reason}`;
+      counts.set(key, { tier, reason, n: (counts.get(key)?.n ?? 0) + 1 });
+      all += 1;
+    }
+  }
+  if (all === 0) return [el("p", { class: "faint" }, "None yet: send a frame, and its decision is counted here.")];
+  return [
+    newest ? el("p", {}, "Decided by ", el("strong", {}, newest.latest.decision.policy), `, ${all} results`) : null,
+    el("ul", { class: "classes" }, [...counts.values()].sort((a, b) => b.n - a.n).map(({ tier, reason, n }) => {
+      const bar = el("span", { class: `confidence ${tier}`, "aria-hidden": "true" }, el("span"));
+      bar.firstChild.style.width = `${(n / all) * 100}%`;
+      return el("li", {}, el("span", { class: "class" }, el("span", { class: `badge ${tier}` }, tier), ` ${reasonText(reason)}`), bar, el("span", { class: "number" }, percent(n / all)));
+    })),
+  ];
+}
+
+/** What the server tells of the policy in force, by preprocessor. */
+function inForce({ record, preprocessors = [] }) {
+  return el("section", { class: "card pad stack" },
+    el("h2", {}, "In force"),
+    record?.problem ? problemBox(new Problem({ title: "What was set cannot be used", detail: record.problem })) : null,
+    record
+      ? el("p", {}, `Set by ${record.changed_by ?? "somebody"}${when(record.changed_at)}${record.note ? `: ${record.note}` : ""}`)
+      : el("p", { class: "faint" }, "As the preprocessors were started with, or by their policy file."),
+    preprocessors.length === 0 ? el("p", { class: "faint" }, "No preprocessor has announced itself.") : null,
+    preprocessors.map((one) => el("div", { class: "stack" },
+      el("h3", {}, one.instance),
+      facts([
+        ["Policy", one.policy],
+        ["Source", text(one.source)],
+        ["Breaker, edge", breaker(one.breakers?.edge)],
+        ["Breaker, cloud", breaker(one.breakers?.cloud)],
+      ]),
+      one.error ? problemBox(new Problem({ title: "Its last change is not in force", detail: text(one.error.problem ?? one.error) })) : null,
+      el("details", {}, el("summary", {}, "Its settings"), el("pre", { tabindex: "0" }, el("code", {}, text(one.settings)))))));
+}
+
+function breaker(state) {
+  if (!state) return null;
+  return el("span", { class: `badge ${{ open: "bad", "half-open": "warn" }[state] ?? ""}` }, state);
+}
+
+function text(value) {
+  if (value === null || value === undefined) return "";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** A moment, in microseconds since the epoch or as RFC 3339. */
+function when(moment) {
+  if (moment === null || moment === undefined) return "";
+  const date = new Date(typeof moment === "number" ? moment / 1000 : moment);
+  return Number.isNaN(date.getTime()) ? "" : `, ${date.toLocaleString()}`;
+}
+
+function editor({ record, policies = [], preprocessors = [] }, reload) {
+  const area = el("textarea", { id: "policy-text", rows: "9", spellcheck: "false" });
+  area.value = record?.value ?? preprocessors[0]?.settings ?? policies[0]?.settings ?? "";
+  const about = el("p", { class: "faint" });
+  const choice = el("select", { id: "policy-choice" }, el("option", { value: "" }, "Start from …"), policies.map(({ name }) => el("option", { value: name }, name)));
+  choice.addEventListener("change", () => {
+    const chosen = policies.find(({ name }) => name === choice.value);
+    if (chosen) area.value = chosen.settings;
+    fill(about, chosen?.about ?? "");
+  });
+  const outcome = el("div", { role: "status" });
+  const change = async (options, done) => {
+    try {
+      await request("/policy?by=dashboard", options);
+      fill(outcome, el("p", { class: "note good" }, done));
+      setTimeout(reload, 1000);
+    } catch (error) {
+      fill(outcome, problemBox(error), explain(error));
+    }
+  };
+  const headers = { "content-type": "application/toml" };
+  return el("section", { class: "card pad stack" },
+    el("h2", {}, "Change it"),
+    el("div", {}, el("label", { for: "policy-choice" }, "Policy"), choice, about),
+    el("div", {}, el("label", { for: "policy-text" }, "Policy file (TOML)"), area),
+    el("div", { class: "row" },
+      el("button", { type: "button", class: "primary", on: { click: () => change({ method: "PUT", headers, body: area.value }, "Set: every preprocessor takes it up within seconds.") } }, "Set this policy"),
+      el("button", { type: "button", on: { click: () => change({ method: "DELETE", headers }, "Back to what each preprocessor was started with.") } }, "Back to the file")),
+    outcome);
+}
+
+function explain(error) {
+  const words = {
+    401: "Log in with a token that may change settings.",
+    403: "Changes are off on this server, or your token has no right to make them.",
+    404: "This server cannot change the policy.",
+    422: "Nothing was changed.",
+  }[error instanceof Problem ? error.status : 0];
+  return words ? el("p", { class: "faint" }, words) : null;
+}

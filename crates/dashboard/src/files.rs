@@ -1,0 +1,243 @@
+//! The page's files, each compressed once.
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::LazyLock;
+
+/// Where the files' version stands in `index.html`.
+const VERSION: &str = "{version}";
+
+macro_rules! embedded {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_bytes!(concat!("../page/", $name)).as_slice())),*]
+    };
+}
+
+/// What `index.html` and its modules ask for.
+static ASSETS: [(&str, &[u8]); 24] = embedded![
+    "app.js",
+    "camera.js",
+    "chart.js",
+    "charts.js",
+    "dom.js",
+    "feed.js",
+    "format.js",
+    "icon.svg",
+    "job.js",
+    "life.js",
+    "login.js",
+    "overlay.js",
+    "picture.js",
+    "pictures.js",
+    "policy.js",
+    "problem.js",
+    "result.js",
+    "sample.jpg",
+    "send.js",
+    "session.js",
+    "style.css",
+    "theme.js",
+    "wall.js",
+    "webcam.js",
+];
+
+static INDEX: &str = include_str!("../page/index.html");
+
+/// One file of the page.
+#[derive(Debug)]
+pub struct File {
+    /// Its name, without a folder.
+    pub name: &'static str,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// Its bytes.
+    pub plain: Bytes,
+    /// The same as gzip; absent where that is not smaller.
+    pub gzip: Option<Bytes>,
+    /// A quoted, strong entity tag of the plain bytes.
+    pub etag: String,
+    /// That of the gzip.
+    pub gzip_etag: String,
+}
+
+impl File {
+    fn new(name: &'static str, plain: Bytes) -> Self {
+        let digest = hex(&plain);
+        let gzip = compressed(&plain).filter(|gzip| gzip.len() < plain.len());
+        Self {
+            name,
+            content_type: content_type(name),
+            plain,
+            gzip,
+            etag: format!("\"{digest}\""),
+            gzip_etag: format!("\"{digest}-gzip\""),
+        }
+    }
+}
+
+/// All files, and the version that their addresses carry.
+#[derive(Debug)]
+pub struct Page {
+    /// The document itself.
+    pub index: File,
+    /// 12 hexadecimal digits that change whenever any file does.
+    pub version: String,
+    assets: Vec<File>,
+}
+
+impl Page {
+    /// An asset by its name.
+    #[must_use]
+    pub fn asset(&self, name: &str) -> Option<&File> {
+        self.assets.iter().find(|file| file.name == name)
+    }
+
+    fn new() -> Self {
+        let mut all = Sha256::new();
+        all.update(INDEX);
+        for (name, bytes) in &ASSETS {
+            all.update(name);
+            all.update(bytes);
+        }
+        let version = digits(&all.finalize());
+        let index = INDEX.replace(VERSION, &version);
+        Self {
+            index: File::new("index.html", index.into()),
+            version,
+            assets: ASSETS
+                .iter()
+                .map(|(name, bytes)| File::new(name, Bytes::from_static(bytes)))
+                .collect(),
+        }
+    }
+}
+
+/// The page. The first call compresses it, which takes some milliseconds: not a call for an async
+/// thread.
+pub fn page() -> &'static Page {
+    static PAGE: LazyLock<Page> = LazyLock::new(Page::new);
+    &PAGE
+}
+
+fn compressed(plain: &[u8]) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(plain).ok()?;
+    encoder.finish().ok().map(Bytes::from)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    digits(&Sha256::digest(bytes))
+}
+
+fn digits(digest: &[u8]) -> String {
+    digest.iter().take(6).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("jpg") => "image/jpeg",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::io::Read;
+
+    #[test]
+    fn every_file_of_the_folder_is_embedded() {
+        let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/page")).unwrap();
+        let there: BTreeSet<String> =
+            folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let page = page();
+        let mut embedded: BTreeSet<String> =
+            page.assets.iter().map(|file| file.name.to_owned()).collect();
+        embedded.insert("index.html".into());
+        assert_eq!(there, embedded);
+    }
+
+    #[test]
+    fn what_a_file_asks_for_is_there() {
+        let page = page();
+        let index = std::str::from_utf8(&page.index.plain).unwrap();
+        let prefix = format!("\"/assets/{}/", page.version);
+        let mut asked: Vec<&str> = index
+            .split(prefix.as_str())
+            .skip(1)
+            .filter_map(|rest| rest.split_once('"').map(|(name, _)| name))
+            .collect();
+        assert!(asked.contains(&"app.js") && asked.contains(&"style.css"), "{asked:?}");
+        let modules: Vec<&File> =
+            page.assets.iter().filter(|file| file.name.ends_with(".js")).collect();
+        for module in &modules {
+            assert!(asked.contains(&module.name), "{} is not preloaded", module.name);
+            let text = std::str::from_utf8(&module.plain).unwrap();
+            asked.extend(
+                text.split("from \"./")
+                    .skip(1)
+                    .filter_map(|rest| rest.split_once('"').map(|(name, _)| name)),
+            );
+        }
+        for name in asked {
+            assert!(page.asset(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
+        let page = page();
+        for file in page.assets.iter().chain([&page.index]) {
+            if file.name.ends_with(".jpg") {
+                continue;
+            }
+            let text = std::str::from_utf8(&file.plain).unwrap();
+            for forbidden in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "new Function",
+                "javascript:",
+                "https://",
+                "http://",
+                "<style",
+                " style=",
+                "onclick=",
+            ] {
+                // the namespace of SVG is a name, not an address
+                let found = text.replace("http://www.w3.org/2000/svg", "").contains(forbidden);
+                assert!(!found, "{} has {forbidden}", file.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_is_small_and_its_gzip_is_the_page() {
+        let page = page();
+        let mut sent = 0;
+        for file in page.assets.iter().chain([&page.index]) {
+            sent += file.gzip.as_ref().unwrap_or(&file.plain).len();
+            if let Some(gzip) = &file.gzip {
+                let mut plain = Vec::new();
+                flate2::read::GzDecoder::new(gzip.as_ref()).read_to_end(&mut plain).unwrap();
+                assert_eq!(plain, file.plain, "{}", file.name);
+            }
+            assert_ne!(file.content_type, "application/octet-stream", "{}", file.name);
+        }
+        assert!(sent < 150_000, "{sent} bytes");
+    }
+}
