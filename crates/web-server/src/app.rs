@@ -32,6 +32,7 @@ pub(crate) struct App {
     pub(crate) room: Room,
     pub(crate) sequences: Sequences,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) camera_streams: Arc<Semaphore>,
     pub(crate) frame_reads: Semaphore,
     /// A permit for each byte of frames on their way back to clients.
     pub(crate) fetches: Arc<Semaphore>,
@@ -68,6 +69,7 @@ impl App {
             room,
             sequences: Sequences::default(),
             streams: Arc::new(Semaphore::new(limits.max_streams)),
+            camera_streams: Arc::new(Semaphore::new(limits.max_camera_streams)),
             frame_reads: Semaphore::new(MAX_FRAME_READS),
             fetches: Arc::new(Semaphore::new(MAX_FETCHED_BYTES)),
             shutdown,

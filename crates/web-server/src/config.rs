@@ -55,6 +55,8 @@ pub struct Limits {
     pub max_job_bytes: usize,
     /// How many result streams may be open.
     pub max_streams: usize,
+    /// How many streams of frames may come in at once.
+    pub max_camera_streams: usize,
     /// How many connections may be open. For a further one the connection that has idled longest
     /// is closed; when none idles, it waits.
     pub max_connections: usize,
@@ -64,7 +66,7 @@ pub struct Limits {
     pub proxies: Networks,
     /// How long a client may leave an answer untaken.
     pub write_timeout: Duration,
-    /// How long an upload may take.
+    /// How long an upload may take, and a stream's next frame.
     pub upload_timeout: Duration,
 }
 
@@ -186,6 +188,12 @@ impl Limits {
                 "how many result \
                 streams may be open at once",
             ),
+            max_camera_streams: settings.number(
+                "MLVI_MAX_CAMERA_STREAMS",
+                256,
+                1..=100_000,
+                "how many streams of frames may come in at once; further ones get 503",
+            ),
             max_connections: settings.number(
                 "MLVI_MAX_CONNECTIONS",
                 4096,
@@ -218,7 +226,8 @@ impl Limits {
                 "MLVI_UPLOAD_TIMEOUT",
                 30 * SECOND,
                 Duration::from_millis(100)..=HOUR,
-                "how long the upload of one frame may take; slower ones get 408",
+                "how long the upload of one frame may take; slower ones get 408, and a stream ends \
+                 when no frame comes for so long",
             ),
         };
         if limits.job_timeout > limits.job_ttl {

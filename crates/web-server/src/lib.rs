@@ -3,7 +3,8 @@
 //! A frame passes `routes` → `upload` (reads the body under limits) → `intake` (is it an image that
 //! we take?) → `accept` (onto the bus, and only an acknowledged frame is accepted). Results come
 //! back through `results` (reads the whole results topic) into `jobs` (the bounded store), which
-//! wakes waiting requests (`wait`) and streams (`sse`).
+//! wakes waiting requests (`wait`) and streams (`sse`). Whole videos come in through `streams`, which
+//! cuts them into frames.
 
 mod about;
 mod accept;
@@ -26,6 +27,7 @@ mod routes;
 mod run;
 mod sequences;
 mod sse;
+mod streams;
 #[cfg(test)]
 mod testing;
 mod upload;

@@ -24,6 +24,11 @@ struct Reason {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Outcome {
+    outcome: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Ending {
     status: &'static str,
 }
@@ -63,6 +68,9 @@ pub(crate) struct Metrics {
     pub(crate) streams: Gauge,
     pub(crate) lagged: Counter,
     pub(crate) connections: HttpCounts,
+    pub(crate) camera_streams: Gauge,
+    stream_frames: Family<Outcome, Counter>,
+    stream_skipped_bytes: Counter,
 }
 
 impl Metrics {
@@ -88,6 +96,9 @@ impl Metrics {
             streams: Gauge::default(),
             lagged: Counter::default(),
             connections: HttpCounts::default(),
+            camera_streams: Gauge::default(),
+            stream_frames: Family::default(),
+            stream_skipped_bytes: Counter::default(),
         }
     }
 
@@ -124,6 +135,12 @@ impl Metrics {
         to.register("web_server_result_streams", "Open result streams", &self.streams);
         let help = "Results that slow streams have missed";
         to.register("web_server_results_lagged", help, &self.lagged);
+        let help = "Open streams of frames";
+        to.register("web_server_camera_streams", help, &self.camera_streams);
+        let help = "Frames of streams: accepted, or why they were dropped";
+        to.register("web_server_stream_frames", help, &self.stream_frames);
+        let help = "Bytes of streams that belong to no frame";
+        to.register("web_server_stream_skipped_bytes", help, &self.stream_skipped_bytes);
         for prefix in [UNIT_PREFIX, ""] {
             self.connections.register(to.0, &format!("{prefix}http"));
         }
@@ -140,6 +157,15 @@ impl Metrics {
 
     pub(crate) fn refused(&self, reason: String) {
         self.frames_refused.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A frame of a stream: accepted, or why it was dropped.
+    pub(crate) fn stream_frame(&self, outcome: &str) {
+        self.stream_frames.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc();
+    }
+
+    pub(crate) fn stream_skipped(&self, bytes: u64) {
+        self.stream_skipped_bytes.inc_by(bytes);
     }
 
     pub(crate) fn latency(&self, status: Status, seconds: f64) {

@@ -61,6 +61,14 @@ pub(crate) enum RequestError {
     ShuttingDown,
     #[error("{0} streams are open already (MLVI_MAX_STREAMS)")]
     TooManyStreams(usize),
+    #[error("{0} streams of frames come in already (MLVI_MAX_CAMERA_STREAMS)")]
+    TooManyCameraStreams(usize),
+    #[error("there is no JPEG in {0} bytes")]
+    NoFrames(u64),
+    #[error("only WebSockets of version 13 are spoken here: {0}")]
+    NoWebSocket(&'static str),
+    #[error("the page of '{0}' may not open a WebSocket here: its origin must be this server")]
+    ForeignOrigin(String),
     #[error("the frames that clients are fetching fill {} MiB already", .0 / (1024 * 1024))]
     TooManyFetches(usize),
     #[error("there is no job '{0}'")]
@@ -110,7 +118,12 @@ impl RequestError {
             Self::BrokerAway(_) => (503, "broker-away", "The broker is away"),
             Self::Starting(_) => (503, "starting", "The server is still starting"),
             Self::ShuttingDown => (503, "shutting-down", "The server is shutting down"),
-            Self::TooManyStreams(_) => (503, "too-many-streams", "Too many streams are open"),
+            Self::TooManyStreams(_) | Self::TooManyCameraStreams(_) => {
+                (503, "too-many-streams", "Too many streams are open")
+            }
+            Self::NoWebSocket(_) => (426, "no-websocket", "This is no WebSocket's handshake"),
+            Self::ForeignOrigin(_) => (403, "foreign-origin", "The origin is another one"),
+            Self::NoFrames(_) => (415, "no-frames", "There is no image in the stream"),
             Self::TooManyFetches(_) => {
                 (503, "too-many-fetches", "Too many frames are being fetched")
             }
@@ -137,9 +150,15 @@ impl RequestError {
             Self::BrokerAway(_)
             | Self::Starting(_)
             | Self::ShuttingDown
-            | Self::TooManyStreams(_) => Some(LATER_S),
+            | Self::TooManyStreams(_)
+            | Self::TooManyCameraStreams(_) => Some(LATER_S),
             _ => None,
         }
+    }
+
+    /// Whether the same request may well be answered otherwise a little later.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.retry_after_s().is_some()
     }
 
     /// Members beside those that RFC 9457 names, for programs to read.
@@ -210,6 +229,12 @@ impl IntoResponse for RequestError {
             response
                 .headers_mut()
                 .insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        if matches!(self, Self::NoWebSocket(_)) {
+            let headers = response.headers_mut();
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
         response
             .extensions_mut()

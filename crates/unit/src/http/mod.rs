@@ -16,10 +16,12 @@ mod idle;
 mod patient;
 mod peers;
 mod phase;
+mod takeover;
 
 pub use bounds::HttpBounds;
 pub use counts::HttpCounts;
 pub use peers::{Network, Networks};
+pub use takeover::{Connection, Duplex, Takeover};
 
 use accept::Acceptor;
 use axum::Router;

@@ -10,6 +10,8 @@ pub(super) async fn show() -> Json<Value> {
         "endpoints": {
             "upload": "POST /inference",
             "upload_of_a_camera": "POST /cameras/{camera}/frames",
+            "video_of_a_camera": "POST /cameras/{camera}/stream",
+            "socket_of_a_camera": "GET /cameras/{camera}/ws",
             "job": "GET /jobs/{id}",
             "frame_of_a_job": "GET /jobs/{id}/frame",
             "results": "GET /results",

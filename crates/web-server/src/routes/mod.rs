@@ -6,6 +6,8 @@ mod inference;
 mod jobs;
 mod openapi;
 mod results;
+mod socket;
+mod stream;
 
 use crate::app::App;
 use crate::moment::Hint;
@@ -25,6 +27,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/openapi.json", get(openapi::show)),
         ("/inference", post(inference::upload)),
         ("/cameras/{camera}/frames", post(cameras::upload)),
+        ("/cameras/{camera}/stream", post(stream::upload)),
+        ("/cameras/{camera}/ws", get(socket::open)),
         ("/jobs/{id}", get(jobs::show)),
         ("/jobs/{id}/frame", get(jobs::frame)),
         ("/results", get(results::stream)),

@@ -18,6 +18,7 @@ mod tests {
     use crate::problem::RequestError;
     use crate::routes::jobs::Ticket;
     use crate::routes::{index, router, routes};
+    use crate::streams::sample_summary;
     use crate::testing::{app, call};
     use axum::body::{Body, to_bytes};
     use axum::http::{Method, Request, StatusCode};
@@ -116,6 +117,7 @@ mod tests {
             &json!(Ticket::new(id, None, None)),
             Complete::But(&["camera", "provisional", "sequence"]),
         );
+        check("StreamSummary", &json!(sample_summary()), Complete::Yes);
         check("Index", &index::show().await.0, Complete::Yes);
         for refusal in [
             RequestError::EmptyBody,

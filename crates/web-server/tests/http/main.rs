@@ -17,6 +17,8 @@ mod journey;
 mod limits;
 mod made_again;
 mod replicas;
+mod socket;
 mod streams;
 mod suite;
 mod tasks;
+mod video;
