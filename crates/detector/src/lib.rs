@@ -29,7 +29,7 @@ pub use calibration::{Calibration, CalibrationError, Calibrator, RangeRule};
 pub use description::{DataFile, Description, Fork, Precision, PypiSource, Resize, WeightsFile};
 pub use detector::{Detector, LoadOptions};
 pub use engine::OperatorTime;
-pub use engine_tract::Kernels;
+pub use engine_tract::{Kernels, remember_trials};
 pub use error::{DetectError, ModelError};
 pub use nms::Rule as NmsRule;
 pub use session::{ImageDetections, RawOutput, Session};

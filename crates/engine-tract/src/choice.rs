@@ -4,8 +4,9 @@
 //! weights. With many tiles the multiplications decide, which a table knows. With few tiles it
 //! depends on how quickly weights come from memory: then both are tried once, as long as the
 //! process has time for it, and the quicker one is taken, unless the times scatter so much that
-//! they say nothing.
+//! they say nothing. What a trial has shown can be remembered in a file.
 
+use crate::remembered::{self, Remembered};
 use crate::{Kernels, Options};
 use kernels::Isa;
 use kernels::conv::{Clamp, Convolution, Method, Sides, padded};
@@ -30,6 +31,9 @@ const OTHER_NUMBERS: usize = 1 << 23;
 const SCATTER: f64 = 0.25;
 /// A method other than the table's has to be quicker by this share.
 const GAIN: f64 = 0.03;
+
+/// How long another process may be at its own trials.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A convolution to be packed.
 pub(crate) struct Wanted<'a> {
@@ -81,6 +85,28 @@ impl Wanted<'_> {
             );
             return self.by(table);
         }
+        let in_file = remembered::name(key.0, &self.sides, self.batch, key.3);
+        let mut file = match file_of_trials() {
+            Trying::Alone => None,
+            Trying::Locked(file) => Some(file),
+            Trying::Others => {
+                tracing::info!(
+                    layer = name,
+                    method = table.name(),
+                    "kernel taken from the table: another process is at its trials"
+                );
+                return self.by(table);
+            }
+        };
+        if let Some(found) = file.as_mut().and_then(|file| file.read().ok()?.remove(&in_file)) {
+            tracing::info!(
+                layer = name,
+                method = found.name(),
+                "kernel chosen by an earlier trial"
+            );
+            trials.known.insert(key, found);
+            return self.by(found);
+        }
         let started = Instant::now();
         let layers = [Method::Winograd2, Method::Winograd4].map(|method| self.by(method));
         let times = try_out(&layers, self.batch, options, started + TIME - trials.spent);
@@ -95,6 +121,11 @@ impl Wanted<'_> {
         );
         trials.spent += started.elapsed();
         trials.known.insert(key, verdict.method);
+        if let Some(Err(error)) =
+            file.filter(|_| verdict.is_sure).map(|mut file| file.add(&in_file, verdict.method))
+        {
+            tracing::warn!(%error, "what the trial has shown cannot be remembered");
+        }
         let [small, large] = layers;
         if verdict.method == large.method() { large } else { small }
     }
@@ -105,6 +136,29 @@ impl Wanted<'_> {
         matches!(table, Method::Winograd2 | Method::Winograd4)
             && tiles < MANY_TILES
             && self.sides.weights() >= FEW_WEIGHTS
+    }
+}
+
+/// Who may try something now.
+enum Trying {
+    /// Nobody else is asked.
+    Alone,
+    /// This process, as long as it holds the file.
+    Locked(Remembered),
+    /// Another process.
+    Others,
+}
+
+fn file_of_trials() -> Trying {
+    let Some(path) = remembered::file() else { return Trying::Alone };
+    match Remembered::lock(path, PATIENCE) {
+        Ok(Some(file)) => Trying::Locked(file),
+        Ok(None) => Trying::Others,
+        Err(error) => {
+            // e.g. a container's file system that nobody may write to
+            tracing::debug!(path = %path.display(), %error, "trials cannot be remembered");
+            Trying::Alone
+        }
     }
 }
 
@@ -163,17 +217,19 @@ fn try_out(
 struct Verdict {
     method: Method,
     why: &'static str,
+    /// Whether another trial would show the same.
+    is_sure: bool,
 }
 
 /// Chooses by sorted times; the table's method unless another is clearly quicker.
 fn decide(times: &[(Method, Vec<f64>)], table: Method) -> Verdict {
-    let of_table = |why| Verdict { method: table, why };
+    let of_table = |why, is_sure| Verdict { method: table, why, is_sure };
     let scatters = |times: &[f64]| match times {
         [least, ..] => times[times.len() / 2] > least * (1.0 + SCATTER),
         [] => true,
     };
     if times.iter().any(|(_, times)| times.len() < 3 || scatters(times)) {
-        return of_table("the times scatter or are too few, the table's is taken");
+        return of_table("the times scatter or are too few, the table's is taken", false);
     }
     let least = |method: Method| {
         let times = times.iter().find(|(of, _)| *of == method);
@@ -182,9 +238,9 @@ fn decide(times: &[(Method, Vec<f64>)], table: Method) -> Verdict {
     let quickest = times.iter().map(|(method, _)| *method);
     let quickest = quickest.min_by(|a, b| least(*a).total_cmp(&least(*b))).unwrap_or(table);
     if least(quickest) < least(table) * (1.0 - GAIN) {
-        Verdict { method: quickest, why: "the quicker one of both" }
+        Verdict { method: quickest, why: "the quicker one of both", is_sure: true }
     } else {
-        of_table("the table's is as quick")
+        of_table("the table's is as quick", true)
     }
 }
 

@@ -17,10 +17,12 @@ mod options;
 mod pixels;
 mod pool;
 mod program;
+mod remembered;
 
 use engine::{Engine, EngineError, Network, OpenNetwork};
 pub use onnx::to_onnx;
 pub use options::{Kernels, Options};
+pub use remembered::remember_trials;
 
 /// The engine tract.
 #[derive(Clone, Debug, Default)]

@@ -59,6 +59,8 @@ pub struct ModelConfig {
     pub frame_threads: usize,
     /// How the network's convolutions are computed.
     pub kernels: KernelChoice,
+    /// Where trials of kernels are remembered.
+    pub trials_file: Option<PathBuf>,
 }
 
 /// In which numbers a network runs.
@@ -216,8 +218,29 @@ impl ModelConfig {
              the same without trials, small has the weights once, tract leaves everything to the \
              library of this name",
         );
-        Self { dir, name, precision, frame_threads, kernels }
+        let trials_file = settings.text(
+            "MLVI_KERNELS_FILE",
+            "auto",
+            "where 'auto' of MLVI_MODEL_KERNELS remembers what its trials have shown on this \
+             machine: a file, 'none', or 'auto' for mlvi/kernels in the user's cache folder; \
+             processes with the same file try one after the other",
+        );
+        let trials_file = match &*trials_file {
+            "none" => None,
+            "auto" => cache_folder().map(|folder| folder.join("mlvi/kernels")),
+            file => Some(PathBuf::from(file)),
+        };
+        Self { dir, name, precision, frame_threads, kernels, trials_file }
     }
+}
+
+/// Where a user's programs keep what they can do without.
+fn cache_folder() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    folder("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| folder("HOME").map(|home| PathBuf::from(home).join(".cache")))
+        .filter(|folder| folder.is_absolute())
 }
 
 #[cfg(test)]
@@ -247,6 +270,16 @@ mod tests {
         assert_eq!(read(&[]), ModelPrecision::AsDescribed);
         assert_eq!(read(&[("MLVI_MODEL_PRECISION", "int8")]), ModelPrecision::Int8);
         assert_eq!(read(&[("MLVI_MODEL_PRECISION", "float32")]), ModelPrecision::Float32);
+    }
+
+    #[test]
+    fn trials_are_remembered_where_it_is_said() {
+        let read = |value| {
+            let mut settings = Settings::from_pairs([("MLVI_KERNELS_FILE", value)]);
+            ModelConfig::from_settings(&mut settings).trials_file
+        };
+        assert_eq!(read("none"), None);
+        assert_eq!(read("/var/cache/kernels"), Some(PathBuf::from("/var/cache/kernels")));
     }
 
     #[test]

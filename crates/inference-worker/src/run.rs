@@ -41,6 +41,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             ModelPrecision::Float32 => description = description.with_precision(Precision::Float32),
             ModelPrecision::Int8 => description = description.with_precision(Precision::Int8),
         }
+        if let Some(file) = model_config.trials_file {
+            detector::remember_trials(file);
+        }
         let options = LoadOptions {
             max_batch,
             threads: model_config.frame_threads,

@@ -41,6 +41,12 @@ pub fn run(command: &str, args: &ExternalArgs, models_dir: &Path) -> ExitCode {
     ExitCode::from(EXIT_UNAVAILABLE)
 }
 
+/// Whether the other binary can be run.
+pub(crate) fn is_there() -> bool {
+    let beside = env::current_exe().ok();
+    find(beside.as_deref(), env::var_os("PATH").as_deref()).is_some()
+}
+
 /// Beside the executable, so that a build's own is taken before an installed one; else in `path`.
 fn find(executable: Option<&Path>, path: Option<&OsStr>) -> Option<PathBuf> {
     let beside = executable.and_then(Path::parent).map(Path::to_owned);

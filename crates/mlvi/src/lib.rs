@@ -7,10 +7,14 @@
 )]
 
 pub mod bench;
+pub mod command;
+pub mod doctor;
 pub mod external;
+pub mod manual;
 pub mod models;
 pub mod push;
 pub mod simulate;
+mod status_line;
 pub mod suite;
 pub mod topics;
 pub mod up;

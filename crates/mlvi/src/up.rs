@@ -1,6 +1,7 @@
 //! `mlvi up`: the whole suite in one process.
 
 use crate::models;
+use crate::status_line::StatusLine;
 use crate::suite::{BrokerChoice, SUITE, Suite, SuiteConfig, UnitKind, within_memory};
 use anyhow::Context;
 use clap::Args;
@@ -9,11 +10,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use unit::{Health, Tasks, Telemetry, frugal_allocator, raise_descriptor_limit};
+use unit::{Health, LogFormat, Tasks, Telemetry, frugal_allocator, raise_descriptor_limit};
 
 /// How long the units may take to become ready on the embedded broker: loading a model on a small
 /// board takes several seconds. A broker elsewhere is waited for without limit; the log says so.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// What a person at a terminal gets to read, unless `MLVI_LOG` says otherwise: what goes wrong, and
+/// what is done on their behalf.
+const FOR_PEOPLE: &str = "warn,preprocessor::policy_file=info";
 /// An interactive command ends soon after Ctrl-C.
 const DRAIN: &str = "5s";
 
@@ -125,9 +129,22 @@ impl UpArgs {
 pub fn run(args: UpArgs, models_dir: &Path) -> anyhow::Result<()> {
     frugal_allocator();
     let mut settings = Settings::from_environment()?;
-    let telemetry = Telemetry::from_settings(&mut settings);
+    let mut telemetry = Telemetry::from_settings(&mut settings);
     settings.finish()?;
-    telemetry.install();
+    let line = StatusLine::of_this_terminal();
+    match &line {
+        Some(line) => {
+            let told = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+            if !told("MLVI_LOG") {
+                telemetry.filter = FOR_PEOPLE.parse().context("what is logged")?;
+            }
+            if !told("MLVI_LOG_FORMAT") {
+                telemetry.format = LogFormat::Short;
+            }
+            telemetry.install_on(line.writer());
+        }
+        None => telemetry.install(),
+    }
     raise_descriptor_limit();
     let config = args.suite(models_dir);
     config.check()?;
@@ -139,12 +156,12 @@ pub fn run(args: UpArgs, models_dir: &Path) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("the async runtime")?;
-    let outcome = runtime.block_on(serve(config));
+    let outcome = runtime.block_on(serve(config, line));
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(config: SuiteConfig) -> anyhow::Result<()> {
+async fn serve(config: SuiteConfig, line: Option<StatusLine>) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let tasks = Tasks::new(Health::of(SUITE), shutdown.clone(), config.faults.clone());
     tasks.stop_on_signal()?;
@@ -155,18 +172,33 @@ async fn serve(config: SuiteConfig) -> anyhow::Result<()> {
     let mut suite = Suite::start(config).await?;
     let outcome = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
-        outcome = run_until_one_ends(&mut suite, patience) => outcome,
+        outcome = run_until_one_ends(&mut suite, patience, line.as_ref()) => outcome,
     };
+    // what is logged from now on stands by itself
+    drop(line);
     let stopped = suite.stop().await;
     // the shutdown may have come because nobody waits for signals any more
     let outcome = outcome.and(tasks.failure().map_or(Ok(()), |failure| Err(failure.into())));
     outcome.and(stopped)
 }
 
-async fn run_until_one_ends(suite: &mut Suite, patience: Duration) -> anyhow::Result<()> {
-    suite.ready(patience).await?;
-    announce(suite);
-    Err(suite.until_one_ends().await)
+async fn run_until_one_ends(
+    suite: &mut Suite,
+    patience: Duration,
+    line: Option<&StatusLine>,
+) -> anyhow::Result<()> {
+    let Some(line) = line else {
+        suite.ready(patience).await?;
+        announce(suite);
+        return Err(suite.until_one_ends().await);
+    };
+    suite.ready_telling(patience, |kind, reason| line.waits_for(kind.name(), reason)).await?;
+    line.aside(|| announce(suite));
+    let admin = [UnitKind::WebServer, UnitKind::Preprocessor].map(|kind| suite.admin(kind));
+    tokio::select! {
+        error = suite.until_one_ends() => Err(error),
+        never = line.follow(admin) => match never {},
+    }
 }
 
 fn announce(suite: &Suite) {

@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
+/// Why a unit that was asked to stop takes no work: no failure.
+pub(crate) const SHUTTING_DOWN: &str = "shutting down";
+
 /// A unit's conditions and heartbeats; clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
@@ -155,6 +158,7 @@ impl Health {
         let unit = &self.inner.unit;
         match (&reason, &old) {
             (None, _) => tracing::info!(unit, condition = name, "condition holds"),
+            (Some(reason), _) if reason == SHUTTING_DOWN => tracing::info!(unit, "shutting down"),
             // while the unit starts, conditions come one by one
             (Some(reason), None) if was_ready => {
                 tracing::warn!(unit, condition = name, %reason, "condition does not hold any more")
@@ -239,7 +243,7 @@ mod tests {
         broker.not_ready("away again");
         assert!(health.is_ready());
         assert_eq!(health.conditions()[2], ("broker", Some("away again".into())));
-        running.not_ready("shutting down");
+        running.not_ready(SHUTTING_DOWN);
         assert!(!health.is_ready());
     }
 

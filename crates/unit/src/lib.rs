@@ -19,6 +19,7 @@ mod panics;
 mod probe;
 mod process;
 mod shell;
+mod short;
 mod signals;
 mod tasks;
 mod telemetry;

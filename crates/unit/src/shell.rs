@@ -171,7 +171,7 @@ impl Shell {
         let (stop, running) = (self.stop().clone(), self.running.clone());
         self.tasks.spawn("stop", Ends::WhenDone, async move {
             stop.cancelled().await;
-            running.not_ready("shutting down");
+            running.not_ready(crate::health::SHUTTING_DOWN);
         });
     }
 }

@@ -1,6 +1,7 @@
 //! Logs: text on a terminal, JSON elsewhere.
 
 use crate::panics::log_panics;
+use crate::short::Short;
 use settings::Settings;
 use std::io::IsTerminal;
 use tracing::Subscriber;
@@ -17,6 +18,8 @@ pub enum LogFormat {
     Auto,
     /// One line of text per event.
     Text,
+    /// One line of text per event, with the time of day, without where it is from.
+    Short,
     /// One JSON object per event.
     Json,
 }
@@ -39,8 +42,12 @@ impl Telemetry {
             "a level (error, warn, info, debug, trace) or a list such as info,frame_bus=debug",
             "which events are logged",
         );
-        let formats =
-            [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
+        let formats = [
+            ("auto", LogFormat::Auto),
+            ("text", LogFormat::Text),
+            ("short", LogFormat::Short),
+            ("json", LogFormat::Json),
+        ];
         let format = settings.choice(
             "MLVI_LOG_FORMAT",
             "auto",
@@ -53,8 +60,16 @@ impl Telemetry {
     /// Sends this process's events, panics among them, to standard error. A second call in the
     /// same process changes nothing.
     pub fn install(self) {
+        self.install_on(std::io::stderr);
+    }
+
+    /// As [`Telemetry::install`], by a writer that stands before standard error.
+    pub fn install_on<W>(self, writer: W)
+    where
+        W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+    {
         // a test may have installed one already: the first one stays
-        if self.subscriber(std::io::stderr).try_init().is_ok() {
+        if self.subscriber(writer).try_init().is_ok() {
             log_panics();
         }
     }
@@ -63,16 +78,13 @@ impl Telemetry {
     where
         W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
     {
-        let json = match self.format {
-            LogFormat::Auto => !std::io::stderr().is_terminal(),
-            LogFormat::Text => false,
-            LogFormat::Json => true,
-        };
+        let terminal = std::io::stderr().is_terminal();
         let lines = fmt::layer().with_writer(writer);
-        let lines = if json {
-            lines.json().flatten_event(true).boxed()
-        } else {
-            lines.with_ansi(std::io::stderr().is_terminal()).boxed()
+        let lines = match self.format {
+            LogFormat::Auto if terminal => lines.with_ansi(true).boxed(),
+            LogFormat::Text => lines.with_ansi(terminal).boxed(),
+            LogFormat::Short => lines.with_ansi(terminal).event_format(Short).boxed(),
+            LogFormat::Auto | LogFormat::Json => lines.json().flatten_event(true).boxed(),
         };
         registry().with(lines.with_filter(self.filter))
     }

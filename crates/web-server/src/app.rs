@@ -1,5 +1,6 @@
 //! What every request and task of the web-server shares.
 
+use crate::access::Access;
 use crate::config::Limits;
 use crate::jobs::{Bounds, Store};
 use crate::metrics::Metrics;
@@ -25,6 +26,7 @@ pub(crate) const MAX_FETCHED_BYTES: usize = 32 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) identity: ServedBy,
+    pub(crate) access: Access,
     pub(crate) limits: Limits,
     pub(crate) topics: Topics,
     pub(crate) bus: Bus,
@@ -49,6 +51,7 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(
         identity: ServedBy,
+        access: Access,
         limits: Limits,
         topics: Topics,
         bus: Bus,
@@ -63,6 +66,7 @@ impl App {
         );
         Self {
             identity,
+            access,
             topics,
             store: Arc::new(Store::new(bounds)),
             metrics: Metrics::new(&room),

@@ -1,6 +1,7 @@
 //! What the web-server is told at its start.
 
 use crate::UNIT;
+use crate::access::AccessConfig;
 use crate::backlog::Groups;
 use frame::Topics;
 use frame_bus::{BusConfig, DEFAULT_BROKERS};
@@ -28,6 +29,8 @@ pub struct Config {
     pub groups: Groups,
     /// The port that clients speak to.
     pub http: Listen,
+    /// Who may do what.
+    pub access: AccessConfig,
     /// What is accepted and kept.
     pub limits: Limits,
 }
@@ -91,6 +94,7 @@ impl Config {
             partitions: frame_bus::partitions_from_settings(settings),
             groups: groups_from_settings(settings),
             http: Listen::Address(http),
+            access: AccessConfig::from_settings(settings),
             limits: Limits::from_settings(settings, memory),
         }
     }

@@ -1,6 +1,6 @@
 //! The unit that takes frames over HTTP, puts them on the bus, and gives their results back.
 //!
-//! A frame passes `routes` → `upload` (reads the body under limits) → `intake` (is it an image that
+//! A request passes `access` (may it do that?). A frame passes `routes` → `upload` (reads the body under limits) → `intake` (is it an image that
 //! we take?) → `accept` (onto the bus, and only an acknowledged frame is accepted). Results come
 //! back through `results` (reads the whole results topic) into `jobs` (the bounded store), which
 //! wakes waiting requests (`wait`) and streams (`sse`). Whole videos come in through `streams`, which
@@ -8,6 +8,7 @@
 
 mod about;
 mod accept;
+mod access;
 mod app;
 mod backlog;
 mod config;
@@ -34,6 +35,7 @@ mod upload;
 mod wait;
 
 pub use about::{ABOUT, config};
+pub use access::{AccessConfig, Rights, UnknownRight};
 pub use backlog::Groups;
 pub use config::{Config, Limits};
 pub use run::run;

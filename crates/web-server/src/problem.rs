@@ -1,5 +1,6 @@
 //! Why a request is refused, and how each reason is shown to the client (RFC 9457).
 
+use crate::access::Right;
 use crate::jobs::Finished;
 use crate::moment::Hint;
 use crate::pending::Full;
@@ -88,6 +89,8 @@ pub(crate) enum RequestError {
         "this resource does not answer to this method; the header 'allow' lists those that it does"
     )]
     WrongMethod,
+    #[error("this needs the right '{0}', which you do not have")]
+    Forbidden(Right),
     #[error("{}", .0.error().detail)]
     Result(Arc<Finished>),
     #[error("{0}")]
@@ -133,6 +136,7 @@ impl RequestError {
             Self::FrameGone(_) => (410, "frame-gone", "The frame is no longer kept"),
             Self::UnknownRoute => (404, "unknown-route", "There is nothing here"),
             Self::WrongMethod => (405, "wrong-method", "The method is not allowed here"),
+            Self::Forbidden(_) => (403, "forbidden", "That is not allowed"),
             Self::Result(finished) => return finished.error(),
             Self::Internal(_) => (500, "internal-error", "Something went wrong in the server"),
         };
@@ -166,6 +170,7 @@ impl RequestError {
         let members = match self {
             Self::Parameter { name, allowed, .. } => json!({"parameter": name, "allowed": allowed}),
             Self::Encoded { header, .. } => json!({"header": header}),
+            Self::Forbidden(right) => json!({"right": right.name()}),
             Self::TooLarge => json!({"limit_bytes": frame::MAX_FRAME_BYTES}),
             Self::Result(finished) => json!({
                 "frame_id": finished.frame_id,
@@ -286,6 +291,7 @@ mod tests {
             (RequestError::BrokerAway("no answer".into()), 503, "broker-away", true),
             (RequestError::UnknownJob("x".into()), 404, "unknown-job", false),
             (RequestError::JobGone(id), 410, "job-gone", false),
+            (RequestError::Forbidden(Right::Read), 403, "forbidden", false),
             (RequestError::WrongMethod, 405, "wrong-method", false),
             (RequestError::Internal("panic".into()), 500, "internal-error", false),
         ];

@@ -1,5 +1,6 @@
 //! The whole unit, from start to drain.
 
+use crate::access::Access;
 use crate::app::App;
 use crate::{Config, Limits, backlog, expiry, results, routes};
 use anyhow::Context;
@@ -26,7 +27,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let listener = config.http.into_tokio("HTTP (MLVI_HTTP_LISTEN)")?;
     let address = listener.local_addr().context("the HTTP port has no address")?;
     let shell = Shell::start(config.shell, &shutdown).await?;
-    let Config { bus, topics, partitions, groups, limits, .. } = config;
+    let Config { bus, topics, partitions, groups, access, limits, .. } = config;
     let work = async {
         let bus = Bus::open_on(Threads::started_by(shell.tasks.thread_starter()), bus)?;
         let (in_place, caught_up) =
@@ -38,7 +39,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         shell.conditions_added();
         let specs = topic_specs(&topics, partitions);
         let (identity, stop) = (shell.identity.clone(), shell.stop().clone());
-        let app = Arc::new(App::new(identity, limits, topics, bus.clone(), stop));
+        let access = Access::new(access);
+        let app = Arc::new(App::new(identity, access, limits, topics, bus.clone(), stop));
         app.metrics.register(&shell.metrics);
 
         let found = CancellationToken::new();

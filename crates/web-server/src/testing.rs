@@ -2,6 +2,7 @@
 //! are concerned.
 
 use crate::Config;
+use crate::access::Access;
 use crate::app::App;
 use axum::Router;
 use axum::body::Body;
@@ -23,8 +24,14 @@ pub(crate) fn app(settings: &[(&str, &str)]) -> Arc<App> {
     let config = Config::from_settings(&mut settings);
     settings.finish().unwrap();
     let bus = Bus::open(config.bus).unwrap();
-    let app =
-        App::new(ServedBy::default(), config.limits, config.topics, bus, CancellationToken::new());
+    let app = App::new(
+        ServedBy::default(),
+        Access::new(config.access),
+        config.limits,
+        config.topics,
+        bus,
+        CancellationToken::new(),
+    );
     app.has_caught_up();
     Arc::new(app)
 }

@@ -7,6 +7,7 @@ mod detector;
 mod files;
 mod frames;
 mod http;
+mod load;
 mod machine;
 mod peer;
 mod pipeline;
@@ -50,6 +51,14 @@ pub enum BenchCommand {
     Pixels(pixels::PixelsArgs),
     /// What it costs to take a frame over HTTP, up to the broker's acknowledgement
     Http(http::HttpArgs),
+    /// Frames at a given rate to a suite that runs, whether it keeps up or not
+    ///
+    /// An open loop: each frame has a moment at which it is sent, and its latency counts from that
+    /// moment, so a server that stalls is not asked less. With several rates, each is held in turn.
+    ///
+    /// Example: mlvi bench load --rate 10,20,40,80 --seconds 20 --out target/load
+    #[command(verbatim_doc_comment)]
+    Load(load::LoadArgs),
     /// Start-up time and memory of the edge-inference process under load
     Unit(unit::UnitArgs),
     /// All of it in one report: Markdown, JSON and plots
@@ -68,6 +77,7 @@ pub fn run(command: BenchCommand, models_dir: &Path) -> anyhow::Result<()> {
         BenchCommand::Detector(args) => detector::run(&args, models_dir),
         BenchCommand::Pipeline(args) => pipeline::run(&args, models_dir),
         BenchCommand::Http(args) => http::run(&args),
+        BenchCommand::Load(args) => load::run(&args),
         BenchCommand::Pixels(args) => pixels::run(&args),
         BenchCommand::Unit(args) => unit::run(&args, models_dir),
         BenchCommand::Report(args) => report::run(&args, models_dir),

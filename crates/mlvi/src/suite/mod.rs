@@ -141,6 +141,19 @@ impl Suite {
     /// When a unit ends instead, or the time is over; the error tells what the units still wait
     /// for.
     pub async fn ready(&mut self, patience: Duration) -> anyhow::Result<()> {
+        self.ready_telling(patience, |_, _| {}).await
+    }
+
+    /// As [`Suite::ready`], and tells from time to time which unit is waited for and why it is not
+    /// ready.
+    ///
+    /// # Errors
+    /// As [`Suite::ready`].
+    pub async fn ready_telling(
+        &mut self,
+        patience: Duration,
+        tell: impl Fn(UnitKind, &str),
+    ) -> anyhow::Result<()> {
         let started = Instant::now();
         for kind in UnitKind::ALL {
             loop {
@@ -151,7 +164,10 @@ impl Suite {
                     Err(reason) if started.elapsed() > patience => {
                         anyhow::bail!("{kind} is not ready: {reason}")
                     }
-                    Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                    Err(reason) => {
+                        tell(kind, &reason.to_string());
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
                 }
             }
         }

@@ -9,6 +9,7 @@ mod results;
 mod socket;
 mod stream;
 
+use crate::access::{Guard, Right, guard};
 use crate::app::App;
 use crate::moment::Hint;
 use crate::observe::observe;
@@ -16,35 +17,80 @@ use crate::problem::RequestError;
 use axum::Router;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use axum::handler::Handler;
+use axum::http::Method;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodFilter, MethodRouter};
 use std::sync::Arc;
 
-/// Every route there is; `openapi.json` describes the same ones, which a test sees to.
-fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
+/// Every route there is, with the right that each method needs; `openapi.json` describes the same
+/// ones, which a test sees to.
+fn routes() -> Vec<Route> {
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
     vec![
-        ("/", get(index::show)),
-        ("/openapi.json", get(openapi::show)),
-        ("/inference", post(inference::upload)),
-        ("/cameras/{camera}/frames", post(cameras::upload)),
-        ("/cameras/{camera}/stream", post(stream::upload)),
-        ("/cameras/{camera}/ws", get(socket::open)),
-        ("/jobs/{id}", get(jobs::show)),
-        ("/jobs/{id}/frame", get(jobs::frame)),
-        ("/results", get(results::stream)),
+        Route::at("/").on(GET, Right::Public, index::show),
+        Route::at("/openapi.json").on(GET, Right::Public, openapi::show),
+        Route::at("/inference").on(POST, Right::Send, inference::upload),
+        Route::at("/cameras/{camera}/frames").on(POST, Right::Send, cameras::upload),
+        Route::at("/cameras/{camera}/stream").on(POST, Right::Send, stream::upload),
+        Route::at("/cameras/{camera}/ws").on(GET, Right::Send, socket::open),
+        Route::at("/jobs/{id}").on(GET, Right::Read, jobs::show),
+        Route::at("/jobs/{id}/frame").on(GET, Right::Read, jobs::frame),
+        Route::at("/results").on(GET, Right::Read, results::stream),
     ]
+}
+
+/// A path, and what answers there. A right to send that is limited to some cameras goes by the
+/// path's `{camera}`, or else by the query's `camera`.
+struct Route {
+    path: &'static str,
+    /// The right that each method needs; HEAD is as GET.
+    needs: Vec<(Method, Right)>,
+    handler: MethodRouter<Arc<App>>,
+}
+
+impl Route {
+    fn at(path: &'static str) -> Self {
+        Self { path, needs: Vec::new(), handler: MethodRouter::new() }
+    }
+
+    /// Answers a method. A GET that changes something, as a WebSocket that takes frames does, names
+    /// the right to send: other sites' pages are kept from what needs that.
+    fn on<H, T>(mut self, method: Method, right: Right, handler: H) -> Self
+    where
+        H: Handler<T, Arc<App>>,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(method.clone()).expect("axum routes this method");
+        self.needs.push((method, right));
+        self.handler = self.handler.on(filter, handler);
+        self
+    }
 }
 
 /// The whole surface.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let router = routes()
-        .into_iter()
-        .fold(Router::new(), |router, (path, handler)| router.route(path, handler));
+    let (mut router, mut needs) = (Router::new(), Vec::new());
+    for route in routes() {
+        router = router.route(route.path, route.handler);
+        needs.push((route.path, route.needs));
+    }
     router
         .fallback(|| async { RequestError::UnknownRoute })
-        .method_not_allowed_fallback(|| async { RequestError::WrongMethod })
+        .layer(from_fn_with_state(Guard::new(app.clone(), needs), guard))
         .layer(from_fn_with_state(app.clone(), observe))
         .with_state(app)
+}
+
+/// Each method of each path, with the name of the right that it needs.
+#[cfg(test)]
+pub(crate) fn needs() -> Vec<(Method, &'static str, &'static str)> {
+    let needs = |route: Route| {
+        let of = move |(method, right): (Method, Right)| (method, route.path, right.name());
+        route.needs.into_iter().map(of)
+    };
+    routes().into_iter().flat_map(needs).collect()
 }
 
 /// A path's parameter; one that is not UTF-8 is refused like any other bad one.

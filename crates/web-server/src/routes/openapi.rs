@@ -41,7 +41,7 @@ mod tests {
         let description = description();
         let described_paths: BTreeSet<&str> =
             description["paths"].as_object().unwrap().keys().map(String::as_str).collect();
-        let paths: BTreeSet<&str> = routes().into_iter().map(|(path, _)| path).collect();
+        let paths: BTreeSet<&str> = routes().into_iter().map(|route| route.path).collect();
         assert_eq!(described_paths, paths);
 
         let router = router(app(&[]));

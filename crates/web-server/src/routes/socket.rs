@@ -8,7 +8,7 @@ use crate::routes::parameter;
 use crate::streams::{Open, Options, converse};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use std::sync::Arc;
@@ -23,6 +23,9 @@ pub(super) async fn open(
 ) -> Result<Response, RequestError> {
     let camera = parse_camera(&parameter("camera", path)?)?;
     let headers = request.headers();
+    if request.method() != Method::GET {
+        return Err(RequestError::NoWebSocket("the method is not GET"));
+    }
     let options = Options::read(camera.clone(), request.uri(), headers, app.limits.max_wait)?;
     let key = handshake(headers)?;
     check_origin(headers)?;

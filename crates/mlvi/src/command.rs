@@ -1,0 +1,140 @@
+//! The commands, and what runs them.
+
+use crate::bench::BenchCommand;
+use crate::doctor::DoctorArgs;
+use crate::external::{self, ExternalArgs};
+use crate::manual::{CompletionsArgs, ManArgs};
+use crate::models::ModelsCommand;
+use crate::push::PushArgs;
+use crate::simulate::SimulateCommand;
+use crate::topics::TopicsArgs;
+use crate::up::UpArgs;
+use clap::{Parser, Subcommand};
+use detector::ModelError;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Examples, below the list of commands.
+const EXAMPLES: &str = "\
+Examples:
+  mlvi up                                   the whole suite here, with a broker of its own
+  mlvi push images/*.jpg                    photos in, detections out
+  mlvi up --policy ratio --cloud-share 0.3  three of ten frames to the cloud
+  mlvi doctor                               what this machine lacks, and how to mend it
+  mlvi models check yolov3-tiny             load a model as the units would
+  mlvi simulate run --help                  a load over a recorded uplink, in virtual time
+
+Every command has a --help of its own. Exit codes: 0 done, 1 failed, 64 bad usage, 69 something
+that is needed is missing.";
+
+/// MLVI decides for each video frame whether inference runs on the edge or in the cloud, runs
+/// tiny-YOLOv3 there and returns the detections.
+#[derive(Debug, Parser)]
+#[command(name = "mlvi", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// The folder of model descriptions (*.toml)
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "MLVI_MODELS_DIR",
+        default_value = "models"
+    )]
+    models_dir: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the whole suite in this process, on a broker of its own; nothing else is needed
+    Up(Box<UpArgs>),
+    /// Send images to a running suite and print what it finds
+    Push(PushArgs),
+    /// Look at this machine: what is fine, what is not, and how to mend it
+    Doctor(DoctorArgs),
+    /// List, fetch and check models
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// Replay a workload over an uplink trace through the policies, in virtual time
+    #[command(subcommand)]
+    Simulate(SimulateCommand),
+    /// Measure this machine: the detector, the whole pipeline, one unit
+    #[command(subcommand)]
+    Bench(BenchCommand),
+    /// Read manifests, or what a cluster runs, and find what does not fit together
+    Check(ExternalArgs),
+    /// Simulate the autoscalers of autoscale.yml over a load, and recommend targets for a latency
+    /// goal
+    Autoscale(ExternalArgs),
+    /// Show the units in a cluster: replicas, autoscalers, lag, the share of edge and cloud
+    Status(ExternalArgs),
+    /// Make the topics that are missing, and show or mend their partitions
+    Topics(TopicsArgs),
+    /// Make the certificates and passwords with which units log in to the broker
+    Credentials(ExternalArgs),
+    /// Print what completes commands in a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for every command
+    Man(ManArgs),
+}
+
+impl Cli {
+    /// Runs the command; whatever goes wrong is printed.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let Self { models_dir, command } = self;
+        let external = |command, args: &ExternalArgs| external::run(command, args, &models_dir);
+        let outcome = match command {
+            Command::Up(args) => crate::up::run(*args, &models_dir),
+            Command::Push(args) => crate::push::run(&args),
+            Command::Doctor(args) => crate::doctor::run(&args, &models_dir),
+            Command::Models(command) => crate::models::run(command, &models_dir),
+            Command::Simulate(command) => crate::simulate::run(command, &models_dir),
+            Command::Bench(command) => crate::bench::run(command, &models_dir),
+            Command::Topics(args) => crate::topics::run(&args),
+            Command::Completions(args) => crate::manual::completions(&args),
+            Command::Man(args) => crate::manual::man(&args),
+            Command::Check(args) => return external("check", &args),
+            Command::Autoscale(args) => return external("autoscale", &args),
+            Command::Status(args) => return external("status", &args),
+            Command::Credentials(args) => return external("credentials", &args),
+        };
+        cli::exit_code("mlvi", outcome, |error| {
+            matches!(error.downcast_ref(), Some(ModelError::UnknownModel { .. }))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_commands_are_well_formed_and_say_what_they_do() {
+        Cli::command().debug_assert();
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{} says nothing", command.get_name());
+        }
+    }
+
+    #[test]
+    fn the_examples_are_commands() {
+        let examples = EXAMPLES.lines().filter_map(|line| line.strip_prefix("  mlvi "));
+        let mut seen = 0;
+        for example in examples {
+            // what follows behind two blanks says what it does
+            let words = example.split("  ").next().unwrap_or(example).split_whitespace();
+            let parsed = Cli::try_parse_from(std::iter::once("mlvi").chain(words));
+            // --help is told as an error that is none
+            assert!(
+                parsed.is_ok() || example.contains("--help"),
+                "{example}: {}",
+                parsed.err().unwrap()
+            );
+            seen += 1;
+        }
+        assert!(seen >= 6, "{seen}");
+    }
+}
