@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, interval_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
@@ -138,7 +138,7 @@ impl Conversation {
     async fn talk(&mut self, messages: &mut SplitStream<Socket>) -> Over {
         let app = self.app.clone();
         let mut head = app.store.head();
-        let mut beat = tokio::time::interval(PING_EVERY);
+        let mut beat = interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         loop {
