@@ -83,8 +83,10 @@ pub(super) fn section(args: &HttpArgs) -> anyhow::Result<Section> {
     let frame = frames::from_photo(&args.image, 1)?.remove(0);
     let frame = Arc::new(filled_up(frame.jpeg, args.kilobytes * 1000)?);
     let alone = measure(args, &frame, Way::Alone)?;
-    let streamed = args.streams.then(|| measure(args, &frame, Way::Streamed)).transpose()?;
-    render(&alone, streamed.as_ref())
+    let both =
+        || anyhow::Ok((measure(args, &frame, Way::Read)?, measure(args, &frame, Way::Streamed)?));
+    let both = args.streams.then(both).transpose()?;
+    render(&alone, both.as_ref())
 }
 
 /// How cameras send their frames.
@@ -92,9 +94,11 @@ pub(super) fn section(args: &HttpArgs) -> anyhow::Result<Section> {
 enum Way {
     /// A request each.
     Alone,
-    /// All of a camera in one request. Nothing tells it which frames were accepted, so the played
-    /// inference reads them from the broker, as the real one does, and the broker's time for that
-    /// counts.
+    /// A request each, and the played inference reads the frames from the broker, as the real one
+    /// does, whose time for that counts.
+    Read,
+    /// All of a camera in one request. Nothing tells the client which frames were accepted, so
+    /// they have to be read.
     Streamed,
 }
 
@@ -103,14 +107,15 @@ fn measure(args: &HttpArgs, frame: &Arc<Vec<u8>>, way: Way) -> anyhow::Result<Me
     let dir = tempfile::tempdir()?;
     let server = runtime.block_on(Server::start(dir.path().into()))?;
     let load = Arc::new(Load::default());
-    let (played, others) = Played::start(&server.brokers, (way == Way::Streamed).then_some(&load))?;
+    let (played, others) = Played::start(&server.brokers, (way != Way::Alone).then_some(&load))?;
 
     let clients: Vec<_> = (0..args.cameras)
         .map(|camera| {
             let (load, frame, ids) = (Arc::clone(&load), Arc::clone(frame), played.ids.clone());
             let http = server.http;
             std::thread::Builder::new().name(CLIENT.into()).spawn(move || match way {
-                Way::Alone => run_camera(http, camera, &frame, &load, &ids),
+                Way::Alone => run_camera(http, camera, &frame, &load, Some(&ids)),
+                Way::Read => run_camera(http, camera, &frame, &load, None),
                 Way::Streamed => run_stream(http, camera, &frame, &load),
             })
         })
@@ -274,13 +279,13 @@ struct Load {
 }
 
 /// Sends frames over one connection, each when the one before is accepted; gives how long each
-/// took, in milliseconds.
+/// took, in milliseconds. Counts them and tells their ids, unless somebody else does.
 fn run_camera(
     http: SocketAddr,
     camera: usize,
     frame: &[u8],
     load: &Load,
-    ids: &mpsc::UnboundedSender<String>,
+    ids: Option<&mpsc::UnboundedSender<String>>,
 ) -> anyhow::Result<Vec<f64>> {
     let mut stream = TcpStream::connect(http)?;
     stream.set_nodelay(true)?;
@@ -298,9 +303,11 @@ fn run_camera(
         let (status, body) = response(&mut reader)?;
         waits.push(started.elapsed().as_secs_f64() * 1000.0);
         anyhow::ensure!(status == 202, "{status}: {}", String::from_utf8_lossy(&body));
-        load.frames.fetch_add(1, Ordering::Relaxed);
         let Ticket { job_uuid } = serde_json::from_slice(&body)?;
-        drop(ids.send(job_uuid));
+        if let Some(ids) = ids {
+            load.frames.fetch_add(1, Ordering::Relaxed);
+            drop(ids.send(job_uuid));
+        }
     }
     Ok(waits)
 }
@@ -391,15 +398,17 @@ fn spent(
     by_name
 }
 
-fn render(alone: &Measured, streamed: Option<&Measured>) -> anyhow::Result<Section> {
+fn render(alone: &Measured, both: Option<&(Measured, Measured)>) -> anyhow::Result<Section> {
     let Measured { cameras, frame_bytes, frames, cpu_ms_by_thread, trust, .. } = alone;
     let title = format!(
         "Frames of {} kB over HTTP to the broker's acknowledgement, {cameras} cameras",
         frame_bytes / 1000
     );
-    let data = match streamed {
+    let data = match both {
         None => serde_json::to_value(alone)?,
-        Some(streamed) => serde_json::json!({"alone": alone, "streamed": streamed}),
+        Some((read, streamed)) => {
+            serde_json::json!({"alone": alone, "read": read, "streamed": streamed})
+        }
     };
     let mut section = Section::new("http", &title, data);
     section.paragraph(trust.sentence());
@@ -410,10 +419,12 @@ fn render(alone: &Measured, streamed: Option<&Measured>) -> anyhow::Result<Secti
     row("p99 until the answer, ms", alone.wait_p99_ms.unwrap_or(f64::NAN));
     row("processor time a frame in web-server and broker, ms", alone.cpu_ms());
     row("frames/s on one core", 1000.0 / alone.cpu_ms());
-    if let Some(streamed) = streamed {
-        row("accepted frames/s, as streams", streamed.rate());
-        row("processor time a frame, as streams, ms", streamed.cpu_ms());
-        row("streams against single uploads, frames/s", streamed.rate() / alone.rate());
+    if let Some((read, streamed)) = both {
+        row("accepted frames/s, each read from the broker, too", read.rate());
+        row("the same as streams", streamed.rate());
+        row("streams against single uploads, frames/s", streamed.rate() / read.rate());
+        let cpu = read.cpu_ms() / streamed.cpu_ms();
+        row("streams against single uploads, frames/s on one core", cpu);
     }
     section.grid(grid);
     let count = *frames as f64;
@@ -482,14 +493,17 @@ mod tests {
             cpu_ms_by_thread: BTreeMap::from([("one".into(), 600.0), ("two".into(), 400.0)]),
             trust: Trust { others: 0.0, stolen: 0.0, scatter: 0.0 },
         };
-        let text = render(&measured(2000), Some(&measured(3000))).unwrap().text();
+        let both = (measured(1500), measured(3000));
+        let text = render(&measured(2000), Some(&both)).unwrap().text();
         let last = |what: &str| {
             let line = text.lines().find(|line| line.starts_with(what)).unwrap();
             line.split_whitespace().last().unwrap().to_owned()
         };
         assert_eq!(last("accepted frames/s  "), "1000");
-        assert_eq!(last("accepted frames/s, as streams"), "1500");
-        assert_eq!(last("streams against single uploads"), "1.50");
+        assert_eq!(last("accepted frames/s, each read"), "750.0");
+        assert_eq!(last("the same as streams"), "1500");
+        assert_eq!(last("streams against single uploads, frames/s  "), "2.00");
+        assert_eq!(last("streams against single uploads, frames/s on one core"), "2.00");
         assert_eq!(last("frames/s on one core"), "2000");
         assert_eq!([last("one"), last("two")], ["0.300", "0.200"]);
     }

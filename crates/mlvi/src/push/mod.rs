@@ -27,9 +27,9 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// What `mlvi push` can be told.
 #[derive(Debug, Args)]
 pub struct PushArgs {
-    /// Photos (JPEG, PNG, WebP) and folders of them, sent one after the other; or what ffmpeg reads:
-    /// video files, rtsp://… and http://… cameras, /dev/video0, synthetic:640x480. Several of the
-    /// latter are sent at once, each as a camera
+    /// Photos (JPEG, PNG, WebP) and folders of them, sent one after the other; or what ffmpeg
+    /// reads: video files, rtsp:// and http:// cameras, /dev/video0, synthetic:640x480. Several of
+    /// the latter are sent at once, each as a camera
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
     /// The suite's address
@@ -107,8 +107,8 @@ fn push_videos(args: &PushArgs, videos: &[Video]) -> anyhow::Result<()> {
             .map(|sender| sender.join().unwrap_or_else(|e| Err(panicked(e))))
             .collect()
     });
-    eprintln!("{}", tally.line());
     outcomes.into_iter().collect::<anyhow::Result<Vec<()>>>()?;
+    eprintln!("{}", tally.line());
     tally.verdict()
 }
 

@@ -38,8 +38,8 @@ impl Summary {
 #[derive(Debug, thiserror::Error)]
 enum Lasting {
     #[error(
-        "ffmpeg is not there: it reads videos and cameras; apt-get install ffmpeg, or your system's \
-         package of that name"
+        "ffmpeg is not there: it reads videos and cameras; apt-get install ffmpeg, or your \
+         system's package of that name"
     )]
     NoFfmpeg,
     #[error("the server refuses the stream ({status}): {text}")]

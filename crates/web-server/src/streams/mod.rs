@@ -1,9 +1,9 @@
 //! Videos that come in: cut into frames, each of which is taken as an upload is.
 //!
-//! `cutter` (with `walker`, `part` and `window`) finds the frames in a body. A `session` takes those
-//! of one camera, at most so many at once, and drops what comes too fast, as `options` say. `receive`
-//! reads them out of a request's body, `socket` out of the messages of a WebSocket. `tally` counts
-//! what became of them.
+//! `cutter` (with `walker`, `part` and `window`) finds the frames in a body. A `session` takes
+//! those of one camera, at most so many at once, and drops what comes too fast, as `options` say.
+//! `receive` reads them out of a request's body, `socket` out of the messages of a WebSocket.
+//! `tally` counts what became of them.
 
 mod cutter;
 mod open;

@@ -110,7 +110,9 @@ impl Receiver {
                 chunk = tokio::time::timeout(patience, chunks.next()), if reads => match chunk {
                     Err(_) => return Ok(Ending::Silence),
                     Ok(None) => return Ok(Ending::Complete),
-                    Ok(Some(Err(error))) => return Err(RequestError::Interrupted(error.to_string())),
+                    Ok(Some(Err(error))) => {
+                        return Err(RequestError::Interrupted(error.to_string()));
+                    }
                     Ok(Some(Ok(chunk))) => self.push(chunk),
                 },
             }

@@ -121,37 +121,35 @@ impl Session {
 
     /// What happens next; never ready while the session is idle. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Event {
-        loop {
-            self.go_on();
-            let Self { sending, flying, .. } = self;
-            let sent = async {
-                match sending {
-                    Some(sending) => sending.await,
-                    None => std::future::pending().await,
-                }
-            };
-            let finished = async {
-                match flying.next().await {
-                    Some(finished) => finished,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                (number, outcome) = sent => {
-                    self.sending = None;
-                    return match outcome {
-                        Ok(accepted) => self.accepted(number, &accepted),
-                        Err(refusal) => self.drop_frame(number, Reason::of(&refusal)),
-                    };
-                }
-                (number, frame_id, result) = finished => return match result {
-                    Some(result) => {
-                        self.tally.finished(&result);
-                        Event::Finished { number, result }
-                    }
-                    None => Event::Lost { frame_id },
-                },
+        self.go_on();
+        let Self { sending, flying, .. } = self;
+        let sent = async {
+            match sending {
+                Some(sending) => sending.await,
+                None => std::future::pending().await,
             }
+        };
+        let finished = async {
+            match flying.next().await {
+                Some(finished) => finished,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            (number, outcome) = sent => {
+                self.sending = None;
+                match outcome {
+                    Ok(accepted) => self.accepted(number, &accepted),
+                    Err(refusal) => self.drop_frame(number, Reason::of(&refusal)),
+                }
+            }
+            (number, frame_id, result) = finished => match result {
+                Some(result) => {
+                    self.tally.finished(&result);
+                    Event::Finished { number, result }
+                }
+                None => Event::Lost { frame_id },
+            },
         }
     }
 
