@@ -39,6 +39,7 @@ pub(crate) struct App {
     pub(crate) settings: SettingsBoard,
     pub(crate) stats: Stats,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) camera_streams: Arc<Semaphore>,
     pub(crate) frame_reads: Semaphore,
     /// A permit for each byte of frames on their way back to clients.
     pub(crate) fetches: Arc<Semaphore>,
@@ -81,6 +82,7 @@ impl App {
             stats: Stats::new(),
             streams: Arc::new(Semaphore::new(limits.max_streams)),
             pictures: Pictures::new(&limits),
+            camera_streams: Arc::new(Semaphore::new(limits.max_camera_streams)),
             frame_reads: Semaphore::new(MAX_FRAME_READS),
             fetches: Arc::new(Semaphore::new(MAX_FETCHED_BYTES)),
             shutdown,

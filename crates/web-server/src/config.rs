@@ -66,6 +66,8 @@ pub struct Limits {
     pub pixels: PixelRoom,
     /// A picture whose pixels would take more bytes is not made.
     pub max_picture_bytes: u64,
+    /// How many streams of frames may come in at once.
+    pub max_camera_streams: usize,
     /// How many connections may be open. For a further one the connection that has idled longest
     /// is closed; when none idles, it waits.
     pub max_connections: usize,
@@ -75,7 +77,7 @@ pub struct Limits {
     pub proxies: Networks,
     /// How long a client may leave an answer untaken.
     pub write_timeout: Duration,
-    /// How long an upload may take.
+    /// How long an upload may take, and a stream's next frame.
     pub upload_timeout: Duration,
 }
 
@@ -215,6 +217,12 @@ impl Limits {
                 ),
             pixels: PixelRoom::from_settings(settings, memory),
             max_picture_bytes: memory.for_pixels(),
+            max_camera_streams: settings.number(
+                "MLVI_MAX_CAMERA_STREAMS",
+                256,
+                1..=100_000,
+                "how many streams of frames may come in at once; further ones get 503",
+            ),
             max_connections: settings.number(
                 "MLVI_MAX_CONNECTIONS",
                 4096,
@@ -247,7 +255,8 @@ impl Limits {
                 "MLVI_UPLOAD_TIMEOUT",
                 30 * SECOND,
                 Duration::from_millis(100)..=HOUR,
-                "how long the upload of one frame may take; slower ones get 408",
+                "how long the upload of one frame may take; slower ones get 408, and a stream ends \
+                 when no frame comes for so long",
             ),
         };
         if limits.job_timeout > limits.job_ttl {

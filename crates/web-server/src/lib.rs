@@ -4,8 +4,8 @@
 //! body under limits) → `intake` (is it an image that we take?) → `accept` (onto the bus, and only
 //! an acknowledged frame is accepted). Results come back through `results` (reads the whole results
 //! topic) into `jobs` (the bounded store), which wakes waiting requests (`wait`) and streams
-//! (`sse`). What people look at is made by
-//! `pictures`, and `stats` counts results by the second.
+//! (`sse`). Whole videos come in through `streams`, which cuts them into frames. What people look at
+//! is made by `pictures`, and `stats` counts results by the second.
 
 mod about;
 mod accept;
@@ -34,6 +34,7 @@ mod settings_board;
 mod settings_topic;
 mod sse;
 mod stats;
+mod streams;
 #[cfg(test)]
 mod testing;
 mod upload;

@@ -25,6 +25,11 @@ struct Reason {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Outcome {
+    outcome: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Ending {
     status: &'static str,
 }
@@ -89,6 +94,9 @@ pub(crate) struct Metrics {
     picture_views: Gauge,
     picture_viewers: Gauge,
     pub(crate) connections: HttpCounts,
+    pub(crate) camera_streams: Gauge,
+    stream_frames: Family<Outcome, Counter>,
+    stream_skipped_bytes: Counter,
 }
 
 impl Metrics {
@@ -122,6 +130,9 @@ impl Metrics {
             picture_views: Gauge::default(),
             picture_viewers: Gauge::default(),
             connections: HttpCounts::default(),
+            camera_streams: Gauge::default(),
+            stream_frames: Family::default(),
+            stream_skipped_bytes: Counter::default(),
         }
     }
 
@@ -172,6 +183,12 @@ impl Metrics {
         to.register("web_server_picture_views", help, &self.picture_views);
         let help = "Clients that look at cameras' pictures";
         to.register("web_server_picture_viewers", help, &self.picture_viewers);
+        let help = "Open streams of frames";
+        to.register("web_server_camera_streams", help, &self.camera_streams);
+        let help = "Frames of streams: accepted, or why they were dropped";
+        to.register("web_server_stream_frames", help, &self.stream_frames);
+        let help = "Bytes of streams that belong to no frame";
+        to.register("web_server_stream_skipped_bytes", help, &self.stream_skipped_bytes);
         for prefix in [UNIT_PREFIX, ""] {
             self.connections.register(to.0, &format!("{prefix}http"));
         }
@@ -216,6 +233,15 @@ impl Metrics {
 
     pub(crate) fn refused(&self, reason: String) {
         self.frames_refused.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A frame of a stream: accepted, or why it was dropped.
+    pub(crate) fn stream_frame(&self, outcome: &str) {
+        self.stream_frames.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc();
+    }
+
+    pub(crate) fn stream_skipped(&self, bytes: u64) {
+        self.stream_skipped_bytes.inc_by(bytes);
     }
 
     pub(crate) fn latency(&self, status: Status, seconds: f64) {

@@ -37,6 +37,13 @@ pub(crate) struct Place {
     waits: bool,
 }
 
+/// Bytes that a stream holds; they count as those of frames on their way.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    room: Room,
+    bytes: usize,
+}
+
 /// There is no room for another frame, or for this one's next bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Full {
@@ -82,6 +89,11 @@ impl Room {
             Ok(())
         })?;
         Ok(Place { room: self.clone(), bytes: 0, waits: false })
+    }
+
+    /// For bytes that are held before they are a frame; none yet.
+    pub(crate) fn hold(&self) -> Hold {
+        Hold { room: self.clone(), bytes: 0 }
     }
 
     /// The first result of a frame was seen; `ours` when the frame came in here.
@@ -150,6 +162,32 @@ impl Drop for Place {
     }
 }
 
+impl Hold {
+    /// That many bytes are held now; fewer always have room.
+    pub(crate) fn set(&mut self, bytes: usize) -> Result<(), Full> {
+        let (held, max) = (self.bytes, self.room.inner.max_bytes);
+        if bytes == held {
+            return Ok(());
+        }
+        self.room.inner.change(|taken| {
+            let others = taken.bytes - held;
+            if bytes > held && others + bytes > max {
+                return Err(Full::Bytes(max));
+            }
+            taken.bytes = others + bytes;
+            Ok(())
+        })?;
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.room.inner.change(|taken| taken.bytes -= self.bytes);
+    }
+}
+
 impl Inner {
     fn pace<T>(&self, apply: impl FnOnce(&mut Pace) -> T) -> T {
         apply(&mut self.pace.lock().unwrap_or_else(PoisonError::into_inner))
@@ -184,6 +222,21 @@ mod tests {
         room.enter().unwrap().grow(60).unwrap();
         drop(second);
         assert_eq!((frames.get(), bytes.get()), (0, 0));
+    }
+
+    #[test]
+    fn what_a_stream_holds_counts_too() {
+        let room = Room::new(2, 100, Duration::from_secs(2));
+        let mut hold = room.hold();
+        hold.set(60).unwrap();
+        let mut place = room.enter().unwrap();
+        assert_eq!(place.grow(41), Err(Full::Bytes(100)));
+        place.grow(40).unwrap();
+        assert_eq!(hold.set(61), Err(Full::Bytes(100)));
+        hold.set(10).unwrap();
+        assert_eq!(room.gauges().1.get(), 50);
+        drop((hold, place));
+        assert_eq!(room.gauges().1.get(), 0);
     }
 
     #[test]

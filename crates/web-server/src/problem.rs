@@ -62,6 +62,12 @@ pub(crate) enum RequestError {
     ShuttingDown,
     #[error("{0} streams are open already (MLVI_MAX_STREAMS)")]
     TooManyStreams(usize),
+    #[error("{0} streams of frames come in already (MLVI_MAX_CAMERA_STREAMS)")]
+    TooManyCameraStreams(usize),
+    #[error("there is no JPEG in {0} bytes")]
+    NoFrames(u64),
+    #[error("only WebSockets of version 13 are spoken here: {0}")]
+    NoWebSocket(&'static str),
     #[error("the frames that clients are fetching fill {} MiB already", .0 / (1024 * 1024))]
     TooManyFetches(usize),
     #[error("{0} clients wait for pictures of jobs already")]
@@ -151,7 +157,11 @@ impl RequestError {
             Self::BrokerAway(_) => (503, "broker-away", "The broker is away"),
             Self::Starting(_) => (503, "starting", "The server is still starting"),
             Self::ShuttingDown => (503, "shutting-down", "The server is shutting down"),
-            Self::TooManyStreams(_) => (503, "too-many-streams", "Too many streams are open"),
+            Self::TooManyStreams(_) | Self::TooManyCameraStreams(_) => {
+                (503, "too-many-streams", "Too many streams are open")
+            }
+            Self::NoWebSocket(_) => (426, "no-websocket", "This is no WebSocket's handshake"),
+            Self::NoFrames(_) => (415, "no-frames", "There is no image in the stream"),
             Self::TooManyFetches(_) => {
                 (503, "too-many-fetches", "Too many frames are being fetched")
             }
@@ -205,6 +215,7 @@ impl RequestError {
             | Self::ShuttingDown
             | Self::NoSettingsTopic
             | Self::TooManyStreams(_)
+            | Self::TooManyCameraStreams(_)
             | Self::TooManyViewers(_) => Some(LATER_S),
             _ => None,
         }
@@ -326,6 +337,12 @@ impl IntoResponse for RequestError {
                 .insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         response.extensions_mut().insert(Document(document));
+        if matches!(self, Self::NoWebSocket(_)) {
+            let headers = response.headers_mut();
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
         response
             .extensions_mut()
             .insert(Kind(problem.kind.trim_start_matches("/problems/").to_owned()));

@@ -63,8 +63,13 @@ pub(super) fn run(args: &ReportArgs, models_dir: &Path) -> anyhow::Result<()> {
     progress.tell("decode, sharpen and encode");
     sections.push(pixels(args)?);
     progress.tell("frames over HTTP");
-    let http =
-        HttpArgs { cameras: 8, seconds: args.seconds, kilobytes: 100, image: args.image.clone() };
+    let http = HttpArgs {
+        cameras: 8,
+        seconds: args.seconds,
+        kilobytes: 100,
+        image: args.image.clone(),
+        streams: true,
+    };
     sections.push(http::section(&http)?);
     let unit = UnitArgs {
         model: args.model.clone(),

@@ -5,6 +5,7 @@ use super::idle::IdleOnes;
 use super::patient::Patient;
 use super::phase::{Phase, until_sent};
 use super::port::{AnyStream, Handshake};
+use super::takeover::{Connection, Takeover};
 use super::{HttpBounds, HttpCounts};
 use axum::Router;
 use hyper::server::conn::http1;
@@ -46,7 +47,10 @@ impl Host {
         let phase = Phase::default();
         let patient = Patient::new(stream, &bounds, phase.clone(), idle_ones, counts);
         let router = TowerToHyperService::new(router);
-        let service = service_fn(move |request| {
+        let takeover = Takeover::default();
+        let offered = takeover.clone();
+        let service = service_fn(move |mut request: hyper::Request<_>| {
+            request.extensions_mut().insert(offered.clone());
             let (work, answer) = (phase.begin(), router.call(request));
             Box::pin(async move { answer.await.map(|response| until_sent(response, work)) })
         });
@@ -63,17 +67,22 @@ impl Host {
                 }
             }
         };
-        let stream = connection.into_parts().io.into_inner().into_inner();
+        let parts = connection.into_parts();
+        let (stream, read) = (parts.io.into_inner().into_inner(), parts.read_buf);
         // what cannot be parsed was answered, too: with 400, 414 or 431
         let is_answered = outcome.as_ref().map_or_else(hyper::Error::is_parse, |()| true);
         if let Err(error) = outcome {
             tracing::debug!(%error, "connection ended");
         }
-        if let Some(stream) = stream.filter(|_| is_answered) {
-            // at shutdown nobody lingers: idle clients would hold it up, for they close only when
-            // they next check
-            let _ = shutdown.run_until_cancelled(linger(stream)).await;
+        let Some(stream) = stream.filter(|_| is_answered) else { return };
+        let mut stream = stream;
+        if let Some(next) = takeover.take() {
+            let Some(left) = next(Connection { stream, read }).await else { return };
+            stream = left;
         }
+        // at shutdown nobody lingers: idle clients would hold it up, for they close only when
+        // they next check
+        let _ = shutdown.run_until_cancelled(linger(stream)).await;
     }
 }
 

@@ -18,12 +18,14 @@ mod patient;
 mod peers;
 mod phase;
 mod port;
+mod takeover;
 mod tls;
 
 pub use bounds::HttpBounds;
 pub use counts::HttpCounts;
 pub use peers::{Network, Networks};
 pub use port::Port;
+pub use takeover::{Connection, Duplex, Takeover};
 pub use tls::{Tls, TlsError};
 
 use accept::Acceptor;

@@ -1,19 +1,14 @@
 //! Where a server takes connections, and what they begin with.
 
+use super::takeover::Duplex;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A connection, encrypted or not.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
-
-/// A connection of either kind.
-pub(super) type AnyStream = Box<dyn Stream>;
+pub(super) type AnyStream = Box<dyn Duplex>;
 
 /// What a connection begins with. A trait, so that units without TLS do not have rustls's server
 /// in them.

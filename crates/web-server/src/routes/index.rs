@@ -21,6 +21,8 @@ pub(super) fn list() -> Value {
         "endpoints": {
             "upload": "POST /inference",
             "upload_of_a_camera": "POST /cameras/{camera}/frames",
+            "video_of_a_camera": "POST /cameras/{camera}/stream",
+            "socket_of_a_camera": "GET /cameras/{camera}/ws",
             "job": "GET /jobs/{id}",
             "frame_of_a_job": "GET /jobs/{id}/frame",
             "picture_of_a_job": "GET /jobs/{id}/annotated",

@@ -31,7 +31,7 @@ pub(super) async fn take(
 ) -> Response {
     let response = match about {
         Ok(about) => try_to_take(app, &about, trace, request).await,
-        Err(refusal) => unread(refusal),
+        Err(refusal) => Err(unread(refusal)),
     };
     response.unwrap_or_else(|refused| {
         if let Some(Kind(reason)) = refused.extensions().get::<Kind>() {
@@ -49,11 +49,11 @@ async fn try_to_take(
 ) -> Result<Response, Box<Response>> {
     let camera = about.camera.clone().unwrap_or_else(CameraId::unnamed);
     if let Err(refusal) = app.check_bus().and_then(|()| app.access.count_frame(&camera)) {
-        return unread(refusal);
+        return Err(unread(refusal));
     }
     let upload = match upload::receive(request, &app.room, app.limits.upload_timeout).await {
         Ok(upload) => upload,
-        Err(refusal) => return unread(refusal),
+        Err(refusal) => return Err(unread(refusal)),
     };
     let accepted = accept(app, about, upload, trace)
         .await
@@ -88,8 +88,8 @@ async fn answer(app: &App, accepted: &Accepted, about: &About) -> Response {
 }
 
 /// A refusal with the body left unread: the connection has to end, and the client is told so.
-fn unread(refusal: RequestError) -> Result<Response, Box<Response>> {
+pub(super) fn unread(refusal: RequestError) -> Box<Response> {
     let mut response = refusal.into_response();
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    Err(Box::new(response))
+    Box::new(response)
 }

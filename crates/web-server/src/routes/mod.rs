@@ -10,7 +10,9 @@ mod pictures;
 mod policy;
 mod results;
 mod session;
+mod socket;
 mod stats;
+mod stream;
 
 use crate::access::{Guard, Right, guard, protect};
 use crate::app::App;
@@ -39,6 +41,8 @@ fn routes() -> Vec<Route> {
         Route::at("/cameras").on(GET, Right::Read, cameras::list),
         Route::at("/cameras/{camera}/latest.jpg").on(GET, Right::Read, pictures::latest),
         Route::at("/cameras/{camera}/live.mjpeg").on(GET, Right::Read, pictures::live),
+        Route::at("/cameras/{camera}/stream").on(POST, Right::Send, stream::upload),
+        Route::at("/cameras/{camera}/ws").on(GET, Right::Send, socket::open),
         Route::at("/jobs/{id}").on(GET, Right::Read, jobs::show),
         Route::at("/jobs/{id}/frame").on(GET, Right::Read, jobs::frame),
         Route::at("/jobs/{id}/annotated").on(GET, Right::Read, pictures::annotated),

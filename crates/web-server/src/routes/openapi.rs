@@ -22,6 +22,7 @@ mod tests {
     use crate::routes::policy;
     use crate::routes::{index, router, routes};
     use crate::stats::{Backlog, Stats};
+    use crate::streams::sample_summary;
     use crate::testing::{app, call};
     use axum::body::{Body, to_bytes};
     use axum::http::{Method, Request, StatusCode};
@@ -140,6 +141,7 @@ mod tests {
         stats.waits(Some(Backlog { frames: 1, edge: 2, cloud: 3 }));
         let stats: Value = serde_json::from_str(&stats.since(0).to_json()).unwrap();
         check("Stats", &stats, Complete::Yes);
+        check("StreamSummary", &json!(sample_summary()), Complete::Yes);
         for refusal in [
             RequestError::NoToken(Right::Read),
             RequestError::OtherCamera("yard".parse().unwrap()),

@@ -274,7 +274,7 @@ pub(super) mod tests {
                     ("origin", "http://evil.example"),
                 ],
                 "/policy",
-                "foreign-origin",
+                "foreign-page",
                 403,
             ),
             (&toml, "/policy?note=a%0Ab", "invalid-parameter", 400),

@@ -20,6 +20,8 @@ mod made_again;
 mod pictures;
 mod policy;
 mod replicas;
+mod socket;
 mod streams;
 mod suite;
 mod tasks;
+mod video;
