@@ -5,6 +5,8 @@ use frame::FrameId;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+use ureq::RequestBuilder;
+use ureq::typestate::WithoutBody;
 
 /// A server that has too many pictures to make is asked again, for so long.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -13,32 +15,35 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 /// Fetches the annotated JPEG of a job that has a result, and writes it as `NAME.jpg` into `dir`,
 /// which is made if need be. `name` is a file's or camera's name: path separators in it become
-/// `-`, so that nothing is written elsewhere. Gives the file's path. The agent must not make an
-/// error of a status.
+/// `-`, so that nothing is written elsewhere. Gives the file's path. `request` makes the
+/// request for an address, and must not make an error of a status.
 ///
 /// # Errors
 /// When the server cannot be reached, gives no picture, or the file cannot be written.
 pub fn save(
-    agent: &ureq::Agent,
+    request: impl Fn(&str) -> RequestBuilder<WithoutBody>,
     server: &str,
     id: FrameId,
     dir: &Path,
     name: &str,
 ) -> anyhow::Result<PathBuf> {
     let url = format!("{}/jobs/{id}/annotated", server.trim_end_matches('/'));
-    let jpeg = fetch(agent, &url).with_context(|| url.clone())?;
+    let jpeg = fetch(&request, &url).with_context(|| url.clone())?;
     std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     let path = dir.join(file_name(name));
     std::fs::write(&path, jpeg).with_context(|| path.display().to_string())?;
     Ok(path)
 }
 
-fn fetch(agent: &ureq::Agent, url: &str) -> anyhow::Result<Vec<u8>> {
+fn fetch(
+    request: &impl Fn(&str) -> RequestBuilder<WithoutBody>,
+    url: &str,
+) -> anyhow::Result<Vec<u8>> {
     // a picture of the largest upload that there may be
     const MOST_BYTES: u64 = 64 * 1024 * 1024;
     let started = Instant::now();
     loop {
-        let mut response = agent.get(url).call()?;
+        let mut response = request(url).call()?;
         let status = response.status().as_u16();
         match status {
             200 => return Ok(response.body_mut().with_config().limit(MOST_BYTES).read_to_vec()?),
@@ -98,7 +103,7 @@ mod tests {
             serve(vec![answer("503 Service Unavailable", "{}"), answer("200 OK", "a picture")]);
         let (dir, id) = (tempfile::tempdir().unwrap(), FrameId::fresh());
         let into = dir.path().join("new");
-        let path = save(&agent(), &server, id, &into, "../gate/7").unwrap();
+        let path = save(|url| agent().get(url), &server, id, &into, "../gate/7").unwrap();
         assert_eq!(path, into.join("-gate-7.jpg"));
         assert_eq!(std::fs::read(path).unwrap(), b"a picture");
         assert_eq!(thread.join().unwrap(), vec![format!("/jobs/{id}/annotated"); 2]);
@@ -108,7 +113,8 @@ mod tests {
     fn what_is_no_picture_is_an_error_and_no_file() {
         let (server, thread) = serve(vec![answer("410 Gone", "the frame is no longer kept")]);
         let dir = tempfile::tempdir().unwrap();
-        let error = save(&agent(), &server, FrameId::fresh(), dir.path(), "x").unwrap_err();
+        let error =
+            save(|url| agent().get(url), &server, FrameId::fresh(), dir.path(), "x").unwrap_err();
         assert!(format!("{error:#}").contains("no longer kept"), "{error:#}");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         thread.join().unwrap();

@@ -1,6 +1,7 @@
 //! Sends photos one after the other, and prints what is found in them.
 
 use super::PushArgs;
+use crate::annotated;
 use anyhow::Context;
 use frame::FrameResult;
 use std::path::{Path, PathBuf};
@@ -19,10 +20,16 @@ pub(super) fn send_all(args: &PushArgs, images: &[PathBuf]) -> anyhow::Result<()
     let agent = ureq::Agent::new_with_config(config);
     for path in images {
         let text = send(&agent, args, path).with_context(|| path.display().to_string())?;
+        let result: FrameResult = serde_json::from_str(&text)?;
         if args.json {
             println!("{text}");
         } else {
-            print_result(path, &serde_json::from_str(&text)?);
+            print_result(path, &result);
+        }
+        if let Some(dir) = &args.save_annotated {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let request = |url: &str| args.with_token(agent.get(url));
+            annotated::save(request, &args.server, result.frame_id, dir, &name)?;
         }
     }
     Ok(())
