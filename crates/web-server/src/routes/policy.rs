@@ -270,7 +270,7 @@ pub(super) mod tests {
             (
                 &[
                     ("content-type", "application/toml"),
-                    ("host", "edge:5000"),
+                    ("host", "localhost:5000"),
                     ("origin", "http://evil.example"),
                 ],
                 "/policy",

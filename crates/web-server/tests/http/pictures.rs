@@ -158,7 +158,7 @@ async fn a_viewer_that_does_not_read_is_disconnected() {
     socket.set_recv_buffer_size(2048).unwrap();
     socket.connect(&server.http.into()).unwrap();
     let mut idle = TcpStream::from(socket);
-    idle.write_all(b"GET /cameras/gate/live.mjpeg HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    idle.write_all(b"GET /cameras/gate/live.mjpeg HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     server.until_metric("mlvi_web_server_picture_viewers", 1.0).await;
     let mut watching = look(server.http);
     let closed = async {

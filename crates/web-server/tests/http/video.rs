@@ -15,7 +15,9 @@ impl Camera {
     fn connect(address: SocketAddr, path: &str) -> Self {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n");
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+        );
         stream.write_all(head.as_bytes()).unwrap();
         Self(stream)
     }
@@ -144,7 +146,7 @@ async fn what_is_no_stream_is_refused() {
     refused(&[("content-encoding", "gzip")], b"x").await.expect_problem(415, "encoded-frame");
     let silent = talk(
         server.http,
-        format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc").into(),
+        format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nabc").into(),
     );
     assert!(silent.await.contains("/problems/upload-stalled"));
     server.stop().await;
