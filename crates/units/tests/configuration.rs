@@ -3,7 +3,6 @@
 //! `MLVI_WRITE=1 cargo test --release -p units --test configuration` writes it anew.
 
 use settings::{Settings, Variable};
-use std::fmt::Write as _;
 use std::path::Path;
 use unit::Telemetry;
 use units::UnitKind;
@@ -56,22 +55,16 @@ fn page() -> String {
             } else {
                 readers.join(", ")
             };
-            let section = match sections.iter_mut().find(|(known, _)| *known == title) {
-                Some((_, section)) => section,
-                None => {
-                    sections.push((title, Vec::new()));
-                    &mut sections.last_mut().unwrap().1
-                }
-            };
-            if !section.contains(variable) {
-                section.push(variable.clone());
+            match sections.iter_mut().find(|(known, _)| *known == title) {
+                Some((_, section)) if section.contains(variable) => {}
+                Some((_, section)) => section.push(variable.clone()),
+                None => sections.push((title, vec![variable.clone()])),
             }
         }
     }
     let mut page = HEAD.to_owned();
     for (title, variables) in sections {
-        write!(page, "\n## {title}\n\n| variable | default | what it is |\n|---|---|---|\n")
-            .unwrap();
+        page += &format!("\n## {title}\n\n| variable | default | what it is |\n|---|---|---|\n");
         for Variable { name, default, allowed, help } in variables {
             let by_the_machine = BY_THE_MACHINE.iter().find(|(known, _)| *known == name);
             let default = match by_the_machine {
@@ -80,7 +73,7 @@ fn page() -> String {
                 None => format!("`{}`", cell(&default)),
             };
             let (help, allowed) = (cell(help), cell(&allowed));
-            writeln!(page, "| `{name}` | {default} | {help} ({allowed}) |").unwrap();
+            page += &format!("| `{name}` | {default} | {help} ({allowed}) |\n");
         }
     }
     page
