@@ -160,6 +160,8 @@ class Sender {
     while (!this.#abort.signal.aborted) {
       const began = performance.now();
       try {
+        // it may have been closed between two pictures
+        if (this.#socket && this.#socket.readyState !== WebSocket.OPEN) this.#socket = await this.#open();
         const blob = await this.#picture();
         if (!blob) {
           await sleep(100, this.#abort.signal);
@@ -233,6 +235,8 @@ class Sender {
   /** Sends one picture and waits for its result; what was dropped on the way is an answer, too. */
   #bySocket(blob) {
     const socket = this.#socket;
+    const number = socket.frames ?? 0;
+    socket.frames = number + 1;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => finish(() => resolve(null)), 10_000);
       const finish = (end) => {
@@ -248,6 +252,8 @@ class Sender {
         } catch {
           return;
         }
+        // an answer to an earlier picture comes late
+        if (message.frame !== undefined && message.frame !== number) return;
         const result = message.result ?? message;
         if (result.status === "provisional") this.onResult(result);
         else if (result.frame_id && result.timings_ms) finish(() => resolve(result));

@@ -34,7 +34,7 @@
 //!
 //! # What it does not do
 //!
-//! Replication, transactions, compacted topics, the group protocol of KIP-848, topics made by
+//! Replication, transactions, the group protocol of KIP-848, topics made by
 //! asking for them, TLS, SASL, quotas. Committed offsets stay until their group or topic is
 //! deleted.
 //!

@@ -65,8 +65,12 @@ fn retain(node: &Node) {
             return;
         }
         // a flood in some partitions must not cost the others what little they hold: only those of
-        // average size or more give
-        let share = total / sizes.len() as u64;
+        // average size or more give, of those that can
+        let giving = partitions.iter().zip(&sizes);
+        let giving = giving.filter(|(partition, _)| partition.oldest_ms().is_some());
+        let (count, bytes) =
+            giving.fold((0, 0), |(count, sum), (_, bytes)| (count + 1, sum + bytes));
+        let Some(share) = u64::checked_div(bytes, count) else { return };
         let large = partitions.iter().zip(sizes).filter(|(_, bytes)| *bytes >= share);
         let oldest =
             large.filter_map(|(partition, bytes)| Some((partition.oldest_ms()?, partition, bytes)));

@@ -86,7 +86,10 @@ impl PolicySource {
                 continue;
             }
             seen = now;
-            in_hand.file(&path.display().to_string(), read.map(|(_, config)| config));
+            // a rule takes a while to compile
+            let (in_hand, path) = (in_hand.clone(), path.display().to_string());
+            let using = move || in_hand.file(&path, read.map(|(_, config)| config));
+            drop(tokio::task::spawn_blocking(using).await);
         }
     }
 }

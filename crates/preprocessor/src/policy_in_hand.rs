@@ -128,6 +128,9 @@ impl PolicyInHand {
         if let Some(record) = state.record.as_mut().filter(|record| record.value == value) {
             // read once more, by a client that began anew
             record.offset = offset;
+            state.record_error = None;
+            drop(state);
+            self.tell();
             return;
         }
         let used = read.and_then(|(read, config)| {

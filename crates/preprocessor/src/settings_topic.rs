@@ -77,6 +77,11 @@ impl SettingsTopic {
     ) -> BusError {
         // the table bounds how many
         let mut announced = HashMap::new();
+        // a client that began anew knows no key, and is told of none that has gone meanwhile
+        let mut policy_is_set = false;
+        // while the topic is read: the policy's last record alone is acted upon
+        let mut early: Option<(Vec<u8>, i64)> = None;
+        let mut is_early = true;
         let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
             let event = tokio::select! {
@@ -87,7 +92,16 @@ impl SettingsTopic {
                 }
             };
             match event {
+                Ok(TableEvent::Set { key, value, offset }) if key == POLICY_KEY && is_early => {
+                    policy_is_set = true;
+                    early = Some((value.to_vec(), offset));
+                }
+                Ok(TableEvent::Removed { key }) if key == POLICY_KEY && is_early => {
+                    policy_is_set = false;
+                    early = None;
+                }
                 Ok(TableEvent::Set { key, value, offset }) if key == POLICY_KEY => {
+                    policy_is_set = true;
                     // a rule of thousands of bytes takes milliseconds to compile
                     let in_hand = in_hand.clone();
                     let used = tokio::task::spawn_blocking(move || in_hand.record(&value, offset));
@@ -103,6 +117,7 @@ impl SettingsTopic {
                 }
                 Ok(TableEvent::Set { key, .. }) => debug!(key, "passed over a setting"),
                 Ok(TableEvent::Removed { key }) if key == POLICY_KEY => {
+                    policy_is_set = false;
                     let in_hand = in_hand.clone();
                     let back = tokio::task::spawn_blocking(move || in_hand.record_removed());
                     if let Err(error) = back.await {
@@ -110,7 +125,22 @@ impl SettingsTopic {
                     }
                 }
                 Ok(TableEvent::Removed { key }) => drop(announced.remove(&key)),
-                Ok(TableEvent::CaughtUp) => caught_up.cancel(),
+                Ok(TableEvent::CaughtUp) => {
+                    is_early = false;
+                    if let Some((value, offset)) = early.take() {
+                        let in_hand = in_hand.clone();
+                        let used =
+                            tokio::task::spawn_blocking(move || in_hand.record(&value, offset));
+                        if let Err(error) = used.await {
+                            return BusError::Fatal(error.to_string());
+                        }
+                    }
+                    if caught_up.is_cancelled() && !policy_is_set {
+                        let in_hand = in_hand.clone();
+                        drop(tokio::task::spawn_blocking(move || in_hand.record_removed()).await);
+                    }
+                    caught_up.cancel();
+                }
                 Err(error) => return error,
             }
         }
@@ -120,11 +150,14 @@ impl SettingsTopic {
     /// may do so at once, which does no harm.
     async fn remove_long_gone(&self, announced: &mut HashMap<String, Announcement>) {
         let now = Timestamp::now();
-        for (key, _) in announced.extract_if(|_, said| said.is_expired(now, LONG_GONE)) {
+        let gone = announced.iter().filter(|(_, said)| said.is_expired(now, LONG_GONE));
+        let gone: Vec<String> = gone.map(|(key, _)| key.clone()).collect();
+        for key in gone {
             if let Err(error) = self.bus.delete_key(&self.spec.name, &key).await {
-                debug!(key, %error, "an announcement of a process that is gone stays");
+                debug!(key, %error, "an announcement of a process that is gone stays for now");
                 return;
             }
+            announced.remove(&key);
         }
     }
 }

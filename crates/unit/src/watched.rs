@@ -31,10 +31,17 @@ pub enum FileError {
 /// last read.
 ///
 /// Contents are compared, not times: a mounted ConfigMap or Secret is exchanged by a symbolic link.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WatchedFiles {
     paths: Vec<PathBuf>,
     seen: Result<Vec<Vec<u8>>, FileError>,
+}
+
+/// Names alone: the contents may be keys.
+impl std::fmt::Debug for WatchedFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WatchedFiles").field("paths", &self.paths).finish_non_exhaustive()
+    }
 }
 
 impl WatchedFiles {

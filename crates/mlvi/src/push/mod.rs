@@ -55,7 +55,7 @@ pub struct PushArgs {
     #[arg(long, value_name = "FPS")]
     rate: Option<f64>,
     /// Send only so many frames of each video
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     frames: Option<u64>,
 }
 

@@ -5,12 +5,12 @@ use crate::annotated;
 use anyhow::Context;
 use frame::FrameResult;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Sends the images and prints a line for each detection.
 ///
 /// # Errors
-/// The first image that cannot be read, sent, or answered in time.
+/// The first image that cannot be read or sent; after all of them, if some got no result.
 pub(super) fn send_all(args: &PushArgs, images: &[PathBuf]) -> anyhow::Result<()> {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
@@ -18,8 +18,18 @@ pub(super) fn send_all(args: &PushArgs, images: &[PathBuf]) -> anyhow::Result<()
         .timeout_global(Some(Duration::from_secs(args.wait + 10)))
         .build();
     let agent = ureq::Agent::new_with_config(config);
+    let mut failed = 0;
     for path in images {
-        let text = send(&agent, args, path).with_context(|| path.display().to_string())?;
+        let text = match send(&agent, args, path) {
+            Ok(text) => text,
+            // the others may be fine; nobody answering is nobody for all
+            Err(error) if error.downcast_ref::<Refused>().is_some() => {
+                eprintln!("{}: {error:#}", path.display());
+                failed += 1;
+                continue;
+            }
+            Err(error) => return Err(error.context(path.display().to_string())),
+        };
         let result: FrameResult = serde_json::from_str(&text)?;
         if args.json {
             println!("{text}");
@@ -32,8 +42,17 @@ pub(super) fn send_all(args: &PushArgs, images: &[PathBuf]) -> anyhow::Result<()
             annotated::save(request, &args.server, result.frame_id, dir, &name)?;
         }
     }
+    anyhow::ensure!(failed == 0, "{failed} of {} photos got no result", images.len());
     Ok(())
 }
+
+/// The server's word on one photo, which says nothing of the next.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(String);
+
+/// What a full server says about when to come again; else this.
+const AGAIN: Duration = Duration::from_secs(1);
 
 fn send(agent: &ureq::Agent, args: &PushArgs, path: &Path) -> anyhow::Result<String> {
     let bytes = std::fs::read(path)?;
@@ -43,14 +62,34 @@ fn send(agent: &ureq::Agent, args: &PushArgs, path: &Path) -> anyhow::Result<Str
         args.camera,
         args.wait
     );
-    let request = args.with_token(agent.post(&url)).content_type("application/octet-stream");
-    let mut response = request.send(&bytes[..]).with_context(|| url.clone())?;
-    let status = response.status();
-    let text = response.body_mut().read_to_string()?;
-    match status.as_u16() {
-        200 => Ok(text),
-        202 => anyhow::bail!("no result within {} s: {text}", args.wait),
-        _ => anyhow::bail!("the server answered {status}: {text}"),
+    let started = Instant::now();
+    loop {
+        let request = args.with_token(agent.post(&url)).content_type("application/octet-stream");
+        let sent = request.send(&bytes[..]);
+        let mut response = sent
+            .with_context(|| format!("{url}: does a suite run there (`mlvi up`, --server URL)?"))?;
+        let status = response.status().as_u16();
+        let again = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let again = again.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+        let text = response.body_mut().read_to_string()?;
+        match status {
+            200 => return Ok(text),
+            202 => return Err(Refused(format!("no result within {} s", args.wait)).into()),
+            // frames are taken again when some have been answered
+            429 | 503 if started.elapsed() < Duration::from_secs(args.wait) => {
+                std::thread::sleep(again.unwrap_or(AGAIN));
+            }
+            _ => return Err(Refused(told(status, &text)).into()),
+        }
+    }
+}
+
+/// A problem document in words.
+fn told(status: u16, text: &str) -> String {
+    let problem: Option<frame::Problem> = serde_json::from_str(text).ok();
+    match problem {
+        Some(problem) => format!("{} ({status}): {}", problem.title, problem.detail),
+        None => format!("the server answered {status}: {text}"),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::PushArgs;
 use super::tally::Tally;
-use anyhow::Context;
 use frame::CameraId;
 use std::io::{BufRead, BufReader};
 use std::sync::Arc;
@@ -28,7 +27,14 @@ impl Watch {
             .timeout_recv_response(Some(Duration::from_secs(10)))
             .build();
         let agent = ureq::Agent::new_with_config(config);
-        let response = args.with_token(agent.get(&url)).call().with_context(|| url.clone())?;
+        let response = args.with_token(agent.get(&url)).call().map_err(|error| match error {
+            ureq::Error::StatusCode(401 | 403) => anyhow::anyhow!(
+                "{url}: the results of a video are read, too, which needs a token with the right \
+                 'read' (mlvi token new --read)"
+            ),
+            error => anyhow::Error::new(error)
+                .context(format!("{url}: does a suite run there (`mlvi up`, --server URL)?")),
+        })?;
         let seen = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&seen);
         std::thread::spawn(move || {

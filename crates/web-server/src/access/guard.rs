@@ -5,7 +5,7 @@ use super::caller::Caller;
 use super::origin::HostFault;
 use super::right::Right;
 use crate::problem::RequestError;
-use crate::query::Query;
+use crate::query::{Query, parse_camera};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -149,7 +149,8 @@ fn check_camera(
 ) -> Result<(), Box<Response>> {
     let mut parameters = parameters.into_iter().flat_map(RawPathParams::iter);
     let camera = match parameters.find(|(name, _)| *name == "camera") {
-        Some((_, camera)) => camera.parse().ok(),
+        // as handlers read it
+        Some((_, camera)) => parse_camera(camera).ok(),
         None => Query::of(request.uri())
             .and_then(|query| query.camera())
             .map(|camera| camera.unwrap_or_else(CameraId::unnamed))

@@ -126,6 +126,9 @@ async fn frames_are_taken_of_the_tokens_own_cameras_alone() {
     for (path, allowed) in [
         ("/cameras/gate-7/frames", true),
         ("/cameras/yard/frames", false),
+        ("/cameras/%20yard/frames", false),
+        ("/cameras/yard%20/stream", false),
+        ("/cameras/%09yard/frames", false),
         ("/cameras/yard/frames?camera=gate-7", false),
         ("/cameras/gat%65-7/frames", true),
         ("/inference?camera=gate-7", true),

@@ -15,7 +15,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use frame::{CameraId, headers as names};
+use frame::{CameraId, Status, headers as names};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +43,9 @@ pub(super) async fn annotated(
         }
         Job::Finished(finished) => {
             let (origin, camera) = (finished.origin(), finished.camera.clone());
-            (Some(finished), origin, Some(camera), true)
+            // a skipped frame's boxes are those of another one, which may come later
+            let is_fixed = finished.status != Status::Skipped;
+            (Some(finished), origin, Some(camera), is_fixed)
         }
         Job::Pending { camera, sequence, origin, provisional } => {
             if provisional.is_none() && variant.boxes {

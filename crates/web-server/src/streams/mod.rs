@@ -5,6 +5,7 @@
 //! `receive` reads them out of a request's body, `socket` out of the messages of a WebSocket.
 //! `tally` counts what became of them.
 
+mod counted;
 mod cutter;
 mod open;
 mod options;

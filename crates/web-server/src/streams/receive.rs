@@ -78,6 +78,7 @@ pub(crate) async fn receive(
     }
     let last = async {
         while !receiver.session.is_idle() {
+            receiver.hold_what_is_there();
             receiver.session.next().await;
         }
     };
@@ -86,6 +87,7 @@ pub(crate) async fn receive(
         () = tokio::time::sleep(wait) => {}
         () = app.shutdown.cancelled() => {}
     }
+    receiver.session.give_up();
     Ok(receiver.session.tally().summary(camera, ended_by, length))
 }
 
@@ -94,14 +96,17 @@ impl Receiver {
         let app = self.app.clone();
         // what is left of the time that the client may take for a frame
         let mut patience = app.limits.upload_timeout;
+        let mut number = self.number;
         loop {
-            if self.take_frames() > 0 {
-                patience = app.limits.upload_timeout;
-            }
+            self.take_frames();
             if self.bytes - self.bytes_at_frame > MAX_GARBAGE_BYTES {
                 return Ok(Ending::Garbage);
             }
             self.hold_what_is_there();
+            // one that is dropped has come, too
+            if self.number != number {
+                (number, patience) = (self.number, app.limits.upload_timeout);
+            }
             let reads = self.session.takes_more();
             let began = Instant::now();
             tokio::select! {
@@ -131,9 +136,8 @@ impl Receiver {
         self.cutter.push(chunk);
     }
 
-    /// Hands the frames that are complete to the session; says how many there were.
-    fn take_frames(&mut self) -> usize {
-        let mut taken = 0;
+    /// Hands the frames that are complete to the session.
+    fn take_frames(&mut self) {
         while self.session.takes_more() {
             let Some(bytes) = self.cutter.next_frame() else { break };
             let now = || (Timestamp::now(), Instant::now());
@@ -143,14 +147,12 @@ impl Receiver {
             self.number += 1;
             self.bytes_at_frame = self.bytes;
             self.session.offer(cut);
-            taken += 1;
         }
         let too_large = self.cutter.counts().too_large;
         for _ in self.too_large..too_large {
             self.drop_frame(Reason::TooLarge);
         }
         self.too_large = too_large;
-        taken
     }
 
     /// Accounts for what is held; a frame that there is no room for is dropped.

@@ -109,6 +109,15 @@ impl Session {
         Event::Dropped { number, reason }
     }
 
+    /// The stream is over, and so is the time for its last frames: what is not on the bus yet is
+    /// dropped.
+    pub(crate) fn give_up(&mut self) {
+        let left = [self.waiting.take().map(|cut| cut.number), self.sending.take().map(|_| 0)];
+        for number in left.into_iter().flatten() {
+            self.drop_frame(number, Reason::TimeOver);
+        }
+    }
+
     /// How many bytes wait.
     pub(crate) fn waiting_bytes(&self) -> usize {
         self.waiting.as_ref().map_or(0, |cut| cut.bytes.len())
@@ -211,12 +220,13 @@ async fn send(
     trace: TraceParent,
 ) -> Result<Accepted, RequestError> {
     app.check_bus()?;
-    if let Some(camera) = &about.camera {
-        app.access.count_frame(camera)?;
-    }
     let Cut { bytes, received_at, started, .. } = cut;
     let mut place = app.room.enter()?;
     place.grow(bytes.len())?;
+    // once there is room: a frame that is tried again counts once
+    if let Some(camera) = &about.camera {
+        app.access.count_frame(camera)?;
+    }
     let upload = Upload { bytes: bytes.into(), place, received_at, started };
     accept(app, about, upload, trace).await
 }

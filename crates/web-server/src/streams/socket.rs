@@ -7,6 +7,7 @@
 use crate::app::App;
 use crate::jobs::Finished;
 use crate::pending::Hold;
+use crate::streams::counted::{Counted, Incoming};
 use crate::streams::open::Open;
 use crate::streams::options::Options;
 use crate::streams::session::{Cut, Event, Session};
@@ -17,6 +18,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -39,7 +41,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What the end of a stream is asked for with.
 const END: &str = "end";
 
-type Socket = WebSocketStream<Box<dyn Duplex>>;
+type Socket = WebSocketStream<Counted>;
 
 /// Why a conversation is over.
 enum Over {
@@ -54,6 +56,8 @@ struct Conversation {
     camera: CameraId,
     session: Session,
     hold: Hold,
+    /// The message that is coming in.
+    incoming: Incoming,
     outgoing: mpsc::Sender<Message>,
     /// The frames in flight, with their numbers and whether a provisional result was told.
     flying: HashMap<FrameId, (u64, bool)>,
@@ -78,6 +82,7 @@ pub(crate) async fn converse(
         // what is sent is small, and at once
         .write_buffer_size(0);
     let Connection { stream, read } = connection;
+    let (stream, incoming) = Counted::new(stream, app.room.hold());
     let socket =
         WebSocketStream::from_partially_read(stream, read.into(), Role::Server, Some(limits)).await;
     let (sink, messages) = socket.split();
@@ -85,6 +90,7 @@ pub(crate) async fn converse(
     let write_timeout = app.limits.write_timeout;
     let conversation = Conversation {
         hold: app.room.hold(),
+        incoming,
         wait: options.wait,
         session: Session::new(app.clone(), options, trace),
         app,
@@ -99,7 +105,7 @@ pub(crate) async fn converse(
     let (messages, sink) =
         tokio::join!(conversation.run(messages), write(sink, queue, write_timeout));
     drop(open);
-    sink.reunite(messages).ok().map(WebSocketStream::into_inner)
+    sink.reunite(messages).ok().map(|socket| socket.into_inner().into_inner())
 }
 
 /// Sends what is queued; ends when the client does not take it.
@@ -145,6 +151,14 @@ impl Conversation {
             // fewer than before, or as many as the message that has just come
             let _ = self.hold.set(self.session.waiting_bytes());
             let reads = self.session.takes_more();
+            if !reads {
+                // nobody listens meanwhile
+                heard = Instant::now();
+            }
+            // the writer is in the same task: what is told has to get out
+            if self.outgoing.capacity() < MAX_OUTGOING / 2 {
+                tokio::task::yield_now().await;
+            }
             let outcome = tokio::select! {
                 () = app.shutdown.cancelled() => {
                     let told = self.sum_up(Ending::Shutdown);
@@ -161,6 +175,9 @@ impl Conversation {
                 () = self.outgoing.closed() => return Over::Gone,
                 message = messages.next(), if reads => {
                     heard = Instant::now();
+                    if matches!(message, Some(Ok(Message::Binary(_) | Message::Text(_)))) {
+                        self.incoming.is_whole();
+                    }
                     match message {
                         Some(Ok(Message::Binary(bytes))) => self.take(bytes),
                         Some(Ok(Message::Text(text))) if text.trim() == END => {
@@ -173,6 +190,9 @@ impl Conversation {
                         Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(()),
                         Some(Err(Error::Capacity(_))) => {
                             Err(Over::Closes(CloseCode::Size, "a frame has at most 8 MiB"))
+                        }
+                        Some(Err(Error::Io(error))) if error.kind() == ErrorKind::OutOfMemory => {
+                            Err(Over::Closes(CloseCode::Again, "there is no room for the message"))
                         }
                         Some(Err(Error::Protocol(_) | Error::Utf8(_))) => {
                             Err(Over::Closes(CloseCode::Protocol, "this is no WebSocket"))
@@ -262,6 +282,7 @@ impl Conversation {
     }
 
     fn sum_up(&mut self, ended_by: Ending) -> Result<(), Over> {
+        self.session.give_up();
         let length = Length { duration: self.began.elapsed(), bytes: self.bytes, skipped_bytes: 0 };
         let summary = self.session.tally().summary(self.camera.clone(), ended_by, length);
         let end = json!({"type": "end", "summary": summary});

@@ -16,6 +16,8 @@ pub(crate) enum Reason {
     OthersWait,
     /// It is larger than a frame may be.
     TooLarge,
+    /// The stream was over, and it had not come to its turn within the time for that.
+    TimeOver,
     /// It was refused, as an upload would have been: the kind of its problem.
     Refused(String),
 }
@@ -31,6 +33,7 @@ impl Reason {
             Self::Replaced => "replaced-by-newer",
             Self::OthersWait => "others-wait",
             Self::TooLarge => "frame-too-large",
+            Self::TimeOver => "time-over",
             Self::Refused(kind) => kind,
         }
     }

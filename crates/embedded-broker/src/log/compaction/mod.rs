@@ -41,17 +41,19 @@ impl Partition {
         if writer.deleted || count == 0 || fresh.saturating_mul(2) < self.options.segment_bytes {
             return Ok(());
         }
+        // what cannot be read is tried again when as much has been written once more
+        writer.compacted_bytes = bytes;
+        // a record that only the page cache has must not take the place of one that is on the disk
+        let files: Vec<Arc<File>> =
+            lock(&self.view).segments.iter().map(|segment| Arc::clone(&segment.file)).collect();
+        files.iter().try_for_each(|file| file.sync_data())?;
+        files::sync_dir(&self.dir)?;
         let Some(latest) = self.latest_of_each_key(count)? else {
             tracing::error!(dir = %self.dir.display(), limit = MAX_KEYS, "a compacted log has too \
                 many keys: it is not compacted");
-            // not again before as much has been written once more
-            writer.compacted_bytes = bytes;
             return Ok(());
         };
-        let Some(merged) = self.merge(count, &latest, now_ms)? else {
-            writer.compacted_bytes = bytes;
-            return Ok(());
-        };
+        let Some(merged) = self.merge(count, &latest, now_ms)? else { return Ok(()) };
         writer.compacted_bytes = merged.size;
         // the file of the first one is replaced already
         let replaced: Vec<Segment> = {
@@ -162,6 +164,10 @@ impl Partition {
 fn read(file: &File, place: &Place) -> io::Result<Vec<u8>> {
     let mut batch = vec![0; usize::try_from(place.len).map_err(io::Error::other)?];
     file.read_exact_at(&mut batch, place.position)?;
+    // written anew with a checksum of its own, damage would look like data
+    BatchHeader::parse(&batch)
+        .and_then(|header| header.check_crc(&batch))
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     Ok(batch)
 }
 
