@@ -143,9 +143,7 @@ fn can_be_written(app: &App) -> Result<(), RequestError> {
 
 /// What is said of a change: short, and in one line, since it stands in logs.
 fn words(query: &Query, name: &'static str) -> Result<Option<String>, RequestError> {
-    let Some(text) = query.get(name).map(str::trim).filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
+    let Some(text) = query.get(name) else { return Ok(None) };
     if text.chars().count() > MAX_SETTING_WORDS || text.chars().any(char::is_control) {
         return Err(RequestError::Parameter {
             name,
@@ -154,7 +152,7 @@ fn words(query: &Query, name: &'static str) -> Result<Option<String>, RequestErr
             hint: Default::default(),
         });
     }
-    Ok(Some(text.to_owned()))
+    Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned))
 }
 
 async fn body_of(body: Body, limit: Duration) -> Result<Vec<u8>, RequestError> {
