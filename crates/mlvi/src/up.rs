@@ -68,10 +68,10 @@ pub struct UpArgs {
     /// A policy with everything that tunes it (TOML); read again whenever it changes
     #[arg(long, value_name = "FILE", conflicts_with = "policy")]
     policy_file: Option<PathBuf>,
-    /// The rule of the policy `expression`, in CEL, e.g. 'edge.backlog > 3'
+    /// The rule of the policy `expression`, which it implies, in CEL, e.g. 'edge.backlog > 3'
     #[arg(long, value_name = "CEL")]
     rule: Option<String>,
-    /// The share of frames that the policy `ratio` sends to the cloud, 0 to 1
+    /// The share of frames that the policy `ratio`, which it implies, sends to the cloud, 0 to 1
     #[arg(long, value_name = "SHARE")]
     cloud_share: Option<f64>,
     /// Let the policy be changed over HTTP while the suite runs (PUT /policy, `mlvi policy set`).
@@ -81,6 +81,18 @@ pub struct UpArgs {
 }
 
 impl UpArgs {
+    /// The policy whose setting is given without it.
+    fn implied_policy(&self) -> Option<&'static str> {
+        if self.policy_file.is_some() {
+            return None;
+        }
+        match (&self.rule, self.cloud_share) {
+            (Some(_), _) => Some("expression"),
+            (None, Some(_)) => Some("ratio"),
+            (None, None) => None,
+        }
+    }
+
     fn suite(&self, models_dir: &Path) -> SuiteConfig {
         let admin = SocketAddr::from((self.admin_host, 0));
         let broker = match &self.broker {
@@ -116,7 +128,7 @@ impl UpArgs {
         if std::env::var_os("MLVI_DRAIN").is_none() {
             config = config.with("MLVI_DRAIN", DRAIN);
         }
-        if let Some(policy) = &self.policy {
+        if let Some(policy) = self.policy.as_deref().or(self.implied_policy()) {
             config = config.with("MLVI_POLICY", policy);
         }
         if let Some(file) = &self.policy_file {
@@ -299,6 +311,21 @@ mod tests {
         let config = suite(&["--admin-host", "0.0.0.0"]);
         assert!(config.http.ip().is_loopback());
         assert!(config.admin.iter().all(|admin| admin.ip() == IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+    }
+
+    #[test]
+    fn a_policys_setting_implies_the_policy() {
+        let policy = |arguments: &[&str]| {
+            let config = suite(arguments);
+            let settings = config.settings_of(UnitKind::Preprocessor);
+            settings.into_iter().find(|(name, _)| name == "MLVI_POLICY").map(|(_, value)| value)
+        };
+        assert_eq!(policy(&[]), None);
+        assert_eq!(policy(&["--rule", "edge.backlog > 3"]).as_deref(), Some("expression"));
+        assert_eq!(policy(&["--cloud-share", "0.3"]).as_deref(), Some("ratio"));
+        let both = ["--policy", "deadline", "--cloud-share", "0.3"];
+        assert_eq!(policy(&both).as_deref(), Some("deadline"));
+        assert_eq!(policy(&["--policy-file", "p.toml", "--cloud-share", "0.3"]), None);
     }
 
     #[test]

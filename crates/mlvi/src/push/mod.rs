@@ -48,7 +48,8 @@ pub struct PushArgs {
     /// Print each result as one line of JSON
     #[arg(long)]
     json: bool,
-    /// Fetch each photo with what was found drawn on it, and keep it in this folder as NAME.jpg
+    /// Fetch each photo (of videos nothing) with what was found drawn on it, and keep it in this
+    /// folder as NAME.jpg
     #[arg(long, value_name = "DIR")]
     save_annotated: Option<PathBuf>,
     /// Frames a second of each video; without it, files are sent as fast as they are taken

@@ -4,6 +4,7 @@ use super::PushArgs;
 use crate::annotated;
 use anyhow::Context;
 use frame::FrameResult;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ pub(super) fn send_all(args: &PushArgs, images: &[PathBuf]) -> anyhow::Result<()
         .timeout_global(Some(Duration::from_secs(args.wait + 10)))
         .build();
     let agent = ureq::Agent::new_with_config(config);
-    let mut failed = 0;
+    let (mut failed, mut saved) = (0, HashMap::new());
     for path in images {
         let text = match send(&agent, args, path) {
             Ok(text) => text,
@@ -37,7 +38,11 @@ pub(super) fn send_all(args: &PushArgs, images: &[PathBuf]) -> anyhow::Result<()
             print_result(path, &result);
         }
         if let Some(dir) = &args.save_annotated {
-            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            // photos of one name in several folders
+            let same = saved.entry(stem.clone().into_owned()).or_insert(0);
+            *same += 1;
+            let name = if *same == 1 { stem.into_owned() } else { format!("{stem}-{same}") };
             let request = |url: &str| args.with_token(agent.get(url));
             annotated::save(request, &args.server, result.frame_id, dir, &name)?;
         }

@@ -71,7 +71,7 @@ impl SuiteConfig {
 
     /// The settings of a unit: the suite's, then the unit's own. Brokers and ports are not among
     /// them.
-    pub(super) fn settings_of(&self, kind: UnitKind) -> Vec<(String, String)> {
+    pub(crate) fn settings_of(&self, kind: UnitKind) -> Vec<(String, String)> {
         let own = self
             .unit_settings
             .iter()
