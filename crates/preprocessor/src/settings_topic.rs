@@ -9,6 +9,7 @@ use crate::policy_in_hand::PolicyInHand;
 use frame::{Announcement, POLICY_KEY, Timestamp};
 use frame_bus::{Bus, BusError, Table, TableEvent, TopicSpec};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -56,7 +57,7 @@ impl SettingsTopic {
         loop {
             let error = match self.bus.table(&self.spec.name) {
                 Ok(mut table) => tokio::select! {
-                    error = self.read(&mut table, &in_hand, &caught_up) => error,
+                    Err(error) = self.read(&mut table, &in_hand, &caught_up) => error,
                     () = shutdown.cancelled() => return,
                 },
                 Err(error) => error,
@@ -74,14 +75,11 @@ impl SettingsTopic {
         table: &mut Table,
         in_hand: &PolicyInHand,
         caught_up: &CancellationToken,
-    ) -> BusError {
+    ) -> Result<Infallible, BusError> {
         // the table bounds how many
         let mut announced = HashMap::new();
-        // a client that began anew knows no key, and is told of none that has gone meanwhile
-        let mut policy_is_set = false;
-        // while the topic is read: the policy's last record alone is acted upon
-        let mut early: Option<(Vec<u8>, i64)> = None;
-        let mut is_early = true;
+        // while the topic is read: the policy's last record, which alone is acted upon
+        let mut early = Some(None);
         let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
             let event = tokio::select! {
@@ -92,23 +90,11 @@ impl SettingsTopic {
                 }
             };
             match event {
-                Ok(TableEvent::Set { key, value, offset }) if key == POLICY_KEY && is_early => {
-                    policy_is_set = true;
-                    early = Some((value.to_vec(), offset));
-                }
-                Ok(TableEvent::Removed { key }) if key == POLICY_KEY && is_early => {
-                    policy_is_set = false;
-                    early = None;
-                }
-                Ok(TableEvent::Set { key, value, offset }) if key == POLICY_KEY => {
-                    policy_is_set = true;
-                    // a rule of thousands of bytes takes milliseconds to compile
-                    let in_hand = in_hand.clone();
-                    let used = tokio::task::spawn_blocking(move || in_hand.record(&value, offset));
-                    if let Err(error) = used.await {
-                        return BusError::Fatal(error.to_string());
-                    }
-                }
+                Ok(TableEvent::Set { key, value, offset }) if key == POLICY_KEY => match &mut early
+                {
+                    Some(last) => *last = Some((value, offset)),
+                    None => use_record(in_hand, Some((value, offset))).await?,
+                },
                 Ok(TableEvent::Set { key, value, .. }) if Announcement::is_key(&key) => {
                     match Announcement::from_json(&value) {
                         Ok(said) => drop(announced.insert(key, said)),
@@ -116,32 +102,21 @@ impl SettingsTopic {
                     }
                 }
                 Ok(TableEvent::Set { key, .. }) => debug!(key, "passed over a setting"),
-                Ok(TableEvent::Removed { key }) if key == POLICY_KEY => {
-                    policy_is_set = false;
-                    let in_hand = in_hand.clone();
-                    let back = tokio::task::spawn_blocking(move || in_hand.record_removed());
-                    if let Err(error) = back.await {
-                        return BusError::Fatal(error.to_string());
-                    }
-                }
+                Ok(TableEvent::Removed { key }) if key == POLICY_KEY => match &mut early {
+                    Some(last) => *last = None,
+                    None => use_record(in_hand, None).await?,
+                },
                 Ok(TableEvent::Removed { key }) => drop(announced.remove(&key)),
                 Ok(TableEvent::CaughtUp) => {
-                    is_early = false;
-                    if let Some((value, offset)) = early.take() {
-                        let in_hand = in_hand.clone();
-                        let used =
-                            tokio::task::spawn_blocking(move || in_hand.record(&value, offset));
-                        if let Err(error) = used.await {
-                            return BusError::Fatal(error.to_string());
-                        }
-                    }
-                    if caught_up.is_cancelled() && !policy_is_set {
-                        let in_hand = in_hand.clone();
-                        drop(tokio::task::spawn_blocking(move || in_hand.record_removed()).await);
+                    // a client that began anew is not told of a record that has gone meanwhile
+                    if let Some(last) = early.take()
+                        && (last.is_some() || caught_up.is_cancelled())
+                    {
+                        use_record(in_hand, last).await?;
                     }
                     caught_up.cancel();
                 }
-                Err(error) => return error,
+                Err(error) => return Err(error),
             }
         }
     }
@@ -160,4 +135,18 @@ impl SettingsTopic {
             announced.remove(&key);
         }
     }
+}
+
+/// Acts upon the policy's record, or upon its removal. A rule of thousands of bytes takes
+/// milliseconds to compile.
+async fn use_record(
+    in_hand: &PolicyInHand,
+    record: Option<(Vec<u8>, i64)>,
+) -> Result<(), BusError> {
+    let in_hand = in_hand.clone();
+    let using = tokio::task::spawn_blocking(move || match record {
+        Some((value, offset)) => in_hand.record(&value, offset),
+        None => in_hand.record_removed(),
+    });
+    using.await.map_err(|error| BusError::Fatal(error.to_string()))
 }

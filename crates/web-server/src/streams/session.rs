@@ -104,17 +104,21 @@ impl Session {
 
     /// A frame is dropped, for a reason that the session does not know of.
     pub(crate) fn drop_frame(&mut self, number: u64, reason: Reason) -> Event {
-        self.tally.dropped(&reason);
-        self.app.metrics.stream_frame(reason.as_str());
+        self.count_dropped(&reason);
         Event::Dropped { number, reason }
+    }
+
+    fn count_dropped(&mut self, reason: &Reason) {
+        self.tally.dropped(reason);
+        self.app.metrics.stream_frame(reason.as_str());
     }
 
     /// The stream is over, and so is the time for its last frames: what is not on the bus yet is
     /// dropped.
     pub(crate) fn give_up(&mut self) {
-        let left = [self.waiting.take().map(|cut| cut.number), self.sending.take().map(|_| 0)];
-        for number in left.into_iter().flatten() {
-            self.drop_frame(number, Reason::TimeOver);
+        let left = [self.waiting.take().is_some(), self.sending.take().is_some()];
+        for _ in left.into_iter().filter(|left| *left) {
+            self.count_dropped(&Reason::TimeOver);
         }
     }
 

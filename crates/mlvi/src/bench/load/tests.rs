@@ -15,6 +15,13 @@ fn args(more: &[&str]) -> LoadArgs {
     Load::parse_from([&["load", "--image", PHOTO], more].concat()).args
 }
 
+/// One second of 40 frames at equal distances.
+fn second_of_forty(server: &str, more: &[&str]) -> Section {
+    let usual = ["--server", server, "--rate", "40", "--seconds", "1"];
+    let even = ["--warm-up", "0", "--spread", "even"];
+    section(&args(&[&usual[..], &even, more].concat()), &Progress::hidden()).unwrap()
+}
+
 /// A server that stands still for a while after the first requests, and answers all then. Ends
 /// with its test.
 fn stalling_server(stall: Duration) -> String {
@@ -58,21 +65,7 @@ fn stalling_server(stall: Duration) -> String {
 #[test]
 fn a_server_that_stalls_is_asked_no_less() {
     let server = stalling_server(Duration::from_millis(700));
-    let args = args(&[
-        "--server",
-        &server,
-        "--rate",
-        "40",
-        "--seconds",
-        "1",
-        "--warm-up",
-        "0",
-        "--spread",
-        "even",
-        "--cameras",
-        "2",
-    ]);
-    let section = section(&args, &Progress::hidden()).unwrap();
+    let section = second_of_forty(&server, &["--cameras", "2"]);
     let measured = &section.data[0];
     assert_eq!(measured["sent"], 40, "{measured}");
     assert_eq!(measured["results"]["edge"], 40);
@@ -86,21 +79,7 @@ fn a_server_that_stalls_is_asked_no_less() {
 #[test]
 fn what_cannot_be_sent_is_counted() {
     let server = stalling_server(Duration::from_millis(600));
-    let args = args(&[
-        "--server",
-        &server,
-        "--rate",
-        "40",
-        "--seconds",
-        "1",
-        "--warm-up",
-        "0",
-        "--spread",
-        "even",
-        "--most-open",
-        "5",
-    ]);
-    let section = section(&args, &Progress::hidden()).unwrap();
+    let section = second_of_forty(&server, &["--most-open", "5"]);
     let misses = &section.data[0]["misses"];
     assert!(misses["not sent: 5 were under way"].as_u64().unwrap() >= 5, "{misses}");
     assert_eq!(section.data[0]["sent"], 40);

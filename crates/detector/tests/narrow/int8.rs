@@ -1,35 +1,7 @@
-//! A model in int8 against itself in float32, on the reference's photos. Without
-//! `MLVI_REFERENCE_DIR` this is skipped.
-
-#![allow(clippy::unwrap_used, reason = "a helper of tests may panic and print as tests do")]
-
-use detector::{Calibrator, Description, Detector, LoadOptions, ModelError, Precision, RangeRule};
-use frame::{Detection, RgbImage};
+use crate::{described, detect, photos};
+use detector::{Calibrator, Detector, LoadOptions, ModelError, Precision, RangeRule};
+use frame::Detection;
 use requires::reference_dir;
-use std::path::Path;
-
-fn described(reference: &Path, model: &str) -> Description {
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
-    let description = Description::load(&models, model).unwrap();
-    let weights = reference.join("../models").join(description.weights().path.file_name().unwrap());
-    description.with_weights_at(weights)
-}
-
-fn photos(reference: &Path) -> Vec<RgbImage> {
-    let entries = std::fs::read_dir(reference.join("images")).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path());
-    let photo = |path: std::path::PathBuf| {
-        vision::decode(&std::fs::read(path).unwrap(), &vision::Limits::default()).ok()
-    };
-    paths.filter_map(photo).collect()
-}
-
-fn detect(description: &Description, photos: &[RgbImage]) -> (String, Vec<Vec<Detection>>) {
-    let detector = Detector::load(description, LoadOptions::default()).unwrap();
-    let mut session = detector.session().unwrap();
-    let found = photos.iter().map(|photo| session.detect(&[photo]).unwrap().remove(0).detections);
-    (detector.info().version.clone(), found.collect())
-}
 
 #[test]
 fn int8_finds_what_float32_is_sure_of() {
