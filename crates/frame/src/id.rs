@@ -25,6 +25,27 @@ impl FrameId {
         JobIds::sign(Uuid::now_v7())
     }
 
+    /// As 16 bytes, in the order of its text.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// From its 16 bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// The bound between ids made before a time, in milliseconds since the epoch, and those made
+    /// from it on; no frame's id.
+    #[must_use]
+    pub fn from_then_on(ms: u64) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..6].copy_from_slice(&ms.min((1 << 48) - 1).to_be_bytes()[2..]);
+        Self::from_bytes(bytes)
+    }
+
     /// When the id was made, in milliseconds since the epoch; `None` if it is no UUIDv7.
     #[must_use]
     pub fn made_at_ms(self) -> Option<u64> {
@@ -173,6 +194,15 @@ mod tests {
         let now = crate::Timestamp::now().as_micros() / 1000;
         let made = FrameId::fresh().made_at_ms().unwrap();
         assert!(made.abs_diff(now) < 5_000, "{made} against {now}");
+    }
+
+    #[test]
+    fn a_time_parts_the_ids_before_it_from_those_after() {
+        let id = FrameId::fresh();
+        let made = id.made_at_ms().unwrap();
+        assert!(FrameId::from_then_on(made) <= id && id < FrameId::from_then_on(made + 1));
+        assert_eq!(FrameId::from_bytes(*id.as_bytes()), id);
+        assert!(FrameId::from_then_on(u64::MAX) > id);
     }
 
     #[test]

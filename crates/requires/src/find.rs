@@ -24,6 +24,17 @@ pub fn kafka_script() -> Option<PathBuf> {
     find("MLVI_KAFKA_SCRIPT", Requirement::KafkaScript).map(PathBuf::from)
 }
 
+/// The address of a PostgreSQL server in which databases may be made; skips the test when
+/// `MLVI_POSTGRES` names none.
+///
+/// # Panics
+/// As [`skip`](crate::skip()).
+#[track_caller]
+#[must_use]
+pub fn postgres() -> Option<String> {
+    find("MLVI_POSTGRES", Requirement::Postgres)
+}
+
 /// The folder of reference data; skips the test when `MLVI_REFERENCE_DIR` names none.
 ///
 /// # Panics

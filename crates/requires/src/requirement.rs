@@ -17,6 +17,8 @@ pub enum Requirement {
     OnnxRuntime,
     /// `pillow`: a Python with Pillow and numpy.
     Pillow,
+    /// `postgres`: a PostgreSQL server in which tests may make databases.
+    Postgres,
     /// `pycocotools`: a Python with pycocotools.
     Pycocotools,
     /// `reference`: the answers of Darknet and ONNX Runtime, COCO photos, traces.
@@ -27,12 +29,13 @@ pub enum Requirement {
 
 impl Requirement {
     /// Every one.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Kafka,
         Self::KafkaScript,
         Self::Kustomize,
         Self::OnnxRuntime,
         Self::Pillow,
+        Self::Postgres,
         Self::Pycocotools,
         Self::Reference,
         Self::Root,
@@ -47,6 +50,7 @@ impl Requirement {
             Self::Kustomize => "kustomize",
             Self::OnnxRuntime => "onnxruntime",
             Self::Pillow => "pillow",
+            Self::Postgres => "postgres",
             Self::Pycocotools => "pycocotools",
             Self::Reference => "reference",
             Self::Root => "root",
@@ -64,6 +68,9 @@ impl Requirement {
             Self::Kustomize => "kubectl or kustomize in PATH",
             Self::OnnxRuntime => "MLVI_PYTHON with the path of a Python with onnxruntime and numpy",
             Self::Pillow => "MLVI_PYTHON with the path of a Python with Pillow and numpy",
+            Self::Postgres => {
+                "MLVI_POSTGRES=postgres://USER@HOST:PORT/NAME (`.ci/postgres start` gets one)"
+            }
             Self::Pycocotools => "MLVI_PYTHON with the path of a Python with pycocotools",
             Self::Reference => "MLVI_REFERENCE_DIR with the path of the reference data",
             Self::Root => "a user who may mount a file system",

@@ -1,0 +1,145 @@
+//! Questions in SQL, the same text for both databases but for how they write parameters.
+
+use crate::{Bucket, Filter, Page};
+use frame::FrameId;
+
+/// How a parameter is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Parameters {
+    /// `?1`
+    Question,
+    /// `$1`
+    Dollar,
+}
+
+/// A parameter's value.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Value {
+    Id(FrameId),
+    Text(String),
+    Real(f32),
+    Integer(i64),
+}
+
+/// A question with the values of its parameters.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) text: String,
+    pub(crate) values: Vec<Value>,
+    parameters: Parameters,
+}
+
+impl Ask {
+    fn new(parameters: Parameters, text: &str) -> Self {
+        Self { text: text.to_owned(), values: Vec::new(), parameters }
+    }
+
+    fn text(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    /// Adds text, and the value at its end.
+    fn with(&mut self, text: &str, value: Value) {
+        self.values.push(value);
+        let mark = match self.parameters {
+            Parameters::Question => '?',
+            Parameters::Dollar => '$',
+        };
+        self.text.push_str(&format!("{text}{mark}{}", self.values.len()));
+    }
+
+    /// The frames of its time, older than the page before.
+    fn within(&mut self, filter: &Filter, after: Option<FrameId>) {
+        let (from, to) = filter.ids();
+        self.with(" WHERE frame_id >= ", Value::Id(from));
+        self.with(" AND frame_id < ", Value::Id(after.map_or(to, |after| after.min(to))));
+    }
+
+    fn camera(&mut self, filter: &Filter) {
+        if let Some(camera) = &filter.camera {
+            self.with(" AND camera = ", Value::Text(camera.to_string()));
+        }
+    }
+
+    fn class(&mut self, filter: &Filter) {
+        if let Some(class) = &filter.class {
+            self.with(" AND class = ", Value::Text(class.clone()));
+        }
+    }
+
+    fn confidence(&mut self, filter: &Filter) {
+        if let Some(confidence) = filter.min_confidence {
+            self.with(" AND confidence >= ", Value::Real(confidence));
+        }
+    }
+
+    fn limit(&mut self, text: &str, limit: u32) {
+        self.with(&format!("{text} LIMIT "), Value::Integer(limit.into()));
+    }
+
+    /// Id and result.
+    pub(crate) fn history(parameters: Parameters, filter: &Filter, page: Page) -> Self {
+        let mut ask = Self::new(parameters, "SELECT frame_id, CAST(result AS TEXT) FROM frames");
+        ask.within(filter, page.after);
+        ask.camera(filter);
+        if let Some(destination) = filter.destination {
+            ask.with(" AND destination = ", Value::Text(destination.to_string()));
+        }
+        if filter.class.is_some() {
+            // a rare class is found by its index
+            ask.text(" AND frame_id IN (SELECT frame_id FROM detections");
+            ask.within(filter, page.after);
+            ask.class(filter);
+            ask.camera(filter);
+            ask.confidence(filter);
+            ask.text(" GROUP BY frame_id ORDER BY frame_id DESC");
+            // of those of both tiers a page's worth may not be enough
+            if filter.destination.is_none() {
+                ask.limit("", page.limit);
+            }
+            ask.text(")");
+        } else if filter.min_confidence.is_some() {
+            ask.text(" AND EXISTS (SELECT 1 FROM detections");
+            ask.text(" WHERE detections.frame_id = frames.frame_id");
+            ask.confidence(filter);
+            ask.text(")");
+        }
+        ask.limit(" ORDER BY frame_id DESC", page.limit);
+        ask
+    }
+
+    /// Span, camera, class, detections, frames.
+    pub(crate) fn counts(
+        parameters: Parameters,
+        filter: &Filter,
+        by: Bucket,
+        at_most: u32,
+    ) -> Self {
+        let (from, to) = filter.minutes();
+        let mut ask = Self::new(parameters, "SELECT ");
+        ask.with("minute / ", Value::Integer(by.minutes()));
+        ask.text(" AS span, camera, class, CAST(sum(detections) AS BIGINT),");
+        ask.text(" CAST(sum(frames) AS BIGINT) FROM minutes");
+        ask.with(" WHERE minute >= ", Value::Integer(from));
+        ask.with(" AND minute < ", Value::Integer(to));
+        ask.camera(filter);
+        ask.class(filter);
+        ask.text(" GROUP BY span, camera, class HAVING sum(frames) > 0");
+        ask.limit(" ORDER BY span DESC, camera, class", at_most);
+        ask
+    }
+
+    /// Id, camera, class, detections, the highest confidence.
+    pub(crate) fn sightings(parameters: Parameters, filter: &Filter, page: Page) -> Self {
+        let mut ask = Self::new(
+            parameters,
+            "SELECT frame_id, min(camera), class, count(*), max(confidence) FROM detections",
+        );
+        ask.within(filter, page.after);
+        ask.class(filter);
+        ask.camera(filter);
+        ask.confidence(filter);
+        ask.limit(" GROUP BY frame_id, class ORDER BY frame_id DESC, class", page.limit);
+        ask
+    }
+}

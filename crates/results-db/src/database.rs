@@ -1,0 +1,120 @@
+//! One database, whichever it is.
+
+use crate::postgres::Postgres;
+use crate::sqlite::Sqlite;
+use crate::{Bucket, Count, DatabaseUrl, DbError, Filter, Page, Sighting, Stored};
+use frame::{FrameId, FrameResult};
+
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Storing: makes the tables, and brings older ones up to date.
+    Write,
+    /// Reading alone, with a user that may do no more.
+    Read,
+}
+
+/// What was removed because it is too old.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Forgotten {
+    /// How many frames.
+    pub frames: u64,
+    /// Whether nothing as old is left.
+    pub is_all: bool,
+}
+
+/// An open database. Cheap to clone.
+#[derive(Clone)]
+pub struct Database(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+impl Database {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// When it is away, belongs to another program, or a newer one of ours; with [`Access::Read`]
+    /// also when there is nothing yet.
+    pub async fn open(url: &DatabaseUrl, access: Access) -> Result<Self, DbError> {
+        Ok(Self(match url {
+            DatabaseUrl::Sqlite(path) => Kind::Sqlite(Sqlite::open(path.clone(), access).await?),
+            DatabaseUrl::Postgres { url, ca_file, password_file } => {
+                let (ca, password) = (ca_file.as_deref(), password_file.as_deref());
+                Kind::Postgres(Postgres::open(url, ca, password, access).await?)
+            }
+        }))
+    }
+
+    /// Stores these results, all or none: each frame once. A provisional answer is replaced by the
+    /// final one; everything else that is there stays.
+    ///
+    /// # Errors
+    /// When nothing was stored.
+    pub async fn store(&self, results: Vec<FrameResult>) -> Result<Stored, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.store(results).await,
+            Kind::Postgres(postgres) => postgres.store(&results).await,
+        }
+    }
+
+    /// Removes what is from before that time, in milliseconds since the epoch: in SQLite at most so
+    /// many frames at once, in PostgreSQL whole days that end before it.
+    ///
+    /// # Errors
+    /// When nothing was removed.
+    pub async fn forget_before(&self, ms: u64, at_most: u32) -> Result<Forgotten, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.forget_before(ms, at_most).await,
+            Kind::Postgres(postgres) => postgres.forget_before(ms).await,
+        }
+    }
+
+    /// The frames that match with their results as JSON, the newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn history(
+        &self,
+        filter: Filter,
+        page: Page,
+    ) -> Result<Vec<(FrameId, String)>, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.history(filter, page).await,
+            Kind::Postgres(postgres) => postgres.history(&filter, page).await,
+        }
+    }
+
+    /// How often each class was seen by each camera, by spans of time, the newest first: of the
+    /// filter camera, class and time count, the time by whole minutes.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn counts(
+        &self,
+        filter: Filter,
+        by: Bucket,
+        at_most: u32,
+    ) -> Result<Vec<Count>, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.counts(filter, by, at_most).await,
+            Kind::Postgres(postgres) => postgres.counts(&filter, by, at_most).await,
+        }
+    }
+
+    /// The classes in the frames that match, the newest first; of the filter the tier does not
+    /// count. A page may end within a frame: its last frame's sightings are whole only on a page
+    /// that is not full.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn sightings(&self, filter: Filter, page: Page) -> Result<Vec<Sighting>, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.sightings(filter, page).await,
+            Kind::Postgres(postgres) => postgres.sightings(&filter, page).await,
+        }
+    }
+}

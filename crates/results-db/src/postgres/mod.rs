@@ -1,0 +1,129 @@
+//! A PostgreSQL server, 15 or later: for clusters.
+//!
+//! Everything is in the schema `mlvi` of the database that the address names.
+
+mod connect;
+mod days;
+mod read;
+mod schema;
+mod tls;
+mod write;
+
+use crate::{Access, Bucket, Count, DbError, Filter, Forgotten, Page, Sighting, Stored};
+use connect::Connections;
+use days::Days;
+use frame::{FrameId, FrameResult};
+use std::error::Error;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use tls::Tls;
+use tokio_postgres::Config;
+use tokio_postgres::error::SqlState;
+
+/// A database of a server. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Postgres {
+    connections: Connections,
+    days: Arc<Days>,
+}
+
+impl Postgres {
+    pub(crate) async fn open(
+        url: &str,
+        ca_file: Option<&Path>,
+        password_file: Option<&Path>,
+        access: Access,
+    ) -> Result<Self, DbError> {
+        let config =
+            Config::from_str(url).map_err(|error| DbError::Refused { reason: words(&error) })?;
+        let tls = ca_file.map(Tls::trusting).transpose()?;
+        let password_file = password_file.map(Path::to_path_buf);
+        let connections = Connections::new(config, tls, password_file, access);
+        let place = connections.place();
+        let mut connection = connections.take().await?;
+        match access {
+            Access::Write => schema::migrate(&mut connection, &place).await?,
+            Access::Read => schema::check(&connection, &place).await?,
+        }
+        drop(connection);
+        Ok(Self { connections, days: Arc::default() })
+    }
+
+    pub(crate) async fn store(&self, results: &[FrameResult]) -> Result<Stored, DbError> {
+        let mut connection = self.connections.take().await?;
+        write::store(&mut connection, &self.days, results).await
+    }
+
+    pub(crate) async fn forget_before(&self, ms: u64) -> Result<Forgotten, DbError> {
+        let mut connection = self.connections.take().await?;
+        self.days.forget_before(&mut connection, ms).await
+    }
+
+    pub(crate) async fn history(
+        &self,
+        filter: &Filter,
+        page: Page,
+    ) -> Result<Vec<(FrameId, String)>, DbError> {
+        read::history(&*self.connections.take().await?, filter, page).await
+    }
+
+    pub(crate) async fn counts(
+        &self,
+        filter: &Filter,
+        by: Bucket,
+        at_most: u32,
+    ) -> Result<Vec<Count>, DbError> {
+        read::counts(&*self.connections.take().await?, filter, by, at_most).await
+    }
+
+    pub(crate) async fn sightings(
+        &self,
+        filter: &Filter,
+        page: Page,
+    ) -> Result<Vec<Sighting>, DbError> {
+        read::sightings(&*self.connections.take().await?, filter, page).await
+    }
+}
+
+/// An error with what caused it: tokio-postgres's own words say little.
+pub(crate) fn words(error: &tokio_postgres::Error) -> String {
+    let mut text = match error.as_db_error() {
+        Some(error) => return error.message().to_owned(),
+        None => error.to_string(),
+    };
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// What the server or the network says, by what helps.
+fn translated(error: &tokio_postgres::Error) -> DbError {
+    let reason = words(error);
+    let Some(code) = error.code() else { return DbError::Away { reason } };
+    let away = [
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::QUERY_CANCELED,
+        SqlState::TOO_MANY_CONNECTIONS,
+        SqlState::INVALID_CATALOG_NAME,
+        SqlState::UNDEFINED_TABLE,
+        SqlState::INSUFFICIENT_PRIVILEGE,
+        SqlState::OUT_OF_MEMORY,
+    ];
+    // 08: the connection; 28: the login; 57: somebody ended it
+    let class = &code.code()[..2];
+    if away.contains(code) || ["08", "28", "57"].contains(&class) {
+        DbError::Away { reason }
+    } else if [SqlState::DISK_FULL, SqlState::READ_ONLY_SQL_TRANSACTION].contains(code)
+        || class == "58"
+    {
+        DbError::Full { reason }
+    } else {
+        DbError::Refused { reason }
+    }
+}

@@ -1,0 +1,131 @@
+//! A file of SQLite's: for one machine.
+
+mod read;
+mod schema;
+mod write;
+
+pub(crate) use schema::VERSION;
+
+use crate::{Access, Bucket, Count, DbError, Filter, Forgotten, Page, Sighting, Stored};
+use frame::{FrameId, FrameResult};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long a statement waits for another process's lock on the file.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// An open file. Cheap to clone; statements of clones come one after the other.
+#[derive(Clone)]
+pub(crate) struct Sqlite {
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl Sqlite {
+    pub(crate) async fn open(path: PathBuf, access: Access) -> Result<Self, DbError> {
+        blocking(move || {
+            let connection = match access {
+                Access::Write => open_to_write(&path)?,
+                Access::Read => open_to_read(&path)?,
+            };
+            Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        })
+        .await
+    }
+
+    /// Statements on a thread that may wait for the disk.
+    async fn with<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, DbError> {
+        let connection = Arc::clone(&self.connection);
+        blocking(move || {
+            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            job(&mut connection).map_err(translated)
+        })
+        .await
+    }
+
+    pub(crate) async fn store(&self, results: Vec<FrameResult>) -> Result<Stored, DbError> {
+        self.with(move |connection| write::store(connection, &results)).await
+    }
+
+    pub(crate) async fn forget_before(&self, ms: u64, at_most: u32) -> Result<Forgotten, DbError> {
+        self.with(move |connection| write::forget(connection, ms, at_most)).await
+    }
+
+    pub(crate) async fn history(
+        &self,
+        filter: Filter,
+        page: Page,
+    ) -> Result<Vec<(FrameId, String)>, DbError> {
+        self.with(move |connection| read::history(connection, &filter, page)).await
+    }
+
+    pub(crate) async fn counts(
+        &self,
+        filter: Filter,
+        by: Bucket,
+        at_most: u32,
+    ) -> Result<Vec<Count>, DbError> {
+        self.with(move |connection| read::counts(connection, &filter, by, at_most)).await
+    }
+
+    pub(crate) async fn sightings(
+        &self,
+        filter: Filter,
+        page: Page,
+    ) -> Result<Vec<Sighting>, DbError> {
+        self.with(move |connection| read::sightings(connection, &filter, page)).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    job: impl FnOnce() -> Result<T, DbError> + Send + 'static,
+) -> Result<T, DbError> {
+    tokio::task::spawn_blocking(job)
+        .await
+        .unwrap_or_else(|error| Err(DbError::Refused { reason: error.to_string() }))
+}
+
+fn open_to_write(path: &Path) -> Result<Connection, DbError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(translated)?;
+    connection.busy_timeout(LOCK_PATIENCE).map_err(translated)?;
+    // looked at before anything of the file is changed
+    schema::migrate(&mut connection, path)?;
+    // readers do not wait for the writer; what is committed is on the disk
+    for (name, value) in [("journal_mode", "WAL"), ("synchronous", "FULL")] {
+        connection.pragma_update(None, name, value).map_err(translated)?;
+    }
+    Ok(connection)
+}
+
+fn open_to_read(path: &Path) -> Result<Connection, DbError> {
+    if !path.exists() {
+        return Err(DbError::Empty { place: path.display().to_string() });
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(translated)?;
+    connection.busy_timeout(LOCK_PATIENCE).map_err(translated)?;
+    schema::check(&connection, path)?;
+    Ok(connection)
+}
+
+/// What SQLite says, by what helps.
+fn translated(error: rusqlite::Error) -> DbError {
+    let reason = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::ReadOnly | ErrorCode::SystemIoFailure) => {
+            DbError::Full { reason }
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::CannotOpen) => {
+            DbError::Away { reason }
+        }
+        Some(ErrorCode::NotADatabase) => DbError::Foreign { place: "the file".into() },
+        _ => DbError::Refused { reason },
+    }
+}

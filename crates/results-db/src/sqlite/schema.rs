@@ -1,0 +1,59 @@
+//! The tables, and how older ones become them.
+
+use super::translated;
+use crate::DbError;
+use rusqlite::Connection;
+use std::path::Path;
+
+/// `MLVI`: what the file's header calls the program that it belongs to.
+const APPLICATION: u32 = 0x4d4c_5649;
+
+/// A step for each version: the first makes the tables, each further one changes them. A step that
+/// was released is never edited.
+const STEPS: [&str; 1] = [include_str!("1.sql")];
+
+/// The newest version.
+pub(crate) const VERSION: u32 = STEPS.len() as u32;
+
+/// Whose file it is, and of which version; 0 is an empty one.
+fn found(connection: &Connection, path: &Path) -> Result<u32, DbError> {
+    let header = |field| {
+        connection.pragma_query_value(None, field, |row| row.get::<_, u32>(0)).map_err(translated)
+    };
+    let (application, version) = (header("application_id")?, header("user_version")?);
+    let tables: u32 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))
+        .map_err(translated)?;
+    match (application, version) {
+        (0, 0) if tables == 0 => Ok(0),
+        (APPLICATION, version) if version > VERSION => {
+            Err(DbError::Newer { found: version, known: VERSION })
+        }
+        (APPLICATION, version) => Ok(version),
+        _ => Err(DbError::Foreign { place: path.display().to_string() }),
+    }
+}
+
+/// Brings the tables to the newest version, each step as a whole or not at all.
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), DbError> {
+    let first = found(connection, path)?;
+    for (version, step) in (1..).zip(STEPS).skip(first as usize) {
+        let change = connection
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+            .map_err(translated)?;
+        change.execute_batch(step).map_err(translated)?;
+        change.pragma_update(None, "application_id", APPLICATION).map_err(translated)?;
+        change.pragma_update(None, "user_version", version).map_err(translated)?;
+        change.commit().map_err(translated)?;
+        tracing::info!(version, file = %path.display(), "the database's tables are made or changed");
+    }
+    Ok(())
+}
+
+/// Whether there is something that can be read.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), DbError> {
+    match found(connection, path)? {
+        0 => Err(DbError::Empty { place: path.display().to_string() }),
+        _ => Ok(()),
+    }
+}

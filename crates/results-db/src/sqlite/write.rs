@@ -1,0 +1,130 @@
+//! Storing and forgetting.
+
+use crate::row::{Batch, Tally, measures, replacing};
+use crate::{Forgotten, Stored};
+use frame::{FrameId, FrameResult};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+
+pub(super) fn store(
+    connection: &mut Connection,
+    results: &[FrameResult],
+) -> rusqlite::Result<Stored> {
+    let Batch { rows, mut counted } = Batch::of(results);
+    let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut tally = Tally::default();
+    for row in &rows {
+        if insert(&change, row)? {
+            tally.add(row);
+            counted.new += 1;
+            continue;
+        }
+        let held = held(&change, row)?;
+        let better = held.and_then(|held| Some((replacing(&held, row)?, held)));
+        if let Some((better, held)) = better {
+            replace(&change, &better)?;
+            tally.take_away(&held);
+            tally.add(&better);
+            counted.replaced += 1;
+        } else {
+            counted.repeated += 1;
+        }
+    }
+    count(&change, &tally)?;
+    change.commit()?;
+    Ok(counted)
+}
+
+/// Whether the frame was not there before.
+fn insert(change: &Transaction<'_>, row: &FrameResult) -> rusqlite::Result<bool> {
+    let added = change
+        .prepare_cached(
+            "INSERT INTO frames (frame_id, camera, final, destination, result) \
+             VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+        )?
+        .execute((
+            row.frame_id.as_bytes(),
+            row.camera.as_str(),
+            row.status.is_final(),
+            row.decision.as_ref().map(|decision| decision.destination.as_str()),
+            json(row),
+        ))?;
+    if added == 1 {
+        insert_detections(change, row)?;
+    }
+    Ok(added == 1)
+}
+
+fn insert_detections(change: &Transaction<'_>, row: &FrameResult) -> rusqlite::Result<()> {
+    let mut insert = change.prepare_cached(
+        "INSERT INTO detections \
+         (frame_id, ordinal, camera, class, confidence, x, y, width, height) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )?;
+    for (ordinal, detection) in (0u32..).zip(&row.detections) {
+        let [confidence, x, y, width, height] = measures(detection);
+        let (camera, class) = (row.camera.as_str(), &detection.class);
+        let id = row.frame_id.as_bytes();
+        insert.execute((id, ordinal, camera, class, confidence, x, y, width, height))?;
+    }
+    Ok(())
+}
+
+/// The provisional answer that is there, if it is one.
+fn held(change: &Transaction<'_>, row: &FrameResult) -> rusqlite::Result<Option<FrameResult>> {
+    let text: Option<String> = change
+        .prepare_cached("SELECT result FROM frames WHERE frame_id = ?1 AND final = 0")?
+        .query_row([row.frame_id.as_bytes()], |held| held.get(0))
+        .optional()?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+fn replace(change: &Transaction<'_>, row: &FrameResult) -> rusqlite::Result<()> {
+    for table in ["frames", "detections"] {
+        change
+            .prepare_cached(&format!("DELETE FROM {table} WHERE frame_id = ?1"))?
+            .execute([row.frame_id.as_bytes()])?;
+    }
+    insert(change, row).map(drop)
+}
+
+fn count(change: &Transaction<'_>, tally: &Tally) -> rusqlite::Result<()> {
+    let mut add = change.prepare_cached(
+        "INSERT INTO minutes (minute, camera, class, detections, frames) \
+         VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET \
+         detections = detections + excluded.detections, frames = frames + excluded.frames",
+    )?;
+    for more in tally.changes() {
+        add.execute(more)?;
+    }
+    Ok(())
+}
+
+/// Removes the oldest frames from before that time, at most so many, that a writer is not kept
+/// waiting long; and the counts of the minutes before it.
+pub(super) fn forget(
+    connection: &mut Connection,
+    ms: u64,
+    at_most: u32,
+) -> rusqlite::Result<Forgotten> {
+    let bound = FrameId::from_then_on(ms);
+    let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let last: Option<Vec<u8>> = change.query_row(
+        "SELECT max(frame_id) FROM \
+             (SELECT frame_id FROM frames WHERE frame_id < ?1 ORDER BY frame_id LIMIT ?2)",
+        (bound.as_bytes(), at_most),
+        |row| row.get(0),
+    )?;
+    change.execute("DELETE FROM minutes WHERE minute < ?1", [(ms / 60_000) as i64])?;
+    let Some(last) = last else {
+        change.commit()?;
+        return Ok(Forgotten { frames: 0, is_all: true });
+    };
+    change.execute("DELETE FROM detections WHERE frame_id <= ?1", [&last])?;
+    let frames = change.execute("DELETE FROM frames WHERE frame_id <= ?1", [&last])?;
+    change.commit()?;
+    Ok(Forgotten { frames: frames as u64, is_all: frames < at_most as usize })
+}
+
+fn json(row: &FrameResult) -> String {
+    serde_json::to_string(row).expect("a result has text keys only, so it is always JSON")
+}

@@ -1,0 +1,267 @@
+//! Both databases do the same: SQLite always, PostgreSQL where there is a server.
+
+#[macro_use]
+mod place;
+
+use frame::{
+    BoundingBox, CameraId, Decision, Destination, Detection, FrameId, FrameResult, ServedBy,
+    Status, TimingsMs,
+};
+use place::Place;
+use results_db::{Access, Bucket, Database, DbError, Filter, Page, Stored};
+
+const DAY_MS: u64 = 86_400_000;
+
+/// A frame received that many milliseconds after midnight of yesterday.
+fn id(ms: u64, number: u8) -> FrameId {
+    let now = frame::Timestamp::now().as_micros() / 1000;
+    let mut bytes = *FrameId::from_then_on((now / DAY_MS - 1) * DAY_MS + ms).as_bytes();
+    (bytes[6], bytes[8], bytes[15]) = (0x70, 0x80, number);
+    FrameId::from_bytes(bytes)
+}
+
+fn yesterday_ms() -> u64 {
+    id(0, 0).made_at_ms().unwrap()
+}
+
+fn detection(class: &str, confidence: f32) -> Detection {
+    let bounding_box = BoundingBox { x: -1.5, y: 2.0, width: 30.0, height: 40.0 };
+    Detection { class: class.into(), class_id: 3, confidence, bounding_box }
+}
+
+fn result(frame_id: FrameId, camera: &str, status: Status, found: &[(&str, f32)]) -> FrameResult {
+    FrameResult {
+        frame_id,
+        camera: camera.parse().unwrap(),
+        sequence: 7,
+        status,
+        error: None,
+        image: None,
+        detections: found.iter().map(|(class, confidence)| detection(class, *confidence)).collect(),
+        decision: Some(Decision::new(Destination::Edge, "in-time", "deadline")),
+        same_as: None,
+        attempt: None,
+        model: None,
+        served_by: ServedBy::default(),
+        timings_ms: TimingsMs::default(),
+    }
+}
+
+const fn page(limit: u32) -> Page {
+    Page { limit, after: None }
+}
+
+async fn ids(database: &Database, filter: Filter) -> Vec<FrameId> {
+    let rows = database.history(filter, page(100)).await.unwrap();
+    rows.into_iter().map(|(id, _)| id).collect()
+}
+
+/// What is found of each class, by day: class, detections, frames.
+async fn days(database: &Database) -> Vec<(String, u64, u64)> {
+    let counts = database.counts(Filter::default(), Bucket::Day, 100).await.unwrap();
+    counts.into_iter().map(|count| (count.class, count.detections, count.frames)).collect()
+}
+
+async fn each_frame_is_there_once(place: Place) {
+    let database = place.open().await;
+    let (a, b, c) = (id(1_000, 1), id(2_000, 2), id(3_000, 3));
+    let provisional = result(a, "gate", Status::Provisional, &[("cup", 0.4), ("cup", 0.3)]);
+    let done = result(a, "gate", Status::Done, &[("dog", 0.9)]);
+    let other = result(b, "gate", Status::Done, &[("dog", 0.8)]);
+    let odd = result(FrameId::from_bytes([1; 16]), "gate", Status::Done, &[]);
+
+    let first = database.store(vec![provisional.clone(), other.clone(), odd]).await.unwrap();
+    assert_eq!(first, Stored { new: 2, replaced: 0, repeated: 0, foreign: 1 });
+    assert_eq!(days(&database).await, [("cup".into(), 2, 1), ("dog".into(), 1, 1)]);
+
+    // what was stored comes again, with the final answer behind it
+    let again = database.store(vec![provisional.clone(), other, done.clone()]).await.unwrap();
+    assert_eq!(again, Stored { new: 0, replaced: 1, repeated: 2, foreign: 0 });
+    assert_eq!(days(&database).await, [("dog".into(), 2, 2)]);
+    let rows = database.history(Filter::default(), page(9)).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), [b, a]);
+    assert_eq!(serde_json::from_str::<FrameResult>(&rows[1].1).unwrap(), done);
+
+    // an answer that is final stays
+    let late = database.store(vec![provisional, result(a, "gate", Status::Failed, &[])]).await;
+    assert_eq!(late.unwrap(), Stored { repeated: 2, ..Stored::default() });
+
+    // a final error leaves what the edge has found
+    let seen = result(c, "gate", Status::Provisional, &[("cup", 0.5)]);
+    database.store(vec![seen.clone()]).await.unwrap();
+    let replaced = database.store(vec![result(c, "gate", Status::Expired, &[])]).await.unwrap();
+    assert_eq!(replaced.replaced, 1);
+    let rows = database.history(Filter::default(), page(1)).await.unwrap();
+    let held: FrameResult = serde_json::from_str(&rows[0].1).unwrap();
+    assert_eq!(held, FrameResult { status: Status::Done, ..seen });
+    assert_eq!(database.store(Vec::new()).await.unwrap(), Stored::default());
+}
+
+async fn frames_are_found_by_what_is_asked_for(place: Place) {
+    let database = place.open().await;
+    let found = |n: u8, camera: &str, detections: &[(&str, f32)]| {
+        result(id(u64::from(n) * 1_000, n), camera, Status::Done, detections)
+    };
+    let cloud = FrameResult {
+        decision: Some(Decision::new(Destination::Cloud, "in-time", "deadline")),
+        ..found(4, "gate", &[("dog", 0.95)])
+    };
+    let all = vec![
+        found(1, "gate", &[("dog", 0.9), ("cup", 0.3)]),
+        found(2, "yard", &[("dog", 0.4)]),
+        found(3, "gate", &[]),
+        cloud,
+    ];
+    let at = |n: usize| all[n - 1].frame_id;
+    database.store(all.clone()).await.unwrap();
+    let any = Filter::default;
+    let dog = || Filter { class: Some("dog".into()), ..any() };
+    let gate = Some("gate".parse::<CameraId>().unwrap());
+
+    assert_eq!(ids(&database, any()).await, [at(4), at(3), at(2), at(1)]);
+    assert_eq!(ids(&database, dog()).await, [at(4), at(2), at(1)]);
+    assert_eq!(ids(&database, Filter { camera: gate.clone(), ..dog() }).await, [at(4), at(1)]);
+    let sure = Filter { min_confidence: Some(0.5), ..any() };
+    assert_eq!(ids(&database, sure.clone()).await, [at(4), at(1)]);
+    // one detection matches class and confidence together
+    let sure_cup = Filter { class: Some("cup".into()), ..sure };
+    assert_eq!(ids(&database, sure_cup).await, []);
+    let edge = Filter { destination: Some(Destination::Edge), ..dog() };
+    assert_eq!(ids(&database, edge).await, [at(2), at(1)]);
+    let (from_ms, to_ms) = (Some(yesterday_ms() + 2_000), Some(yesterday_ms() + 4_000));
+    assert_eq!(ids(&database, Filter { from_ms, to_ms, ..any() }).await, [at(3), at(2)]);
+
+    // pages follow each other without gap or repetition
+    let mut pages = Vec::new();
+    let mut after = None;
+    loop {
+        let rows = database.history(dog(), Page { limit: 2, after }).await.unwrap();
+        let Some(last) = rows.last() else { break };
+        after = Some(last.0);
+        pages.push(rows.len());
+    }
+    assert_eq!(pages, [2, 1]);
+
+    let seen = database.sightings(Filter { camera: gate, ..any() }, page(10)).await.unwrap();
+    let seen: Vec<_> = seen.iter().map(|seen| (seen.frame_id, &*seen.class)).collect();
+    assert_eq!(seen, [(at(4), "dog"), (at(1), "cup"), (at(1), "dog")]);
+}
+
+async fn detections_are_counted_by_spans_of_time(place: Place) {
+    let database = place.open().await;
+    let found = |ms: u64, n: u8, camera: &str, detections: &[(&str, f32)]| {
+        result(id(ms, n), camera, Status::Done, detections)
+    };
+    let all = vec![
+        found(0, 1, "gate", &[("dog", 0.9), ("dog", 0.8)]),
+        found(59_999, 2, "gate", &[("dog", 0.9)]),
+        found(60_000, 3, "gate", &[("dog", 0.9)]),
+        found(3_600_000, 4, "yard", &[("cup", 0.9)]),
+    ];
+    database.store(all).await.unwrap();
+    let counts = |filter: Filter, by| {
+        let database = database.clone();
+        async move {
+            let counts = database.counts(filter, by, 100).await.unwrap();
+            let start = yesterday_ms();
+            counts
+                .into_iter()
+                .map(|c| ((c.start_ms - start) / 60_000, c.class, c.detections, c.frames))
+                .collect::<Vec<_>>()
+        }
+    };
+    let (dog, cup) = (|| "dog".to_owned(), || "cup".to_owned());
+    let by_minute = counts(Filter::default(), Bucket::Minute).await;
+    assert_eq!(by_minute, [(60, cup(), 1, 1), (1, dog(), 1, 1), (0, dog(), 3, 2)]);
+    let by_hour = counts(Filter::default(), Bucket::Hour).await;
+    assert_eq!(by_hour, [(60, cup(), 1, 1), (0, dog(), 4, 3)]);
+    let before = Filter { to_ms: Some(yesterday_ms() + 60_000), ..Filter::default() };
+    assert_eq!(counts(before, Bucket::Hour).await, [(0, dog(), 3, 2)]);
+    let yard = Filter { camera: Some("yard".parse().unwrap()), ..Filter::default() };
+    assert_eq!(counts(yard, Bucket::Day).await, [(0, cup(), 1, 1)]);
+}
+
+async fn what_is_too_old_goes(place: Place) {
+    let database = place.open().await;
+    let old = result(id(1_000, 1), "gate", Status::Done, &[("dog", 0.9)]);
+    let new = result(id(DAY_MS + 1_000, 2), "gate", Status::Done, &[("dog", 0.9)]);
+    database.store(vec![old.clone(), new.clone()]).await.unwrap();
+    let today = yesterday_ms() + DAY_MS;
+    let forgotten = database.forget_before(today, 100).await.unwrap();
+    assert_eq!((forgotten.frames, forgotten.is_all), (1, true));
+    assert_eq!(ids(&database, Filter::default()).await, [new.frame_id]);
+    assert_eq!(days(&database).await, [("dog".into(), 1, 1)]);
+    assert_eq!(database.forget_before(today, 100).await.unwrap().frames, 0);
+    // its day is made again when more of it comes
+    assert_eq!(database.store(vec![old]).await.unwrap().new, 1);
+}
+
+async fn readers_read_and_no_more(place: Place) {
+    let empty = Database::open(&place.url, Access::Read).await.err().unwrap();
+    assert!(matches!(empty, DbError::Empty { .. }) && empty.is_transient(), "{empty}");
+    let writer = place.open().await;
+    let reader = Database::open(&place.url, Access::Read).await.unwrap();
+    let row = result(id(5, 1), "gate", Status::Done, &[]);
+    writer.store(vec![row.clone()]).await.unwrap();
+    assert_eq!(ids(&reader, Filter::default()).await, [row.frame_id]);
+    assert!(reader.store(vec![result(id(6, 2), "gate", Status::Done, &[])]).await.is_err());
+}
+
+async fn what_a_later_program_has_made_is_refused(place: Place) {
+    drop(place.open().await);
+    place.set_version(results_db::SCHEMA_VERSION + 1).await;
+    for access in [Access::Write, Access::Read] {
+        let error = Database::open(&place.url, access).await.err().unwrap();
+        assert!(matches!(error, DbError::Newer { .. }) && !error.is_transient(), "{error}");
+    }
+}
+
+async fn what_another_program_has_made_is_left_alone(place: Place) {
+    place.make_anothers().await;
+    for access in [Access::Write, Access::Read] {
+        let error = Database::open(&place.url, access).await.err().unwrap();
+        assert!(matches!(error, DbError::Foreign { .. }), "{error}");
+    }
+}
+
+async fn writers_side_by_side_store_each_frame_once(place: Place) {
+    let all: Vec<FrameResult> = (0..200u8)
+        .map(|n| result(id(u64::from(n), n), "gate", Status::Done, &[("dog", 0.9)]))
+        .collect();
+    drop(place.open().await);
+    let mut writers = Vec::new();
+    for part in 0..4 {
+        let (database, mut rows) = (place.open().await, all.clone());
+        rows.rotate_left(part * 50);
+        writers.push(tokio::spawn(async move {
+            let mut stored = Stored::default();
+            for batch in rows.chunks(20) {
+                stored += loop {
+                    match database.store(batch.to_vec()).await {
+                        Ok(stored) => break stored,
+                        Err(error) => assert!(error.is_transient(), "{error}"),
+                    }
+                };
+            }
+            stored
+        }));
+    }
+    let mut stored = Stored::default();
+    for writer in writers {
+        stored += writer.await.unwrap();
+    }
+    assert_eq!(stored, Stored { new: 200, repeated: 600, ..Stored::default() });
+    let database = place.open().await;
+    assert_eq!(days(&database).await, [("dog".into(), 200, 200)]);
+}
+
+on_both! {
+    each_frame_is_there_once,
+    frames_are_found_by_what_is_asked_for,
+    detections_are_counted_by_spans_of_time,
+    what_is_too_old_goes,
+    readers_read_and_no_more,
+    what_a_later_program_has_made_is_refused,
+    what_another_program_has_made_is_left_alone,
+    writers_side_by_side_store_each_frame_once,
+}
