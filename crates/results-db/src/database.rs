@@ -2,8 +2,8 @@
 
 use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
-use crate::{Bucket, Count, DatabaseUrl, DbError, Filter, Page, Sighting, Stored};
-use frame::{FrameId, FrameResult};
+use crate::{Batch, Bucket, Count, DatabaseUrl, DbError, Filter, Page, Sighting, Stored};
+use frame::FrameId;
 
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,15 +49,15 @@ impl Database {
         }))
     }
 
-    /// Stores these results, all or none: each frame once. A provisional answer is replaced by the
+    /// Stores these results, all or none: each frame once, also when they were stored before. A provisional answer is replaced by the
     /// final one; everything else that is there stays.
     ///
     /// # Errors
     /// When nothing was stored.
-    pub async fn store(&self, results: Vec<FrameResult>) -> Result<Stored, DbError> {
+    pub async fn store(&self, batch: &Batch) -> Result<Stored, DbError> {
         match &self.0 {
-            Kind::Sqlite(sqlite) => sqlite.store(results).await,
-            Kind::Postgres(postgres) => postgres.store(&results).await,
+            Kind::Sqlite(sqlite) => sqlite.store(batch.clone()).await,
+            Kind::Postgres(postgres) => postgres.store(batch).await,
         }
     }
 

@@ -19,7 +19,7 @@ pub use address::{DatabaseUrl, InvalidDatabaseUrl, database_from_settings};
 pub use database::{Access, Database, Forgotten};
 pub use error::DbError;
 pub use filter::{Bucket, Count, Filter, Page, Sighting};
-pub use row::Stored;
+pub use row::{Batch, Stored};
 
 /// The version of the tables that this program writes and reads.
 pub const SCHEMA_VERSION: u32 = sqlite::VERSION;

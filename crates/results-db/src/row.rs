@@ -1,8 +1,9 @@
 //! Results as rows: one for each frame of a batch.
 
 use frame::{Detection, FrameId, FrameResult, Status};
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 /// What became of a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -26,18 +27,20 @@ impl std::ops::AddAssign for Stored {
     }
 }
 
-/// A batch with one result for each frame, sorted by id: databases that lock rows lock them in the
-/// same order.
-pub(crate) struct Batch {
-    pub(crate) rows: Vec<FrameResult>,
-    /// What the batch itself made needless.
-    pub(crate) counted: Stored,
+/// Results to be stored together: one for each frame, sorted by id, so that databases that lock rows
+/// lock them in the same order. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    rows: Arc<[FrameResult]>,
+    counted: Stored,
 }
 
 impl Batch {
-    pub(crate) fn of(results: &[FrameResult]) -> Self {
+    /// Of results in the order in which they came.
+    #[must_use]
+    pub fn of(results: impl IntoIterator<Item = FrameResult>) -> Self {
         let mut counted = Stored::default();
-        let mut by_id: HashMap<FrameId, FrameResult> = HashMap::with_capacity(results.len());
+        let mut by_id: BTreeMap<FrameId, FrameResult> = BTreeMap::new();
         for result in results {
             if result.frame_id.made_at_ms().is_none() {
                 counted.foreign += 1;
@@ -45,19 +48,34 @@ impl Batch {
             }
             match by_id.entry(result.frame_id) {
                 Entry::Vacant(place) => {
-                    place.insert(result.clone());
+                    place.insert(result);
                 }
                 Entry::Occupied(mut held) => {
                     counted.repeated += 1;
-                    if let Some(better) = replacing(held.get(), result) {
+                    if let Some(better) = replacing(held.get(), &result) {
                         held.insert(better);
                     }
                 }
             }
         }
-        let mut rows: Vec<_> = by_id.into_values().collect();
-        rows.sort_unstable_by_key(|row| row.frame_id);
-        Self { rows, counted }
+        Self { rows: by_id.into_values().collect(), counted }
+    }
+
+    /// The results, one for each frame.
+    #[must_use]
+    pub fn rows(&self) -> &[FrameResult] {
+        &self.rows
+    }
+
+    /// Each of its results by itself, to find the one that the database refuses.
+    pub fn apart(&self) -> impl Iterator<Item = Self> {
+        self.rows.iter().map(|row| Self { rows: [row.clone()].into(), counted: Stored::default() })
+    }
+
+    /// What putting it together made needless.
+    #[must_use]
+    pub const fn counted(&self) -> Stored {
+        self.counted
     }
 }
 
@@ -145,7 +163,7 @@ mod tests {
     #[test]
     fn a_batch_has_each_frame_once_by_its_final_answer() {
         let (one, two) = (FrameId::fresh(), FrameId::fresh());
-        let batch = Batch::of(&[
+        let batch = Batch::of([
             result(two, Status::Provisional, 1),
             result(one, Status::Done, 2),
             result(two, Status::Done, 3),

@@ -9,10 +9,10 @@ mod schema;
 mod tls;
 mod write;
 
-use crate::{Access, Bucket, Count, DbError, Filter, Forgotten, Page, Sighting, Stored};
+use crate::{Access, Batch, Bucket, Count, DbError, Filter, Forgotten, Page, Sighting, Stored};
 use connect::Connections;
 use days::Days;
-use frame::{FrameId, FrameResult};
+use frame::FrameId;
 use std::error::Error;
 use std::path::Path;
 use std::str::FromStr;
@@ -50,9 +50,9 @@ impl Postgres {
         Ok(Self { connections, days: Arc::default() })
     }
 
-    pub(crate) async fn store(&self, results: &[FrameResult]) -> Result<Stored, DbError> {
+    pub(crate) async fn store(&self, batch: &Batch) -> Result<Stored, DbError> {
         let mut connection = self.connections.take().await?;
-        write::store(&mut connection, &self.days, results).await
+        write::store(&mut connection, &self.days, batch).await
     }
 
     pub(crate) async fn forget_before(&self, ms: u64) -> Result<Forgotten, DbError> {

@@ -2,8 +2,8 @@
 
 use super::days::Days;
 use super::translated;
-use crate::row::{Batch, Tally, measures, replacing};
-use crate::{DbError, Stored};
+use crate::row::{Tally, measures, replacing};
+use crate::{Batch, DbError, Stored};
 use frame::{FrameId, FrameResult};
 use std::collections::{HashMap, HashSet};
 use tokio_postgres::{Client, Transaction};
@@ -14,14 +14,15 @@ type Outcome<T> = Result<T, tokio_postgres::Error>;
 pub(super) async fn store(
     client: &mut Client,
     days: &Days,
-    results: &[FrameResult],
+    batch: &Batch,
 ) -> Result<Stored, DbError> {
-    let Batch { rows, mut counted } = Batch::of(results);
+    let mut counted = batch.counted();
+    let rows = batch.rows();
     if rows.is_empty() {
         return Ok(counted);
     }
     days.make(client, rows.iter().map(|row| row.frame_id)).await?;
-    let stored = store_rows(client, &rows).await.map_err(|error| translated(&error))?;
+    let stored = store_rows(client, rows).await.map_err(|error| translated(&error))?;
     counted += stored;
     Ok(counted)
 }

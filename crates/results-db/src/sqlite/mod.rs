@@ -6,8 +6,8 @@ mod write;
 
 pub(crate) use schema::VERSION;
 
-use crate::{Access, Bucket, Count, DbError, Filter, Forgotten, Page, Sighting, Stored};
-use frame::{FrameId, FrameResult};
+use crate::{Access, Batch, Bucket, Count, DbError, Filter, Forgotten, Page, Sighting, Stored};
+use frame::FrameId;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,8 +47,8 @@ impl Sqlite {
         .await
     }
 
-    pub(crate) async fn store(&self, results: Vec<FrameResult>) -> Result<Stored, DbError> {
-        self.with(move |connection| write::store(connection, &results)).await
+    pub(crate) async fn store(&self, batch: Batch) -> Result<Stored, DbError> {
+        self.with(move |connection| write::store(connection, &batch)).await
     }
 
     pub(crate) async fn forget_before(&self, ms: u64, at_most: u32) -> Result<Forgotten, DbError> {

@@ -1,18 +1,15 @@
 //! Storing and forgetting.
 
-use crate::row::{Batch, Tally, measures, replacing};
-use crate::{Forgotten, Stored};
+use crate::row::{Tally, measures, replacing};
+use crate::{Batch, Forgotten, Stored};
 use frame::{FrameId, FrameResult};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
-pub(super) fn store(
-    connection: &mut Connection,
-    results: &[FrameResult],
-) -> rusqlite::Result<Stored> {
-    let Batch { rows, mut counted } = Batch::of(results);
+pub(super) fn store(connection: &mut Connection, batch: &Batch) -> rusqlite::Result<Stored> {
+    let mut counted = batch.counted();
     let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut tally = Tally::default();
-    for row in &rows {
+    for row in batch.rows() {
         if insert(&change, row)? {
             tally.add(row);
             counted.new += 1;

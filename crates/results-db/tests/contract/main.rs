@@ -8,7 +8,7 @@ use frame::{
     Status, TimingsMs,
 };
 use place::Place;
-use results_db::{Access, Bucket, Database, DbError, Filter, Page, Stored};
+use results_db::{Access, Batch, Bucket, Database, DbError, Filter, Page, Stored};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -70,12 +70,14 @@ async fn each_frame_is_there_once(place: Place) {
     let other = result(b, "gate", Status::Done, &[("dog", 0.8)]);
     let odd = result(FrameId::from_bytes([1; 16]), "gate", Status::Done, &[]);
 
-    let first = database.store(vec![provisional.clone(), other.clone(), odd]).await.unwrap();
+    let first =
+        database.store(&Batch::of([provisional.clone(), other.clone(), odd])).await.unwrap();
     assert_eq!(first, Stored { new: 2, replaced: 0, repeated: 0, foreign: 1 });
     assert_eq!(days(&database).await, [("cup".into(), 2, 1), ("dog".into(), 1, 1)]);
 
     // what was stored comes again, with the final answer behind it
-    let again = database.store(vec![provisional.clone(), other, done.clone()]).await.unwrap();
+    let again =
+        database.store(&Batch::of([provisional.clone(), other, done.clone()])).await.unwrap();
     assert_eq!(again, Stored { new: 0, replaced: 1, repeated: 2, foreign: 0 });
     assert_eq!(days(&database).await, [("dog".into(), 2, 2)]);
     let rows = database.history(Filter::default(), page(9)).await.unwrap();
@@ -83,18 +85,20 @@ async fn each_frame_is_there_once(place: Place) {
     assert_eq!(serde_json::from_str::<FrameResult>(&rows[1].1).unwrap(), done);
 
     // an answer that is final stays
-    let late = database.store(vec![provisional, result(a, "gate", Status::Failed, &[])]).await;
+    let late =
+        database.store(&Batch::of([provisional, result(a, "gate", Status::Failed, &[])])).await;
     assert_eq!(late.unwrap(), Stored { repeated: 2, ..Stored::default() });
 
     // a final error leaves what the edge has found
     let seen = result(c, "gate", Status::Provisional, &[("cup", 0.5)]);
-    database.store(vec![seen.clone()]).await.unwrap();
-    let replaced = database.store(vec![result(c, "gate", Status::Expired, &[])]).await.unwrap();
+    database.store(&Batch::of([seen.clone()])).await.unwrap();
+    let replaced =
+        database.store(&Batch::of([result(c, "gate", Status::Expired, &[])])).await.unwrap();
     assert_eq!(replaced.replaced, 1);
     let rows = database.history(Filter::default(), page(1)).await.unwrap();
     let held: FrameResult = serde_json::from_str(&rows[0].1).unwrap();
     assert_eq!(held, FrameResult { status: Status::Done, ..seen });
-    assert_eq!(database.store(Vec::new()).await.unwrap(), Stored::default());
+    assert_eq!(database.store(&Batch::default()).await.unwrap(), Stored::default());
 }
 
 async fn frames_are_found_by_what_is_asked_for(place: Place) {
@@ -113,7 +117,7 @@ async fn frames_are_found_by_what_is_asked_for(place: Place) {
         cloud,
     ];
     let at = |n: usize| all[n - 1].frame_id;
-    database.store(all.clone()).await.unwrap();
+    database.store(&Batch::of(all.clone())).await.unwrap();
     let any = Filter::default;
     let dog = || Filter { class: Some("dog".into()), ..any() };
     let gate = Some("gate".parse::<CameraId>().unwrap());
@@ -158,7 +162,7 @@ async fn detections_are_counted_by_spans_of_time(place: Place) {
         found(60_000, 3, "gate", &[("dog", 0.9)]),
         found(3_600_000, 4, "yard", &[("cup", 0.9)]),
     ];
-    database.store(all).await.unwrap();
+    database.store(&Batch::of(all)).await.unwrap();
     let counts = |filter: Filter, by| {
         let database = database.clone();
         async move {
@@ -185,7 +189,7 @@ async fn what_is_too_old_goes(place: Place) {
     let database = place.open().await;
     let old = result(id(1_000, 1), "gate", Status::Done, &[("dog", 0.9)]);
     let new = result(id(DAY_MS + 1_000, 2), "gate", Status::Done, &[("dog", 0.9)]);
-    database.store(vec![old.clone(), new.clone()]).await.unwrap();
+    database.store(&Batch::of([old.clone(), new.clone()])).await.unwrap();
     let today = yesterday_ms() + DAY_MS;
     let forgotten = database.forget_before(today, 100).await.unwrap();
     assert_eq!((forgotten.frames, forgotten.is_all), (1, true));
@@ -193,7 +197,7 @@ async fn what_is_too_old_goes(place: Place) {
     assert_eq!(days(&database).await, [("dog".into(), 1, 1)]);
     assert_eq!(database.forget_before(today, 100).await.unwrap().frames, 0);
     // its day is made again when more of it comes
-    assert_eq!(database.store(vec![old]).await.unwrap().new, 1);
+    assert_eq!(database.store(&Batch::of([old])).await.unwrap().new, 1);
 }
 
 async fn readers_read_and_no_more(place: Place) {
@@ -202,9 +206,9 @@ async fn readers_read_and_no_more(place: Place) {
     let writer = place.open().await;
     let reader = Database::open(&place.url, Access::Read).await.unwrap();
     let row = result(id(5, 1), "gate", Status::Done, &[]);
-    writer.store(vec![row.clone()]).await.unwrap();
+    writer.store(&Batch::of([row.clone()])).await.unwrap();
     assert_eq!(ids(&reader, Filter::default()).await, [row.frame_id]);
-    assert!(reader.store(vec![result(id(6, 2), "gate", Status::Done, &[])]).await.is_err());
+    assert!(reader.store(&Batch::of([result(id(6, 2), "gate", Status::Done, &[])])).await.is_err());
 }
 
 async fn what_a_later_program_has_made_is_refused(place: Place) {
@@ -237,7 +241,7 @@ async fn writers_side_by_side_store_each_frame_once(place: Place) {
             let mut stored = Stored::default();
             for batch in rows.chunks(20) {
                 stored += loop {
-                    match database.store(batch.to_vec()).await {
+                    match database.store(&Batch::of(batch.to_vec())).await {
                         Ok(stored) => break stored,
                         Err(error) => assert!(error.is_transient(), "{error}"),
                     }

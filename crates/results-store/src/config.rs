@@ -1,0 +1,77 @@
+//! The settings of the unit.
+
+use frame::Topics;
+use frame_bus::{BusConfig, DEFAULT_BROKERS};
+use results_db::{DatabaseUrl, database_from_settings};
+use settings::Settings;
+use std::time::Duration;
+use unit::{Memory, ShellConfig};
+
+const UNIT: &str = "results-store";
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Everything that the unit needs to know.
+#[derive(Debug)]
+pub struct Config {
+    /// The process shell.
+    pub shell: ShellConfig,
+    /// How to reach the broker.
+    pub bus: BusConfig,
+    /// The names of the topics.
+    pub topics: Topics,
+    /// With how many partitions missing topics are made.
+    pub partitions: i32,
+    /// The consumer group; all replicas share it.
+    pub group: String,
+    /// Where results are kept; `None`: nowhere.
+    pub database: Option<DatabaseUrl>,
+    /// How many results are stored in one transaction at most.
+    pub batch: usize,
+    /// How long a result may wait for others to be stored with.
+    pub batch_wait: Duration,
+    /// For how long results are kept.
+    pub retention: Duration,
+}
+
+impl Config {
+    /// Reads the unit's settings.
+    pub fn from_settings(settings: &mut Settings) -> Self {
+        let memory = Memory::from_settings(settings);
+        let bytes = |of: u64| usize::try_from(of).unwrap_or(usize::MAX);
+        let bus = BusConfig {
+            queue_bytes: bytes(memory.share(8, BusConfig::MIN_QUEUE_BYTES as u64, 64 << 20)),
+            in_hand_bytes: bytes(memory.share(8, 8 << 20, 256 << 20)),
+            ..BusConfig::new(DEFAULT_BROKERS, UNIT)
+        };
+        Self {
+            shell: ShellConfig::from_settings(settings, UNIT),
+            bus: BusConfig::from_settings_or(settings, bus),
+            topics: frame_bus::topics_from_settings(settings),
+            partitions: frame_bus::partitions_from_settings(settings),
+            group: settings.text(
+                "MLVI_GROUP",
+                "mlvi-results-store",
+                "the consumer group that all replicas of this unit share",
+            ),
+            database: database_from_settings(settings),
+            batch: settings.number(
+                "MLVI_DATABASE_BATCH",
+                500,
+                1..=10_000,
+                "how many results are stored in one transaction at most",
+            ),
+            batch_wait: settings.duration(
+                "MLVI_DATABASE_BATCH_WAIT",
+                Duration::from_millis(200),
+                Duration::ZERO..=Duration::from_secs(10),
+                "how long a result may wait for others to be stored with",
+            ),
+            retention: settings.duration(
+                "MLVI_DATABASE_RETENTION",
+                30 * DAY,
+                DAY..=3650 * DAY,
+                "for how long results are kept; PostgreSQL drops whole days",
+            ),
+        }
+    }
+}

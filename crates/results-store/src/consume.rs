@@ -1,0 +1,170 @@
+//! From the topic into batches, and their offsets.
+
+use crate::gaps::Gaps;
+use crate::keep::{Keeper, Kept};
+use crate::metrics::{Metrics, Outcome};
+use frame::FrameResult;
+use frame_bus::{Bus, BusError, Consumer, Delivery, Message};
+use results_db::{Batch, DbError};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Takes results and has them stored.
+pub(crate) struct Consuming {
+    pub(crate) bus: Bus,
+    pub(crate) group: String,
+    pub(crate) dead_letter: String,
+    pub(crate) keeper: Keeper,
+    pub(crate) metrics: Metrics,
+    pub(crate) batch: usize,
+    pub(crate) batch_wait: Duration,
+    pub(crate) gaps: Gaps,
+    /// Told when to stop taking.
+    pub(crate) stop: CancellationToken,
+    /// Told when to stop waiting for the database.
+    pub(crate) give_up: CancellationToken,
+}
+
+/// Why the unit cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConsumeError {
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    #[error(transparent)]
+    Database(#[from] DbError),
+}
+
+impl Consuming {
+    /// Until shutdown; `beat` is called at every turn.
+    pub(crate) async fn work(
+        mut self,
+        mut consumer: Consumer,
+        beat: impl Fn(),
+    ) -> Result<(), ConsumeError> {
+        let outcome = self.take_and_keep(&mut consumer, beat).await;
+        consumer.close().await;
+        outcome
+    }
+
+    async fn take_and_keep(
+        &mut self,
+        consumer: &mut Consumer,
+        beat: impl Fn(),
+    ) -> Result<(), ConsumeError> {
+        /// A turn without a message is a sign of life, too.
+        const IDLE: Duration = Duration::from_secs(5);
+        while !self.stop.is_cancelled() {
+            beat();
+            let first = tokio::time::timeout(IDLE, consumer.recv());
+            let Some(first) = self.stop.run_until_cancelled(first).await else { break };
+            let Ok(first) = first else { continue };
+            let deliveries = self.collect(consumer, first?).await?;
+            if !self.keep(deliveries, &beat).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// As many as fit into a batch and come in time.
+    async fn collect(
+        &self,
+        consumer: &mut Consumer,
+        first: Delivery,
+    ) -> Result<Vec<Delivery>, BusError> {
+        let until = Instant::now() + self.batch_wait;
+        let mut deliveries = vec![first];
+        while deliveries.len() < self.batch {
+            let next = tokio::time::timeout_at(until, consumer.recv());
+            match self.stop.run_until_cancelled(next).await {
+                Some(Ok(delivery)) => deliveries.push(delivery?),
+                Some(Err(_)) | None => break,
+            }
+        }
+        Ok(deliveries)
+    }
+
+    /// Whether the batch is stored, and its offsets may be committed.
+    async fn keep(
+        &mut self,
+        deliveries: Vec<Delivery>,
+        beat: &impl Fn(),
+    ) -> Result<bool, ConsumeError> {
+        let mut results = Vec::with_capacity(deliveries.len());
+        for delivery in &deliveries {
+            self.look_for_gap(&delivery.message).await;
+            match serde_json::from_slice::<FrameResult>(&delivery.message.payload) {
+                Ok(result) => results.push(result),
+                Err(error) => {
+                    self.metrics.count(Outcome::Foreign, 1);
+                    tracing::debug!(%error, "passed over a message that is no result");
+                }
+            }
+        }
+        let batch = Batch::of(results);
+        // waiting for the database is no hang
+        let keeping = self.keeper.keep(&batch, &self.give_up);
+        let mut keeping = std::pin::pin!(keeping);
+        let mut beats = tokio::time::interval(Duration::from_secs(5));
+        let kept = loop {
+            tokio::select! {
+                kept = &mut keeping => break kept?,
+                _ = beats.tick() => beat(),
+            }
+        };
+        let refused = match kept {
+            None => return Ok(false),
+            Some(Kept::Stored) => Vec::new(),
+            Some(Kept::But(refused)) => refused,
+        };
+        for (place, error) in refused {
+            let frame_id = batch.rows()[place].frame_id;
+            let of = deliveries.iter().find(|delivery| names(&delivery.message, frame_id));
+            if let Some(delivery) = of {
+                tracing::error!(%frame_id, %error, "a result that the database refuses");
+                let message = &delivery.message;
+                let sent = self
+                    .bus
+                    .dead_letter(&self.dead_letter, message, &error.to_string(), &self.give_up)
+                    .await;
+                if !matches!(sent, Ok(Some(_))) {
+                    return Ok(false);
+                }
+            }
+        }
+        for delivery in deliveries {
+            delivery.ack.done();
+        }
+        Ok(true)
+    }
+
+    async fn look_for_gap(&mut self, message: &Message) {
+        if !self.gaps.take(message) {
+            return;
+        }
+        match self.bus.lag(&self.group, &message.topic).await {
+            Ok(lag) => {
+                let lost = Gaps::lost_before(message, &lag);
+                if lost > 0 {
+                    self.metrics.lost.inc_by(lost);
+                    tracing::error!(
+                        partition = message.partition,
+                        results = lost,
+                        "the topic's retention removed results before they were stored: give it \
+                         more time and room, or the database less rest"
+                    );
+                }
+            }
+            Err(error) => tracing::warn!(
+                %error,
+                "whether results were removed before they were stored is not known"
+            ),
+        }
+    }
+}
+
+fn names(message: &Message, frame_id: frame::FrameId) -> bool {
+    serde_json::from_slice::<FrameResult>(&message.payload)
+        .is_ok_and(|result| result.frame_id == frame_id)
+}

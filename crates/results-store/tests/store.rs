@@ -1,0 +1,210 @@
+//! The unit on a real bus, with SQLite.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use embedded_broker::{Broker, BrokerConfig};
+use frame::{CameraId, FrameId, FrameResult, ServedBy, Status, TimingsMs, Topics};
+use frame_bus::{Bus, BusConfig, Outgoing};
+use results_db::{Access, Database, DatabaseUrl, Filter, Page};
+use results_store::{Config, run};
+use settings::Settings;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A broker with topics, and a place for a file.
+struct Stage {
+    dir: tempfile::TempDir,
+    broker: Broker,
+    bus: Bus,
+    topics: Topics,
+}
+
+struct Running {
+    unit: JoinHandle<anyhow::Result<()>>,
+    shutdown: CancellationToken,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let broker = Broker::start(BrokerConfig::new(dir.path().join("broker"))).await.unwrap();
+        let bus = Bus::open(BusConfig::new(broker.address().to_string(), "test")).unwrap();
+        let topics = Topics::default();
+        let specs = frame_bus::topic_specs(&topics, 2);
+        bus.ensure_topics(&specs, &CancellationToken::new()).await.unwrap();
+        Self { dir, broker, bus, topics }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.path().join("database").join("results.sqlite")
+    }
+
+    fn make_place(&self) {
+        std::fs::create_dir(self.dir.path().join("database")).unwrap();
+    }
+
+    fn run(&self) -> Running {
+        let url = format!("sqlite:{}", self.file().display());
+        let brokers = self.broker.address().to_string();
+        let mut settings = Settings::from_pairs([
+            ("MLVI_BROKERS", brokers.as_str()),
+            ("MLVI_ADMIN_LISTEN", "127.0.0.1:0"),
+            ("MLVI_DATABASE_URL", &url),
+            ("MLVI_DATABASE_BATCH_WAIT", "20ms"),
+        ]);
+        let config = Config::from_settings(&mut settings);
+        settings.finish().unwrap();
+        let shutdown = CancellationToken::new();
+        Running { unit: tokio::spawn(run(config, shutdown.clone())), shutdown }
+    }
+
+    async fn send(&self, result: &FrameResult) {
+        self.send_bytes(result.camera.key_of(result.frame_id), result.to_json()).await;
+    }
+
+    async fn send_bytes(&self, key: String, payload: Vec<u8>) {
+        let topic = self.topics.results.clone();
+        self.bus.send(Outgoing { topic, key, headers: Vec::new(), payload }).await.unwrap();
+    }
+
+    /// Waits until these frames are stored, and nothing else is.
+    async fn until_stored(&self, wanted: &BTreeSet<FrameId>) -> Vec<FrameResult> {
+        let url = DatabaseUrl::Sqlite(self.file());
+        let all = Page { limit: 10_000, after: None };
+        let mut held = Vec::new();
+        let waiting = async {
+            loop {
+                if let Ok(database) = Database::open(&url, Access::Read).await {
+                    let rows = database.history(Filter::default(), all).await.unwrap();
+                    held = rows.into_iter().map(|(_, json)| json).collect();
+                    if held.len() >= wanted.len() {
+                        return;
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("they are stored in time");
+        let results: Vec<FrameResult> =
+            held.iter().map(|json| serde_json::from_str(json).unwrap()).collect();
+        let ids: Vec<FrameId> = results.iter().map(|result| result.frame_id).collect();
+        assert_eq!(ids.len(), wanted.len(), "each frame once");
+        assert_eq!(&ids.into_iter().collect::<BTreeSet<_>>(), wanted);
+        results
+    }
+}
+
+impl Running {
+    async fn stop(self) {
+        self.shutdown.cancel();
+        self.ended().await.unwrap();
+    }
+
+    async fn ended(self) -> anyhow::Result<()> {
+        tokio::time::timeout(PATIENCE, self.unit).await.unwrap().unwrap()
+    }
+}
+
+fn result(status: Status) -> FrameResult {
+    FrameResult {
+        frame_id: FrameId::fresh(),
+        camera: CameraId::unnamed(),
+        sequence: 1,
+        status,
+        error: None,
+        image: None,
+        detections: Vec::new(),
+        decision: None,
+        same_as: None,
+        attempt: None,
+        model: None,
+        served_by: ServedBy::default(),
+        timings_ms: TimingsMs::default(),
+    }
+}
+
+#[tokio::test]
+async fn each_frame_is_stored_once_also_across_restarts() {
+    let stage = Stage::set().await;
+    stage.make_place();
+    let mut wanted = BTreeSet::new();
+    let provisional = result(Status::Provisional);
+    wanted.insert(provisional.frame_id);
+    stage.send(&provisional).await;
+    let unit = stage.run();
+    for _ in 0..50 {
+        let result = result(Status::Done);
+        wanted.insert(result.frame_id);
+        stage.send(&result).await;
+    }
+    stage.until_stored(&wanted).await;
+    unit.stop().await;
+
+    // what comes while it is away, what comes again, and what is no result
+    stage.send_bytes("x".into(), b"no result".to_vec()).await;
+    let done = FrameResult { status: Status::Done, sequence: 9, ..provisional };
+    stage.send(&done).await;
+    stage.send(&done).await;
+    let last = result(Status::Failed);
+    wanted.insert(last.frame_id);
+    stage.send(&last).await;
+    let unit = stage.run();
+    stage.until_stored(&wanted).await;
+    unit.stop().await;
+    let held = stage.until_stored(&wanted).await;
+    assert!(held.contains(&done), "the final answer took the place of the provisional one");
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_waited_for() {
+    let stage = Stage::set().await;
+    let unit = stage.run();
+    let first = result(Status::Done);
+    stage.send(&first).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!unit.unit.is_finished(), "it waits");
+    stage.make_place();
+    stage.until_stored(&BTreeSet::from([first.frame_id])).await;
+    unit.stop().await;
+}
+
+#[tokio::test]
+async fn a_unit_that_waits_for_its_database_can_be_stopped() {
+    let stage = Stage::set().await;
+    let unit = stage.run();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    unit.stop().await;
+}
+
+#[tokio::test]
+async fn another_programs_database_ends_it_with_a_clear_error() {
+    let stage = Stage::set().await;
+    stage.make_place();
+    std::fs::write(
+        stage.file(),
+        "this is no database, but it is longer than a header of one, \
+        which has a hundred bytes and begins with the name of the format",
+    )
+    .unwrap();
+    let error = stage.run().ended().await.unwrap_err();
+    assert!(error.to_string().contains("belongs to another program"), "{error:#}");
+}
+
+#[tokio::test]
+async fn without_a_database_it_is_idle() {
+    let broker_is_not_needed =
+        [("MLVI_BROKERS", "127.0.0.1:1"), ("MLVI_ADMIN_LISTEN", "127.0.0.1:0")];
+    let mut settings = Settings::from_pairs(broker_is_not_needed);
+    let config = Config::from_settings(&mut settings);
+    settings.finish().unwrap();
+    let shutdown = CancellationToken::new();
+    let unit = tokio::spawn(run(config, shutdown.clone()));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!unit.is_finished());
+    shutdown.cancel();
+    tokio::time::timeout(PATIENCE, unit).await.unwrap().unwrap().unwrap();
+}
