@@ -43,6 +43,7 @@ const fn about(
             tier: Some(tier),
         },
         estimate: estimate(service_ms),
+        is_add_on: false,
     }
 }
 

@@ -80,6 +80,7 @@ impl Groups {
             UnitKind::Preprocessor => Some(&self.topics.frames),
             UnitKind::EdgeInference => Some(&self.topics.frames_edge),
             UnitKind::CloudInference => Some(&self.topics.frames_cloud),
+            UnitKind::ResultsStore => Some(&self.topics.results),
         }
     }
 

@@ -52,6 +52,8 @@ pub fn suite_config(kafka: Option<&str>, dir: &Path) -> SuiteConfig {
         .with_unit(UnitKind::Preprocessor, "MLVI_REDISPATCH_GROUP", format!("{name}-redispatch"))
         .with_unit(UnitKind::EdgeInference, "MLVI_GROUP", format!("{name}-edge"))
         .with_unit(UnitKind::CloudInference, "MLVI_GROUP", format!("{name}-cloud"))
+        .with_unit(UnitKind::ResultsStore, "MLVI_GROUP", format!("{name}-store"))
+        .with("MLVI_DATABASE_URL", format!("sqlite:{}", dir.join("results.sqlite").display()))
 }
 
 impl Journey {

@@ -78,6 +78,11 @@ pub struct UpArgs {
     /// Whoever reaches the HTTP port can, then
     #[arg(long)]
     settings_changes: bool,
+    /// Keep every result in a database of SQLite's, `results.sqlite` in the data folder, and answer
+    /// GET /history from it. MLVI_DATABASE_URL names another one, MLVI_DATABASE_RETENTION says for
+    /// how long
+    #[arg(long)]
+    history: bool,
 }
 
 impl UpArgs {
@@ -122,6 +127,7 @@ impl UpArgs {
         .with_unit(UnitKind::Preprocessor, "MLVI_CLOUD_WORKERS", cloud_threads)
         .with_unit(UnitKind::EdgeInference, "MLVI_GROUP", "mlvi-edge-inference")
         .with_unit(UnitKind::CloudInference, "MLVI_GROUP", "mlvi-cloud-inference")
+        .with_unit(UnitKind::ResultsStore, "MLVI_GROUP", "mlvi-results-store")
         .with_unit(UnitKind::CloudInference, "MLVI_MODEL", cloud_model)
         .with_unit(UnitKind::EdgeInference, "MLVI_MODEL_THREADS", edge_threads)
         .with_unit(UnitKind::CloudInference, "MLVI_MODEL_THREADS", cloud_threads);
@@ -142,6 +148,10 @@ impl UpArgs {
         }
         if let Some(share) = self.cloud_share {
             config = config.with("MLVI_CLOUD_SHARE", share);
+        }
+        if self.history && std::env::var_os("MLVI_DATABASE_URL").is_none() {
+            let file = self.data_dir.join("results.sqlite");
+            config = config.with("MLVI_DATABASE_URL", format!("sqlite:{}", file.display()));
         }
         if self.settings_changes {
             config = config.with_unit(UnitKind::WebServer, "MLVI_SETTINGS_CHANGES", "on");
@@ -184,6 +194,10 @@ pub fn run(args: UpArgs, models_dir: &Path) -> anyhow::Result<()> {
             .with_unit(UnitKind::WebServer, "MLVI_TLS_KEY", files.key.display());
     }
     config.check()?;
+    if args.history {
+        std::fs::create_dir_all(&args.data_dir)
+            .with_context(|| format!("the data folder {}", args.data_dir.display()))?;
+    }
     models::ensure(models_dir, &args.model)?;
     if let Some(cloud_model) = &args.cloud_model {
         models::ensure(models_dir, cloud_model)?;

@@ -25,6 +25,7 @@ pub const ABOUT: About = About {
         workers_variable: Some("MLVI_WORKERS"),
         stages: Some(("mlvi_preprocessor_stage_seconds", &["decode", "sharpen", "encode"])),
     },
+    is_add_on: false,
 };
 
 /// Reads the unit's settings.

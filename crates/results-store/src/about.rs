@@ -20,6 +20,7 @@ pub const ABOUT: About = About {
         workers_variable: None,
         stages: None,
     },
+    is_add_on: true,
 };
 
 /// Reads the unit's settings.

@@ -19,6 +19,8 @@ pub struct About {
     pub backlog: BacklogGauge,
     /// What a pod of it needs and does, where nothing better is known.
     pub estimate: Estimate,
+    /// Whether a suite is whole without it: it is deployed by those who want what it does.
+    pub is_add_on: bool,
 }
 
 /// A topic that is consumed.

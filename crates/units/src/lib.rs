@@ -22,6 +22,7 @@ macro_rules! for_each_unit {
             Preprocessor: preprocessor, preprocessor::ABOUT;
             EdgeInference: edge_inference, inference_settings::EDGE;
             CloudInference: cloud_inference, inference_settings::CLOUD;
+            ResultsStore: results_store, results_store::ABOUT;
         }
     };
 }
@@ -92,7 +93,10 @@ mod tests {
             assert_eq!(UnitKind::named(kind.name()), Some(kind));
         }
         assert_eq!(UnitKind::named("mlvi"), None);
-        assert_eq!(UnitKind::names(), "web-server, preprocessor, edge-inference, cloud-inference");
+        assert_eq!(
+            UnitKind::names(),
+            "web-server, preprocessor, edge-inference, cloud-inference, results-store"
+        );
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub const ABOUT: About = About {
         workers_variable: None,
         stages: None,
     },
+    is_add_on: false,
 };
 
 /// Reads the unit's settings.

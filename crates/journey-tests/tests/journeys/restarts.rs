@@ -89,6 +89,7 @@ fn in_hand(kind: UnitKind) -> &'static str {
         UnitKind::WebServer => "mlvi_pending_frames",
         UnitKind::Preprocessor => "mlvi_preprocessor_in_flight_frames",
         UnitKind::EdgeInference | UnitKind::CloudInference => "mlvi_inference_in_flight_frames",
+        UnitKind::ResultsStore => "mlvi_results_store_backlog_results",
     }
 }
 

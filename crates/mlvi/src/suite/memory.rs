@@ -35,8 +35,9 @@ fn shared_out(
 ) -> SuiteConfig {
     let largest = PixelRoom::largest_picture(memory.for_pixels()).min(frame::DEFAULT_MAX_PIXELS);
     tracing::info!(memory = %memory, room_for_pixels_mib = memory.for_pixels() / MIB, largest_picture = largest, "bounds follow the memory");
-    config =
-        config.with("MLVI_MEMORY_MIB", (memory.bytes / MIB / UnitKind::ALL.len() as u64).max(32));
+    // what an add-on takes is small
+    let sharing = UnitKind::ALL.into_iter().filter(|kind| !kind.about().is_add_on).count() as u64;
+    config = config.with("MLVI_MEMORY_MIB", (memory.bytes / MIB / sharing).max(32));
     if !own_room {
         config = config.with("MLVI_PIXELS_MIB", memory.for_pixels() / MIB);
     }
