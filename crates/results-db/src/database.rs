@@ -27,6 +27,16 @@ pub struct Forgotten {
 #[derive(Clone)]
 pub struct Database(Kind);
 
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match self.0 {
+            Kind::Sqlite(_) => "SQLite",
+            Kind::Postgres(_) => "PostgreSQL",
+        };
+        f.debug_tuple("Database").field(&kind).finish()
+    }
+}
+
 #[derive(Clone)]
 enum Kind {
     Sqlite(Sqlite),

@@ -2,6 +2,7 @@
 
 use crate::access::Access;
 use crate::config::Limits;
+use crate::history::History;
 use crate::jobs::{Bounds, Store};
 use crate::metrics::Metrics;
 use crate::pending::Room;
@@ -38,6 +39,7 @@ pub(crate) struct App {
     pub(crate) sequences: Sequences,
     pub(crate) settings: SettingsBoard,
     pub(crate) stats: Stats,
+    pub(crate) history: History,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) camera_streams: Arc<Semaphore>,
     pub(crate) frame_reads: Semaphore,
@@ -60,6 +62,7 @@ impl App {
         access: Arc<Access>,
         limits: Limits,
         topics: Topics,
+        history: History,
         bus: Bus,
         shutdown: CancellationToken,
     ) -> Self {
@@ -80,6 +83,7 @@ impl App {
             sequences: Sequences::default(),
             settings: SettingsBoard::default(),
             stats: Stats::new(),
+            history,
             streams: Arc::new(Semaphore::new(limits.max_streams)),
             pictures: Pictures::new(&limits),
             camera_streams: Arc::new(Semaphore::new(limits.max_camera_streams)),

@@ -15,6 +15,7 @@ mod backlog;
 mod config;
 mod encoding;
 mod expiry;
+mod history;
 mod intake;
 mod jobs;
 mod metrics;

@@ -127,6 +127,12 @@ pub(crate) enum RequestError {
     MalformedLogin,
     #[error("{of} may do that {per_s} times per second")]
     TooOften { of: String, per_s: f64, wait: Duration },
+    #[error("no results are kept here (MLVI_DATABASE_URL): GET /jobs has the last minutes")]
+    NoHistory,
+    #[error("the history cannot be read now: {0}")]
+    HistoryAway(String),
+    #[error("{0} questions are with the database already")]
+    TooManyQuestions(usize),
     #[error("{}", .0.error().detail)]
     Result(Arc<Finished>),
     #[error("{0}")]
@@ -190,6 +196,9 @@ impl RequestError {
             Self::NoLogin => (409, "no-login", "Nobody has to log in"),
             Self::MalformedLogin => (400, "malformed-login", "The body is no login"),
             Self::TooOften { .. } => (429, "too-often", "Too many in a second"),
+            Self::NoHistory => (404, "no-history", "No history is kept"),
+            Self::HistoryAway(_) => (503, "history-away", "The history cannot be read"),
+            Self::TooManyQuestions(_) => (503, "too-many-questions", "Too many ask the history"),
             Self::Result(finished) => return finished.error(),
             Self::Internal(_) => (500, "internal-error", "Something went wrong in the server"),
         };
@@ -209,11 +218,13 @@ impl RequestError {
             | Self::TooManyFetches(_)
             | Self::TooManyPictures(_)
             | Self::PictureLate(_)
+            | Self::TooManyQuestions(_)
             | Self::FrameUnknown(_) => Some(SOON_S),
             Self::BrokerAway(_)
             | Self::Starting(_)
             | Self::ShuttingDown
             | Self::NoSettingsTopic
+            | Self::HistoryAway(_)
             | Self::TooManyStreams(_)
             | Self::TooManyCameraStreams(_)
             | Self::TooManyViewers(_) => Some(LATER_S),

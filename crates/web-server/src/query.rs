@@ -146,7 +146,7 @@ fn parse_deadline(text: &str, now: Timestamp, max_wait: Duration) -> Result<Dead
     }
 }
 
-fn read<T>(
+pub(crate) fn read<T>(
     name: &'static str,
     text: &str,
     allowed: &str,

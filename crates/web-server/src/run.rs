@@ -2,6 +2,7 @@
 
 use crate::access::Access;
 use crate::app::App;
+use crate::history::History;
 use crate::{Config, Limits, backlog, expiry, pictures, results, routes, settings_topic};
 use anyhow::Context;
 use frame_bus::{Bus, Threads, TopicSpec, topic_specs};
@@ -27,7 +28,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let listener = config.http.into_tokio("HTTP (MLVI_HTTP_LISTEN)")?;
     let address = listener.local_addr().context("the HTTP port has no address")?;
     let shell = Shell::start(config.shell, &shutdown).await?;
-    let Config { bus, topics, partitions, groups, access, limits, .. } = config;
+    let Config { bus, topics, partitions, groups, access, limits, database, .. } = config;
     let work = async {
         let bus = Bus::open_on(Threads::started_by(shell.tasks.thread_starter()), bus)?;
         let (in_place, caught_up) =
@@ -40,7 +41,15 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         let specs = topic_specs(&topics, partitions);
         let (identity, stop) = (shell.identity.clone(), shell.stop().clone());
         let access = Arc::new(Access::new(access, address.ip().is_loopback()));
-        let app = Arc::new(App::new(identity, access, limits, topics, bus.clone(), stop));
+        let app = Arc::new(App::new(
+            identity,
+            access,
+            limits,
+            topics,
+            History::new(database),
+            bus.clone(),
+            stop,
+        ));
         app.metrics.register(&shell.metrics);
         app.pictures.start(shell.tasks.thread_starter()).context("cannot start a thread")?;
 

@@ -4,6 +4,7 @@
 use crate::Config;
 use crate::access::Access;
 use crate::app::App;
+use crate::history::History;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, header};
@@ -29,6 +30,7 @@ pub(crate) fn app(settings: &[(&str, &str)]) -> Arc<App> {
         Arc::new(Access::new(config.access, true)),
         config.limits,
         config.topics,
+        History::new(config.database),
         bus,
         CancellationToken::new(),
     );

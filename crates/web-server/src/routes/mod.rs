@@ -1,6 +1,7 @@
 //! The HTTP surface: which path is answered by what.
 
 mod cameras;
+mod history;
 mod index;
 mod inference;
 mod jobs;
@@ -54,6 +55,9 @@ fn routes() -> Vec<Route> {
             .on(GET, Right::Read, policy::show)
             .on(Method::PUT, Right::Settings, policy::set)
             .on(Method::DELETE, Right::Settings, policy::clear),
+        Route::at("/history").on(GET, Right::Read, history::results),
+        Route::at("/history/counts").on(GET, Right::Read, history::counts),
+        Route::at("/history/events").on(GET, Right::Read, history::events),
         Route::at("/stats").on(GET, Right::Read, stats::show),
         Route::at("/assets/{version}/{file}").on(GET, Right::Public, page::asset),
     ]
