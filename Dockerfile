@@ -1,7 +1,8 @@
 # All images of MLVI from one file. Everything is built once; UNIT only chooses what an image holds and starts.
 #
 #   docker build -t mlvi/mlvi:0.1.0 .                                            the command line, with all units
-#   docker build -t mlvi/web-server:0.1.0 --build-arg UNIT=web-server .          or preprocessor, edge-inference, cloud-inference
+#   docker build -t mlvi/web-server:0.1.0 --build-arg UNIT=web-server .          or preprocessor, edge-inference, cloud-inference,
+#                                                                                results-store
 #
 # BuildKit, podman and buildah build it. An image has no shell, runs as 65532:65532 and needs no writable root file system.
 # Weights are not in it: `mlvi models fetch yolov3-tiny --into DIR` fills a volume.
@@ -28,7 +29,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
  && rm $CARGO_TARGET_DIR/sources \
  && cargo build --release --locked --bins \
  && cp /tmp/sources $CARGO_TARGET_DIR/sources \
- && for unit in web-server preprocessor edge-inference cloud-inference mlvi; do \
+ && for unit in web-server preprocessor edge-inference cloud-inference results-store mlvi; do \
       mkdir -p /out/$unit /out/mlvi && strip -o /out/$unit/$unit $CARGO_TARGET_DIR/release/$unit || exit 1; \
       ln -s $unit /out/$unit/entrypoint; \
       [ $unit = mlvi ] || cp /out/$unit/$unit /out/mlvi/; \
@@ -50,8 +51,9 @@ COPY --from=root /image /
 # an entry point knows no build arguments: it is a link to the binary
 COPY --from=build /out/${UNIT} /usr/local/bin/
 COPY models /usr/share/mlvi/models
-# a new volume that is mounted here takes this owner
+# new volumes that are mounted here take this owner
 COPY --from=root --chown=65532:65532 /models /models
+COPY --from=root --chown=65532:65532 /models /history
 ENV PATH=/usr/local/bin \
     SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
     MLVI_MODELS_DIR=/usr/share/mlvi/models

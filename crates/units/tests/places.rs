@@ -42,7 +42,9 @@ fn the_images_are_those_of_the_units() -> anyhow::Result<()> {
     ensure!(dockerfile.contains(&format!("ARG VERSION={VERSION}\n")), "Dockerfile: version");
     let script = read(".ci/images")?;
     let units = words(&script, "readonly units=(", ")")?;
-    ensure!(units == names(), ".ci/images: {units:?}");
+    ensure!(units == needed(), ".ci/images: {units:?}");
+    let add_ons = words(&script, "readonly add_ons=(", ")")?;
+    ensure!([units, add_ons].concat() == names(), ".ci/images: its add-ons");
     ensure!(script.contains(&format!("readonly version={VERSION}\n")), ".ci/images: version");
     Ok(())
 }
