@@ -4,7 +4,7 @@
 //! page, and what PostgreSQL's partitions by day are bounded by. Whoever asks [`Database`] for
 //! something waits on no disk: SQLite has threads of its own.
 //!
-//! Both databases give the same answers; `tests/contract` holds them to that.
+//! Both databases give the same answers; `tests/databases` holds them to that.
 
 mod address;
 mod ask;

@@ -70,7 +70,8 @@ pub fn topic_specs(topics: &Topics, partitions: i32) -> Vec<TopicSpec> {
         spec(&topics.frames, HOUR, 1024),
         spec(&topics.frames_edge, HOUR, 1024),
         spec(&topics.frames_cloud, HOUR, 1024),
-        spec(&topics.results, HOUR, 64),
+        // what a night without its database leaves for `results-store`
+        spec(&topics.results, 24 * HOUR, 256),
         spec(&topics.dead_letter, 7 * 24 * HOUR, 256),
     ]
 }
