@@ -83,6 +83,17 @@ impl Database {
         }
     }
 
+    /// How many bytes the database takes on its disk, indexes included.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn bytes(&self) -> Result<u64, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.bytes().await,
+            Kind::Postgres(postgres) => postgres.bytes().await,
+        }
+    }
+
     /// The frames that match with their results as JSON, the newest first.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ mod contest;
 mod detector;
 mod files;
 mod frames;
+mod history;
 mod http;
 mod load;
 mod machine;
@@ -59,6 +60,11 @@ pub enum BenchCommand {
     /// Example: mlvi bench load --rate 10,20,40,80 --seconds 20 --out target/load
     #[command(verbatim_doc_comment)]
     Load(load::LoadArgs),
+    /// How fast a database takes results, how large it gets, and how fast it answers
+    ///
+    /// Example: mlvi bench history --database sqlite:target/history.sqlite --results 1000000
+    #[command(verbatim_doc_comment)]
+    History(history::HistoryArgs),
     /// Start-up time and memory of the edge-inference process under load
     Unit(unit::UnitArgs),
     /// All of it in one report: Markdown, JSON and plots
@@ -78,6 +84,7 @@ pub fn run(command: BenchCommand, models_dir: &Path) -> anyhow::Result<()> {
         BenchCommand::Pipeline(args) => pipeline::run(&args, models_dir),
         BenchCommand::Http(args) => http::run(&args),
         BenchCommand::Load(args) => load::run(&args),
+        BenchCommand::History(args) => history::run(&args),
         BenchCommand::Pixels(args) => pixels::run(&args),
         BenchCommand::Unit(args) => unit::run(&args, models_dir),
         BenchCommand::Report(args) => report::run(&args, models_dir),

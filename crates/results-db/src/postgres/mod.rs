@@ -60,6 +60,13 @@ impl Postgres {
         self.days.forget_before(&mut connection, ms).await
     }
 
+    pub(crate) async fn bytes(&self) -> Result<u64, DbError> {
+        let connection = self.connections.take().await?;
+        let size = connection.query_one("SELECT pg_database_size(current_database())", &[]).await;
+        let size: i64 = size.map_err(|error| translated(&error))?.get(0);
+        Ok(u64::try_from(size).unwrap_or(0))
+    }
+
     pub(crate) async fn history(
         &self,
         filter: &Filter,

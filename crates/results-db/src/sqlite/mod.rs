@@ -55,6 +55,15 @@ impl Sqlite {
         self.with(move |connection| write::forget(connection, ms, at_most)).await
     }
 
+    pub(crate) async fn bytes(&self) -> Result<u64, DbError> {
+        self.with(|connection| {
+            let number =
+                |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+            Ok((number("page_count")? * number("page_size")?) as u64)
+        })
+        .await
+    }
+
     pub(crate) async fn history(
         &self,
         filter: Filter,
