@@ -8,11 +8,12 @@ use std::ffi::OsString;
 
 const WHAT: &str = "settings";
 /// Read by the command line and by tests.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 10] = [
     CONFIG_FILE_VARIABLE,
     "MLVI_KAFKA",
     "MLVI_KAFKA_SCRIPT",
     "MLVI_KAFKA_SECRETS",
+    "MLVI_POSTGRES",
     "MLVI_PYTHON",
     "MLVI_REFERENCE_DIR",
     "MLVI_REQUIRE",
