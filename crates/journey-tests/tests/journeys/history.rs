@@ -1,7 +1,7 @@
 //! What `results-store` keeps: every accepted frame's result, once.
 
 use frame::{FrameId, FrameResult};
-use journey_tests::{Journey, Traffic, kafka};
+use journey_tests::{Journey, Traffic, kafka_to_stop};
 use mlvi::suite::UnitKind;
 use requires::postgres;
 use results_db::{Access, Database, DatabaseUrl, Filter, Page};
@@ -77,7 +77,7 @@ async fn fresh(server: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_result_is_kept_once_in_postgresql_over_apache_kafka() {
-    let (Some(server), Some(kafka)) = (postgres(), kafka()) else { return };
+    let (Some(server), Some(kafka)) = (postgres(), kafka_to_stop()) else { return };
     let url = fresh(&server).await;
     everything_is_kept(Some(kafka), Some(url)).await;
 }
