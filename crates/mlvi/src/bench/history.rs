@@ -175,7 +175,7 @@ fn render(args: &HistoryArgs, stored: Duration, bytes: u64, answers: &Answers) -
     section.grid(table);
     let mut table = Grid::new(&["answering, ms", "median", "95th percentile"]);
     for (what, times) in answers {
-        let [median, high] = [times.median(), times.quantile(0.95)].map(|ms| number(ms));
+        let [median, high] = [times.median(), times.quantile(0.95)].map(number);
         table.row(vec![(*what).into(), median, high]);
     }
     section.grid(table);
