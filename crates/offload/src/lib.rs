@@ -11,6 +11,7 @@ mod facts;
 mod guards;
 mod hardness;
 mod learn;
+mod lessons;
 mod outcome;
 pub mod policies;
 mod policy;
@@ -30,6 +31,7 @@ pub use hardness::{
     EdgeDetections, Empty, Hard, Hardness, HardnessError, HardnessProblem, Measure, Regression,
     Sample, WEIGHTS,
 };
+pub use lessons::{Calibration, Interval, Promise};
 pub use learn::{Capacity, Prior, TierPrior, TierResult};
 pub use outcome::{End, Outcome};
 pub use policies::{Bandit, Cascade, Deadline, Degrade, Expression, PolicyName, Ratio};

@@ -1,0 +1,6 @@
+//! The cascade by itself, frame by frame and without queues: how well a promise is kept, and how
+//! quickly it is learned which frames are worth sending.
+
+mod guarantee;
+
+pub use guarantee::{Guarantee, GuaranteeReport, Kept, Scene};
