@@ -212,6 +212,7 @@ impl Envelope {
             detections: Vec::new(),
             decision: self.prepared.as_ref().map(decision),
             same_as: None,
+            hardness: None,
             attempt: self.prepared.as_ref().map(|prepared| prepared.attempt),
             model: None,
             served_by,

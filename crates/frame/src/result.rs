@@ -1,6 +1,6 @@
 //! What comes back for a frame.
 
-use crate::{CameraId, Decision, Detection, FrameId, ImageSize, Problem, Resize};
+use crate::{CameraId, Decision, Detection, FrameId, ImageSize, Measured, Problem, Resize};
 use serde::{Deserialize, Serialize};
 
 /// How a frame's journey ended.
@@ -66,6 +66,9 @@ pub struct FrameResult {
     /// The earlier frame of this camera that this one equals; present when skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_as: Option<FrameId>,
+    /// How hard it was for the edge; present in the edge's results of frames that it may send on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardness: Option<Measured>,
     /// Which sending to a tier this result comes from: 1, or more when a tier did not answer in
     /// time or the cloud was asked as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,7 @@
 //! Escalation: whether a frame was hard for the edge, and how it goes on to the cloud.
 
 use detector::ImageDetections;
-use frame::{Decision, Destination, Envelope, ImageSize, Prepared, Timestamp};
+use frame::{Decision, Destination, Envelope, ImageSize, Measured, Prepared, Timestamp};
 use offload::{EdgeDetections, Hardness};
 use std::time::Duration;
 use tracing::warn;
@@ -34,6 +34,14 @@ impl Verdict {
     }
 }
 
+/// What is said of a frame that the edge may send on.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Judged {
+    pub(crate) verdict: Verdict,
+    /// What its result tells; `None` where nothing could be measured.
+    pub(crate) measured: Option<Measured>,
+}
+
 /// Measures the hardness of a frame, of this size, in which the edge has found this; `None` when it
 /// goes to one tier only.
 pub(crate) fn judge(
@@ -41,18 +49,24 @@ pub(crate) fn judge(
     image: ImageSize,
     found: &ImageDetections,
     now: Timestamp,
-) -> Option<Verdict> {
+) -> Option<Judged> {
     let escalation = envelope.prepared.as_ref()?.escalation.as_deref()?;
     let seen = EdgeDetections { confident: &found.detections, weak: &found.weak, image };
-    Some(match escalation.parse::<Hardness>() {
+    let hardness = match escalation.parse::<Hardness>() {
+        Ok(hardness) => hardness,
         Err(error) => {
             warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, escalation, %error, "hardness cannot be measured");
-            Verdict::Unreadable
+            return Some(Judged { verdict: Verdict::Unreadable, measured: None });
         }
-        Ok(hardness) if !hardness.is_hard(&seen) => Verdict::Easy,
-        Ok(_) if envelope.is_expired(now) => Verdict::Late,
-        Ok(_) => Verdict::Hard,
-    })
+    };
+    let verdict = if !hardness.is_hard(&seen) {
+        Verdict::Easy
+    } else if envelope.is_expired(now) {
+        Verdict::Late
+    } else {
+        Verdict::Hard
+    };
+    Some(Judged { verdict, measured: Some(hardness.measured(&seen).into()) })
 }
 
 /// The envelope with which a hard frame goes on. The cloud has as long to begin as the edge had.
@@ -114,12 +128,15 @@ mod tests {
     #[test]
     fn each_frame_gets_its_verdict() {
         let now = Timestamp::now();
-        assert_eq!(judge(&envelope(None), SIZE, &found(0.3), now), None);
-        assert_eq!(judge(&envelope(Some(BELOW_HALF)), SIZE, &found(0.3), now), Some(Verdict::Hard));
-        assert_eq!(judge(&envelope(Some(BELOW_HALF)), SIZE, &found(0.9), now), Some(Verdict::Easy));
+        let judge = |envelope: &Envelope, found: &ImageDetections| {
+            judge(envelope, SIZE, found, now).map(|judged| judged.verdict)
+        };
+        assert_eq!(judge(&envelope(None), &found(0.3)), None);
+        assert_eq!(judge(&envelope(Some(BELOW_HALF)), &found(0.3)), Some(Verdict::Hard));
+        assert_eq!(judge(&envelope(Some(BELOW_HALF)), &found(0.9)), Some(Verdict::Easy));
         for text in ["", "difficult", "max-confidence", "max-confidence<0.5,empty=easy,"] {
             assert_eq!(
-                judge(&envelope(Some(text)), SIZE, &found(0.3), now),
+                judge(&envelope(Some(text)), &found(0.3)),
                 Some(Verdict::Unreadable),
                 "{text}"
             );
@@ -129,11 +146,27 @@ mod tests {
                 deadline: Some(Timestamp::from_micros(1)),
                 ..envelope(Some(BELOW_HALF))
             };
-            judge(&envelope, SIZE, &found(confidence), now)
+            judge(&envelope, &found(confidence))
         };
         assert_eq!((late(0.3), late(0.9)), (Some(Verdict::Late), Some(Verdict::Easy)));
         let unprepared = Envelope { prepared: None, ..envelope(None) };
-        assert_eq!(judge(&unprepared, SIZE, &found(0.3), now), None);
+        assert_eq!(judge(&unprepared, &found(0.3)), None);
+    }
+
+    #[test]
+    fn what_was_measured_is_told_of_hard_frames_and_easy_ones() {
+        let now = Timestamp::now();
+        for confidence in [0.25, 0.75] {
+            let judged = judge(&envelope(Some(BELOW_HALF)), SIZE, &found(confidence), now);
+            let measured = judged.unwrap().measured.unwrap();
+            assert_eq!(measured.score, Some(f64::from(1.0 - confidence)));
+            assert_eq!(measured.features.len(), offload::FEATURES);
+        }
+        let unreadable = judge(&envelope(Some("difficult")), SIZE, &found(0.3), now);
+        assert_eq!(unreadable.unwrap().measured, None);
+        let nothing = ImageDetections { detections: vec![], ..found(0.5) };
+        let empty = judge(&envelope(Some(BELOW_HALF)), SIZE, &nothing, now).unwrap();
+        assert_eq!(empty.measured.unwrap().score, None);
     }
 
     #[test]

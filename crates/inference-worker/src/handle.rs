@@ -1,6 +1,6 @@
 //! What becomes of one delivery.
 
-use crate::escalate::{self, Verdict};
+use crate::escalate::{self, Judged, Verdict};
 use crate::job::{Inference, InferenceEnd, Job};
 use crate::publish::Publisher;
 use detector::ImageDetections;
@@ -139,7 +139,8 @@ impl Handler {
         Some(match outcome.end {
             InferenceEnd::Detected(size, found) => {
                 self.model_failures.store(0, Ordering::Relaxed);
-                let status = self.status(envelope, size, &found);
+                let judged = self.judge(envelope, size, &found);
+                let hard = judged.as_ref().is_some_and(|judged| judged.verdict == Verdict::Hard);
                 let timings = TimingsMs {
                     inference: Some(found.inference_ms),
                     postprocess: Some(found.postprocess_ms),
@@ -147,7 +148,8 @@ impl Handler {
                 };
                 let detections = in_uploaded_pixels(envelope, size, found);
                 FrameResult {
-                    status,
+                    status: if hard { Status::Provisional } else { Status::Done },
+                    hardness: judged.and_then(|judged| judged.measured),
                     ..envelope.done(detections, self.model.clone(), served_by, timings)
                 }
             }
@@ -161,17 +163,21 @@ impl Handler {
         })
     }
 
-    /// Whether the result of a model is final: it is not when the frame
-    /// was hard for the edge.
-    fn status(&self, envelope: &Envelope, image: ImageSize, found: &ImageDetections) -> Status {
-        let verdict = match self.tier {
+    /// Whether the frame was hard for the edge; `None` in the cloud, whose results are final.
+    fn judge(
+        &self,
+        envelope: &Envelope,
+        image: ImageSize,
+        found: &ImageDetections,
+    ) -> Option<Judged> {
+        let judged = match self.tier {
             Destination::Edge => escalate::judge(envelope, image, found, Timestamp::now()),
             Destination::Cloud => None,
         };
-        if let Some(verdict) = verdict {
-            self.publisher.metrics.judged(verdict);
+        if let Some(judged) = &judged {
+            self.publisher.metrics.judged(judged.verdict);
         }
-        if verdict == Some(Verdict::Hard) { Status::Provisional } else { Status::Done }
+        judged
     }
 
     fn count_model_failure(&self, problem: &Problem) {

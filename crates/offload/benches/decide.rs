@@ -3,9 +3,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use frame::{Destination, ImageSize, Timestamp};
-use offload::{
-    Action, Decider, End, FrameFacts, PolicyConfig, TierResult, estimate_to_cloud, policies,
-};
+use offload::{Action, Decider, FrameFacts, PolicyConfig, TierResult, estimate_to_cloud, policies};
 use std::hint::black_box;
 
 const RULE: &str =
@@ -38,11 +36,7 @@ fn step(decider: &mut Decider<u64>, n: u64) {
     black_box(&decided);
     if let Some(before) = n.checked_sub(ON_THEIR_WAY) {
         let tier = if before.is_multiple_of(2) { Destination::Edge } else { Destination::Cloud };
-        decider.result(
-            before,
-            &TierResult { tier, end: End::Done, service_ms: Some(50.0), provisional: false },
-            now,
-        );
+        decider.result(before, &TierResult::done(tier, Some(50.0)), now);
     }
 }
 

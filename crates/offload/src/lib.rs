@@ -28,8 +28,8 @@ pub use guards::{
     Breaker, BreakerState, Budget, BudgetScope, BudgetUnit, Hysteresis, Motion, Redispatch,
 };
 pub use hardness::{
-    EdgeDetections, Empty, Hard, Hardness, HardnessError, HardnessProblem, Measure, Regression,
-    Sample, WEIGHTS,
+    EdgeDetections, Empty, FEATURES, Hard, Hardness, HardnessError, HardnessProblem, Measure,
+    Measured, Regression, Sample, WEIGHTS,
 };
 pub use lessons::{Calibration, Interval, Promise};
 pub use learn::{Capacity, Prior, TierPrior, TierResult};

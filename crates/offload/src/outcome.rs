@@ -1,6 +1,6 @@
 //! What became of a frame.
 
-use crate::{Choice, FrameFacts, Snapshot};
+use crate::{Choice, FrameFacts, Measured, Snapshot};
 use frame::Destination;
 
 /// What became of a frame that was sent to a tier.
@@ -18,6 +18,11 @@ pub struct Outcome {
     pub end: End,
     /// How long that took from the decision on, in milliseconds.
     pub took_ms: f64,
+    /// What the edge measured of it, if it could have sent it on.
+    pub measured: Option<Measured>,
+    /// How far the edge's answer was from the cloud's, from 0 (the same) to 1 (nothing in common);
+    /// `None` when not both are known.
+    pub loss: Option<f64>,
 }
 
 /// How a sending to a tier ended.

@@ -1,6 +1,6 @@
 //! The contract of a policy, and the function that asks it.
 
-use crate::{Choice, FrameFacts, Outcome, Snapshot};
+use crate::{Choice, FrameFacts, Measured, Outcome, Snapshot};
 
 /// How it is decided which tier gets a frame.
 ///
@@ -16,6 +16,11 @@ pub trait Policy: Send + Sync {
     /// trace; it is called for each frame, so it should take microseconds. It always
     /// answers: what is not known is `None`, and the reason says so.
     fn choose(&self, frame: &FrameFacts, load: &Snapshot) -> Choice;
+
+    /// Is told what the edge measured of a frame that it may send on, as soon as the edge has
+    /// answered; what becomes of the frame [`Policy::learn`] tells later. `choice` was made for
+    /// it, maybe by a policy before this one, and names the measure.
+    fn measured(&mut self, _frame: &FrameFacts, _choice: &Choice, _measured: &Measured) {}
 
     /// Is told what became of a frame that it decided on, in the order in which it becomes known.
     fn learn(&mut self, _outcome: &Outcome) {}

@@ -51,6 +51,12 @@ impl Answered {
         self.lock().provisional.get(&id).cloned()
     }
 
+    /// The edge's provisional answer that this result ends: what both tiers found in a frame is
+    /// known here, and nowhere else.
+    pub(crate) fn ended_by(&self, result: &FrameResult) -> Option<FrameResult> {
+        if result.status.is_final() { self.provisional(result.frame_id) } else { None }
+    }
+
     /// `None` when there is a final answer already.
     pub(crate) fn wait_for(&self, id: FrameId) -> Option<Waiter<FrameId, ()>> {
         let inner = self.lock();
@@ -90,6 +96,8 @@ mod tests {
         let mut waiting = answered.wait_for(id).unwrap();
         answered.take_in(result(&envelope, Status::Provisional));
         assert_eq!(answered.provisional(id).unwrap().frame_id, id);
+        assert_eq!(answered.ended_by(&result(&envelope, Status::Provisional)), None);
+        assert_eq!(answered.ended_by(&result(&envelope, Status::Done)).unwrap().frame_id, id);
         let early =
             tokio::time::timeout(std::time::Duration::from_millis(20), waiting.told()).await;
         assert!(early.is_err(), "a provisional answer is not the end");

@@ -3,6 +3,7 @@
 use crate::guard::{POLICY_PANICKED, guarded};
 use crate::metrics::{Metrics, PolicyCall};
 use crate::redispatch::CLOUD_LATE;
+use accuracy::agreement;
 use frame::{Decision, Destination, FrameId, FrameResult, PerTier, Predicted, Status, Timestamp};
 use offload::{
     BreakerState, Capacity, Choice, Decided, Decider, End, FrameFacts, Policy, PolicyConfig,
@@ -76,9 +77,9 @@ impl Decisions {
         self.lock().config().motion.skip_below > 0.0
     }
 
-    /// A result was read. `own_unit` names this unit: what it answered itself says nothing about
-    /// the tiers.
-    pub(crate) fn result(&self, result: &FrameResult, own_unit: &str) {
+    /// A result was read; `edge` is the provisional one of the same frame that the cloud's ends.
+    /// `own_unit` names this unit: what it answered itself says nothing about the tiers.
+    pub(crate) fn result(&self, result: &FrameResult, edge: Option<&FrameResult>, own_unit: &str) {
         let now = self.now();
         let by_us = result.served_by.unit == own_unit;
         if by_us && result.status == Status::Expired && result.attempt.is_some() {
@@ -106,7 +107,14 @@ impl Decisions {
             Status::Skipped => return,
         };
         let provisional = result.status == Status::Provisional;
-        let seen = TierResult { tier: decision.destination, end, service_ms, provisional };
+        let seen = TierResult {
+            tier: decision.destination,
+            end,
+            service_ms,
+            provisional,
+            measured: result.hardness.as_ref().map(Into::into),
+            loss: edge.and_then(|edge| loss(edge, result)),
+        };
         self.learn(|decider| decider.result(result.frame_id, &seen, now));
         self.metrics.answered(result);
     }
@@ -199,5 +207,51 @@ impl Decisions {
     /// the policy first when it decides, and last when it learns.
     fn lock(&self) -> MutexGuard<'_, Decider<FrameId>> {
         self.decider.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How far the edge's answer was from the cloud's; `None` when the cloud ran no detection.
+fn loss(edge: &FrameResult, cloud: &FrameResult) -> Option<f64> {
+    let by_cloud = cloud.status == Status::Done
+        && cloud.decision.as_ref().is_some_and(|of| of.destination == Destination::Cloud);
+    by_cloud.then(|| 1.0 - agreement(&cloud.detections, &edge.detections).f1())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use frame::{
+        BoundingBox, CameraId, Detection, Envelope, ImageFormat, ImageSize, ModelInfo, Prepared,
+        ServedBy, TimingsMs,
+    };
+
+    fn result(tier: Destination, status: Status, classes: &[u32]) -> FrameResult {
+        let found = |class_id: &u32| Detection {
+            class: "thing".into(),
+            class_id: *class_id,
+            confidence: 0.5,
+            bounding_box: BoundingBox { x: 0.0, y: 0.0, width: 9.0, height: 9.0 },
+        };
+        let size = ImageSize { width: 9, height: 9 };
+        let envelope = Envelope {
+            prepared: Some(Prepared::now(size, Decision::new(tier, "test", "cascade"))),
+            ..Envelope::received_now(CameraId::unnamed(), 1, ImageFormat::Jpeg)
+        };
+        let [name, version, input] = ["m", "v", "9x9"].map(str::to_owned);
+        let model = ModelInfo { name, version, input, resize: None };
+        let detections = classes.iter().map(found).collect();
+        let done = envelope.done(detections, model, ServedBy::default(), TimingsMs::default());
+        FrameResult { status, ..done }
+    }
+
+    #[test]
+    fn the_edges_answer_is_compared_with_the_clouds_alone() {
+        let edge = result(Destination::Edge, Status::Provisional, &[1, 2]);
+        let cloud = |status, classes: &[u32]| result(Destination::Cloud, status, classes);
+        assert_eq!(loss(&edge, &cloud(Status::Done, &[1, 2])), Some(0.0));
+        assert_eq!(loss(&edge, &cloud(Status::Done, &[3])), Some(1.0));
+        assert_eq!(loss(&edge, &cloud(Status::Done, &[1, 3])), Some(0.5));
+        assert_eq!(loss(&edge, &cloud(Status::Failed, &[])), None);
+        assert_eq!(loss(&edge, &result(Destination::Edge, Status::Done, &[1, 2])), None);
     }
 }

@@ -61,7 +61,8 @@ impl Results {
                             // what is from before says nothing of how the tiers are now, but for
                             // frames that were sent since
                             if live || self.decisions.knows(result.frame_id) {
-                                self.decisions.result(&result, &self.own_unit);
+                                let edge = self.answered.ended_by(&result);
+                                self.decisions.result(&result, edge.as_ref(), &self.own_unit);
                             }
                             self.answered.take_in(result);
                         }

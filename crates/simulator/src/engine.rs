@@ -9,14 +9,27 @@ use crate::uplink::Uplink;
 use crate::{Job, Micros, Scenario, Trace};
 use frame::Destination::{self, Cloud, Edge};
 use frame::{CameraId, ImageSize, PerTier};
-use offload::{Action, BreakerState, Capacity, End, FrameFacts, Hardness, TakenTo, TierResult};
-use std::collections::{HashMap, HashSet};
+use offload::{
+    Action, BreakerState, Capacity, End, FrameFacts, Hardness, Measured, TakenTo, TierResult,
+};
+use std::collections::HashMap;
 
 /// The size of every simulated image, in pixels.
 const IMAGE: ImageSize = ImageSize { width: 640, height: 480 };
 
-/// Says whether an image was hard for the edge; `None` when what the edge found in it is not known.
-pub type Judge<'a> = &'a dyn Fn(u32, &Hardness) -> Option<bool>;
+/// What the edge finds in an image, by a measure of hardness.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct EdgeAnswer {
+    /// Whether it was hard.
+    pub hard: bool,
+    /// What the edge measures of it.
+    pub measured: Measured,
+    /// How far this is from what the cloud finds, from 0 (the same) to 1 (nothing in common).
+    pub loss: f64,
+}
+
+/// Says what the edge finds in an image; `None` when that is not known.
+pub type Judge<'a> = &'a dyn Fn(u32, &Hardness) -> Option<EdgeAnswer>;
 
 /// What is simulated.
 #[derive(Clone, Copy)]
@@ -63,8 +76,8 @@ struct Engine<'a> {
     cascades: HashMap<usize, Hardness>,
     /// Frames that went to the cloud again: how often, and when last.
     again: HashMap<usize, (u8, Micros)>,
-    /// Frames with a provisional answer and no other.
-    provisional: HashSet<usize>,
+    /// Frames with a provisional answer and no other, and how far it is from the cloud's.
+    provisional: HashMap<usize, f64>,
     breakers: PerTier<BreakerState>,
     history: History,
 }
@@ -87,7 +100,7 @@ impl<'a> Engine<'a> {
             decided: 0,
             cascades: HashMap::new(),
             again: HashMap::new(),
-            provisional: HashSet::new(),
+            provisional: HashMap::new(),
             breakers: PerTier::from_fn(|_| BreakerState::Closed),
             history: History { frames: Vec::with_capacity(world.jobs.len()), ..History::default() },
         }
@@ -242,37 +255,45 @@ impl<'a> Engine<'a> {
     fn seen(&mut self, tier: Destination, frame: usize, worked: bool, now: Micros) {
         self.tiers[tier].lag -= 1;
         let job = &self.world.jobs[frame];
-        let provisional = worked && tier == Edge && self.is_hard(frame);
+        let judged = if worked && tier == Edge { self.judged(frame) } else { None };
+        let hard = judged.filter(|judged| judged.hard);
         let (end, service_ms) = if worked {
             (End::Done, Some(job.service(tier) as f64 / 1000.0))
         } else {
             (End::Expired, None)
         };
-        let answer_by =
-            self.dispatcher.result(frame, &TierResult { tier, end, service_ms, provisional }, now);
+        let result = TierResult {
+            tier,
+            end,
+            service_ms,
+            provisional: hard.is_some(),
+            measured: judged.map(|judged| judged.measured),
+            loss: self.provisional.get(&frame).copied().filter(|_| worked && tier == Cloud),
+        };
+        let answer_by = self.dispatcher.result(frame, &result, now);
         self.watch_breakers(now);
-        if provisional {
+        if let Some(EdgeAnswer { loss, .. }) = hard {
+            self.provisional.insert(frame, loss);
             self.escalate(frame, answer_by, now);
         } else if worked {
             self.answer(frame, Answer::Done(tier), now);
-        } else if self.provisional.contains(&frame) {
+        } else if self.provisional.contains_key(&frame) {
             self.promote(frame, now);
         } else {
             self.answer(frame, Answer::Expired, now);
         }
     }
 
-    /// Whether the edge, which has just answered, sends the frame on.
-    fn is_hard(&mut self, frame: usize) -> bool {
-        let Some(hardness) = self.cascades.remove(&frame) else { return false };
-        let judgement = (self.world.judge)(self.world.jobs[frame].image, &hardness);
-        self.history.unjudged += u64::from(judgement.is_none());
-        judgement.unwrap_or(false)
+    /// What the edge, which has just answered, says of a frame that it may send on.
+    fn judged(&mut self, frame: usize) -> Option<EdgeAnswer> {
+        let hardness = self.cascades.remove(&frame)?;
+        let judged = (self.world.judge)(self.world.jobs[frame].image, &hardness);
+        self.history.unjudged += u64::from(judged.is_none());
+        judged
     }
 
     /// The cloud runs the detection as well, by `answer_by` or not at all.
     fn escalate(&mut self, frame: usize, answer_by: Option<Micros>, now: Micros) {
-        self.provisional.insert(frame);
         self.history.frames[frame].escalated = true;
         self.send_up(frame, answer_by, now);
         if let Some(answer_by) = answer_by {
@@ -291,7 +312,7 @@ impl<'a> Engine<'a> {
 
     /// A provisional answer becomes the answer, if there is none by now.
     fn promote(&mut self, frame: usize, now: Micros) {
-        if self.provisional.contains(&frame) {
+        if self.provisional.contains_key(&frame) {
             self.answer(frame, Answer::Done(Edge), now);
         }
     }

@@ -55,7 +55,7 @@ mod uplink;
 mod workload;
 
 pub use dispatcher::{Deciding, Dispatcher, Routed};
-pub use engine::{Judge, World, simulate};
+pub use engine::{EdgeAnswer, Judge, World, simulate};
 pub use judge::{Judgement, judge, judge_policy};
 pub use oracle::{Beam, Schedule, at_full_capacity, foresee};
 pub use record::{Answer, History, Record, Scaling, Transition};

@@ -3,7 +3,8 @@
 use frame::Destination::{self, Cloud, Edge};
 use frame::PerTier;
 use offload::{
-    Action, BreakerState, Capacity, End, FrameFacts, Hardness, PolicyConfig, TakenTo, TierResult,
+    Action, BreakerState, Capacity, End, FrameFacts, Hardness, Measured, PolicyConfig, TakenTo,
+    TierResult,
 };
 use simulator::*;
 use std::collections::BTreeMap;
@@ -184,6 +185,11 @@ fn a_cut_delays_and_loses_nothing() {
     assert_eq!(history.frames[1].answer.unwrap().1, first + 20_000);
 }
 
+fn edge_answer(hard: bool) -> EdgeAnswer {
+    let score = Some(if hard { 1.0 } else { 0.0 });
+    EdgeAnswer { hard, measured: Measured { score, features: None }, loss: 0.5 }
+}
+
 #[test]
 fn a_cascade_asks_the_cloud_about_hard_frames_only() {
     let mut scripted = Scripted::new(Action::Cascade(Hardness::default()));
@@ -194,7 +200,7 @@ fn a_cascade_asks_the_cloud_about_hard_frames_only() {
         scenario: &scenario,
         trace: &trace,
         jobs: &jobs,
-        judge: &|image, _| Some(image == 1),
+        judge: &|image, _| Some(edge_answer(image == 1)),
     };
     let history = simulate(world, &mut scripted, &mut || {});
     for record in &history.frames {
@@ -205,7 +211,14 @@ fn a_cascade_asks_the_cloud_about_hard_frames_only() {
         );
     }
     assert_eq!(history.frames.iter().filter(|record| record.escalated).count(), 5);
-    assert_eq!(scripted.heard.iter().filter(|(_, result, _)| result.provisional).count(), 5);
+    let heard = |of: fn(&TierResult) -> bool| {
+        scripted.heard.iter().filter(|(_, result, _)| of(result)).count()
+    };
+    assert_eq!(heard(|result| result.provisional), 5);
+    assert_eq!(heard(|result| result.measured == Some(edge_answer(true).measured)), 5);
+    assert_eq!(heard(|result| result.measured == Some(edge_answer(false).measured)), 5);
+    assert_eq!(heard(|result| result.tier == Cloud && result.loss == Some(0.5)), 5);
+    assert_eq!(heard(|result| result.loss.is_some()), 5);
     assert_eq!(history.unjudged, 0);
     assert_eq!(
         run(&simple(), &mut Scripted::new(Action::Cascade(Hardness::default()))).unjudged,
@@ -215,7 +228,7 @@ fn a_cascade_asks_the_cloud_about_hard_frames_only() {
 
 #[test]
 fn a_provisional_answer_counts_when_no_better_one_comes() {
-    let hard = |_: u32, _: &Hardness| Some(true);
+    let hard = |_: u32, _: &Hardness| Some(edge_answer(true));
     let uplink = UplinkSetup { cuts: vec!["0s+10s".parse().unwrap()], ..simple().uplink };
     let cut = Scenario { uplink, ..simple() };
     let with_deadline =

@@ -28,6 +28,8 @@ async fn a_hard_frame_is_provisional_until_the_cloud_ends_it() {
         (provisional.detections.len(), provisional.decision.unwrap().destination),
         (1, Edge)
     );
+    let measured = provisional.hardness.unwrap();
+    assert!(measured.score.unwrap() > 0.4 && !measured.features.is_empty(), "{measured:?}");
     assert!(message.headers.iter().any(|(name, _)| name == frame::headers::FRAME_ID));
 
     let mut to_the_cloud =
@@ -53,8 +55,8 @@ async fn a_hard_frame_is_provisional_until_the_cloud_ends_it() {
     let cloud = stage.run_for(Cloud, &Moody::new(), &[]);
     let result = stage.results(1).await.remove(0);
     assert_eq!(
-        (result.frame_id, result.status, result.attempt),
-        (sent.frame_id, Status::Done, Some(2))
+        (result.frame_id, result.status, result.attempt, result.hardness),
+        (sent.frame_id, Status::Done, Some(2), None)
     );
     assert_eq!(
         (result.decision.unwrap().destination, result.served_by.unit.as_str()),

@@ -4,9 +4,9 @@ use super::detections;
 use super::labels::LabelArgs;
 use accuracy::{Agreement, DetectionsFile, Judged, Map, agreement, judge};
 use frame::Destination::{self, Cloud, Edge};
-use offload::{EdgeDetections, Hardness};
+use offload::Hardness;
 use serde::Serialize;
-use simulator::{Answer, History};
+use simulator::{Answer, EdgeAnswer, History};
 use std::path::Path;
 
 /// Precision is measured over so many frames at most, evenly spread over the run: it is a matter of
@@ -63,15 +63,14 @@ impl Answers {
         u32::try_from(self.file.images.len()).unwrap_or(u32::MAX)
     }
 
-    /// Whether an image is hard for the edge.
-    pub(super) fn is_hard(&self, image: u32, hardness: &Hardness) -> bool {
-        let image = &self.file.images[image as usize];
-        let seen = image.edge.thresholded(&self.file.header.edge);
-        hardness.is_hard(&EdgeDetections {
-            confident: seen.confident,
-            weak: seen.weak,
-            image: image.size,
-        })
+    /// What the edge finds in an image.
+    pub(super) fn at_edge(&self, image: u32, hardness: &Hardness) -> EdgeAnswer {
+        let seen = detections::seen_at_edge(&self.file.header, &self.file.images[image as usize]);
+        EdgeAnswer {
+            hard: hardness.is_hard(&seen),
+            measured: hardness.measured(&seen),
+            loss: 1.0 - self.agreements[image as usize][index(Edge)].f1(),
+        }
     }
 
     /// How accurate the answered frames of a run are; `None` when none was answered.

@@ -115,10 +115,10 @@ impl Entry {
         bar: &ProgressBar,
     ) -> anyhow::Result<Standing> {
         let mut progress = || bar.inc(1);
-        let is_hard = |image: u32, hardness: &offload::Hardness| {
-            setting.answers.as_ref().map(|answers| answers.is_hard(image, hardness))
+        let at_edge = |image: u32, hardness: &offload::Hardness| {
+            setting.answers.as_ref().map(|answers| answers.at_edge(image, hardness))
         };
-        let world = World { scenario: &setting.scenario, trace, jobs, judge: &is_hard };
+        let world = World { scenario: &setting.scenario, trace, jobs, judge: &at_edge };
         let (judgement, oracle) = match &self.by {
             By::Policy(config) => {
                 let mut deciding = Deciding::new(config, setting.scenario.seed)

@@ -1,6 +1,6 @@
 //! The frames that were sent to a tier and are not finished.
 
-use crate::{Choice, End, FrameFacts, Outcome, Snapshot};
+use crate::{Choice, End, FrameFacts, Measured, Outcome, Snapshot};
 use frame::{Destination, PerTier};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -22,6 +22,10 @@ pub(super) struct Pending {
     pub(super) reserved: Option<f64>,
     /// The edge has answered, the cloud was asked as well.
     pub(super) provisional: bool,
+    /// What the edge measured of it.
+    pub(super) measured: Option<Measured>,
+    /// How far the edge's answer was from the cloud's.
+    pub(super) loss: Option<f64>,
     /// The policy has been told what became of it.
     pub(super) learned: bool,
     /// Its place in the order of decisions.
@@ -46,6 +50,8 @@ impl Pending {
             flights: PerTier::from_fn(|tier| (tier == first).then_some(number)),
             reserved,
             provisional: false,
+            measured: None,
+            loss: None,
             learned: false,
             number,
         }
@@ -60,6 +66,8 @@ impl Pending {
             tier: self.first,
             end,
             took_ms: at - self.decided,
+            measured: self.measured,
+            loss: self.loss,
         }
     }
 }

@@ -26,9 +26,17 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         let flight = self.in_flight.get(key).and_then(|pending| pending.flights[result.tier]);
         self.observe(flight, result, at);
         if result.provisional {
-            return self.escalate(key, now);
+            let answer_by = self.escalate(key, now);
+            if let (Some(pending), Some(measured)) = (self.in_flight.get_mut(key), result.measured)
+            {
+                pending.measured = Some(measured);
+                self.policy.measured(&pending.frame, &pending.choice, &measured);
+            }
+            return answer_by;
         }
-        let pending = self.in_flight.remove(key)?;
+        let mut pending = self.in_flight.remove(key)?;
+        pending.measured = pending.measured.or(result.measured);
+        pending.loss = result.loss;
         let elsewhere = result.tier != pending.first && !pending.provisional;
         if let (true, Some(flight)) = (elsewhere, pending.flights.cloud) {
             // another process has taken the frame back
@@ -40,6 +48,9 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         }
         if result.end != End::Done {
             self.guards.motion.did_not_detect(&pending.frame.camera, key);
+        }
+        if let Some(measured) = &result.measured {
+            self.policy.measured(&pending.frame, &pending.choice, measured);
         }
         self.learn(&pending, if elsewhere { End::Late } else { result.end }, at);
         None

@@ -10,8 +10,8 @@ use super::{EdgeDetections, probability};
 use frame::Detection;
 
 /// The weights of a regression: a constant and one for each feature.
-pub const WEIGHTS: usize = 1 + FEATURES;
-pub(super) const FEATURES: usize = 5;
+pub const WEIGHTS: usize = 1 + TERMS;
+pub(super) const TERMS: usize = 5;
 
 /// A linear model of the gain, in the units that it was fitted on.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -37,7 +37,7 @@ impl Regression {
 }
 
 /// What was seen, as numbers; each from 0 on, and 0 where nothing was seen.
-pub(super) fn features(seen: &EdgeDetections<'_>) -> [f64; FEATURES] {
+pub(super) fn features(seen: &EdgeDetections<'_>) -> [f64; TERMS] {
     /// What was seen of a class.
     struct Class {
         id: u32,

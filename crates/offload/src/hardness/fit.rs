@@ -1,6 +1,6 @@
 //! Fitting a measure to frames whose gain is known.
 
-use super::features::{FEATURES, features};
+use super::features::{TERMS, features};
 use super::{EdgeDetections, Empty, Hard, Hardness, Measure, Regression, WEIGHTS};
 
 /// How strongly weights are held back, per sample, on features of unit variance. A frame's gain is
@@ -30,24 +30,23 @@ impl Regression {
         }
         let count = samples.len() as f64;
         let gains = clipped(samples.iter().map(|sample| sample.gain).collect());
-        let rows: Vec<[f64; FEATURES]> =
-            samples.iter().map(|sample| features(&sample.seen)).collect();
+        let rows: Vec<[f64; TERMS]> = samples.iter().map(|sample| features(&sample.seen)).collect();
         let mean_gain = gains.iter().sum::<f64>() / count;
-        let mean: [f64; FEATURES] =
+        let mean: [f64; TERMS] =
             std::array::from_fn(|column| rows.iter().map(|row| row[column]).sum::<f64>() / count);
-        let deviation: [f64; FEATURES] = std::array::from_fn(|column| {
+        let deviation: [f64; TERMS] = std::array::from_fn(|column| {
             (rows.iter().map(|row| (row[column] - mean[column]).powi(2)).sum::<f64>() / count)
                 .sqrt()
         });
         // a feature that is the same everywhere tells nothing, and gets no weight
-        let unit = |row: &[f64; FEATURES], column: usize| {
+        let unit = |row: &[f64; TERMS], column: usize| {
             if deviation[column] > 0.0 {
                 (row[column] - mean[column]) / deviation[column]
             } else {
                 0.0
             }
         };
-        let units: Vec<[f64; FEATURES]> =
+        let units: Vec<[f64; TERMS]> =
             rows.iter().map(|row| std::array::from_fn(|column| unit(row, column))).collect();
         let product = |a: usize, b: usize| units.iter().map(|row| row[a] * row[b]).sum::<f64>();
         let matrix = std::array::from_fn(|a| {
@@ -57,7 +56,7 @@ impl Regression {
             units.iter().zip(&gains).map(|(row, gain)| row[a] * (gain - mean_gain)).sum()
         });
         let solved = solve(matrix, right);
-        let slopes: [f64; FEATURES] = std::array::from_fn(|column| {
+        let slopes: [f64; TERMS] = std::array::from_fn(|column| {
             if deviation[column] > 0.0 { solved[column] / deviation[column] } else { 0.0 }
         });
         let constant =
@@ -120,8 +119,8 @@ fn clipped(gains: Vec<f64>) -> Vec<f64> {
 
 /// Solves `matrix · x = right` by Cholesky's decomposition; the matrix is symmetric, and positive
 /// definite thanks to the ridge.
-fn solve(mut matrix: [[f64; FEATURES]; FEATURES], mut right: [f64; FEATURES]) -> [f64; FEATURES] {
-    for row in 0..FEATURES {
+fn solve(mut matrix: [[f64; TERMS]; TERMS], mut right: [f64; TERMS]) -> [f64; TERMS] {
+    for row in 0..TERMS {
         for column in 0..=row {
             let done: f64 = (0..column).map(|k| matrix[row][k] * matrix[column][k]).sum();
             let left = matrix[row][column] - done;
@@ -131,8 +130,8 @@ fn solve(mut matrix: [[f64; FEATURES]; FEATURES], mut right: [f64; FEATURES]) ->
         let done: f64 = (0..row).map(|k| matrix[row][k] * right[k]).sum();
         right[row] = (right[row] - done) / matrix[row][row];
     }
-    for row in (0..FEATURES).rev() {
-        let done: f64 = (row + 1..FEATURES).map(|k| matrix[k][row] * right[k]).sum();
+    for row in (0..TERMS).rev() {
+        let done: f64 = (row + 1..TERMS).map(|k| matrix[k][row] * right[k]).sum();
         right[row] = (right[row] - done) / matrix[row][row];
     }
     right
@@ -147,13 +146,12 @@ mod tests {
 
     #[test]
     fn the_equations_are_solved() {
-        let mut matrix = [[0.5; FEATURES]; FEATURES];
+        let mut matrix = [[0.5; TERMS]; TERMS];
         for (index, row) in matrix.iter_mut().enumerate() {
             row[index] = 2.0 + index as f64;
         }
-        let wanted: [f64; FEATURES] = std::array::from_fn(|index| index as f64 - 1.5);
-        let right =
-            std::array::from_fn(|row| (0..FEATURES).map(|k| matrix[row][k] * wanted[k]).sum());
+        let wanted: [f64; TERMS] = std::array::from_fn(|index| index as f64 - 1.5);
+        let right = std::array::from_fn(|row| (0..TERMS).map(|k| matrix[row][k] * wanted[k]).sum());
         for (found, wanted) in solve(matrix, right).iter().zip(wanted) {
             assert!((found - wanted).abs() < 1e-12, "{found} {wanted}");
         }

@@ -6,12 +6,14 @@
 
 mod features;
 mod fit;
+mod measured;
 mod text;
 
 use frame::{Detection, ImageSize};
 
 pub use features::{Regression, WEIGHTS};
 pub use fit::Sample;
+pub use measured::{FEATURES, Measured};
 pub use text::{HardnessError, HardnessProblem};
 
 /// What the edge's model saw in a frame.

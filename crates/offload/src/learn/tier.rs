@@ -1,7 +1,7 @@
 //! One tier as it is seen from the decider.
 
 use super::{Awaited, Link, Recent, Service, TierPrior, Waiting};
-use crate::{End, TierSnapshot};
+use crate::{End, Measured, TierSnapshot};
 use frame::Destination;
 use std::collections::BTreeMap;
 
@@ -25,6 +25,19 @@ pub struct TierResult {
     pub service_ms: Option<f64>,
     /// Whether the frame goes on to the cloud, because it was hard.
     pub provisional: bool,
+    /// What the edge measured of a frame that it may send on; `None` in all other results.
+    pub measured: Option<Measured>,
+    /// Of the cloud's answer to a frame that the edge has answered before: how far the edge's
+    /// answer was from it, from 0 (the same) to 1 (nothing in common).
+    pub loss: Option<f64>,
+}
+
+impl TierResult {
+    /// A final answer by `tier`; what else is known is set on its fields.
+    #[must_use]
+    pub const fn done(tier: Destination, service_ms: Option<f64>) -> Self {
+        Self { tier, end: End::Done, service_ms, provisional: false, measured: None, loss: None }
+    }
 }
 
 /// What an orchestrator says of a tier.

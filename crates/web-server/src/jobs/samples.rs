@@ -3,7 +3,8 @@
 use super::{Bounds, Store};
 use frame::{
     BoundingBox, Decision, Destination, Detection, Envelope, FrameId, FrameResult, ImageFormat,
-    ImageSize, ModelInfo, Predicted, Problem, Resize, ServedBy, Status, TimingsMs, UploadTimings,
+    ImageSize, Measured, ModelInfo, Predicted, Problem, Resize, ServedBy, Status, TimingsMs,
+    UploadTimings,
 };
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ pub(crate) fn done_for(frame_id: FrameId, camera: &str, sequence: u64) -> FrameR
             ..Decision::new(Destination::Edge, "policy", "edge-only")
         }),
         same_as: None,
+        hardness: Some(Measured { score: Some(0.25), features: vec![1.0, 0.5] }),
         attempt: Some(1),
         model: Some(ModelInfo {
             name: "yolov3-tiny".into(),

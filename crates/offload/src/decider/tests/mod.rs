@@ -7,7 +7,10 @@ mod unwinding;
 use super::in_flight::MAX_IN_FLIGHT;
 use super::*;
 use crate::testing::facts;
-use crate::{Action, BreakerState, End, FrameFacts, PolicyName, TierResult};
+use crate::{
+    Action, BreakerState, End, FrameFacts, Hardness, Measured, Outcome, PolicyName, Snapshot,
+    TierResult,
+};
 use frame::Destination::{self, Cloud, Edge};
 use std::time::Duration;
 
@@ -28,7 +31,7 @@ fn nth(n: u64) -> FrameFacts {
 }
 
 fn done(tier: Destination) -> TierResult {
-    TierResult { tier, end: End::Done, service_ms: Some(20.0), provisional: false }
+    TierResult::done(tier, Some(20.0))
 }
 
 /// Sends a frame and has it answered 60 ms later.
@@ -275,6 +278,57 @@ fn a_cascade_pays_only_for_what_is_sent_on() {
     decider.result(4, &provisional, at(5250));
     decider.result(4, &done(Cloud), at(5300));
     assert_eq!(decider.decide(5, &nth(5), at(5400)).choice, Choice::send(Edge, "budget-spent"));
+}
+
+/// Notes what it is told.
+struct Told(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+
+impl Policy for Told {
+    fn name(&self) -> &str {
+        "told"
+    }
+
+    fn choose(&self, _frame: &FrameFacts, _load: &Snapshot) -> Choice {
+        Choice::new(Action::Cascade(Hardness::default()), "told")
+    }
+
+    fn measured(&mut self, frame: &FrameFacts, _choice: &Choice, measured: &Measured) {
+        self.0.lock().unwrap().push(format!("{} measured {:?}", frame.ordinal, measured.score));
+    }
+
+    fn learn(&mut self, outcome: &Outcome) {
+        let Outcome { frame, measured, loss, .. } = outcome;
+        let score = measured.map(|measured| measured.score);
+        self.0.lock().unwrap().push(format!("{} ended {score:?} {loss:?}", frame.ordinal));
+    }
+}
+
+#[test]
+fn a_policy_is_told_what_the_edge_measured_and_how_far_the_cloud_was_from_it() {
+    let told = std::sync::Arc::default();
+    let mut decider = Decider::with_policy(
+        Box::new(Told(std::sync::Arc::clone(&told))),
+        &PolicyConfig::of(PolicyName::Cascade),
+        1,
+    );
+    let measured = |score| Some(Measured { score: Some(score), features: None });
+    decider.decide(1, &nth(1), at(0));
+    decider.result(1, &TierResult { measured: measured(0.25), ..done(Edge) }, at(50));
+    decider.decide(2, &nth(2), at(100));
+    let hard = TierResult { provisional: true, measured: measured(0.75), ..done(Edge) };
+    decider.result(2, &hard, at(150));
+    // the same once more is nothing new
+    decider.result(2, &hard, at(160));
+    decider.result(2, &TierResult { loss: Some(0.5), ..done(Cloud) }, at(200));
+    assert_eq!(
+        *told.lock().unwrap(),
+        [
+            "1 measured Some(0.25)",
+            "1 ended Some(Some(0.25)) None",
+            "2 measured Some(0.75)",
+            "2 ended Some(Some(0.75)) Some(0.5)",
+        ]
+    );
 }
 
 #[test]

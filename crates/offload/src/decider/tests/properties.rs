@@ -65,8 +65,8 @@ proptest! {
                         let result = TierResult {
                             tier: if *cloud { Cloud } else { Edge },
                             end: ends[usize::from(*end)],
-                            service_ms: Some(30.0),
                             provisional: *provisional && !cloud,
+                            ..done(Edge)
                         };
                         decider.result(key.saturating_sub(u64::from(*back)), &result, at(now));
                     }

@@ -13,6 +13,8 @@ fn outcome(bandit_tier: Destination, predicted_ms: f64, took_ms: f64) -> Outcome
         tier: bandit_tier,
         end: End::Done,
         took_ms,
+        measured: None,
+        loss: None,
     }
 }
 
