@@ -31,8 +31,10 @@ pub use hardness::{
     EdgeDetections, Empty, FEATURES, Hard, Hardness, HardnessError, HardnessProblem, Measure,
     Measured, Regression, Sample, WEIGHTS,
 };
-pub use lessons::{Calibration, Interval, Promise};
 pub use learn::{Capacity, Prior, TierPrior, TierResult};
+pub use lessons::{
+    Account, Agreement, Calibration, CameraAgreement, Gain, Interval, Lessons, Promise,
+};
 pub use outcome::{End, Outcome};
 pub use policies::{Bandit, Cascade, Deadline, Degrade, Expression, PolicyName, Ratio};
 pub use policy::{Policy, estimate_to_cloud};

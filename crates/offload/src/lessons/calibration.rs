@@ -14,9 +14,9 @@
 //! with one made-up lesson in each bin that says that it is bad, since most losses are 0 and a
 //! few are large.
 //!
-//! Scenes change. What was learned fades, frames' shares sooner than losses. If audits tell of
-//! more loss than is believed, by the cumulative sum of Page (Biometrika 41, 1954), everything is
-//! forgotten, and all frames go to the cloud until enough is known again.
+//! Scenes change. What was learned fades, frames' shares sooner than losses. If the lessons tell of
+//! other losses than are believed, by the cumulative sum of Page (Biometrika 41, 1954), everything
+//! is forgotten, and all frames go to the cloud until enough is known again.
 
 use super::normal;
 
@@ -25,13 +25,17 @@ pub(crate) const BINS: usize = 32;
 /// The bins' ends are the quantiles of so many scores.
 const FIRST: usize = 128;
 /// After so many frames a loss counts for 1/e.
-const LOSS_FRAMES: f64 = 20_000.0;
+const LOSS_FRAMES: f64 = 50_000.0;
 /// After so many frames a frame's share counts for 1/e.
 const SHARE_FRAMES: f64 = 2_000.0;
 /// What is believed of harder frames counts as so many lessons.
 const NEIGHBOUR: f64 = 1.0;
-/// The probability, roughly, that a reset follows from chance alone, at each audit.
-const FALSE_ALARM: f64 = 1e-2;
+/// The probability, roughly, that chance alone makes everything be forgotten, each time that losses
+/// begin to rise: of easy frames and of hard ones, which are many more.
+const FALSE_ALARM_EASY: f64 = 1e-3;
+const FALSE_ALARM_HARD: f64 = 1e-6;
+/// A change of the mean loss of hard frames by twice as much is noticed.
+const HARD_SLACK: f64 = 0.05;
 
 /// What is promised of the frames that stay on the edge.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -50,10 +54,19 @@ pub struct Calibration {
     /// Where each bin ends and the next one begins, ascending.
     pub(super) ends: Vec<f32>,
     pub(super) bins: [Bin; BINS],
-    /// The cumulative sum of losses that nobody expected.
-    pub(super) excess: f64,
+    /// Cumulative sums of losses that nobody expected.
+    excess: Excess,
     /// How often everything was forgotten.
     resets: u32,
+}
+
+/// Cumulative sums: of easy frames that lost more than was believed, of hard ones that lost more, and
+/// of hard ones that lost less.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+struct Excess {
+    easy: f64,
+    more: f64,
+    less: f64,
 }
 
 /// What is known of the frames of a bin; all of it fades.
@@ -95,8 +108,7 @@ impl Bin {
 
     /// As many lessons of equal weight would tell as much (Kish 1965), the neighbour's included.
     fn effective(&self) -> f64 {
-        let own =
-            if self.squares > 0.0 { self.lessons * self.lessons / self.squares } else { 0.0 };
+        let own = if self.squares > 0.0 { self.lessons * self.lessons / self.squares } else { 0.0 };
         own + NEIGHBOUR
     }
 }
@@ -107,7 +119,7 @@ impl Default for Calibration {
             first: Vec::new(),
             ends: Vec::new(),
             bins: [Bin::default(); BINS],
-            excess: 0.0,
+            excess: Excess::default(),
             resets: 0,
         }
     }
@@ -146,7 +158,7 @@ impl Calibration {
             return;
         }
         let bin = self.bin_of(score);
-        if stays && self.is_surprised(bin, loss, promise) {
+        if self.is_surprised(bin, loss, stays, promise) {
             *self = Self { resets: self.resets.saturating_add(1), ..Self::default() };
             self.first.push((score as f32, loss as f32));
             return;
@@ -172,7 +184,9 @@ impl Calibration {
             if frames <= 0.0 || z * (least * lessons).sqrt() > promise.loss * frames {
                 continue;
             }
-            if loss + z * variance.sqrt() > promise.loss * frames {
+            // losses are from 0 to 1, so their skewness is at most 1 over their deviation
+            let skewed = (1.0 + 2.0 * z * z) / 6.0 * lessons / frames;
+            if loss + z * variance.sqrt() + skewed > promise.loss * frames {
                 break;
             }
             kept = self.ends.get(index).map_or(f64::INFINITY, |end| f64::from(*end));
@@ -237,14 +251,106 @@ impl Calibration {
         }
     }
 
-    /// Whether easy frames have lost more than chance explains.
-    fn is_surprised(&mut self, bin: usize, loss: f64, promise: Promise) -> bool {
+    /// Whether frames lose more than chance explains, or hard ones less. Of hard frames there are
+    /// many lessons, so a change of scene shows there first; of easy ones only more loss matters.
+    fn is_surprised(&mut self, bin: usize, loss: f64, stays: bool, promise: Promise) -> bool {
         let Belief { mean, variance } = self.beliefs()[bin];
-        // half of the smallest rise that matters, as is usual
-        let slack = promise.loss / 2.0;
-        self.excess = (self.excess + loss - mean.max(slack) - slack).max(0.0);
+        // half of the smallest change that matters, as is usual
+        let slack = if stays { promise.loss / 2.0 } else { HARD_SLACK };
+        let variance = variance.max(if stays { promise.loss / 3.0 } else { HARD_SLACK });
         // a random walk with this drift rises so high by chance with that probability
-        let variance = variance.max(promise.loss / 3.0);
-        self.excess > -FALSE_ALARM.ln() * variance / (2.0 * slack)
+        let limit = |alarm: f64| -alarm.ln() * variance / (2.0 * slack);
+        let more = loss - mean.max(if stays { slack } else { 0.0 }) - slack;
+        if stays {
+            self.excess.easy = (self.excess.easy + more).max(0.0);
+            return self.excess.easy > limit(FALSE_ALARM_EASY);
+        }
+        self.excess.more = (self.excess.more + more).max(0.0);
+        self.excess.less = (self.excess.less + mean - loss - slack).max(0.0);
+        self.excess.more.max(self.excess.less) > limit(FALSE_ALARM_HARD)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lessons::random::Chance;
+    use proptest::prelude::*;
+
+    const PROMISE: Promise = Promise { loss: 0.1, confidence: 0.9 };
+
+    /// Frames with scores from 0 to 1, all of them with a lesson; the loss is 1 for so many of those
+    /// above a half, and 0 for all others.
+    fn taught(frames: usize, share: f64) -> Calibration {
+        let (mut calibration, mut chance) = (Calibration::default(), Chance::new(3));
+        teach(&mut calibration, &mut chance, frames, share);
+        calibration
+    }
+
+    fn teach(calibration: &mut Calibration, chance: &mut Chance, frames: usize, share: f64) {
+        for _ in 0..frames {
+            let score = chance.unit();
+            let loss = if score > 0.5 && chance.unit() < share { 1.0 } else { 0.0 };
+            calibration.frame(score);
+            let stays = score < calibration.threshold(PROMISE);
+            calibration.lesson(score, loss, stays, PROMISE);
+        }
+    }
+
+    #[test]
+    fn all_frames_are_sent_until_enough_is_known() {
+        assert_eq!(taught(FIRST - 1, 0.0).threshold(PROMISE), f64::NEG_INFINITY);
+        assert_eq!(taught(2000, 0.0).threshold(PROMISE), f64::INFINITY, "there is no loss");
+        assert_eq!(taught(2000, 0.0).resets(), 0);
+    }
+
+    #[test]
+    fn the_threshold_keeps_as_many_as_the_bound_allows() {
+        // half of the frames lose nothing, the others 0.8: a ninth of the others may stay with them
+        let threshold = taught(8000, 0.8).threshold(PROMISE);
+        assert!(threshold > 0.45 && threshold < 0.5 + 1.0 / 14.0 + 0.05, "{threshold}");
+    }
+
+    #[test]
+    fn a_change_of_scene_begins_anew() {
+        let (mut calibration, mut chance) = (Calibration::default(), Chance::new(5));
+        teach(&mut calibration, &mut chance, 3000, 0.0);
+        assert_eq!(calibration.threshold(PROMISE), f64::INFINITY);
+        teach(&mut calibration, &mut chance, 3000, 0.8);
+        assert!(calibration.resets() > 0 && calibration.threshold(PROMISE) < 0.7);
+    }
+
+    #[test]
+    fn frames_without_anything_to_measure_are_the_easiest_or_the_hardest() {
+        for (score, wanted) in [(f64::NEG_INFINITY, true), (f64::INFINITY, false)] {
+            let mut calibration = Calibration::default();
+            for place in 0..2000 {
+                let (score, loss) = match place % 4 {
+                    0 => (score, if wanted { 0.0 } else { 1.0 }),
+                    of => (f64::from(of), if wanted { 1.0 } else { 0.0 }),
+                };
+                calibration.frame(score);
+                calibration.lesson(score, loss, false, PROMISE);
+            }
+            let threshold = calibration.threshold(PROMISE);
+            assert_eq!(score < threshold, wanted, "{threshold}");
+            assert_eq!(1.0 < threshold, !wanted, "{threshold}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_in_there_is_a_threshold(
+            lessons in prop::collection::vec((any::<f64>(), any::<f64>(), any::<bool>()), 0..400),
+            loss in 0.001f64..0.999, confidence in 0.5f64..0.999,
+        ) {
+            let promise = Promise { loss, confidence };
+            let mut calibration = Calibration::default();
+            for (score, loss, stays) in lessons {
+                calibration.frame(score);
+                calibration.lesson(score, loss, stays, promise);
+                prop_assert!(!calibration.threshold(promise).is_nan());
+            }
+        }
     }
 }

@@ -76,8 +76,7 @@ impl Guarantee {
     }
 
     fn run_once(&self, seed: u64) -> ([Seen; 2], u32) {
-        let (mut frames, mut audits) =
-            (Random::new(seed, "frames"), Random::new(seed, "audits"));
+        let (mut frames, mut audits) = (Random::new(seed, "frames"), Random::new(seed, "audits"));
         let mut calibration = Calibration::default();
         let mut seen = [Seen::default(), Seen::default()];
         let mut threshold = calibration.threshold(self.promise);
@@ -131,34 +130,57 @@ fn most_kept(mut frames: Scene, bound: f64) -> usize {
     most
 }
 
+/// Frames of which the harder ones lose more: scores are exponential, and the chance of a loss, which
+/// is anything from 0.1 to 1 then, is `level` times the square of the score, 0.9 at most.
+#[must_use]
+pub fn made_up_scene(seed: u64, level: f64) -> Scene {
+    let mut random = Random::new(seed, "scene");
+    let frame = |_| {
+        let score = random.exponential();
+        let chance = (level * score * score).min(0.9);
+        let loss = if random.unit() < chance { 0.1 + 0.9 * random.unit() } else { 0.0 };
+        (score, loss)
+    };
+    (0..5000).map(frame).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn scene(seed: u64, level: f64) -> Scene {
-        let mut random = Random::new(seed, "scene");
-        let frame = |_| {
-            let score = random.exponential();
-            let chance = (level * score * score).min(0.9);
-            let loss = if random.unit() < chance { 0.1 + 0.9 * random.unit() } else { 0.0 };
-            (score, loss)
-        };
-        (0..5000).map(frame).collect()
+    fn guarantee(before: f64, after: f64) -> Guarantee {
+        Guarantee {
+            promise: Promise { loss: 0.05, confidence: 0.9 },
+            audit: 0.02,
+            frames: 20_000,
+            recovery: 10_000,
+            scenes: [made_up_scene(1, before), made_up_scene(2, after)],
+        }
     }
 
     #[test]
-    fn explore() {
-        for (a, b) in [(0.05, 0.15), (0.1, 0.4), (0.2, 0.05), (0.02, 0.5), (0.3, 0.3)] {
-            for audit in [0.02] {
-                let guarantee = Guarantee {
-                    promise: Promise { loss: 0.05, confidence: 0.9 },
-                    audit,
-                    frames: 20_000,
-                    recovery: 5000,
-                    scenes: [scene(1, a), scene(2, b)],
-                };
-                println!("{a} {b} {audit} {:.3?}", guarantee.run(100, 1));
+    fn the_promise_is_kept_before_and_after_a_change_of_scene_and_is_not_dear() {
+        // to a harder scene, to an easier one, and none at all
+        for (before, after) in [(0.2, 0.5), (0.5, 0.2), (0.3, 0.3)] {
+            let report = guarantee(before, after).run(40, 1000);
+            for kept in [report.before, report.after] {
+                assert!(kept.runs >= 0.9, "{before} to {after}: {report:?}");
             }
+            assert!(report.before.sent <= 1.45 * report.before.hindsight, "{report:?}");
         }
+    }
+
+    #[test]
+    fn without_audits_a_change_is_not_noticed() {
+        let blind = Guarantee { audit: 0.0, ..guarantee(0.02, 0.5) }.run(5, 1);
+        assert!(blind.after.runs < 0.5 && blind.resets == 0.0, "{blind:?}");
+    }
+
+    #[test]
+    fn hindsight_keeps_as_many_as_the_bound_allows() {
+        let frames = vec![(3.0, 1.0), (1.0, 0.0), (2.0, 0.2), (2.0, 0.0), (0.5, 0.1)];
+        assert_eq!(most_kept(frames.clone(), 0.08), 4);
+        assert_eq!(most_kept(frames.clone(), 0.06), 2);
+        assert_eq!((most_kept(frames.clone(), 0.0), most_kept(frames, 1.0)), (0, 5));
     }
 }

@@ -2,5 +2,7 @@
 //! quickly it is learned which frames are worth sending.
 
 mod guarantee;
+mod learning;
 
-pub use guarantee::{Guarantee, GuaranteeReport, Kept, Scene};
+pub use guarantee::{Guarantee, GuaranteeReport, Kept, Scene, made_up_scene};
+pub use learning::{Learning, LearningReport, Pair, Point};
