@@ -33,7 +33,7 @@ pub use hardness::{
 };
 pub use learn::{Capacity, Prior, TierPrior, TierResult};
 pub use lessons::{
-    Account, Agreement, Calibration, CameraAgreement, Gain, Interval, Lessons, Promise,
+    AUDITED, Account, Agreement, Calibration, CameraAgreement, Gain, Interval, Lessons, Promise,
 };
 pub use outcome::{End, Outcome};
 pub use policies::{Bandit, Cascade, Deadline, Degrade, Expression, PolicyName, Ratio};

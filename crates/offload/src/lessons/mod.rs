@@ -14,3 +14,7 @@ pub use calibration::{Calibration, Promise};
 pub use cameras::{CameraAgreement, Lessons};
 pub use gain::Gain;
 pub use normal::Interval;
+
+/// The reason of a frame's decision that chance has drawn for a lesson: it goes on to the cloud
+/// whatever its score is.
+pub const AUDITED: &str = "audit";
