@@ -5,6 +5,7 @@ use crate::access::AccessConfig;
 use crate::backlog::Groups;
 use frame::Topics;
 use frame_bus::{BusConfig, DEFAULT_BROKERS};
+use regions::RegionsSource;
 use settings::Settings;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub struct Config {
     pub http: Listen,
     /// Who may do what.
     pub access: AccessConfig,
+    /// Which parts of pictures are masked.
+    pub regions: RegionsSource,
     /// What is accepted and kept.
     pub limits: Limits,
 }
@@ -103,6 +106,7 @@ impl Config {
             groups: groups_from_settings(settings),
             http: Listen::Address(http),
             access: AccessConfig::from_settings(settings),
+            regions: RegionsSource::from_settings(settings),
             limits: Limits::from_settings(settings, memory),
         }
     }
