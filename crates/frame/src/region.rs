@@ -50,7 +50,7 @@ pub enum InvalidPolygon {
     #[error("a polygon has 3 to {MAX_CORNERS} points, but this one has {0}")]
     Corners(usize),
     /// A point outside of the picture.
-    #[error("the point [{}, {}] lies outside of the picture: coordinates are from 0 to 1", .0.x, .0.y)]
+    #[error("[{}, {}] lies outside of the picture: coordinates are from 0 to 1", .0.x, .0.y)]
     Outside(Point),
 }
 
@@ -187,7 +187,8 @@ pub struct Zones(pub Vec<Zone>);
 impl Zones {
     /// The names of the zones in which a detection is: those that contain the middle of its box's
     /// bottom edge, where a person or a car touches the ground (as Frigate's zones, and the default
-    /// anchor of Supervision's `PolygonZone`). What sticks out of the picture counts as at its edge.
+    /// anchor of Supervision's `PolygonZone`). What sticks out of the picture counts as at its
+    /// edge.
     /// Each name once, in the order of the zones.
     #[must_use]
     pub fn of(&self, found: &BoundingBox, picture: ImageSize) -> Vec<String> {

@@ -78,9 +78,9 @@ pub struct UpArgs {
     /// whenever it changes
     #[arg(long, value_name = "FILE", env = "MLVI_REGIONS_FILE")]
     regions_file: Option<PathBuf>,
-    /// Let the policy, masks and zones be changed over HTTP while the suite runs (PUT /policy, `mlvi
-    /// policy set`, `mlvi regions set`, the dashboard).
-    /// Whoever reaches the HTTP port can, then
+    /// Let the policy, masks and zones be changed over HTTP while the suite runs (PUT /policy,
+    /// `mlvi policy set`, `mlvi regions set`, the dashboard). Whoever reaches the HTTP port can,
+    /// then
     #[arg(long)]
     settings_changes: bool,
 }

@@ -147,8 +147,8 @@ pub(crate) fn memory_for(bytes: &[u8], config: &PixelConfig) -> u64 {
     })
 }
 
-/// Decodes under limits, blackens what is masked, and sharpens: nothing that is masked is seen by what
-/// comes after the decoder. Takes milliseconds: not to be called from async code.
+/// Decodes under limits, blackens what is masked, and sharpens: nothing that is masked is seen by
+/// what comes after the decoder. Takes milliseconds: not to be called from async code.
 ///
 /// # Errors
 /// When the bytes are no image that can be decoded.

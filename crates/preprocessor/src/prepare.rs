@@ -76,8 +76,8 @@ pub(crate) fn takes_reduced(decided: &Decided<FrameId>) -> bool {
 }
 
 impl Preparer {
-    /// Decodes and sharpens the picture without what is masked, and encodes it in the form that its tier gets. Takes
-    /// milliseconds: not to be called from async code.
+    /// Decodes and sharpens the picture without what is masked, and encodes it in the form that its
+    /// tier gets. Takes milliseconds: not to be called from async code.
     ///
     /// # Errors
     /// Its end, when it has expired, is no picture, or no tier gets it.

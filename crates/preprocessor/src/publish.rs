@@ -57,8 +57,8 @@ impl Publisher {
         Ok(())
     }
 
-    /// Sends a message that cannot be processed to the dead-letter topic; without its bytes when its
-    /// camera has masks, since other decoders than ours may show what is in them.
+    /// Sends a message that cannot be processed to the dead-letter topic; without its bytes when
+    /// its camera has masks, since other decoders than ours may show what is in them.
     pub(crate) async fn dead_letter(
         &self,
         message: &Message,

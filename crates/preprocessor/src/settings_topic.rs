@@ -1,9 +1,9 @@
-//! Follows the settings topic: the record of the policy, those of cameras' masks and zones, and what
-//! other replicas announce, of which those that are long gone are removed.
+//! Follows the settings topic: the record of the policy, those of cameras' masks and zones, and
+//! what other replicas announce, of which those that are long gone are removed.
 //!
 //! The unit works without the topic, on what it was started with: one that cannot be had is told by
-//! a warning and a metric. One that is there must have been read before the first frame is prepared,
-//! since masks may be set in it.
+//! a warning and a metric. One that is there must have been read before the first frame is
+//! prepared, since masks may be set in it.
 
 use crate::metrics::{Metrics, SettingEnd};
 use crate::policy_in_hand::PolicyInHand;
@@ -38,8 +38,8 @@ pub(crate) struct Patience {
 /// The settings topic is there, but could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the settings topic is there, but was not read within {} s: masks may be set in it, so no frame \
-     is prepared", .0.as_secs()
+    "the settings topic is there, but was not read within {} s: masks may be set in it, so no \
+     frame is prepared", .0.as_secs()
 )]
 pub(crate) struct SettingsUnread(Duration);
 

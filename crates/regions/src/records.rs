@@ -55,8 +55,8 @@ impl Records {
         removed(&self.book, &camera)
     }
 
-    /// The client has read everything that was there: it counts from now on, and records that it has
-    /// not seen are gone.
+    /// The client has read everything that was there: it counts from now on, and records that it
+    /// has not seen are gone.
     pub async fn caught_up(&mut self) -> Vec<RecordEnd> {
         let Some(early) = self.early.take() else { return Vec::new() };
         let book = Arc::clone(&self.book);
@@ -83,7 +83,8 @@ fn used(book: &Book, camera: &CameraId, value: &[u8], offset: i64, at_start: boo
             let (changed_at, note) = (changed_at.as_micros(), note.unwrap_or_default());
             info!(
                 %camera,
-                offset, changed_by, changed_at, note, "masks and zones hold as a settings record says"
+                offset, changed_by, changed_at, note,
+                "masks and zones hold as a settings record says"
             );
             RecordEnd::Used
         }

@@ -130,8 +130,8 @@ impl App {
         }
     }
 
-    /// Waits until it is known which parts of pictures nobody may see: what is set was read once, or
-    /// there is no topic for it.
+    /// Waits until it is known which parts of pictures nobody may see: what is set was read once,
+    /// or there is no topic for it.
     pub(crate) async fn masks_are_known(&self) -> Result<(), RequestError> {
         let mut changes = self.regions.changes();
         let known = async {

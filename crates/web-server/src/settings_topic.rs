@@ -1,5 +1,5 @@
-//! Follows the settings topic, so that every replica can say what is set and what decides, and knows
-//! which parts of pictures nobody may see.
+//! Follows the settings topic, so that every replica can say what is set and what decides, and
+//! knows which parts of pictures nobody may see.
 //!
 //! The unit works without the topic; whoever asks is told.
 

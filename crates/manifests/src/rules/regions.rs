@@ -16,8 +16,8 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
             let title = other.object.title();
             let message = match without.environment.get(VARIABLE) {
                 None => format!(
-                    "{} has masks and zones in a file, and {title} has none: it would show or infer \
-                     what the other one hides",
+                    "{} has masks and zones in a file, and {title} has none: it would show or \
+                     infer what the other one hides",
                     workload.object.title()
                 ),
                 Some(_) if differ(text(container), text(without)) => format!(

@@ -1,10 +1,10 @@
 //! Pictures of frames, with what was found in them drawn on.
 //!
 //! A picture is made of the bytes that were uploaded (`source`, which reads them back from the bus
-//! unless `recent` has them) on threads of their own (`threads`, `draw`), without what is masked. What people watch is a
-//! view: a camera in a variant. Its newest picture is made once, however many look (`views`, which
-//! `drive` keeps going), and each viewer takes whichever is the newest when it is ready for one
-//! (`live`): there is no queue per viewer.
+//! unless `recent` has them) on threads of their own (`threads`, `draw`), without what is masked.
+//! What people watch is a view: a camera in a variant. Its newest picture is made once, however
+//! many look (`views`, which `drive` keeps going), and each viewer takes whichever is the newest
+//! when it is ready for one (`live`): there is no queue per viewer.
 
 mod draw;
 mod drive;

@@ -13,8 +13,8 @@ pub(crate) struct Source {
     pub(crate) held: OwnedSemaphorePermit,
 }
 
-/// Reads a frame back from the bus, unless its bytes are still here. It is as it was uploaded: whoever
-/// shows it blackens its camera's masks, which are known by then.
+/// Reads a frame back from the bus, unless its bytes are still here. It is as it was uploaded:
+/// whoever shows it blackens its camera's masks, which are known by then.
 pub(crate) async fn fetch(
     app: &App,
     id: FrameId,
