@@ -279,6 +279,59 @@ async function policyIsChanged({ browser, look }) {
   await page.context().close();
 }
 
+/** The colour of a picture at a place, both from 0 to 1. */
+function colourAt(page, selector, x, y) {
+  return page.evaluate(([of, across, down]) => {
+    const canvas = document.querySelector(of);
+    const { data } = canvas.getContext("2d").getImageData(Math.floor(canvas.width * across), Math.floor(canvas.height * down), 1, 1);
+    return Math.max(data[0], data[1], data[2]);
+  }, [selector, x, y]);
+}
+
+async function masksAreDrawn({ browser, suite, look }) {
+  await suite.send("masked", CUP.path);
+  const page = await browser.open("#/cameras/masked");
+  const newest = "section[aria-label='Newest picture'] canvas";
+  await page.waitForSelector(`${newest}[aria-label*='cup']`);
+  assert.ok(await colourAt(page, newest, 0.2, 0.9) > 20, "the picture is seen");
+  await page.click("button:has-text('Edit masks and zones')");
+  await page.click("button:has-text('Add a mask')");
+  // one corner by mouse, the others by numbers
+  const area = await page.locator(".polygons-area").boundingBox();
+  const handle = await page.locator(".handle:not(.middle)").first().boundingBox();
+  await page.mouse.move(handle.x + handle.width / 2, handle.y + handle.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(area.x - 5, area.y - 5, { steps: 4 });
+  await page.mouse.up();
+  for (const [corner, x, y] of [[2, 100, 0], [3, 100, 100], [4, 0, 100]]) {
+    await page.fill(`input[aria-label='Corner ${corner}, from the left, per cent']`, String(x));
+    await page.fill(`input[aria-label='Corner ${corner}, from the top, per cent']`, String(y));
+  }
+  await page.click("button:has-text('Add a zone')");
+  await page.fill("#region-name", "<b>door</b>");
+  // a corner by keys
+  await page.locator(".handle:not(.middle)").first().focus();
+  await page.keyboard.press("Shift+ArrowLeft");
+  assert.equal(await page.inputValue("input[aria-label='Corner 1, from the left, per cent']"), "30");
+  await look(page, "regions");
+  await page.click("button:has-text('Save')");
+  await page.waitForSelector("text=1 mask, 1 zone");
+  await page.waitForSelector("text=Zones: <b>door</b>");
+  const set = await (await fetch(`${browser.url}/cameras/masked/regions`)).json();
+  assert.deepEqual(set.masks, [{ points: [[0, 0], [1, 0], [1, 1], [0, 1]] }]);
+  // the frame that is shown is black without a new one
+  await page.waitForFunction((of) => {
+    const canvas = document.querySelector(of);
+    const { data } = canvas.getContext("2d").getImageData(Math.floor(canvas.width * 0.2), Math.floor(canvas.height * 0.9), 1, 1);
+    return Math.max(data[0], data[1], data[2]) < 8;
+  }, newest);
+  await suite.send("masked", CUP.path);
+  await page.waitForFunction((of) => !document.querySelector(of).getAttribute("aria-label").includes("cup"), newest);
+  await page.click("button:has-text('Back to the file')");
+  await page.waitForSelector("text=None: all of the picture is seen");
+  await page.context().close();
+}
+
 /** Name, what it does, and whether cameras send frames meanwhile. */
 export const CHECKS = [
   ["the page is small, and all its own", pageIsSmallAndItsOwn, false],
@@ -292,6 +345,7 @@ export const CHECKS = [
   ["an insecure page says why the webcam is off", insecurePageSaysWhyTheWebcamIsOff, false],
   ["a login is asked for where the server wants one", loginIsAskedFor, false],
   ["the policy is changed", policyIsChanged, false],
+  ["a mask is drawn, and the picture is black there", masksAreDrawn, false],
   ["the webcam is a camera", webcamIsACamera, false],
   ["the wall follows its cameras", wallFollowsItsCameras, true],
   ["charts are drawn", chartsAreDrawn, true],

@@ -17,7 +17,7 @@ export class Suite {
 
   async start() {
     const log = createWriteStream(this.log, { flags: "a" });
-    const child = spawn(this.binary, ["up", "--port", String(this.port), "--data-dir", this.data], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(this.binary, ["up", "--port", String(this.port), "--data-dir", this.data, "--settings-changes"], { stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
     child.stdout.pipe(log);
     child.stderr.pipe(log);

@@ -62,7 +62,7 @@ mod tests {
 
     fn found(class_id: u32, x: f32) -> Detection {
         let bounding_box = BoundingBox { x, y: 0.0, width: 10.0, height: 10.0 };
-        Detection { class: String::new(), class_id, confidence: 0.5, bounding_box }
+        Detection { class: String::new(), class_id, confidence: 0.5, bounding_box, zones: None }
     }
 
     #[test]

@@ -218,8 +218,7 @@ mod tests {
                     class: header().classes[class_id as usize].clone(),
                     class_id,
                     confidence,
-                    bounding_box: BoundingBox { x, y, width, height },
-                }
+                    bounding_box: BoundingBox { x, y, width, height }, zones: None }
             };
             let mut detections: Vec<Detection> = found.into_iter().map(detection).collect();
             detections.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
@@ -282,6 +281,7 @@ mod tests {
             class_id: 0,
             confidence,
             bounding_box: BoundingBox { x: 0.0, y: 0.0, width: 1.0, height: 1.0 },
+            zones: None,
         };
         let answer = Answer {
             service_ms: 1.0,

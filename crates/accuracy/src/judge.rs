@@ -151,7 +151,13 @@ mod tests {
     use super::*;
 
     fn detection(class_id: u32, confidence: f32, x: f32) -> Detection {
-        Detection { class: String::new(), class_id, confidence, bounding_box: square(x) }
+        Detection {
+            class: String::new(),
+            class_id,
+            confidence,
+            bounding_box: square(x),
+            zones: None,
+        }
     }
 
     fn square(x: f32) -> BoundingBox {

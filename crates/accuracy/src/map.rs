@@ -110,6 +110,7 @@ mod tests {
             class_id,
             confidence,
             bounding_box: square(20.0 * class_id as f32),
+            zones: None,
         }
     }
 

@@ -224,7 +224,7 @@ fn detection(row: &Row, classes: &[String], image: ImageSize) -> Result<Detectio
     if far(x, width, image.width) || far(y, height, image.height) {
         return Err(DetectionError::Outside { found: bounding_box, image });
     }
-    Ok(Detection { class, class_id, confidence, bounding_box })
+    Ok(Detection { class, class_id, confidence, bounding_box, zones: None })
 }
 
 fn to_json(line: &impl Serialize) -> String {

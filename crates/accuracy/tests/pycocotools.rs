@@ -97,6 +97,7 @@ fn any_case() -> impl Strategy<Value = Case> {
             class_id,
             confidence: f32::from(confidence) / 20.0,
             bounding_box,
+            zones: None,
         },
     );
     // some of the objects are found nearly where they are
@@ -119,6 +120,7 @@ fn any_case() -> impl Strategy<Value = Case> {
                     class_id: object.class_id,
                     confidence,
                     bounding_box,
+                    zones: None,
                 });
             }
             (Truth { objects }, found)
@@ -135,6 +137,7 @@ fn crowded(runner: &mut TestRunner) -> Case {
         class_id: 1,
         confidence,
         bounding_box,
+        zones: None,
     };
     let detections: Vec<Detection> = found.into_iter().map(detection).collect();
     let objects = detections.iter().step_by(9).map(|found| Object {
@@ -204,6 +207,7 @@ fn coco128(dir: &Path, labels: impl Fn(&[String]) -> Labels) -> Case {
                 width: side(&entry["bbox"][2]),
                 height: side(&entry["bbox"][3]),
             },
+            zones: None,
         };
         (truth, of_image.map(detection).collect())
     };

@@ -40,7 +40,13 @@ mod tests {
     #[test]
     fn labels_name_class_and_confidence_and_boxes_are_scaled() {
         let bounding_box = BoundingBox { x: 10.0, y: 20.0, width: 30.0, height: 40.0 };
-        let cup = Detection { class: "cup".into(), class_id: 41, confidence: 0.621, bounding_box };
+        let cup = Detection {
+            class: "cup".into(),
+            class_id: 41,
+            confidence: 0.621,
+            bounding_box,
+            zones: None,
+        };
         let size = |width, height| ImageSize { width, height };
         let found = marks(&[cup], size(600, 400), size(300, 100));
         let half = BoundingBox { x: 5.0, y: 5.0, width: 15.0, height: 10.0 };

@@ -2,6 +2,7 @@
 
 import { el, fill, say } from "./dom.js";
 import { Chart } from "./chart.js";
+import { regionsSection } from "./editor.js";
 import { feed } from "./feed.js";
 import { age, clock, count, found, ms } from "./format.js";
 import { Picture } from "./picture.js";
@@ -30,6 +31,7 @@ export function show(root, [name], life) {
     el("div", { class: "two" },
       el("section", { class: "card pad", "aria-label": "Newest picture" }, picture.element),
       el("section", { class: "card pad stack", "aria-label": "Newest result" }, head, what, facts, when)),
+    regionsSection(name, life),
     el("section", { "aria-labelledby": "strip-title" }, el("h2", { id: "strip-title" }, "Last frames"), strip),
     el("div", { class: "two even" }, chart.element,
       el("section", { class: "card pad", "aria-labelledby": "classes-title" }, el("h2", { id: "classes-title" }, "Classes seen"),

@@ -4,6 +4,7 @@ import { el } from "./dom.js";
 import { drawBoxes } from "./overlay.js";
 import { found } from "./format.js";
 import { decode, pictures } from "./pictures.js";
+import { drawZones, regions } from "./regions.js";
 
 let keys = 0;
 
@@ -18,13 +19,15 @@ export class Picture {
   #stale = false;
   #observers = [];
   #forget = () => {};
+  #unsubscribe = () => {};
 
   /**
    * `ratio`: width to height of the place, or null: as the picture is.
-   * Only what can be seen is fetched.
+   * `plain`: nothing is drawn on it. Only what can be seen is fetched.
    */
-  constructor(life, { ratio = null, onPicture = () => {} } = {}) {
+  constructor(life, { ratio = null, plain = false, onPicture = () => {} } = {}) {
     this.ratio = ratio;
+    this.plain = plain;
     this.onPicture = onPicture;
     this.note = el("p", { class: "picture-note" }, "…");
     this.element = el("div", { class: ratio ? "picture fixed" : "picture" }, this.#canvas, this.note);
@@ -37,11 +40,17 @@ export class Picture {
     seen.observe(this.element);
     sized.observe(this.element);
     this.#observers.push(seen, sized);
+    this.#unsubscribe = regions.onChange((camera, otherMasks) => {
+      if (this.#shown?.camera !== camera) return;
+      if (otherMasks) this.#again();
+      else this.#draw();
+    });
     this.#forget = life.end(() => this.close());
   }
 
   close() {
     this.#forget();
+    this.#unsubscribe();
     for (const observer of this.#observers.splice(0)) observer.disconnect();
     pictures.drop(this.#key);
     this.#bitmap?.close();
@@ -83,6 +92,13 @@ export class Picture {
   /** Which frame is shown. */
   get shown() {
     return this.#shown;
+  }
+
+  /** The same picture is another one now. */
+  #again() {
+    this.#wanted ??= this.#shown;
+    this.#shown = null;
+    this.#fetch();
   }
 
   #fetch() {
@@ -145,7 +161,9 @@ export class Picture {
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.drawImage(bitmap, 0, 0, width, height);
     const result = this.#shown;
-    if (result?.image) drawBoxes(context, result.detections, result.image, width, height, this.#highlighted);
+    const zones = result && !this.plain ? regions.of(result.camera)?.zones ?? [] : [];
+    if (zones.length > 0) drawZones(context, zones, width, height);
+    if (result?.image && !this.plain) drawBoxes(context, result.detections, result.image, width, height, this.#highlighted);
     const label = result ? `Picture of ${result.camera}: ${found(result.detections ?? [])}` : "Picture";
     if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
   }

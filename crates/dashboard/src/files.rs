@@ -18,12 +18,13 @@ macro_rules! embedded {
 }
 
 /// What `index.html` and its modules ask for.
-static ASSETS: [(&str, &[u8]); 24] = embedded![
+static ASSETS: [(&str, &[u8]); 27] = embedded![
     "app.js",
     "camera.js",
     "chart.js",
     "charts.js",
     "dom.js",
+    "editor.js",
     "feed.js",
     "format.js",
     "icon.svg",
@@ -34,7 +35,9 @@ static ASSETS: [(&str, &[u8]); 24] = embedded![
     "picture.js",
     "pictures.js",
     "policy.js",
+    "polygons.js",
     "problem.js",
+    "regions.js",
     "result.js",
     "sample.jpg",
     "send.js",

@@ -222,6 +222,7 @@ fn named(model: &Model, found: &Candidate) -> Detection {
         class_id: found.class,
         confidence: found.confidence,
         bounding_box: found.bounding_box,
+        zones: None,
     }
 }
 

@@ -78,6 +78,7 @@ fn expected(reference: &Path, model: &str, image: &str) -> Vec<Detection> {
             class_id: entry["class_id"].as_u64().unwrap() as u32,
             confidence: number("confidence"),
             bounding_box: BoundingBox::from_center(x, y, width, height),
+            zones: None,
         }
     };
     file["detections"].as_array().unwrap().iter().map(detection).collect()
@@ -324,5 +325,6 @@ fn coco_detection(description: &Description, entry: &serde_json::Value) -> Detec
         class_id,
         confidence: entry["score"].as_f64().unwrap() as f32,
         bounding_box: BoundingBox { x: side(0), y: side(1), width: side(2), height: side(3) },
+        zones: None,
     }
 }

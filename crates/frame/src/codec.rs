@@ -2,7 +2,7 @@
 
 use crate::{
     CameraId, Decision, Envelope, FrameId, ImageFormat, ImageSize, Origin, Predicted, Prepared,
-    Timestamp, TraceParent, UploadTimings,
+    Timestamp, TraceParent, UploadTimings, Zones,
 };
 use std::fmt::Display;
 use std::str::FromStr;
@@ -39,6 +39,7 @@ pub mod headers {
     pub const PREPROCESS_MS: &str = "mlvi-preprocess-ms";
     pub const ORIGIN_PARTITION: &str = "mlvi-origin-partition";
     pub const ORIGIN_OFFSET: &str = "mlvi-origin-offset";
+    pub const ZONES: &str = "mlvi-zones";
     pub const ERROR: &str = "mlvi-error";
     pub const SOURCE_TOPIC: &str = "mlvi-source-topic";
     pub const SOURCE_PARTITION: &str = "mlvi-source-partition";
@@ -111,6 +112,9 @@ impl Envelope {
             if let Some(origin) = prepared.origin {
                 put(headers::ORIGIN_PARTITION, &origin.partition);
                 put(headers::ORIGIN_OFFSET, &origin.offset);
+            }
+            if let Some(zones) = &prepared.zones {
+                put(headers::ZONES, zones);
             }
         }
         list
@@ -225,6 +229,7 @@ impl<'a> Fields<'a> {
             queue_frames_ms: self.milliseconds(headers::QUEUE_FRAMES_MS)?,
             preprocess_ms: self.milliseconds(headers::PREPROCESS_MS)?,
             origin,
+            zones: self.optional::<Zones>(headers::ZONES)?,
         }))
     }
 
@@ -238,7 +243,7 @@ impl<'a> Fields<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Destination;
+    use crate::{Destination, Point, Polygon, Zone};
     use proptest::prelude::*;
 
     fn borrowed(list: &[(String, Vec<u8>)]) -> Vec<(&str, &[u8])> {
@@ -254,6 +259,7 @@ mod tests {
             (edge, cloud_ms) in (prop::option::of(0.0f64..1e9), prop::option::of(0.0f64..1e9)),
             (decided_at, answer_by) in (any::<u64>(), prop::option::of(any::<u64>())),
             escalation in prop::option::of("[a-z0-9.,:<> -]{1,60}"), provisional: bool,
+            zone in prop::option::of(("[^\\p{Cc} ]{1,20}", 0u32..=1000, 0u32..=1000)),
         ) -> Prepared {
             Prepared {
                 image: ImageSize { width, height },
@@ -266,6 +272,14 @@ mod tests {
                 escalation, provisional,
                 attempt, queue_frames_ms, preprocess_ms,
                 origin: origin.map(|(partition, offset)| Origin { partition, offset }),
+                zones: zone.map(|(name, x, y)| {
+                    // numbers of many digits may come back one bit off
+                    let [x, y] = [x, y].map(|at| f64::from(at) / 1000.0);
+                    let corners = [[x, y], [1.0, y], [x, 1.0]].map(Point::from);
+                    let points = Polygon::new(corners.into()).expect("they are in the picture");
+                    let name = name.try_into().expect("the pattern allows names only");
+                    Zones(vec![Zone { name, points }])
+                }),
             }
         }
     }

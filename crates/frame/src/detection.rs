@@ -68,4 +68,7 @@ pub struct Detection {
     /// Where it is.
     #[serde(rename = "box")]
     pub bounding_box: BoundingBox,
+    /// The names of the zones in which it is; `None` when its camera has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zones: Option<Vec<String>>,
 }

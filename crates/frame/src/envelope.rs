@@ -1,8 +1,8 @@
 //! Everything that travels with a frame's bytes.
 
 use crate::{
-    CameraId, Decision, FrameId, FrameResult, ImageFormat, ImageSize, ServedBy, Status, Timestamp,
-    TimingsMs, TraceParent,
+    CameraId, Decision, Detection, FrameId, FrameResult, ImageFormat, ImageSize, ServedBy, Status,
+    Timestamp, TimingsMs, TraceParent, Zones,
 };
 use crate::{ModelInfo, Problem};
 
@@ -66,6 +66,8 @@ pub struct Prepared {
     pub preprocess_ms: f64,
     /// Where the uploaded bytes stand.
     pub origin: Option<Origin>,
+    /// The camera's zones, if it has any.
+    pub zones: Option<Zones>,
 }
 
 impl Prepared {
@@ -83,6 +85,7 @@ impl Prepared {
             queue_frames_ms: 0.0,
             preprocess_ms: 0.0,
             origin: None,
+            zones: None,
         }
     }
 }
@@ -151,15 +154,20 @@ impl Envelope {
     }
 
     /// The result of a frame that a model ran on. `timings` as from [`Self::timings`], with the
-    /// caller's stages added; `end_to_end` is filled in here.
+    /// caller's stages added; `end_to_end` and the zones of the detections are filled in here.
     #[must_use]
     pub fn done(
         &self,
-        detections: Vec<crate::Detection>,
+        mut detections: Vec<Detection>,
         model: ModelInfo,
         served_by: ServedBy,
         timings: TimingsMs,
     ) -> FrameResult {
+        if let Some(Prepared { image, zones: Some(zones), .. }) = &self.prepared {
+            for detection in &mut detections {
+                detection.zones = Some(zones.of(&detection.bounding_box, *image));
+            }
+        }
         FrameResult {
             detections,
             model: Some(model),
@@ -217,6 +225,43 @@ impl Envelope {
             model: None,
             served_by,
             timings_ms: TimingsMs { end_to_end: Some(now.ms_since(self.received_at)), ..timings },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BoundingBox, Destination, Polygon, Zone};
+
+    #[test]
+    fn a_result_names_the_zones_of_each_detection_if_there_are_any() {
+        let found = Detection {
+            class: "cup".into(),
+            class_id: 41,
+            confidence: 0.5,
+            bounding_box: BoundingBox { x: 0.0, y: 0.0, width: 10.0, height: 10.0 },
+            zones: None,
+        };
+        let zone = Zone { name: "all".to_owned().try_into().unwrap(), points: Polygon::whole() };
+        for (zones, names) in [
+            (None, None),
+            (Some(Zones(vec![])), Some(vec![])),
+            (Some(Zones(vec![zone])), Some(vec!["all".to_owned()])),
+        ] {
+            let decision = Decision::new(Destination::Edge, "because", "test");
+            let image = ImageSize { width: 100, height: 100 };
+            let envelope = Envelope {
+                prepared: Some(Prepared { zones, ..Prepared::now(image, decision) }),
+                ..Envelope::received_now(CameraId::unnamed(), 0, ImageFormat::Jpeg)
+            };
+            let (name, version, input) = ("m".into(), "1".into(), "1x1".into());
+            let model = ModelInfo { name, version, input, resize: None };
+            let (served_by, timings) = (ServedBy::default(), TimingsMs::default());
+            let result = envelope.done(vec![found.clone()], model, served_by, timings);
+            assert_eq!(result.detections[0].zones, names);
+            let json = String::from_utf8(result.to_json()).unwrap();
+            assert_eq!(json.contains("zones"), names.is_some(), "{json}");
         }
     }
 }

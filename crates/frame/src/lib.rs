@@ -15,6 +15,7 @@ mod media;
 mod per_tier;
 mod pixels;
 mod problem;
+mod region;
 mod resize;
 mod result;
 mod result_message;
@@ -36,11 +37,16 @@ pub use media::{ImageFormat, UnknownImageFormat};
 pub use per_tier::PerTier;
 pub use pixels::RgbImage;
 pub use problem::Problem;
+pub use region::{
+    InvalidPolygon, InvalidZoneName, MAX_CORNERS, MAX_ZONE_NAME, Point, Polygon, Zone, ZoneName,
+    Zones,
+};
 pub use resize::Resize;
 pub use result::{FrameResult, ModelInfo, ServedBy, Status, TimingsMs};
 pub use result_message::ResultMessage;
 pub use setting::{
     InvalidSetting, MAX_SETTING_BYTES, MAX_SETTING_WORDS, POLICY_KEY, SettingRecord,
+    camera_of_regions_key, regions_key,
 };
 pub use time::Timestamp;
 pub use topics::{InvalidTopicName, Topics};

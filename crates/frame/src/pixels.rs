@@ -42,6 +42,12 @@ impl RgbImage {
         &self.data
     }
 
+    /// The bytes, to be changed.
+    #[must_use]
+    pub fn data_mut(&mut self) -> &mut [u8] {
+        &mut self.data
+    }
+
     /// The bytes, given away.
     #[must_use]
     pub fn into_data(self) -> Vec<u8> {

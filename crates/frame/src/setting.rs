@@ -3,13 +3,15 @@
 //!
 //! The last record of a key counts in every unit that reads the topic, before what the unit was
 //! started with; a record without a value takes it back. What a value means is said by its key:
-//! [`POLICY_KEY`] has a policy file's text.
+//! [`POLICY_KEY`] has a policy file's text, and a camera's [`regions_key`] its masks and zones.
 
-use crate::Timestamp;
+use crate::{CameraId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The key of the policy; its value is the text of a policy file (TOML).
 pub const POLICY_KEY: &str = "policy";
+/// What is around a camera's name in the key of its regions.
+const REGIONS_KEY: (&str, &str) = ("camera/", "/regions");
 /// A value has no more bytes than this: a policy has a few hundred.
 pub const MAX_SETTING_BYTES: usize = 64 * 1024;
 /// What is said of a change, or by whom it is, has no more characters than this.
@@ -17,6 +19,20 @@ pub const MAX_SETTING_WORDS: usize = 200;
 
 /// The form of record that is written here.
 const VERSION: u32 = 1;
+
+/// The key of a camera's masks and zones; its value is JSON.
+#[must_use]
+pub fn regions_key(camera: &CameraId) -> String {
+    let (before, after) = REGIONS_KEY;
+    format!("{before}{camera}{after}")
+}
+
+/// The camera whose masks and zones a key is of, if it is such a key.
+#[must_use]
+pub fn camera_of_regions_key(key: &str) -> Option<CameraId> {
+    let (before, after) = REGIONS_KEY;
+    key.strip_prefix(before)?.strip_suffix(after)?.parse().ok()
+}
 
 /// What is set, by whom and when: the value of a record of the settings topic, as JSON.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -82,6 +98,16 @@ impl SettingRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cameras_regions_have_a_key() {
+        let camera: CameraId = "gate-1".parse().unwrap();
+        assert_eq!(regions_key(&camera), "camera/gate-1/regions");
+        assert_eq!(camera_of_regions_key("camera/gate-1/regions"), Some(camera));
+        for other in ["policy", "camera//regions", "camera/a/b/regions", "camera/gate/regions/x"] {
+            assert_eq!(camera_of_regions_key(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn what_is_written_is_read_and_what_is_broken_is_named() {

@@ -125,8 +125,13 @@ mod tests {
 
     fn found(confidence: f32) -> ImageDetections {
         let bounding_box = BoundingBox { x: 0.0, y: 0.0, width: 1.0, height: 1.0 };
-        let detections =
-            vec![Detection { class: "dog".into(), class_id: 16, confidence, bounding_box }];
+        let detections = vec![Detection {
+            class: "dog".into(),
+            class_id: 16,
+            confidence,
+            bounding_box,
+            zones: None,
+        }];
         ImageDetections { detections, weak: vec![], inference_ms: 1.0, postprocess_ms: 0.0 }
     }
 

@@ -94,6 +94,16 @@ impl Client {
         Self::read(self.agent.delete(&url).call().with_context(|| url.clone())?)
     }
 
+    /// Sets a camera's masks and zones (JSON), in a suite that allows it.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub fn put_regions(&self, camera: &str, regions: &str) -> anyhow::Result<Answer> {
+        let url = format!("{}/cameras/{camera}/regions", self.base);
+        let request = self.agent.put(&url).content_type("application/json");
+        Self::read(request.send(regions).with_context(|| url.clone())?)
+    }
+
     fn read(mut response: ureq::http::Response<ureq::Body>) -> anyhow::Result<Answer> {
         let (status, text) = (response.status().as_u16(), response.body_mut().read_to_string()?);
         Ok(Answer { status, body: serde_json::from_str(&text).unwrap_or_default() })

@@ -98,6 +98,7 @@ fn knowledge() -> Knowledge {
         ("MLVI_GROUP", "mlvi-worker"),
         ("MLVI_ADMIN_LISTEN", "0.0.0.0:9600"),
         ("MLVI_DRAIN", "8s"),
+        ("MLVI_REGIONS_FILE", ""),
     ];
     let variables = variables
         .map(|(name, default)| KnownVariable { name: name.into(), default: default.into() });

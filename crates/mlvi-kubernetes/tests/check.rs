@@ -274,6 +274,13 @@ const SETTINGS: &[Fault] = &[
         "data.MLVI_POLICY_FILE",
     ),
     fault(
+        WEB_CONFIG,
+        "MLVI_DRAIN: 8s",
+        "MLVI_DRAIN: 8s\n  MLVI_REGIONS_FILE: /etc/mlvi/broker/username",
+        "regions",
+        "data.MLVI_REGIONS_FILE",
+    ),
+    fault(
         PRE_CONFIG,
         "MLVI_CLUSTER: auto",
         "MLVI_EDGE_DEPLOYMENT: edge",

@@ -7,6 +7,7 @@ use crate::manual::{CompletionsArgs, ManArgs};
 use crate::models::ModelsCommand;
 use crate::policy::PolicyArgs;
 use crate::push::PushArgs;
+use crate::regions::RegionsArgs;
 use crate::simulate::SimulateCommand;
 use crate::token::TokenCommand;
 use crate::topics::TopicsArgs;
@@ -55,6 +56,8 @@ enum Command {
     Push(PushArgs),
     /// Show by which policy a running suite decides, and change it
     Policy(PolicyArgs),
+    /// Show a camera's masks and zones, and change them
+    Regions(RegionsArgs),
     /// Look at this machine: what is fine, what is not, and how to mend it
     Doctor(DoctorArgs),
     /// List, fetch and check models
@@ -96,6 +99,7 @@ impl Cli {
             Command::Up(args) => crate::up::run(*args, &models_dir),
             Command::Push(args) => crate::push::run(&args),
             Command::Policy(args) => crate::policy::run(&args),
+            Command::Regions(args) => crate::regions::run(&args),
             Command::Doctor(args) => crate::doctor::run(&args, &models_dir),
             Command::Models(command) => crate::models::run(command, &models_dir),
             Command::Simulate(command) => crate::simulate::run(command, &models_dir),

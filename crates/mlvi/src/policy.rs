@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The broker acknowledges within seconds, or the server says why not.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// What was set is acted on within a second or two; one that is busy may take longer to say so.
 const ACTED_ON_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -54,10 +54,10 @@ enum PolicyCommand {
 }
 
 #[derive(Args, Debug)]
-struct Who {
+pub(crate) struct Who {
     /// Who changes it
     #[arg(long, value_name = "NAME", env = "USER")]
-    by: Option<String>,
+    pub(crate) by: Option<String>,
 }
 
 /// What the server says of policies, as far as it is shown here.
@@ -97,7 +97,7 @@ pub fn run(args: &PolicyArgs) -> anyhow::Result<()> {
             }
         }
         PolicyCommand::Set { file, note, who } => {
-            let (body, form) = policy_file(file)?;
+            let (body, form) = text_of(file)?;
             let mut request = agent.put(&url).content_type(form);
             for (name, value) in [("note", note), ("by", &who.by)] {
                 if let Some(value) = value {
@@ -155,8 +155,8 @@ fn outcome(preprocessors: &[Announcement], revision: i64) -> Option<anyhow::Resu
     })
 }
 
-/// The text of a policy file and its media type.
-fn policy_file(path: &Path) -> anyhow::Result<(String, &'static str)> {
+/// The text of a file of settings and its media type.
+pub(crate) fn text_of(path: &Path) -> anyhow::Result<(String, &'static str)> {
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     let text = if path == Path::new("-") {
         let mut text = String::new();
@@ -169,7 +169,7 @@ fn policy_file(path: &Path) -> anyhow::Result<(String, &'static str)> {
 }
 
 /// The body of an answer; a refusal with its place, and what to do where that is known.
-fn answer(
+pub(crate) fn answer(
     response: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     url: &str,
 ) -> anyhow::Result<String> {

@@ -74,8 +74,13 @@ pub struct UpArgs {
     /// The share of frames that the policy `ratio`, which it implies, sends to the cloud, 0 to 1
     #[arg(long, value_name = "SHARE")]
     cloud_share: Option<f64>,
-    /// Let the policy be changed over HTTP while the suite runs (PUT /policy, `mlvi policy set`).
-    /// Whoever reaches the HTTP port can, then
+    /// Masks and zones of cameras (TOML): what nobody may see, and what has a name; read again
+    /// whenever it changes
+    #[arg(long, value_name = "FILE", env = "MLVI_REGIONS_FILE")]
+    regions_file: Option<PathBuf>,
+    /// Let the policy, masks and zones be changed over HTTP while the suite runs (PUT /policy,
+    /// `mlvi policy set`, `mlvi regions set`, the dashboard). Whoever reaches the HTTP port can,
+    /// then
     #[arg(long)]
     settings_changes: bool,
     /// Keep every result in a database of SQLite's, `results.sqlite` in the data folder, and answer
@@ -139,6 +144,9 @@ impl UpArgs {
         }
         if let Some(file) = &self.policy_file {
             config = config.with("MLVI_POLICY_FILE", file.display());
+        }
+        if let Some(file) = &self.regions_file {
+            config = config.with("MLVI_REGIONS_FILE", file.display());
         }
         if let Some(file) = &self.tokens_file {
             config = config.with_unit(UnitKind::WebServer, "MLVI_TOKENS_FILE", file.display());

@@ -18,6 +18,7 @@ fn judge(criterion: &mut Criterion) {
                 width: 40.0,
                 height: 30.0 + index as f32,
             },
+            zones: None,
         })
         .collect();
     let (confident, weak) = found.split_at(8);

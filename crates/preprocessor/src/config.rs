@@ -7,6 +7,7 @@ use cluster::ClusterConfig;
 use frame::{PerTier, Topics};
 use frame_bus::{BusConfig, DEFAULT_BROKERS};
 use offload::{PolicyConfig, Ratio};
+use regions::RegionsSource;
 use settings::Settings;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub struct Config {
     pub max_takes: u32,
     /// What is done to the pixels.
     pub pixels: PixelConfig,
+    /// Which parts of pictures are masked or have a name.
+    pub regions: RegionsSource,
     /// In which form the edge gets its pictures.
     pub edge_form: EdgeForm,
     /// Where decoded pictures have room.
@@ -121,6 +124,7 @@ impl Config {
             max_in_flight,
             max_takes: frame_bus::max_takes_from_settings(settings),
             pixels: PixelConfig::from_settings(settings),
+            regions: RegionsSource::from_settings(settings),
             edge_form: EdgeForm::from_settings(settings),
             room: PixelRoom::from_settings(settings, memory),
             policy: policy_from_settings(settings),

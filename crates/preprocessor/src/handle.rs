@@ -6,7 +6,7 @@ use crate::prepare::{Encoding, End, Preparer, Work, takes_reduced};
 use crate::publish::Publisher;
 use frame::{
     Decision, Destination, Envelope, FrameId, ImageFormat, ImageSize, Origin, Prepared, Problem,
-    ResultMessage, ServedBy, Timestamp, TimingsMs,
+    ResultMessage, ServedBy, Timestamp, TimingsMs, Zones,
 };
 use frame_bus::{Handle, Message, SendError, Turn};
 use offload::{Action, Decided};
@@ -35,6 +35,7 @@ struct Ready {
     size: ImageSize,
     format: ImageFormat,
     payload: Vec<u8>,
+    zones: Option<Zones>,
 }
 
 /// As it travels and comes back.
@@ -107,7 +108,7 @@ impl Handler {
 
     /// The frame in the form for its tier. Its turn has come.
     fn ready(&self, work: &Work, encoding: Encoding) -> Result<Ready, End> {
-        let Encoding { decided, seen, picture } = encoding;
+        let Encoding { decided, seen, picture, zones } = encoding;
         let decided = match decided {
             Some(decided) => decided,
             None => self.preparer.decide(work, &seen)?,
@@ -117,12 +118,12 @@ impl Handler {
             return Err(End::NotSent(Box::new(decided), size));
         };
         let (format, payload) = picture.pick(takes_reduced(&decided));
-        Ok(Ready { tier, decided, size, format, payload })
+        Ok(Ready { tier, decided, size, format, payload, zones })
     }
 
     async fn send_on(&self, work: Work, ready: Ready) -> Result<(), SendError> {
         let Work { envelope, message, queue_ms, taken_up } = work;
-        let Ready { tier, decided, size, format, payload } = ready;
+        let Ready { tier, decided, size, format, payload, zones } = ready;
         let escalation = match &decided.choice.action {
             Action::Cascade(hardness) => Some(hardness.to_string()),
             Action::Send(_) | Action::Expire | Action::Skip => None,
@@ -134,6 +135,7 @@ impl Handler {
             queue_frames_ms: queue_ms,
             preprocess_ms: milliseconds(taken_up),
             origin: Some(Origin { partition: message.partition, offset: message.offset }),
+            zones,
             ..Prepared::now(size, decision_of(tier, decided))
         };
         // the uploaded bytes are not needed any more, and sending may take a while
@@ -189,7 +191,8 @@ impl Handler {
             }
             End::Failed(problem) => {
                 warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, %problem, "frame failed");
-                self.publisher.dead_letter(message, &problem.to_string()).await?;
+                let reason = problem.to_string();
+                self.publisher.dead_letter(message, &envelope.camera, &reason).await?;
                 (MessageEnd::Failed, envelope.failed(problem, served_by, timings))
             }
         };

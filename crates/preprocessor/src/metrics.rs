@@ -8,6 +8,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use regions::RecordEnd;
 use std::sync::atomic::AtomicU64;
 
 /// The unit's metrics; clones share them.
@@ -29,6 +30,7 @@ pub(crate) struct Metrics {
     budget_left: Gauge<f64, AtomicU64>,
     agreement: Family<BoundLabel, Gauge<f64, AtomicU64>>,
     policy_reloads: Family<ReloadLabel, Counter>,
+    regions_reloads: Family<ReloadLabel, Counter>,
     policy_panics: Family<PolicyCallLabel, Counter>,
     policy: Family<PolicyLabels, Gauge>,
     settings: Family<SettingLabel, Counter>,
@@ -91,6 +93,16 @@ pub(crate) enum SettingEnd {
     Refused,
     /// It was taken back.
     Removed,
+}
+
+impl From<RecordEnd> for SettingEnd {
+    fn from(end: RecordEnd) -> Self {
+        match end {
+            RecordEnd::Used => Self::Used,
+            RecordEnd::Refused => Self::Refused,
+            RecordEnd::Removed => Self::Removed,
+        }
+    }
 }
 
 impl SettingEnd {
@@ -206,6 +218,7 @@ impl Metrics {
             budget_left: Gauge::default(),
             agreement: Family::default(),
             policy_reloads: Family::default(),
+            regions_reloads: Family::default(),
             policy_panics: Family::default(),
             policy: Family::default(),
             settings: Family::default(),
@@ -265,9 +278,12 @@ impl Metrics {
         metrics.register("preprocessor_edge_agreement", agreement, own.agreement.clone());
         let reloads = "changes of the policy file, by whether they could be used";
         metrics.register("preprocessor_policy_reloads", reloads, own.policy_reloads.clone());
+        let reloads = "changes of the regions file, by whether they could be used";
+        metrics.register("preprocessor_regions_reloads", reloads, own.regions_reloads.clone());
         // both from 0 on: the first increase of a series that begins with 1 is not seen
         for outcome in ["used", "refused"] {
             drop(own.policy_reloads.get_or_create(&ReloadLabel { outcome }));
+            drop(own.regions_reloads.get_or_create(&ReloadLabel { outcome }));
         }
         let panics =
             "panics of the policy, by what it was asked for: a decision or a lesson is lost";
@@ -278,7 +294,8 @@ impl Metrics {
         let policy =
             "1 for the policy that decides, with where it comes from: default, file or topic";
         metrics.register("preprocessor_policy", policy, own.policy.clone());
-        let records = "records of the settings topic that set the policy, by what became of them";
+        let records =
+            "records of the settings topic that set the policy or regions, by what became of them";
         metrics.register("preprocessor_settings_records", records, own.settings.clone());
         for outcome in SettingEnd::ALL {
             drop(own.settings.get_or_create(&SettingLabel { outcome: outcome.as_str() }));
@@ -363,6 +380,11 @@ impl Metrics {
     pub(crate) fn policy_reloaded(&self, used: bool) {
         let outcome = if used { "used" } else { "refused" };
         self.policy_reloads.get_or_create(&ReloadLabel { outcome }).inc();
+    }
+
+    pub(crate) fn regions_reloaded(&self, used: bool) {
+        let outcome = if used { "used" } else { "refused" };
+        self.regions_reloads.get_or_create(&ReloadLabel { outcome }).inc();
     }
 
     pub(crate) fn setting(&self, outcome: SettingEnd) {

@@ -2,6 +2,7 @@
 
 use crate::motion::Thumbnail;
 use frame::{DEFAULT_MAX_PIXELS, ImageFormat, ImageSize, MAX_FRAME_BYTES, RgbImage};
+use regions::Regions;
 use settings::Settings;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -146,7 +147,8 @@ pub(crate) fn memory_for(bytes: &[u8], config: &PixelConfig) -> u64 {
     })
 }
 
-/// Decodes under limits and sharpens. Takes milliseconds: not to be called from async code.
+/// Decodes under limits, blackens what is masked, and sharpens: nothing that is masked is seen by
+/// what comes after the decoder. Takes milliseconds: not to be called from async code.
 ///
 /// # Errors
 /// When the bytes are no image that can be decoded.
@@ -154,12 +156,21 @@ pub(crate) fn sharpened(
     bytes: &[u8],
     config: &PixelConfig,
     wants_thumbnail: bool,
+    regions: Option<&Regions>,
 ) -> Result<Sharpened, VisionError> {
     let start = Instant::now();
-    let image = vision::decode(bytes, &Limits { max_pixels: config.max_pixels })?;
+    let mut image = vision::decode(bytes, &Limits { max_pixels: config.max_pixels })?;
+    let blacken = |image: &mut RgbImage| {
+        if let Some(regions) = regions {
+            vision::blacken(image, regions.polygons());
+        }
+    };
+    blacken(&mut image);
     let decoded = Instant::now();
     let thumbnail = wants_thumbnail.then(|| Thumbnail::of(&image));
-    let picture = vision::sharpen(image, config.sharpness);
+    let mut picture = vision::sharpen(image, config.sharpness);
+    // what is beside a mask was mixed into its edge
+    blacken(&mut picture);
     let (decode, sharpen) = (decoded - start, decoded.elapsed());
     Ok(Sharpened { picture, thumbnail, decode, sharpen })
 }
@@ -245,7 +256,7 @@ mod tests {
         let (own, smaller) = (image.size(), ImageSize { width: 20, height: 10 });
         for sharpness in [1.0, 1.2] {
             let config = PixelConfig { max_pixels: 10_000, sharpness, quality: 90 };
-            let sharpened = sharpened(&uploaded, &config, false).unwrap();
+            let sharpened = sharpened(&uploaded, &config, false, None).unwrap();
             let expected = vision::sharpen(vision::decode(&uploaded, &limits).unwrap(), sharpness);
             assert_eq!(sharpened.picture, expected);
             let jpeg = vision::encode_jpeg(&expected, 90).unwrap();
@@ -261,6 +272,32 @@ mod tests {
             ] {
                 let encoded = encode(&sharpened, &config, wanted).unwrap();
                 assert_eq!(encoded.picture, picture, "{wanted:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_masked_is_black_and_has_left_nothing_beside_it() {
+        let mask = "{\"masks\":[{\"points\":[[0.25,0.2],[0.75,0.2],[0.75,0.8],[0.25,0.8]]}]}";
+        let regions = Regions::from_json(mask).unwrap();
+        let (mut seen, mut other) = (noise(40, 30), noise(40, 30));
+        let hidden = |at: usize| {
+            let (x, y) = (at / 3 % 40, at / 3 / 40);
+            (10..30).contains(&x) && (6..24).contains(&y)
+        };
+        // two pictures that differ in what is masked alone
+        for (at, byte) in other.data_mut().iter_mut().enumerate().filter(|(at, _)| hidden(*at)) {
+            *byte = byte.wrapping_add(u8::try_from(at % 200).unwrap() + 20);
+        }
+        for sharpness in [0.3, 1.0, 1.2, 5.0] {
+            let config = PixelConfig { max_pixels: 10_000, sharpness, quality: 90 };
+            let [one, two] = [&mut seen, &mut other].map(|image| {
+                let png = vision::encode_png(image).unwrap();
+                sharpened(&png, &config, true, Some(&regions)).unwrap()
+            });
+            assert_eq!((&one.picture, &one.thumbnail), (&two.picture, &two.thumbnail));
+            for (at, byte) in one.picture.data().iter().enumerate() {
+                assert!(!hidden(at) || *byte == 0, "{sharpness}: {at}");
             }
         }
     }
@@ -282,7 +319,7 @@ mod tests {
         let uploaded = vision::encode_jpeg(&noise(40, 30), 90).unwrap();
         let config = PixelConfig { max_pixels: 1199, sharpness: 1.2, quality: 90 };
         assert!(matches!(
-            sharpened(&uploaded, &config, false),
+            sharpened(&uploaded, &config, false, None),
             Err(VisionError::TooManyPixels { .. })
         ));
     }

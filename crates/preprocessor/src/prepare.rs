@@ -7,9 +7,10 @@ use crate::metrics::Metrics;
 use crate::motion::Thumbnail;
 use crate::pixels::{JpegSizes, Picture, PixelConfig, Sharpened, Wanted, encode, sharpened};
 use crate::remembered::{Moving, Remembered};
-use frame::{CameraId, Destination, Envelope, FrameId, ImageSize, Problem, Timestamp};
+use frame::{CameraId, Destination, Envelope, FrameId, ImageSize, Problem, Timestamp, Zones};
 use frame_bus::{Message, Turn};
 use offload::{Action, Decided, FrameFacts};
+use regions::Book;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -18,6 +19,7 @@ use std::time::Instant;
 pub(crate) struct Preparer {
     pub(crate) metrics: Metrics,
     pub(crate) pixels: PixelConfig,
+    pub(crate) regions: Arc<Book>,
     pub(crate) forms: Arc<Forms>,
     pub(crate) sizes: JpegSizes,
     pub(crate) decisions: Decisions,
@@ -58,6 +60,8 @@ pub(crate) struct Encoding {
     pub(crate) decided: Option<Decided<FrameId>>,
     pub(crate) seen: Seen,
     pub(crate) picture: Picture,
+    /// Of the camera, as they were when the picture was made.
+    pub(crate) zones: Option<Zones>,
 }
 
 /// Whether the frame's tier may get the picture in a reduced size: the edge, if it does not send it
@@ -72,8 +76,8 @@ pub(crate) fn takes_reduced(decided: &Decided<FrameId>) -> bool {
 }
 
 impl Preparer {
-    /// Decodes and sharpens the picture, and encodes it in the form that its tier gets. Takes
-    /// milliseconds: not to be called from async code.
+    /// Decodes and sharpens the picture without what is masked, and encodes it in the form that its
+    /// tier gets. Takes milliseconds: not to be called from async code.
     ///
     /// # Errors
     /// Its end, when it has expired, is no picture, or no tier gets it.
@@ -82,9 +86,13 @@ impl Preparer {
             return Err(End::Expired);
         }
         let (payload, wants_thumbnail) = (&work.message.payload, self.decisions.wants_change());
-        let sharpened = self.guard.run(|| sharpened(payload, &self.pixels, wants_thumbnail));
+        let regions = self.regions.of(&work.envelope.camera);
+        let sharpened = self
+            .guard
+            .run(|| sharpened(payload, &self.pixels, wants_thumbnail, regions.as_deref()));
         let sharpened = sharpened.and_then(|image| image.map_err(|error| error.problem()));
-        self.encode(work, sharpened.map_err(End::Failed)?, turn)
+        let encoding = self.encode(work, sharpened.map_err(End::Failed)?, turn)?;
+        Ok(Encoding { zones: regions.and_then(|regions| regions.zones()), ..encoding })
     }
 
     /// A frame whose turn has come is decided on before; the others may not wait for it, since they
@@ -121,7 +129,8 @@ impl Preparer {
             }
             None => seen.jpeg_bytes,
         };
-        Ok(Encoding { decided, seen: Seen { jpeg_bytes, ..seen }, picture: encoded.picture })
+        let seen = Seen { jpeg_bytes, ..seen };
+        Ok(Encoding { decided, seen, picture: encoded.picture, zones: None })
     }
 
     /// Where the frame goes. A frame that comes again goes where it went before.

@@ -16,22 +16,22 @@ use crate::publish::Publisher;
 use crate::redispatch::Redispatcher;
 use crate::remembered::{Moving, Remembered};
 use crate::results::Results;
-use crate::settings_topic::SettingsTopic;
+use crate::settings_topic::{Patience, SettingsTopic, known};
 use frame_bus::{Bus, ConsumerOptions, Threads, WorkControl, WorkError};
 use futures_util::FutureExt;
 use offload::Policy;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use unit::{Ends, Shell};
 
 /// The loops only hand frames to tasks: half a minute without a beat means that one hangs.
 const BEAT_LIMIT: Duration = Duration::from_secs(30);
-/// How long the first frame waits for the settings that were there before: no longer, since they
-/// may be out of reach.
-const SETTINGS_PATIENCE: Duration = Duration::from_secs(3);
+/// How long the first frame waits for what is set: masks may be among it.
+const PATIENCE: Patience =
+    Patience { absent: Duration::from_secs(3), unread: Duration::from_secs(120) };
 /// How long the last announcement may take.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -73,6 +73,7 @@ async fn start(
         max_in_flight,
         max_takes,
         pixels,
+        regions,
         edge_form,
         room,
         policy,
@@ -124,11 +125,20 @@ async fn start(
         if policy.file.is_some() {
             background("policy-file", policy.watch(in_hand.clone(), watching.clone()).boxed());
         }
+        let book = regions.book();
+        if regions.has_file() {
+            let (metrics, stop) = (metrics.clone(), watching.clone());
+            let told = move |used| metrics.regions_reloaded(used);
+            let watch = regions.watch(Arc::clone(&book), told);
+            let watch = async move { stop.run_until_cancelled(watch).await.unwrap_or_default() };
+            background("regions-file", watch.boxed());
+        }
         let settings = SettingsTopic {
             bus: bus.clone(),
             spec: frame_bus::settings_spec(&topics),
             metrics: metrics.clone(),
-            there: Arc::new(AtomicBool::new(false)),
+            regions: Arc::clone(&book),
+            there: watch::Sender::new(None),
         };
         let settings_read = CancellationToken::new();
         background("settings-topic", settings.clone().look_after(watching.clone()).boxed());
@@ -136,6 +146,7 @@ async fn start(
             settings.clone().follow(in_hand.clone(), settings_read.clone(), watching.clone());
         background("settings", follow.boxed());
         let instance = instance_of(&shell.identity);
+        let is_there = settings.there.subscribe();
         let announcer =
             Announcer { topic: settings, in_hand, decisions: decisions.clone(), instance };
         let announcing = shell.tasks.spawn(
@@ -154,7 +165,8 @@ async fn start(
         let held = WorkControl { only_holds: true, ..WorkControl::new(stop.clone(), drain) };
         let publisher = |control: &WorkControl| {
             let (bus, topics, metrics) = (bus.clone(), topics.clone(), metrics.clone());
-            Arc::new(Publisher { bus, topics, metrics, give_up: control.give_up.clone() })
+            let (regions, give_up) = (Arc::clone(&book), control.give_up.clone());
+            Arc::new(Publisher { bus, topics, metrics, regions, give_up })
         };
         let redispatcher = Redispatcher {
             publisher: publisher(&held),
@@ -168,6 +180,7 @@ async fn start(
         let preparer = Preparer {
             metrics: metrics.clone(),
             pixels,
+            regions: Arc::clone(&book),
             forms,
             sizes: JpegSizes::default(),
             decisions,
@@ -198,9 +211,12 @@ async fn start(
             stop.cancel();
             outcome
         };
-        let wait = tokio::time::timeout(SETTINGS_PATIENCE, settings_read.cancelled());
-        if stop.run_until_cancelled(wait).await.is_some_and(|read| read.is_err()) {
-            tracing::warn!("settings are not read yet: deciding by what was configured");
+        let known = stop
+            .run_until_cancelled(known(is_there, &settings_read, PATIENCE))
+            .await
+            .transpose()?;
+        if known == Some(false) {
+            tracing::warn!("there is no settings topic: what was configured decides and masks");
         }
         let (handler, redispatcher) = (Arc::new(handler), Arc::new(redispatcher));
         let (of_frames, of_held) = tokio::join!(

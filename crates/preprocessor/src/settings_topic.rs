@@ -1,18 +1,20 @@
-//! Follows the settings topic: the record of the policy, and what other replicas announce, of which
-//! those that are long gone are removed.
+//! Follows the settings topic: the record of the policy, those of cameras' masks and zones, and
+//! what other replicas announce, of which those that are long gone are removed.
 //!
 //! The unit works without the topic, on what it was started with: one that cannot be had is told by
-//! a warning and a metric.
+//! a warning and a metric. One that is there must have been read before the first frame is
+//! prepared, since masks may be set in it.
 
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, SettingEnd};
 use crate::policy_in_hand::PolicyInHand;
 use frame::{Announcement, POLICY_KEY, Timestamp};
 use frame_bus::{Bus, BusError, Table, TableEvent, TopicSpec};
+use regions::{Book, RecordEnd, Records};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -23,28 +25,52 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// So long after its end an announcement is removed that nobody has taken back.
 const LONG_GONE: Duration = Duration::from_secs(600);
 
+/// How long the first frame waits for what is set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For a topic that cannot be had: it may be made meanwhile.
+    pub(crate) absent: Duration,
+    /// For one that is there. Frames wait in theirs, and a process that begins anew may fare
+    /// better.
+    pub(crate) unread: Duration,
+}
+
+/// The settings topic is there, but could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the settings topic is there, but was not read within {} s: masks may be set in it, so no \
+     frame is prepared", .0.as_secs()
+)]
+pub(crate) struct SettingsUnread(Duration);
+
 /// The settings topic as this unit uses it; clones share whether it is there.
 #[derive(Clone)]
 pub(crate) struct SettingsTopic {
     pub(crate) bus: Bus,
     pub(crate) spec: TopicSpec,
     pub(crate) metrics: Metrics,
-    pub(crate) there: Arc<AtomicBool>,
+    pub(crate) regions: Arc<Book>,
+    /// Whether it is there; `None` while nobody knows.
+    pub(crate) there: watch::Sender<Option<bool>>,
 }
 
 impl SettingsTopic {
     /// Makes the topic if it is not there and this user may, again and again until shutdown.
     pub(crate) async fn look_after(self, shutdown: CancellationToken) {
-        let report = |there| {
-            self.there.store(there, Ordering::Release);
-            self.metrics.settings_topic_there(there);
+        let report = |outcome: Result<(), &BusError>| {
+            let is_there = outcome.is_ok();
+            self.metrics.settings_topic_there(is_there);
+            // a broker that is away says nothing of its topics
+            if !matches!(outcome, Err(BusError::BrokerAway { .. })) {
+                self.there.send_replace(Some(is_there));
+            }
         };
         self.bus.keep_optional_topic(&self.spec, &shutdown, report).await;
     }
 
     /// Whether messages can be sent to it, as far as is known.
     pub(crate) fn is_there(&self) -> bool {
-        self.there.load(Ordering::Acquire)
+        *self.there.borrow() == Some(true)
     }
 
     /// Follows it until shutdown. `caught_up` is cancelled when what was there has been read.
@@ -78,6 +104,12 @@ impl SettingsTopic {
     ) -> Result<Infallible, BusError> {
         // the table bounds how many
         let mut announced = HashMap::new();
+        let mut records = Records::new(Arc::clone(&self.regions));
+        let tell = |end: Option<RecordEnd>| {
+            if let Some(end) = end {
+                self.metrics.setting(SettingEnd::from(end));
+            }
+        };
         // while the topic is read: the policy's last record, which alone is acted upon
         let mut early = Some(None);
         let mut look = tokio::time::interval(LOOK_EVERY);
@@ -101,18 +133,26 @@ impl SettingsTopic {
                         Err(error) => debug!(key, %error, "passed over an announcement"),
                     }
                 }
-                Ok(TableEvent::Set { key, .. }) => debug!(key, "passed over a setting"),
+                Ok(TableEvent::Set { key, value, offset }) => {
+                    tell(records.set(&key, &value, offset));
+                }
                 Ok(TableEvent::Removed { key }) if key == POLICY_KEY => match &mut early {
                     Some(last) => *last = None,
                     None => use_record(in_hand, None).await?,
                 },
-                Ok(TableEvent::Removed { key }) => drop(announced.remove(&key)),
+                Ok(TableEvent::Removed { key }) => {
+                    announced.remove(&key);
+                    tell(records.removed(&key));
+                }
                 Ok(TableEvent::CaughtUp) => {
                     // a client that began anew is not told of a record that has gone meanwhile
                     if let Some(last) = early.take()
                         && (last.is_some() || caught_up.is_cancelled())
                     {
                         use_record(in_hand, last).await?;
+                    }
+                    for end in records.caught_up().await {
+                        tell(Some(end));
                     }
                     caught_up.cancel();
                 }
@@ -137,6 +177,34 @@ impl SettingsTopic {
     }
 }
 
+/// Waits until what was set before has been read, so that no frame goes without its masks; or until
+/// it is known that there is no such topic. `false`: there is none.
+///
+/// # Errors
+/// When it is there, or may be, and is not read in time.
+pub(crate) async fn known(
+    mut there: watch::Receiver<Option<bool>>,
+    caught_up: &CancellationToken,
+    patience: Patience,
+) -> Result<bool, SettingsUnread> {
+    let absent = async {
+        while there.wait_for(|there| *there == Some(false)).await.is_ok() {
+            tokio::time::sleep(patience.absent).await;
+            if *there.borrow() == Some(false) {
+                return;
+            }
+        }
+        // whoever looked after it has ended
+        std::future::pending().await
+    };
+    tokio::select! {
+        biased;
+        () = caught_up.cancelled() => Ok(true),
+        () = absent => Ok(false),
+        () = tokio::time::sleep(patience.unread) => Err(SettingsUnread(patience.unread)),
+    }
+}
+
 /// Acts upon the policy's record, or upon its removal. A rule of thousands of bytes takes
 /// milliseconds to compile.
 async fn use_record(
@@ -149,4 +217,27 @@ async fn use_record(
         None => in_hand.record_removed(),
     });
     using.await.map_err(|error| BusError::Fatal(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn frames_wait_for_what_is_set_unless_there_is_no_topic() {
+        let (there, read) = (watch::Sender::new(None), CancellationToken::new());
+        let (soon, never) = (Duration::from_millis(1), Duration::from_secs(3600));
+        let impatient = Patience { absent: never, unread: soon };
+        assert!(known(there.subscribe(), &read, impatient).await.is_err(), "nobody knows");
+        there.send_replace(Some(true));
+        let refusal = known(there.subscribe(), &read, impatient).await.unwrap_err();
+        assert!(refusal.to_string().contains("masks may be set in it"), "{refusal}");
+        there.send_replace(Some(false));
+        let patient = Patience { absent: soon, unread: never };
+        assert!(matches!(known(there.subscribe(), &read, patient).await, Ok(false)));
+        // it is made meanwhile
+        there.send_replace(Some(true));
+        read.cancel();
+        assert!(matches!(known(there.subscribe(), &read, patient).await, Ok(true)));
+    }
 }

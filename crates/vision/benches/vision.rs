@@ -1,9 +1,9 @@
 //! What one 640×480 frame costs in each step: `cargo bench -p vision`.
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use frame::{ImageSize, RgbImage};
+use frame::{ImageSize, Point, Polygon, RgbImage};
 use std::hint::black_box;
-use vision::{Limits, decode, encode_jpeg, probe, sharpen};
+use vision::{Limits, blacken, decode, encode_jpeg, probe, sharpen};
 
 /// Something with a photo's mix of smooth areas, edges and grain; at quality 90 about 90 kB.
 fn photo_like(width: u32, height: u32) -> RgbImage {
@@ -25,6 +25,15 @@ fn photo_like(width: u32, height: u32) -> RgbImage {
     RgbImage::new(ImageSize { width, height }, data).expect("three bytes a pixel")
 }
 
+/// Around the point at these relative coordinates.
+fn octagon(centre: f64) -> Polygon {
+    let corner = |index: u8| {
+        let angle = std::f64::consts::TAU * f64::from(index) / 8.0;
+        Point { x: centre + 0.2 * angle.cos(), y: centre + 0.2 * angle.sin() }
+    };
+    Polygon::new((0..8).map(corner).collect()).expect("it is in the picture")
+}
+
 fn steps(criterion: &mut Criterion) {
     let limits = Limits::default();
     let image = photo_like(640, 480);
@@ -36,6 +45,11 @@ fn steps(criterion: &mut Criterion) {
         b.iter_batched(|| image.clone(), |image| sharpen(image, 1.2), BatchSize::LargeInput);
     });
     group.bench_function("encode", |b| b.iter(|| encode_jpeg(black_box(&image), 90)));
+    // four masks of eight corners, which cover a third of the picture
+    let masks: Vec<Polygon> = (0..4).map(|index| octagon(0.2 + 0.2 * f64::from(index))).collect();
+    group.bench_function("blacken", |b| {
+        b.iter_batched_ref(|| image.clone(), |image| blacken(image, &masks), BatchSize::LargeInput);
+    });
     // what a preprocessor does with a frame's pixels
     group.bench_function("decode, sharpen, encode", |b| {
         b.iter(|| encode_jpeg(&sharpen(decode(black_box(&bytes), &limits)?, 1.2), 90));

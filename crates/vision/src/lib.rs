@@ -4,6 +4,7 @@
 //! milliseconds, so call it from a thread of its own, never from async code; [`probe`] alone is
 //! cheap enough for that.
 
+mod blacken;
 mod decode;
 mod encode;
 mod error;
@@ -20,11 +21,12 @@ mod sharpen;
 mod turbo;
 mod webp;
 
+pub use blacken::blacken;
 pub use decode::decode;
 pub use encode::{encode_jpeg, encode_png};
 pub use error::VisionError;
 pub use limits::Limits;
-pub use preview::preview;
+pub use preview::{narrowed, preview};
 pub use probe::{Probed, probe};
 pub use resize::resize;
 pub use sharpen::sharpen;

@@ -12,17 +12,22 @@ use frame::{ImageSize, RgbImage};
 /// # Errors
 /// As [`VisionError`] says.
 pub fn preview(bytes: &[u8], limits: &Limits, width: u32) -> Result<RgbImage, VisionError> {
+    Ok(narrowed(decode_scaled(bytes, limits, Some(width.max(1)))?, width))
+}
+
+/// The same of a picture that is decoded already.
+#[must_use]
+pub fn narrowed(mut picture: RgbImage, width: u32) -> RgbImage {
     let width = width.max(1);
-    let mut picture = decode_scaled(bytes, limits, Some(width))?;
     while picture.width() / 2 >= width && picture.height() >= 2 {
         picture = halved(&picture);
     }
     if picture.width() <= width {
-        return Ok(picture);
+        return picture;
     }
     let ratio = f64::from(width) / f64::from(picture.width());
     let height = ((f64::from(picture.height()) * ratio).round() as u32).max(1);
-    Ok(resize(&picture, ImageSize { width, height }))
+    resize(&picture, ImageSize { width, height })
 }
 
 /// Each pixel is the mean of four; an odd last row or column is left out.

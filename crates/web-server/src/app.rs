@@ -13,8 +13,10 @@ use crate::settings_board::SettingsBoard;
 use crate::stats::Stats;
 use frame::{ServedBy, Topics};
 use frame_bus::{Bus, Readiness};
+use regions::Book;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,6 +24,11 @@ use tokio_util::task::TaskTracker;
 /// The bus reads frames back one after the other, on a blocking thread each: one read and the next,
 /// further ones wait here.
 const MAX_FRAME_READS: usize = 2;
+
+/// How long whoever wants a picture waits until masks are known.
+const MASKS_WITHIN: Duration = Duration::from_secs(10);
+/// How often it is looked whether there is a settings topic at all.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What frames on their way back to clients may fill together, in bytes: a client that takes its
 /// own slowly holds it meanwhile.
@@ -38,6 +45,8 @@ pub(crate) struct App {
     pub(crate) room: Room,
     pub(crate) sequences: Sequences,
     pub(crate) settings: SettingsBoard,
+    /// Which parts of pictures are masked.
+    pub(crate) regions: Arc<Book>,
     pub(crate) stats: Stats,
     pub(crate) history: History,
     pub(crate) streams: Arc<Semaphore>,
@@ -64,6 +73,7 @@ impl App {
         topics: Topics,
         history: History,
         bus: Bus,
+        regions: Arc<Book>,
         shutdown: CancellationToken,
     ) -> Self {
         let bounds =
@@ -82,6 +92,7 @@ impl App {
             room,
             sequences: Sequences::default(),
             settings: SettingsBoard::default(),
+            regions,
             stats: Stats::new(),
             history,
             streams: Arc::new(Semaphore::new(limits.max_streams)),
@@ -121,6 +132,20 @@ impl App {
         } else {
             Err(RequestError::Starting("older results are still being read"))
         }
+    }
+
+    /// Waits until it is known which parts of pictures nobody may see: what is set was read once,
+    /// or there is no topic for it.
+    pub(crate) async fn masks_are_known(&self) -> Result<(), RequestError> {
+        let mut changes = self.regions.changes();
+        let known = async {
+            while !(self.regions.is_read() || self.settings.is_absent()) {
+                // whichever comes first
+                let _ = tokio::time::timeout(LOOK_AGAIN, changes.changed()).await;
+            }
+        };
+        let in_time = tokio::time::timeout(MASKS_WITHIN, known).await;
+        in_time.map_err(|_| RequestError::Starting("masks are not read yet"))
     }
 
     /// A final result was read, the first of its frame; older ones say nothing of how fast the

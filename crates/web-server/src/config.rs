@@ -6,6 +6,7 @@ use crate::backlog::Groups;
 use frame::Topics;
 use frame_bus::{BusConfig, DEFAULT_BROKERS};
 use results_db::{DatabaseUrl, database_from_settings};
+use regions::RegionsSource;
 use settings::Settings;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct Config {
     pub access: AccessConfig,
     /// Where results of the past are read; `None`: nowhere.
     pub database: Option<DatabaseUrl>,
+    /// Which parts of pictures are masked.
+    pub regions: RegionsSource,
     /// What is accepted and kept.
     pub limits: Limits,
 }
@@ -107,6 +110,7 @@ impl Config {
             http: Listen::Address(http),
             access: AccessConfig::from_settings(settings),
             database: database_from_settings(settings),
+            regions: RegionsSource::from_settings(settings),
             limits: Limits::from_settings(settings, memory),
         }
     }

@@ -109,6 +109,12 @@ pub(crate) enum RequestError {
     SettingTooLarge,
     #[error("{problem}")]
     Policy { problem: String, line: Option<usize>, key: Option<String> },
+    #[error("{problem}")]
+    Regions { problem: String, line: Option<usize> },
+    #[error("it was changed meanwhile: its entity tag is {0} now")]
+    ChangedMeanwhile(String),
+    #[error("{0} settings are set already; remove one first")]
+    TooManyRecords(usize),
     #[error("the settings topic is not there, or this user may not use it; the log says more")]
     NoSettingsTopic,
     #[error("this needs the right '{0}', which you do not have")]
@@ -187,6 +193,9 @@ impl RequestError {
             Self::SettingType(_) => (415, "setting-type", "The content type is not one of these"),
             Self::SettingTooLarge => (413, "setting-too-large", "The setting is too large"),
             Self::Policy { .. } => (422, "invalid-policy", "The policy cannot be used"),
+            Self::Regions { .. } => (422, "invalid-regions", "The masks and zones cannot be used"),
+            Self::ChangedMeanwhile(_) => (412, "changed-meanwhile", "It was changed meanwhile"),
+            Self::TooManyRecords(_) => (409, "too-many-settings", "Too much is set"),
             Self::NoSettingsTopic => (503, "no-settings-topic", "There is no settings topic"),
             Self::Forbidden(_) => (403, "forbidden", "That is not allowed"),
             Self::OtherCamera(_) => (403, "forbidden", "That is not allowed"),
@@ -262,6 +271,7 @@ impl RequestError {
                 let key = key.as_ref().map(|key| ("key".to_owned(), json!(key)));
                 line.into_iter().chain(key).collect()
             }
+            Self::Regions { line: Some(line), .. } => json!({"line": line}),
             Self::Result(finished) => json!({
                 "frame_id": finished.frame_id,
                 "camera": finished.camera,
@@ -409,6 +419,14 @@ mod tests {
             (RequestError::PictureLate(Duration::from_secs(9)), 503, "picture-late", true),
             (RequestError::NoPicture(CameraId::unnamed()), 404, "no-picture", false),
             (RequestError::Forbidden(Right::Read), 403, "forbidden", false),
+            (
+                RequestError::Regions { problem: "x".into(), line: Some(1) },
+                422,
+                "invalid-regions",
+                false,
+            ),
+            (RequestError::ChangedMeanwhile("\"7\"".into()), 412, "changed-meanwhile", false),
+            (RequestError::TooManyRecords(2048), 409, "too-many-settings", false),
             (RequestError::WrongMethod, 405, "wrong-method", false),
             (RequestError::Internal("panic".into()), 500, "internal-error", false),
         ];

@@ -28,7 +28,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let listener = config.http.into_tokio("HTTP (MLVI_HTTP_LISTEN)")?;
     let address = listener.local_addr().context("the HTTP port has no address")?;
     let shell = Shell::start(config.shell, &shutdown).await?;
-    let Config { bus, topics, partitions, groups, access, limits, database, .. } = config;
+    let Config { bus, topics, partitions, groups, access, regions, database, limits, .. } = config;
     let work = async {
         let bus = Bus::open_on(Threads::started_by(shell.tasks.thread_starter()), bus)?;
         let (in_place, caught_up) =
@@ -48,6 +48,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             topics,
             History::new(database),
             bus.clone(),
+            regions.book(),
             stop,
         ));
         app.metrics.register(&shell.metrics);
@@ -77,6 +78,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         if tokens {
             let watching = app.access.clone().watch_tokens(app.metrics.clone()).boxed();
             running.push(background("tokens", until_stop(watching)));
+        }
+        if regions.has_file() {
+            let metrics = app.metrics.clone();
+            let told = move |used| metrics.reloaded("regions", used);
+            let watching = regions.watch(app.regions.clone(), told).boxed();
+            running.push(background("regions-file", until_stop(watching)));
         }
         if certificate {
             let watching = app.access.clone().watch_certificate(app.metrics.clone()).boxed();

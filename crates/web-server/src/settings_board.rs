@@ -2,8 +2,7 @@
 //! announce.
 
 use frame::{Announcement, InvalidSetting, SettingRecord, Timestamp};
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,13 +15,16 @@ const MAX_ANNOUNCED: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct SettingsBoard {
     contents: Mutex<Contents>,
-    there: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Contents {
     records: BTreeMap<String, Record>,
     announced: BTreeMap<String, Announcement>,
+    /// Keys of before that a client that began anew has not seen yet.
+    unseen: HashSet<String>,
+    /// Whether the topic is there; `None` while nobody knows.
+    there: Option<bool>,
 }
 
 /// A record, or why it cannot be read.
@@ -34,17 +36,44 @@ pub(crate) struct Record {
 }
 
 impl SettingsBoard {
-    /// The topic is there, or it cannot be had.
-    pub(crate) fn topic_is_there(&self, there: bool) {
-        self.there.store(there, Ordering::Release);
+    /// The topic is there, or it cannot be had, or nobody can say.
+    pub(crate) fn topic_is_there(&self, there: Option<bool>) {
+        self.lock().there = there;
     }
 
     pub(crate) fn is_there(&self) -> bool {
-        self.there.load(Ordering::Acquire)
+        self.lock().there == Some(true)
+    }
+
+    /// Whether there is no such topic, as far as this user may know.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.lock().there == Some(false)
+    }
+
+    /// A client begins to read the whole topic. It is not told of what was removed meanwhile.
+    pub(crate) fn read_anew(&self) {
+        let mut contents = self.lock();
+        let Contents { records, announced, .. } = &*contents;
+        contents.unseen = records.keys().chain(announced.keys()).cloned().collect();
+    }
+
+    /// The client has read everything that is there: what it has not seen is gone.
+    pub(crate) fn caught_up(&self) {
+        let mut contents = self.lock();
+        for key in std::mem::take(&mut contents.unseen) {
+            contents.records.remove(&key);
+            contents.announced.remove(&key);
+        }
+    }
+
+    /// How many records there are.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().records.len()
     }
 
     /// A message was read.
     pub(crate) fn take_in(&self, key: String, value: &[u8], revision: i64) {
+        self.lock().unseen.remove(&key);
         if Announcement::is_key(&key) {
             match Announcement::from_json(value) {
                 Ok(said) => self.announced(key, said),
@@ -143,6 +172,32 @@ mod tests {
         };
         board.take_in(Announcement::key_of("old"), &old.to_json(), 0);
         assert!(board.live().iter().all(|said| said.instance != "old"));
+    }
+
+    #[test]
+    fn a_client_that_begins_anew_drops_what_has_gone_meanwhile() {
+        let board = SettingsBoard::default();
+        let record = SettingRecord::new("policy = 'ratio'".into(), "x".into(), None);
+        let say = |instance: &str| {
+            let said = samples::announcement(instance, Duration::from_secs(60));
+            board.take_in(Announcement::key_of(instance), &said.to_json(), 0);
+        };
+        board.take_in("policy".into(), &record.to_json(), 1);
+        board.take_in("camera/gate/regions".into(), &record.to_json(), 2);
+        say("gone");
+        say("here");
+        board.read_anew();
+        assert!(board.record("policy").is_some(), "it stands until everything is read");
+        board.take_in("camera/gate/regions".into(), &record.to_json(), 0);
+        say("here");
+        board.caught_up();
+        assert!(board.record("policy").is_none() && board.count() == 1);
+        assert_eq!(board.record("camera/gate/regions").unwrap().revision, 0);
+        let live: Vec<String> = board.live().into_iter().map(|said| said.instance).collect();
+        assert_eq!(live, ["here"]);
+        // nothing is unseen any more
+        board.caught_up();
+        assert_eq!(board.count(), 1);
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! Follows the settings topic, so that every replica can say what is set and what decides.
+//! Follows the settings topic, so that every replica can say what is set and what decides, and
+//! knows which parts of pictures nobody may see.
 //!
 //! The unit works without the topic; whoever asks is told.
 
 use crate::app::App;
 use frame_bus::{BusError, Table, TableEvent};
+use regions::Records;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +15,12 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// Makes the topic if it is not there and this user may, again and again until shutdown.
 pub(crate) async fn look_after(app: Arc<App>) {
     let spec = frame_bus::settings_spec(&app.topics);
-    let report = |there| {
-        app.settings.topic_is_there(there);
-        app.metrics.settings_topic.set(i64::from(there));
+    let report = |outcome: Result<(), &BusError>| {
+        let is_there = outcome.is_ok();
+        app.metrics.settings_topic.set(i64::from(is_there));
+        // a broker that is away says nothing of its topics
+        let is_away = matches!(outcome, Err(BusError::BrokerAway { .. }));
+        app.settings.topic_is_there((!is_away).then_some(is_there));
     };
     app.bus.keep_optional_topic(&spec, &app.shutdown, report).await;
 }
@@ -39,13 +44,23 @@ pub(crate) async fn follow(app: Arc<App>) {
 }
 
 async fn read(app: &App, table: &mut Table) -> BusError {
+    app.settings.read_anew();
+    let mut records = Records::new(app.regions.clone());
     loop {
         match table.recv().await {
             Ok(TableEvent::Set { key, value, offset }) => {
-                app.settings.take_in(key, &value, offset);
+                app.settings.take_in(key.clone(), &value, offset);
+                records.set(&key, &value, offset);
             }
-            Ok(TableEvent::Removed { key }) => app.settings.remove(&key),
-            Ok(TableEvent::CaughtUp) => tracing::debug!("settings are read"),
+            Ok(TableEvent::Removed { key }) => {
+                app.settings.remove(&key);
+                records.removed(&key);
+            }
+            Ok(TableEvent::CaughtUp) => {
+                app.settings.caught_up();
+                records.caught_up().await;
+                tracing::debug!("settings are read");
+            }
             Err(error) => return error,
         }
     }

@@ -19,6 +19,13 @@ use tokio_util::sync::CancellationToken;
 
 /// An app that has caught up, with settings on top of the defaults.
 pub(crate) fn app(settings: &[(&str, &str)]) -> Arc<App> {
+    let app = app_that_reads_settings(settings);
+    app.regions.has_been_read();
+    app
+}
+
+/// The same while it does not know yet what is set.
+pub(crate) fn app_that_reads_settings(settings: &[(&str, &str)]) -> Arc<App> {
     // port 9 is "discard": nothing answers there
     let mut settings = Settings::from_pairs([("MLVI_BROKERS", "127.0.0.1:9")])
         .with_overrides(settings.iter().copied());
@@ -32,6 +39,7 @@ pub(crate) fn app(settings: &[(&str, &str)]) -> Arc<App> {
         config.topics,
         History::new(config.database),
         bus,
+        config.regions.book(),
         CancellationToken::new(),
     );
     let start =

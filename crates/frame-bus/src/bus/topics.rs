@@ -103,18 +103,18 @@ impl Bus {
         &self,
         spec: &TopicSpec,
         shutdown: &CancellationToken,
-        report: impl Fn(bool),
+        report: impl Fn(Result<(), &BusError>),
     ) {
         let mut told = None;
         loop {
             match self.ensure_topics(std::slice::from_ref(spec), shutdown).await {
                 Ok(()) => {
                     told = None;
-                    report(true);
+                    report(Ok(()));
                 }
                 Err(BusError::ShuttingDown) => return,
                 Err(error) => {
-                    report(false);
+                    report(Err(&error));
                     if told.replace(error.clone()).as_ref() != Some(&error) {
                         warn!(topic = spec.name, %error, "the unit goes on without this topic");
                     }

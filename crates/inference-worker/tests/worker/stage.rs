@@ -106,7 +106,7 @@ fn detect_in(image: &RgbImage) -> Result<ImageDetections, ModelFailure> {
 
 fn thing(class: &str, confidence: f32) -> Detection {
     let bounding_box = BoundingBox { x: 1.0, y: 2.0, width: 3.0, height: 4.0 };
-    Detection { class: class.into(), class_id: 16, confidence, bounding_box }
+    Detection { class: class.into(), class_id: 16, confidence, bounding_box, zones: None }
 }
 
 fn found(detections: Vec<Detection>) -> ImageDetections {

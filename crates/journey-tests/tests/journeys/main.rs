@@ -11,6 +11,7 @@ mod largest_frame;
 mod members;
 mod offloading;
 mod policy;
+mod regions;
 mod restarts;
 mod secure;
 mod terminated;

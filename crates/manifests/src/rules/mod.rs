@@ -16,6 +16,7 @@ mod probes;
 mod quantities;
 mod quorum;
 mod references;
+mod regions;
 mod required;
 mod rights;
 mod scaling;
@@ -136,6 +137,11 @@ pub const RULES: &[Rule] = &[
         id: groups::ID,
         about: "consumer groups that differ where they must agree, or agree where they must differ",
         check: groups::check,
+    },
+    Rule {
+        id: regions::ID,
+        about: "masks and zones of cameras that one unit knows and another one does not",
+        check: regions::check,
     },
     Rule {
         id: brokers::ADDRESS,

@@ -199,6 +199,19 @@ mod tests {
     }
 
     #[test]
+    fn regions_in_a_config_map_are_read_by_both_units_that_need_them() {
+        let path = "/etc/mlvi/regions/regions.toml";
+        for unit in ["preprocessor", "web-server"] {
+            let read = |text: &str| refused(unit, &[("MLVI_REGIONS_FILE", path)], &[(path, text)]);
+            let mask = "[[cameras.gate.masks]]\npoints = [[0, 0], [1, 0], [1, 1]]\n";
+            assert_eq!(read(mask), []);
+            let refusals = read(&mask.replace("[1, 1]", "[1, 2]"));
+            assert_eq!((refusals.len(), refusals[0].value.as_str()), (1, path), "{unit}");
+            assert!(refusals[0].allowed.contains("outside of the picture"), "{refusals:?}");
+        }
+    }
+
+    #[test]
     fn a_model_is_one_that_is_described() {
         let model = |name| {
             refused("edge-inference", &[("MLVI_MODEL", name), ("MLVI_MODELS_DIR", "/models")], &[])

@@ -8,7 +8,7 @@ const IMAGE: ImageSize = ImageSize { width: 100, height: 100 };
 
 pub(super) fn detection(class_id: u32, confidence: f32) -> Detection {
     let bounding_box = BoundingBox { x: 0.0, y: 0.0, width: 10.0, height: 10.0 };
-    Detection { class: String::new(), class_id, confidence, bounding_box }
+    Detection { class: String::new(), class_id, confidence, bounding_box, zones: None }
 }
 
 pub(super) fn seen<'a>(confident: &'a [Detection], weak: &'a [Detection]) -> EdgeDetections<'a> {

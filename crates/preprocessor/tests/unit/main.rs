@@ -4,6 +4,7 @@
 mod forms;
 mod offloading;
 mod records;
+mod regions;
 mod tasks;
 
 use embedded_broker::{Broker, BrokerConfig};

@@ -13,7 +13,7 @@ use unit::{Faults, Listen, TaskFailure};
 const UNIT: &str = "preprocessor";
 
 /// Every background task of the unit.
-const TASKS: [&str; 17] = [
+const TASKS: [&str; 18] = [
     "admin",
     "announce",
     "backlog",
@@ -27,6 +27,7 @@ const TASKS: [&str; 17] = [
     "condition partitions",
     "condition topics",
     "policy-file",
+    "regions-file",
     "results",
     "settings",
     "settings-topic",
@@ -63,9 +64,11 @@ pub(crate) async fn until(admin: SocketAddr, path: &str, status: u16, part: &str
 /// Starts a unit whose groups nobody else is in.
 fn start(stage: &Stage, name: &str, faults: &Faults) -> Running {
     let policy = stage.dir.path().join("policy.toml");
+    let regions = stage.dir.path().join("regions.toml");
     let groups = [format!("{name}-frames"), format!("{name}-held")];
     let mut config = stage.config(&[
         ("MLVI_POLICY_FILE", policy.to_str().unwrap()),
+        ("MLVI_REGIONS_FILE", regions.to_str().unwrap()),
         ("MLVI_GROUP", &groups[0]),
         ("MLVI_REDISPATCH_GROUP", &groups[1]),
     ]);
@@ -110,6 +113,7 @@ async fn ends_by(stage: &Stage, task: &str) {
 async fn each_task_that_panics_ends_the_unit_and_is_named() {
     let stage = Stage::set().await;
     stage.policy_file("policy = 'edge-only'");
+    std::fs::write(stage.dir.path().join("regions.toml"), "").unwrap();
     let sound = start(&stage, "sound", &Faults::default());
     let admin = sound.admin.unwrap();
     until(admin, "/readyz", 200, "ready").await;

@@ -59,8 +59,8 @@ impl AccessConfig {
             "MLVI_SETTINGS_CHANGES",
             "off",
             &[("off", false), ("on", true)],
-            "whether PUT and DELETE /policy may change by which policy the suite decides; off: only \
-             with a token that has the right 'settings'",
+            "whether PUT and DELETE may change by which policy the suite decides, and cameras' masks \
+             and zones; off: only with a token that has the right 'settings'",
         );
         let tls = tls(settings);
         let reload = settings.duration(

@@ -37,6 +37,7 @@ pub(crate) fn done_for(frame_id: FrameId, camera: &str, sequence: u64) -> FrameR
             class_id: 16,
             confidence: 0.75,
             bounding_box: BoundingBox { x: 10.0, y: 20.0, width: 30.0, height: 40.0 },
+            zones: None,
         }],
         decision: Some(Decision {
             predicted_ms: Predicted { edge: Some(30.0), cloud: Some(45.0) },

@@ -4,6 +4,7 @@ use super::source::Source;
 use crate::jobs::{Finished, Job, Store};
 use crate::problem::RequestError;
 use frame::{Detection, FrameResult, ImageFormat, ImageSize, Status};
+use regions::Regions;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -16,6 +17,8 @@ const QUALITY: u8 = 85;
 /// All that a picture is made of.
 pub(super) struct Drawing {
     pub(super) source: Source,
+    /// Of its camera, if there are any.
+    pub(super) regions: Option<Arc<Regions>>,
     /// What is drawn; nothing without.
     pub(super) result: Option<Arc<Finished>>,
     /// At most so wide, in pixels.
@@ -38,9 +41,19 @@ impl Drawing {
         let bytes = u64::from(stored) * u64::from(height) * bytes_per_pixel;
         let _room = self.runtime.block_on(self.room.take(bytes));
         let started = Instant::now();
-        let mut picture = match width {
-            Some(width) => vision::preview(&upload.bytes, &limits, width)?,
-            None => vision::decode(&upload.bytes, &limits)?,
+        let masks = self.regions.filter(|regions| !regions.masks.is_empty());
+        let mut picture = match (masks, width) {
+            // before it is made smaller, which mixes what lies side by side
+            (Some(masks), width) => {
+                let mut picture = vision::decode(&upload.bytes, &limits)?;
+                vision::blacken(&mut picture, masks.polygons());
+                match width {
+                    Some(width) => vision::narrowed(picture, width),
+                    None => picture,
+                }
+            }
+            (None, Some(width)) => vision::preview(&upload.bytes, &limits, width)?,
+            (None, None) => vision::decode(&upload.bytes, &limits)?,
         };
         drop((upload, held));
         if let Some(result) = result {

@@ -15,7 +15,7 @@ pub(super) const AT_ONCE: usize = 4;
 /// Has pictures made of what is watched, as results come, until shutdown.
 pub(crate) async fn drive(app: Arc<App>) {
     let views = app.pictures.views.clone();
-    let mut head = app.store.head();
+    let (mut head, mut masks) = (app.store.head(), app.regions.changes());
     let (mut making, mut was_watched) = (FuturesUnordered::new(), false);
     loop {
         // marked before looking, so that a result that comes in between wakes us again
@@ -39,6 +39,12 @@ pub(crate) async fn drive(app: Arc<App>) {
             // without a view it does not matter what comes
             changed = head.changed(), if count > 0 => if changed.is_err() { return },
             () = views.changed() => {}
+            changed = masks.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                views.forget();
+            }
             Some(()) = making.next(), if !making.is_empty() => {}
             () = alarm => {}
             () = app.shutdown.cancelled() => return,
@@ -46,11 +52,11 @@ pub(crate) async fn drive(app: Arc<App>) {
     }
 }
 
-async fn made(app: &Arc<App>, Due { key, position, result }: Due) {
+async fn made(app: &Arc<App>, Due { key, position, result, generation }: Due) {
     let subject = Subject { id: result.frame_id, origin: result.origin(), result: Some(result) };
     let outcome = make(app, subject, key.1, Purpose::Camera).await;
     if let Err(refusal) = &outcome {
         tracing::debug!(camera = %key.0, %refusal, "no picture of a watched camera");
     }
-    app.pictures.views.made(&key, position, outcome, Instant::now());
+    app.pictures.views.made(&key, (position, generation), outcome, Instant::now());
 }

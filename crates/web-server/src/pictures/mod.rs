@@ -1,10 +1,10 @@
 //! Pictures of frames, with what was found in them drawn on.
 //!
 //! A picture is made of the bytes that were uploaded (`source`, which reads them back from the bus
-//! unless `recent` has them) on threads of their own (`threads`, `draw`). What people watch is a
-//! view: a camera in a variant. Its newest picture is made once, however many look (`views`, which
-//! `drive` keeps going), and each viewer takes whichever is the newest when it is ready for one
-//! (`live`): there is no queue per viewer.
+//! unless `recent` has them) on threads of their own (`threads`, `draw`), without what is masked.
+//! What people watch is a view: a camera in a variant. Its newest picture is made once, however
+//! many look (`views`, which `drive` keeps going), and each viewer takes whichever is the newest
+//! when it is ready for one (`live`): there is no queue per viewer.
 
 mod draw;
 mod drive;
@@ -31,6 +31,7 @@ use axum::body::Bytes;
 use draw::Drawing;
 use frame::{Envelope, FrameId, Origin};
 use recent::Recent;
+use regions::Regions;
 use std::io;
 use std::sync::Arc;
 use threads::Threads;
@@ -103,13 +104,15 @@ impl Pictures {
 }
 
 impl Subject {
-    /// The entity tag of its picture in a variant.
-    pub(crate) fn tag(&self, variant: Variant) -> String {
+    /// The entity tag of its picture in a variant, with its camera's masks.
+    pub(crate) fn tag(&self, variant: Variant, regions: Option<&Regions>) -> String {
         let state = match &self.result {
             Some(result) if variant.boxes => result.status.as_str(),
             Some(_) | None => "plain",
         };
-        format!("\"{}-{state}-{}\"", self.id, variant.width_name())
+        let masks = regions.and_then(Regions::mask_tag);
+        let masks = masks.map_or_else(String::new, |masks| format!("-{masks:x}"));
+        format!("\"{}-{state}-{}{masks}\"", self.id, variant.width_name())
     }
 }
 
@@ -140,11 +143,13 @@ async fn try_to_make(
     subject: Subject,
     variant: Variant,
 ) -> Result<Picture, RequestError> {
-    let tag = subject.tag(variant);
-    let Subject { id, origin, result } = subject;
-    let source = fetch(app, id, origin).await?;
+    let source = fetch(app, subject.id, subject.origin).await?;
+    let regions = app.regions.of(&source.upload.camera);
+    let tag = subject.tag(variant, regions.as_deref());
+    let Subject { id, result, .. } = subject;
     let drawing = Drawing {
         source,
+        regions,
         result: result.filter(|_| variant.boxes),
         width: variant.width,
         max_pixels: app.limits.max_pixels,

@@ -13,12 +13,14 @@ pub(crate) struct Source {
     pub(crate) held: OwnedSemaphorePermit,
 }
 
-/// Reads a frame back from the bus, unless its bytes are still here.
+/// Reads a frame back from the bus, unless its bytes are still here. It is as it was uploaded:
+/// whoever shows it blackens its camera's masks, which are known by then.
 pub(crate) async fn fetch(
     app: &App,
     id: FrameId,
     origin: Option<Origin>,
 ) -> Result<Source, RequestError> {
+    app.masks_are_known().await?;
     let recent = app.pictures.recent.get(id);
     app.metrics.fetched(recent.is_some());
     let upload = match recent {

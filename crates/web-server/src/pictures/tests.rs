@@ -72,7 +72,7 @@ async fn a_jobs_picture_shows_what_was_found_and_never_changes() {
     let id = frame(&app, "gate", 1);
     let path = format!("/jobs/{id}/annotated");
     let response = get(&app, &path, &[]).await;
-    assert_eq!(response.headers()["cache-control"], "private, max-age=86400, immutable");
+    assert_eq!(response.headers()["cache-control"], "private, no-cache");
     let tag = response.headers()["etag"].to_str().unwrap().to_owned();
     let drawn = picture(response).await;
     assert_eq!(drawn.size(), ImageSize { width: 640, height: 480 });
@@ -272,6 +272,93 @@ async fn a_picture_is_made_once_for_all_viewers_and_slow_ones_skip() {
     assert!(Arc::ptr_eq(&shown, &picture), "the newest, not those that it missed");
 }
 
+/// Sets a mask over the left half of the camera `gate`, or none.
+async fn mask(app: &App, points: &str) {
+    let masks = if points.is_empty() { String::new() } else { format!("{{\"points\":{points}}}") };
+    let value = format!("{{\"masks\":[{masks}]}}");
+    let record = frame::SettingRecord::new(value, "a test".into(), None);
+    let mut records = regions::Records::new(app.regions.clone());
+    let key = frame::regions_key(&"gate".parse().unwrap());
+    records.set(&key, &record.to_json(), 1);
+    records.caught_up().await;
+}
+
+const LEFT: &str = "[[0,0],[0.5,0],[0.5,1],[0,1]]";
+
+/// Whether the left half is black, and the right one is not.
+fn is_masked(picture: &RgbImage) -> bool {
+    let width = picture.width() as usize;
+    let pixels = picture.data().as_chunks::<3>().0;
+    let mean = |from: usize, to: usize| {
+        let rows = pixels.chunks_exact(width).skip(picture.height() as usize / 2);
+        let bytes: Vec<u64> =
+            rows.flat_map(|row| row[from..to].iter().flatten().map(|it| u64::from(*it))).collect();
+        bytes.iter().sum::<u64>() / bytes.len() as u64
+    };
+    assert!(mean(width / 2 + 2, width) > 90, "the other half is as it was");
+    mean(0, width / 2 - 2) < 1
+}
+
+#[tokio::test]
+async fn what_is_masked_is_shown_by_nothing() {
+    let app = app(&[]);
+    tokio::spawn(drive(app.clone()));
+    let id = frame(&app, "gate", 1);
+    let (job, upload) = (format!("/jobs/{id}/annotated?boxes=0"), format!("/jobs/{id}/frame"));
+    let latest = "/cameras/gate/latest.jpg?boxes=0";
+    let paths = [&*job, &format!("{job}&width=160"), &upload, latest];
+    let mut live = Parts::open(&app, "/cameras/gate/live.mjpeg?boxes=0&width=160").await;
+    let mut tags = Vec::new();
+    for path in paths {
+        let response = get(&app, path, &[]).await;
+        tags.push(response.headers().get("etag").cloned());
+        assert!(!is_masked(&picture(response).await), "{path}");
+    }
+    assert!(!is_masked(&live.next().await.unwrap().1));
+
+    mask(&app, LEFT).await;
+    // without a new frame
+    while !is_masked(&live.next().await.unwrap().1) {}
+    for (path, tag) in paths.into_iter().zip(&tags) {
+        let tag = tag.as_ref().map_or("\"x\"", |tag| tag.to_str().unwrap());
+        let response = get(&app, path, &[("if-none-match", tag)]).await;
+        assert!(is_masked(&picture(response).await), "{path}");
+    }
+    // not even for a moment, from the first picture of a view on
+    for width in [320, 480] {
+        let view = format!("{latest}&width={width}");
+        assert!(is_masked(&picture(get(&app, &view, &[]).await).await));
+    }
+    mask(&app, "").await;
+    assert!(!is_masked(&picture(get(&app, &upload, &[]).await).await));
+}
+
+#[tokio::test]
+async fn pictures_wait_until_masks_are_known() {
+    let app = app(&[]);
+    let id = frame(&app, "gate", 1);
+    let unread = crate::testing::app_that_reads_settings(&[]);
+    let envelope = samples::envelope("gate", 2);
+    upload(&envelope, &unread);
+    finish(&unread, &samples::done_for(envelope.frame_id, "gate", 2));
+    let path = format!("/jobs/{}/frame", envelope.frame_id);
+    let waiting = tokio::spawn({
+        let (unread, path) = (unread.clone(), path.clone());
+        async move { picture(get(&unread, &path, &[]).await).await }
+    });
+    // others are not concerned
+    assert_eq!(get(&app, &format!("/jobs/{id}/frame"), &[]).await.status(), 200);
+    assert!(!waiting.is_finished());
+    mask(&unread, LEFT).await;
+    assert!(is_masked(&waiting.await.unwrap()));
+    // no topic is known as well
+    let without = crate::testing::app_that_reads_settings(&[]);
+    upload(&envelope, &without);
+    finish(&without, &samples::done_for(envelope.frame_id, "gate", 2));
+    without.settings.topic_is_there(Some(false));
+    assert_eq!(get(&without, &path, &[]).await.status(), 200);
+}
+
 #[tokio::test]
 async fn viewers_are_bounded() {
     let app = app(&[("MLVI_MAX_VIEWERS", "2")]);
@@ -327,7 +414,7 @@ async fn pictures_are_due_at_most_ten_times_a_second_and_the_waiting_ones_first(
     assert!(names == ["gate", "yard"] || names == ["yard", "gate"], "{names:?}");
     assert!(views.due(&app.store, start, 9).0.is_empty(), "both are being made");
     for due in [&first[0], &second[0]] {
-        views.made(&due.key, due.position, picture(), start);
+        views.made(&due.key, (due.position, due.generation), picture(), start);
     }
     assert!(views.due(&app.store, start + TENTH, 9).0.is_empty(), "nothing new");
     frame(&app, "gate", 1);
@@ -336,7 +423,8 @@ async fn pictures_are_due_at_most_ten_times_a_second_and_the_waiting_ones_first(
     let (due, _) = views.due(&app.store, start + TENTH, 9);
     assert_eq!(due[0].key.0.as_str(), "gate");
     // what may pass is tried again a second later
-    views.made(&due[0].key, due[0].position, Err(RequestError::BusFull), start + TENTH);
+    let at = (due[0].position, due[0].generation);
+    views.made(&due[0].key, at, Err(RequestError::BusFull), start + TENTH);
     let (early, next) = views.due(&app.store, start + 5 * TENTH, 9);
     assert_eq!((early.len(), next), (0, Some(start + 11 * TENTH)));
     assert_eq!(views.due(&app.store, start + 11 * TENTH, 9).0.len(), 1);

@@ -46,6 +46,8 @@ struct View {
     is_busy: bool,
     /// Not before this moment is the next picture made.
     due: Instant,
+    /// Pictures that were begun before this one's time are not shown.
+    generation: u64,
 }
 
 /// A view's newest picture, or why there is none.
@@ -71,6 +73,7 @@ pub(super) struct Due {
     pub(super) key: Key,
     pub(super) position: u64,
     pub(super) result: Arc<Finished>,
+    pub(super) generation: u64,
 }
 
 impl Views {
@@ -103,6 +106,19 @@ impl Views {
         };
         self.changed.notify_one();
         Ok(Viewer { latest, key, views: self.clone() })
+    }
+
+    /// Masks have changed: what was made before is not shown any more, and made anew.
+    pub(super) fn forget(&self) {
+        let mut table = self.lock();
+        for view in table.views.values_mut() {
+            view.generation += 1;
+            view.position = None;
+            view.due = Instant::now();
+            view.latest.send_replace(Latest::default());
+        }
+        drop(table);
+        self.changed.notify_one();
     }
 
     pub(super) fn is_watched(&self, camera: &CameraId) -> bool {
@@ -147,7 +163,8 @@ impl Views {
             if view.due > now {
                 at_latest(view.due);
             } else {
-                due.push((view.due, Due { key: key.clone(), position, result }));
+                let (key, generation) = (key.clone(), view.generation);
+                due.push((view.due, Due { key, position, result, generation }));
             }
         }
         due.sort_by_key(|(since, _)| *since);
@@ -166,13 +183,17 @@ impl Views {
     pub(super) fn made(
         &self,
         key: &Key,
-        position: u64,
+        (position, generation): (u64, u64),
         outcome: Result<Picture, RequestError>,
         now: Instant,
     ) {
         let mut table = self.lock();
         let Some(view) = table.views.get_mut(key) else { return };
         view.is_busy = false;
+        if view.generation != generation {
+            (view.position, view.due) = (None, now);
+            return;
+        }
         if outcome.as_ref().is_err_and(RequestError::may_pass) {
             view.position = None;
             view.due = now + AGAIN;
@@ -217,7 +238,15 @@ impl Table {
 impl View {
     fn new(now: Instant) -> Self {
         let latest = watch::Sender::new(Latest::default());
-        Self { latest, viewers: 0, since: now, position: None, is_busy: false, due: now }
+        Self {
+            latest,
+            viewers: 0,
+            since: now,
+            position: None,
+            is_busy: false,
+            due: now,
+            generation: 0,
+        }
     }
 
     fn is_over(&self, now: Instant) -> bool {

@@ -29,6 +29,7 @@ pub(super) fn list() -> Value {
             "cameras": "GET /cameras",
             "latest_picture_of_a_camera": "GET /cameras/{camera}/latest.jpg",
             "live_pictures_of_a_camera": "GET /cameras/{camera}/live.mjpeg",
+            "regions_of_a_camera": "GET /cameras/{camera}/regions",
             "results": "GET /results",
             "policy": "GET /policy",
             "session": "GET /session",

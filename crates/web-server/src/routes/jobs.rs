@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::jobs::{Finished, Job};
 use crate::observe::Subject;
-use crate::pictures;
+use crate::pictures::{self, Variant};
 use crate::problem::RequestError;
 use crate::query::{Query, shortened};
 use crate::routes::parameter;
@@ -13,7 +13,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use frame::{CameraId, FrameId, JobIds, Timestamp};
+use frame::{CameraId, FrameId, JobIds, Origin, Timestamp};
 use futures_util::stream::unfold;
 use serde::Serialize;
 use serde_json::Value;
@@ -107,6 +107,11 @@ pub(super) async fn frame(
         Job::Unheard | Job::Forgotten => None,
     };
     let pictures::Source { upload, held } = pictures::fetch(&app, id, origin).await?;
+    if app.regions.is_masked(&upload.camera) {
+        let camera = upload.camera.clone();
+        drop((upload, held));
+        return masked(&app, id, origin, camera).await;
+    }
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(upload.format.content_type())),
         (header::CONTENT_LENGTH, upload.bytes.len().into()),
@@ -115,6 +120,21 @@ pub(super) async fn frame(
     ];
     let mut response = (headers, fetched(upload.bytes, held)).into_response();
     response.extensions_mut().insert(Subject { frame_id: id, camera: Some(upload.camera) });
+    Ok(response)
+}
+
+/// A frame of a camera with masks: a JPEG of it in which they are black.
+async fn masked(
+    app: &Arc<App>,
+    id: FrameId,
+    origin: Option<Origin>,
+    camera: CameraId,
+) -> Result<Response, RequestError> {
+    let subject = pictures::Subject { id, origin, result: None };
+    let plain = Variant { boxes: false, width: None };
+    let picture = pictures::of_job(app, subject, plain).await?;
+    let mut response = super::pictures::picture(&picture, super::pictures::NEVER);
+    response.extensions_mut().insert(Subject { frame_id: id, camera: Some(camera) });
     Ok(response)
 }
 

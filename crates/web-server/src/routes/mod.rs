@@ -9,6 +9,7 @@ mod openapi;
 mod page;
 mod pictures;
 mod policy;
+mod regions;
 mod results;
 mod session;
 mod socket;
@@ -42,6 +43,10 @@ fn routes() -> Vec<Route> {
         Route::at("/cameras").on(GET, Right::Read, cameras::list),
         Route::at("/cameras/{camera}/latest.jpg").on(GET, Right::Read, pictures::latest),
         Route::at("/cameras/{camera}/live.mjpeg").on(GET, Right::Read, pictures::live),
+        Route::at("/cameras/{camera}/regions")
+            .on(GET, Right::Read, regions::show)
+            .on(Method::PUT, Right::Settings, regions::set)
+            .on(Method::DELETE, Right::Settings, regions::clear),
         Route::at("/cameras/{camera}/stream").on(POST, Right::Send, stream::upload),
         Route::at("/cameras/{camera}/ws").on(GET, Right::Send, socket::open),
         Route::at("/jobs/{id}").on(GET, Right::Read, jobs::show),

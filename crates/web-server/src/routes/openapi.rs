@@ -19,8 +19,8 @@ mod tests {
     use crate::problem::RequestError;
     use crate::routes::cameras::Cameras;
     use crate::routes::jobs::Ticket;
-    use crate::routes::policy;
     use crate::routes::{index, router, routes};
+    use crate::routes::{policy, regions};
     use crate::stats::{Backlog, Stats};
     use crate::streams::sample_summary;
     use crate::testing::{app, call};
@@ -131,6 +131,10 @@ mod tests {
         check("Policy", &policy, Complete::Yes);
         check("PolicyRecord", &policy["record"], Complete::But(&["problem"]));
         check("PreprocessorPolicy", &policy["preprocessors"][0], Complete::Yes);
+        let regions = regions::tests::full().await;
+        check("CameraRegions", &regions, Complete::But(&["problem"]));
+        check("Mask", &regions["masks"][0], Complete::Yes);
+        check("Zone", &regions["zones"][0], Complete::Yes);
         let app = app(&[]);
         app.store.finish(Finished::new(&done, None), frame::Timestamp::now());
         check("Cameras", &json!(Cameras::of(&app)), Complete::Yes);

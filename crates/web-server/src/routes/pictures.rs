@@ -19,10 +19,10 @@ use frame::{CameraId, Status, headers as names};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A picture of a final result is always the same; it may show people, so only their own browser
-/// keeps it.
-const IMMUTABLE: &str = "private, max-age=86400, immutable";
-const NEVER: &str = "no-store";
+/// A picture of a final result stays the same as long as its camera's masks do, for which a browser
+/// asks; it may show people, so only their own browser keeps it.
+const KEPT: &str = "private, no-cache";
+pub(super) const NEVER: &str = "no-store";
 
 /// How long a camera's picture may take: the threads may have others to make first.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -56,8 +56,10 @@ pub(super) async fn annotated(
         Job::Unheard | Job::Forgotten => return Ok(pending(id, None, None)),
     };
     let subject = Subject { id, origin, result };
-    let caching = if is_final { IMMUTABLE } else { NEVER };
-    let tag = subject.tag(variant);
+    let caching = if is_final { KEPT } else { NEVER };
+    app.masks_are_known().await?;
+    let regions = camera.as_ref().and_then(|camera| app.regions.of(camera));
+    let tag = subject.tag(variant, regions.as_deref());
     let mut response = if is_known(&headers, &tag) {
         not_modified(&tag, caching)
     } else {
@@ -118,7 +120,7 @@ fn look(
     Ok((camera, position, viewer))
 }
 
-fn picture(Picture { id, jpeg, tag }: &Picture, caching: &'static str) -> Response {
+pub(super) fn picture(Picture { id, jpeg, tag }: &Picture, caching: &'static str) -> Response {
     let mut response = jpeg.clone().into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg"));

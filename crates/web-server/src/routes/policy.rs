@@ -126,23 +126,23 @@ pub(super) async fn clear(
 }
 
 /// Whether this request may change settings.
-fn may_change(app: &App) -> Result<(), RequestError> {
+pub(super) fn may_change(app: &App) -> Result<(), RequestError> {
     if app.access.settings_changes() { Ok(()) } else { Err(RequestError::SettingsAreFixed) }
 }
 
 /// The token's name, which cannot be made up; without tokens what the client says.
-fn changed_by(caller: &Caller, query: &Query) -> Result<String, RequestError> {
+pub(super) fn changed_by(caller: &Caller, query: &Query) -> Result<String, RequestError> {
     let said = words(query, "by")?;
     Ok(caller.name().map(str::to_owned).or(said).unwrap_or_else(|| NOBODY.into()))
 }
 
-fn can_be_written(app: &App) -> Result<(), RequestError> {
+pub(super) fn can_be_written(app: &App) -> Result<(), RequestError> {
     app.check_bus()?;
     if app.settings.is_there() { Ok(()) } else { Err(RequestError::NoSettingsTopic) }
 }
 
 /// What is said of a change: short, and in one line, since it stands in logs.
-fn words(query: &Query, name: &'static str) -> Result<Option<String>, RequestError> {
+pub(super) fn words(query: &Query, name: &'static str) -> Result<Option<String>, RequestError> {
     let Some(text) = query.get(name) else { return Ok(None) };
     if text.chars().count() > MAX_SETTING_WORDS || text.chars().any(char::is_control) {
         return Err(RequestError::Parameter {
@@ -155,7 +155,7 @@ fn words(query: &Query, name: &'static str) -> Result<Option<String>, RequestErr
     Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned))
 }
 
-async fn body_of(body: Body, limit: Duration) -> Result<Vec<u8>, RequestError> {
+pub(super) async fn body_of(body: Body, limit: Duration) -> Result<Vec<u8>, RequestError> {
     let read = async {
         let (mut chunks, mut bytes) = (body.into_data_stream(), Vec::new());
         while let Some(chunk) = chunks.next().await {
@@ -170,16 +170,16 @@ async fn body_of(body: Body, limit: Duration) -> Result<Vec<u8>, RequestError> {
     tokio::time::timeout(limit, read).await.map_err(|_| RequestError::UploadTimeout(limit))?
 }
 
-/// How a policy is written. A form of a page can send neither, so that no page of somebody else
+/// How a setting is written. A form of a page can send neither, so that no page of somebody else
 /// can have a browser send one without asking first.
 #[derive(Clone, Copy)]
-enum Form {
+pub(super) enum Form {
     Toml,
     Json,
 }
 
 impl Form {
-    fn of(headers: &HeaderMap) -> Result<Self, RequestError> {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, RequestError> {
         let given = headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
         let given = String::from_utf8_lossy(given.unwrap_or_default()).to_ascii_lowercase();
         match given.split(';').next().unwrap_or_default().trim() {

@@ -85,8 +85,11 @@ impl Pair {
 pub(crate) fn watched_files(dir: &Path) -> Vec<(&'static str, String)> {
     write_token(&dir.join("tokens.toml"), "rights = ['read']");
     Pair::new().write(dir, "pair");
+    std::fs::write(dir.join("regions.toml"), "").unwrap();
     let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
     vec![
+        ("MLVI_REGIONS_FILE", path("regions.toml")),
+        ("MLVI_REGIONS_RELOAD", "10ms".to_owned()),
         ("MLVI_TOKENS_FILE", path("tokens.toml")),
         ("MLVI_TLS_CERT", path("now/tls.crt")),
         ("MLVI_TLS_KEY", path("now/tls.key")),

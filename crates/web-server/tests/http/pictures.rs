@@ -35,7 +35,8 @@ async fn send(server: &Server, rest: &mut Rest, seed: u32) -> FrameResult {
     let model =
         ModelInfo { name: "m".into(), version: "0".into(), input: "1x1".into(), resize: None };
     let bounding_box = BoundingBox { x: -50.0, y: 100.0, width: 200.0, height: 150.0 };
-    let dog = Detection { class: "dog".into(), class_id: 5, confidence: 0.75, bounding_box };
+    let dog =
+        Detection { class: "dog".into(), class_id: 5, confidence: 0.75, bounding_box, zones: None };
     let done = envelope.done(vec![dog], model, ServedBy::default(), TimingsMs::default());
     let result = FrameResult { image: Some(ImageSize { width: 480, height: 360 }), ..done };
     let origin = Origin { partition: message.partition, offset: message.offset };

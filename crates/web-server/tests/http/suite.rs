@@ -242,7 +242,13 @@ impl Rest {
             resize: None,
         };
         let bounding_box = BoundingBox { x: 1.0, y: 2.0, width: 3.0, height: 4.0 };
-        let dog = Detection { class: "dog".into(), class_id: 16, confidence: 0.375, bounding_box };
+        let dog = Detection {
+            class: "dog".into(),
+            class_id: 16,
+            confidence: 0.375,
+            bounding_box,
+            zones: None,
+        };
         let done = envelope.done(vec![dog], model, ServedBy::default(), TimingsMs::default());
         let result = FrameResult { status: Status::Provisional, ..done };
         self.answer(

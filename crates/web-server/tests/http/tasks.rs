@@ -11,7 +11,7 @@ use unit::{Faults, TaskFailure};
 const UNIT: &str = web_server::UNIT;
 
 /// Every background task of the unit.
-const TASKS: [&str; 18] = [
+const TASKS: [&str; 19] = [
     "admin",
     "backlog",
     "bus-monitor",
@@ -24,6 +24,7 @@ const TASKS: [&str; 18] = [
     "picture-0",
     "picture-1",
     "pictures",
+    "regions-file",
     "results",
     "settings",
     "settings-topic",

@@ -18,8 +18,13 @@ fn made_up(images: usize) -> (DetectionsFile, Vec<Truth>) {
     let image = |index: usize| {
         let class_id = (index / 4 % 3) as u32;
         let answer = |confidence, x| {
-            let detection =
-                Detection { class: "thing".into(), class_id, confidence, bounding_box: place(x) };
+            let detection = Detection {
+                class: "thing".into(),
+                class_id,
+                confidence,
+                bounding_box: place(x),
+                zones: None,
+            };
             Answer { service_ms: 1.0, detections: vec![detection] }
         };
         let hard = index.is_multiple_of(4);
