@@ -21,6 +21,8 @@ export class Browser {
       colorScheme: dark ? "dark" : "light",
       deviceScaleFactor: width < 600 ? 2 : 1,
       permissions,
+      // of the certificate that `mlvi up` makes itself
+      ignoreHTTPSErrors: true,
     });
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE_MS);

@@ -3,6 +3,8 @@
 import { spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { readFile } from "node:fs/promises";
+import http from "node:http";
+import https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const START_S = 120;
@@ -10,14 +12,15 @@ const START_S = 120;
 export class Suite {
   #process = null;
 
-  constructor({ binary, port, data, log }) {
-    Object.assign(this, { binary, port, data, log });
-    this.url = `http://127.0.0.1:${port}`;
+  /** `args`: more for `mlvi up`; `token`: what this side sends, where one is needed. */
+  constructor({ binary, port, data, log, args = [], token = null }) {
+    Object.assign(this, { binary, port, data, log, args, token });
+    this.url = `${args.includes("--tls") ? "https" : "http"}://127.0.0.1:${port}`;
   }
 
   async start() {
     const log = createWriteStream(this.log, { flags: "a" });
-    const child = spawn(this.binary, ["up", "--port", String(this.port), "--data-dir", this.data, "--settings-changes"], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(this.binary, ["up", "--port", String(this.port), "--data-dir", this.data, ...this.args], { stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
     child.stdout.pipe(log);
     child.stderr.pipe(log);
@@ -26,10 +29,8 @@ export class Suite {
     for (let tries = 0; tries < START_S * 5; tries += 1) {
       if (ended) throw new Error(`mlvi up has ended, see ${this.log}`);
       // a stream is given as soon as the older results are read
-      const abort = new AbortController();
-      const answer = await fetch(`${this.url}/results`, { signal: abort.signal }).catch(() => null);
-      abort.abort();
-      if (answer?.ok) return;
+      const status = await this.ask("/results", { headOnly: true }).then((answer) => answer.status, () => null);
+      if (status === 200) return;
       await sleep(200);
     }
     throw new Error(`mlvi up did not come up within ${START_S} s, see ${this.log}`);
@@ -45,14 +46,32 @@ export class Suite {
     clearTimeout(forced);
   }
 
+  /** Asks for something: { status, body }. The certificate is one that `mlvi up` has made itself. */
+  ask(path, { method = "GET", headers = {}, body = null, headOnly = false } = {}) {
+    const { request } = this.url.startsWith("https") ? https : http;
+    const login = this.token ? { authorization: `Bearer ${this.token}` } : {};
+    return new Promise((resolve, reject) => {
+      const asked = request(`${this.url}${path}`, { method, headers: { ...login, ...headers }, rejectUnauthorized: false }, (answer) => {
+        if (headOnly) {
+          resolve({ status: answer.statusCode, body: null });
+          asked.destroy();
+          return;
+        }
+        const chunks = [];
+        answer.on("data", (chunk) => chunks.push(chunk));
+        answer.on("error", reject);
+        answer.on("end", () => resolve({ status: answer.statusCode, body: Buffer.concat(chunks) }));
+      });
+      asked.on("error", reject);
+      asked.end(body);
+    });
+  }
+
   /** Sends one photo and waits for its result. */
   async send(camera, photo) {
-    const answer = await fetch(`${this.url}/cameras/${camera}/frames?wait=30s`, {
-      method: "POST",
-      headers: { "content-type": "image/jpeg" },
-      body: await readFile(photo),
-    });
-    return answer.json();
+    const options = { method: "POST", headers: { "content-type": "image/jpeg" }, body: await readFile(photo) };
+    const { body } = await this.ask(`/cameras/${camera}/frames?wait=30s`, options);
+    return JSON.parse(body);
   }
 
   /** Lets cameras send photos again and again, one frame each on its way; gives what ends it. */

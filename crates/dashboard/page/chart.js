@@ -1,7 +1,7 @@
 // Lines and areas over time, in a canvas.
 
 import { el, fill, say } from "./dom.js";
-import { onTheme } from "./theme.js";
+import { colour, onTheme } from "./theme.js";
 
 const HEIGHT = 168;
 const LEFT = 52;
@@ -88,8 +88,6 @@ export class Chart {
       canvas.width = Math.round(width * scale);
       canvas.height = Math.round(HEIGHT * scale);
     }
-    const style = getComputedStyle(canvas);
-    const colour = (name) => style.getPropertyValue(name).trim();
     const context = canvas.getContext("2d");
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.clearRect(0, 0, width, HEIGHT);

@@ -8,6 +8,8 @@ import { json } from "./session.js";
 
 const BIN_S = 5;
 const TIERS = ["edge", "cloud"];
+/** The states of a circuit breaker, from no frame held back to all. */
+const BREAKERS = ["closed", "half-open", "open"];
 
 /** What the server has told, by second; kept while the page is open, and bounded by what it keeps. */
 const seconds = new Map();
@@ -30,6 +32,13 @@ export function show(root, _, life) {
     backlog: new Chart(life, { title: "Backlog", note: "messages that wait", series: [{ name: "frames", colour: "--ink-2" }, { name: "edge", colour: "--edge" }, { name: "cloud", colour: "--cloud" }], format: count }),
     trouble: new Chart(life, { title: "Sent again or not answered", note: "results per second", series: [{ name: "second attempts", colour: "--warn-line" }, { name: "failed or expired", colour: "--bad-line" }, { name: "skipped", colour: "--ink-2" }], format: count }),
   };
+  charts.breakers = new Chart(life, {
+    title: "Circuit breakers",
+    note: "the worst of all preprocessors",
+    series: [{ name: "edge", colour: "--edge" }, { name: "cloud", colour: "--cloud", dashed: true }],
+    format: (value) => BREAKERS[Math.round(value * 2)],
+    most: 1,
+  });
   const tiles = ["Results per second", "Cloud", "Median latency", "95 % within", "Backlog"].map((name) => {
     const value = el("span", { class: "big number" }, "–");
     return { value, element: el("div", { class: "card reading" }, el("span", { class: "faint" }, name), value) };
@@ -82,6 +91,7 @@ function draw(charts, tiles) {
   charts.predicted.update(times, TIERS.flatMap((tier) => ["predicted_ms", "took_ms"].map((what) => of((bin) => bin.mean(tier, what)))));
   charts.backlog.update(times, ["frames", "edge", "cloud"].map((queue) => of((bin) => bin.backlog(queue))));
   charts.trouble.update(times, [["redispatched"], ["failed", "expired"], ["skipped"]].map((names) => of((bin) => bin.sum(names) / bin.seconds)));
+  charts.breakers.update(times, TIERS.map((tier) => of((bin) => bin.breaker(tier))));
 
   const recent = new Bin(seconds.size === 0 ? [] : [...Array(30).keys()].map((i) => seconds.get(latest.now_s - 1 - i)), 30);
   const waits = latest.backlog;
@@ -132,6 +142,12 @@ class Bin {
   backlog(queue) {
     const known = this.list.filter((second) => second.backlog);
     return known.length > 0 ? Math.max(...known.map((second) => second.backlog[queue])) : null;
+  }
+
+  /** 0: closed, 0.5: half-open, 1: open; the worst of these seconds. */
+  breaker(tier) {
+    const known = this.list.map((second) => BREAKERS.indexOf(second.breakers?.[tier])).filter((state) => state >= 0);
+    return known.length > 0 ? Math.max(...known) / 2 : null;
   }
 
   quantile(share) {

@@ -167,7 +167,6 @@ function editor({ record, policies = [], preprocessors = [] }, reload) {
 function explain(error) {
   const words = {
     401: "Log in with a token that may change settings.",
-    403: "Changes are off on this server, or your token has no right to make them.",
     404: "This server cannot change the policy.",
     422: "Nothing was changed.",
   }[error instanceof Problem ? error.status : 0];

@@ -1,6 +1,6 @@
 // Light or dark: the system's, until somebody chooses.
 
-import { fill, icon } from "./dom.js";
+import { el, fill, icon } from "./dom.js";
 
 const KEY = "mlvi-theme";
 const SUN = "M12 3v2m0 14v2m9-9h-2M5 12H3m15.400-6.400-1.400 1.400M7 17l-1.400 1.400m0-12.800L7 7m10 10 1.400 1.400M16 12a4 4 0 1 1-8 0 4 4 0 0 1 8 0Z";
@@ -17,6 +17,20 @@ export function onTheme(listener, life) {
 export function isDark() {
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === "dark" : system.matches;
+}
+
+const probe = el("span", { hidden: true });
+const known = new Map();
+
+/** A colour of the style sheet as a canvas takes it. */
+export function colour(name) {
+  const key = `${isDark()} ${name}`;
+  if (!known.has(key)) {
+    if (!probe.isConnected) document.body.append(probe);
+    probe.style.color = `var(${name})`;
+    known.set(key, getComputedStyle(probe).color);
+  }
+  return known.get(key);
 }
 
 function read() {

@@ -12,13 +12,13 @@ use std::sync::LazyLock;
 const VERSION: &str = "{version}";
 
 macro_rules! embedded {
-    ($($name:literal),* $(,)?) => {
-        [$(($name, include_bytes!(concat!("../page/", $name)).as_slice())),*]
+    ($folder:literal: $($name:literal),* $(,)?) => {
+        [$(($name, include_bytes!(concat!("../", $folder, "/", $name)).as_slice())),*]
     };
 }
 
 /// What `index.html` and its modules ask for.
-static ASSETS: [(&str, &[u8]); 27] = embedded![
+static ASSETS: [(&str, &[u8]); 27] = embedded!["page":
     "app.js",
     "camera.js",
     "chart.js",
@@ -48,7 +48,12 @@ static ASSETS: [(&str, &[u8]); 27] = embedded![
     "webcam.js",
 ];
 
+/// What `docs.html` asks for besides.
+static DOCS_ASSETS: [(&str, &[u8]); 5] =
+    embedded!["docs": "docs.css", "docs.js", "operation.js", "schema.js", "tryout.js"];
+
 static INDEX: &str = include_str!("../page/index.html");
+static DOCS: &str = include_str!("../docs/docs.html");
 
 /// One file of the page.
 #[derive(Debug)]
@@ -85,8 +90,10 @@ impl File {
 /// All files, and the version that their addresses carry.
 #[derive(Debug)]
 pub struct Page {
-    /// The document itself.
+    /// The dashboard's document.
     pub index: File,
+    /// That of the interface's description.
+    pub docs: File,
     /// 12 hexadecimal digits that change whenever any file does.
     pub version: String,
     assets: Vec<File>,
@@ -102,21 +109,26 @@ impl Page {
     fn new() -> Self {
         let mut all = Sha256::new();
         all.update(INDEX);
-        for (name, bytes) in &ASSETS {
+        all.update(DOCS);
+        for (name, bytes) in assets() {
             all.update(name);
             all.update(bytes);
         }
         let version = digits(&all.finalize());
-        let index = INDEX.replace(VERSION, &version);
+        let document = |name, text: &str| File::new(name, text.replace(VERSION, &version).into());
         Self {
-            index: File::new("index.html", index.into()),
-            version,
-            assets: ASSETS
-                .iter()
+            index: document("index.html", INDEX),
+            docs: document("docs.html", DOCS),
+            assets: assets()
                 .map(|(name, bytes)| File::new(name, Bytes::from_static(bytes)))
                 .collect(),
+            version,
         }
     }
+}
+
+fn assets() -> impl Iterator<Item = &'static (&'static str, &'static [u8])> {
+    ASSETS.iter().chain(&DOCS_ASSETS)
 }
 
 /// The page. The first call compresses it, which takes some milliseconds: not a call for an async
@@ -159,50 +171,65 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
     use std::io::Read;
+    use std::path::Path;
 
     #[test]
     fn every_file_of_the_folder_is_embedded() {
-        let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/page")).unwrap();
-        let there: BTreeSet<String> =
-            folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let there: BTreeSet<String> = ["page", "docs"]
+            .into_iter()
+            .flat_map(|folder| {
+                std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap()
+            })
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         let page = page();
         let mut embedded: BTreeSet<String> =
             page.assets.iter().map(|file| file.name.to_owned()).collect();
-        embedded.insert("index.html".into());
+        embedded.extend(["index.html".into(), "docs.html".into()]);
+        assert_eq!(embedded.len(), page.assets.len() + 2, "two files have one name");
         assert_eq!(there, embedded);
     }
 
+    /// The names in `text` that stand between these two.
+    fn between<'a>(text: &'a str, before: &'a str) -> impl Iterator<Item = &'a str> {
+        text.split(before).skip(1).filter_map(|rest| rest.split_once('"').map(|(name, _)| name))
+    }
+
     #[test]
-    fn what_a_file_asks_for_is_there() {
+    fn a_document_names_every_module_that_it_needs() {
         let page = page();
-        let index = std::str::from_utf8(&page.index.plain).unwrap();
-        let prefix = format!("\"/assets/{}/", page.version);
-        let mut asked: Vec<&str> = index
-            .split(prefix.as_str())
-            .skip(1)
-            .filter_map(|rest| rest.split_once('"').map(|(name, _)| name))
-            .collect();
-        assert!(asked.contains(&"app.js") && asked.contains(&"style.css"), "{asked:?}");
-        let modules: Vec<&File> =
-            page.assets.iter().filter(|file| file.name.ends_with(".js")).collect();
-        for module in &modules {
-            assert!(asked.contains(&module.name), "{} is not preloaded", module.name);
-            let text = std::str::from_utf8(&module.plain).unwrap();
-            asked.extend(
-                text.split("from \"./")
-                    .skip(1)
-                    .filter_map(|rest| rest.split_once('"').map(|(name, _)| name)),
-            );
+        for (document, entries) in
+            [(&page.index, ["app.js", "style.css"]), (&page.docs, ["docs.js", "docs.css"])]
+        {
+            let text = std::str::from_utf8(&document.plain).unwrap();
+            let prefix = format!("\"/assets/{}/", page.version);
+            let named: BTreeSet<&str> = between(text, &prefix).collect();
+            assert!(entries.iter().all(|entry| named.contains(entry)), "{named:?}");
+            let mut needed = named.clone();
+            for name in &named {
+                let file = page.asset(name).unwrap_or_else(|| panic!("{name}"));
+                if name.ends_with(".js") {
+                    let module = std::str::from_utf8(&file.plain).unwrap();
+                    needed.extend(between(module, "from \"./"));
+                }
+            }
+            assert_eq!(needed, named, "each is preloaded, and there");
         }
-        for name in asked {
-            assert!(page.asset(name).is_some(), "{name}");
+    }
+
+    #[test]
+    fn every_module_is_asked_for() {
+        let page = page();
+        let documents = [&page.index, &page.docs].map(|file| String::from_utf8_lossy(&file.plain));
+        for file in page.assets.iter().filter(|file| file.name.ends_with(".js")) {
+            assert!(documents.iter().any(|text| text.contains(file.name)), "{}", file.name);
         }
     }
 
     #[test]
     fn nothing_is_inline_and_nothing_comes_from_elsewhere() {
         let page = page();
-        for file in page.assets.iter().chain([&page.index]) {
+        for file in page.assets.iter().chain([&page.index, &page.docs]) {
             if file.name.ends_with(".jpg") {
                 continue;
             }
@@ -231,9 +258,12 @@ mod tests {
     #[test]
     fn the_page_is_small_and_its_gzip_is_the_page() {
         let page = page();
-        let mut sent = 0;
-        for file in page.assets.iter().chain([&page.index]) {
-            sent += file.gzip.as_ref().unwrap_or(&file.plain).len();
+        let (mut dashboard, mut docs) = (0, 0);
+        for file in page.assets.iter().chain([&page.index, &page.docs]) {
+            let sent = file.gzip.as_ref().unwrap_or(&file.plain).len();
+            let is_of_docs = DOCS_ASSETS.iter().any(|(name, _)| *name == file.name)
+                || file.name == page.docs.name;
+            *if is_of_docs { &mut docs } else { &mut dashboard } += sent;
             if let Some(gzip) = &file.gzip {
                 let mut plain = Vec::new();
                 flate2::read::GzDecoder::new(gzip.as_ref()).read_to_end(&mut plain).unwrap();
@@ -241,6 +271,7 @@ mod tests {
             }
             assert_ne!(file.content_type, "application/octet-stream", "{}", file.name);
         }
-        assert!(sent < 150_000, "{sent} bytes");
+        assert!(dashboard < 150_000, "{dashboard} bytes");
+        assert!(docs < 20_000, "{docs} bytes");
     }
 }

@@ -15,8 +15,10 @@ const MAX_PROBLEM: usize = 1000;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PolicyOrigin {
-    /// The unit's variables, or their defaults.
+    /// Nobody has said anything.
     Default,
+    /// The unit's variables.
+    Variables,
     /// The policy file.
     File,
     /// A record of the settings topic.
@@ -29,6 +31,7 @@ impl PolicyOrigin {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Default => "default",
+            Self::Variables => "variables",
             Self::File => "file",
             Self::Topic => "topic",
         }

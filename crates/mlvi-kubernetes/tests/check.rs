@@ -730,6 +730,56 @@ const OVERLAYS: &[(&str, Fault)] = &[
     ),
 ];
 
+/// Components that none of the overlays has, with a fault that is planted in each, if it can have
+/// one, and the rule that finds it.
+const COMPONENTS: &[(&str, Option<(&str, &str, &str)>)] = &[
+    ("tokens", None),
+    ("https", None),
+    ("https", Some(("appProtocol: https", "appProtocol: http", "https"))),
+    ("https", Some(("targetPort: http", "targetPort: https", "port"))),
+    (
+        "https",
+        Some(("name: tls\n                secret", "name: cert\n                secret", "mount")),
+    ),
+    ("https", Some(("- name: MLVI_TLS_KEY", "- name: MLVI_TLS_KEYS", "unknown-variable"))),
+];
+
+#[test]
+fn components_are_clean_and_their_faults_are_found() -> anyhow::Result<()> {
+    for (component, fault) in COMPONENTS {
+        let dir = tempfile::tempdir()?;
+        let deploy = dir.path().join("deploy");
+        copy(&repository().join("deploy"), &deploy)?;
+        let overlay = deploy.join("overlays/own");
+        std::fs::create_dir(&overlay)?;
+        let text =
+            format!("resources: [../../suite]\ncomponents: [../../components/{component}]\n");
+        std::fs::write(overlay.join("kustomization.yaml"), text)?;
+        let file = deploy.join("components").join(component).join("Kustomization");
+        if let Some((from, to, _)) = fault {
+            let text = std::fs::read_to_string(&file)?;
+            ensure!(text.contains(from), "{component} has no '{from}'");
+            std::fs::write(&file, text.replacen(from, to, 1))?;
+        }
+        let report = match check(&overlay, &Tools::default()) {
+            Err(error) if error.to_string().contains("neither 'kubectl' nor 'kustomize'") => {
+                requires::skip(requires::Requirement::Kustomize, &error.to_string());
+                return Ok(());
+            }
+            other => other.context(*component)?,
+        };
+        match fault {
+            None => ensure!(report.is_clean(true), "{component}: {}", listed(&report)),
+            Some((_, to, rule)) => ensure!(
+                report.findings.iter().any(|finding| finding.rule == *rule),
+                "{component}, '{to}': {}",
+                listed(&report)
+            ),
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn a_fault_in_an_overlay_is_found_in_the_file_that_brings_it_in() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;

@@ -139,6 +139,8 @@ fn bytes(of: u64) -> usize {
 }
 
 fn policy_from_settings(settings: &mut Settings) -> PolicySource {
+    let is_chosen =
+        ["MLVI_POLICY", "MLVI_RULE", "MLVI_CLOUD_SHARE"].iter().any(|name| settings.is_set(name));
     let cloud_share = settings.number(
         "MLVI_CLOUD_SHARE",
         0.5,
@@ -199,7 +201,7 @@ fn policy_from_settings(settings: &mut Settings) -> PolicySource {
             format!("a rule that compiles: {error}"),
         );
     }
-    PolicySource { config, file, text, reload, workers }
+    PolicySource { config, is_chosen, file, text, reload, workers }
 }
 
 #[cfg(test)]
@@ -220,6 +222,9 @@ mod tests {
             ("alternate", 1.2)
         );
         assert_eq!(config.max_in_flight, 2 * config.workers);
+        assert!(
+            !config.policy.is_chosen && read(&[("MLVI_POLICY", "alternate")]).0.policy.is_chosen
+        );
     }
 
     #[test]

@@ -15,6 +15,8 @@ const MAX_BYTES: u64 = 1024 * 1024;
 pub struct PolicySource {
     /// As it was at the start.
     pub config: PolicyConfig,
+    /// Whether variables say something about it, without a file.
+    pub is_chosen: bool,
     /// The file that it was read from, if any.
     pub file: Option<PathBuf>,
     /// That file's text at the start.

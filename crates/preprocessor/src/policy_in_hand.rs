@@ -198,11 +198,14 @@ impl PolicyInHand {
     /// What decides now.
     pub(crate) fn in_force(&self) -> InForce {
         let state = self.lock();
-        let of_file =
-            if self.source.file.is_some() { PolicyOrigin::File } else { PolicyOrigin::Default };
+        let own = match &*self.source {
+            PolicySource { file: Some(_), .. } => PolicyOrigin::File,
+            PolicySource { is_chosen: true, .. } => PolicyOrigin::Variables,
+            PolicySource { .. } => PolicyOrigin::Default,
+        };
         InForce {
             policy: self.decisions.policy(),
-            source: state.record.as_ref().map_or(of_file, |_| PolicyOrigin::Topic),
+            source: state.record.as_ref().map_or(own, |_| PolicyOrigin::Topic),
             revision: state.record.as_ref().map(|record| record.offset),
             settings: state.record.as_ref().map_or(&state.own, |record| &record.config).clone(),
             since: state.since,
@@ -265,13 +268,18 @@ mod tests {
     use offload::PolicyConfig;
 
     fn in_hand() -> (PolicyInHand, unit::Metrics) {
+        in_hand_of(Some("policy.toml"), false)
+    }
+
+    fn in_hand_of(file: Option<&str>, is_chosen: bool) -> (PolicyInHand, unit::Metrics) {
         let exported = unit::Metrics::default();
         let metrics = Metrics::register(&exported);
         let config = PolicyConfig::named("edge-only").unwrap();
         let decisions = Decisions::new(&config, None, metrics.clone()).unwrap();
         let source = PolicySource {
             config: config.clone(),
-            file: Some("policy.toml".into()),
+            is_chosen,
+            file: file.map(Into::into),
             text: None,
             reload: Duration::from_secs(1),
             workers: PerTier { edge: Some(3), cloud: None },
@@ -287,6 +295,20 @@ mod tests {
     fn told(in_hand: &PolicyInHand) -> (String, PolicyOrigin, Option<i64>, Option<String>) {
         let said = in_hand.in_force().announced("pod", Duration::from_secs(30));
         (said.policy, said.source, said.revision, said.error.map(|error| error.problem))
+    }
+
+    #[test]
+    fn it_is_told_where_the_policy_comes_from() {
+        for (file, is_chosen, source) in [
+            (None, false, PolicyOrigin::Default),
+            (None, true, PolicyOrigin::Variables),
+            (Some("policy.toml"), true, PolicyOrigin::File),
+        ] {
+            let (in_hand, _metrics) = in_hand_of(file, is_chosen);
+            assert_eq!(told(&in_hand).1, source);
+            in_hand.record(&record("policy = 'cloud-only'"), 4);
+            assert_eq!(told(&in_hand).1, PolicyOrigin::Topic);
+        }
     }
 
     #[test]

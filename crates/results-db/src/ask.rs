@@ -73,6 +73,17 @@ impl Ask {
         }
     }
 
+    /// Of detections.
+    fn zone(&mut self, filter: &Filter) {
+        if let Some(zone) = &filter.zone {
+            self.text(" AND EXISTS (SELECT 1 FROM zones");
+            self.text(" WHERE zones.frame_id = detections.frame_id");
+            self.text(" AND zones.ordinal = detections.ordinal");
+            self.with(" AND zone = ", Value::Text(zone.clone()));
+            self.text(")");
+        }
+    }
+
     fn limit(&mut self, text: &str, limit: u32) {
         self.with(&format!("{text} LIMIT "), Value::Integer(limit.into()));
     }
@@ -92,10 +103,23 @@ impl Ask {
             ask.class(filter);
             ask.camera(filter);
             ask.confidence(filter);
+            ask.zone(filter);
             ask.text(" GROUP BY frame_id ORDER BY frame_id DESC");
             // of those of both tiers a page's worth may not be enough
             if filter.destination.is_none() {
                 ask.limit("", page.limit);
+            }
+            ask.text(")");
+        } else if let Some(zone) = &filter.zone {
+            ask.text(" AND frame_id IN (SELECT frame_id FROM zones");
+            ask.within(filter, page.after);
+            ask.with(" AND zone = ", Value::Text(zone.clone()));
+            if filter.min_confidence.is_some() {
+                ask.text(" AND EXISTS (SELECT 1 FROM detections");
+                ask.text(" WHERE detections.frame_id = zones.frame_id");
+                ask.text(" AND detections.ordinal = zones.ordinal");
+                ask.confidence(filter);
+                ask.text(")");
             }
             ask.text(")");
         } else if filter.min_confidence.is_some() {
@@ -139,6 +163,7 @@ impl Ask {
         ask.class(filter);
         ask.camera(filter);
         ask.confidence(filter);
+        ask.zone(filter);
         ask.limit(" GROUP BY frame_id, class ORDER BY frame_id DESC, class", page.limit);
         ask
     }

@@ -12,6 +12,8 @@ pub struct Filter {
     pub class: Option<String>,
     /// With a detection of at least this confidence, 0 to 1.
     pub min_confidence: Option<f32>,
+    /// With a detection in this zone, by name.
+    pub zone: Option<String>,
     /// Sent to this tier.
     pub destination: Option<Destination>,
     /// Received from this time on, in milliseconds since the epoch.

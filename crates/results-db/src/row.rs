@@ -154,6 +154,7 @@ mod tests {
             decision: None,
             same_as: None,
             attempt: None,
+            hardness: None,
             model: None,
             served_by: ServedBy::default(),
             timings_ms: TimingsMs::default(),

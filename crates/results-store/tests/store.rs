@@ -121,6 +121,7 @@ fn result(status: Status) -> FrameResult {
         decision: None,
         same_as: None,
         attempt: None,
+        hardness: None,
         model: None,
         served_by: ServedBy::default(),
         timings_ms: TimingsMs::default(),

@@ -57,6 +57,12 @@ impl Settings {
         Self { source, variables: Vec::new(), problems: Vec::new() }
     }
 
+    /// Whether a variable is set, to whatever.
+    #[must_use]
+    pub fn is_set(&self, name: &str) -> bool {
+        self.source.get(name).is_some()
+    }
+
     /// Any text.
     pub fn text(&mut self, name: &'static str, default: &str, help: &'static str) -> String {
         self.parsed(name, default, "any text", help)

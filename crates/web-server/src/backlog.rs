@@ -70,6 +70,7 @@ async fn measure(app: &App, groups: &Groups, measured: &mut Measured) -> bool {
     }
     let known = lags.is_ok();
     app.stats.waits(lags.as_ref().ok().and_then(|lags| waiting(lags)));
+    app.stats.breakers(app.settings.breakers());
     app.room
         .behind(lags.ok().map(|lags| measured.behind(&lags, app.room.results())), Instant::now());
     known

@@ -34,6 +34,10 @@ pub(crate) enum RequestError {
     #[error("'{name}' is '{value}', but must be \
         {allowed}{}", .hint.0.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default())]
     Parameter { name: &'static str, value: String, allowed: String, hint: Hint },
+    #[error("there is no parameter '{name}' here, but {}", list(.known))]
+    UnknownParameter { name: String, known: &'static [&'static str] },
+    #[error("your right '{0}' is over: the token was taken back or changed, or its time is over")]
+    RightOver(Right),
     #[error(
         "the header {header} is '{value}', but a frame's bytes are taken only as they are: leave \
          the header out"
@@ -156,6 +160,10 @@ impl RequestError {
             }
             Self::Interrupted(_) => (400, "upload-interrupted", "The upload broke off"),
             Self::Parameter { .. } => (400, "invalid-parameter", "A parameter is not valid"),
+            Self::UnknownParameter { .. } => {
+                (400, "unknown-parameter", "There is no such parameter")
+            }
+            Self::RightOver(_) => (401, "right-over", "The right is over"),
             Self::Encoded { .. } => (415, "encoded-frame", "The frame is encoded"),
             Self::TransferCoding(_) => {
                 (501, "unknown-transfer-coding", "The transfer coding is not known")
@@ -245,7 +253,9 @@ impl RequestError {
     fn challenge(&self) -> Option<&'static str> {
         match self {
             Self::NoToken(_) => Some("Bearer realm=\"mlvi\""),
-            Self::UnknownToken => Some("Bearer realm=\"mlvi\", error=\"invalid_token\""),
+            Self::UnknownToken | Self::RightOver(_) => {
+                Some("Bearer realm=\"mlvi\", error=\"invalid_token\"")
+            }
             _ => None,
         }
     }
@@ -259,8 +269,11 @@ impl RequestError {
     fn members(&self) -> Map<String, Value> {
         let members = match self {
             Self::Parameter { name, allowed, .. } => json!({"parameter": name, "allowed": allowed}),
+            Self::UnknownParameter { name, known } => json!({"parameter": name, "known": known}),
             Self::Encoded { header, .. } => json!({"header": header}),
-            Self::NoToken(right) | Self::Forbidden(right) => json!({"right": right.name()}),
+            Self::NoToken(right) | Self::Forbidden(right) | Self::RightOver(right) => {
+                json!({"right": right.name()})
+            }
             Self::OtherCamera(camera) => {
                 json!({"right": Right::Send.name(), "camera": camera})
             }
@@ -307,6 +320,15 @@ impl From<BusError> for RequestError {
             | BusError::NotAllowed { .. }
             | BusError::Fatal(_) => Self::Internal(error.to_string()),
         }
+    }
+}
+
+/// What there is, in words.
+fn list(known: &[&str]) -> String {
+    match known {
+        [] => "none at all".into(),
+        [one] => format!("'{one}'"),
+        [rest @ .., last] => format!("'{}' and '{last}'", rest.join("', '")),
     }
 }
 
@@ -408,6 +430,13 @@ mod tests {
                 "unknown-transfer-coding",
                 false,
             ),
+            (
+                RequestError::UnknownParameter { name: "widht".into(), known: &["boxes", "width"] },
+                400,
+                "unknown-parameter",
+                false,
+            ),
+            (RequestError::RightOver(Right::Read), 401, "right-over", false),
             (RequestError::TooLarge, 413, "frame-too-large", false),
             (RequestError::NoRoom(Full::Frames(1000)), 429, "too-many-pending-frames", true),
             (RequestError::BusFull, 429, "bus-full", true),

@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, Uri};
 use frame::{CameraId, Timestamp, headers as names};
 use std::time::Duration;
 
-/// The query's pairs, percent-decoded; of a repeated name the last counts, and names that nobody
-/// reads are passed over.
+/// The query's pairs, percent-decoded; of a repeated name the last counts. Which names there are
+/// is a matter of the route.
 #[derive(Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
 
@@ -64,6 +64,11 @@ impl Query {
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The names, in order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
     }
 
     /// A parameter that is `0` or `1`.

@@ -1,7 +1,8 @@
 //! What stands on the settings topic, as far as it was read: records, and what preprocessors
 //! announce.
 
-use frame::{Announcement, InvalidSetting, SettingRecord, Timestamp};
+use crate::stats::Breaker;
+use frame::{Announcement, InvalidSetting, PerTier, SettingRecord, Timestamp};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -114,6 +115,20 @@ impl SettingsBoard {
         let now = Timestamp::now();
         let contents = self.lock();
         contents.announced.values().filter(|said| !said.is_expired(now, GRACE)).cloned().collect()
+    }
+
+    /// The worst state of each tier's circuit breaker, over all preprocessors that are there.
+    pub(crate) fn breakers(&self) -> PerTier<Option<Breaker>> {
+        let now = Timestamp::now();
+        let contents = self.lock();
+        let live = contents.announced.values().filter(|said| !said.is_expired(now, GRACE));
+        live.fold(PerTier::default(), |worst: PerTier<Option<Breaker>>, said| {
+            let of = |name: &Option<String>| name.as_deref().and_then(Breaker::named);
+            PerTier {
+                edge: worst.edge.max(of(&said.breakers.edge)),
+                cloud: worst.cloud.max(of(&said.breakers.cloud)),
+            }
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {

@@ -5,6 +5,7 @@ mod budgets;
 mod duplicates;
 mod enums;
 mod groups;
+mod https;
 mod images;
 mod keda;
 mod models;
@@ -95,6 +96,11 @@ pub const RULES: &[Rule] = &[
         about: "a Service's port that leads to no container's, or a container's on which nothing \
             listens",
         check: ports::check,
+    },
+    Rule {
+        id: https::ID,
+        about: "a Service that says HTTP of a port where HTTPS is spoken, or the other way round",
+        check: https::check,
     },
     Rule {
         id: probes::ID,

@@ -225,6 +225,7 @@ impl Maker {
             decision: Some(Decision::new(destination, "in-time", "deadline")),
             same_as: None,
             attempt: Some(1),
+            hardness: None,
             model: Some(ModelInfo {
                 name: "yolov3-tiny".into(),
                 version: "dccea06f59b7".into(),
@@ -259,6 +260,7 @@ impl Maker {
             class_id: class_id as u32,
             confidence: 0.25 + side(0.75),
             bounding_box,
+            zones: None,
         }
     }
 }

@@ -26,6 +26,15 @@ CREATE TABLE detections (
 -- has every column that sightings look at
 CREATE INDEX detections_by_class ON detections (class, frame_id, camera, confidence);
 
+-- A row for each zone that a detection is in, in partitions of the same days.
+CREATE TABLE zones (
+    frame_id uuid NOT NULL,
+    ordinal integer NOT NULL,
+    zone text NOT NULL,
+    PRIMARY KEY (frame_id, ordinal, zone)
+) PARTITION BY RANGE (frame_id);
+CREATE INDEX zones_by_name ON zones (zone, frame_id, ordinal);
+
 -- How often a class was seen, by the minute: kept in step with the detections, so that counts of a day look at no frame.
 CREATE TABLE minutes (
     minute bigint NOT NULL,            -- since the epoch

@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 
 const DAY_MS: u64 = 86_400_000;
 /// The partitioned tables.
-const TABLES: [&str; 2] = ["frames", "detections"];
+const TABLES: [&str; 3] = ["frames", "detections", "zones"];
 
 /// The days whose partitions are known to be there, since the epoch.
 #[derive(Default)]

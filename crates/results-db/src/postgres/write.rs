@@ -51,6 +51,7 @@ async fn store_rows(client: &mut Client, rows: &[FrameResult]) -> Outcome<Stored
     replace(&change, &replaced).await?;
     detected.extend(&replaced);
     insert_detections(&change, &detected).await?;
+    insert_zones(&change, &detected).await?;
     count(&change, &tally).await?;
     change.commit().await?;
     let (all, new, replaced) = (rows.len() as u64, new.len() as u64, replaced.len() as u64);
@@ -143,6 +144,7 @@ async fn replace(change: &Transaction<'_>, rows: &[FrameResult]) -> Outcome<()> 
             &[&ids, &cameras, &destinations, &results],
         )
         .await?;
+    change.execute("DELETE FROM zones WHERE frame_id = ANY($1)", &[&ids]).await?;
     change.execute("DELETE FROM detections WHERE frame_id = ANY($1)", &[&ids]).await.map(drop)
 }
 
@@ -173,6 +175,30 @@ async fn insert_detections(change: &Transaction<'_>, rows: &[&FrameResult]) -> O
              SELECT * FROM unnest($1::uuid[], $2::int4[], $3::text[], $4::text[], \
              $5::float4[], $6::float4[], $7::float4[], $8::float4[], $9::float4[])",
             &[&ids, &ordinals, &cameras, &classes, confidence, x, y, width, height],
+        )
+        .await
+        .map(drop)
+}
+
+async fn insert_zones(change: &Transaction<'_>, rows: &[&FrameResult]) -> Outcome<()> {
+    let (mut ids, mut ordinals, mut zones) = (Vec::<Uuid>::new(), Vec::<i32>::new(), Vec::new());
+    for row in rows {
+        for (ordinal, detection) in (0..).zip(&row.detections) {
+            for zone in detection.zones.iter().flatten() {
+                ids.push(uuid(row.frame_id));
+                ordinals.push(ordinal);
+                zones.push(zone.replace('\0', "\u{fffd}"));
+            }
+        }
+    }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    change
+        .execute(
+            "INSERT INTO zones (frame_id, ordinal, zone) \
+             SELECT * FROM unnest($1::uuid[], $2::int4[], $3::text[]) ON CONFLICT DO NOTHING",
+            &[&ids, &ordinals, &zones],
         )
         .await
         .map(drop)

@@ -24,6 +24,15 @@ CREATE TABLE detections (
 -- has every column that counts and sightings look at
 CREATE INDEX detections_by_class ON detections (class, frame_id, camera, confidence);
 
+-- A row for each zone that a detection is in.
+CREATE TABLE zones (
+    frame_id BLOB NOT NULL,
+    ordinal INTEGER NOT NULL,
+    zone TEXT NOT NULL,
+    PRIMARY KEY (frame_id, ordinal, zone)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX zones_by_name ON zones (zone, frame_id, ordinal);
+
 -- How often a class was seen, by the minute: kept in step with the detections, so that counts of a day look at no frame.
 CREATE TABLE minutes (
     minute INTEGER NOT NULL,            -- since the epoch

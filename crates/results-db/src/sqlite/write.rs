@@ -62,6 +62,13 @@ fn insert_detections(change: &Transaction<'_>, row: &FrameResult) -> rusqlite::R
         let (camera, class) = (row.camera.as_str(), &detection.class);
         let id = row.frame_id.as_bytes();
         insert.execute((id, ordinal, camera, class, confidence, x, y, width, height))?;
+        for zone in detection.zones.iter().flatten() {
+            change
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO zones (frame_id, ordinal, zone) VALUES (?1, ?2, ?3)",
+                )?
+                .execute((id, ordinal, zone))?;
+        }
     }
     Ok(())
 }
@@ -76,7 +83,7 @@ fn held(change: &Transaction<'_>, row: &FrameResult) -> rusqlite::Result<Option<
 }
 
 fn replace(change: &Transaction<'_>, row: &FrameResult) -> rusqlite::Result<()> {
-    for table in ["frames", "detections"] {
+    for table in ["frames", "detections", "zones"] {
         change
             .prepare_cached(&format!("DELETE FROM {table} WHERE frame_id = ?1"))?
             .execute([row.frame_id.as_bytes()])?;
@@ -117,6 +124,7 @@ pub(super) fn forget(
         return Ok(Forgotten { frames: 0, is_all: true });
     };
     change.execute("DELETE FROM detections WHERE frame_id <= ?1", [&last])?;
+    change.execute("DELETE FROM zones WHERE frame_id <= ?1", [&last])?;
     let frames = change.execute("DELETE FROM frames WHERE frame_id <= ?1", [&last])?;
     change.commit()?;
     Ok(Forgotten { frames: frames as u64, is_all: frames < at_most as usize })

@@ -26,7 +26,7 @@ fn yesterday_ms() -> u64 {
 
 fn detection(class: &str, confidence: f32) -> Detection {
     let bounding_box = BoundingBox { x: -1.5, y: 2.0, width: 30.0, height: 40.0 };
-    Detection { class: class.into(), class_id: 3, confidence, bounding_box }
+    Detection { class: class.into(), class_id: 3, confidence, bounding_box, zones: None }
 }
 
 fn result(frame_id: FrameId, camera: &str, status: Status, found: &[(&str, f32)]) -> FrameResult {
@@ -41,6 +41,7 @@ fn result(frame_id: FrameId, camera: &str, status: Status, found: &[(&str, f32)]
         decision: Some(Decision::new(Destination::Edge, "in-time", "deadline")),
         same_as: None,
         attempt: None,
+        hardness: None,
         model: None,
         served_by: ServedBy::default(),
         timings_ms: TimingsMs::default(),
@@ -135,6 +136,28 @@ async fn frames_are_found_by_what_is_asked_for(place: Place) {
     let (from_ms, to_ms) = (Some(yesterday_ms() + 2_000), Some(yesterday_ms() + 4_000));
     assert_eq!(ids(&database, Filter { from_ms, to_ms, ..any() }).await, [at(3), at(2)]);
 
+    let in_zone = |zone: &str, filter: Filter| Filter { zone: Some(zone.into()), ..filter };
+    let door = FrameResult {
+        detections: vec![
+            Detection { zones: Some(vec!["door".into(), "path".into()]), ..detection("dog", 0.9) },
+            Detection { zones: Some(Vec::new()), ..detection("cat", 0.8) },
+        ],
+        ..found(5, "yard", &[])
+    };
+    database.store(&Batch::of([door.clone()])).await.unwrap();
+    assert_eq!(ids(&database, in_zone("door", any())).await, [door.frame_id]);
+    assert_eq!(ids(&database, in_zone("path", dog())).await, [door.frame_id]);
+    // one detection matches class and zone together
+    let cat = Filter { class: Some("cat".into()), ..any() };
+    assert_eq!(ids(&database, in_zone("door", cat)).await, []);
+    let sure = |min| Filter { min_confidence: Some(min), ..any() };
+    assert_eq!(ids(&database, in_zone("door", sure(0.85))).await, [door.frame_id]);
+    assert_eq!(ids(&database, in_zone("door", sure(0.95))).await, []);
+    let seen = database.sightings(in_zone("door", any()), page(10)).await.unwrap();
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    let replacing = vec![FrameResult { detections: Vec::new(), ..door.clone() }];
+    assert_eq!(database.store(&Batch::of(replacing)).await.unwrap().repeated, 1);
+
     // pages follow each other without gap or repetition
     let mut pages = Vec::new();
     let mut after = None;
@@ -144,7 +167,7 @@ async fn frames_are_found_by_what_is_asked_for(place: Place) {
         after = Some(last.0);
         pages.push(rows.len());
     }
-    assert_eq!(pages, [2, 1]);
+    assert_eq!(pages, [2, 2]);
 
     let seen = database.sightings(Filter { camera: gate, ..any() }, page(10)).await.unwrap();
     let seen: Vec<_> = seen.iter().map(|seen| (seen.frame_id, &*seen.class)).collect();

@@ -15,15 +15,15 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     /// What everybody may do.
-    open: Rights,
-    token: Option<(Arc<Token>, By)>,
+    pub(super) open: Rights,
+    pub(super) token: Option<(Arc<Token>, By)>,
     /// Whether there are tokens at all.
-    login: bool,
+    pub(super) login: bool,
 }
 
 /// How a token comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum By {
+pub(super) enum By {
     /// In the header `Authorization`.
     Bearer,
     /// By its cookie, until then (seconds since the epoch).
@@ -70,6 +70,15 @@ impl Caller {
                 .is_some_and(|token| token.rights.allow(Right::Send) && token.may_send(camera))
     }
 
+    /// When the token or its cookie ends; a cookie never ends behind its token.
+    pub(super) fn ends_at(&self) -> Option<Timestamp> {
+        let (token, by) = self.token.as_ref()?;
+        match by {
+            By::Cookie(end_s) => Some(Timestamp::from_micros(end_s.saturating_mul(1_000_000))),
+            By::Bearer => token.expires,
+        }
+    }
+
     /// What `GET /session` tells.
     pub(crate) fn describe(&self) -> Value {
         let rights: Vec<&str> = self.rights().names().collect();
@@ -79,10 +88,7 @@ impl Caller {
         });
         let cameras = self.token().and_then(|token| token.cameras.as_ref());
         let cameras = cameras.filter(|_| !self.open.allow(Right::Send));
-        let expires = self.token.as_ref().and_then(|(token, by)| match by {
-            By::Cookie(end_s) => Some(*end_s),
-            By::Bearer => token.expires.map(|expires| expires.as_micros() / 1_000_000),
-        });
+        let expires = self.ends_at().map(|end| end.as_micros() / 1_000_000);
         let mut told = json!({"login": self.login, "by": by, "rights": rights});
         if let Some(name) = self.name() {
             told["name"] = name.into();

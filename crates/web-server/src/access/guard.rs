@@ -5,7 +5,7 @@ use super::caller::Caller;
 use super::origin::HostFault;
 use super::right::Right;
 use crate::problem::RequestError;
-use crate::query::{Query, parse_camera};
+use crate::query::{Query, parse_camera, shortened};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -15,8 +15,20 @@ use frame::CameraId;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The methods that a route answers to, with the right that each needs; HEAD is as GET.
-type Needs = Vec<(Method, Right)>;
+/// What a method of a route needs; HEAD is as GET.
+#[derive(Clone, Debug)]
+pub(crate) struct Need {
+    pub(crate) method: Method,
+    pub(crate) right: Right,
+    /// The names that the query may have; `None`: whatever it says, nobody reads it.
+    pub(crate) query: Option<&'static [&'static str]>,
+}
+
+/// The methods that a route answers to.
+type Needs = Vec<Need>;
+
+/// Names of the query that begin like this are nobody's: clients that want a fresh answer add one.
+const UNREAD: char = '_';
 
 /// How long a browser may remember what it was told about a listed origin, in seconds.
 const PREFLIGHT_S: u32 = 600;
@@ -37,6 +49,7 @@ pub(crate) struct Guard {
 struct Passed {
     caller: Caller,
     right: Right,
+    query: Option<&'static [&'static str]>,
 }
 
 impl Guard {
@@ -63,7 +76,8 @@ impl Guard {
             Method::HEAD => &Method::GET,
             _ => request.method(),
         };
-        let Some((_, right)) = needs.iter().find(|(known, _)| known == method) else {
+        let Some(Need { right, query, .. }) = needs.iter().find(|need| need.method == *method)
+        else {
             return Err(wrong_method(needs));
         };
         if right.changes() || !method.is_safe() {
@@ -74,7 +88,7 @@ impl Guard {
             return Err(refused(self.access.refusal(&caller, *right)));
         }
         self.access.count_request(&caller).map_err(refused)?;
-        Ok(Some(Passed { caller, right: *right }))
+        Ok(Some(Passed { caller, right: *right, query: *query }))
     }
 
     fn check_host(&self, request: &Request) -> Result<(), RequestError> {
@@ -117,12 +131,13 @@ pub(crate) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let passed = guard.check(&request).and_then(|passed| match passed {
-        Some(Passed { caller, right: Right::Send }) => {
-            check_camera(&caller, parameters.as_ref().ok(), &request).map(|()| Some(caller))
+    let passed = guard.check(&request).and_then(|passed| {
+        let Some(Passed { caller, right, query }) = passed else { return Ok(None) };
+        if right == Right::Send {
+            check_camera(&caller, parameters.as_ref().ok(), &request)?;
         }
-        Some(Passed { caller, .. }) => Ok(Some(caller)),
-        None => Ok(None),
+        check_query(query, &request)?;
+        Ok(Some(caller))
     });
     match passed {
         Ok(caller) => {
@@ -164,6 +179,20 @@ fn check_camera(
     }
 }
 
+/// Whether somebody reads every name of the query: one that is misspelt would be as if it were not
+/// there. A query that cannot be read is the handler's to refuse.
+fn check_query(
+    known: Option<&'static [&'static str]>,
+    request: &Request,
+) -> Result<(), Box<Response>> {
+    let Some(known) = known else { return Ok(()) };
+    let query = Query::of(request.uri()).unwrap_or_default();
+    let unknown = query.names().find(|name| !known.contains(name) && !name.starts_with(UNREAD));
+    unknown.map_or(Ok(()), |name| {
+        Err(refused(RequestError::UnknownParameter { name: shortened(name), known }))
+    })
+}
+
 fn refused(refusal: RequestError) -> Box<Response> {
     Box::new(refusal.into_response())
 }
@@ -190,7 +219,7 @@ fn wrong_method(needs: &Needs) -> Box<Response> {
 
 /// The methods that there are.
 fn allow(needs: &Needs) -> Vec<&str> {
-    let mut methods: Vec<&str> = needs.iter().map(|(method, _)| method.as_str()).collect();
+    let mut methods: Vec<&str> = needs.iter().map(|need| need.method.as_str()).collect();
     if methods.contains(&"GET") {
         methods.push("HEAD");
     }

@@ -3,13 +3,15 @@
 //! Every request passes `protect` (headers of the answer), and then `guard`: is this server asked
 //! under a name of its own (`origin`), does the route answer to this method, does a page of ours
 //! ask, who asks (`secret`, `tokens`, `session`), may they do what the route needs (`right`), and
-//! not too often (`rates`)?
+//! not too often (`rates`)? Answers without an end of
+//! their own end with the right (`lapse`).
 
 mod caller;
 mod config;
 mod glob;
 mod guard;
 mod headers;
+mod lapse;
 mod origin;
 mod rates;
 mod reload;
@@ -27,15 +29,16 @@ pub use secret::{Hash, InvalidHash, NoRandomness, Secret};
 pub use tokens::{Tokens, TokensError};
 
 pub(crate) use caller::{Begun, Caller};
-pub(crate) use guard::{Guard, guard};
+pub(crate) use guard::{Guard, Need, guard};
 pub(crate) use headers::protect;
 pub(crate) use right::Right;
 
 use crate::problem::RequestError;
 use frame::CameraId;
 use rates::Rates;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::watch;
 
 /// Who may do what, for all requests.
 #[derive(Debug)]
@@ -44,7 +47,7 @@ pub(crate) struct Access {
     /// The server listens on the loopback interface alone.
     loopback: bool,
     /// As they were last read; `None`: nobody needs one.
-    tokens: RwLock<Option<Arc<Tokens>>>,
+    tokens: watch::Sender<Option<Arc<Tokens>>>,
     rates: Rates,
 }
 
@@ -52,15 +55,15 @@ impl Access {
     /// `loopback`: the server listens on the loopback interface alone.
     pub(crate) fn new(config: AccessConfig, loopback: bool) -> Self {
         let tokens = config.tokens.as_ref().map(|(_, tokens)| Arc::new(tokens.clone()));
-        Self { config, loopback, tokens: RwLock::new(tokens), rates: Rates::default() }
+        Self { config, loopback, tokens: watch::Sender::new(tokens), rates: Rates::default() }
     }
 
     fn tokens(&self) -> Option<Arc<Tokens>> {
-        self.tokens.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.tokens.borrow().clone()
     }
 
     fn exchange(&self, tokens: Tokens) {
-        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(tokens));
+        self.tokens.send_replace(Some(Arc::new(tokens)));
     }
 
     /// Whether settings may be changed over HTTP, by whoever has the right.

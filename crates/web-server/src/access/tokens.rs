@@ -190,6 +190,14 @@ impl Tokens {
     }
 }
 
+impl Tokens {
+    /// The token with this line, unless its time is over.
+    pub(super) fn of_hash(&self, hash: &Hash, now: Timestamp) -> Option<Arc<Token>> {
+        let found = self.0.iter().find(|token| token.hash == *hash)?;
+        found.expires.is_none_or(|expires| now < expires).then(|| found.clone())
+    }
+}
+
 impl Token {
     pub(crate) fn may_send(&self, camera: &str) -> bool {
         self.cameras.as_ref().is_none_or(|cameras| cameras.iter().any(|glob| glob.fits(camera)))

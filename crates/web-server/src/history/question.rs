@@ -14,8 +14,8 @@ const LIMIT: [u32; 2] = [100, 1_000];
 const COUNTS: [u32; 2] = [1_000, 10_000];
 /// How many events are given unless it is said, and at most.
 const EVENTS: [u32; 2] = [100, 1_000];
-/// A class's name is no longer than this, in bytes.
-const MAX_CLASS: usize = 200;
+/// A class's or zone's name is no longer than this, in bytes.
+const MAX_NAME: usize = 200;
 
 /// Frames, a page at a time.
 #[derive(Clone, PartialEq, Debug)]
@@ -73,7 +73,7 @@ impl Paging {
 
 impl Counting {
     pub(crate) fn of(query: &Query) -> Result<Self, RequestError> {
-        let filter = Filter { min_confidence: None, ..filter(query)? };
+        let filter = Filter { min_confidence: None, zone: None, ..filter(query)? };
         let by = one(query, "by", "minute, hour or day", |text| match text {
             "minute" => Some(Bucket::Minute),
             "hour" => Some(Bucket::Hour),
@@ -109,10 +109,13 @@ fn filter(query: &Query) -> Result<Filter, RequestError> {
     let filter = Filter {
         camera: query.camera()?,
         class: one(query, "class", "a class's name, of at most 200 bytes", |text| {
-            (1..=MAX_CLASS).contains(&text.len()).then(|| text.to_owned())
+            (1..=MAX_NAME).contains(&text.len()).then(|| text.to_owned())
         })?,
         min_confidence: one(query, "min_confidence", "a number from 0 to 1", |text| {
             text.parse().ok().filter(|number| (0.0..=1.0).contains(number))
+        })?,
+        zone: one(query, "zone", "a zone's name, of at most 200 bytes", |text| {
+            (1..=MAX_NAME).contains(&text.len()).then(|| text.to_owned())
         })?,
         destination: None,
         from_ms: moment("from")?,

@@ -35,6 +35,7 @@ pub(super) fn list() -> Value {
             "session": "GET /session",
             "stats": "GET /stats",
             "dashboard": "GET / (with Accept: text/html)",
+            "documentation": "GET /docs",
             "description": "GET /openapi.json",
         },
         "try": "curl -F image=@photo.jpg 'http://HOST:PORT/inference?wait=10s'",

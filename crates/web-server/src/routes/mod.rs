@@ -16,7 +16,7 @@ mod socket;
 mod stats;
 mod stream;
 
-use crate::access::{Guard, Right, guard, protect};
+use crate::access::{Guard, Need, Right, guard, protect};
 use crate::app::App;
 use crate::moment::Hint;
 use crate::observe::observe;
@@ -30,40 +30,87 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter};
 use std::sync::Arc;
 
-/// Every route there is, with the right that each method needs; `openapi.json` describes the same
-/// ones, which a test sees to.
+/// Every route there is, with the right that each method needs and the names that its query may
+/// have; `openapi.json` describes the same ones, which a test sees to.
 fn routes() -> Vec<Route> {
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
+    const PICTURE: &[&str] = &["boxes", "width"];
+    const STREAM: &[&str] = &["drop", "in_flight", "deadline", "wait"];
     vec![
         Route::at("/").on(GET, Right::Public, index::show),
+        Route::at("/docs").on(GET, Right::Public, page::documentation),
         Route::at("/openapi.json").on(GET, Right::Public, openapi::show),
-        Route::at("/inference").on(POST, Right::Send, inference::upload),
-        Route::at("/cameras/{camera}/frames").on(POST, Right::Send, cameras::upload),
+        Route::at("/inference").on(POST, Right::Send, inference::upload).query(&[
+            "camera",
+            "sequence",
+            "captured_at",
+            "deadline",
+            "wait",
+            "clip",
+        ]),
+        Route::at("/cameras/{camera}/frames").on(POST, Right::Send, cameras::upload).query(&[
+            "sequence",
+            "captured_at",
+            "deadline",
+            "wait",
+            "clip",
+        ]),
         Route::at("/cameras").on(GET, Right::Read, cameras::list),
-        Route::at("/cameras/{camera}/latest.jpg").on(GET, Right::Read, pictures::latest),
-        Route::at("/cameras/{camera}/live.mjpeg").on(GET, Right::Read, pictures::live),
+        Route::at("/cameras/{camera}/latest.jpg")
+            .on(GET, Right::Read, pictures::latest)
+            .query(PICTURE),
+        Route::at("/cameras/{camera}/live.mjpeg")
+            .on(GET, Right::Read, pictures::live)
+            .query(PICTURE),
         Route::at("/cameras/{camera}/regions")
             .on(GET, Right::Read, regions::show)
             .on(Method::PUT, Right::Settings, regions::set)
-            .on(Method::DELETE, Right::Settings, regions::clear),
-        Route::at("/cameras/{camera}/stream").on(POST, Right::Send, stream::upload),
-        Route::at("/cameras/{camera}/ws").on(GET, Right::Send, socket::open),
-        Route::at("/jobs/{id}").on(GET, Right::Read, jobs::show),
+            .query(&["by", "note"])
+            .on(Method::DELETE, Right::Settings, regions::clear)
+            .query(&["by"]),
+        Route::at("/cameras/{camera}/stream").on(POST, Right::Send, stream::upload).query(STREAM),
+        Route::at("/cameras/{camera}/ws").on(GET, Right::Send, socket::open).query(STREAM),
+        Route::at("/jobs/{id}").on(GET, Right::Read, jobs::show).query(&["wait", "clip"]),
         Route::at("/jobs/{id}/frame").on(GET, Right::Read, jobs::frame),
-        Route::at("/jobs/{id}/annotated").on(GET, Right::Read, pictures::annotated),
-        Route::at("/results").on(GET, Right::Read, results::stream),
+        Route::at("/jobs/{id}/annotated")
+            .on(GET, Right::Read, pictures::annotated)
+            .query(&["boxes", "width", "wait"]),
+        Route::at("/results").on(GET, Right::Read, results::stream).query(&["camera", "clip"]),
         Route::at("/session").on(GET, Right::Public, session::show),
         Route::at("/login").on(POST, Right::Public, session::log_in),
         Route::at("/logout").on(POST, Right::Public, session::log_out),
         Route::at("/policy")
             .on(GET, Right::Read, policy::show)
             .on(Method::PUT, Right::Settings, policy::set)
-            .on(Method::DELETE, Right::Settings, policy::clear),
-        Route::at("/history").on(GET, Right::Read, history::results),
-        Route::at("/history/counts").on(GET, Right::Read, history::counts),
-        Route::at("/history/events").on(GET, Right::Read, history::events),
-        Route::at("/stats").on(GET, Right::Read, stats::show),
+            .query(&["by", "note"])
+            .on(Method::DELETE, Right::Settings, policy::clear)
+            .query(&["by"]),
+        Route::at("/history").on(GET, Right::Read, history::results).query(&[
+            "camera",
+            "class",
+            "zone",
+            "min_confidence",
+            "destination",
+            "from",
+            "to",
+            "limit",
+            "cursor",
+        ]),
+        Route::at("/history/counts")
+            .on(GET, Right::Read, history::counts)
+            .query(&["camera", "class", "by", "from", "to", "limit"]),
+        Route::at("/history/events").on(GET, Right::Read, history::events).query(&[
+            "camera",
+            "class",
+            "zone",
+            "min_confidence",
+            "gap",
+            "from",
+            "to",
+            "limit",
+        ]),
+        Route::at("/stats").on(GET, Right::Read, stats::show).query(&["since"]),
         Route::at("/assets/{version}/{file}").on(GET, Right::Public, page::asset),
     ]
 }
@@ -72,8 +119,8 @@ fn routes() -> Vec<Route> {
 /// path's `{camera}`, or else by the query's `camera`.
 struct Route {
     path: &'static str,
-    /// The right that each method needs; HEAD is as GET.
-    needs: Vec<(Method, Right)>,
+    /// What each method needs; HEAD is as GET.
+    needs: Vec<Need>,
     handler: MethodRouter<Arc<App>>,
 }
 
@@ -90,8 +137,18 @@ impl Route {
         T: 'static,
     {
         let filter = MethodFilter::try_from(method.clone()).expect("axum routes this method");
-        self.needs.push((method, right));
+        // whoever opens a page may have come by an address to which somebody has added something
+        let query = (right != Right::Public).then_some(&[][..]);
+        self.needs.push(Need { method, right, query });
         self.handler = self.handler.on(filter, handler);
+        self
+    }
+
+    /// Takes these names in the query, with the method that was named last; without, it takes none.
+    fn query(mut self, names: &'static [&'static str]) -> Self {
+        if let Some(need) = self.needs.last_mut() {
+            need.query = Some(names);
+        }
         self
     }
 }
@@ -115,7 +172,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 #[cfg(test)]
 pub(crate) fn needs() -> Vec<(Method, &'static str, &'static str)> {
     let needs = |route: Route| {
-        let of = move |(method, right): (Method, Right)| (method, route.path, right.name());
+        let of = move |need: Need| (need.method, route.path, need.right.name());
         route.needs.into_iter().map(of)
     };
     routes().into_iter().flat_map(needs).collect()

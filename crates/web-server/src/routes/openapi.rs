@@ -21,12 +21,12 @@ mod tests {
     use crate::routes::jobs::Ticket;
     use crate::routes::{index, router, routes};
     use crate::routes::{policy, regions};
-    use crate::stats::{Backlog, Stats};
+    use crate::stats::{Backlog, Breaker, Stats};
     use crate::streams::sample_summary;
     use crate::testing::{app, call};
     use axum::body::{Body, to_bytes};
     use axum::http::{Method, Request, StatusCode};
-    use frame::{FrameId, Problem, Status, Timestamp};
+    use frame::{FrameId, PerTier, Problem, Status, Timestamp};
     use serde_json::{Value, json};
     use std::collections::BTreeSet;
     use std::sync::Arc;
@@ -69,6 +69,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_query_takes_what_is_described_alone() {
+        let description = description();
+        let mut strict = 0;
+        for route in routes() {
+            for need in route.needs {
+                let method = need.method.as_str().to_lowercase();
+                let operation = &description["paths"][route.path][&method];
+                let parameters = operation["parameters"].as_array().into_iter().flatten();
+                let described: BTreeSet<&str> = parameters
+                    .map(|parameter| match parameter["$ref"].as_str() {
+                        Some(at) => description.pointer(at.trim_start_matches('#')).unwrap(),
+                        None => parameter,
+                    })
+                    .filter(|parameter| parameter["in"] == "query")
+                    .map(|parameter| parameter["name"].as_str().unwrap())
+                    .collect();
+                let known = need.query.unwrap_or_default().iter().copied().collect();
+                assert_eq!(described, known, "{method} {}", route.path);
+                if need.query.is_some() {
+                    strict += 1;
+                    assert!(operation["responses"]["400"].is_object(), "{method} {}", route.path);
+                }
+            }
+        }
+        assert!(strict >= 15, "{strict}");
+    }
+
     #[tokio::test]
     async fn what_is_not_described_is_a_problem_document() {
         let router = router(app(&[]));
@@ -81,6 +109,12 @@ mod tests {
             (Method::POST, "/cameras/%FF/frames", 400, "invalid-parameter"),
             (Method::POST, "/cameras/a%20b/frames", 400, "invalid-parameter"),
             (Method::GET, "/results?camera=%FF", 400, "invalid-parameter"),
+            (Method::GET, "/results?camra=gate", 400, "unknown-parameter"),
+            (Method::POST, "/inference?wiat=5s", 400, "unknown-parameter"),
+            (Method::POST, "/cameras/gate/frames?camera=yard", 400, "unknown-parameter"),
+            (Method::GET, "/jobs/1/frame?width=640", 400, "unknown-parameter"),
+            (Method::GET, "/policy?by=me", 400, "unknown-parameter"),
+            (Method::GET, "/jobs/1?_=1764335000", 404, "unknown-job"),
         ] {
             let request = Request::builder().method(&method).uri(path).body(Body::empty()).unwrap();
             let response = call(&router, request).await;
@@ -129,7 +163,7 @@ mod tests {
         check("Session", &session, Complete::Yes);
         let policy = policy::tests::full().await;
         check("Policy", &policy, Complete::Yes);
-        check("PolicyRecord", &policy["record"], Complete::But(&["problem"]));
+        check("PolicyRecord", &policy["record"], Complete::But(&["effective", "problem"]));
         check("PreprocessorPolicy", &policy["preprocessors"][0], Complete::Yes);
         let regions = regions::tests::full().await;
         check("CameraRegions", &regions, Complete::But(&["problem"]));
@@ -142,6 +176,7 @@ mod tests {
         check("Index", &index::list(), Complete::Yes);
         let stats = Stats::new();
         stats.count(&done, Status::Done, Timestamp::now());
+        stats.breakers(PerTier { edge: Some(Breaker::Closed), cloud: Some(Breaker::Open) });
         stats.waits(Some(Backlog { frames: 1, edge: 2, cloud: 3 }));
         let stats: Value = serde_json::from_str(&stats.since(0).to_json()).unwrap();
         check("Stats", &stats, Complete::Yes);
@@ -157,6 +192,7 @@ mod tests {
                 allowed: "y".into(),
                 hint: Hint::default(),
             },
+            RequestError::UnknownParameter { name: "x".into(), known: &["wait"] },
             RequestError::Result(Arc::new(Finished::new(&failed, None))),
             RequestError::Policy {
                 problem: "no".into(),

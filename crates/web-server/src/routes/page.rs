@@ -1,4 +1,4 @@
-//! `GET /` for people, and `GET /assets/{version}/{file}`: the dashboard.
+//! `GET /` for people, `GET /docs` and `GET /assets/{version}/{file}`: the dashboard.
 
 use crate::negotiate::weight;
 use crate::problem::RequestError;
@@ -23,6 +23,11 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
 /// The document.
 pub(super) fn document(headers: &HeaderMap) -> Response {
     serve(&page().index, headers, ASK_AGAIN, "accept, accept-encoding")
+}
+
+/// `GET /docs`: the description of the interface, for people.
+pub(super) async fn documentation(headers: HeaderMap) -> Response {
+    serve(&page().docs, &headers, ASK_AGAIN, "accept-encoding")
 }
 
 pub(super) async fn asset(
@@ -122,19 +127,22 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_may_run_no_inline_code_and_load_nothing_from_elsewhere() {
-        let (_, headers, _) = get("/", &[("accept", BROWSER)]).await;
-        let policy = headers["content-security-policy"].to_str().unwrap();
-        assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self'"));
-        for forbidden in ["unsafe", "*", "http:", "https:"] {
-            assert!(!policy.contains(forbidden), "{policy}");
+        for path in ["/", "/docs"] {
+            let (_, headers, _) = get(path, &[("accept", BROWSER)]).await;
+            assert!(headers["content-type"].to_str().unwrap().starts_with("text/html"), "{path}");
+            let policy = headers["content-security-policy"].to_str().unwrap();
+            assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self'"));
+            for forbidden in ["unsafe", "*", "http:", "https:"] {
+                assert!(!policy.contains(forbidden), "{policy}");
+            }
+            assert_eq!(headers["x-content-type-options"], "nosniff");
+            assert_eq!(headers["referrer-policy"], "no-referrer");
         }
-        assert_eq!(headers["x-content-type-options"], "nosniff");
-        assert_eq!(headers["referrer-policy"], "no-referrer");
     }
 
     #[tokio::test]
     async fn what_a_browser_has_is_not_sent_again() {
-        for (path, accept) in [("/", BROWSER), ("/assets/any/app.js", "*/*")] {
+        for (path, accept) in [("/", BROWSER), ("/docs", BROWSER), ("/assets/any/app.js", "*/*")] {
             for (encoding, encoded) in [("gzip, br", true), ("gzip;q=0", false), ("br", false)] {
                 let wanted = [("accept", accept), ("accept-encoding", encoding)];
                 let (status, headers, body) = get(path, &wanted).await;

@@ -2,6 +2,7 @@
 //! `GET /cameras/{camera}/live.mjpeg`.
 
 use super::jobs::{final_or_newest, known_id, pending};
+use crate::access::{Caller, Right};
 use crate::app::App;
 use crate::jobs::Job;
 use crate::observe;
@@ -12,10 +13,11 @@ use crate::routes::parameter;
 use crate::wait::Wait;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use frame::{CameraId, Status, headers as names};
+use futures_util::StreamExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,11 +95,14 @@ pub(super) async fn latest(
 
 pub(super) async fn live(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Response, RequestError> {
     let (_, _, viewer) = look(&app, path, &uri)?;
-    let body = Body::from_stream(pictures::stream(viewer, app.shutdown.clone()));
+    let lapse = app.access.lapse(caller, Right::Read, None);
+    let pictures = pictures::stream(viewer, app.shutdown.clone()).take_until(lapse);
+    let body = Body::from_stream(pictures);
     let headers = [
         (header::CONTENT_TYPE, pictures::CONTENT_TYPE),
         (header::CACHE_CONTROL, NEVER),

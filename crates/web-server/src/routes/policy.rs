@@ -45,6 +45,9 @@ pub(super) struct RecordOfPolicy {
     revision: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<String>,
+    /// The same with all defaults, in the answer to a change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     changed_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +64,7 @@ impl RecordOfPolicy {
             Ok(SettingRecord { version: _, value, changed_by, changed_at, note }) => Self {
                 revision,
                 value: Some(value),
+                effective: None,
                 changed_by: Some(changed_by),
                 changed_at: Some(changed_at),
                 note,
@@ -96,7 +100,7 @@ pub(super) async fn set(
     can_be_written(&app)?;
     let body = body_of(request.into_body(), app.limits.upload_timeout).await?;
     // tens of kilobytes take a millisecond
-    let value = tokio::task::spawn_blocking(move || form.policy_file(&body))
+    let (value, effective) = tokio::task::spawn_blocking(move || form.policy_file(&body))
         .await
         .map_err(|error| RequestError::Internal(error.to_string()))??;
     let record = SettingRecord::new(value, changed_by, note);
@@ -109,7 +113,8 @@ pub(super) async fn set(
     let revision = app.bus.send(out).await?.offset;
     let SettingRecord { changed_by, note, .. } = &record;
     tracing::info!(revision, changed_by, note, "the policy was changed");
-    Ok(Json(RecordOfPolicy::of(Record { revision, record: Ok(record) })))
+    let told = RecordOfPolicy::of(Record { revision, record: Ok(record) });
+    Ok(Json(RecordOfPolicy { effective: Some(effective), ..told }))
 }
 
 pub(super) async fn clear(
@@ -189,9 +194,10 @@ impl Form {
         }
     }
 
-    /// The text of the policy file, whose every value is in order; but a rule is compiled by those
-    /// who decide by it, and refused by them.
-    fn policy_file(self, body: &[u8]) -> Result<String, RequestError> {
+    /// The text of the policy file, which has nothing that was not sent, and the same with all
+    /// defaults. Every value is in order; but a rule is compiled by those who decide by it, and
+    /// refused by them.
+    fn policy_file(self, body: &[u8]) -> Result<(String, String), RequestError> {
         let text = std::str::from_utf8(body).map_err(|error| RequestError::Policy {
             problem: error.to_string(),
             line: None,
@@ -201,7 +207,7 @@ impl Form {
             Self::Toml => {
                 let config = PolicyConfig::read(text).map_err(|error| refused(&error, text))?;
                 config.check_values().map_err(|error| refused(&error, text))?;
-                Ok(text.to_owned())
+                Ok((text.to_owned(), config.to_toml()))
             }
             Self::Json => {
                 let config: PolicyConfig =
@@ -211,10 +217,28 @@ impl Form {
                         key: None,
                     })?;
                 config.check_values().map_err(|error| refused(&error, ""))?;
-                Ok(config.to_toml())
+                let sent = in_toml(text).map_err(|problem| RequestError::Policy {
+                    problem,
+                    line: None,
+                    key: None,
+                })?;
+                Ok((sent, config.to_toml()))
             }
         }
     }
+}
+
+/// The members of an object as TOML, but for those that are `null`, which says nothing.
+fn in_toml(json: &str) -> Result<String, String> {
+    fn without_null(value: &mut serde_json::Value) {
+        if let serde_json::Value::Object(members) = value {
+            members.retain(|_, value| !value.is_null());
+            members.values_mut().for_each(without_null);
+        }
+    }
+    let mut sent = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    without_null(&mut sent);
+    toml::to_string(&sent).map_err(|error| error.to_string())
 }
 
 fn refused(error: &offload::PolicyError, text: &str) -> RequestError {
@@ -289,9 +313,9 @@ pub(super) mod tests {
     fn a_policy_is_read_by_the_preprocessors_own_code() {
         let toml = |text: &str| Form::Toml.policy_file(text.as_bytes());
         let json = |text: &str| Form::Json.policy_file(text.as_bytes());
-        assert_eq!(toml("policy = 'ratio' # mine").unwrap(), "policy = 'ratio' # mine");
-        let of_json = json(r#"{"policy":"ratio","ratio":{"cloud_share":0.25}}"#).unwrap();
-        assert_eq!(PolicyConfig::from_toml(&of_json).unwrap().ratio.cloud_share, 0.25);
+        let (stored, effective) = toml("policy = 'ratio' # mine").unwrap();
+        assert_eq!(stored, "policy = 'ratio' # mine");
+        assert!(effective.contains("cloud_share") && effective.contains("[hysteresis]"));
         for (outcome, line, key, words) in [
             (
                 toml("policy = 'ratio'\n[ratio]\ncloud_share = 2"),
@@ -314,6 +338,35 @@ pub(super) mod tests {
             assert_eq!((at, of.as_deref()), (line, key), "{problem}");
             assert!(problem.contains(words), "{problem}");
         }
+    }
+
+    #[test]
+    fn what_is_stored_of_json_is_what_was_sent() {
+        for (sent, stored) in [
+            (
+                r#"{"ratio":{"cloud_share":0.25},"policy":"ratio"}"#,
+                "policy = \"ratio\"\n\n[ratio]\ncloud_share = 0.25\n",
+            ),
+            (
+                r#"{"deadline":{"degrade":["expire"],"target_ms":1000},"policy":"deadline"}"#,
+                concat!(
+                    "policy = \"deadline\"
+
+[deadline]
+",
+                    "degrade = [\"expire\"]
+target_ms = 1000
+"
+                ),
+            ),
+        ] {
+            let (text, effective) = Form::Json.policy_file(sent.as_bytes()).unwrap();
+            assert_eq!(text, stored);
+            let meant: PolicyConfig = serde_json::from_str(sent).unwrap();
+            assert_eq!(PolicyConfig::from_toml(&text).unwrap(), meant);
+            assert_eq!(PolicyConfig::from_toml(&effective).unwrap(), meant);
+        }
+        assert_eq!(in_toml(r#"{"a":{"b":null},"c":null}"#).unwrap(), "[a]\n");
     }
 
     #[tokio::test]

@@ -1,14 +1,16 @@
 //! `GET /results`: results as they come.
 
+use crate::access::{Caller, Right};
 use crate::app::App;
 use crate::problem::RequestError;
 use crate::query::Query;
 use crate::sse::Reader;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use frame::FrameId;
+use futures_util::StreamExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 pub(super) async fn stream(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, RequestError> {
@@ -24,6 +27,7 @@ pub(super) async fn stream(
     let (camera, clip) = (query.camera()?, query.flag("clip", false)?);
     // before that, old results would look like new ones
     app.check_caught_up()?;
+    let lapse = app.access.lapse(caller, Right::Read, None);
     let permit = app.streams.clone().try_acquire_owned();
     let permit = permit.map_err(|_| RequestError::TooManyStreams(app.limits.max_streams))?;
     let last_seen = headers
@@ -45,7 +49,7 @@ pub(super) async fn stream(
         },
     };
     let reader = reader.clipping(clip);
-    Ok(Sse::new(reader.into_stream())
+    Ok(Sse::new(reader.into_stream().take_until(lapse))
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
         .into_response())
 }

@@ -1,5 +1,6 @@
 //! `GET /cameras/{camera}/ws`: a camera on a WebSocket (RFC 6455).
 
+use crate::access::{Caller, Right};
 use crate::app::App;
 use crate::observe::Trace;
 use crate::problem::RequestError;
@@ -18,6 +19,7 @@ use unit::http::Takeover;
 pub(super) async fn open(
     State(app): State<Arc<App>>,
     Extension(Trace(trace)): Extension<Trace>,
+    Extension(caller): Extension<Caller>,
     path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, RequestError> {
@@ -32,7 +34,8 @@ pub(super) async fn open(
     let takeover = request.extensions().get::<Takeover>();
     let takeover = takeover
         .ok_or_else(|| RequestError::Internal("the connection cannot be taken over".into()))?;
-    let open = Open::enter(&app)?;
+    let lapse = app.access.lapse(caller, Right::Send, Some(camera.clone()));
+    let open = Open::enter(&app, lapse)?;
     takeover
         .then(move |connection| converse(app, camera, options, trace, connection, open).boxed());
     let answer = [

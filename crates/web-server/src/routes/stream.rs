@@ -1,5 +1,6 @@
 //! `POST /cameras/{camera}/stream`: takes a video, frame by frame.
 
+use crate::access::{Caller, Right};
 use crate::app::App;
 use crate::encoding::check_request;
 use crate::observe::Trace;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub(super) async fn upload(
     State(app): State<Arc<App>>,
     Extension(Trace(trace)): Extension<Trace>,
+    Extension(caller): Extension<Caller>,
     path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
@@ -28,8 +30,9 @@ pub(super) async fn upload(
         let content_type = request.headers().get(header::CONTENT_TYPE);
         let framing = Framing::of(content_type.map_or(b"", HeaderValue::as_bytes))?;
         app.check_bus()?;
-        let _open = Open::enter(&app)?;
-        receive(&app, camera, framing, options, trace, request.into_body()).await
+        let lapse = app.access.lapse(caller, Right::Send, Some(camera));
+        let mut open = Open::enter(&app, lapse)?;
+        receive(&app, framing, options, trace, request.into_body(), &mut open).await
     };
     match taken.await {
         // what was not read would be taken for the next request

@@ -8,7 +8,7 @@ mod view;
 
 pub(crate) use view::View;
 
-use frame::{Destination, FrameResult, Status, Timestamp};
+use frame::{Destination, FrameResult, PerTier, Status, Timestamp};
 use histogram::Histogram;
 use serde::Serialize;
 use std::sync::{Mutex, PoisonError};
@@ -35,6 +35,27 @@ pub(crate) struct Backlog {
     pub(crate) cloud: u64,
 }
 
+/// How a tier's circuit breaker stands, the better first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Breaker {
+    Closed,
+    HalfOpen,
+    Open,
+}
+
+impl Breaker {
+    /// As preprocessors announce it.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "closed" => Some(Self::Closed),
+            "half-open" => Some(Self::HalfOpen),
+            "open" => Some(Self::Open),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 struct Second {
     /// Seconds since the epoch.
@@ -44,6 +65,7 @@ struct Second {
     /// Results of frames that never came to a decision.
     undecided: Tier,
     backlog: Option<Backlog>,
+    breakers: PerTier<Option<Breaker>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -86,6 +108,13 @@ impl Stats {
     pub(crate) fn waits(&self, backlog: Option<Backlog>) {
         self.change(Timestamp::now(), |second| second.backlog = backlog);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).backlog = backlog;
+    }
+
+    /// How the circuit breakers stand now, the worst of all preprocessors.
+    pub(crate) fn breakers(&self, breakers: PerTier<Option<Breaker>>) {
+        if breakers.edge.is_some() || breakers.cloud.is_some() {
+            self.change(Timestamp::now(), |second| second.breakers = breakers);
+        }
     }
 
     /// Every second from `since` (seconds since the epoch) on in which something happened.
@@ -219,6 +248,16 @@ mod tests {
         assert!((KEPT_S - 4..KEPT_S).contains(&kept), "{kept}");
         let held = stats.0.lock().unwrap().seconds.len();
         assert_eq!(held as u64, KEPT_S);
+    }
+
+    #[test]
+    fn breakers_are_shown_in_the_second_in_which_they_were_looked_at() {
+        let stats = Stats::new();
+        stats.breakers(PerTier::default());
+        assert_eq!(shown(&stats, 0)["seconds"], json!([]));
+        stats.breakers(PerTier { edge: Some(Breaker::Closed), cloud: Some(Breaker::HalfOpen) });
+        let expected = json!({"edge": "closed", "cloud": "half-open"});
+        assert_eq!(shown(&stats, 0)["seconds"][0]["breakers"], expected);
     }
 
     #[test]

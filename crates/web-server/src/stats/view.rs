@@ -1,6 +1,7 @@
 //! The seconds as JSON.
 
-use super::{Backlog, KEPT_S, Second, Tier};
+use super::{Backlog, Breaker, KEPT_S, Second, Tier};
+use frame::PerTier;
 use serde::Serialize;
 
 /// What clients read.
@@ -25,6 +26,8 @@ struct SecondView {
     undecided: Option<TierView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backlog: Option<Backlog>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    breakers: Option<PerTier<Option<Breaker>>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,6 +86,7 @@ impl SecondView {
             cloud: TierView::new(cloud),
             undecided: TierView::new(&second.undecided),
             backlog: second.backlog,
+            breakers: Some(second.breakers).filter(|of| of.edge.is_some() || of.cloud.is_some()),
         }
     }
 }

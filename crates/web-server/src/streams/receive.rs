@@ -1,9 +1,11 @@
 //! Reads a stream out of a request's body, to its end.
 
+use crate::access::Right;
 use crate::app::App;
 use crate::pending::{Full, Hold};
 use crate::problem::RequestError;
 use crate::streams::cutter::{Cutter, Framing};
+use crate::streams::open::Open;
 use crate::streams::options::Options;
 use crate::streams::session::{Cut, Session};
 use crate::streams::tally::{Ending, Length, Reason, Summary};
@@ -41,13 +43,14 @@ struct Receiver {
 /// When there is no frame in it.
 pub(crate) async fn receive(
     app: &Arc<App>,
-    camera: CameraId,
     framing: Framing,
     options: Options,
     trace: TraceParent,
     body: Body,
+    open: &mut Open,
 ) -> Result<Summary, RequestError> {
-    let wait = options.wait;
+    let (wait, camera) = (options.wait, options.about.camera.clone());
+    let camera = camera.unwrap_or_else(CameraId::unnamed);
     let mut receiver = Receiver {
         app: app.clone(),
         session: Session::new(app.clone(), options, trace),
@@ -60,7 +63,7 @@ pub(crate) async fn receive(
         frame_began: None,
         too_large: 0,
     };
-    let ended_by = receiver.read(body.into_data_stream()).await?;
+    let ended_by = receiver.read(body.into_data_stream(), open).await?;
     receiver.cutter.finish();
     let length = Length {
         duration: receiver.began.elapsed(),
@@ -71,6 +74,7 @@ pub(crate) async fn receive(
     if receiver.session.tally().received() == 0 && receiver.session.is_idle() {
         return Err(match (ended_by, receiver.bytes) {
             (Ending::Shutdown, _) => RequestError::ShuttingDown,
+            (Ending::RightOver, _) => RequestError::RightOver(Right::Send),
             (Ending::Silence, _) => RequestError::UploadStalled(app.limits.upload_timeout),
             (Ending::Complete, 0) => RequestError::EmptyBody,
             (Ending::Complete | Ending::Garbage, bytes) => RequestError::NoFrames(bytes),
@@ -92,7 +96,11 @@ pub(crate) async fn receive(
 }
 
 impl Receiver {
-    async fn read(&mut self, mut chunks: BodyDataStream) -> Result<Ending, RequestError> {
+    async fn read(
+        &mut self,
+        mut chunks: BodyDataStream,
+        open: &mut Open,
+    ) -> Result<Ending, RequestError> {
         let app = self.app.clone();
         // what is left of the time that the client may take for a frame
         let mut patience = app.limits.upload_timeout;
@@ -111,6 +119,7 @@ impl Receiver {
             let began = Instant::now();
             tokio::select! {
                 () = app.shutdown.cancelled() => return Ok(Ending::Shutdown),
+                () = open.lapsed() => return Ok(Ending::RightOver),
                 _ = self.session.next() => {}
                 chunk = tokio::time::timeout(patience, chunks.next()), if reads => match chunk {
                     Err(_) => return Ok(Ending::Silence),

@@ -65,6 +65,7 @@ struct Conversation {
     bytes: u64,
     began: Instant,
     wait: Duration,
+    open: Open,
 }
 
 /// Serves the WebSocket to its end.
@@ -100,11 +101,11 @@ pub(crate) async fn converse(
         number: 0,
         bytes: 0,
         began: Instant::now(),
+        open,
     };
     // whoever ends first ends the other: the writer by its queue, the reader by the sender
     let (messages, sink) =
         tokio::join!(conversation.run(messages), write(sink, queue, write_timeout));
-    drop(open);
     sink.reunite(messages).ok().map(|socket| socket.into_inner().into_inner())
 }
 
@@ -163,6 +164,10 @@ impl Conversation {
                 () = app.shutdown.cancelled() => {
                     let told = self.sum_up(Ending::Shutdown);
                     told.and(Err(Over::Closes(CloseCode::Away, "the server is shutting down")))
+                }
+                () = self.open.lapsed() => {
+                    let told = self.sum_up(Ending::RightOver);
+                    told.and(Err(Over::Closes(CloseCode::Policy, "the right to send is over")))
                 }
                 event = self.session.next() => self.tell(event),
                 Ok(()) = head.changed() => self.tell_provisional(),

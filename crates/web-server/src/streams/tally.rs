@@ -51,6 +51,8 @@ pub(crate) enum Ending {
     Garbage,
     /// The server shuts down.
     Shutdown,
+    /// The client may not send any more.
+    RightOver,
 }
 
 /// Counts the frames of one stream.

@@ -15,6 +15,7 @@ mod encoding;
 mod held;
 mod intake;
 mod journey;
+mod lapse;
 mod limits;
 mod made_again;
 mod pictures;

@@ -72,7 +72,9 @@ async fn a_policy_is_set_for_all_shown_by_all_and_kept_over_a_restart() {
     let text = "policy = 'ratio' # a try\n";
     let set = put(one, "?by=somebody&note=why%20not", text).await;
     assert_eq!(set.status, 200, "{set:?}");
-    let set = set.json();
+    let mut set = set.json();
+    let effective = set.as_object_mut().unwrap().remove("effective").unwrap();
+    assert!(effective.as_str().unwrap().contains("cloud_share = 0.5"), "{effective}");
     assert_eq!(
         (&set["value"], &set["changed_by"], &set["note"]),
         (&json!(text), &json!("somebody"), &json!("why not"))

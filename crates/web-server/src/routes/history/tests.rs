@@ -19,6 +19,7 @@ fn result(camera: &str, found: &[(&str, f32)]) -> FrameResult {
         class_id: 1,
         confidence: *confidence,
         bounding_box,
+        zones: None,
     };
     FrameResult {
         frame_id: FrameId::fresh(),
@@ -31,6 +32,7 @@ fn result(camera: &str, found: &[(&str, f32)]) -> FrameResult {
         decision: Some(Decision::new(Destination::Cloud, "in-time", "deadline")),
         same_as: None,
         attempt: None,
+        hardness: None,
         model: None,
         served_by: ServedBy::default(),
         timings_ms: TimingsMs::default(),
