@@ -281,7 +281,10 @@ async function masksAreDrawn({ browser, suite, look }) {
   await page.click("button:has-text('Edit masks and zones')");
   await page.click("button:has-text('Add a mask')");
   // one corner by mouse, the others by numbers
-  const area = await page.locator(".polygons-area").boundingBox();
+  const drawn = page.locator(".polygons-area");
+  await page.waitForSelector("section[aria-labelledby='regions-title'] canvas[aria-label*='cup']");
+  await drawn.evaluate((node) => node.scrollIntoView({ block: "center" }));
+  const area = await drawn.boundingBox();
   const handle = await page.locator(".handle:not(.middle)").first().boundingBox();
   await page.mouse.move(handle.x + handle.width / 2, handle.y + handle.height / 2);
   await page.mouse.down();

@@ -154,7 +154,10 @@ impl SettingsTopic {
                     for end in records.caught_up().await {
                         tell(Some(end));
                     }
-                    caught_up.cancel();
+                    // otherwise nobody knows what is masked
+                    if self.regions.is_read() {
+                        caught_up.cancel();
+                    }
                 }
                 Err(error) => return Err(error),
             }
