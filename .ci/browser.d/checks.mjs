@@ -117,8 +117,8 @@ async function wallFollowsItsCameras({ browser, note, look }) {
   }
   await page.waitForSelector("#state:has-text('live')");
   await look(page, "live");
-  const { share, heapMiB } = await busy(page, 4000);
-  note(`wall of 4 cameras: main thread ${Math.round(share * 100)} % busy, heap ${Math.round(heapMiB)} MiB`);
+  const { share, cpu, heapMiB } = await busy(page, 4000);
+  note(`wall of 4 cameras: main thread ${Math.round(share * 100)} % busy (${Math.round(cpu * 100)} % by CPU time), heap ${Math.round(heapMiB)} MiB`);
   await page.click(".tile >> text=garage");
   await page.waitForSelector("h2:has-text('Last frames')");
   await page.waitForSelector(".strip canvas[aria-label^='Picture of garage']");

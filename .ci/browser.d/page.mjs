@@ -74,18 +74,22 @@ export async function drop(page, files) {
   for (const event of ["dragenter", "dragover", "drop"]) await page.dispatchEvent("body", event, { dataTransfer: transfer });
 }
 
-/** The share of the time in which a page's main thread was busy, over some milliseconds. */
+/**
+ * The share of the time in which a page's main thread was busy, over some milliseconds: with tasks, which on a machine that is busy itself
+ * take longer, and by its CPU time.
+ */
 export async function busy(page, milliseconds) {
   const client = await page.context().newCDPSession(page);
   await client.send("Performance.enable");
   const taken = async () => {
     const { metrics } = await client.send("Performance.getMetrics");
     const value = (name) => metrics.find((metric) => metric.name === name).value;
-    return { at: value("Timestamp"), task: value("TaskDuration"), heap: value("JSHeapUsedSize") };
+    return { at: value("Timestamp"), task: value("TaskDuration"), cpu: value("ThreadTime"), heap: value("JSHeapUsedSize") };
   };
   const before = await taken();
   await page.waitForTimeout(milliseconds);
   const after = await taken();
   await client.detach();
-  return { share: (after.task - before.task) / (after.at - before.at), heapMiB: after.heap / 1024 / 1024 };
+  const of = (what) => (after[what] - before[what]) / (after.at - before.at);
+  return { share: of("task"), cpu: of("cpu"), heapMiB: after.heap / 1024 / 1024 };
 }

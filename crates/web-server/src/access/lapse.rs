@@ -119,7 +119,7 @@ mod tests {
             (same.replace("gate-*", "yard"), false, true),
             (same.replace("'send', ", ""), false, true),
             (same.replace(", 'read'", ""), true, false),
-            (other.clone(), true, true),
+            (other, true, true),
             (of_secret, true, true),
             (format!("{same}expires = 2020-01-01T00:00:00Z"), true, true),
         ] {

@@ -188,9 +188,7 @@ impl Tokens {
         let found = self.0.iter().fold(None, fits);
         found.filter(|token| token.expires.is_none_or(|expires| now < expires))
     }
-}
 
-impl Tokens {
     /// The token with this line, unless its time is over.
     pub(super) fn of_hash(&self, hash: &Hash, now: Timestamp) -> Option<Arc<Token>> {
         let found = self.0.iter().find(|token| token.hash == *hash)?;

@@ -23,9 +23,7 @@ impl Open {
         gauge.inc();
         Ok(Self { gauge, lapse, _permit: permit })
     }
-}
 
-impl Open {
     /// Ready when its client may not send any more, and not to be asked again then. Cancel-safe.
     pub(crate) async fn lapsed(&mut self) {
         (&mut self.lapse).await;
