@@ -3,7 +3,9 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use frame::{Destination, ImageSize, Timestamp};
-use offload::{Action, Decider, FrameFacts, PolicyConfig, TierResult, estimate_to_cloud, policies};
+use offload::{
+    Action, Decider, FrameFacts, Measured, PolicyConfig, TierResult, estimate_to_cloud, policies,
+};
 use std::hint::black_box;
 
 const RULE: &str =
@@ -36,7 +38,10 @@ fn step(decider: &mut Decider<u64>, n: u64) {
     black_box(&decided);
     if let Some(before) = n.checked_sub(ON_THEIR_WAY) {
         let tier = if before.is_multiple_of(2) { Destination::Edge } else { Destination::Cloud };
-        decider.result(before, &TierResult::done(tier, Some(50.0)), now);
+        // what a cascade hears of each frame
+        let score = Some((before * 7 % 31) as f64);
+        let measured = Some(Measured { score, features: None });
+        decider.result(before, &TierResult { measured, ..TierResult::done(tier, Some(50.0)) }, now);
     }
 }
 

@@ -28,6 +28,8 @@ fn judge(criterion: &mut Criterion) {
         ("cross-entropy", "cross-entropy<0.5,empty=hard"),
         ("ibt", "ibt(0.5)>=0.5,empty=hard"),
         ("max-confidence", "max-confidence<0.5,empty=hard"),
+        ("uncertainty", "uncertainty(weak small class)>=3.5"),
+        ("errors", "errors>=2"),
         (
             "regression",
             "regression(1.1089 1.8246 0.5776 0.15347 -6.7282 3.0429)>=9.3213,empty=hard",

@@ -28,8 +28,8 @@ pub use guards::{
     Breaker, BreakerState, Budget, BudgetScope, BudgetUnit, Hysteresis, Motion, Redispatch,
 };
 pub use hardness::{
-    EdgeDetections, Empty, FEATURES, Hard, Hardness, HardnessError, HardnessProblem, Measure,
-    Measured, Regression, Sample, WEIGHTS,
+    Aim, Cut, EdgeDetections, Empty, FEATURES, Hard, Hardness, HardnessError, HardnessProblem,
+    Measure, Measured, Regression, Sample, Sum, Term, WEIGHTS,
 };
 pub use learn::{Capacity, Prior, TierPrior, TierResult};
 pub use lessons::{

@@ -185,6 +185,10 @@ fn a_cut_delays_and_loses_nothing() {
     assert_eq!(history.frames[1].answer.unwrap().1, first + 20_000);
 }
 
+fn hardness() -> Hardness {
+    "mean-confidence<0.5".parse().unwrap()
+}
+
 fn edge_answer(hard: bool) -> EdgeAnswer {
     let score = Some(if hard { 1.0 } else { 0.0 });
     EdgeAnswer { hard, measured: Measured { score, features: None }, loss: 0.5 }
@@ -192,7 +196,7 @@ fn edge_answer(hard: bool) -> EdgeAnswer {
 
 #[test]
 fn a_cascade_asks_the_cloud_about_hard_frames_only() {
-    let mut scripted = Scripted::new(Action::Cascade(Hardness::default()));
+    let mut scripted = Scripted::new(Action::Cascade(hardness()));
     let scenario = simple();
     let jobs = workload(&scenario, 2);
     let trace = Trace::constant("8 Mbit/s", 8.0).unwrap();
@@ -220,10 +224,35 @@ fn a_cascade_asks_the_cloud_about_hard_frames_only() {
     assert_eq!(heard(|result| result.tier == Cloud && result.loss == Some(0.5)), 5);
     assert_eq!(heard(|result| result.loss.is_some()), 5);
     assert_eq!(history.unjudged, 0);
-    assert_eq!(
-        run(&simple(), &mut Scripted::new(Action::Cascade(Hardness::default()))).unjudged,
-        10
-    );
+    assert_eq!(run(&simple(), &mut Scripted::new(Action::Cascade(hardness()))).unjudged, 10);
+}
+
+#[test]
+fn a_share_of_the_frames_goes_on_whatever_their_scores_are() {
+    let scenario = Scenario { minutes: 2.0, ..simple() };
+    let jobs = workload(&scenario, 9);
+    let trace = Trace::constant("8 Mbit/s", 8.0).unwrap();
+    // five images have nothing in them, the others are ever harder
+    let score = |image: u32| f64::from(image.saturating_sub(4));
+    let at_edge = |image: u32, hardness: &Hardness| {
+        let measured = Measured { score: Some(score(image)), features: None };
+        Some(EdgeAnswer { hard: hardness.is_hard_by(measured.score), measured, loss: 0.5 })
+    };
+    for share in [0.1, 0.3, 0.8] {
+        let text = format!("policy = 'cascade'\n[cascade]\nshare = {share}");
+        let config = PolicyConfig::from_toml(&text).unwrap();
+        let mut deciding = Deciding::new(&config, 1).unwrap();
+        let world = World { scenario: &scenario, trace: &trace, jobs: &jobs, judge: &at_edge };
+        let history = simulate(world, &mut deciding, &mut || {});
+        let frames = history.frames.len() as f64;
+        let sent = history.frames.iter().filter(|record| record.inferences[Cloud] > 0);
+        let met = sent.clone().count() as f64 / frames;
+        assert!((met - share).abs() < 0.05, "{met} of {share}");
+        let hardest = sent.filter(|record| record.image == 8).count();
+        let all = history.frames.iter().filter(|record| record.image == 8).count();
+        // those are a ninth of the frames
+        assert!(share < 0.2 || hardest * 10 > all * 9, "{hardest} of {all}");
+    }
 }
 
 #[test]
@@ -233,8 +262,7 @@ fn a_provisional_answer_counts_when_no_better_one_comes() {
     let cut = Scenario { uplink, ..simple() };
     let with_deadline =
         Scenario { load: Load { deadline_ms: 300.0, ..cut.load.clone() }, ..cut.clone() };
-    let history =
-        run_with(&with_deadline, &mut Scripted::new(Action::Cascade(Hardness::default())), &hard);
+    let history = run_with(&with_deadline, &mut Scripted::new(Action::Cascade(hardness())), &hard);
     assert_eq!(latencies(&history), vec![300.0; 10]);
     assert!(
         history
@@ -242,7 +270,7 @@ fn a_provisional_answer_counts_when_no_better_one_comes() {
             .iter()
             .all(|record| record.answer.unwrap().0 == Answer::Done(Edge) && !record.missed())
     );
-    let mut scripted = Scripted::new(Action::Cascade(Hardness::default()));
+    let mut scripted = Scripted::new(Action::Cascade(hardness()));
     (scripted.provisional_after, scripted.late) = (Some(100_000), Some(TakenTo::Provisional));
     assert_eq!(latencies(&run_with(&cut, &mut scripted, &hard)), vec![155.0; 10]);
 }

@@ -44,7 +44,9 @@ fn what_is_wrong_is_named_with_what_is_allowed() {
             "policy = 'expression'\n[expression]\nrule = 'edge.backlog >'",
             "[expression] rule: line 1",
         ),
-        ("policy = 'cascade'\n[cascade]\nhardness = 'gut-feeling'", "hardness"),
+        ("policy = 'cascade'\n[cascade]\nhardness = 'gut-feeling'", "'gut-feeling' is unknown"),
+        ("policy = 'cascade'\n[cascade]\nhardness = 'uncertainty'", "[cascade] hardness"),
+        ("policy = 'cascade'\n[cascade]\nshares = 0.2", "unknown field `shares`"),
         ("policy = ", "line 1"),
     ];
     for (text, part) in cases {
@@ -54,12 +56,13 @@ fn what_is_wrong_is_named_with_what_is_allowed() {
 }
 
 /// Each number of the file, and whether 0 is allowed.
-const NUMBERS: [(&str, &str, bool); 24] = [
+const NUMBERS: [(&str, &str, bool); 25] = [
     ("ratio", "cloud_share", true),
     ("deadline", "target_ms", false),
     ("deadline", "comfort", true),
     ("deadline", "late_up_to_ms", true),
     ("deadline", "refresh_ms", true),
+    ("cascade", "share", true),
     ("bandit", "target_ms", false),
     ("hysteresis", "dwell_ms", true),
     ("hysteresis", "to_cloud_above", true),
@@ -128,7 +131,8 @@ fn what_is_written_is_read_again() {
     let tuned = "policy = 'cascade'\n[cascade]\nhardness = 'max-confidence<0.25,empty=hard'\n\
          [deadline]\ndegrade = ['late', 'edge']\n[budget]\nunit = 'bytes'\nrate = 1e6\nburst = 5\n\
          per = 'all'\n[prior.cloud]\nworkers = 3\nrtt_ms = 40\n[redispatch]\nenabled = false";
-    for text in [tuned, "policy = 'alternate'"] {
+    let found = "policy = 'cascade'\n[cascade]\nhardness = 'errors(small)'\nshare = 0.1";
+    for text in [tuned, found, "policy = 'alternate'"] {
         let config = PolicyConfig::from_toml(text).unwrap();
         assert_eq!(PolicyConfig::from_toml(&config.to_toml()), Ok(config.clone()));
         assert!(config.to_toml().len() < 2000, "{}", config.to_toml());

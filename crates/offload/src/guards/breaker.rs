@@ -3,6 +3,7 @@
 
 use crate::PolicyError;
 use crate::config::range;
+use crate::learn::SplitMix;
 use serde::{Deserialize, Serialize};
 
 /// A frame that was expected to take long may take this many times as long before its tier is
@@ -95,7 +96,7 @@ pub(crate) struct CircuitBreaker {
     waiting: Option<(f64, Option<f64>)>,
     try_at: f64,
     pause_ms: f64,
-    random: u64,
+    random: SplitMix,
 }
 
 impl CircuitBreaker {
@@ -107,7 +108,7 @@ impl CircuitBreaker {
             ever_answered: false,
             waiting: None,
             try_at: 0.0,
-            random: seed,
+            random: SplitMix(seed),
         }
     }
 
@@ -167,7 +168,7 @@ impl CircuitBreaker {
     /// No frame until it is time for the next try.
     fn rest(&mut self, now: f64) {
         self.state = BreakerState::Open;
-        self.try_at = now + self.pause_ms * (1.0 - JITTER + 2.0 * JITTER * self.next_random());
+        self.try_at = now + self.pause_ms * (1.0 - JITTER + 2.0 * JITTER * self.random.unit());
     }
 
     /// An answer came from there that shows that it works.
@@ -183,15 +184,6 @@ impl CircuitBreaker {
         let least =
             if self.ever_answered { self.config.silence_ms } else { self.config.first_silence_ms };
         now - since > least.max(expected_ms.unwrap_or(0.0) * PATIENCE)
-    }
-
-    /// From 0 to 1; SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
-    fn next_random(&mut self) -> f64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) as f64 / u64::MAX as f64
     }
 }
 

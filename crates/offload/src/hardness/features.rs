@@ -6,8 +6,7 @@
 //! of COCO, YOLOv3-tiny at 320 x 320 against 608 x 608: what counts most is how many classes there
 //! may be and how unsure the edge is of each of them, not how many boxes.
 
-use super::{EdgeDetections, probability};
-use frame::Detection;
+use super::{EdgeDetections, probability, share_of};
 
 /// The weights of a regression: a constant and one for each feature.
 pub const WEIGHTS: usize = 1 + TERMS;
@@ -47,11 +46,10 @@ pub(super) fn features(seen: &EdgeDetections<'_>) -> [f64; TERMS] {
     }
     let mut classes: Vec<Class> = Vec::new();
     let (mut largest, mut surest) = (0.0f64, 0.0f64);
-    let area = f64::from(seen.image.width) * f64::from(seen.image.height);
     for found in seen.confident.iter().chain(seen.weak) {
         let p = probability(found.confidence);
         surest = surest.max(p);
-        largest = largest.max(share_of(found, area));
+        largest = largest.max(share_of(found, seen.image));
         // there are a handful of classes in an image, so a search is quicker than a map
         let place =
             classes.iter().position(|class| class.id == found.class_id).unwrap_or_else(|| {
@@ -64,11 +62,4 @@ pub(super) fn features(seen: &EdgeDetections<'_>) -> [f64; TERMS] {
     let doubt: f64 = classes.iter().map(|class| class.doubt.sqrt()).sum();
     let most = classes.iter().map(|class| class.boxes).max().unwrap_or(0);
     [doubt, classes.len() as f64, most as f64, largest.sqrt(), surest]
-}
-
-/// From 0 to 1, also for boxes that are no boxes.
-fn share_of(found: &Detection, image_area: f64) -> f64 {
-    let share =
-        f64::from(found.bounding_box.width) * f64::from(found.bounding_box.height) / image_area;
-    if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 }
 }

@@ -89,7 +89,9 @@ impl Hardness {
             (Some(last), Some(first)) => between(last, *first),
             (Some(last), None) if measure.hard() == Hard::From => last,
             (None, Some(first)) if measure.hard() == Hard::Below => *first,
-            (None, Some(first)) if matches!(measure, Measure::Regression(_)) => first.next_up(),
+            (None, Some(first)) if matches!(measure, Measure::Regression(_) | Measure::Sum(_)) => {
+                first.next_up()
+            }
             // the end of a scale from 0 to 1
             _ => 1.0,
         };

@@ -1,7 +1,7 @@
 //! What the edge measured of a frame, as policies learn from it.
 
 use super::features::{TERMS, features};
-use super::{EdgeDetections, Hardness, probability};
+use super::{EdgeDetections, Hard, Hardness, probability};
 
 /// How many features a frame has.
 pub const FEATURES: usize = TERMS + 5;
@@ -10,7 +10,7 @@ pub const FEATURES: usize = TERMS + 5;
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Measured {
     /// How hard the frame was, as [`Hardness::score`] says; `None` when there was nothing that the
-    /// measure measures.
+    /// measure measures, also for a sum over nothing.
     pub score: Option<f64>,
     /// What was seen, as numbers from 0 on; `None` when another release measured it. In this order:
     /// the terms of a [`Regression`](super::Regression) (per class the root of the sum of p(1 - p),
@@ -25,7 +25,12 @@ impl Hardness {
     /// Measures a frame.
     #[must_use]
     pub fn measured(&self, seen: &EdgeDetections<'_>) -> Measured {
-        let score = Some(self.score(seen)).filter(|score| score.is_finite());
+        let nothing = seen.confident.is_empty() && seen.weak.is_empty();
+        let value = self.measure.value(seen).filter(|_| !nothing);
+        let score = value.map(|value| match self.measure.hard() {
+            Hard::From => value,
+            Hard::Below => 1.0 - value,
+        });
         Measured { score, features: Some(all_features(seen)) }
     }
 }
@@ -99,7 +104,12 @@ mod tests {
 
     #[test]
     fn nothing_has_no_score_and_features_of_0() {
-        for text in ["mean-confidence<0.5,empty=hard", "mean-confidence<0.5,empty=easy"] {
+        for text in [
+            "mean-confidence<0.5,empty=hard",
+            "mean-confidence<0.5,empty=easy",
+            "uncertainty>=1,empty=hard",
+            "uncertainty>=1,empty=easy",
+        ] {
             let measured = text.parse::<Hardness>().unwrap().measured(&seen(&[], &[]));
             assert_eq!(measured, Measured { score: None, features: Some([0.0; FEATURES]) });
         }

@@ -4,16 +4,21 @@
 //! (<https://github.com/kubeedge/sedna>, `hard_example_mining`), with the cases mended in which
 //! those fail: no detections at all, a probability of 0, a single class.
 
+mod aim;
 mod features;
 mod fit;
 mod measured;
+mod sum;
 mod text;
 
 use frame::{Detection, ImageSize};
 
+pub(crate) use aim::is_same;
+pub use aim::{Aim, Cut};
 pub use features::{Regression, WEIGHTS};
 pub use fit::Sample;
 pub use measured::{FEATURES, Measured};
+pub use sum::{Sum, Term};
 pub use text::{HardnessError, HardnessProblem};
 
 /// What the edge's model saw in a frame.
@@ -69,6 +74,8 @@ pub enum Measure {
     /// How much better the cloud's answer is expected to be, by a linear model of all that was
     /// seen, weak detections included.
     Regression(Regression),
+    /// What is in doubt, added up over the boxes. Nothing seen is a sum of 0.
+    Sum(Sum),
 }
 
 /// On which side of the threshold frames are hard.
@@ -86,7 +93,7 @@ impl Hardness {
     /// measure.
     #[must_use]
     pub fn score(&self, seen: &EdgeDetections<'_>) -> f64 {
-        match (self.measure.value(seen), self.measure.hard(), self.empty) {
+        match (self.value(seen), self.measure.hard(), self.empty) {
             (Some(value), Hard::From, _) => value,
             (Some(value), Hard::Below, _) => 1.0 - value,
             (None, _, Empty::Hard) => f64::INFINITY,
@@ -97,20 +104,31 @@ impl Hardness {
     /// Whether the frame was hard.
     #[must_use]
     pub fn is_hard(&self, seen: &EdgeDetections<'_>) -> bool {
-        match (self.measure.value(seen), self.measure.hard()) {
+        match (self.value(seen), self.measure.hard()) {
             (Some(value), Hard::From) => value >= self.threshold,
             (Some(value), Hard::Below) => value < self.threshold,
             (None, _) => self.empty == Empty::Hard,
         }
     }
-}
 
-impl Default for Hardness {
-    /// The best of the measures that need no fitting, by `mlvi simulate cascade` on 128 photos:
-    /// detections of less than even confidence on average. An empty frame is hard, because what
-    /// is overlooked is what the other model is for.
-    fn default() -> Self {
-        Self { measure: Measure::MeanConfidence, threshold: 0.5, empty: Empty::Hard }
+    /// The same by what was told of the frame ([`Measured::score`]).
+    #[must_use]
+    pub fn is_hard_by(&self, told: Option<f64>) -> bool {
+        match (told, self.measure.hard(), self.empty) {
+            (Some(score), Hard::From, _) => score >= self.threshold,
+            (Some(score), Hard::Below, _) => 1.0 - score < self.threshold,
+            (None, _, Empty::Hard) => true,
+            (None, _, Empty::Easy) => {
+                matches!(self.measure, Measure::Sum(_)) && 0.0 >= self.threshold
+            }
+        }
+    }
+
+    /// The measure's value. A sum over nothing is 0, unless an empty frame is to be hard whatever
+    /// the threshold is.
+    fn value(&self, seen: &EdgeDetections<'_>) -> Option<f64> {
+        let nothing = seen.confident.is_empty() && seen.weak.is_empty();
+        if nothing && self.empty == Empty::Hard { None } else { self.measure.value(seen) }
     }
 }
 
@@ -143,6 +161,21 @@ impl Measure {
             Self::Regression(regression) => {
                 (count + seen.weak.len() > 0).then(|| regression.predict(seen))
             }
+            Self::Sum(sum) => Some(sum.value(seen)),
+        }
+    }
+
+    /// Whether it is of weak detections; a regression and the highest confidence make do with
+    /// detections alone.
+    #[must_use]
+    pub const fn needs_weak(&self) -> bool {
+        match self {
+            Self::MeanConfidence
+            | Self::CrossEntropy
+            | Self::Ibt { .. }
+            | Self::MaxConfidence
+            | Self::Regression(_) => false,
+            Self::Sum(sum) => sum.needs_weak(),
         }
     }
 
@@ -151,14 +184,55 @@ impl Measure {
     pub const fn hard(&self) -> Hard {
         match self {
             Self::MeanConfidence | Self::CrossEntropy | Self::MaxConfidence => Hard::Below,
-            Self::Ibt { .. } | Self::Regression(_) => Hard::From,
+            Self::Ibt { .. } | Self::Regression(_) | Self::Sum(_) => Hard::From,
+        }
+    }
+
+    /// The threshold at which every frame is hard that can be measured.
+    const fn all(&self) -> f64 {
+        match self {
+            Self::MeanConfidence | Self::MaxConfidence => LARGEST_SHARE,
+            Self::CrossEntropy => f64::MAX,
+            Self::Ibt { .. } => 0.0,
+            Self::Regression(_) | Self::Sum(_) => f64::MIN,
+        }
+    }
+
+    /// The one at which no such frame is.
+    const fn nothing(&self) -> f64 {
+        match self {
+            Self::MeanConfidence | Self::MaxConfidence => 0.0,
+            Self::CrossEntropy => f64::MIN,
+            Self::Ibt { .. } => LARGEST_SHARE,
+            Self::Regression(_) | Self::Sum(_) => f64::MAX,
+        }
+    }
+
+    /// The nearest threshold that its text may name.
+    fn in_range(&self, threshold: f64) -> f64 {
+        match self {
+            Self::MeanConfidence | Self::MaxConfidence | Self::Ibt { .. } => {
+                threshold.clamp(0.0, LARGEST_SHARE)
+            }
+            Self::CrossEntropy | Self::Regression(_) | Self::Sum(_) => threshold,
         }
     }
 }
 
+/// The largest threshold of a measure that is itself from 0 to 1: a little beyond, because a frame
+/// of just 1 has to be on either side of some threshold.
+const LARGEST_SHARE: f64 = 1.0 + 1e-9;
+
 /// What is no number counts as no confidence at all.
 fn probability(confidence: f32) -> f64 {
     if confidence.is_nan() { 0.0 } else { f64::from(confidence.clamp(0.0, 1.0)) }
+}
+
+/// A box's share of its image, from 0 to 1, also for boxes that are no boxes.
+fn share_of(found: &Detection, image: ImageSize) -> f64 {
+    let area = f64::from(image.width) * f64::from(image.height);
+    let share = f64::from(found.bounding_box.width) * f64::from(found.bounding_box.height) / area;
+    if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 }
 }
 
 /// `-p·ln p`, which at 0 has the limit 0.

@@ -27,7 +27,7 @@ fn is_hard(text: &str, confident: &[f32], weak: &[f32]) -> bool {
     text.parse::<Hardness>().unwrap().is_hard(&seen(&found(confident), &found(weak)))
 }
 
-fn close(value: Option<f64>, wanted: f64) -> bool {
+pub(super) fn close(value: Option<f64>, wanted: f64) -> bool {
     value.is_some_and(|value| (value - wanted).abs() < 1e-6)
 }
 
@@ -87,6 +87,12 @@ fn an_empty_frame_means_what_it_is_said_to_mean() {
         };
         assert_eq!((scored(Empty::Hard), scored(Empty::Easy)), (f64::INFINITY, f64::NEG_INFINITY));
     }
+    for sum in ["uncertainty>=0.5", "missed>=0.5"] {
+        assert!(is_hard(&format!("{sum},empty=hard"), &[], &[]), "{sum}");
+        assert!(!is_hard(sum, &[], &[]), "{sum}: nothing is a sum of 0");
+        let score = |text: &str| text.parse::<Hardness>().unwrap().score(&seen(&[], &[]));
+        assert_eq!((score(sum), score(&format!("{sum},empty=hard"))), (0.0, f64::INFINITY));
+    }
     // weak detections are something to the measures that use them
     assert!(
         !is_hard("max-confidence<0.1,empty=hard", &[], &[0.2])
@@ -130,6 +136,9 @@ fn numbers_that_are_none_do_no_harm() {
         "ibt(0.5)>=0.5",
         "max-confidence<0.5",
         "regression(1 1 1 1 1 1)>=1",
+        "uncertainty(weak small class)>=1",
+        "variance(weak)>=1",
+        "errors(small)>=1",
     ] {
         let value = text.parse::<Hardness>().unwrap().measure.value(&seen(&odd, &odd));
         assert!(value.is_some_and(f64::is_finite), "{text}: {value:?}");
@@ -154,6 +163,12 @@ fn a_text_that_is_none_is_answered_with_the_allowed_forms() {
         ("cross-entropy<inf", "'inf' is no number"),
         ("max-confidence<0.5,empty=perhaps", "empty=perhaps"),
         ("max-confidence<0.5,empty=easy,", "empty=easy,"),
+        ("uncertainty<0.5", "compared by >="),
+        ("uncertainty(large)>=0.5", "'large' is none of the flags"),
+        ("uncertainty(weak weak)>=0.5", "second time"),
+        ("uncertainty(weak>=0.5", "closed"),
+        ("missed(weak)>=0.5", "leave 'weak' out"),
+        ("errors", "no threshold"),
         ("regression(1 2 3)>=0.5", "it has 3 weights"),
         ("regression(1 2 3 4 5 x)>=0.5", "'x' is no number"),
         ("regression(1 2 3 4 5 1e99)>=0.5", "1e99"),
@@ -165,7 +180,7 @@ fn a_text_that_is_none_is_answered_with_the_allowed_forms() {
         );
     }
     let spaced: Hardness = " mean-confidence < 0.5 , empty=hard ".parse().unwrap();
-    assert_eq!(spaced, Hardness::default());
+    assert_eq!((spaced.threshold, spaced.empty), (0.5, Empty::Hard));
     assert_eq!(spaced.to_string(), "mean-confidence<0.5,empty=hard");
 }
 
@@ -179,6 +194,12 @@ fn any_hardness() -> impl Strategy<Value = Hardness> {
         finite().prop_map(|threshold| (Measure::CrossEntropy, threshold)),
         (0.0f64..=1.0, 0.0f64..=1.0)
             .prop_map(|(box_threshold, threshold)| (Measure::Ibt { box_threshold }, threshold)),
+        (0usize..4, prop::array::uniform3(any::<bool>()), finite()).prop_map(|(of, flags, at)| {
+            let of = [Term::Uncertainty, Term::Variance, Term::Missed, Term::Errors][of];
+            let [weak, small, by_class] = flags;
+            let weak = weak && matches!(of, Term::Uncertainty | Term::Variance);
+            (Measure::Sum(Sum { of, weak, small, by_class }), at)
+        }),
         (weights, finite()).prop_map(|(weights, threshold)| (
             Measure::Regression(Regression { weights }),
             threshold
@@ -197,7 +218,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(text in "[a-z(<>=,. 0-9)-]{0,40}") {
+    fn any_text_is_read_or_refused(text in "[a-z(<>=,. 0-9)-]{0,40}|(missed|errors)[(]?[a-z ]{0,9}[)]?>=.{0,5}") {
         let _ = text.parse::<Hardness>();
     }
 

@@ -1,7 +1,7 @@
 //! A measure of hardness as text, as it stands in a policy file and travels with a frame: ASCII,
 //! far below a kilobyte.
 
-use super::{Empty, Hard, Hardness, Measure, Regression, WEIGHTS};
+use super::{Aim, Empty, Hard, Hardness, LARGEST_SHARE, Measure, Regression, Sum, Term, WEIGHTS};
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,9 +9,10 @@ use std::str::FromStr;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error(
     "'{text}' is no measure of hardness: {problem}. Allowed are mean-confidence<0.5, \
-     cross-entropy<0.5, ibt(0.5)>=0.5, max-confidence<0.5 and regression(WEIGHTS)>=0.1, \
+     cross-entropy<0.5, ibt(0.5)>=0.5, max-confidence<0.5, regression(WEIGHTS)>=0.1, \
+     uncertainty(FLAGS)>=1, variance(FLAGS)>=1, missed(FLAGS)>=1 and errors(FLAGS)>=1, \
      each with ,empty=hard or ,empty=easy behind it; WEIGHTS are the {WEIGHTS} numbers that \
-     `mlvi simulate cascade` prints"
+     `mlvi simulate cascade` prints, FLAGS any of weak, small and class, or (FLAGS) is left out"
 )]
 pub struct HardnessError {
     /// The text.
@@ -52,6 +53,12 @@ pub enum HardnessProblem {
     /// This measure has no parameters.
     #[error("{0} takes nothing in parentheses")]
     NoParameters(String),
+    /// A sum has no such flag, or has it twice.
+    #[error("'{0}' is none of the flags weak, small and class, or is there a second time")]
+    Flag(String),
+    /// What is about weak detections is so without being told.
+    #[error("{0} is always of weak detections too: leave 'weak' out")]
+    AlwaysWeak(String),
     /// This measure has parameters.
     #[error("{0} needs numbers in parentheses")]
     Parameters(String),
@@ -71,6 +78,10 @@ impl Measure {
             Self::Ibt { .. } => "ibt",
             Self::MaxConfidence => "max-confidence",
             Self::Regression(_) => "regression",
+            Self::Sum(Sum { of: Term::Uncertainty, .. }) => "uncertainty",
+            Self::Sum(Sum { of: Term::Variance, .. }) => "variance",
+            Self::Sum(Sum { of: Term::Missed, .. }) => "missed",
+            Self::Sum(Sum { of: Term::Errors, .. }) => "errors",
         }
     }
 }
@@ -86,58 +97,93 @@ impl Hard {
 
 impl fmt::Display for Hardness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.measure.name())?;
-        // `{:?}` gives the shortest digits that read back as the same number, and an exponent where
-        // there would be many zeros
-        match &self.measure {
-            Measure::MeanConfidence | Measure::CrossEntropy | Measure::MaxConfidence => {}
-            Measure::Ibt { box_threshold } => write!(f, "({box_threshold:?})")?,
-            Measure::Regression(regression) => {
-                for (index, weight) in regression.weights.iter().enumerate() {
-                    write!(f, "{}{weight:?}", if index == 0 { '(' } else { ' ' })?;
-                }
-                f.write_str(")")?;
+        write(&self.measure, Some(self.threshold), self.empty, f)
+    }
+}
+
+/// A measure, with a threshold or without.
+pub(super) fn write(
+    measure: &Measure,
+    threshold: Option<f64>,
+    empty: Empty,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    f.write_str(measure.name())?;
+    // `{:?}` gives the shortest digits that read back as the same number, and an exponent where
+    // there would be many zeros
+    match measure {
+        Measure::MeanConfidence | Measure::CrossEntropy | Measure::MaxConfidence => {}
+        Measure::Ibt { box_threshold } => write!(f, "({box_threshold:?})")?,
+        Measure::Regression(regression) => {
+            for (index, weight) in regression.weights.iter().enumerate() {
+                write!(f, "{}{weight:?}", if index == 0 { '(' } else { ' ' })?;
+            }
+            f.write_str(")")?;
+        }
+        Measure::Sum(Sum { of: _, weak, small, by_class }) => {
+            let flags = [(*weak, "weak"), (*small, "small"), (*by_class, "class")];
+            let flags: Vec<&str> =
+                flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
+            if !flags.is_empty() {
+                write!(f, "({})", flags.join(" "))?;
             }
         }
-        let empty = match self.empty {
-            Empty::Hard => "hard",
-            Empty::Easy => "easy",
-        };
-        write!(f, "{}{:?},empty={empty}", self.measure.hard().sign(), self.threshold)
     }
+    if let Some(threshold) = threshold {
+        write!(f, "{}{threshold:?}", measure.hard().sign())?;
+    }
+    f.write_str(match empty {
+        Empty::Hard => ",empty=hard",
+        Empty::Easy => ",empty=easy",
+    })
 }
 
 impl FromStr for Hardness {
     type Err = HardnessError;
 
-    /// What an empty frame means may be left out; then it is hard.
+    /// What an empty frame means may be left out; then it is easy for a sum, which is 0, and hard
+    /// for all other measures.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse(text).map_err(|problem| HardnessError { text: text.to_owned(), problem })
+        let problem = |problem| HardnessError { text: text.to_owned(), problem };
+        let aim = parse(text).map_err(problem)?;
+        aim.named().ok_or_else(|| problem(HardnessProblem::NoThreshold))
     }
 }
 
-fn parse(text: &str) -> Result<Hardness, HardnessProblem> {
+/// A measure, with a threshold or without.
+pub(super) fn parse(text: &str) -> Result<Aim, HardnessProblem> {
     let (condition, empty) = match text.split_once(',') {
-        None => (text, Empty::Hard),
+        None => (text, None),
         Some((condition, rest)) => match rest.trim() {
-            "empty=hard" => (condition, Empty::Hard),
-            "empty=easy" => (condition, Empty::Easy),
+            "empty=hard" => (condition, Some(Empty::Hard)),
+            "empty=easy" => (condition, Some(Empty::Easy)),
             other => return Err(HardnessProblem::Empty(other.to_owned())),
         },
     };
-    let sign_at = condition.find(['<', '>']).ok_or(HardnessProblem::NoThreshold)?;
-    let (measure, rest) = condition.split_at(sign_at);
+    let (measure, rest) = match condition.find(['<', '>']) {
+        Some(sign_at) => condition.split_at(sign_at),
+        None if condition.trim().is_empty() => return Err(HardnessProblem::NoThreshold),
+        None => (condition, ""),
+    };
     let measure = parse_measure(measure.trim())?;
+    let by_itself = if matches!(measure, Measure::Sum(_)) { Empty::Easy } else { Empty::Hard };
+    let empty = empty.unwrap_or(by_itself);
+    let threshold = if rest.is_empty() { None } else { Some(parse_threshold(&measure, rest)?) };
+    Ok(Aim { measure, threshold, empty })
+}
+
+/// A threshold behind its sign.
+fn parse_threshold(measure: &Measure, rest: &str) -> Result<f64, HardnessProblem> {
     let sign = measure.hard().sign();
     let threshold = rest.strip_prefix(sign).filter(|threshold| !threshold.starts_with('='));
     let comparison = HardnessProblem::Comparison { measure: measure.name(), sign };
     let threshold = number(threshold.ok_or(comparison)?)?;
     let shares =
         matches!(measure, Measure::MeanConfidence | Measure::MaxConfidence | Measure::Ibt { .. });
-    if shares && !(0.0..=1.0).contains(&threshold) {
+    if shares && !(0.0..=LARGEST_SHARE).contains(&threshold) {
         return Err(HardnessProblem::Threshold(threshold));
     }
-    Ok(Hardness { measure, threshold, empty })
+    Ok(threshold)
 }
 
 fn parse_measure(text: &str) -> Result<Measure, HardnessProblem> {
@@ -148,6 +194,16 @@ fn parse_measure(text: &str) -> Result<Measure, HardnessProblem> {
             (name, Some(inner))
         }
     };
+    let term = match name {
+        "uncertainty" => Some(Term::Uncertainty),
+        "variance" => Some(Term::Variance),
+        "missed" => Some(Term::Missed),
+        "errors" => Some(Term::Errors),
+        _ => None,
+    };
+    if let Some(of) = term {
+        return parse_sum(name, of, arguments.unwrap_or_default()).map(Measure::Sum);
+    }
     match (name, arguments) {
         ("mean-confidence", None) => Ok(Measure::MeanConfidence),
         ("cross-entropy", None) => Ok(Measure::CrossEntropy),
@@ -173,6 +229,25 @@ fn parse_measure(text: &str) -> Result<Measure, HardnessProblem> {
         ("ibt" | "regression", None) => Err(HardnessProblem::Parameters(name.to_owned())),
         _ => Err(HardnessProblem::Unknown(name.to_owned())),
     }
+}
+
+fn parse_sum(name: &str, of: Term, flags: &str) -> Result<Sum, HardnessProblem> {
+    let mut sum = Sum { of, weak: false, small: false, by_class: false };
+    if sum.needs_weak() && flags.split_whitespace().any(|flag| flag == "weak") {
+        return Err(HardnessProblem::AlwaysWeak(name.to_owned()));
+    }
+    for flag in flags.split_whitespace() {
+        let set = match flag {
+            "weak" => &mut sum.weak,
+            "small" => &mut sum.small,
+            "class" => &mut sum.by_class,
+            _ => return Err(HardnessProblem::Flag(flag.to_owned())),
+        };
+        if std::mem::replace(set, true) {
+            return Err(HardnessProblem::Flag(flag.to_owned()));
+        }
+    }
+    Ok(sum)
 }
 
 fn number(text: &str) -> Result<f64, HardnessProblem> {

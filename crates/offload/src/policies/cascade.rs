@@ -1,34 +1,104 @@
 //! Edge first; what was hard there goes on to the cloud.
 
 use super::PolicySettings;
-use crate::config::{from_text, to_text};
-use crate::{Action, Choice, FrameFacts, Hardness, Policy, PolicyError, Snapshot};
-use serde::{Deserialize, Serialize};
+use crate::config::range;
+use crate::hardness::Cut;
+use crate::learn::{Hardest, SplitMix};
+use crate::{Action, Aim, Choice, FrameFacts, Hardness, Measured, Policy, PolicyError, Snapshot};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The share that is sent on when neither a share nor a threshold is given.
+const SHARE: f64 = 0.2;
 
 /// `[cascade]`
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+///
+/// With a `share`, the threshold of `hardness` may be left out; one that is given is where each
+/// camera begins, until there are scores.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(from = "Section")]
 pub struct Cascade {
     /// Which frames go on to the cloud as well, e.g. `max-confidence<0.5,empty=easy`.
-    #[serde(deserialize_with = "from_text", serialize_with = "to_text")]
-    pub hardness: Hardness,
+    #[serde(serialize_with = "crate::config::to_text")]
+    pub hardness: Aim,
+    /// So much of each camera's frames, the hardest, go on; `None`: those beyond the threshold of
+    /// `hardness`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
+}
+
+/// As it stands in the file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Section {
+    #[serde(default, deserialize_with = "aim")]
+    hardness: Option<Aim>,
+    #[serde(default)]
+    share: Option<f64>,
+}
+
+fn aim<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Aim>, D::Error> {
+    crate::config::from_text(deserializer).map(Some)
+}
+
+impl From<Section> for Cascade {
+    /// A measure without a share is one with a threshold; nothing at all is the default.
+    fn from(Section { hardness, share }: Section) -> Self {
+        match (hardness, share) {
+            (None, None) => Self::default(),
+            (hardness, share) => Self { hardness: hardness.unwrap_or_default(), share },
+        }
+    }
+}
+
+impl Default for Cascade {
+    fn default() -> Self {
+        Self { hardness: Aim::default(), share: Some(SHARE) }
+    }
 }
 
 impl PolicySettings for Cascade {
     /// A measure of hardness is checked when its text is read.
     fn check(&self) -> Result<(), PolicyError> {
-        let Self { hardness: _ } = self;
-        Ok(())
+        let Self { hardness, share } = self;
+        match share {
+            Some(share) => range::share("[cascade] share", *share),
+            None if hardness.threshold.is_none() => Err(PolicyError::Range {
+                field: "[cascade] hardness",
+                value: format!("'{hardness}'"),
+                allowed: "a measure with a threshold, or stand beside a share",
+            }),
+            None => Ok(()),
+        }
     }
 
     fn build(&self) -> Result<Box<dyn Policy>, PolicyError> {
-        Ok(Box::new(EdgeFirst { hardness: self.hardness.clone() }))
+        Ok(Box::new(EdgeFirst { settings: self.clone(), hardest: Hardest::new() }))
     }
 }
 
 /// Every frame goes to the edge, which sends the hard ones on.
 struct EdgeFirst {
-    hardness: Hardness,
+    settings: Cascade,
+    hardest: Hardest,
+}
+
+impl EdgeFirst {
+    /// The measure and the threshold for a frame.
+    fn hardness(&self, frame: &FrameFacts) -> Hardness {
+        let Cascade { hardness, share } = &self.settings;
+        let Some(share) = *share else {
+            return hardness.named().unwrap_or_else(|| hardness.cut(Cut::Nothing));
+        };
+        let mut random = SplitMix(frame.ordinal ^ frame.sequence.rotate_left(32));
+        let dice = [random.unit(), random.unit()];
+        if let Some(cut) = self.hardest.cut(&frame.camera, share, dice) {
+            return hardness.cut(cut);
+        }
+        // before anything was measured chance picks the share
+        hardness
+            .named()
+            .unwrap_or_else(|| hardness.cut(if dice[0] < share { Cut::All } else { Cut::Nothing }))
+    }
 }
 
 impl Policy for EdgeFirst {
@@ -36,22 +106,104 @@ impl Policy for EdgeFirst {
         "cascade"
     }
 
-    fn choose(&self, _frame: &FrameFacts, _load: &Snapshot) -> Choice {
-        Choice::new(Action::Cascade(self.hardness.clone()), "edge-first")
+    fn choose(&self, frame: &FrameFacts, _load: &Snapshot) -> Choice {
+        Choice::new(Action::Cascade(self.hardness(frame)), "edge-first")
+    }
+
+    fn measured(&mut self, frame: &FrameFacts, choice: &Choice, measured: &Measured) {
+        let Cascade { hardness: aim, share: Some(share) } = &self.settings else { return };
+        match &choice.action {
+            Action::Cascade(hardness) if hardness.measure == aim.measure => {
+                let (score, hard) = (measured.score, hardness.is_hard_by(measured.score));
+                self.hardest.push(&frame.camera, aim.score(score), hard, *share);
+            }
+            // another measure's scores, of a policy before this one, say nothing
+            Action::Cascade(_) | Action::Send(_) | Action::Expire | Action::Skip => {}
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::facts;
+    use crate::testing::{facts, nth};
     use frame::Destination;
+    use proptest::prelude::*;
+
+    fn read(section: &str) -> Result<Cascade, PolicyError> {
+        let text = format!("policy = 'cascade'\n[cascade]\n{section}");
+        crate::PolicyConfig::from_toml(&text).map(|config| config.cascade)
+    }
 
     #[test]
     fn the_edge_comes_first_and_knows_the_measure() {
-        let policy = EdgeFirst { hardness: Hardness::default() };
+        let policy = read("hardness = 'max-confidence<0.5'").unwrap().build().unwrap();
         let choice = policy.choose(&facts(), &Snapshot::default());
         assert_eq!(choice.destination(), Some(Destination::Edge));
-        assert_eq!(choice.action, Action::Cascade(Hardness::default()));
+        let named: Hardness = "max-confidence<0.5".parse().unwrap();
+        assert_eq!(choice.action, Action::Cascade(named));
+    }
+
+    #[test]
+    fn a_share_or_a_threshold_or_the_default() {
+        let aim = |text: &str| text.parse::<Aim>().unwrap();
+        assert_eq!(read(""), Ok(Cascade::default()));
+        assert_eq!(Cascade::default().share, Some(SHARE));
+        let own = |hardness, share| Ok(Cascade { hardness, share });
+        assert_eq!(read("share = 0.1"), own(Aim::default(), Some(0.1)));
+        assert_eq!(read("hardness = 'ibt(0.5)>=0.5'"), own(aim("ibt(0.5)>=0.5"), None));
+        assert_eq!(
+            read("hardness = 'errors'\nshare = 0.3"),
+            own(aim("errors"), Some(0.3)),
+            "a measure without a threshold needs a share"
+        );
+        let error = read("hardness = 'errors'").unwrap_err().to_string();
+        assert!(error.contains("[cascade] hardness = 'errors,empty=easy'"), "{error}");
+        let error = read("share = 1.5").unwrap_err().to_string();
+        assert!(error.contains("[cascade] share = 1.5"), "{error}");
+    }
+
+    /// Sends frames of a camera through a policy, and tells how many were hard.
+    fn hard(policy: &mut dyn Policy, scores: &[f64]) -> usize {
+        let mut count = 0;
+        for (n, score) in (0..).zip(scores) {
+            let (frame, load) = (nth(n), Snapshot::default());
+            let choice = policy.choose(&frame, &load);
+            let Action::Cascade(hardness) = &choice.action else { panic!("{choice:?}") };
+            // over the text that travels
+            let hardness: Hardness = hardness.to_string().parse().unwrap();
+            count += usize::from(hardness.is_hard_by(Some(*score)));
+            policy.measured(&frame, &choice, &Measured { score: Some(*score), features: None });
+        }
+        count
+    }
+
+    #[test]
+    fn scores_of_another_measure_are_passed_over() {
+        let mut policy = read("hardness = 'errors>=5'\nshare = 0.5").unwrap().build().unwrap();
+        let before =
+            Choice::new(Action::Cascade("uncertainty>=1".parse().unwrap()), "by the policy before");
+        policy.measured(&facts(), &before, &Measured { score: Some(9.0), features: None });
+        let choice = policy.choose(&facts(), &Snapshot::default());
+        let named: Hardness = "errors>=5".parse().unwrap();
+        assert_eq!(choice.action, Action::Cascade(named), "it begins at the threshold it names");
+    }
+
+    proptest! {
+        /// Whatever the scores are, with as many ties as one likes, and however they drift.
+        #[test]
+        fn the_share_is_sent_on(
+            share in 0.0f64..=1.0, levels in 1u64..50, drift in 0.0f64..1.0, seed in 0u64..1000,
+        ) {
+            const FRAMES: usize = 2000;
+            let mut random = SplitMix(seed);
+            let scores: Vec<f64> = (0..FRAMES)
+                .map(|n| random.below(levels) as f64 / 7.0 + (drift * n as f64).floor())
+                .collect();
+            let mut policy = read(&format!("share = {share}")).unwrap().build().unwrap();
+            let sent = hard(policy.as_mut(), &scores) as f64 / FRAMES as f64;
+            // 1/(2000 · 0.02), and what chance does to the last frames
+            prop_assert!((sent - share).abs() < 0.03, "{sent} of {share}");
+        }
     }
 }

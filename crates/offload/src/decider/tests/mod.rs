@@ -8,8 +8,7 @@ use super::in_flight::MAX_IN_FLIGHT;
 use super::*;
 use crate::testing::facts;
 use crate::{
-    Action, BreakerState, End, FrameFacts, Hardness, Measured, Outcome, PolicyName, Snapshot,
-    TierResult,
+    Action, BreakerState, End, FrameFacts, Measured, Outcome, PolicyName, Snapshot, TierResult,
 };
 use frame::Destination::{self, Cloud, Edge};
 use std::time::Duration;
@@ -289,7 +288,7 @@ impl Policy for Told {
     }
 
     fn choose(&self, _frame: &FrameFacts, _load: &Snapshot) -> Choice {
-        Choice::new(Action::Cascade(Hardness::default()), "told")
+        Choice::new(Action::Cascade("mean-confidence<0.5".parse().unwrap()), "told")
     }
 
     fn measured(&mut self, frame: &FrameFacts, _choice: &Choice, measured: &Measured) {

@@ -39,7 +39,7 @@ const HYSTERESIS: &str = "policy = 'deadline'\nhysteresis.dwell_ms = 500";
 const CLOUD: &str = "policy = 'cloud-only'";
 const MONEY: &str = "policy = 'deadline'\ndeadline.comfort = 1";
 
-const FIELDS: [Field; 39] = [
+const FIELDS: [Field; 40] = [
     field("policy", "", "'edge-only'", "'cloud-only'"),
     field("ratio.cloud_share", "policy = 'ratio'", "0.2", "0.7"),
     field("deadline.target_ms", DEADLINE, "1000", "70"),
@@ -49,6 +49,7 @@ const FIELDS: [Field; 39] = [
     field("deadline.late_up_to_ms", DEGRADE_LATE, "1000", "1"),
     field("deadline.refresh_ms", DEADLINE, "5000", "400"),
     field("cascade.hardness", "policy = 'cascade'", "'mean-confidence<0.5'", "'ibt(0.5)>=0.5'"),
+    field("cascade.share", "policy = 'cascade'", "0.2", "0.6"),
     field("bandit.target_ms", "policy = 'bandit'", "1000", "60"),
     field("expression.rule", RULE, "'edge.backlog > 3'", "'edge.backlog > 1'"),
     field("expression.fallback", RULE_WITHOUT_ANSWER, "'edge-only'", "'cloud-only'"),
