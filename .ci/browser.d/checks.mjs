@@ -269,8 +269,15 @@ async function policyIsChanged({ browser, look }) {
     if (request.method() === "PUT") put = { body: request.postData(), type: request.headers()["content-type"] };
     return route.fulfill({ json: policy });
   });
+  const contracts = { preprocessors: 1, contracts: [{
+    name: "gates", cameras: ["gate-*"], priority: 4, within_ms: 300, share: 0.95, order: "newest", window_s: 300,
+    met: 90, missed: 10, set_aside: 3, attainment: { share: 0.9, low: 0.82, high: 0.94 }, error_budget_left: -1, violated: true,
+  }] };
+  await page.route((address) => address.pathname === "/contracts", (route) => route.fulfill({ json: contracts }));
   await page.goto(`${browser.url}/#/policy`);
   await page.waitForSelector("main >> text=half-open");
+  await page.waitForSelector('[data-contract="gates"] >> text=violated');
+  await page.waitForSelector('[data-contract="gates"] >> text=90 % (82 % to 94 %)');
   await page.selectOption("#policy-choice", "edge-only");
   await look(page, "policy-change");
   await page.click("button:has-text('Set this policy')");

@@ -4,12 +4,16 @@
 
 mod announcement;
 mod codec;
+mod contracts_record;
 mod decision;
 mod detection;
 mod envelope;
+mod glob;
 mod id;
 mod limits;
 mod media;
+mod newest;
+mod order;
 mod per_tier;
 mod pixels;
 mod problem;
@@ -23,12 +27,16 @@ mod trace;
 
 pub use announcement::{AnnouncedError, Announcement, InvalidAnnouncement, PolicyOrigin};
 pub use codec::{HeaderError, headers};
+pub use contracts_record::{ContractStanding, ContractsRecord};
 pub use decision::{Decision, Destination, InvalidDestination, Predicted};
 pub use detection::{BoundingBox, Detection, ImageSize};
-pub use envelope::{Envelope, Origin, Prepared, UploadTimings};
+pub use envelope::{Envelope, OVERTAKEN, Origin, Prepared, UploadTimings};
+pub use glob::Glob;
 pub use id::{CameraId, FrameId, InvalidCameraId, InvalidFrameId, JobIds};
 pub use limits::{DEFAULT_MAX_PIXELS, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES};
 pub use media::{ImageFormat, UnknownImageFormat};
+pub use newest::Newest;
+pub use order::{InvalidOrder, Order};
 pub use per_tier::PerTier;
 pub use pixels::RgbImage;
 pub use problem::Problem;

@@ -66,6 +66,10 @@ pub struct FrameResult {
     /// The earlier frame of this camera that this one equals; present when skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_as: Option<FrameId>,
+    /// The newer frame of this camera that was served in its place; present when a frame of a
+    /// camera that is served newest first has expired for that reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overtaken_by: Option<FrameId>,
     /// Which sending to a tier this result comes from: 1, or more when a tier did not answer in
     /// time or the cloud was asked as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -49,6 +49,7 @@ impl ResultMessage {
             detections: Vec::new(),
             decision: None,
             same_as: None,
+            overtaken_by: None,
             attempt: None,
             model: None,
             served_by,

@@ -6,8 +6,10 @@
 
 mod choice;
 mod config;
+mod contracts;
 mod decider;
 mod facts;
+mod fair;
 mod guards;
 mod hardness;
 mod learn;
@@ -21,8 +23,10 @@ mod time;
 
 pub use choice::{Action, Choice};
 pub use config::{BuiltIn, Place, PolicyConfig, PolicyError};
+pub use contracts::{Contract, Interval, OnViolation, Terms, error_budget_left, wilson};
 pub use decider::{Decided, Decider, TakenTo};
 pub use facts::{FrameFacts, Snapshot, TierSnapshot};
+pub use fair::FairQueue;
 pub use guards::{
     Breaker, BreakerState, Budget, BudgetScope, BudgetUnit, Hysteresis, Motion, Redispatch,
 };
@@ -32,6 +36,6 @@ pub use hardness::{
 };
 pub use learn::{Capacity, Prior, TierPrior, TierResult};
 pub use outcome::{End, Outcome};
-pub use policies::{Bandit, Cascade, Deadline, Degrade, Expression, PolicyName, Ratio};
+pub use policies::{Bandit, Cascade, Deadline, Degrade, Expression, Freshness, PolicyName, Ratio};
 pub use policy::{Policy, estimate_to_cloud};
 pub use price::Price;

@@ -3,7 +3,10 @@
 use crate::guard::{POLICY_PANICKED, guarded};
 use crate::metrics::{Metrics, PolicyCall};
 use crate::redispatch::CLOUD_LATE;
-use frame::{Decision, Destination, FrameId, FrameResult, PerTier, Predicted, Status, Timestamp};
+use frame::{
+    CameraId, ContractStanding, Decision, Destination, FrameId, FrameResult, Order, PerTier,
+    Predicted, Status, Timestamp,
+};
 use offload::{
     BreakerState, Capacity, Choice, Decided, Decider, End, FrameFacts, Policy, PolicyConfig,
     PolicyError, TakenTo, TierResult,
@@ -51,6 +54,9 @@ impl Decisions {
                 predicted_ms: Predicted::default(),
                 answer_by: None,
                 same_as: None,
+                contract: None,
+                order: Order::default(),
+                weight: 1,
             });
         // what travels is read by others' system clocks
         let left = |answer_by: Timestamp| {
@@ -76,6 +82,27 @@ impl Decisions {
         self.lock().config().motion.skip_below > 0.0
     }
 
+    /// In which order the camera's waiting frames are served. Uploads without a camera have nothing
+    /// to do with each other.
+    pub(crate) fn order(&self, camera: &CameraId) -> Order {
+        if camera.is_unnamed() { Order::default() } else { self.lock().order(camera) }
+    }
+
+    /// The camera's weight beside others where frames wait.
+    pub(crate) fn weight(&self, camera: &CameraId) -> u32 {
+        self.lock().weight(camera).unwrap_or(1)
+    }
+
+    /// A frame of this camera ended before it was decided on: overtaken, or expired.
+    pub(crate) fn undecided(&self, camera: &CameraId, overtaken: bool) {
+        self.lock().undecided(camera, overtaken, self.now());
+    }
+
+    /// How each contract stands.
+    pub(crate) fn contracts(&self) -> Vec<ContractStanding> {
+        self.lock().contracts(false, self.now())
+    }
+
     /// A result was read. `own_unit` names this unit: what it answered itself says nothing about
     /// the tiers.
     pub(crate) fn result(&self, result: &FrameResult, own_unit: &str) {
@@ -84,6 +111,10 @@ impl Decisions {
         if by_us && result.status == Status::Expired && result.attempt.is_some() {
             // of another replica, which took it back from the cloud
             self.learn(|decider| decider.late_and_expired(result.frame_id, now));
+            return;
+        }
+        if result.overtaken_by.is_some() {
+            self.lock().overtaken(result.frame_id, now);
             return;
         }
         let promoted =
@@ -188,6 +219,9 @@ impl Decisions {
         if let Some(left) = decider.budget_left(now) {
             self.metrics.budget_left(left);
         }
+        let (within, ever) = (decider.contracts(false, now), decider.contracts(true, now));
+        drop(decider);
+        self.metrics.contracts(&within, &ever);
     }
 
     /// A call in which the policy learns; a lesson that panics is lost, and the call gives `None`.

@@ -3,12 +3,14 @@
 use crate::Config;
 use crate::announce::{Announcer, instance_of};
 use crate::answered::Answered;
+use crate::contracts::ContractsSpeaker;
 use crate::decisions::Decisions;
 use crate::forms::Forms;
 use crate::guard::{Guard, GuardedPolicy};
 use crate::handle::Handler;
 use crate::load::{Backlog, watch_cluster};
 use crate::metrics::Metrics;
+use crate::permits::Permits;
 use crate::pixels::JpegSizes;
 use crate::policy_in_hand::PolicyInHand;
 use crate::prepare::Preparer;
@@ -17,13 +19,13 @@ use crate::redispatch::Redispatcher;
 use crate::remembered::{Moving, Remembered};
 use crate::results::Results;
 use crate::settings_topic::SettingsTopic;
+use frame::Newest;
 use frame_bus::{Bus, ConsumerOptions, Threads, WorkControl, WorkError};
 use futures_util::FutureExt;
 use offload::Policy;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use unit::{Ends, Shell};
 
@@ -136,7 +138,9 @@ async fn start(
             settings.clone().follow(in_hand.clone(), settings_read.clone(), watching.clone());
         background("settings", follow.boxed());
         let instance = instance_of(&shell.identity);
-        let announcer = Announcer { topic: settings, in_hand, instance };
+        let contracts =
+            ContractsSpeaker::new(settings.clone(), decisions.clone(), instance.clone());
+        let announcer = Announcer { topic: settings, in_hand, instance, contracts };
         let announcing = shell.tasks.spawn(
             "announce",
             Ends::WhenAsked(watching.clone()),
@@ -173,12 +177,13 @@ async fn start(
             decided: AtomicU64::new(0),
             remembered: Remembered::default(),
             moving: Moving::default(),
+            newest: Newest::default(),
             guard: Guard::new(frames.halt.clone()),
         };
         let handler = Handler {
             publisher: publisher(&frames),
             metrics,
-            workers: Arc::new(Semaphore::new(workers)),
+            workers: Permits::new(workers, max_in_flight),
             room,
             preparer: Arc::new(preparer),
             served_by: shell.identity.clone(),

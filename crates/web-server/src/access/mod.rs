@@ -7,7 +7,6 @@
 
 mod caller;
 mod config;
-mod glob;
 mod guard;
 mod headers;
 mod origin;

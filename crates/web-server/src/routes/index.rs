@@ -31,6 +31,7 @@ pub(super) fn list() -> Value {
             "live_pictures_of_a_camera": "GET /cameras/{camera}/live.mjpeg",
             "results": "GET /results",
             "policy": "GET /policy",
+            "contracts": "GET /contracts",
             "session": "GET /session",
             "stats": "GET /stats",
             "dashboard": "GET / (with Accept: text/html)",

@@ -1,6 +1,7 @@
 //! The HTTP surface: which path is answered by what.
 
 mod cameras;
+mod contracts;
 mod index;
 mod inference;
 mod jobs;
@@ -54,6 +55,7 @@ fn routes() -> Vec<Route> {
             .on(GET, Right::Read, policy::show)
             .on(Method::PUT, Right::Settings, policy::set)
             .on(Method::DELETE, Right::Settings, policy::clear),
+        Route::at("/contracts").on(GET, Right::Read, contracts::show),
         Route::at("/stats").on(GET, Right::Read, stats::show),
         Route::at("/assets/{version}/{file}").on(GET, Right::Public, page::asset),
     ]
