@@ -126,7 +126,10 @@ mod tests {
             format!("{name}{{contract=\"gates\",outcome=\"{outcome}\"}} {count}")
         };
         assert!(is_shown(&total("met", 29)) && is_shown(&total("missed", 1)), "{}", shown.encode());
-        assert!(shown.encode().contains("contract_error_budget_left{contract=\"gates\"} 0.5"));
+        let text = shown.encode();
+        let left = "mlvi_preprocessor_contract_error_budget_left{contract=\"gates\"} ";
+        let left = text.lines().find_map(|line| line.strip_prefix(left)).unwrap();
+        assert!((left.parse::<f64>().unwrap() - 0.5).abs() < 1e-9, "{left}");
         metrics.stand(&[standing("yard", 0, 0)], &[standing("yard", 0, 0)]);
         assert!(!shown.encode().contains("budget_left{contract=\"gates\"}"));
         // the same name with other terms begins anew

@@ -191,7 +191,7 @@ impl Handler {
                 match same_as {
                     Some(same_as) => (
                         MessageEnd::Skipped,
-                        envelope.skipped(same_as, decision.clone(), served_by, timings),
+                        envelope.skipped(same_as, decision, served_by, timings),
                     ),
                     None => {
                         let result =
