@@ -37,6 +37,7 @@ export function show(root, [id], life) {
         ["Taken in", clock(madeAt(shown.frame_id))],
         ...servedFacts(shown),
         ["Same as", shown.same_as ? el("a", { href: `#/jobs/${encodeURIComponent(shown.same_as)}` }, "an earlier frame") : null],
+        ["Overtaken by", shown.overtaken_by ? el("a", { href: `#/jobs/${encodeURIComponent(shown.overtaken_by)}` }, "a newer frame") : null],
         ["Trace", trace ? el("code", {}, trace) : null],
         ["Id", el("code", {}, shown.frame_id)],
         ["For programs", el("a", { href: `/jobs/${encodeURIComponent(id)}` }, "JSON")],

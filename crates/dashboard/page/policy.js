@@ -2,7 +2,7 @@
 
 import { el, fill } from "./dom.js";
 import { feed } from "./feed.js";
-import { percent } from "./format.js";
+import { ms, percent } from "./format.js";
 import { Problem, problemBox } from "./problem.js";
 import { facts, reasonText } from "./result.js";
 import { has, json, request } from "./session.js";
@@ -12,11 +12,12 @@ const REFRESH_MS = 5000;
 export function show(root, _, life) {
   const panel = el("div", { class: "stack" });
   const reasons = el("div", { class: "stack" });
+  const promised = el("div", { class: "stack" });
   fill(root,
     el("div", { class: "view-head" }, el("h1", {}, "Policy"), el("p", { class: "faint" }, "What decides whether the edge or the cloud looks")),
     el("div", { class: "two even" }, panel,
       el("section", { class: "card pad stack", "aria-labelledby": "reasons-title" },
-        el("h2", { id: "reasons-title" }, "Decisions seen by this page"), reasons)));
+        el("h2", { id: "reasons-title" }, "Decisions seen by this page"), reasons, promised)));
   life.every(1000, () => fill(reasons, seen()));
 
   const force = el("div", {});
@@ -28,6 +29,9 @@ export function show(root, _, life) {
     try {
       const answer = (await has("GET /policy")) ? await json("/policy", { signal: life.signal }) : null;
       if (life.over) return;
+      const contracts = (await has("GET /contracts")) ? await json("/contracts", { signal: life.signal }) : null;
+      if (life.over) return;
+      fill(promised, contracts?.contracts.length ? kept(contracts.contracts) : null);
       if (!answer) fill(panel, elsewhere());
       else {
         change ??= answer.changes === "on" ? editor(answer, load) : fixed();
@@ -114,6 +118,23 @@ function agreements(cameras) {
   if (cameras.length === 0) return null;
   return el("details", {}, el("summary", {}, "Agreement by camera"),
     facts(cameras.map((one) => [one.camera, within(one.easy) ?? "no audits yet"])));
+}
+
+/** Whether the contracts are kept: what is promised, and what came of it. */
+function kept(contracts) {
+  return [el("h2", {}, "Contracts"), contracts.map(({ name, cameras, within_ms, share, attainment, error_budget_left: left, violated, set_aside: aside }) => {
+    const bar = el("span", { class: "confidence", "aria-hidden": "true" }, el("span"));
+    bar.firstChild.style.width = `${(attainment?.share ?? 0) * 100}%`;
+    return el("div", { class: "stack", data: { contract: name } },
+      el("h3", {}, name, " ", violated ? el("span", { class: "badge bad" }, "violated") : null),
+      el("p", { class: "faint" }, cameras.join(", "), within_ms ? `: ${share ? percent(share) : "frames"} within ${ms(within_ms)}` : ""),
+      bar,
+      facts([
+        ["In time", attainment ? `${percent(attainment.share)} (${percent(attainment.low)} to ${percent(attainment.high)})` : "no frame yet"],
+        ["Error budget left", left === undefined ? null : percent(left)],
+        ["Set aside", aside > 0 ? String(aside) : null],
+      ]));
+  })];
 }
 
 function breaker(state) {

@@ -1,8 +1,8 @@
 //! The envelope as Kafka headers, and back.
 
 use crate::{
-    CameraId, Decision, Envelope, FrameId, ImageFormat, ImageSize, Origin, Predicted, Prepared,
-    Timestamp, TraceParent, UploadTimings, Zones,
+    CameraId, Decision, Envelope, FrameId, ImageFormat, ImageSize, Order, Origin, Predicted,
+    Prepared, Timestamp, TraceParent, UploadTimings, Zones,
 };
 use std::fmt::Display;
 use std::str::FromStr;
@@ -28,6 +28,7 @@ pub mod headers {
     pub const DESTINATION: &str = "mlvi-destination";
     pub const REASON: &str = "mlvi-decision-reason";
     pub const POLICY: &str = "mlvi-decision-policy";
+    pub const CONTRACT: &str = "mlvi-contract";
     pub const PREDICTED_EDGE_MS: &str = "mlvi-predicted-edge-ms";
     pub const PREDICTED_CLOUD_MS: &str = "mlvi-predicted-cloud-ms";
     pub const DECIDED_AT: &str = "mlvi-decided-at";
@@ -35,6 +36,8 @@ pub mod headers {
     pub const ANSWER_BY: &str = "mlvi-answer-by";
     pub const ESCALATION: &str = "mlvi-escalation";
     pub const PROVISIONAL: &str = "mlvi-provisional";
+    pub const ORDER: &str = "mlvi-order";
+    pub const WEIGHT: &str = "mlvi-weight";
     pub const QUEUE_FRAMES_MS: &str = "mlvi-queue-frames-ms";
     pub const PREPROCESS_MS: &str = "mlvi-preprocess-ms";
     pub const ORIGIN_PARTITION: &str = "mlvi-origin-partition";
@@ -90,6 +93,9 @@ impl Envelope {
             put(headers::DESTINATION, &prepared.decision.destination);
             put(headers::REASON, &prepared.decision.reason);
             put(headers::POLICY, &prepared.decision.policy);
+            if let Some(contract) = &prepared.decision.contract {
+                put(headers::CONTRACT, contract);
+            }
             if let Some(edge_ms) = prepared.decision.predicted_ms.edge {
                 put(headers::PREDICTED_EDGE_MS, &edge_ms);
             }
@@ -106,6 +112,12 @@ impl Envelope {
             }
             if prepared.provisional {
                 put(headers::PROVISIONAL, &true);
+            }
+            if prepared.order != Order::default() {
+                put(headers::ORDER, &prepared.order);
+            }
+            if prepared.weight != 1 {
+                put(headers::WEIGHT, &prepared.weight);
             }
             put(headers::QUEUE_FRAMES_MS, &prepared.queue_frames_ms);
             put(headers::PREPROCESS_MS, &prepared.preprocess_ms);
@@ -215,6 +227,7 @@ impl<'a> Fields<'a> {
                 destination,
                 reason: self.required(headers::REASON)?,
                 policy: self.required(headers::POLICY)?,
+                contract: self.optional(headers::CONTRACT)?,
                 predicted_ms: Predicted {
                     edge: self.optional_milliseconds(headers::PREDICTED_EDGE_MS)?,
                     cloud: self.optional_milliseconds(headers::PREDICTED_CLOUD_MS)?,
@@ -226,6 +239,8 @@ impl<'a> Fields<'a> {
             answer_by: self.optional(headers::ANSWER_BY)?.map(Timestamp::from_micros),
             escalation: self.optional(headers::ESCALATION)?,
             provisional: self.optional(headers::PROVISIONAL)?.unwrap_or(false),
+            order: self.optional(headers::ORDER)?.unwrap_or_default(),
+            weight: self.optional(headers::WEIGHT)?.unwrap_or(1),
             queue_frames_ms: self.milliseconds(headers::QUEUE_FRAMES_MS)?,
             preprocess_ms: self.milliseconds(headers::PREPROCESS_MS)?,
             origin,
@@ -260,16 +275,21 @@ mod tests {
             (decided_at, answer_by) in (any::<u64>(), prop::option::of(any::<u64>())),
             escalation in prop::option::of("[a-z0-9.,:<> -]{1,60}"), provisional: bool,
             zone in prop::option::of(("[^\\p{Cc} ]{1,20}", 0u32..=1000, 0u32..=1000)),
+            (contract, newest, weight) in
+                (prop::option::of("[a-z-]{1,20}"), any::<bool>(), any::<u32>()),
         ) -> Prepared {
             Prepared {
                 image: ImageSize { width, height },
                 decision: Decision {
                     predicted_ms: Predicted { edge, cloud: cloud_ms },
+                    contract,
                     ..Decision::new(Destination::ALL[usize::from(cloud)], reason, policy)
                 },
                 decided_at: Timestamp::from_micros(decided_at),
                 answer_by: answer_by.map(Timestamp::from_micros),
                 escalation, provisional,
+                order: if newest { Order::Newest } else { Order::InOrder },
+                weight,
                 attempt, queue_frames_ms, preprocess_ms,
                 origin: origin.map(|(partition, offset)| Origin { partition, offset }),
                 zones: zone.map(|(name, x, y)| {

@@ -59,6 +59,9 @@ pub struct Decision {
     pub reason: String,
     /// The policy that decided, e.g. `alternate`.
     pub policy: String,
+    /// The name of the contract that the frame's camera has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<String>,
     /// In how many milliseconds each tier was expected to answer.
     #[serde(default, skip_serializing_if = "Predicted::is_unknown")]
     pub predicted_ms: Predicted,
@@ -69,7 +72,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// A decision without predictions.
+    /// A decision without predictions and contract.
     #[must_use]
     pub fn new(
         destination: Destination,
@@ -77,7 +80,8 @@ impl Decision {
         policy: impl Into<String>,
     ) -> Self {
         let (reason, policy) = (reason.into(), policy.into());
-        Self { destination, reason, policy, predicted_ms: Predicted::default(), took_ms: None }
+        let (predicted_ms, contract, took_ms) = (Predicted::default(), None, None);
+        Self { destination, reason, policy, contract, predicted_ms, took_ms }
     }
 }
 

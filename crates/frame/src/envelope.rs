@@ -1,8 +1,8 @@
 //! Everything that travels with a frame's bytes.
 
 use crate::{
-    CameraId, Decision, Detection, FrameId, FrameResult, ImageFormat, ImageSize, ServedBy, Status,
-    Timestamp, TimingsMs, TraceParent, Zones,
+    CameraId, Decision, Destination, Detection, FrameId, FrameResult, ImageFormat, ImageSize,
+    Order, ServedBy, Status, Timestamp, TimingsMs, TraceParent, Zones,
 };
 use crate::{ModelInfo, Problem};
 
@@ -34,6 +34,9 @@ pub struct Envelope {
     pub prepared: Option<Prepared>,
 }
 
+/// Why a frame has expired that a newer one of its camera overtook.
+pub const OVERTAKEN: &str = "overtaken";
+
 /// What the intake measured.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct UploadTimings {
@@ -60,6 +63,10 @@ pub struct Prepared {
     pub escalation: Option<String>,
     /// Whether a provisional result stands on the results topic.
     pub provisional: bool,
+    /// In which order the camera's frames are served when they wait.
+    pub order: Order,
+    /// The camera's weight beside others where frames wait: 1, or its contract's priority.
+    pub weight: u32,
     /// How long the frame waited for the preprocessor, in milliseconds.
     pub queue_frames_ms: f64,
     /// Decode, sharpen, encode, the wait for the camera's turn and the decision, in milliseconds.
@@ -82,6 +89,8 @@ impl Prepared {
             answer_by: None,
             escalation: None,
             provisional: false,
+            order: Order::default(),
+            weight: 1,
             queue_frames_ms: 0.0,
             preprocess_ms: 0.0,
             origin: None,
@@ -191,6 +200,25 @@ impl Envelope {
         FrameResult { error: Some(problem), ..self.ended(Status::Expired, served_by, timings) }
     }
 
+    /// The result of a frame that waited until `newer` of its camera was served in its place.
+    #[must_use]
+    pub fn overtaken(
+        &self,
+        newer: FrameId,
+        served_by: ServedBy,
+        timings: TimingsMs,
+    ) -> FrameResult {
+        let problem =
+            Problem::expired(format!("the newer frame {newer} of the camera overtook it"));
+        let ended = self.ended(Status::Expired, served_by, timings);
+        let decision = match ended.decision {
+            Some(decision) => Decision { reason: OVERTAKEN.into(), ..decision },
+            None => Decision::new(Destination::Edge, OVERTAKEN, "none"),
+        };
+        let (error, decision) = (Some(problem), Some(decision));
+        FrameResult { error, decision, overtaken_by: Some(newer), ..ended }
+    }
+
     /// The result of a frame that equals an earlier one, so that it needs no detection.
     #[must_use]
     pub fn skipped(
@@ -221,6 +249,7 @@ impl Envelope {
             decision: self.prepared.as_ref().map(decision),
             same_as: None,
             hardness: None,
+            overtaken_by: None,
             attempt: self.prepared.as_ref().map(|prepared| prepared.attempt),
             model: None,
             served_by,

@@ -69,6 +69,10 @@ pub struct FrameResult {
     /// How hard it was for the edge; present in the edge's results of frames that it may send on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hardness: Option<Measured>,
+    /// The newer frame of this camera that was served in its place; present when a frame of a
+    /// camera that is served newest first has expired for that reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overtaken_by: Option<FrameId>,
     /// Which sending to a tier this result comes from: 1, or more when a tier did not answer in
     /// time or the cloud was asked as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]

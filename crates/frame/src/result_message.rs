@@ -50,6 +50,7 @@ impl ResultMessage {
             decision: None,
             same_as: None,
             hardness: None,
+            overtaken_by: None,
             attempt: None,
             model: None,
             served_by,

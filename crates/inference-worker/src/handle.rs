@@ -1,12 +1,12 @@
 //! What becomes of one delivery.
 
 use crate::escalate::{self, Judged, Verdict};
-use crate::job::{Inference, InferenceEnd, Job};
+use crate::job::{Inference, InferenceEnd, Job, is_newest_first};
 use crate::publish::Publisher;
 use detector::ImageDetections;
 use frame::{
-    Destination, Envelope, FrameResult, ImageSize, ModelInfo, Problem, ResultMessage, ServedBy,
-    Status, Timestamp, TimingsMs,
+    Destination, Envelope, FrameResult, ImageSize, ModelInfo, Newest, Problem, ResultMessage,
+    ServedBy, Status, Timestamp, TimingsMs,
 };
 use frame_bus::{Handle, Message, SendError, Turn};
 use std::sync::Arc;
@@ -25,6 +25,8 @@ const BYTES_PER_PIXEL: u64 = 7;
 pub(crate) struct Handler {
     pub(crate) publisher: Publisher,
     pub(crate) jobs: mpsc::Sender<Job>,
+    /// Which frames are the newest of their cameras here.
+    pub(crate) newest: Arc<Newest>,
     /// Where decoded pictures have room.
     pub(crate) room: PixelRoom,
     pub(crate) limits: Limits,
@@ -80,6 +82,9 @@ impl Handler {
         message: Arc<Message>,
         mut turn: Turn,
     ) -> Result<(), SendError> {
+        if is_newest_first(&envelope) {
+            self.newest.came(&envelope.camera, envelope.received_at, envelope.frame_id);
+        }
         let room = self.room.take(memory_for(&message.payload, &self.limits)).await;
         let (reply, outcome) = oneshot::channel();
         let job = Job { envelope: Arc::clone(&envelope), message: Arc::clone(&message), reply };
@@ -159,6 +164,7 @@ impl Handler {
                 envelope.failed(problem, served_by, timings)
             }
             InferenceEnd::Expired => envelope.expired(&self.served_by.unit, served_by, timings),
+            InferenceEnd::Overtaken(newer) => envelope.overtaken(newer, served_by, timings),
             InferenceEnd::Superseded => return None,
         })
     }

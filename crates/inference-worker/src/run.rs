@@ -1,6 +1,6 @@
 //! The unit: load, consume, and drain at the end.
 
-use crate::batch::gather;
+use crate::batch::Gathering;
 use crate::handle::Handler;
 use crate::metrics::WorkerMetrics;
 use crate::model::Model;
@@ -9,7 +9,7 @@ use crate::threads::Threads;
 use crate::{Config, ModelPrecision};
 use anyhow::Context;
 use detector::{Description, Detector, Kernels, LoadOptions, Precision};
-use frame::{Destination, ImageSize, RgbImage, Topics};
+use frame::{Destination, ImageSize, Newest, RgbImage, Topics};
 use frame_bus::{Bus, ConsumerOptions, WorkControl};
 use inference_settings::KernelChoice;
 use std::sync::Arc;
@@ -140,7 +140,14 @@ async fn start(
         let model_threads = Threads::start(&shell.tasks, &model, threads, max_pixels, batches)?;
         // it ends when the last sender of jobs is gone, and the model threads after it
         let (jobs, job_receiver) = mpsc::channel(max_batch);
-        let gathering = gather(job_receiver, batch_sender, max_batch, batch_wait);
+        let newest = Arc::new(Newest::default());
+        let gathering = Gathering {
+            max: max_batch,
+            wait: batch_wait,
+            max_waiting: max_in_flight,
+            newest: Arc::clone(&newest),
+        };
+        let gathering = gathering.run(job_receiver, batch_sender);
         shell.tasks.spawn("batches", Ends::WhenDone, gathering);
         loaded.ready();
 
@@ -169,6 +176,7 @@ async fn start(
                 give_up: control.give_up.clone(),
             },
             jobs,
+            newest,
             room,
             limits: Limits { max_pixels },
             model: model.info().clone(),

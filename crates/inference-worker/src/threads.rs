@@ -1,6 +1,6 @@
 //! The model threads: decode and detect, with a panic or an error kept to the frame that caused it.
 
-use crate::job::{Inference, InferenceEnd, Job};
+use crate::job::{Inference, InferenceEnd, Job, over};
 use crate::model::{Model, ModelFailure, ModelSession};
 use detector::ImageDetections;
 use frame::{Problem, RgbImage, Timestamp};
@@ -136,14 +136,7 @@ impl Worker {
     fn decode(&self, job: Job) -> Option<Decoded> {
         let now = Timestamp::now();
         let queue_ms = now.ms_since(job.envelope.sent_at);
-        let passed_over = if job.envelope.is_superseded(now) {
-            Some(InferenceEnd::Superseded)
-        } else if job.envelope.is_expired(now) {
-            Some(InferenceEnd::Expired)
-        } else {
-            None
-        };
-        if let Some(end) = passed_over {
+        if let Some(end) = over(&job.envelope, now) {
             reply(job, Inference { queue_ms, decode_ms: None, end });
             return None;
         }

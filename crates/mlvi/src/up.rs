@@ -62,7 +62,7 @@ pub struct UpArgs {
     #[arg(long, value_name = "N", env = "MLVI_MODEL_THREADS")]
     model_threads: Option<usize>,
     /// The policy that decides where inference runs: edge-only, cloud-only, alternate, ratio,
-    /// deadline, cascade, bandit or expression [default: alternate]
+    /// deadline, cascade, bandit, freshness or expression [default: alternate]
     #[arg(long, value_name = "POLICY")]
     policy: Option<String>,
     /// A policy with everything that tunes it (TOML); read again whenever it changes

@@ -4,7 +4,8 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use frame::{Destination, ImageSize, Timestamp};
 use offload::{
-    Action, Decider, FrameFacts, Measured, PolicyConfig, TierResult, estimate_to_cloud, policies,
+    Action, Decider, FrameFacts, Measured, PolicyConfig, Terms, TierResult, estimate_to_cloud,
+    policies,
 };
 use std::hint::black_box;
 
@@ -22,6 +23,7 @@ fn facts(ordinal: u64) -> FrameFacts {
         age_ms: 20.0,
         deadline_left_ms: Some(300.0),
         change: None,
+        terms: Terms::default(),
     }
 }
 
@@ -29,6 +31,23 @@ fn config(policy: &str) -> PolicyConfig {
     let mut config = PolicyConfig::named(policy).expect("it is among the names");
     config.expression.rule = RULE.into();
     config
+}
+
+/// As many contracts as there may be, with budgets and remedies; the last one names the camera.
+fn with_contracts(config: &PolicyConfig) -> PolicyConfig {
+    let contract = |n: usize| {
+        let camera = if n == 31 { "*".to_owned() } else { format!("camera-{n}-*") };
+        format!(
+            "[[contract]]\nname = 'c{n}'\ncameras = ['{camera}']\nwithin_ms = 10\nshare = 0.99\n\
+             priority = {}\non_violation = ['cloud', 'edge', 'expire']\n\
+             budget = {{ unit = 'share', rate = 0.5, burst = 10 }}\n",
+            n + 1
+        )
+    };
+    let contracts: String = (0..32).map(contract).collect();
+    let text = format!("policy = 'deadline'\n{contracts}");
+    let contracts = PolicyConfig::from_toml(&text).expect("they can be kept").contracts;
+    PolicyConfig { contracts, ..config.clone() }
 }
 
 /// Decides on a frame and hears of the result of one a hundred frames ago.
@@ -70,5 +89,24 @@ fn decide(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, decide);
+/// The same with 32 contracts, of which the frame's is violated all the time.
+fn decide_with_contracts(criterion: &mut Criterion) {
+    for name in ["alternate", "deadline", "cascade", "bandit"] {
+        let config = with_contracts(&config(name));
+        let mut decider: Decider<u64> = Decider::new(&config, 1).expect("it builds");
+        let mut n = 0;
+        for _ in 0..2 * ON_THEIR_WAY {
+            step(&mut decider, n);
+            n += 1;
+        }
+        criterion.bench_function(&format!("decide and learn with contracts/{name}"), |bencher| {
+            bencher.iter(|| {
+                step(&mut decider, n);
+                n += 1;
+            });
+        });
+    }
+}
+
+criterion_group!(benches, decide, decide_with_contracts);
 criterion_main!(benches);

@@ -1,5 +1,6 @@
 //! What is known when a frame is decided on.
 
+use crate::Terms;
 use frame::{CameraId, ImageSize, PerTier};
 
 /// What is known of the frame itself.
@@ -24,6 +25,23 @@ pub struct FrameFacts {
     /// How much differs from the camera's last frame that a tier got, from 0 (nothing) to 1
     /// (everything); `None` when there is no such frame or it was not measured.
     pub change: Option<f64>,
+    /// What the contract of its camera asks for; the decider fills it in.
+    pub terms: Terms,
+}
+
+impl FrameFacts {
+    /// In how many milliseconds an answer is wanted: before its deadline, or else within its
+    /// contract's time; `None` when neither says so.
+    #[must_use]
+    pub fn wanted_within_ms(&self) -> Option<f64> {
+        self.deadline_left_ms.or(self.terms.left_ms)
+    }
+
+    /// Whether it may get an `expired` result, because an answer that comes too late is not wanted.
+    #[must_use]
+    pub fn may_expire(&self) -> bool {
+        self.deadline_left_ms.is_some() || self.terms.may_expire
+    }
 }
 
 /// What is known of both tiers. Every `None` means *not known*, which is not 0.
@@ -41,6 +59,13 @@ impl TierSnapshot {
         !self.shut
             && (nothing_waits
                 || answered_before && self.last_sent_ms.is_some_and(|ms| ms > AGAIN_AFTER_MS))
+    }
+
+    /// How long a frame waits there before it is taken up, in milliseconds, as far as is known.
+    #[must_use]
+    pub fn waiting_ms(&self) -> f64 {
+        let frames = self.backlog_frames.unwrap_or(0) as f64;
+        frames * self.service_ms.unwrap_or(0.0) / f64::from(self.workers.unwrap_or(1).max(1))
     }
 
     /// Whether it has a worker with nothing to do.

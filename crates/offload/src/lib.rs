@@ -6,8 +6,10 @@
 
 mod choice;
 mod config;
+mod contracts;
 mod decider;
 mod facts;
+mod fair;
 mod guards;
 mod hardness;
 mod learn;
@@ -22,8 +24,10 @@ mod time;
 
 pub use choice::{Action, Choice};
 pub use config::{BuiltIn, Place, PolicyConfig, PolicyError};
+pub use contracts::{Contract, OnViolation, ShareInterval, Terms, error_budget_left, wilson};
 pub use decider::{Decided, Decider, TakenTo};
 pub use facts::{FrameFacts, Snapshot, TierSnapshot};
+pub use fair::FairQueue;
 pub use guards::{
     Breaker, BreakerState, Budget, BudgetScope, BudgetUnit, Hysteresis, Motion, Redispatch,
 };
@@ -36,6 +40,6 @@ pub use lessons::{
     AUDITED, Account, Agreement, Calibration, CameraAgreement, Gain, Interval, Lessons, Promise,
 };
 pub use outcome::{End, Outcome};
-pub use policies::{Bandit, Cascade, Deadline, Degrade, Expression, PolicyName, Ratio};
+pub use policies::{Bandit, Cascade, Deadline, Degrade, Expression, Freshness, PolicyName, Ratio};
 pub use policy::{Policy, estimate_to_cloud};
 pub use price::Price;

@@ -1,6 +1,6 @@
 //! Samples for the tests of this crate.
 
-use crate::{FrameFacts, TierSnapshot};
+use crate::{FrameFacts, Terms, TierSnapshot};
 use frame::ImageSize;
 
 pub(crate) fn facts() -> FrameFacts {
@@ -13,6 +13,7 @@ pub(crate) fn facts() -> FrameFacts {
         age_ms: 5.0,
         deadline_left_ms: Some(300.0),
         change: None,
+        terms: Terms::default(),
     }
 }
 

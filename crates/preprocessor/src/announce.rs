@@ -1,6 +1,7 @@
 //! Says on the settings topic what decides in this process: when it changes, and every few seconds,
 //! so that whoever reads it knows that the process is there. At the end it is taken back.
 
+use crate::contracts::ContractsSpeaker;
 use crate::decisions::Decisions;
 use crate::policy_in_hand::{InForce, PolicyInHand};
 use crate::settings_topic::SettingsTopic;
@@ -15,9 +16,9 @@ const MAX_CAMERAS: usize = 50;
 /// Circuit breakers are looked at so often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What has not changed is said again after this time.
-const REPEAT: Duration = Duration::from_secs(10);
+pub(crate) const REPEAT: Duration = Duration::from_secs(10);
 /// How long what was said counts: two repetitions may be missing.
-const VALID: Duration = Duration::from_secs(35);
+pub(crate) const VALID: Duration = Duration::from_secs(35);
 /// A broker that refuses is not asked again before: each refusal disturbs the producer.
 const AFTER_REFUSAL: Duration = Duration::from_secs(60);
 /// How long taking it back may take at the end.
@@ -29,6 +30,7 @@ pub(crate) struct Announcer {
     pub(crate) in_hand: PolicyInHand,
     pub(crate) decisions: Decisions,
     pub(crate) instance: String,
+    pub(crate) contracts: ContractsSpeaker,
 }
 
 /// The pod or host, and a part that is new at each start: two processes of one host, and a process
@@ -41,7 +43,7 @@ pub(crate) fn instance_of(identity: &ServedBy) -> String {
 
 impl Announcer {
     /// Goes on until `stop`.
-    pub(crate) async fn announce(self, stop: CancellationToken) {
+    pub(crate) async fn announce(mut self, stop: CancellationToken) {
         let key = Announcement::key_of(&self.instance);
         let mut changes = self.in_hand.changes();
         let mut said: Option<(InForce, Instant)> = None;
@@ -80,6 +82,17 @@ impl Announcer {
                     }
                 }
             }
+            // where announcements are taken
+            if said.is_some() && refused_at.is_none() && self.topic.is_there() {
+                let told = tokio::select! {
+                    told = self.contracts.say() => told,
+                    () = stop.cancelled() => break,
+                };
+                if let Err(error) = told {
+                    refused_at = Some(Instant::now());
+                    warn!(%error, "how the contracts stand is not announced");
+                }
+            }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 // its sender is held by `self`
@@ -88,7 +101,10 @@ impl Announcer {
             }
         }
         if said.is_some() {
-            let taken_back = self.topic.bus.delete_key(&self.topic.spec.name, &key);
+            let taken_back = async {
+                self.contracts.take_back().await;
+                self.topic.bus.delete_key(&self.topic.spec.name, &key).await
+            };
             match tokio::time::timeout(LAST_WORD, taken_back).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => debug!(%error, "the announcement stays until it expires"),

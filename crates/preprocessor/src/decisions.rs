@@ -5,8 +5,8 @@ use crate::metrics::{Metrics, PolicyCall};
 use crate::redispatch::CLOUD_LATE;
 use accuracy::agreement;
 use frame::{
-    Agreement, AnnouncedAgreement, CameraAgreement, Decision, Destination, FrameId, FrameResult,
-    MeanWithin, PerTier, Predicted, Status, Timestamp,
+    Agreement, AnnouncedAgreement, CameraAgreement, CameraId, ContractStanding, Decision,
+    Destination, FrameId, FrameResult, MeanWithin, Order, PerTier, Predicted, Status, Timestamp,
 };
 use offload::{
     BreakerState, Capacity, Choice, Decided, Decider, End, FrameFacts, Policy, PolicyConfig,
@@ -55,6 +55,9 @@ impl Decisions {
                 predicted_ms: Predicted::default(),
                 answer_by: None,
                 same_as: None,
+                contract: None,
+                order: Order::default(),
+                weight: 1,
             });
         // what travels is read by others' system clocks
         let left = |answer_by: Timestamp| {
@@ -80,6 +83,27 @@ impl Decisions {
         self.lock().config().motion.skip_below > 0.0
     }
 
+    /// In which order the camera's waiting frames are served. Uploads without a camera have nothing
+    /// to do with each other.
+    pub(crate) fn order(&self, camera: &CameraId) -> Order {
+        if camera.is_unnamed() { Order::default() } else { self.lock().order(camera) }
+    }
+
+    /// The camera's weight beside others where frames wait.
+    pub(crate) fn weight(&self, camera: &CameraId) -> u32 {
+        self.lock().weight(camera).unwrap_or(1)
+    }
+
+    /// A frame of this camera ended before it was decided on: overtaken, or expired.
+    pub(crate) fn undecided(&self, camera: &CameraId, overtaken: bool) {
+        self.lock().undecided(camera, overtaken, self.now());
+    }
+
+    /// How each contract stands.
+    pub(crate) fn contracts(&self) -> Vec<ContractStanding> {
+        self.lock().contracts(false, self.now())
+    }
+
     /// A result was read; `edge` is the provisional one of the same frame that the cloud's ends.
     /// `own_unit` names this unit: what it answered itself says nothing about the tiers.
     pub(crate) fn result(&self, result: &FrameResult, edge: Option<&FrameResult>, own_unit: &str) {
@@ -88,6 +112,10 @@ impl Decisions {
         if by_us && result.status == Status::Expired && result.attempt.is_some() {
             // of another replica, which took it back from the cloud
             self.learn(|decider| decider.late_and_expired(result.frame_id, now));
+            return;
+        }
+        if result.overtaken_by.is_some() {
+            self.lock().overtaken(result.frame_id, now);
             return;
         }
         let promoted =
@@ -217,6 +245,9 @@ impl Decisions {
         if let Some(easy) = decider.lessons().and_then(|lessons| lessons.overall().easy) {
             self.metrics.agreement(easy);
         }
+        let (within, ever) = (decider.contracts(false, now), decider.contracts(true, now));
+        drop(decider);
+        self.metrics.contracts(&within, &ever);
     }
 
     /// A call in which the policy learns; a lesson that panics is lost, and the call gives `None`.
@@ -268,6 +299,7 @@ mod tests {
             class_id: *class_id,
             confidence: 0.5,
             bounding_box: BoundingBox { x: 0.0, y: 0.0, width: 9.0, height: 9.0 },
+            zones: None,
         };
         let size = ImageSize { width: 9, height: 9 };
         let envelope = Envelope {

@@ -1,18 +1,18 @@
 //! What becomes of one delivery.
 
 use crate::metrics::{MessageEnd, Metrics};
+use crate::permits::Permits;
 use crate::pixels::memory_for;
 use crate::prepare::{Encoding, End, Preparer, Work, takes_reduced};
 use crate::publish::Publisher;
 use frame::{
-    Decision, Destination, Envelope, FrameId, ImageFormat, ImageSize, Origin, Prepared, Problem,
-    ResultMessage, ServedBy, Timestamp, TimingsMs, Zones,
+    Decision, Destination, Envelope, FrameId, FrameResult, ImageFormat, ImageSize, Origin,
+    Prepared, Problem, ResultMessage, ServedBy, Timestamp, TimingsMs, Zones,
 };
 use frame_bus::{Handle, Message, SendError, Turn};
 use offload::{Action, Decided};
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::Semaphore;
 use tracing::{Instrument, debug, debug_span, info, warn};
 use unit::PixelRoom;
 
@@ -20,8 +20,8 @@ use unit::PixelRoom;
 pub(crate) struct Handler {
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) metrics: Metrics,
-    /// One permit for each frame whose pixels may be worked on.
-    pub(crate) workers: Arc<Semaphore>,
+    /// One for each frame whose pixels may be worked on.
+    pub(crate) workers: Permits,
     /// Where decoded pictures have room.
     pub(crate) room: PixelRoom,
     pub(crate) preparer: Arc<Preparer>,
@@ -40,8 +40,9 @@ struct Ready {
 
 /// As it travels and comes back.
 fn decision_of(destination: Destination, decided: Decided<FrameId>) -> Decision {
-    let Decided { choice, policy, predicted_ms, .. } = decided;
-    Decision { predicted_ms, ..Decision::new(destination, choice.reason, policy) }
+    let Decided { choice, policy, predicted_ms, contract, .. } = decided;
+    let contract = contract.map(|name| name.as_ref().to_owned());
+    Decision { predicted_ms, contract, ..Decision::new(destination, choice.reason, policy) }
 }
 
 impl Handle for Handler {
@@ -84,8 +85,11 @@ impl Handler {
         message: Message,
         turn: Turn,
     ) -> Result<(), SendError> {
-        let permit =
-            Arc::clone(&self.workers).acquire_owned().await.expect("nobody closes the semaphore");
+        self.preparer.came(&envelope);
+        let weight = self.preparer.decisions.weight(&envelope.camera);
+        let Some(permit) = self.workers.take(&envelope.camera, weight).await else {
+            return Err(SendError::Fatal("more frames wait than are in the process".into()));
+        };
         let queue_ms = Timestamp::now().ms_since(envelope.sent_at);
         let room = self.room.take(memory_for(&message.payload, &self.preparer.pixels)).await;
         let work = Work { envelope, message, queue_ms, taken_up: Instant::now() };
@@ -128,10 +132,12 @@ impl Handler {
             Action::Cascade(hardness) => Some(hardness.to_string()),
             Action::Send(_) | Action::Expire | Action::Skip => None,
         };
-        let answer_by = decided.answer_by;
+        let Decided { answer_by, order, weight, .. } = decided;
         let prepared = Prepared {
             answer_by,
             escalation,
+            order,
+            weight,
             queue_frames_ms: queue_ms,
             preprocess_ms: milliseconds(taken_up),
             origin: Some(Origin { partition: message.partition, offset: message.offset }),
@@ -167,11 +173,17 @@ impl Handler {
         let (outcome, result) = match end {
             End::Expired => {
                 info!(frame_id = %envelope.frame_id, camera = %envelope.camera, "frame expired");
+                self.preparer.decisions.undecided(&envelope.camera, false);
                 (MessageEnd::Expired, envelope.expired(&self.served_by.unit, served_by, timings))
             }
+            End::Overtaken(newer) => {
+                debug!(%newer, "frame was overtaken");
+                self.preparer.decisions.undecided(&envelope.camera, true);
+                (MessageEnd::Overtaken, envelope.overtaken(newer, served_by, timings))
+            }
             End::NotSent(decided, image) => {
-                let (same_as, decision) =
-                    (decided.same_as, decision_of(Destination::Edge, *decided));
+                let (same_as, contract) = (decided.same_as, decided.contract.clone());
+                let decision = decision_of(Destination::Edge, *decided);
                 self.metrics.decided(&decision);
                 debug!(reason = decision.reason, "no tier gets the frame");
                 let envelope = Envelope {
@@ -183,10 +195,20 @@ impl Handler {
                         MessageEnd::Skipped,
                         envelope.skipped(same_as, decision, served_by, timings),
                     ),
-                    None => (
-                        MessageEnd::Expired,
-                        envelope.expired("any tier that could meet it", served_by, timings),
-                    ),
+                    None => {
+                        let result =
+                            envelope.expired("any tier that could meet it", served_by, timings);
+                        // there need not be a deadline
+                        let problem =
+                            contract.filter(|_| envelope.deadline.is_none()).map(|name| {
+                                let reason = &decision.reason;
+                                Problem::expired(format!(
+                                    "the contract '{name}' drops it: {reason}"
+                                ))
+                            });
+                        let error = problem.or(result.error);
+                        (MessageEnd::Expired, FrameResult { error, ..result })
+                    }
                 }
             }
             End::Failed(problem) => {

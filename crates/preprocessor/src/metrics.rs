@@ -1,7 +1,8 @@
 //! What the preprocessor counts.
 
+use crate::contract_metrics::ContractMetrics;
 use crate::pixels::StageTimes;
-use frame::{Decision, Destination, FrameResult, ImageFormat, PolicyOrigin};
+use frame::{ContractStanding, Decision, Destination, FrameResult, ImageFormat, PolicyOrigin};
 use offload::{BreakerState, Interval, TierSnapshot};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -29,6 +30,7 @@ pub(crate) struct Metrics {
     retaken: Family<RetakenLabel, Counter>,
     budget_left: Gauge<f64, AtomicU64>,
     agreement: Family<BoundLabel, Gauge<f64, AtomicU64>>,
+    contracts: ContractMetrics,
     policy_reloads: Family<ReloadLabel, Counter>,
     regions_reloads: Family<ReloadLabel, Counter>,
     policy_panics: Family<PolicyCallLabel, Counter>,
@@ -159,6 +161,8 @@ pub(crate) enum MessageEnd {
     Expired,
     /// It equals an earlier one.
     Skipped,
+    /// A newer one of its camera overtook it.
+    Overtaken,
     /// It was no frame.
     Malformed,
 }
@@ -217,6 +221,7 @@ impl Metrics {
             retaken: Family::default(),
             budget_left: Gauge::default(),
             agreement: Family::default(),
+            contracts: ContractMetrics::register(metrics),
             policy_reloads: Family::default(),
             regions_reloads: Family::default(),
             policy_panics: Family::default(),
@@ -310,12 +315,18 @@ impl Metrics {
         own
     }
 
+    /// How the contracts stand within their windows, and since the beginning.
+    pub(crate) fn contracts(&self, within: &[ContractStanding], ever: &[ContractStanding]) {
+        self.contracts.stand(within, ever);
+    }
+
     pub(crate) fn ended(&self, outcome: MessageEnd) {
         let outcome = match outcome {
             MessageEnd::Prepared => "prepared",
             MessageEnd::Failed => "failed",
             MessageEnd::Expired => "expired",
             MessageEnd::Skipped => "skipped",
+            MessageEnd::Overtaken => "overtaken",
             MessageEnd::Malformed => "malformed",
         };
         self.frames.get_or_create(&OutcomeLabel { outcome }).inc();

@@ -7,9 +7,11 @@ use crate::metrics::Metrics;
 use crate::motion::Thumbnail;
 use crate::pixels::{JpegSizes, Picture, PixelConfig, Sharpened, Wanted, encode, sharpened};
 use crate::remembered::{Moving, Remembered};
-use frame::{CameraId, Destination, Envelope, FrameId, ImageSize, Problem, Timestamp, Zones};
+use frame::{
+    CameraId, Destination, Envelope, FrameId, ImageSize, Newest, Order, Problem, Timestamp, Zones,
+};
 use frame_bus::{Message, Turn};
-use offload::{Action, Decided, FrameFacts};
+use offload::{Action, Decided, FrameFacts, Terms};
 use regions::Book;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +29,7 @@ pub(crate) struct Preparer {
     pub(crate) decided: AtomicU64,
     pub(crate) remembered: Remembered,
     pub(crate) moving: Moving,
+    pub(crate) newest: Newest,
     pub(crate) guard: Guard,
 }
 
@@ -41,6 +44,8 @@ pub(crate) struct Work {
 /// How a frame's journey ends here, if it does.
 pub(crate) enum End {
     Expired,
+    /// This newer frame of its camera is served in its place.
+    Overtaken(FrameId),
     Failed(Problem),
     /// It was decided that no tier gets it.
     NotSent(Box<Decided<FrameId>>, ImageSize),
@@ -76,6 +81,25 @@ pub(crate) fn takes_reduced(decided: &Decided<FrameId>) -> bool {
 }
 
 impl Preparer {
+    /// A frame has come, and may have overtaken those of its camera that still wait.
+    pub(crate) fn came(&self, envelope: &Envelope) {
+        if self.decisions.order(&envelope.camera) == Order::Newest {
+            self.newest.came(&envelope.camera, envelope.received_at, envelope.frame_id);
+        }
+    }
+
+    /// One that was decided on before is on its way to a tier, and is not overtaken here.
+    fn check_overtaken(&self, envelope: &Envelope) -> Result<(), End> {
+        if self.decisions.order(&envelope.camera) != Order::Newest {
+            return Ok(());
+        }
+        let Envelope { camera, received_at, frame_id, .. } = envelope;
+        match self.newest.overtook(camera, *received_at, *frame_id) {
+            Some(newer) if self.remembered.get(*frame_id).is_none() => Err(End::Overtaken(newer)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Decodes and sharpens the picture without what is masked, and encodes it in the form that its
     /// tier gets. Takes milliseconds: not to be called from async code.
     ///
@@ -85,6 +109,7 @@ impl Preparer {
         if work.envelope.is_expired(Timestamp::now()) {
             return Err(End::Expired);
         }
+        self.check_overtaken(&work.envelope)?;
         let (payload, wants_thumbnail) = (&work.message.payload, self.decisions.wants_change());
         let regions = self.regions.of(&work.envelope.camera);
         let sharpened = self
@@ -148,6 +173,7 @@ impl Preparer {
             decided.answer_by = decided.answer_by.and(patience).map(|patience| now + patience);
             return Ok(decided);
         }
+        self.check_overtaken(envelope)?;
         let facts = FrameFacts {
             camera: envelope.camera.clone(),
             sequence: envelope.sequence,
@@ -162,6 +188,7 @@ impl Preparer {
                 .as_ref()
                 .filter(|_| envelope.camera != CameraId::unnamed())
                 .and_then(|thumbnail| self.moving.change(&envelope.camera, thumbnail)),
+            terms: Terms::default(),
         };
         let decided = self.decisions.decide(envelope.frame_id, &facts);
         if let (Some(_), Some(thumbnail)) = (decided.choice.destination(), &image.thumbnail) {

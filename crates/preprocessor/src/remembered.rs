@@ -79,6 +79,9 @@ mod tests {
             predicted_ms: frame::Predicted::default(),
             answer_by: None,
             same_as: None,
+            contract: None,
+            order: frame::Order::default(),
+            weight: 1,
         }
     }
 

@@ -3,12 +3,14 @@
 use crate::Config;
 use crate::announce::{Announcer, instance_of};
 use crate::answered::Answered;
+use crate::contracts::ContractsSpeaker;
 use crate::decisions::Decisions;
 use crate::forms::Forms;
 use crate::guard::{Guard, GuardedPolicy};
 use crate::handle::Handler;
 use crate::load::{Backlog, watch_cluster};
 use crate::metrics::Metrics;
+use crate::permits::Permits;
 use crate::pixels::JpegSizes;
 use crate::policy_in_hand::PolicyInHand;
 use crate::prepare::Preparer;
@@ -17,6 +19,7 @@ use crate::redispatch::Redispatcher;
 use crate::remembered::{Moving, Remembered};
 use crate::results::Results;
 use crate::settings_topic::{Patience, SettingsTopic, known};
+use frame::Newest;
 use frame_bus::{Bus, ConsumerOptions, Threads, WorkControl, WorkError};
 use futures_util::FutureExt;
 use offload::Policy;
@@ -147,8 +150,15 @@ async fn start(
         background("settings", follow.boxed());
         let instance = instance_of(&shell.identity);
         let is_there = settings.there.subscribe();
-        let announcer =
-            Announcer { topic: settings, in_hand, decisions: decisions.clone(), instance };
+        let contracts =
+            ContractsSpeaker::new(settings.clone(), decisions.clone(), instance.clone());
+        let announcer = Announcer {
+            topic: settings,
+            in_hand,
+            decisions: decisions.clone(),
+            instance,
+            contracts,
+        };
         let announcing = shell.tasks.spawn(
             "announce",
             Ends::WhenAsked(watching.clone()),
@@ -187,12 +197,13 @@ async fn start(
             decided: AtomicU64::new(0),
             remembered: Remembered::default(),
             moving: Moving::default(),
+            newest: Newest::default(),
             guard: Guard::new(frames.halt.clone()),
         };
         let handler = Handler {
             publisher: publisher(&frames),
             metrics,
-            workers: Arc::new(Semaphore::new(workers)),
+            workers: Permits::new(workers, max_in_flight),
             room,
             preparer: Arc::new(preparer),
             served_by: shell.identity.clone(),

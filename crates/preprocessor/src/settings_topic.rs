@@ -7,7 +7,7 @@
 
 use crate::metrics::{Metrics, SettingEnd};
 use crate::policy_in_hand::PolicyInHand;
-use frame::{Announcement, POLICY_KEY, Timestamp};
+use frame::{Announcement, ContractsRecord, POLICY_KEY, Timestamp};
 use frame_bus::{Bus, BusError, Table, TableEvent, TopicSpec};
 use regions::{Book, RecordEnd, Records};
 use std::collections::HashMap;
@@ -127,9 +127,14 @@ impl SettingsTopic {
                     Some(last) => *last = Some((value, offset)),
                     None => use_record(in_hand, Some((value, offset))).await?,
                 },
+                Ok(TableEvent::Set { key, value, .. }) if ContractsRecord::is_key(&key) => {
+                    if let Some(said) = ContractsRecord::from_json(&value) {
+                        announced.insert(key, said.expires_at);
+                    }
+                }
                 Ok(TableEvent::Set { key, value, .. }) if Announcement::is_key(&key) => {
                     match Announcement::from_json(&value) {
-                        Ok(said) => drop(announced.insert(key, said)),
+                        Ok(said) => drop(announced.insert(key, said.expires_at)),
                         Err(error) => debug!(key, %error, "passed over an announcement"),
                     }
                 }
@@ -164,11 +169,11 @@ impl SettingsTopic {
         }
     }
 
-    /// Takes back what processes announced that had no time to do so themselves. Several replicas
-    /// may do so at once, which does no harm.
-    async fn remove_long_gone(&self, announced: &mut HashMap<String, Announcement>) {
+    /// Takes back what processes announced that had no time to do so themselves; each key with the
+    /// moment at which it expires. Several replicas may do so at once, which does no harm.
+    async fn remove_long_gone(&self, announced: &mut HashMap<String, Timestamp>) {
         let now = Timestamp::now();
-        let gone = announced.iter().filter(|(_, said)| said.is_expired(now, LONG_GONE));
+        let gone = announced.iter().filter(|(_, expires_at)| now > **expires_at + LONG_GONE);
         let gone: Vec<String> = gone.map(|(key, _)| key.clone()).collect();
         for key in gone {
             if let Err(error) = self.bus.delete_key(&self.spec.name, &key).await {

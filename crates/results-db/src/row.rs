@@ -155,6 +155,7 @@ mod tests {
             same_as: None,
             attempt: None,
             hardness: None,
+            overtaken_by: None,
             model: None,
             served_by: ServedBy::default(),
             timings_ms: TimingsMs::default(),

@@ -122,6 +122,7 @@ fn result(status: Status) -> FrameResult {
         same_as: None,
         attempt: None,
         hardness: None,
+        overtaken_by: None,
         model: None,
         served_by: ServedBy::default(),
         timings_ms: TimingsMs::default(),

@@ -1,7 +1,7 @@
 //! Who decides on the frames of a simulation.
 
 use crate::Micros;
-use frame::{Destination, Timestamp};
+use frame::{CameraId, ContractStanding, Destination, Order, Timestamp};
 use offload::{
     Action, BreakerState, Capacity, Decider, FrameFacts, Policy, PolicyConfig, PolicyError,
     TakenTo, TierResult,
@@ -59,6 +59,20 @@ pub trait Dispatcher {
 
     /// How a tier's circuit breaker stands.
     fn breaker(&mut self, tier: Destination, now: Micros) -> BreakerState;
+
+    /// In which order the camera's waiting frames are served, and its weight beside others; `None`:
+    /// all frames in the order in which they were sent.
+    fn serving(&mut self, _camera: &CameraId) -> Option<(Order, u32)> {
+        None
+    }
+
+    /// A newer frame of its camera was served in this one's place.
+    fn overtaken(&mut self, _frame: usize, _now: Micros) {}
+
+    /// How the contracts stand, since the beginning.
+    fn contracts(&mut self, _now: Micros) -> Vec<ContractStanding> {
+        Vec::new()
+    }
 }
 
 /// Decides as the preprocessor does.
@@ -122,5 +136,18 @@ impl Dispatcher for Deciding {
 
     fn breaker(&mut self, tier: Destination, now: Micros) -> BreakerState {
         self.0.breaker(tier, timestamp(now))
+    }
+
+    fn serving(&mut self, camera: &CameraId) -> Option<(Order, u32)> {
+        let weight = self.0.weight(camera)?;
+        Some((self.0.order(camera), weight))
+    }
+
+    fn overtaken(&mut self, frame: usize, now: Micros) {
+        self.0.overtaken(frame, timestamp(now));
+    }
+
+    fn contracts(&mut self, now: Micros) -> Vec<ContractStanding> {
+        self.0.contracts(true, timestamp(now))
     }
 }

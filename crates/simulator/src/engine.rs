@@ -3,14 +3,15 @@
 use crate::autoscaler;
 use crate::dispatcher::Dispatcher;
 use crate::events::{Event, Events};
+use crate::queue::{LeftOut, Waiting};
 use crate::record::{Answer, History, Record, Scaling, Transition};
-use crate::tier::{Tier, Waiting};
+use crate::tier::Tier;
 use crate::uplink::Uplink;
 use crate::{Job, Micros, Scenario, Trace};
 use frame::Destination::{self, Cloud, Edge};
 use frame::{CameraId, ImageSize, PerTier};
 use offload::{
-    Action, BreakerState, Capacity, End, FrameFacts, Hardness, Measured, TakenTo, TierResult,
+    Action, BreakerState, Capacity, End, FrameFacts, Hardness, Measured, TakenTo, Terms, TierResult,
 };
 use std::collections::HashMap;
 
@@ -59,6 +60,8 @@ pub fn simulate(
         progress();
     }
     engine.run_until(Micros::MAX);
+    let end = engine.history.frames.iter().filter_map(|frame| frame.answer).map(|(_, at)| at).max();
+    engine.history.contracts = engine.dispatcher.contracts(end.unwrap_or(0));
     engine.history
 }
 
@@ -135,7 +138,7 @@ impl<'a> Engine<'a> {
     fn happens(&mut self, event: Event, now: Micros) {
         match event {
             Event::Arrives { frame, answer_by } => {
-                self.tiers.cloud.queue.push_back(Waiting { frame, answer_by });
+                self.waits(Cloud, Waiting { frame, answer_by });
                 self.take_up(Cloud, now);
             }
             Event::Finished { tier, frame } => {
@@ -174,6 +177,7 @@ impl<'a> Engine<'a> {
             age_ms: (now - job.arrival) as f64 / 1000.0,
             deadline_left_ms: job.deadline.map(|deadline| (deadline as f64 - now as f64) / 1000.0),
             change: None,
+            terms: Terms::default(),
         };
         let routed = self.dispatcher.decide(frame, &facts, now);
         self.decided += 1;
@@ -213,7 +217,7 @@ impl<'a> Engine<'a> {
 
     fn send_to_edge(&mut self, frame: usize, answer_by: Option<Micros>, now: Micros) {
         self.tiers.edge.lag += 1;
-        self.tiers.edge.queue.push_back(Waiting { frame, answer_by });
+        self.waits(Edge, Waiting { frame, answer_by });
         self.take_up(Edge, now);
     }
 
@@ -228,26 +232,60 @@ impl<'a> Engine<'a> {
     /// Free workers take up what waits.
     fn take_up(&mut self, tier: Destination, now: Micros) {
         while self.tiers[tier].has_free_worker() {
-            let Some(Waiting { frame, answer_by }) = self.tiers[tier].queue.pop_front() else {
-                return;
+            let (jobs, mut left_out) = (self.world.jobs, Vec::new());
+            let is_over = |waiting: &Waiting| {
+                let by = [waiting.answer_by, jobs[waiting.frame].deadline];
+                by.into_iter().flatten().any(|by| by < now)
             };
-            let job = &self.world.jobs[frame];
-            if answer_by.is_some_and(|answer_by| answer_by < now) {
-                match tier {
-                    Edge => self.tiers.edge.lag -= 1,
-                    Cloud => self.events.at(self.uplink.seen(now), Event::PassedOver),
+            let next = self.tiers[tier].queue.pop(is_over, &mut left_out);
+            for left_out in left_out {
+                match left_out {
+                    LeftOut::Overtaken(frame) => self.overtaken(tier, frame, now),
+                    LeftOut::Over(waiting) => self.passes_over(tier, waiting, now),
                 }
-            } else if job.deadline.is_some_and(|deadline| deadline < now) {
-                match tier {
-                    Edge => self.seen(Edge, frame, false, now),
-                    Cloud => self
-                        .events
-                        .at(self.uplink.seen(now), Event::Seen { tier, frame, worked: false }),
-                }
+            }
+            let Some(waiting) = next else { return };
+            if is_over(&waiting) {
+                self.passes_over(tier, waiting, now);
             } else {
                 self.tiers[tier].begins(now);
-                self.events.at(now + job.service(tier), Event::Finished { tier, frame });
+                let frame = waiting.frame;
+                let done = now + jobs[frame].service(tier);
+                self.events.at(done, Event::Finished { tier, frame });
             }
+        }
+    }
+
+    /// A worker does not begin with a frame: the other tier has it by now, or its deadline has gone
+    /// by.
+    fn passes_over(&mut self, tier: Destination, waiting: Waiting, now: Micros) {
+        let Waiting { frame, answer_by } = waiting;
+        let is_elsewhere = answer_by.is_some_and(|answer_by| answer_by < now);
+        match tier {
+            Edge if is_elsewhere => self.tiers.edge.lag -= 1,
+            Cloud if is_elsewhere => self.events.at(self.uplink.seen(now), Event::PassedOver),
+            Edge => self.seen(Edge, frame, false, now),
+            Cloud => {
+                self.events.at(self.uplink.seen(now), Event::Seen { tier, frame, worked: false });
+            }
+        }
+    }
+
+    fn waits(&mut self, tier: Destination, waiting: Waiting) {
+        let camera = &self.cameras[self.world.jobs[waiting.frame].camera as usize];
+        let serving = self.dispatcher.serving(camera);
+        self.tiers[tier].queue.push(waiting, camera, serving);
+    }
+
+    /// A frame that waited ends without a detection: the edge hears of it at once, whatever the
+    /// tier, since nothing is decided by it.
+    fn overtaken(&mut self, tier: Destination, frame: usize, now: Micros) {
+        self.tiers[tier].lag -= 1;
+        self.dispatcher.overtaken(frame, now);
+        if self.provisional.contains_key(&frame) {
+            self.promote(frame, now);
+        } else {
+            self.answer(frame, Answer::Overtaken, now);
         }
     }
 

@@ -13,7 +13,8 @@
 //!   its own service time on each tier (ms, log-normal).
 //! - **Preprocessing** takes a fixed time (ms); then the frame is decided on.
 //! - **The edge** ([`TierSetup`]) has workers that take frames in the order in which they were sent
-//!   there. A worker that takes up a frame whose deadline has gone by answers `expired` at once.
+//!   there; with contracts, cameras get the next worker by their weights, as in the inference
+//!   worker. A worker that takes up a frame whose deadline has gone by answers `expired` at once.
 //!   Its results are seen as soon as they are there.
 //! - **The uplink** ([`UplinkSetup`], [`Trace`]) carries the bytes of one frame after the other as
 //!   fast as the trace says; the trace begins anew at its end. Then half a round trip (ms) goes by.
@@ -46,6 +47,7 @@ mod events;
 mod front;
 mod judge;
 mod oracle;
+mod queue;
 mod record;
 mod report;
 mod scenario;
@@ -59,7 +61,7 @@ pub use engine::{EdgeAnswer, Judge, World, simulate};
 pub use judge::{Judgement, judge, judge_policy};
 pub use oracle::{Beam, Schedule, at_full_capacity, foresee};
 pub use record::{Answer, History, Record, Scaling, Transition};
-pub use report::{BreakerChange, CutReport, Report, WorkersChange};
+pub use report::{BreakerChange, ContractReport, CutReport, Report, WorkersChange};
 pub use scenario::{Arrivals, Autoscale, Load, Scenario, ScenarioError, TierSetup, UplinkSetup};
 pub use trace::{Columns, PACKET_BYTES, Trace, TraceError, TraceFormat};
 pub use uplink::{Cut, InvalidCut};

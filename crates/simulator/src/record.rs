@@ -1,7 +1,7 @@
 //! What became of the frames of a simulation.
 
 use crate::Micros;
-use frame::{Destination, PerTier};
+use frame::{ContractStanding, Destination, PerTier};
 use offload::BreakerState;
 
 /// What became of a frame.
@@ -40,6 +40,8 @@ pub enum Answer {
     Expired,
     /// It equalled the last one.
     Skipped,
+    /// A newer frame of its camera was served in its place.
+    Overtaken,
 }
 
 impl Record {
@@ -92,6 +94,8 @@ pub struct History {
     pub transitions: Vec<Transition>,
     /// What the autoscalers did.
     pub scalings: Vec<Scaling>,
+    /// How the contracts stand at the end, since the beginning.
+    pub contracts: Vec<ContractStanding>,
     /// How many frames should have been judged hard or easy and could not, because their
     /// detections are not known.
     pub unjudged: u64,

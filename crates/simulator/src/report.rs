@@ -2,8 +2,9 @@
 
 use crate::record::{Answer, History, Record};
 use crate::{Cut, Scenario};
+use frame::ContractStanding;
 use frame::Destination::{self, Cloud, Edge};
-use offload::{BreakerState, Price};
+use offload::{BreakerState, Price, wilson};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use virtual_time::Latency;
@@ -25,6 +26,8 @@ pub struct Report {
     pub expired: u64,
     /// Frames that equalled the last one.
     pub skipped: u64,
+    /// Frames in whose place a newer one of their camera was served.
+    pub overtaken: u64,
     /// Frames that never came to an end.
     pub lost: u64,
     /// Frames that the cloud answered, of all that were answered, in per cent.
@@ -48,6 +51,9 @@ pub struct Report {
     pub scalings: Vec<WorkersChange>,
     /// What happened around each cut of the uplink.
     pub cuts: Vec<CutReport>,
+    /// What came of each contract, in the order of the policy file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contracts: Vec<ContractReport>,
     /// Frames of a cascade that could not be judged hard or easy because their detections are not
     /// known.
     pub unjudged: u64,
@@ -73,6 +79,40 @@ pub struct WorkersChange {
     pub tier: Destination,
     /// How many are ready now.
     pub workers: u32,
+}
+
+/// What came of a contract.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ContractReport {
+    /// Its name.
+    pub name: String,
+    /// Frames that were answered in time.
+    pub met: u64,
+    /// Frames that were answered too late, or not at all.
+    pub missed: u64,
+    /// Frames that the contract itself gave up.
+    pub set_aside: u64,
+    /// The frames that were answered in time, in per cent of those that were not set aside, with
+    /// its Wilson interval of 95 %.
+    pub attained_percent: [f64; 3],
+    /// The same as it is promised.
+    pub promised_percent: Option<f64>,
+}
+
+impl ContractReport {
+    fn of(standing: &ContractStanding) -> Self {
+        let ContractStanding { met, missed, set_aside, .. } = *standing;
+        let interval = wilson(met, missed);
+        let share = met as f64 / (met + missed).max(1) as f64;
+        Self {
+            name: standing.name.clone(),
+            met,
+            missed,
+            set_aside,
+            attained_percent: [share, interval.low, interval.high].map(|share| 100.0 * share),
+            promised_percent: standing.share.map(|share| 100.0 * share),
+        }
+    }
 }
 
 /// What happened around a cut of the uplink.
@@ -136,6 +176,7 @@ impl Report {
             miss_percent: percent(misses, frames.len() as u64),
             expired: ended(Answer::Expired),
             skipped: ended(Answer::Skipped),
+            overtaken: ended(Answer::Overtaken),
             lost: count(&|record: &Record| record.answer.is_none()),
             cloud_percent: percent(by_cloud, answered),
             escalated: count(&|record: &Record| record.escalated),
@@ -153,6 +194,7 @@ impl Report {
                 })
                 .collect(),
             cuts: scenario.uplink.cuts.iter().map(|cut| CutReport::of(*cut, history)).collect(),
+            contracts: history.contracts.iter().map(ContractReport::of).collect(),
             unjudged: history.unjudged,
         }
     }

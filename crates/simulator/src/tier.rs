@@ -1,21 +1,13 @@
 //! A tier's queue and its workers.
 
 use crate::autoscaler::{Autoscaler, EVERY};
+use crate::queue::Queue;
 use crate::{Micros, TierSetup};
-use std::collections::VecDeque;
 
-/// A frame that waits for a worker.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Waiting {
-    pub(crate) frame: usize,
-    /// Whoever takes it up after this moment passes it over.
-    pub(crate) answer_by: Option<Micros>,
-}
-
-/// First come, first served.
+/// A tier.
 #[derive(Debug)]
 pub(crate) struct Tier {
-    pub(crate) queue: VecDeque<Waiting>,
+    pub(crate) queue: Queue,
     /// Frames sent here of which the edge does not know yet that they are finished.
     pub(crate) lag: u64,
     ready: u32,
@@ -40,7 +32,7 @@ impl Tier {
         let scaler =
             setup.autoscale.as_ref().map(|autoscale| Autoscaler::new(autoscale, setup.workers));
         let ready = scaler.as_ref().map_or(setup.workers, Autoscaler::desired);
-        Self { queue: VecDeque::new(), lag: 0, ready, busy: 0, worked: 0, counted: 0, scaler }
+        Self { queue: Queue::new(), lag: 0, ready, busy: 0, worked: 0, counted: 0, scaler }
     }
 
     pub(crate) const fn ready(&self) -> u32 {

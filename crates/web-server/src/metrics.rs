@@ -79,6 +79,7 @@ pub(crate) struct Metrics {
     pending_bytes: Gauge,
     pub(crate) expected_wait: Gauge<f64, AtomicU64>,
     result_latency: Family<Ending, Histogram>,
+    pub(crate) age_of_information: Histogram,
     pub(crate) duplicates: Counter,
     pub(crate) provisional: Counter,
     pub(crate) promoted: Counter,
@@ -114,6 +115,8 @@ impl Metrics {
             result_latency: Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets(0.01, 2.0, 13))
             }),
+            // 10 ms to 41 s
+            age_of_information: Histogram::new(exponential_buckets(0.01, 2.0, 13)),
             duplicates: Counter::default(),
             provisional: Counter::default(),
             promoted: Counter::default(),
@@ -156,6 +159,10 @@ impl Metrics {
         to.register("web_server_expected_wait_seconds", help, &self.expected_wait);
         let help = "From a frame's first byte to its result, provisional or final, by status";
         to.register("web_server_result_latency_seconds", help, &self.result_latency);
+        let help =
+            "How old what was known of a camera had become when its next answer came, overall";
+        let age = self.age_of_information.clone();
+        to.0.register("web_server_age_of_information_seconds", help, age);
         let help = "Results of frames that had one before";
         to.register("web_server_results_duplicate", help, &self.duplicates);
         let help = "Frames with a result of the edge that await one of the cloud";
@@ -270,7 +277,9 @@ mod tests {
             samples(&text).into_iter().partition(|line| line.starts_with("mlvi_web_server_"));
         assert!(new.iter().any(|line| line == "mlvi_web_server_frames_accepted_total 1"), "{text}");
         // what is newer than the prefix has no old name
-        let renamed = new.iter().filter(|line| !line.contains("_settings_topic "));
+        let renamed = new.iter().filter(|line| {
+            !line.contains("_settings_topic ") && !line.contains("_age_of_information_")
+        });
         let renamed = renamed.map(|line| line.replacen("mlvi_web_server_", "mlvi_", 1));
         let mut renamed: Vec<String> = renamed.collect();
         renamed.sort_unstable();

@@ -6,7 +6,7 @@
 use crate::app::App;
 use crate::config::Limits;
 use crate::jobs::{Finished, Stored};
-use frame::{FrameResult, Origin, Status, Timestamp, headers};
+use frame::{FrameId, FrameResult, Origin, Status, Timestamp, headers};
 use frame_bus::{Message, Tail, TailEvent};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -79,6 +79,7 @@ fn take_in(app: &App, message: &Message) {
         made_at.map_or_else(Timestamp::now, |ms| Timestamp::from_micros(ms.saturating_mul(1000)));
     let trace = header(message, headers::TRACEPARENT);
     let held = Finished::new(&result, origin(message)).traced(trace);
+    let before = app.store.newest(&result.camera);
     let outcome = if result.status.is_final() {
         app.store.finish(held, made_at)
     } else {
@@ -99,11 +100,31 @@ fn take_in(app: &App, message: &Message) {
                 app.answered(received_at.is_some());
             }
             app.stats.count(&result, status, made_at);
+            if app.check_caught_up().is_ok()
+                && let Some(age_ms) = peak_age_ms(&result, before, made_at)
+            {
+                app.metrics.age_of_information.observe(age_ms / 1000.0);
+            }
             if let Some(received_at) = received_at {
                 app.metrics.latency(status, Timestamp::now().ms_since(received_at) / 1000.0);
             }
         }
     }
+}
+
+/// How old what was known of the camera had become when this answer came, in milliseconds; `None`
+/// when it is no answer, or of an older frame than the one `before`. That is the peak age of
+/// information (M. Costa, M. Codreanu, A. Ephremides, *On the age of information in status update
+/// systems with packet management*, 2016).
+fn peak_age_ms(result: &FrameResult, before: Option<FrameId>, made_at: Timestamp) -> Option<f64> {
+    let is_answer = match result.status {
+        Status::Done | Status::Skipped | Status::Provisional => true,
+        Status::Failed | Status::Expired => false,
+    };
+    let before = before.filter(|before| is_answer && *before < result.frame_id)?;
+    // frames without a camera have nothing to do with each other
+    let known_since = before.made_at_ms().filter(|_| !result.camera.is_unnamed())?;
+    Some((made_at.as_micros() / 1000).saturating_sub(known_since) as f64)
 }
 
 /// Where the uploaded bytes stand, if the result's sender said so.
@@ -118,4 +139,25 @@ fn origin(message: &Message) -> Option<Origin> {
 fn header<T: FromStr>(message: &Message, name: &str) -> Option<T> {
     let (_, value) = message.headers.iter().rev().find(|(header, _)| header == name)?;
     std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::samples;
+
+    #[test]
+    fn the_age_is_that_of_what_was_known_before() {
+        let old = FrameId::fresh();
+        std::thread::sleep(Duration::from_millis(2));
+        let result = samples::done("gate", 1);
+        let made_at = Timestamp::from_micros((old.made_at_ms().unwrap() + 700) * 1000);
+        assert_eq!(peak_age_ms(&result, Some(old), made_at), Some(700.0));
+        assert_eq!(peak_age_ms(&result, None, made_at), None);
+        assert_eq!(peak_age_ms(&result, Some(result.frame_id), made_at), None);
+        let expired = FrameResult { status: Status::Expired, ..result.clone() };
+        assert_eq!(peak_age_ms(&expired, Some(old), made_at), None);
+        let unnamed = FrameResult { camera: frame::CameraId::unnamed(), ..result };
+        assert_eq!(peak_age_ms(&unnamed, Some(old), made_at), None);
+    }
 }

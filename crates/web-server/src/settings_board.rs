@@ -2,7 +2,7 @@
 //! announce.
 
 use crate::stats::Breaker;
-use frame::{Announcement, InvalidSetting, PerTier, SettingRecord, Timestamp};
+use frame::{Announcement, ContractsRecord, InvalidSetting, PerTier, SettingRecord, Timestamp};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,6 +22,7 @@ pub(crate) struct SettingsBoard {
 struct Contents {
     records: BTreeMap<String, Record>,
     announced: BTreeMap<String, Announcement>,
+    contracts: BTreeMap<String, ContractsRecord>,
     /// Keys of before that a client that began anew has not seen yet.
     unseen: HashSet<String>,
     /// Whether the topic is there; `None` while nobody knows.
@@ -75,6 +76,13 @@ impl SettingsBoard {
     /// A message was read.
     pub(crate) fn take_in(&self, key: String, value: &[u8], revision: i64) {
         self.lock().unseen.remove(&key);
+        if ContractsRecord::is_key(&key) {
+            match ContractsRecord::from_json(value) {
+                Some(said) => self.contracts_stand(key, said),
+                None => tracing::debug!(key, "passed over a record of contracts"),
+            }
+            return;
+        }
         if Announcement::is_key(&key) {
             match Announcement::from_json(value) {
                 Ok(said) => self.announced(key, said),
@@ -98,11 +106,28 @@ impl SettingsBoard {
         }
     }
 
+    fn contracts_stand(&self, key: String, said: ContractsRecord) {
+        let mut contents = self.lock();
+        let now = Timestamp::now();
+        contents.contracts.retain(|_, said| !said.is_expired(now, GRACE));
+        if contents.contracts.len() < MAX_ANNOUNCED || contents.contracts.contains_key(&key) {
+            contents.contracts.insert(key, said);
+        }
+    }
+
+    /// How the contracts stand in the processes that are there.
+    pub(crate) fn contracts(&self) -> Vec<ContractsRecord> {
+        let now = Timestamp::now();
+        let contents = self.lock();
+        contents.contracts.values().filter(|said| !said.is_expired(now, GRACE)).cloned().collect()
+    }
+
     /// A key was removed.
     pub(crate) fn remove(&self, key: &str) {
         let mut contents = self.lock();
         contents.records.remove(key);
         contents.announced.remove(key);
+        contents.contracts.remove(key);
     }
 
     /// What is set.
@@ -213,6 +238,25 @@ mod tests {
         // nothing is unseen any more
         board.caught_up();
         assert_eq!(board.count(), 1);
+    }
+
+    #[test]
+    fn contracts_expire_and_do_not_pile_up() {
+        let board = SettingsBoard::default();
+        let say = |instance: String, valid| {
+            let record = ContractsRecord::new(instance.clone(), Vec::new(), valid);
+            board.take_in(ContractsRecord::key_of(&instance), &record.to_json(), 0);
+        };
+        (0..2 * MAX_ANNOUNCED).for_each(|n| say(n.to_string(), Duration::from_secs(60)));
+        assert_eq!((board.contracts().len(), board.live().len()), (MAX_ANNOUNCED, 0));
+        board.remove(&ContractsRecord::key_of("0"));
+        assert_eq!(board.contracts().len(), MAX_ANNOUNCED - 1);
+        let gone = ContractsRecord {
+            expires_at: Timestamp::from_micros(1),
+            ..ContractsRecord::new("gone".into(), Vec::new(), Duration::ZERO)
+        };
+        board.take_in(ContractsRecord::key_of("gone"), &gone.to_json(), 0);
+        assert!(board.contracts().iter().all(|said| said.instance != "gone"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::gather::{Observation, Process};
 use cluster_inspect::AutoscalerStatus;
+use offload::{error_budget_left, wilson};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub(super) struct Status {
     pub(super) decisions: Option<Decisions>,
     /// By which policies the preprocessors decide now.
     pub(super) policies: Vec<PolicyInForce>,
+    /// How the contracts of the policy stand, over all preprocessors.
+    pub(super) contracts: Vec<ContractRow>,
     /// How many preprocessors have no settings topic, so that their policy cannot be changed while
     /// they run.
     pub(super) without_settings_topic: usize,
@@ -50,6 +53,23 @@ pub(super) struct PolicyInForce {
     pub(super) source: String,
     /// How many preprocessors.
     pub(super) preprocessors: usize,
+}
+
+/// A contract, and what has come of it within its window.
+#[derive(Debug, PartialEq, Serialize)]
+pub(super) struct ContractRow {
+    pub(super) contract: String,
+    /// Frames that were answered in time.
+    pub(super) met: u64,
+    /// Frames that were answered too late, or not at all.
+    pub(super) missed: u64,
+    /// Per cent of the frames that were answered in time, with the interval of 95 %; `None` until
+    /// one has ended.
+    pub(super) percent: Option<[f64; 3]>,
+    /// Per cent that is promised.
+    pub(super) promised_percent: Option<f64>,
+    /// Per cent that is left of the misses that are allowed.
+    pub(super) error_budget_percent: Option<f64>,
 }
 
 /// Which tier gets how much.
@@ -86,6 +106,7 @@ impl Status {
             units: names.into_iter().filter(is_there).map(row).collect(),
             decisions: Decisions::between(before, now),
             policies: policies(now),
+            contracts: contracts(now),
             without_settings_topic: without_settings_topic(now),
             troubles: now.troubles.clone(),
         }
@@ -119,6 +140,45 @@ fn policies(now: &Observation) -> Vec<PolicyInForce> {
     let policy =
         |((policy, source), preprocessors)| PolicyInForce { policy, source, preprocessors };
     counts.into_iter().map(policy).collect()
+}
+
+/// The contracts by name; of a release that does not tell, nothing.
+fn contracts(now: &Observation) -> Vec<ContractRow> {
+    let name = "mlvi_preprocessor_contract_window_frames";
+    let mut frames = BTreeMap::<String, [f64; 2]>::new();
+    let mut promised = BTreeMap::<String, f64>::new();
+    for process in preprocessors(now) {
+        for (place, outcome) in ["met", "missed"].into_iter().enumerate() {
+            for contract in process.metrics.values_of(name, &[("outcome", outcome)], "contract") {
+                let labels = [("outcome", outcome), ("contract", contract)];
+                let count = process.metrics.sum(name, &labels).unwrap_or(0.0);
+                frames.entry(contract.to_owned()).or_default()[place] += count;
+            }
+        }
+        let name = "mlvi_preprocessor_contract_promised_share";
+        for contract in process.metrics.values_of(name, &[], "contract") {
+            frames.entry(contract.to_owned()).or_default();
+            let share = process.metrics.sum(name, &[("contract", contract)]);
+            promised.extend(share.map(|share| (contract.to_owned(), share)));
+        }
+    }
+    let row = |(contract, [met, missed]): (String, [f64; 2])| {
+        let (met, missed) = (met as u64, missed as u64);
+        let promised = promised.get(&contract).copied();
+        let interval = wilson(met, missed);
+        let share = met as f64 / (met + missed).max(1) as f64;
+        ContractRow {
+            contract,
+            met,
+            missed,
+            percent: (met + missed > 0)
+                .then(|| [share, interval.low, interval.high].map(|share| 100.0 * share)),
+            promised_percent: promised.map(|share| 100.0 * share),
+            error_budget_percent: promised
+                .map(|share| 100.0 * error_budget_left(share, met, missed)),
+        }
+    };
+    frames.into_iter().map(row).collect()
 }
 
 fn without_settings_topic(now: &Observation) -> usize {

@@ -47,6 +47,23 @@ pub(super) fn table(status: &Status) -> String {
             policy.policy, policy.source, policy.preprocessors
         );
     }
+    for row in &status.contracts {
+        let attained = match row.percent {
+            Some([share, low, high]) => format!(
+                "{} % in time ({} to {} %, of {} frames)",
+                number(share),
+                number(low),
+                number(high),
+                row.met + row.missed
+            ),
+            None => "no frame yet".to_owned(),
+        };
+        let promised = row.promised_percent.zip(row.error_budget_percent);
+        let promised = promised.map_or_else(String::new, |(promised, left)| {
+            format!("; promised {} %, error budget left {} %", number(promised), number(left))
+        });
+        let _ = writeln!(text, "contract {}: {attained}{promised}", row.contract);
+    }
     if status.without_settings_topic > 0 {
         let _ = writeln!(
             text,

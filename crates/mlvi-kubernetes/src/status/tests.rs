@@ -26,6 +26,9 @@ fn preprocessor(name: &str, edge: u32, cloud: u32, backlog: u32, breaker: &str) 
          mlvi_preprocessor_tier_breaker_state{{tier=\"edge\"}} \
          0.0\nmlvi_preprocessor_tier_breaker_state{{tier=\"cloud\"}} {breaker}\n\
          mlvi_preprocessor_policy{{policy=\"ratio\",source=\"{}\"}} 1\n\
+         mlvi_preprocessor_contract_window_frames{{contract=\"gates\",outcome=\"met\"}} 90\n\
+         mlvi_preprocessor_contract_window_frames{{contract=\"gates\",outcome=\"missed\"}} 10\n\
+         mlvi_preprocessor_contract_promised_share{{contract=\"gates\"}} 0.8\n\
          mlvi_preprocessor_settings_topic {}\n",
         edge + cloud,
         if backlog == 0 { "NaN".to_owned() } else { (10 * backlog).to_string() },
@@ -104,6 +107,8 @@ fn rates_are_those_between_two_observations() {
         "cloud open",
         "policy ratio (file) in 1 of the preprocessors",
         "policy ratio (topic) in 1 of the preprocessors",
+        "contract gates: 90.0 % in time",
+        "of 200 frames); promised 80.0 %, error budget left 50.0 %",
         "no settings topic for 1 of the preprocessors",
     ] {
         assert!(table.contains(part), "{part}: {table}");

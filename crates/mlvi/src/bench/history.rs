@@ -226,6 +226,7 @@ impl Maker {
             same_as: None,
             attempt: Some(1),
             hardness: None,
+            overtaken_by: None,
             model: Some(ModelInfo {
                 name: "yolov3-tiny".into(),
                 version: "dccea06f59b7".into(),

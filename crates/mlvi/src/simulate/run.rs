@@ -129,6 +129,19 @@ fn print(scenario: &Scenario, trace: &Trace, standings: &[Standing]) {
     for (reason, count) in reasons {
         println!("  {count:>8} {reason}");
     }
+    if !own.contracts.is_empty() {
+        println!("\ncontracts:");
+    }
+    for contract in &own.contracts {
+        let [share, low, high] = contract.attained_percent.map(number);
+        let promised = contract
+            .promised_percent
+            .map_or_else(String::new, |promised| format!(", promised {} %", number(promised)));
+        println!(
+            "  {}: {share} % in time ({low} to {high} %{promised}); {} met, {} missed, {} set aside",
+            contract.name, contract.met, contract.missed, contract.set_aside
+        );
+    }
     if let Some(error) = own.prediction_error_ms {
         println!("\nhalf of the predictions were off by {} ms or less", number(error));
     }

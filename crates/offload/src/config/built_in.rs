@@ -41,6 +41,9 @@ impl BuiltIn {
             PolicyName::Bandit => {
                 "learns from the results how far predictions of response times can be trusted"
             }
+            PolicyName::Freshness => {
+                "where the answer will be youngest, with a share of the frames to the cloud"
+            }
             PolicyName::Expression => "a rule of your own, in CEL",
         };
         let section = match policy {
@@ -49,6 +52,7 @@ impl BuiltIn {
             PolicyName::Deadline => section(name, &config.deadline),
             PolicyName::Cascade => section(name, &config.cascade),
             PolicyName::Bandit => section(name, &config.bandit),
+            PolicyName::Freshness => section(name, &config.freshness),
             PolicyName::Expression => section(name, &config.expression),
         };
         Self { name, about, settings: format!("policy = \"{name}\"\n{section}") }

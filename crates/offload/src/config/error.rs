@@ -29,6 +29,18 @@ pub enum PolicyError {
         /// What it may say.
         allowed: &'static str,
     },
+    /// A contract cannot be kept as it stands.
+    #[error("[[contract]] '{name}' {key}: {problem}")]
+    Contract {
+        /// Which.
+        name: String,
+        /// Its place in the file, counted from 0.
+        number: usize,
+        /// Its key that is wrong.
+        key: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
     /// The rule of `expression` cannot be compiled.
     #[error("[expression] rule: line {line}, column {column}: {problem}")]
     Rule {

@@ -11,9 +11,12 @@ pub use built_in::BuiltIn;
 pub use error::PolicyError;
 pub use place::Place;
 
+use crate::contracts::{self, Contract};
 use crate::guards::{Breaker, Budget, Hysteresis, Motion, Redispatch};
 use crate::learn::{self, Prior};
-use crate::policies::{Bandit, Cascade, Deadline, Expression, PolicyName, PolicySettings, Ratio};
+use crate::policies::{
+    Bandit, Cascade, Deadline, Expression, Freshness, PolicyName, PolicySettings, Ratio,
+};
 use crate::price::Price;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -37,6 +40,9 @@ pub struct PolicyConfig {
     /// For `bandit`.
     #[serde(default)]
     pub bandit: Bandit,
+    /// For `freshness`.
+    #[serde(default)]
+    pub freshness: Freshness,
     /// For `expression`.
     #[serde(default)]
     pub expression: Expression,
@@ -65,6 +71,9 @@ pub struct PolicyConfig {
         serialize_with = "learn::write_prior"
     )]
     pub prior: Prior,
+    /// What is promised to groups of cameras.
+    #[serde(default, rename = "contract", skip_serializing_if = "Vec::is_empty")]
+    pub contracts: Vec<Contract>,
 }
 
 impl PolicyConfig {
@@ -88,6 +97,7 @@ impl PolicyConfig {
             deadline: Deadline::default(),
             cascade: Cascade::default(),
             bandit: Bandit::default(),
+            freshness: Freshness::default(),
             expression: Expression::default(),
             budget: None,
             hysteresis: Hysteresis::default(),
@@ -96,6 +106,7 @@ impl PolicyConfig {
             redispatch: Redispatch::default(),
             price: Price::default(),
             prior: Prior::default(),
+            contracts: Vec::new(),
         }
     }
 
@@ -145,6 +156,7 @@ impl PolicyConfig {
             deadline,
             cascade,
             bandit,
+            freshness,
             expression,
             budget,
             hysteresis,
@@ -153,11 +165,13 @@ impl PolicyConfig {
             redispatch,
             price,
             prior,
+            contracts: _,
         } = self;
         ratio.check()?;
         deadline.check()?;
         cascade.check()?;
         bandit.check()?;
+        freshness.check()?;
         hysteresis.check()?;
         breaker.check()?;
         motion.check()?;
@@ -165,6 +179,7 @@ impl PolicyConfig {
         price.check()?;
         budget.as_ref().map_or(Ok(()), Budget::check)?;
         learn::check_prior(prior)?;
+        contracts::check(self)?;
         if *policy == PolicyName::Expression && expression.rule.trim().is_empty() {
             let problem = "there is no rule".to_owned();
             return Err(PolicyError::Rule { line: 1, column: 1, problem });

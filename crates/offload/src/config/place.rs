@@ -36,6 +36,7 @@ impl PolicyError {
                 let (section, key) = field.split_once("] ").unwrap_or(("", field));
                 found(text, section.trim_start_matches('['), key)
             }
+            Self::Contract { number, key, .. } => in_contract(text, *number, key),
             Self::Rule { .. } => found(text, "expression", "rule"),
         }
     }
@@ -43,7 +44,8 @@ impl PolicyError {
 
 /// The section that a line opens.
 fn opened(line: &str) -> Option<&str> {
-    line.trim().strip_prefix('[').and_then(|rest| rest.split(']').next()).map(str::trim)
+    let rest = line.trim().strip_prefix('[')?.trim_start_matches('[');
+    rest.split(']').next().map(str::trim)
 }
 
 fn key_of(line: &str) -> Option<&str> {
@@ -82,6 +84,40 @@ fn found(text: &str, section: &str, key: &str) -> Place {
     Place { line: None, column: None, key: Some(full(section, key)) }
 }
 
+/// The line of a key of a contract; of the contract itself where the key is not there.
+fn in_contract(text: &str, number: usize, key: &str) -> Place {
+    let (section, key) = key.split_once('.').map_or(("", key), |(section, key)| (section, key));
+    let (mut contracts, mut inside, mut line) = (0, "", None);
+    for (at, read) in (1..).zip(text.lines()) {
+        match opened(read) {
+            Some("contract") if read.trim().starts_with("[[") => {
+                contracts += 1;
+                inside = "contract";
+            }
+            Some(section) => inside = section,
+            None => {}
+        }
+        let is_this = contracts == number + 1 && inside.split('.').next() == Some("contract");
+        if !is_this {
+            continue;
+        }
+        line = line.or(Some(at));
+        let its_own = inside.strip_prefix("contract").unwrap_or(inside).trim_start_matches('.');
+        let of_line = key_of(read);
+        if of_line == Some(key) && its_own == section
+            || of_line == Some(section) && its_own.is_empty()
+            || of_line.is_some_and(|of| of.split_once('.') == Some((section, key)))
+        {
+            line = Some(at);
+            break;
+        }
+    }
+    // an array in one line
+    let line = line.or_else(|| found(text, "", "contract").line);
+    let key = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+    Place { line, column: None, key: Some(format!("contract.{key}")) }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::PolicyConfig;
@@ -94,6 +130,20 @@ mod tests {
             ("policy = 'ratio'\n\n[ratio]\nshare = 1", 4, "ratio.share"),
             ("policy = 'ratio'\n[ratios]\nshare = 1", 2, "ratios"),
             ("policy = 'ratio'\n[ratio]\ncloud_share = 'half'", 3, "ratio.cloud_share"),
+            ("policy = 'ratio'\n[[contract]]\nname = 'x'\nshares = 1", 4, "contract.shares"),
+            (
+                "policy = 'ratio'\n[[contract]]\nname = 'a'\ncameras = ['a']\n\n[[contract]]\n\
+                 name = 'b'\ncameras = ['b']\nshare = 0.9",
+                9,
+                "contract.share",
+            ),
+            (
+                "policy = 'ratio'\n[[contract]]\nname = 'a'\ncameras = ['a']\n[contract.budget]\n\
+                 unit = 'share'\nrate = 7\nburst = 1",
+                7,
+                "contract.budget.rate",
+            ),
+            ("policy = 'ratio'\ncontract = [{ name = 'a', cameras = [] }]", 2, "contract.cameras"),
             ("policy = 'ratio'\n[prior.cloud]\nworkers = 0", 3, "prior.cloud.workers"),
             ("policy = 'expression'\n[expression]\nrule = 'edge.backlog >'", 3, "expression.rule"),
         ] {

@@ -56,7 +56,7 @@ fn what_is_wrong_is_named_with_what_is_allowed() {
 }
 
 /// Each number of the file, and whether 0 is allowed.
-const NUMBERS: [(&str, &str, bool); 25] = [
+const NUMBERS: [(&str, &str, bool); 26] = [
     ("ratio", "cloud_share", true),
     ("deadline", "target_ms", false),
     ("deadline", "comfort", true),
@@ -64,6 +64,7 @@ const NUMBERS: [(&str, &str, bool); 25] = [
     ("deadline", "refresh_ms", true),
     ("cascade", "share", true),
     ("bandit", "target_ms", false),
+    ("freshness", "cloud_share", true),
     ("hysteresis", "dwell_ms", true),
     ("hysteresis", "to_cloud_above", true),
     ("hysteresis", "to_edge_below", true),

@@ -103,6 +103,9 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         if let Some(flight) = pending.flights.cloud {
             self.tiers.cloud.late(flight, at);
         }
+        if !pending.provisional {
+            self.guards.contracts.unanswered(&pending.frame.terms, at);
+        }
         self.withdraw(&pending, at);
         self.guards.motion.did_not_detect(&pending.frame.camera, key);
         self.learn(&pending, End::Late, at);

@@ -12,10 +12,11 @@ use crate::guards::Guards;
 use crate::learn::Tier;
 use crate::policies::PolicySpec;
 use crate::{Choice, Lessons, Policy, PolicyConfig, PolicyError};
-use frame::{PerTier, Predicted, Timestamp};
+use frame::{Order, PerTier, Predicted, Timestamp};
 use in_flight::InFlight;
 use std::fmt;
 use std::hash::Hash;
+use std::sync::Arc;
 
 /// Decides on frames and learns from their results. `K` names frames.
 ///
@@ -49,6 +50,12 @@ pub struct Decided<K> {
     pub answer_by: Option<Timestamp>,
     /// The frame that this one equals, when it is skipped.
     pub same_as: Option<K>,
+    /// The name of the contract that the camera has.
+    pub contract: Option<Arc<str>>,
+    /// In which order the camera's waiting frames are served.
+    pub order: Order,
+    /// The camera's weight beside others where frames wait: 1, or its contract's priority.
+    pub weight: u32,
 }
 
 /// What becomes of a frame that the cloud did not answer in time.

@@ -4,9 +4,9 @@ use super::Decider;
 use super::in_flight::Pending;
 use crate::learn::TierResult;
 use crate::time::ms;
-use crate::{End, FrameFacts, Snapshot, TierSnapshot};
+use crate::{End, FrameFacts, Snapshot, Terms, TierSnapshot};
 use frame::Destination::{self, Edge};
-use frame::Timestamp;
+use frame::{CameraId, Timestamp};
 use std::hash::Hash;
 
 impl<K: Copy + Eq + Hash> Decider<K> {
@@ -26,6 +26,11 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         let flight = self.in_flight.get(key).and_then(|pending| pending.flights[result.tier]);
         self.observe(flight, result, at);
         if result.provisional {
+            if let Some(pending) = self.in_flight.get(key) {
+                let took_ms = pending.frame.age_ms + at - pending.decided;
+                let terms = pending.frame.terms;
+                self.guards.contracts.answered(&terms, result.end, took_ms, at);
+            }
             let answer_by = self.escalate(key, now);
             if let (Some(pending), Some(measured)) = (self.in_flight.get_mut(key), result.measured)
             {
@@ -37,6 +42,10 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         let mut pending = self.in_flight.remove(key)?;
         pending.measured = pending.measured.or(result.measured);
         pending.loss = result.loss;
+        if !pending.provisional {
+            let took_ms = pending.frame.age_ms + at - pending.decided;
+            self.guards.contracts.answered(&pending.frame.terms, result.end, took_ms, at);
+        }
         let elsewhere = result.tier != pending.first && !pending.provisional;
         if let (true, Some(flight)) = (elsewhere, pending.flights.cloud) {
             // another process has taken the frame back
@@ -59,10 +68,34 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     /// The frame was answered without a tier, e.g. because somebody saw it expire.
     pub fn ended_elsewhere(&mut self, key: K, now: Timestamp) {
         if let Some(pending) = self.in_flight.remove(key) {
-            self.withdraw(&pending, ms(now));
-            self.refund(&pending, ms(now));
-            self.guards.motion.did_not_detect(&pending.frame.camera, key);
+            if !pending.provisional {
+                self.guards.contracts.unanswered(&pending.frame.terms, ms(now));
+            }
+            self.ended_untold(&pending, key, now);
         }
+    }
+
+    /// A newer frame of its camera was served in its place, where it waited.
+    pub fn overtaken(&mut self, key: K, now: Timestamp) {
+        if let Some(pending) = self.in_flight.remove(key) {
+            if !pending.provisional {
+                self.guards.contracts.set_aside(&pending.frame.terms, ms(now));
+            }
+            self.ended_untold(&pending, key, now);
+        }
+    }
+
+    /// A frame of this camera has ended before it was decided on: a newer one overtook it, or else
+    /// its deadline had gone by.
+    pub fn undecided(&mut self, camera: &CameraId, overtaken: bool, now: Timestamp) {
+        self.guards.contracts.undecided(camera, overtaken, ms(now));
+    }
+
+    /// The end of a frame that says nothing of the tier.
+    fn ended_untold(&mut self, pending: &Pending, key: K, now: Timestamp) {
+        self.withdraw(pending, ms(now));
+        self.refund(pending, ms(now));
+        self.guards.motion.did_not_detect(&pending.frame.camera, key);
     }
 
     /// What a result tells of its tier. Of a frame that is not known here (another process sent
@@ -87,7 +120,9 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         pending.provisional = true;
         pending.flights.edge = None;
         pending.flights.cloud = Some(flight);
-        let without_deadline = FrameFacts { deadline_left_ms: None, ..pending.frame.clone() };
+        let terms = Terms { left_ms: None, ..pending.frame.terms };
+        let without_deadline =
+            FrameFacts { deadline_left_ms: None, terms, ..pending.frame.clone() };
         let bytes = without_deadline.bytes;
         let load = self.snapshot(bytes, now);
         self.tiers.cloud.sent(flight, at, bytes, load.cloud.predicted_ms);
@@ -97,8 +132,8 @@ impl<K: Copy + Eq + Hash> Decider<K> {
 
     /// What was reserved for the cloud and not spent there.
     pub(super) fn refund(&mut self, pending: &Pending, at: f64) {
-        if let (Some(cost), Some(budget), None) =
-            (pending.reserved, &mut self.guards.budget, pending.flights.cloud)
+        if let (Some(cost), None) = (pending.reserved, pending.flights.cloud)
+            && let Some(budget) = self.guards.budget_of(&pending.frame)
         {
             budget.give_back(&pending.frame.camera, cost, at);
         }

@@ -5,7 +5,7 @@ use crate::Snapshot;
 use crate::guards::BreakerState;
 use crate::learn::Capacity;
 use crate::time::ms;
-use frame::{Destination, Timestamp};
+use frame::{CameraId, ContractStanding, Destination, Order, Timestamp};
 use std::hash::Hash;
 
 impl<K: Copy + Eq + Hash> Decider<K> {
@@ -30,6 +30,26 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     /// How a tier's breaker stands.
     pub fn breaker(&mut self, tier: Destination, now: Timestamp) -> BreakerState {
         self.guards.breakers[tier].state(ms(now))
+    }
+
+    /// How each contract stands within its window, in the order of the policy file; with
+    /// `since_the_beginning`, since it was made.
+    pub fn contracts(
+        &mut self,
+        since_the_beginning: bool,
+        now: Timestamp,
+    ) -> Vec<ContractStanding> {
+        self.guards.contracts.standings(since_the_beginning, ms(now))
+    }
+
+    /// In which order the camera's waiting frames are served.
+    pub fn order(&mut self, camera: &CameraId) -> Order {
+        self.guards.contracts.order(camera)
+    }
+
+    /// The camera's weight beside others where frames wait; `None` when there are no contracts.
+    pub fn weight(&mut self, camera: &CameraId) -> Option<u32> {
+        self.guards.contracts.weight(camera)
     }
 
     /// What is left of the budget, in its unit; of the camera that has the least, where each has

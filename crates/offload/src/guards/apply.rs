@@ -36,13 +36,14 @@ impl<K: Copy + Eq> Guards<K> {
             }
         }
         let mut choice = estimate_to_cloud(frame, load, policy);
-        if let Some(budget) = &mut self.budget {
+        if let Some(budget) = self.budget_of(frame) {
             budget.frame(&frame.camera, at);
         }
         let mut reserved = None;
         for guard in AFTER_POLICY {
             choice = match guard {
                 Guard::Hysteresis => self.apply_hysteresis(frame, choice, at),
+                Guard::Contract => self.apply_contract(frame, load, choice, at),
                 Guard::Breakers => self.apply_breakers(frame, load, choice, at),
                 Guard::Budget => self.apply_budget(frame, load, choice, at, &mut reserved),
             };
@@ -58,6 +59,21 @@ impl<K: Copy + Eq> Guards<K> {
         } else {
             Choice { action: Action::Send(tier), reason: "dwell", ..choice }
         }
+    }
+
+    fn apply_contract(
+        &mut self,
+        frame: &FrameFacts,
+        load: &Snapshot,
+        choice: Choice,
+        at: f64,
+    ) -> Choice {
+        if frame.terms.contract.is_none() {
+            return choice;
+        }
+        let affordable =
+            self.contracts.is_violated(&frame.terms) && self.is_affordable(frame, load, at);
+        self.contracts.remedied(frame, load, choice, affordable)
     }
 
     fn apply_breakers(
@@ -97,7 +113,7 @@ impl<K: Copy + Eq> Guards<K> {
 
     /// Whether the budget has enough for this frame in the cloud.
     fn is_affordable(&mut self, frame: &FrameFacts, load: &Snapshot, at: f64) -> bool {
-        let Some(budget) = &mut self.budget else { return true };
+        let Some(budget) = self.budget_of(frame) else { return true };
         let cost = budget.cost(frame.bytes, load.cloud.price);
         let enough = budget.take(&frame.camera, cost, at);
         if enough {
@@ -115,7 +131,7 @@ impl<K: Copy + Eq> Guards<K> {
         at: f64,
         reserved: &mut Option<f64>,
     ) -> Choice {
-        let Some(budget) = &mut self.budget else { return choice };
+        let Some(budget) = self.budget_of(frame) else { return choice };
         if !matches!(choice.action, Action::Send(Cloud) | Action::Cascade(_)) {
             return choice;
         }

@@ -10,8 +10,9 @@ mod hysteresis;
 mod motion;
 mod redispatch;
 
-use crate::PolicyConfig;
+use crate::contracts::Contracts;
 use crate::time::ms;
+use crate::{FrameFacts, PolicyConfig};
 use frame::{CameraId, PerTier, Timestamp};
 use std::collections::HashMap;
 
@@ -38,6 +39,8 @@ pub(crate) enum Gate {
 pub(crate) enum Guard {
     /// A camera stays on its tier for a while.
     Hysteresis,
+    /// A contract that is violated has its remedies.
+    Contract,
     /// A silent tier gets no frames but probes.
     Breakers,
     /// What goes to the cloud is paid for.
@@ -48,7 +51,8 @@ pub(crate) enum Guard {
 pub(crate) const BEFORE_POLICY: [Gate; 1] = [Gate::Motion];
 /// In this order, after the policy: each sees what those before it have made of the choice. The
 /// budget is last, because only what really goes to the cloud is paid for.
-pub(crate) const AFTER_POLICY: [Guard; 3] = [Guard::Hysteresis, Guard::Breakers, Guard::Budget];
+pub(crate) const AFTER_POLICY: [Guard; 4] =
+    [Guard::Hysteresis, Guard::Contract, Guard::Breakers, Guard::Budget];
 
 /// The guards of a decider. `K` names frames.
 pub(crate) struct Guards<K> {
@@ -56,6 +60,7 @@ pub(crate) struct Guards<K> {
     pub(crate) dwell: Dwell,
     pub(crate) breakers: PerTier<CircuitBreaker>,
     pub(crate) budget: Option<TokenBucket>,
+    pub(crate) contracts: Contracts,
 }
 
 impl<K: Copy + Eq> Guards<K> {
@@ -68,6 +73,7 @@ impl<K: Copy + Eq> Guards<K> {
                 CircuitBreaker::new(config.breaker, seed.wrapping_add(tier as u64))
             }),
             budget: config.budget.map(|budget| TokenBucket::new(budget, 0.0)),
+            contracts: Contracts::new(&config.contracts, 0.0),
         }
     }
 
@@ -90,9 +96,18 @@ impl<K: Copy + Eq> Guards<K> {
             self.breakers.edge.reconfigure(config.breaker);
             self.breakers.cloud.reconfigure(config.breaker);
         }
+        self.contracts.reconfigure(&config.contracts, ms(now));
         match (&mut self.budget, config.budget) {
             (Some(bucket), Some(budget)) => bucket.reconfigure(budget, ms(now)),
             (bucket, budget) => *bucket = budget.map(|budget| TokenBucket::new(budget, ms(now))),
+        }
+    }
+
+    /// The budget that pays for a frame: its contract's, or else that of all.
+    pub(crate) fn budget_of(&mut self, frame: &FrameFacts) -> Option<&mut TokenBucket> {
+        match self.contracts.budget(&frame.terms) {
+            Some(own) => Some(own),
+            None => self.budget.as_mut(),
         }
     }
 }
@@ -103,7 +118,7 @@ const MAX_CAMERAS: usize = 10_000;
 
 /// Makes room for a camera that is not there yet: those that are not worth keeping go, and if that
 /// is not enough, a tenth of all.
-fn make_room<T>(
+pub(crate) fn make_room<T>(
     cameras: &mut HashMap<CameraId, T>,
     camera: &CameraId,
     mut worth_keeping: impl FnMut(&mut T) -> bool,

@@ -64,10 +64,15 @@ impl Redispatch {
     ) -> Option<f64> {
         let high_ms = load.cloud.predicted_high_ms.unwrap_or(0.0);
         let patience_ms = self.patience_ms(load, cloud_answers)?;
-        let Some(left_ms) = frame.deadline_left_ms else { return Some(patience_ms) };
+        let Some(left_ms) = frame.wanted_within_ms() else { return Some(patience_ms) };
         let rescue_ms = left_ms - load.edge.predicted_high_ms.unwrap_or(f64::INFINITY);
         let can_rescue = rescue_ms >= high_ms && rescue_ms > 0.0;
-        Some(patience_ms.min(if can_rescue { rescue_ms } else { left_ms }))
+        Some(match frame.deadline_left_ms {
+            _ if can_rescue => patience_ms.min(rescue_ms),
+            Some(left_ms) => patience_ms.min(left_ms),
+            // a contract's time is over, but the answer is wanted all the same
+            None => patience_ms,
+        })
     }
 
     /// Whether a frame has had its time in the cloud, rather than only its deadline having gone by.

@@ -12,12 +12,14 @@ mod cloud_only;
 mod deadline;
 mod edge_only;
 mod expression;
+mod freshness;
 mod ratio;
 
 pub use bandit::Bandit;
 pub use cascade::Cascade;
 pub use deadline::{Deadline, Degrade};
 pub use expression::{EXPRESSION_VARIABLES, Expression};
+pub use freshness::Freshness;
 pub use ratio::Ratio;
 
 use crate::{Policy, PolicyConfig, PolicyError};
@@ -95,6 +97,7 @@ table! {
     Deadline = "deadline": Deadline, |config| config.deadline.clone();
     Cascade = "cascade": Cascade, |config| config.cascade.clone();
     Bandit = "bandit": Bandit, |config| config.bandit;
+    Freshness = "freshness": Freshness, |config| config.freshness;
     Expression = "expression": expression::WithFallback, expression::WithFallback::of;
 }
 

@@ -1,6 +1,7 @@
 //! The preprocessor on a real bus.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod contracts;
 mod forms;
 mod offloading;
 mod records;

@@ -42,6 +42,7 @@ fn result(frame_id: FrameId, camera: &str, status: Status, found: &[(&str, f32)]
         same_as: None,
         attempt: None,
         hardness: None,
+        overtaken_by: None,
         model: None,
         served_by: ServedBy::default(),
         timings_ms: TimingsMs::default(),

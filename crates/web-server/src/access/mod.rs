@@ -8,7 +8,6 @@
 
 mod caller;
 mod config;
-mod glob;
 mod guard;
 mod headers;
 mod lapse;

@@ -7,9 +7,9 @@
 //! would make the stranger's page look like ours. What is no browser sends neither header, and
 //! passes.
 
-use super::glob::Glob;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Uri, Version, header};
+use frame::Glob;
 use std::net::IpAddr;
 use std::str::FromStr;
 

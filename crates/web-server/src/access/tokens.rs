@@ -10,10 +10,10 @@
 //! rate = 20                            # requests per second; MLVI_TOKEN_RATE if left out
 //! ```
 
-use super::glob::Glob;
 use super::right::Rights;
 use super::secret::{Hash, Pass};
 use crate::moment::parse_rfc3339;
+use frame::Glob;
 use frame::{CameraId, Timestamp};
 use serde::Deserialize;
 use serde::de::Error as _;

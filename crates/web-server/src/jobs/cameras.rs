@@ -45,7 +45,18 @@ impl Counts {
     }
 }
 
+impl Camera {
+    /// The newest frame that has an answer.
+    pub(super) fn newest(&self) -> Option<FrameId> {
+        self.shown.map(|(frame, _)| frame)
+    }
+}
+
 impl Cameras {
+    pub(super) fn get(&self, camera: &CameraId) -> Option<&Camera> {
+        self.0.get(camera)
+    }
+
     /// A result was put into the ring, behind all others.
     pub(super) fn pushed(&mut self, result: &Finished, position: u64) {
         let camera = self.0.entry(result.camera.clone()).or_default();

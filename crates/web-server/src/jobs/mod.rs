@@ -298,6 +298,11 @@ impl Store {
         self.lock().results.shown(camera).map(|(position, result)| (position, result.clone()))
     }
 
+    /// The newest frame of this camera that has an answer.
+    pub(crate) fn newest(&self, camera: &CameraId) -> Option<FrameId> {
+        self.lock().results.newest(camera)
+    }
+
     /// The first `limit` cameras by name that have a result, and how many there are.
     pub(crate) fn cameras(&self, limit: usize) -> (Vec<CameraState>, usize) {
         self.lock().results.cameras(limit)

@@ -45,6 +45,8 @@ pub(crate) struct CameraState {
     /// Its newest result, and when that was made.
     pub(crate) last: Arc<Finished>,
     pub(crate) last_at: Timestamp,
+    /// The newest frame that has an answer.
+    pub(crate) newest: Option<FrameId>,
 }
 
 #[derive(Debug)]
@@ -177,6 +179,11 @@ impl Ring {
         Some((position, self.at(position)?))
     }
 
+    /// The newest frame of this camera that has an answer.
+    pub(super) fn newest(&self, camera: &CameraId) -> Option<FrameId> {
+        self.cameras.get(camera)?.newest()
+    }
+
     /// The first `limit` cameras by name, and how many there are.
     pub(super) fn cameras(&self, limit: usize) -> (Vec<CameraState>, usize) {
         let state = |(name, camera): (&CameraId, &super::cameras::Camera)| {
@@ -187,6 +194,7 @@ impl Ring {
                 counts: camera.counts,
                 last: result.clone(),
                 last_at: *made_at,
+                newest: camera.newest(),
             })
         };
         (self.cameras.iter().take(limit).filter_map(state).collect(), self.cameras.len())

@@ -42,10 +42,12 @@ pub(crate) fn done_for(frame_id: FrameId, camera: &str, sequence: u64) -> FrameR
         decision: Some(Decision {
             predicted_ms: Predicted { edge: Some(30.0), cloud: Some(45.0) },
             took_ms: Some(25.0),
+            contract: None,
             ..Decision::new(Destination::Edge, "policy", "edge-only")
         }),
         same_as: None,
         hardness: Some(Measured { score: Some(0.25), features: vec![1.0, 0.5] }),
+        overtaken_by: None,
         attempt: Some(1),
         model: Some(ModelInfo {
             name: "yolov3-tiny".into(),

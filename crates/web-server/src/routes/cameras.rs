@@ -34,6 +34,10 @@ struct Camera {
     camera: CameraId,
     last_result: LastResult,
     results: Counts,
+    /// How old is what is known of the camera: the time since the receipt of the newest frame that
+    /// has an answer. Absent when none has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_of_information_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -55,7 +59,10 @@ impl Cameras {
 }
 
 impl Camera {
-    fn new(CameraState { camera, counts, last, last_at }: CameraState, now: Timestamp) -> Self {
+    fn new(
+        CameraState { camera, counts, last, last_at, newest }: CameraState,
+        now: Timestamp,
+    ) -> Self {
         let at = UNIX_EPOCH + Duration::from_micros(last_at.as_micros());
         let last_result = LastResult {
             frame_id: last.frame_id,
@@ -70,6 +77,9 @@ impl Camera {
             camera,
             last_result,
             results: counts,
+            age_of_information_ms: newest
+                .and_then(FrameId::made_at_ms)
+                .map(|made_at_ms| (now.as_micros() / 1000).saturating_sub(made_at_ms)),
         }
     }
 }

@@ -32,6 +32,7 @@ pub(super) fn list() -> Value {
             "regions_of_a_camera": "GET /cameras/{camera}/regions",
             "results": "GET /results",
             "policy": "GET /policy",
+            "contracts": "GET /contracts",
             "session": "GET /session",
             "stats": "GET /stats",
             "dashboard": "GET / (with Accept: text/html)",

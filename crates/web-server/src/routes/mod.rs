@@ -1,6 +1,7 @@
 //! The HTTP surface: which path is answered by what.
 
 mod cameras;
+mod contracts;
 mod history;
 mod index;
 mod inference;
@@ -86,6 +87,7 @@ fn routes() -> Vec<Route> {
             .query(&["by", "note"])
             .on(Method::DELETE, Right::Settings, policy::clear)
             .query(&["by"]),
+        Route::at("/contracts").on(GET, Right::Read, contracts::show),
         Route::at("/history").on(GET, Right::Read, history::results).query(&[
             "camera",
             "class",

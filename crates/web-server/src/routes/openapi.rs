@@ -19,8 +19,7 @@ mod tests {
     use crate::problem::RequestError;
     use crate::routes::cameras::Cameras;
     use crate::routes::jobs::Ticket;
-    use crate::routes::{index, router, routes};
-    use crate::routes::{policy, regions};
+    use crate::routes::{contracts, index, policy, regions, router, routes};
     use crate::stats::{Backlog, Breaker, Stats};
     use crate::streams::sample_summary;
     use crate::testing::{app, call};
@@ -135,10 +134,22 @@ mod tests {
             |result| serde_json::from_str::<Value>(&Finished::new(result, None).json).unwrap();
         let id = FrameId::fresh();
         let provisional = samples::provisional_for(id, "gate", 3);
-        check("FrameResult", &in_words(&done), Complete::But(&["error", "same_as"]));
-        check("FrameResult", &in_words(&provisional), Complete::But(&["error", "same_as"]));
-        check("FrameResult", &in_words(&failed), Complete::But(&["same_as"]));
-        check("FrameResult", &in_words(&samples::skipped(id)), Complete::But(&["error", "model"]));
+        check(
+            "FrameResult",
+            &in_words(&done),
+            Complete::But(&["error", "overtaken_by", "same_as"]),
+        );
+        check(
+            "FrameResult",
+            &in_words(&provisional),
+            Complete::But(&["error", "overtaken_by", "same_as"]),
+        );
+        check("FrameResult", &in_words(&failed), Complete::But(&["overtaken_by", "same_as"]));
+        check(
+            "FrameResult",
+            &in_words(&samples::skipped(id)),
+            Complete::But(&["error", "model", "overtaken_by"]),
+        );
         let camera = "gate".parse().unwrap();
         let provisional = Finished::new(&provisional, None);
         check(
@@ -162,6 +173,8 @@ mod tests {
         });
         check("Session", &session, Complete::Yes);
         let policy = policy::tests::full().await;
+        check("Contracts", &contracts::tests::full(), Complete::Yes);
+        check("Contract", &contracts::tests::full()["contracts"][0], Complete::Yes);
         check("Policy", &policy, Complete::Yes);
         check("PolicyRecord", &policy["record"], Complete::But(&["effective", "problem"]));
         check("PreprocessorPolicy", &policy["preprocessors"][0], Complete::Yes);

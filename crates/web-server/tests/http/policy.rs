@@ -2,7 +2,10 @@
 
 use crate::client::{Reply, get, send};
 use crate::suite::{Kafka, PATIENCE, Rest, Server};
-use frame::{Announcement, PerTier, PolicyOrigin, SettingRecord, Timestamp, Topics};
+use frame::{
+    Announcement, ContractStanding, ContractsRecord, Order, PerTier, PolicyOrigin, SettingRecord,
+    Timestamp, Topics,
+};
 use frame_bus::{Outgoing, Table, TableEvent};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -17,10 +20,14 @@ async fn put(server: SocketAddr, query: &str, body: &str) -> Reply {
 
 /// Waits until a replica shows this.
 async fn until(server: SocketAddr, what: impl Fn(&Value) -> bool) -> Value {
+    until_at(server, "/policy", what).await
+}
+
+async fn until_at(server: SocketAddr, path: &str, what: impl Fn(&Value) -> bool) -> Value {
     let mut shown = Value::Null;
     let wait = async {
         loop {
-            shown = get(server, "/policy").await.json();
+            shown = get(server, path).await.json();
             if what(&shown) {
                 return;
             }
@@ -61,7 +68,7 @@ async fn a_policy_is_set_for_all_shown_by_all_and_kept_over_a_restart() {
             .iter()
             .map(|policy| policy["name"].as_str().unwrap())
             .collect();
-        assert_eq!(names.len(), 8, "{names:?}");
+        assert_eq!(names.len(), 9, "{names:?}");
     }
 
     let refused = put(one, "", "policy = 'ratio'\n[ratio]\ncloud_share = 3").await;
@@ -113,6 +120,32 @@ async fn a_policy_is_set_for_all_shown_by_all_and_kept_over_a_restart() {
     assert_eq!(shown["preprocessors"], json!([said]));
     rest.bus.delete_key(&topic, &key).await.unwrap();
     until(other, |shown| shown["preprocessors"] == json!([])).await;
+
+    // and so is how its contracts stand
+    let standing = ContractStanding {
+        name: "gates".into(),
+        cameras: vec!["gate-*".parse().unwrap()],
+        priority: 1,
+        within_ms: Some(300.0),
+        share: Some(0.9),
+        agreement: None,
+        order: Order::InOrder,
+        window_s: 300.0,
+        met: 95,
+        missed: 5,
+        set_aside: 0,
+        violated: false,
+    };
+    let said = ContractsRecord::new("pod.1".into(), vec![standing], Duration::from_secs(60));
+    let key = ContractsRecord::key_of("pod.1");
+    let (topic, headers) = (topic.clone(), Vec::new());
+    let out = Outgoing { topic: topic.clone(), key: key.clone(), headers, payload: said.to_json() };
+    rest.bus.send(out).await.unwrap();
+    let shown = until_at(other, "/contracts", |shown| shown["preprocessors"] == 1).await;
+    assert_eq!(shown["contracts"][0]["met"], 95);
+    assert_eq!(get(other, "/policy").await.json()["preprocessors"], json!([]));
+    rest.bus.delete_key(&topic, &key).await.unwrap();
+    until_at(other, "/contracts", |shown| shown["contracts"] == json!([])).await;
     for server in servers {
         server.stop().await;
     }

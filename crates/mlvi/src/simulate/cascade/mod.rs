@@ -15,7 +15,7 @@ use exam::Exam;
 use halves::{Half, Halves};
 use lessons::LessonArgs;
 use measures::Kind;
-use offload::Hardness;
+use offload::{Aim, Cut};
 use std::path::PathBuf;
 
 /// The shares of images that the tables show.
@@ -54,11 +54,11 @@ pub fn run(args: &CascadeArgs) -> anyhow::Result<()> {
     args.lessons.check()?;
     let file = detections::read(&args.detections)?;
     if args.lessons.guarantee {
-        return lessons::guarantee(&file, &Hardness::default(), &args.lessons, args.seed);
+        return lessons::guarantee(&file, &Aim::default().cut(Cut::All), &args.lessons, args.seed);
     }
     if args.lessons.learn {
         let how = (args.share, args.splits, args.seed);
-        return lessons::learn(&file, &Hardness::default(), &args.lessons, how);
+        return lessons::learn(&file, &Aim::default().cut(Cut::All), &args.lessons, how);
     }
     let truths = args.labels.truths(&file)?;
     if truths.is_none() {

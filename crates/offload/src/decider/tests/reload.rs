@@ -39,7 +39,9 @@ const HYSTERESIS: &str = "policy = 'deadline'\nhysteresis.dwell_ms = 500";
 const CLOUD: &str = "policy = 'cloud-only'";
 const MONEY: &str = "policy = 'deadline'\ndeadline.comfort = 1";
 
-const FIELDS: [Field; 40] = [
+const CONTRACT: &str = "[{ name = 'gates', cameras = ['gate'], within_ms = 80, share = 0.9 }]";
+
+const FIELDS: [Field; 42] = [
     field("policy", "", "'edge-only'", "'cloud-only'"),
     field("ratio.cloud_share", "policy = 'ratio'", "0.2", "0.7"),
     field("deadline.target_ms", DEADLINE, "1000", "70"),
@@ -51,6 +53,7 @@ const FIELDS: [Field; 40] = [
     field("cascade.hardness", "policy = 'cascade'", "'mean-confidence<0.5'", "'ibt(0.5)>=0.5'"),
     field("cascade.share", "policy = 'cascade'", "0.2", "0.6"),
     field("bandit.target_ms", "policy = 'bandit'", "1000", "60"),
+    field("freshness.cloud_share", "policy = 'freshness'", "0.1", "0.8"),
     field("expression.rule", RULE, "'edge.backlog > 3'", "'edge.backlog > 1'"),
     field("expression.fallback", RULE_WITHOUT_ANSWER, "'edge-only'", "'cloud-only'"),
     field("budget.unit", BUDGET_OF[0], "'share'", "'money'"),
@@ -80,6 +83,7 @@ const FIELDS: [Field; 40] = [
     field("prior.cloud.workers", DEADLINE, "", "3"),
     field("prior.cloud.rtt_ms", DEADLINE, "", "7"),
     field("prior.cloud.mbit_s", DEADLINE, "", "7"),
+    field("contract", DEADLINE, "", CONTRACT),
 ];
 
 impl Field {

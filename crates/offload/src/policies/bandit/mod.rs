@@ -86,7 +86,7 @@ impl ThresholdBandit {
     }
 
     fn left_ms(&self, frame: &FrameFacts) -> f64 {
-        frame.deadline_left_ms.unwrap_or(self.config.target_ms)
+        frame.wanted_within_ms().unwrap_or(self.config.target_ms)
     }
 
     fn belief(&self, tier: Destination, seen: &TierSnapshot, left_ms: f64) -> Option<Belief> {
@@ -141,7 +141,7 @@ impl Policy for ThresholdBandit {
             (true, true) | (false, false) => (best, second),
         };
         let choice = if edge_hopeless && cloud_hopeless {
-            if frame.deadline_left_ms.is_some() && !frame.ordinal.is_multiple_of(HOPELESS_TRIED) {
+            if frame.may_expire() && !frame.ordinal.is_multiple_of(HOPELESS_TRIED) {
                 Choice::new(Action::Expire, "no-tier-in-time")
             } else {
                 let less_late = if cloud.bucket < edge.bucket { Cloud } else { Edge };

@@ -104,13 +104,15 @@ impl DeadlineAware {
         Self { config }
     }
 
-    fn promise(tier: &TierSnapshot, left_ms: f64) -> Promise {
+    fn promise(tier: &TierSnapshot, left_ms: f64, yields: f64) -> Promise {
         // a tight frame on a tier that has other work half the time takes that time in vain, and a
         // queue that is a little shorter keeps the workers as busy: so it is only let in
         // where nothing waits
         let idle = tier.is_idle();
         match (tier.predicted_ms, tier.predicted_high_ms) {
             _ if tier.shut => Promise::Late,
+            // the place is left to frames of a contract that is more important and in danger
+            _ if yields > 0.0 && tier.waiting_ms() > (1.0 - yields) * left_ms => Promise::Late,
             (Some(_), Some(high)) if high <= left_ms => Promise::InTime,
             (Some(expected), _) if expected <= left_ms && idle => Promise::Tight,
             (Some(_), _) => Promise::Late,
@@ -139,7 +141,7 @@ impl DeadlineAware {
                         Choice::send(Edge, "late-on-edge")
                     };
                 }
-                Degrade::Expire if frame.deadline_left_ms.is_some() => {
+                Degrade::Expire if frame.may_expire() => {
                     return Choice::new(Action::Expire, "no-tier-in-time");
                 }
                 Degrade::Late if first_ms(less_late) - left_ms <= self.config.late_up_to_ms => {
@@ -185,9 +187,10 @@ impl Policy for DeadlineAware {
     }
 
     fn choose(&self, frame: &FrameFacts, load: &Snapshot) -> Choice {
-        let left_ms = frame.deadline_left_ms.unwrap_or(self.config.target_ms);
-        let (edge, cloud) =
-            (Self::promise(&load.edge, left_ms), Self::promise(&load.cloud, left_ms));
+        let left_ms = frame.wanted_within_ms().unwrap_or(self.config.target_ms);
+        let yields = frame.terms.yields;
+        let promise = |tier| Self::promise(load.of(tier), left_ms, yields);
+        let (edge, cloud) = (promise(Edge), promise(Cloud));
         let choice = match (edge, cloud) {
             // the first frames find out; one at a time, so that not many wait for what may never
             // come

@@ -12,7 +12,8 @@ pub use variables::EXPRESSION_VARIABLES;
 use super::{PolicyName, PolicySettings, PolicySpec};
 use crate::config::{from_text, to_text};
 use crate::{
-    Action, Choice, FrameFacts, Outcome, Policy, PolicyConfig, PolicyError, Snapshot, TierSnapshot,
+    Action, Choice, FrameFacts, Outcome, Policy, PolicyConfig, PolicyError, Snapshot, Terms,
+    TierSnapshot,
 };
 use compile::{Compiled, compile};
 use frame::Destination::{Cloud, Edge};
@@ -154,6 +155,7 @@ fn frame_of(number: f64) -> FrameFacts {
         age_ms: number,
         deadline_left_ms: Some(number),
         change: Some((number / 1000.0).min(1.0)),
+        terms: Terms::default(),
     }
 }
 

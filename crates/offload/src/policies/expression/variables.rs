@@ -44,7 +44,7 @@ const OF_FRAME: [Member<FrameFacts>; 10] = [
     number("height", |frame| Some(f64::from(frame.image.height))),
     number("pixels", |frame| Some(f64::from(frame.image.width) * f64::from(frame.image.height))),
     number("age_ms", |frame| Some(frame.age_ms)),
-    number("deadline_left_ms", |frame| frame.deadline_left_ms),
+    number("deadline_left_ms", FrameFacts::wanted_within_ms),
     number("change", |frame| frame.change),
 ];
 

@@ -33,6 +33,7 @@ fn result(camera: &str, found: &[(&str, f32)]) -> FrameResult {
         same_as: None,
         attempt: None,
         hardness: None,
+        overtaken_by: None,
         model: None,
         served_by: ServedBy::default(),
         timings_ms: TimingsMs::default(),

@@ -1,16 +1,19 @@
 //! Patterns of names: `*` stands for any characters, all else for itself.
 
+use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
 /// A pattern such as `gate-*`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Glob(String);
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Glob(String);
 
 impl Glob {
     /// Whether a name fits.
-    pub(crate) fn fits(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn fits(&self, name: &str) -> bool {
         let Some((head, rest)) = self.0.split_once('*') else { return self.0 == name };
         let Some(mut left) = name.strip_prefix(head) else { return false };
         let (middle, tail) = rest.rsplit_once('*').map_or((None, rest), |(m, t)| (Some(m), t));
@@ -20,6 +23,19 @@ impl Glob {
             left = &left[at + part.len()..];
         }
         left.ends_with(tail)
+    }
+
+    /// Whether every name that fits `other` fits this one, too. A `*` of the other's text can only
+    /// be matched by a `*` of this one, since names have none: whatever stands for it then fits.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.fits(&other.0)
+    }
+
+    /// The pattern's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -56,6 +72,16 @@ mod tests {
         fn a_pattern_fits_as_it_is_defined(pattern in "[ab*]{0,7}", name in "[ab]{0,9}") {
             let glob: Glob = pattern.parse().unwrap();
             prop_assert_eq!(glob.fits(&name), by_definition(pattern.as_bytes(), name.as_bytes()));
+        }
+
+        #[test]
+        fn what_is_covered_fits(
+            wide in "[ab*]{0,5}", narrow in "[ab*]{0,5}", name in "[ab]{0,7}",
+        ) {
+            let [wide, narrow]: [Glob; 2] = [wide, narrow].map(|text| text.parse().unwrap());
+            if wide.covers(&narrow) && narrow.fits(&name) {
+                prop_assert!(wide.fits(&name));
+            }
         }
     }
 }
