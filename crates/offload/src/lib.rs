@@ -21,7 +21,7 @@ mod time;
 
 pub use choice::{Action, Choice};
 pub use config::{BuiltIn, Place, PolicyConfig, PolicyError};
-pub use decider::{Decided, Decider, TakenTo};
+pub use decider::{Decided, Decider, Prepared, TakenTo};
 pub use facts::{FrameFacts, Snapshot, TierSnapshot};
 pub use guards::{
     Breaker, BreakerState, Budget, BudgetScope, BudgetUnit, Hysteresis, Motion, Redispatch,

@@ -6,7 +6,7 @@ use crate::redispatch::CLOUD_LATE;
 use frame::{Decision, Destination, FrameId, FrameResult, PerTier, Predicted, Status, Timestamp};
 use offload::{
     BreakerState, Capacity, Choice, Decided, Decider, End, FrameFacts, Policy, PolicyConfig,
-    PolicyError, TakenTo, TierResult,
+    PolicyError, Prepared, TakenTo, TierResult,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 #[derive(Clone)]
 pub(crate) struct Decisions {
     decider: Arc<Mutex<Decider<FrameId>>>,
+    /// Whether the policy is the caller's own, which no configuration replaces.
+    own: bool,
     metrics: Metrics,
     /// When it began, by the system's clock and by one that is never set.
     began: (Timestamp, Instant),
@@ -29,12 +31,14 @@ impl Decisions {
     ) -> Result<Self, PolicyError> {
         // jitter shall differ between replicas, and nothing else does
         let seed = Timestamp::now().as_micros() ^ u64::from(std::process::id());
+        let is_own = own.is_some();
         let decider = match own {
             Some(policy) => Decider::with_policy(policy, config, seed),
             None => Decider::new(config, seed)?,
         };
         Ok(Self {
             decider: Arc::new(Mutex::new(decider)),
+            own: is_own,
             metrics,
             began: (Timestamp::now(), Instant::now()),
         })
@@ -160,8 +164,15 @@ impl Decisions {
         decider.capacity(tier, Capacity { workers, at_maximum });
     }
 
-    pub(crate) fn reconfigure(&self, config: &PolicyConfig) -> Result<(), PolicyError> {
-        self.lock().reconfigure(config, self.now())
+    /// Checks a configuration and builds its policy, which may take a while (a rule is compiled):
+    /// frames are decided on meanwhile.
+    pub(crate) fn prepare(&self, config: &PolicyConfig) -> Result<Prepared, PolicyError> {
+        if self.own { Prepared::without_policy(config) } else { Prepared::new(config) }
+    }
+
+    pub(crate) fn exchange(&self, prepared: Prepared) {
+        let now = self.now();
+        self.lock().exchange(prepared, now);
     }
 
     pub(crate) fn policy(&self) -> String {
@@ -199,5 +210,32 @@ impl Decisions {
     /// the policy first when it decides, and last when it learns.
     fn lock(&self) -> MutexGuard<'_, Decider<FrameId>> {
         self.decider.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    /// Only for a test that hangs instead of failing.
+    const HANGS: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_rule_is_compiled_while_others_decide() {
+        let metrics = Metrics::register(&unit::Metrics::default());
+        let edge_only = PolicyConfig::named("edge-only").unwrap();
+        let decisions = Decisions::new(&edge_only, None, metrics).unwrap();
+        let rule = "policy = 'expression'\n[expression]\nrule = 'edge.backlog > 3'";
+        let rule = PolicyConfig::from_toml(rule).unwrap();
+        let (sender, prepared) = mpsc::channel();
+        // somebody decides all the time that it takes
+        let deciding = decisions.lock();
+        let compiler = decisions.clone();
+        std::thread::spawn(move || sender.send(compiler.prepare(&rule).unwrap()));
+        let prepared = prepared.recv_timeout(HANGS).unwrap();
+        drop(deciding);
+        decisions.exchange(prepared);
+        assert_eq!(decisions.policy(), "expression");
     }
 }
