@@ -30,7 +30,7 @@ pub fn exit_code(
     is_usage: impl FnOnce(&anyhow::Error) -> bool,
 ) -> ExitCode {
     let Err(error) = outcome else { return ExitCode::SUCCESS };
-    eprintln!("{name}: {error:#}");
+    eprintln!("{name}: {}", text::with_causes(&*error));
     if error.is::<ConfigError>() || error.is::<UsageError>() || is_usage(&error) {
         ExitCode::from(unit::EXIT_USAGE)
     } else {

@@ -4,14 +4,13 @@
 
 use crate::kinds::{Kind, Scope};
 use crate::{AutoscalerStatus, DeploymentStatus, RunningPod};
-use cluster::{
-    ApiError, ClusterAccess, ClusterConfig, ConnectError, Connection, Pacing, connect, with_causes,
-};
+use cluster::{ApiError, ClusterAccess, ClusterConfig, ConnectError, Connection, Pacing, connect};
 use kube::Client;
 use kube::core::Request;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
+use text::with_causes;
 use tokio::time::timeout;
 
 const DEPLOYMENTS: Kind = Kind::new("apps", "v1", "Deployment", "deployments");

@@ -25,7 +25,7 @@ pub struct Live {
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
     /// No kubeconfig and no service account that can be used.
-    #[error("there is no cluster to ask: {}", cluster::with_causes(.0))]
+    #[error("there is no cluster to ask: {}", text::with_causes(.0))]
     NoCluster(ConnectError),
     /// The API server does not answer, or answers with a failure.
     #[error("the cluster's API server does not answer: {0}")]

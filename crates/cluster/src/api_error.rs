@@ -2,7 +2,7 @@
 
 use crate::ClusterState;
 use kube::core::Status;
-use std::error::Error;
+use text::with_causes;
 
 /// Why a question to the API server has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,21 +60,6 @@ impl ApiError {
     }
 }
 
-/// An error with what caused it, each once: many repeat their cause in their own words.
-#[must_use]
-pub fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,11 +89,5 @@ mod tests {
         assert!(matches!(ApiError::asking(&error).state(), Some(ClusterState::Unreachable { .. })));
         let refused = kube::Error::Api(status(403).boxed());
         assert!(matches!(ApiError::watching(&refused).state(), Some(ClusterState::Refused { .. })));
-    }
-
-    #[test]
-    fn causes_are_named_once() {
-        let error = kube::Error::ReadEvents(std::io::Error::other("reset"));
-        assert_eq!(with_causes(&error).matches("reset").count(), 1);
     }
 }

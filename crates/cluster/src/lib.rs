@@ -59,7 +59,7 @@ mod watch;
 mod watch_all;
 
 #[cfg(feature = "kubernetes")]
-pub use api_error::{ApiError, with_causes};
+pub use api_error::ApiError;
 pub use config::{ClusterAccess, ClusterConfig, Pacing};
 #[cfg(feature = "kubernetes")]
 pub use connect::{ConnectError, Connection, connect};

@@ -1,7 +1,6 @@
 //! Follows both Deployments and the autoscalers, once there is a client.
 
 use crate::ClusterConfig;
-use crate::api_error::with_causes;
 use crate::board::Board;
 use crate::capacity::{Autoscaler, Pods};
 use crate::connect::{Connection, connect};
@@ -56,7 +55,7 @@ async fn connection(config: &ClusterConfig, board: &Board) -> Connection {
     loop {
         match connect(config).await {
             Ok(connection) => return connection,
-            Err(error) => board.absent(&with_causes(&error)),
+            Err(error) => board.absent(&text::with_causes(&error)),
         }
         sleep(backoff.next_delay()).await;
     }

@@ -67,9 +67,11 @@ fn verify_file(
 ) -> Result<String, ModelError> {
     let unreadable = |source| ModelError::Unreadable { path: path.into(), source };
     let mut file = File::open(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => {
-            ModelError::WeightsMissing { path: path.into(), model: description.name().into() }
-        }
+        std::io::ErrorKind::NotFound => ModelError::WeightsMissing {
+            path: path.into(),
+            model: description.name().into(),
+            has_source: description.weights().has_source(),
+        },
         _ => unreadable(source),
     })?;
     let actual = file.metadata().map_err(unreadable)?.len();

@@ -26,12 +26,14 @@ pub enum ModelError {
         source: std::io::Error,
     },
     /// The weights are not there yet.
-    #[error("the weights {path} are missing; get them with `mlvi models fetch {model}`")]
+    #[error("the weights {path} are missing; {}", how_to_get(.model, *.has_source))]
     WeightsMissing {
         /// Where they should be.
         path: PathBuf,
         /// The model that needs them.
         model: String,
+        /// Whether its description says from where they can be had.
+        has_source: bool,
     },
     /// The weights file has another size than its description, or the network, asks for.
     #[error("the weights {path} have {actual} bytes where {expected} are expected ({reason})")]
@@ -99,6 +101,17 @@ impl ModelError {
             path: description.weights().path.clone(),
             reason: reason.to_string(),
         }
+    }
+}
+
+fn how_to_get(model: &str, has_source: bool) -> String {
+    if has_source {
+        format!("get them with `mlvi models fetch {model}`")
+    } else {
+        format!(
+            "its description names no source: get the file yourself, then run \
+             `mlvi models fetch {model} --from FILE`"
+        )
     }
 }
 

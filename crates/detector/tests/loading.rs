@@ -146,6 +146,10 @@ fn missing_weights_say_how_to_get_them() {
     assert!(
         matches!(&error, ModelError::WeightsMissing { path, .. } if path.ends_with("tiny.weights"))
     );
+    assert!(error.to_string().contains("`mlvi models fetch tiny --from FILE`"), "{error}");
+    let size = "size_bytes = 116\n";
+    let source = format!("{size}url = \"https://example.org/tiny.weights\"\n");
+    let error = load(&rewritten(&dir, size, &source).unwrap()).unwrap_err();
     assert!(error.to_string().contains("`mlvi models fetch tiny`"), "{error}");
 }
 

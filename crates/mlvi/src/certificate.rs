@@ -24,13 +24,34 @@ pub(crate) struct Files {
     pub(crate) key: PathBuf,
 }
 
+impl Files {
+    fn of(dir: &Path) -> Self {
+        Self { certificate: dir.join("certificate.pem"), key: dir.join("key.pem") }
+    }
+
+    fn are_fresh(&self) -> bool {
+        let age = |path: &Path| path.metadata().ok()?.modified().ok()?.elapsed().ok();
+        let fresh = |path: &Path| age(path).is_some_and(|age| age < RENEWED);
+        fresh(&self.certificate) && fresh(&self.key)
+    }
+}
+
+/// The files in the folder of the data, or in the one beside it where releases before 0.2 made
+/// them, as long as these hold.
+pub(crate) fn ensure_beside(data_dir: &Path, host: IpAddr) -> anyhow::Result<Files> {
+    let own = data_dir.join("tls");
+    let older = Files::of(&data_dir.with_file_name("tls"));
+    if !own.exists() && older.are_fresh() {
+        return Ok(older);
+    }
+    ensure(&own, host)
+}
+
 /// The files in `dir`, made if they are not there or too old, so that a browser has to be told once
 /// only. `host`: an address by which others come, if it is one.
 pub(crate) fn ensure(dir: &Path, host: IpAddr) -> anyhow::Result<Files> {
-    let files = Files { certificate: dir.join("certificate.pem"), key: dir.join("key.pem") };
-    let age = |path: &Path| path.metadata().ok()?.modified().ok()?.elapsed().ok();
-    let fresh = |path: &Path| age(path).is_some_and(|age| age < RENEWED);
-    if !(fresh(&files.certificate) && fresh(&files.key)) {
+    let files = Files::of(dir);
+    if !files.are_fresh() {
         make(dir, &files, host).with_context(|| format!("a certificate in {}", dir.display()))?;
     }
     Ok(files)
@@ -105,6 +126,26 @@ mod tests {
         assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
         std::fs::remove_file(dir.join("key.pem")).unwrap();
         assert_ne!(der(), first);
+    }
+
+    #[test]
+    fn a_key_is_made_in_the_folder_of_the_data_and_an_older_one_beside_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let (host, data) = (IpAddr::from([127, 0, 0, 1]), dir.path().join("data"));
+        let files = ensure_beside(&data, host).unwrap();
+        assert_eq!(files.key, data.join("tls/key.pem"));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing beside it");
+        let mode = files.key.metadata().unwrap().permissions();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
+
+        let dir = tempfile::tempdir().unwrap();
+        let (data, older) = (dir.path().join("data"), dir.path().join("tls"));
+        ensure(&older, host).unwrap();
+        let files = ensure_beside(&data, host).unwrap();
+        assert_eq!(files.key, older.join("key.pem"));
+        std::fs::remove_file(files.key).unwrap();
+        let files = ensure_beside(&data, host).unwrap();
+        assert_eq!(files.key, data.join("tls/key.pem"), "half of it does not count");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::regions::RegionsArgs;
 use crate::simulate::SimulateCommand;
 use crate::token::TokenCommand;
 use crate::topics::TopicsArgs;
+use crate::unread;
 use crate::up::UpArgs;
 use clap::{Parser, Subcommand};
 use detector::ModelError;
@@ -94,6 +95,12 @@ impl Cli {
     #[must_use]
     pub fn run(self) -> ExitCode {
         let Self { models_dir, command } = self;
+        // the doctor tells of them among its findings
+        if !matches!(command, Command::Doctor(_)) {
+            for variable in unread::unread() {
+                eprintln!("mlvi: warning: {variable}");
+            }
+        }
         let external = |command, args: &ExternalArgs| external::run(command, args, &models_dir);
         let outcome = match command {
             Command::Up(args) => crate::up::run(*args, &models_dir),

@@ -1,5 +1,6 @@
 //! `mlvi policy`: what decides where frames go in a running suite, and changing it over HTTP.
 
+use crate::server::ServerArgs;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use cli::table::Table;
@@ -21,9 +22,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub struct PolicyArgs {
     #[command(subcommand)]
     command: PolicyCommand,
-    /// The suite's address
-    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:5000")]
-    server: String,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -85,11 +85,10 @@ struct Record {
 pub fn run(args: &PolicyArgs) -> anyhow::Result<()> {
     let config =
         ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
-    let agent = ureq::Agent::new_with_config(config.build());
-    let url = format!("{}/policy", args.server.trim_end_matches('/'));
+    let policy = Place { server: &args.server, agent: args.server.agent(config)? };
     match &args.command {
         PolicyCommand::Show { json } => {
-            let text = answer(agent.get(&url).call(), &url)?;
+            let text = policy.get()?;
             if *json {
                 println!("{text}");
             } else {
@@ -98,21 +97,22 @@ pub fn run(args: &PolicyArgs) -> anyhow::Result<()> {
         }
         PolicyCommand::Set { file, note, who } => {
             let (body, form) = text_of(file)?;
-            let mut request = agent.put(&url).content_type(form);
+            let mut request = policy.agent.put(policy.url()).content_type(form);
             for (name, value) in [("note", note), ("by", &who.by)] {
                 if let Some(value) = value {
                     request = request.query(name, value);
                 }
             }
-            let set: Record = serde_json::from_str(&answer(request.send(&body), &url)?)?;
-            println!("{}", acted_on(&agent, &url, set.revision)?);
+            let sent = args.server.with_token(request).send(&body);
+            let set: Record = serde_json::from_str(&policy.answer(sent)?)?;
+            println!("{}", acted_on(&policy, set.revision)?);
         }
         PolicyCommand::Clear { who } => {
-            let mut request = agent.delete(&url);
+            let mut request = args.server.with_token(policy.agent.delete(policy.url()));
             if let Some(by) = &who.by {
                 request = request.query("by", by);
             }
-            answer(request.call(), &url)?;
+            policy.answer(request.call())?;
             println!("cleared: every preprocessor decides by its own file or variables again");
         }
     }
@@ -120,10 +120,10 @@ pub fn run(args: &PolicyArgs) -> anyhow::Result<()> {
 }
 
 /// Waits until every preprocessor acts on what was set, or says why not.
-fn acted_on(agent: &ureq::Agent, url: &str, revision: i64) -> anyhow::Result<String> {
+fn acted_on(place: &Place<'_>, revision: i64) -> anyhow::Result<String> {
     let started = Instant::now();
     loop {
-        let policy: Policy = serde_json::from_str(&answer(agent.get(url).call(), url)?)?;
+        let policy: Policy = serde_json::from_str(&place.get()?)?;
         if let Some(outcome) = outcome(&policy.preprocessors, revision) {
             return outcome;
         }
@@ -170,17 +170,42 @@ pub(crate) fn text_of(path: &Path) -> anyhow::Result<(String, &'static str)> {
 
 /// The body of an answer; a refusal with its place, and what to do where that is known.
 pub(crate) fn answer(
+    server: &ServerArgs,
     response: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     url: &str,
 ) -> anyhow::Result<String> {
-    let mut response = response.with_context(|| url.to_owned())?;
+    let mut response = response.map_err(|error| server.away(error, url))?;
     let text = response.body_mut().read_to_string()?;
     if response.status().is_success() {
         return Ok(text);
     }
     let problem: Value = serde_json::from_str(&text).unwrap_or_default();
     let detail = problem["detail"].as_str().unwrap_or(&text);
-    anyhow::bail!("the server answered {}: {detail}{}", response.status().as_u16(), place(&problem))
+    let status = response.status().as_u16();
+    anyhow::bail!("the server answered {status}: {detail}{}", place(&problem))
+}
+
+/// Where the policy is asked for and changed.
+struct Place<'a> {
+    server: &'a ServerArgs,
+    agent: ureq::Agent,
+}
+
+impl Place<'_> {
+    fn url(&self) -> String {
+        self.server.url("/policy")
+    }
+
+    fn get(&self) -> anyhow::Result<String> {
+        self.answer(self.server.with_token(self.agent.get(self.url())).call())
+    }
+
+    fn answer(
+        &self,
+        response: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> anyhow::Result<String> {
+        answer(self.server, response, &self.url())
+    }
 }
 
 /// Where in the file something is wrong, in words.

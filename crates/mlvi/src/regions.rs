@@ -2,6 +2,7 @@
 //! running suite; and changing it over HTTP.
 
 use crate::policy::{PATIENCE, Who, answer, text_of};
+use crate::server::ServerArgs;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -11,9 +12,8 @@ use std::path::PathBuf;
 pub struct RegionsArgs {
     #[command(subcommand)]
     command: RegionsCommand,
-    /// The suite's address
-    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:5000")]
-    server: String,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -75,16 +75,17 @@ struct Region {
 pub fn run(args: &RegionsArgs) -> anyhow::Result<()> {
     let config =
         ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE));
-    let agent = ureq::Agent::new_with_config(config.build());
+    let server = &args.server;
+    let agent = server.agent(config)?;
     let url = |camera: &str| -> anyhow::Result<String> {
         // what it may be made of needs no escaping
         let camera: frame::CameraId = camera.parse()?;
-        Ok(format!("{}/cameras/{camera}/regions", args.server.trim_end_matches('/')))
+        Ok(server.url(format_args!("/cameras/{camera}/regions")))
     };
     let text = match &args.command {
         RegionsCommand::Show { camera, json } => {
             let url = url(camera)?;
-            let text = answer(agent.get(&url).call(), &url)?;
+            let text = answer(server, server.with_token(agent.get(&url)).call(), &url)?;
             if *json {
                 println!("{text}");
                 return Ok(());
@@ -100,7 +101,7 @@ pub fn run(args: &RegionsArgs) -> anyhow::Result<()> {
                     request = request.query(name, value);
                 }
             }
-            answer(request.send(&body), &url)?
+            answer(server, server.with_token(request).send(&body), &url)?
         }
         RegionsCommand::Clear { camera, who } => {
             let url = url(camera)?;
@@ -108,7 +109,7 @@ pub fn run(args: &RegionsArgs) -> anyhow::Result<()> {
             if let Some(by) = &who.by {
                 request = request.query("by", by);
             }
-            answer(request.call(), &url)?
+            answer(server, server.with_token(request).call(), &url)?
         }
     };
     print!("{}", shown(&serde_json::from_str(&text)?));

@@ -196,7 +196,7 @@ pub fn run(args: UpArgs, models_dir: &Path) -> anyhow::Result<()> {
     raise_descriptor_limit();
     let mut config = args.suite(models_dir);
     if args.tls {
-        let files = certificate::ensure(&args.data_dir.with_file_name("tls"), args.host)?;
+        let files = certificate::ensure_beside(&args.data_dir, args.host)?;
         config = config
             .with_unit(UnitKind::WebServer, "MLVI_TLS_CERT", files.certificate.display())
             .with_unit(UnitKind::WebServer, "MLVI_TLS_KEY", files.key.display());
@@ -265,15 +265,19 @@ fn announce(suite: &Suite, entrance: &Entrance) {
     let http = suite.http();
     print!("{}", exposure(http.ip(), entrance.tokens, suite.admin(UnitKind::WebServer).ip()));
     let scheme = if entrance.certificate.is_some() { "https" } else { "http" };
-    // nobody vouches for a certificate of our own
+    // nobody but itself vouches for a certificate of our own
+    let ca = entrance.certificate_file.as_deref().map(Path::display);
     let curl = format!(
         "curl{}{}",
-        if entrance.certificate.is_some() { " -k" } else { "" },
+        ca.as_ref().map_or_else(String::new, |ca| format!(" --cacert {ca}")),
         if entrance.tokens { " -H \"Authorization: Bearer $MLVI_TOKEN\"" } else { "" }
     );
     println!("\nMLVI is up at {scheme}://{http}");
     if let Some(der) = &entrance.certificate {
         println!("  its certificate is      SHA-256 {}", certificate::fingerprint(der));
+    }
+    if let Some(ca) = ca {
+        println!("  trust it:               mlvi push --server {scheme}://{http} --ca {ca} PHOTO");
     }
     println!(
         "  a photo in, boxes out:  {curl} -F image=@images/coffee.jpg \

@@ -25,7 +25,7 @@ mod time;
 pub use choice::{Action, Choice};
 pub use config::{BuiltIn, Place, PolicyConfig, PolicyError};
 pub use contracts::{Contract, OnViolation, ShareInterval, Terms, error_budget_left, wilson};
-pub use decider::{Decided, Decider, TakenTo};
+pub use decider::{Decided, Decider, Prepared, TakenTo};
 pub use facts::{FrameFacts, Snapshot, TierSnapshot};
 pub use fair::FairQueue;
 pub use guards::{

@@ -10,7 +10,7 @@ use frame::{
 };
 use offload::{
     BreakerState, Capacity, Choice, Decided, Decider, End, FrameFacts, Policy, PolicyConfig,
-    PolicyError, TakenTo, TierResult,
+    PolicyError, Prepared, TakenTo, TierResult,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 #[derive(Clone)]
 pub(crate) struct Decisions {
     decider: Arc<Mutex<Decider<FrameId>>>,
+    /// Whether the policy is the caller's own, which no configuration replaces.
+    own: bool,
     metrics: Metrics,
     /// When it began, by the system's clock and by one that is never set.
     began: (Timestamp, Instant),
@@ -33,12 +35,14 @@ impl Decisions {
     ) -> Result<Self, PolicyError> {
         // jitter shall differ between replicas, and nothing else does
         let seed = Timestamp::now().as_micros() ^ u64::from(std::process::id());
+        let is_own = own.is_some();
         let decider = match own {
             Some(policy) => Decider::with_policy(policy, config, seed),
             None => Decider::new(config, seed)?,
         };
         Ok(Self {
             decider: Arc::new(Mutex::new(decider)),
+            own: is_own,
             metrics,
             began: (Timestamp::now(), Instant::now()),
         })
@@ -199,8 +203,15 @@ impl Decisions {
         decider.capacity(tier, Capacity { workers, at_maximum });
     }
 
-    pub(crate) fn reconfigure(&self, config: &PolicyConfig) -> Result<(), PolicyError> {
-        self.lock().reconfigure(config, self.now())
+    /// Checks a configuration and builds its policy, which may take a while (a rule is compiled):
+    /// frames are decided on meanwhile.
+    pub(crate) fn prepare(&self, config: &PolicyConfig) -> Result<Prepared, PolicyError> {
+        if self.own { Prepared::without_policy(config) } else { Prepared::new(config) }
+    }
+
+    pub(crate) fn exchange(&self, prepared: Prepared) {
+        let now = self.now();
+        self.lock().exchange(prepared, now);
     }
 
     pub(crate) fn policy(&self) -> String {
@@ -292,6 +303,7 @@ mod tests {
         BoundingBox, CameraId, Detection, Envelope, ImageFormat, ImageSize, ModelInfo, Prepared,
         ServedBy, TimingsMs,
     };
+    use std::sync::mpsc;
 
     fn result(tier: Destination, status: Status, classes: &[u32]) -> FrameResult {
         let found = |class_id: &u32| Detection {
@@ -322,5 +334,26 @@ mod tests {
         assert_eq!(loss(&edge, &cloud(Status::Done, &[1, 3])), Some(0.5));
         assert_eq!(loss(&edge, &cloud(Status::Failed, &[])), None);
         assert_eq!(loss(&edge, &result(Destination::Edge, Status::Done, &[1, 2])), None);
+    }
+
+    /// Only for a test that hangs instead of failing.
+    const HANGS: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_rule_is_compiled_while_others_decide() {
+        let metrics = Metrics::register(&unit::Metrics::default());
+        let edge_only = PolicyConfig::named("edge-only").unwrap();
+        let decisions = Decisions::new(&edge_only, None, metrics).unwrap();
+        let rule = "policy = 'expression'\n[expression]\nrule = 'edge.backlog > 3'";
+        let rule = PolicyConfig::from_toml(rule).unwrap();
+        let (sender, prepared) = mpsc::channel();
+        // somebody decides all the time that it takes
+        let deciding = decisions.lock();
+        let compiler = decisions.clone();
+        std::thread::spawn(move || sender.send(compiler.prepare(&rule).unwrap()));
+        let prepared = prepared.recv_timeout(HANGS).unwrap();
+        drop(deciding);
+        decisions.exchange(prepared);
+        assert_eq!(decisions.policy(), "expression");
     }
 }

@@ -5,7 +5,7 @@ use crate::decisions::Decisions;
 use crate::metrics::{Metrics, SettingEnd};
 use crate::policy_file::PolicySource;
 use frame::{AnnouncedError, Announcement, PerTier, PolicyOrigin, SettingRecord, Timestamp};
-use offload::{BreakerState, PolicyConfig};
+use offload::{BreakerState, PolicyConfig, Prepared};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -82,15 +82,18 @@ impl PolicyInHand {
 
     /// The policy file has changed: what it says, or why it cannot be used.
     pub(crate) fn file(&self, path: &str, read: Result<PolicyConfig, String>) {
+        // before anybody has to wait for the lock
+        let read = read.and_then(|config| {
+            let config = self.source.filled_in(config);
+            Ok((self.prepare(&config)?, config))
+        });
         let mut state = self.lock();
         let kept = state.record.is_some();
-        let outcome = read.and_then(|config| {
-            let config = self.source.filled_in(config);
+        let outcome = read.map(|(prepared, config)| {
             if !kept {
-                self.reconfigure(&mut state, &config)?;
+                self.exchange(&mut state, prepared);
             }
             state.own = config;
-            Ok(())
         });
         self.metrics.policy_reloaded(outcome.is_ok());
         let policy = self.decisions.policy();
@@ -122,7 +125,8 @@ impl PolicyInHand {
         let read = SettingRecord::from_json(value).map_err(|error| error.to_string());
         let read = read.and_then(|read| {
             let config = PolicyConfig::from_toml(&read.value).map_err(|error| error.to_string())?;
-            Ok((read, self.source.filled_in(config)))
+            let config = self.source.filled_in(config);
+            Ok((read, self.prepare(&config)?, config))
         });
         let mut state = self.lock();
         if let Some(record) = state.record.as_mut().filter(|record| record.value == value) {
@@ -133,10 +137,10 @@ impl PolicyInHand {
             self.tell();
             return;
         }
-        let used = read.and_then(|(read, config)| {
-            self.reconfigure(&mut state, &config)?;
+        let used = read.map(|(read, prepared, config)| {
+            self.exchange(&mut state, prepared);
             state.record = Some(Record { config, offset, value: value.to_vec() });
-            Ok(read)
+            read
         });
         let policy = self.decisions.policy();
         state.record_error = match used {
@@ -177,8 +181,9 @@ impl PolicyInHand {
         state.record_error = match was {
             // a broken one has changed nothing
             None => None,
-            Some(_) => match self.reconfigure(&mut state, &own) {
-                Ok(()) => {
+            Some(_) => match self.prepare(&own) {
+                Ok(prepared) => {
+                    self.exchange(&mut state, prepared);
                     let policy = self.decisions.policy();
                     info!(policy, "the settings record is gone: back to what was configured");
                     None
@@ -220,10 +225,13 @@ impl PolicyInHand {
         self.changes.send_replace(());
     }
 
-    fn reconfigure(&self, state: &mut State, config: &PolicyConfig) -> Result<(), String> {
-        self.decisions.reconfigure(config).map_err(|error| error.to_string())?;
+    fn prepare(&self, config: &PolicyConfig) -> Result<Prepared, String> {
+        self.decisions.prepare(config).map_err(|error| error.to_string())
+    }
+
+    fn exchange(&self, state: &mut State, prepared: Prepared) {
+        self.decisions.exchange(prepared);
         state.since = Timestamp::now();
-        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

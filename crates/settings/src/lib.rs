@@ -6,10 +6,12 @@
 
 mod error;
 mod source;
+mod unread;
 mod variable;
 
 pub use error::{ConfigError, InvalidSetting};
 pub use source::CONFIG_FILE_VARIABLE;
+pub use unread::{READ_ELSEWHERE, UnreadVariable};
 pub use variable::Variable;
 
 use source::Source;
@@ -171,6 +173,18 @@ impl Settings {
         &self.variables
     }
 
+    /// What is set under a name of MLVI's and was not read so far, but for [`READ_ELSEWHERE`] and
+    /// what the caller knows of others.
+    #[must_use]
+    pub fn unread(&self, others: &[&str]) -> Vec<UnreadVariable> {
+        let own = self.variables.iter().map(|variable| variable.name);
+        let known: Vec<&str> = own.chain(others.iter().copied()).chain(READ_ELSEWHERE).collect();
+        let set = self.source.names().filter(|name| name.starts_with(unread::PREFIX));
+        set.filter(|name| !known.contains(name))
+            .map(|name| UnreadVariable::new(name, &known))
+            .collect()
+    }
+
     /// Ends the reading.
     ///
     /// # Errors
@@ -246,6 +260,30 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is not in: {text}");
         }
+    }
+
+    #[test]
+    fn what_nobody_reads_is_named_with_what_may_be_meant() {
+        let mut settings = Settings::from_pairs([
+            ("MLVI_BROKRES", "kafka:9092"),
+            ("MLVI_GROUP", "g"),
+            ("MLVI_KIND_OF_TEA", "green"),
+            ("MLVI_OF_ANOTHER", "x"),
+            ("MLVI_REQUIRE", "kafka"),
+            ("MLVI_UNSET", ""),
+            ("PATH", "/bin"),
+        ]);
+        settings.text("MLVI_BROKERS", "localhost:9092", "brokers");
+        settings.optional_text("MLVI_GROUP", "group");
+        let unread = settings.unread(&["MLVI_OF_ANOTHER"]);
+        let told: Vec<_> =
+            unread.iter().map(|unread| (unread.name.as_str(), unread.nearest.as_deref())).collect();
+        assert_eq!(
+            told,
+            [("MLVI_BROKRES", Some("MLVI_BROKERS")), ("MLVI_KIND_OF_TEA", None)],
+            "{unread:?}"
+        );
+        assert!(unread[0].to_string().ends_with("; MLVI_BROKERS is one"), "{}", unread[0]);
     }
 
     #[test]

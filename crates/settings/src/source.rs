@@ -68,6 +68,10 @@ impl Source {
         self.values.extend(Self::pairs(pairs).values);
     }
 
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         self.values.get(name).cloned()
     }

@@ -3,6 +3,14 @@
 //! Editors and spreadsheets on Windows put U+FEFF before the text, where it would become part of
 //! the first word; PowerShell writes UTF-16. The mark is passed over, and any other encoding is an
 //! error that says so.
+//!
+//! Also one way to put errors into words, [`with_causes`], and [`similar`] words.
+
+mod causes;
+mod similar;
+
+pub use causes::with_causes;
+pub use similar::similar;
 
 use std::io;
 use std::path::Path;

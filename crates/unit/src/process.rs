@@ -10,9 +10,11 @@ use crate::{
     Faults, Health, Listen, Memory, ShellConfig, TaskFailure, Tasks, Telemetry, frugal_allocator,
     raise_descriptor_limit,
 };
-use settings::{CONFIG_FILE_VARIABLE, ConfigError, Settings};
+use settings::{CONFIG_FILE_VARIABLE, ConfigError, Settings, UnreadVariable};
+use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
+use text::with_causes;
 use tokio_util::sync::CancellationToken;
 
 /// The exit code for a configuration that a unit cannot start with: `EX_USAGE` of `sysexits.h`.
@@ -37,7 +39,7 @@ pub fn main_with<C, E, F>(
 ) -> ExitCode
 where
     F: Future<Output = Result<(), E>>,
-    E: std::fmt::Display + From<std::io::Error> + From<TaskFailure>,
+    E: AsRef<dyn Error> + From<std::io::Error> + From<TaskFailure>,
 {
     match std::env::args().nth(1).as_deref() {
         None => {}
@@ -91,7 +93,7 @@ where
             ExitCode::SUCCESS
         }
         Err(error) => {
-            tracing::error!(unit, error = format!("{error:#}"), "stopped by an error");
+            tracing::error!(unit, error = with_causes(error.as_ref()), "stopped by an error");
             ExitCode::FAILURE
         }
     }
@@ -125,8 +127,13 @@ fn read<C>(parse: fn(&mut Settings) -> C) -> Result<C, ConfigError> {
     let mut settings = Settings::from_environment()?;
     let telemetry = Telemetry::from_settings(&mut settings);
     let config = parse(&mut settings);
+    let unread = settings.unread(&[]);
     settings.finish()?;
     telemetry.install();
+    for UnreadVariable { name, nearest } in unread {
+        let nearest = nearest.unwrap_or_default();
+        tracing::warn!(variable = name, nearest, "a variable is set that this unit does not read");
+    }
     Ok(config)
 }
 

@@ -6,6 +6,7 @@ use crate::{
     Condition, Ends, Faults, Health, Listen, ListenError, Metrics, TaskFailure, Tasks, admin,
 };
 use frame::ServedBy;
+use prometheus_client::metrics::info::Info;
 use settings::Settings;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -110,6 +111,7 @@ impl Shell {
         shutdown: &CancellationToken,
     ) -> Result<Self, ListenError> {
         let (health, metrics) = (Health::of(&config.identity.unit), Metrics::default());
+        metrics.register("unit", "which unit this is", whose(&config.identity.unit));
         let running = health.lasting_condition("running");
         let listener = config.admin.into_tokio("the admin port (MLVI_ADMIN_LISTEN)")?;
         let tasks = Tasks::new(health.clone(), shutdown.child_token(), config.faults);
@@ -154,7 +156,7 @@ impl Shell {
     /// The failure of a task, or else the work's own error.
     pub async fn supervise<E>(&self, work: impl Future<Output = Result<(), E>>) -> Result<(), E>
     where
-        E: From<TaskFailure> + std::fmt::Display,
+        E: From<TaskFailure> + AsRef<dyn std::error::Error>,
     {
         let outcome = self.tasks.supervise(work, self.drain + AFTER_DRAIN).await;
         if let Some(at) = self.tasks.failed_at() {
@@ -174,6 +176,11 @@ impl Shell {
             running.not_ready(crate::health::SHUTTING_DOWN);
         });
     }
+}
+
+/// What tells a unit's metrics from those of another unit with the same counters.
+fn whose(unit: &str) -> Info<[(&'static str, String); 2]> {
+    Info::new([("unit", unit.to_owned()), ("version", env!("CARGO_PKG_VERSION").to_owned())])
 }
 
 #[cfg(test)]

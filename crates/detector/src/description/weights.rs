@@ -23,6 +23,14 @@ pub struct WeightsFile {
     pub data: Vec<DataFile>,
 }
 
+impl WeightsFile {
+    /// Whether the description says from where the file can be had.
+    #[must_use]
+    pub const fn has_source(&self) -> bool {
+        self.url.is_some() || self.pypi.is_some()
+    }
+}
+
 /// A file with which an ONNX network keeps its numbers apart (`FILE.onnx.data`).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

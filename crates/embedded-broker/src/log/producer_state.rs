@@ -125,6 +125,16 @@ impl ProducerStates {
         self.producers.values_mut().for_each(|producer| producer.gap = true);
     }
 
+    /// A filler stands before this offset: batches of producers that were seen before it may have
+    /// gone with what it stands for.
+    pub(super) fn allow_gaps_before(&mut self, filler: i64) {
+        for producer in self.producers.values_mut() {
+            if producer.recent.back().is_some_and(|newest| newest.base_offset < filler) {
+                producer.gap = true;
+            }
+        }
+    }
+
     /// The largest id of a producer that has written here; 0 when none has.
     pub(super) fn largest_id(&self) -> i64 {
         self.largest_id

@@ -108,6 +108,9 @@ pub(super) fn recover(dir: &Path, topic_id: Uuid, compact: bool) -> io::Result<R
         scan.losses.lose(end..next);
     }
     scan.losses.tell(dir, end, next);
+    if let Some(filler) = scan.last_filler {
+        scan.producers.allow_gaps_before(filler);
+    }
     if next > end || scan.losses.any() {
         scan.fill(end..next)?;
         scan.epochs.bump(next, 0);
@@ -138,6 +141,8 @@ struct Scan<'a> {
     reach: Option<Reach>,
     damaged: bool,
     losses: Losses,
+    /// Where the last batch is that stands for others.
+    last_filler: Option<i64>,
     /// Whether segments are compacted, several into one.
     compact: bool,
 }
@@ -154,7 +159,8 @@ impl<'a> Scan<'a> {
             }
         };
         let (segments, producers, losses) = Default::default();
-        Ok(Self { dir, segments, producers, epochs, reach, damaged, losses, compact: false })
+        let (last_filler, compact) = (None, false);
+        Ok(Self { dir, segments, producers, epochs, reach, damaged, losses, last_filler, compact })
     }
 
     /// No offset at or above this has been given.
@@ -272,6 +278,9 @@ impl<'a> Scan<'a> {
             self.losses.mended += 1;
         }
         segment.push(&header, base, segment.appended_ms);
+        if header.is_filler() {
+            self.last_filler = Some(base);
+        }
         self.producers.record(&header, base);
         Ok(true)
     }

@@ -72,6 +72,19 @@ impl Bus {
     }
 }
 
+/// Does the work until the drain time is over, and not a step more: when a handler is dropped, the
+/// next one of its key has its turn, and must not send its message before the one that comes again.
+async fn unless_given_up<T>(
+    give_up: &CancellationToken,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    tokio::select! {
+        biased;
+        () = give_up.cancelled() => None,
+        outcome = work => Some(outcome),
+    }
+}
+
 /// A handler that panics has left its message unfinished, and nobody would ever finish it: the unit
 /// stops, so that it comes again.
 struct StopsOnPanic<'a>(&'a CancellationToken, &'a Ack);
@@ -179,7 +192,7 @@ impl<H: Handle> Taking<'_, H> {
             let _in_hand = in_hand;
             let stops = StopsOnPanic(&control.halt, &ack);
             let outcome = match given_up {
-                None => control.give_up.run_until_cancelled(handler.handle(message, turn)).await,
+                None => unless_given_up(&control.give_up, handler.handle(message, turn)).await,
                 Some(takes) => {
                     let Message { topic, partition, offset, .. } = &message;
                     error!(
@@ -189,7 +202,8 @@ impl<H: Handle> Taking<'_, H> {
                         takes,
                         "given up: each time that it was taken up, the process ended"
                     );
-                    control.give_up.run_until_cancelled(handler.give_up(message, turn, takes)).await
+                    let giving_up = handler.give_up(message, turn, takes);
+                    unless_given_up(&control.give_up, giving_up).await
                 }
             };
             drop(stops);
@@ -208,5 +222,41 @@ impl<H: Handle> Taking<'_, H> {
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[tokio::test]
+    async fn what_is_given_up_lets_nobody_behind_it_send_first() {
+        let (lanes, give_up) = (Lanes::new(), CancellationToken::new());
+        let (first, mut second) = (lanes.enter("gate"), lanes.enter("gate"));
+        let sent = Arc::new(AtomicBool::new(false));
+        let (token, sends) = (give_up.clone(), Arc::clone(&sent));
+        let hangs = tokio::spawn({
+            let token = give_up.clone();
+            async move {
+                let work = async {
+                    let _turn = first;
+                    std::future::pending::<()>().await;
+                };
+                unless_given_up(&token, work).await
+            }
+        });
+        let behind = tokio::spawn(async move {
+            let work = async {
+                second.wait().await;
+                sends.store(true, Ordering::Release);
+            };
+            unless_given_up(&token, work).await
+        });
+        // both wait now
+        tokio::task::yield_now().await;
+        give_up.cancel();
+        assert_eq!((hangs.await.unwrap(), behind.await.unwrap()), (None, None));
+        assert!(!sent.load(Ordering::Acquire), "it overtook the one that comes again");
     }
 }

@@ -1,9 +1,9 @@
 //! Fields that may have a few values only. Schemas give them as any text.
 
-use super::similar::similar;
 use crate::finding::Finding;
 use crate::object::Field;
 use crate::world::World;
+use text::similar;
 
 pub(super) const ID: &str = "enum";
 

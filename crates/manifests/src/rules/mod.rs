@@ -25,7 +25,6 @@ mod schema;
 mod security;
 mod selectors;
 mod shutdown;
-mod similar;
 mod sizes;
 mod tls;
 mod topics;

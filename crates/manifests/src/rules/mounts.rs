@@ -1,9 +1,9 @@
 //! Volumes and where they are mounted.
 
-use super::similar::similar;
 use crate::finding::Finding;
 use crate::world::{Workload, World};
 use std::collections::BTreeSet;
+use text::similar;
 
 pub(super) const ID: &str = "mount";
 

@@ -1,12 +1,12 @@
 //! Objects that others name, and keys of ConfigMaps and Secrets.
 
-use super::similar::similar;
 use crate::files::secret_keys;
 use crate::finding::{Finding, Severity};
 use crate::object::{Field, Object};
 use crate::world::World;
 use kube_schema::Step;
 use std::collections::HashSet;
+use text::similar;
 
 pub(super) const ID: &str = "missing-object";
 pub(super) const KEY: &str = "missing-key";

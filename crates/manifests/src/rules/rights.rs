@@ -1,9 +1,9 @@
 //! What the preprocessor may ask the cluster, and what it is told to watch.
 
-use super::similar::similar;
 use crate::finding::Finding;
 use crate::object::{Field, Object};
 use crate::world::{Container, Workload, World};
+use text::similar;
 
 pub(super) const ID: &str = "rights";
 pub(super) const DEPLOYMENT: &str = "watched-deployment";

@@ -1,9 +1,9 @@
 //! Autoscalers against what they scale.
 
-use super::similar::similar;
 use crate::finding::Finding;
 use crate::object::Field;
 use crate::world::{Scaler, Workload, World, together};
+use text::similar;
 
 pub(super) const TARGET: &str = "scale-target";
 pub(super) const RANGE: &str = "scale-range";

@@ -1,12 +1,12 @@
 //! What Kubernetes itself knows of each kind: versions, fields, types.
 
-use super::similar::similar;
 use crate::finding::Finding;
 use crate::object::{Field, Object};
 use crate::path::Path;
 use crate::world::World;
 use kube_schema::{Fault, FieldFault, Step, known_kinds, strict};
 use serde_json::Value;
+use text::similar;
 
 pub(super) const API_VERSION: &str = "api-version";
 pub(super) const FIELD: &str = "unknown-field";

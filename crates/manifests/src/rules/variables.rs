@@ -1,10 +1,10 @@
 //! The variables of our programs: their names, and values as the program itself reads them.
 
-use super::similar::similar;
 use crate::finding::Finding;
 use crate::knowledge::Given;
 use crate::world::{Container, World};
 use std::collections::BTreeMap;
+use text::similar;
 
 pub(super) const UNKNOWN: &str = "unknown-variable";
 pub(super) const SETTING: &str = "setting";

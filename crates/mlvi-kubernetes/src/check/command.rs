@@ -60,7 +60,7 @@ pub fn run(args: &CheckArgs, models_dir: &Path) -> ExitCode {
     let report = match check(args, models_dir) {
         Ok(report) => report,
         Err(error) => {
-            eprintln!("mlvi check: {error:#}");
+            eprintln!("mlvi check: {}", text::with_causes(&*error));
             return ExitCode::from(EXIT_UNAVAILABLE);
         }
     };

@@ -144,12 +144,12 @@ pub(super) async fn from_admin(ports: &[Admin]) -> Observation {
                 continue;
             }
         };
-        match text.map(|text| (Scrape::read(&text), unit_of(&text))) {
+        match text.map(|text| (Scrape::read(&text), text)) {
             Ok((metrics, _)) if metrics.is_empty() => {
                 seen.troubles.push(format!("{} has no metrics", admin.url));
             }
-            Ok((metrics, found)) => {
-                let unit = admin.unit.unwrap_or_else(|| found.to_owned());
+            Ok((metrics, text)) => {
+                let unit = admin.unit.unwrap_or_else(|| unit_of(&metrics, &text));
                 seen.processes.push(Process { name: admin.url, unit, metrics });
             }
             Err(reason) => seen.troubles.push(format!("{} cannot be read: {reason}", admin.url)),
@@ -165,11 +165,16 @@ fn get(url: &str) -> Result<String, ureq::Error> {
     agent.get(url).call()?.body_mut().read_to_string()
 }
 
-/// Which unit has these metrics, or what several units that have them are called together.
-fn unit_of(text: &str) -> &'static str {
+/// Which unit has these metrics: it says so. Of one of a release that does not, by what it counts,
+/// or what several units that count it are called together.
+fn unit_of(metrics: &Scrape, text: &str) -> String {
+    let said = metrics.values_of("mlvi_unit_info", &[], "unit");
+    if let Some(unit) = said.into_iter().find_map(UnitKind::named) {
+        return unit.name().to_owned();
+    }
     let has = |name: &str| text.lines().any(|line| line.starts_with(&format!("# TYPE {name} ")));
     let mut units = UnitKind::ALL.into_iter().map(UnitKind::about);
-    units.find(|unit| has(unit.finished)).map_or("unknown", |unit| unit.family)
+    units.find(|unit| has(unit.finished)).map_or("unknown", |unit| unit.family).to_owned()
 }
 
 #[cfg(test)]
@@ -197,6 +202,12 @@ mod tests {
 
     #[test]
     fn a_unit_is_known_by_its_metrics_before_any_frame() {
+        let unit_of = |text: &str| super::unit_of(&Scrape::read(text), text);
+        let counter = "# TYPE mlvi_inference_frames counter\n";
+        for unit in ["edge-inference", "cloud-inference"] {
+            let said = format!("{counter}mlvi_unit_info{{unit=\"{unit}\",version=\"0.1.0\"}} 1\n");
+            assert_eq!(unit_of(&said), unit);
+        }
         assert_eq!(
             unit_of(
                 "# HELP mlvi_preprocessor_frames x.\n# TYPE mlvi_preprocessor_frames counter\n# \
@@ -204,7 +215,7 @@ mod tests {
             ),
             "preprocessor"
         );
-        assert_eq!(unit_of("# TYPE mlvi_inference_frames counter\n"), "inference");
+        assert_eq!(unit_of(counter), "inference");
         assert_eq!(unit_of("# TYPE other counter\n"), "unknown");
     }
 }

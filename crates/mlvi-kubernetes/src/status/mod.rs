@@ -130,7 +130,7 @@ async fn source(args: &StatusArgs) -> anyhow::Result<Source> {
         anyhow::anyhow!(
             "no cluster to ask: {}; give --kubeconfig or --context, or --admin URL for units \
              outside of Kubernetes",
-            cluster::with_causes(&error)
+            text::with_causes(&error)
         )
     })?;
     Ok(Source::Cluster(Box::new(inspector), args.admin_port))

@@ -128,7 +128,7 @@ fn pixels(args: &ReportArgs) -> anyhow::Result<Section> {
     let both = PixelsArgs { with_peers: true, ..alone.clone() };
     pixels::section(&both).or_else(|error| {
         let mut section = pixels::section(&alone)?;
-        section.list(vec![format!("Missing: Pillow, {error:#}.")]);
+        section.list(vec![format!("Missing: Pillow, {}.", text::with_causes(&*error))]);
         Ok(section)
     })
 }

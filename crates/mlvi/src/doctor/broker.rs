@@ -18,7 +18,9 @@ fn look_for(brokers: &str, patience: Duration) -> Finding {
                 fit its listener?";
     match ask(brokers, patience) {
         Ok(()) => Finding::fine(WHAT, format!("{brokers} answers")),
-        Err(error) => Finding::wrong(WHAT, format!("{brokers}: {error:#}"), mend),
+        Err(error) => {
+            Finding::wrong(WHAT, format!("{brokers}: {}", text::with_causes(&*error)), mend)
+        }
     }
 }
 

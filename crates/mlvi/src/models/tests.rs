@@ -157,6 +157,26 @@ fn a_volume_is_filled_once_with_verified_models() {
 }
 
 #[test]
+fn what_is_there_and_right_is_not_fetched_again() {
+    let dir = tempfile::tempdir().unwrap();
+    // an address that nobody answers at: whoever asks it fails
+    let port = ports::ReservedPort::loopback().unwrap();
+    let description = description(&dir, SHA256, Some(&format!("http://{}/x", port.address())));
+    let fetch = |from: Option<PathBuf>| {
+        let command = ModelsCommand::Fetch { name: "small".into(), from, into: None };
+        run(command, dir.path()).map_err(|error| error.to_string())
+    };
+    std::fs::write(&description.weights().path, BYTES).unwrap();
+    fetch(None).unwrap();
+    // a file that is named is looked at
+    let wrong = copy_of(&dir, &BYTES[1..]);
+    assert!(fetch(Some(wrong)).unwrap_err().contains("20 bytes where 21"));
+    // what is there and wrong is not left
+    std::fs::write(&description.weights().path, [&BYTES[1..], b"!"].concat()).unwrap();
+    assert!(fetch(None).unwrap_err().contains("cannot be fetched"));
+}
+
+#[test]
 fn a_folder_can_be_filled_from_itself() {
     let dir = tempfile::tempdir().unwrap();
     description(&dir, SHA256, None);

@@ -6,6 +6,7 @@ mod tally;
 mod video;
 mod watch;
 
+use crate::server::ServerArgs;
 use anyhow::Context;
 use backoff::Backoff;
 use clap::Args;
@@ -32,16 +33,11 @@ pub struct PushArgs {
     /// the latter are sent at once, each as a camera
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
-    /// The suite's address
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:5000")]
-    server: String,
+    #[command(flatten)]
+    server: ServerArgs,
     /// The camera that the frames count as; the second video is NAME-2, and so on
     #[arg(long, value_name = "NAME", default_value = "push")]
     camera: CameraId,
-    /// The token with which frames may be sent, if the suite wants one (videos' results are read
-    /// with it, too); better in the environment, where other users do not see it
-    #[arg(long, value_name = "TOKEN", env = "MLVI_TOKEN", hide_env_values = true)]
-    token: Option<String>,
     /// How long to wait for each photo's result, and for the last ones of a video, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     wait: u64,
@@ -58,16 +54,6 @@ pub struct PushArgs {
     /// Send only so many frames of each video
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     frames: Option<u64>,
-}
-
-impl PushArgs {
-    /// A request with the token, if there is one.
-    fn with_token<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
-        match &self.token {
-            Some(token) => request.header("authorization", format!("Bearer {token}")),
-            None => request,
-        }
-    }
 }
 
 /// Sends everything, and prints what is found in photos and how videos went.
@@ -157,7 +143,8 @@ fn push_video(
             return Err(error);
         }
         let pause = backoff.next_delay();
-        eprintln!("{video}: {error:#}; again in {} s", pause.as_secs_f64().ceil());
+        let error = text::with_causes(&*error);
+        eprintln!("{video}: {error}; again in {} s", pause.as_secs_f64().ceil());
         std::thread::sleep(pause);
     }
 }

@@ -56,23 +56,20 @@ pub(super) fn send(args: &PushArgs, video: &Video, camera: &CameraId) -> anyhow:
     let mut ffmpeg = Ffmpeg::start(video, args.rate, args.frames)?;
     // of a file no frame is dropped, unless it is to keep a rate
     let drop = if video.is_live() || args.rate.is_some() { "oldest" } else { "none" };
-    let url = format!(
-        "{}/cameras/{camera}/stream?drop={drop}&wait={}s",
-        args.server.trim_end_matches('/'),
-        args.wait
-    );
+    let wait = args.wait;
+    let url = args.server.url(format_args!("/cameras/{camera}/stream?drop={drop}&wait={wait}s"));
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
-        .timeout_connect(Some(Duration::from_secs(10)))
-        .build();
+        .timeout_connect(Some(Duration::from_secs(10)));
     let output = ffmpeg.output()?;
-    let agent = ureq::Agent::new_with_config(config);
+    let agent = args.server.agent(config)?;
     let sent = args
+        .server
         .with_token(agent.post(&url))
         .content_type("video/x-motion-jpeg")
         .send(ureq::SendBody::from_owned_reader(output));
     let fault = ffmpeg.end()?;
-    let mut response = sent.with_context(|| url.clone())?;
+    let mut response = sent.map_err(|error| args.server.away(error, &url))?;
     let (status, text) = (response.status().as_u16(), response.body_mut().read_to_string()?);
     match (status, fault) {
         (200, None) => Ok(serde_json::from_str(&text)?),

@@ -21,19 +21,18 @@ impl Watch {
         tally: Arc<Tally>,
     ) -> anyhow::Result<Self> {
         let prints = args.json;
-        let url = format!("{}/results?camera={camera}", args.server.trim_end_matches('/'));
+        let url = args.server.url(format_args!("/results?camera={camera}"));
         let config = ureq::Agent::config_builder()
             .timeout_connect(Some(Duration::from_secs(10)))
-            .timeout_recv_response(Some(Duration::from_secs(10)))
-            .build();
-        let agent = ureq::Agent::new_with_config(config);
-        let response = args.with_token(agent.get(&url)).call().map_err(|error| match error {
+            .timeout_recv_response(Some(Duration::from_secs(10)));
+        let agent = args.server.agent(config)?;
+        let request = args.server.with_token(agent.get(&url));
+        let response = request.call().map_err(|error| match error {
             ureq::Error::StatusCode(401 | 403) => anyhow::anyhow!(
                 "{url}: the results of a video are read, too, which needs a token with the right \
                  'read' (mlvi token new --read)"
             ),
-            error => anyhow::Error::new(error)
-                .context(format!("{url}: does a suite run there (`mlvi up`, --server URL)?")),
+            error => args.server.away(error, &url),
         })?;
         let seen = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&seen);

@@ -48,6 +48,8 @@ pub struct SuiteConfig {
 pub(crate) struct Entrance {
     /// The certificate, DER, if the HTTP port speaks HTTPS.
     pub(crate) certificate: Option<Vec<u8>>,
+    /// The file that it was read from.
+    pub(crate) certificate_file: Option<PathBuf>,
     /// Not everybody may send and read.
     pub(crate) tokens: bool,
 }
@@ -133,7 +135,9 @@ impl SuiteConfig {
     pub(crate) fn entrance(&self) -> Result<Entrance, ConfigError> {
         let mut settings = self.source(self.settings_of(UnitKind::WebServer))?;
         let access = web_server::config(&mut settings).access;
+        let file = settings.optional_text("MLVI_TLS_CERT", "the certificate");
         Ok(Entrance {
+            certificate_file: file.filter(|_| access.tls.is_some()).map(PathBuf::from),
             certificate: access.tls.as_ref().map(|(_, tls)| tls.certificate()),
             // what is open beside tokens is what the settings say
             tokens: access.tokens.is_some() || access.open.is_some(),

@@ -42,7 +42,10 @@ pub(super) async fn keep(
                 told = outcomes;
             }
             Err(_) if shutdown.is_cancelled() => break,
-            Err(error) => eprintln!("mlvi: the topics cannot be listed: {error:#}"),
+            Err(error) => {
+                let error = text::with_causes(&*error);
+                eprintln!("mlvi: the topics cannot be listed: {error}");
+            }
         }
     }
     Ok(())

@@ -20,6 +20,9 @@ use unit::{Telemetry, cancel_on_signal};
 pub struct TopicsArgs {
     #[command(subcommand)]
     command: TopicsCommand,
+    /// The broker, or several, separated by commas [default: MLVI_BROKERS, or localhost:9092]
+    #[arg(long, global = true, value_name = "HOST:PORT")]
+    broker: Option<String>,
     /// Give up when the broker is not there after this time, e.g. 30s, 5m; 0s waits without limit
     #[arg(long, global = true, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     timeout: Duration,
@@ -46,6 +49,13 @@ enum TopicsCommand {
     },
 }
 
+impl TopicsArgs {
+    /// What is told here wins over the environment.
+    fn over(&self, settings: Settings) -> Settings {
+        settings.with_overrides(self.broker.iter().map(|broker| ("MLVI_BROKERS", broker)))
+    }
+}
+
 /// The broker, and how the topics should be.
 struct Wanted {
     bus: BusConfig,
@@ -68,7 +78,7 @@ impl Wanted {
 /// Settings that are not allowed; a broker that does not come in time or does not allow it; for
 /// `list` nothing else: what is not as it should be is shown.
 pub fn run(args: &TopicsArgs) -> anyhow::Result<()> {
-    let mut settings = Settings::from_environment()?;
+    let mut settings = args.over(Settings::from_environment()?);
     let telemetry = Telemetry::from_settings(&mut settings);
     let wanted = Wanted::from_settings(&mut settings);
     settings.finish()?;

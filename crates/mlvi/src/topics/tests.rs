@@ -22,6 +22,23 @@ async fn partitions(bus: &Bus, specs: &[TopicSpec]) -> Vec<usize> {
     bus.topics(&names).await.unwrap().iter().map(|topic| topic.partitions).collect()
 }
 
+#[test]
+fn the_broker_of_the_command_line_wins() {
+    #[derive(clap::Parser)]
+    struct Topics {
+        #[command(flatten)]
+        args: super::TopicsArgs,
+    }
+    let brokers = |words: &[&str]| {
+        let Topics { args } = clap::Parser::parse_from([&["topics"], words].concat());
+        let environment = Settings::from_pairs([("MLVI_BROKERS", "kafka:9092")]);
+        Wanted::from_settings(&mut args.over(environment)).bus.brokers
+    };
+    assert_eq!(brokers(&["list"]), "kafka:9092");
+    assert_eq!(brokers(&["list", "--broker", "edge:9092"]), "edge:9092");
+    assert_eq!(brokers(&["--broker", "edge:9092", "create"]), "edge:9092");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn topics_are_made_shown_and_grown() {
     let dir = tempfile::tempdir().unwrap();

@@ -8,6 +8,8 @@ mod reload;
 mod result;
 mod tiers;
 
+pub use reload::Prepared;
+
 use crate::guards::Guards;
 use crate::learn::Tier;
 use crate::policies::PolicySpec;

@@ -2,9 +2,46 @@
 
 use super::Decider;
 use crate::policies::PolicySpec;
-use crate::{PolicyConfig, PolicyError};
+use crate::{Policy, PolicyConfig, PolicyError};
 use frame::{Destination, Timestamp};
+use std::fmt;
 use std::hash::Hash;
+
+/// A configuration that was checked, with its policy built, which may take a while (a rule is
+/// compiled): nobody who decides has to wait for that.
+pub struct Prepared {
+    config: PolicyConfig,
+    /// `None`: whoever decides by a policy of their own goes on with that.
+    built: Option<(PolicySpec, Box<dyn Policy>)>,
+}
+
+impl Prepared {
+    /// With the policy that the configuration names.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub fn new(config: &PolicyConfig) -> Result<Self, PolicyError> {
+        let prepared = Self::without_policy(config)?;
+        let spec = PolicySpec::of(config.policy, config);
+        let policy = spec.build()?;
+        Ok(Self { built: Some((spec, policy)), ..prepared })
+    }
+
+    /// For a decider with a policy of the caller's own: all but the policy counts.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub fn without_policy(config: &PolicyConfig) -> Result<Self, PolicyError> {
+        config.check()?;
+        Ok(Self { config: config.clone(), built: None })
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("config", &self.config).finish_non_exhaustive()
+    }
+}
 
 impl<K: Copy + Eq + Hash> Decider<K> {
     /// Exchanges policy and guards. What was seen of the tiers stays, and so does what the policy
@@ -17,12 +54,19 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         config: &PolicyConfig,
         now: Timestamp,
     ) -> Result<(), PolicyError> {
-        config.check()?;
+        let own = self.built_from.is_none();
+        let prepare = if own { Prepared::without_policy } else { Prepared::new };
+        self.exchange(prepare(config)?, now);
+        Ok(())
+    }
+
+    /// As [`Self::reconfigure`], with what was prepared before: a matter of microseconds.
+    pub fn exchange(&mut self, prepared: Prepared, now: Timestamp) {
+        let Prepared { config, built } = prepared;
         let mut is_other_policy = false;
-        if let Some(before) = &self.built_from {
-            let spec = PolicySpec::of(config.policy, config);
+        if let (Some(before), Some((spec, policy))) = (&self.built_from, built) {
             if spec != *before {
-                let mut policy = spec.build()?;
+                let mut policy = policy;
                 if let Some(lessons) = self.policy.hand_over() {
                     policy.take_over(lessons);
                 }
@@ -40,11 +84,10 @@ impl<K: Copy + Eq + Hash> Decider<K> {
             // what was reserved in another unit cannot be given back in this one
             self.in_flight.forget_reservations();
         }
-        self.guards.reconfigure(config, is_other_policy, now);
+        self.guards.reconfigure(&config, is_other_policy, now);
         for tier in Destination::ALL {
             self.tiers[tier].believe(&config.prior[tier]);
         }
-        self.config = config.clone();
-        Ok(())
+        self.config = config;
     }
 }

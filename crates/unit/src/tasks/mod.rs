@@ -196,7 +196,7 @@ impl Tasks {
         patience: Duration,
     ) -> Result<(), E>
     where
-        E: From<TaskFailure> + std::fmt::Display,
+        E: From<TaskFailure> + AsRef<dyn std::error::Error>,
     {
         let overdue = async {
             self.failed().await;
@@ -226,7 +226,11 @@ impl Tasks {
         let Some(failure) = self.failure() else { return outcome };
         if let Err(error) = outcome {
             let unit = self.inner.health.unit();
-            tracing::warn!(unit, error = format!("{error:#}"), "the work ended with an error, too");
+            tracing::warn!(
+                unit,
+                error = text::with_causes(error.as_ref()),
+                "the work ended with an error, too"
+            );
         }
         Err(failure.into())
     }

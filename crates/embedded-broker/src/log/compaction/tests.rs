@@ -1,7 +1,7 @@
 //! What a compacted log keeps, also after a restart and a crash.
 
-use crate::log::testing::{ANYONE, KEEP_ALL, Read, Record, batch_of, read_all};
-use crate::log::{AppendError, BatchError, LogOptions, Partition, now_ms};
+use crate::log::testing::{ANYONE, KEEP_ALL, Read, Record, Sender, batch_of, read_all};
+use crate::log::{AppendError, BatchError, LogOptions, Partition, SequenceError, now_ms};
 use std::path::Path;
 
 const OPTIONS: LogOptions =
@@ -106,4 +106,30 @@ fn records_whose_keys_cannot_be_read_are_refused() {
     let refused = log.append(&batch_of(&[(1, None, value(0))], ANYONE)).unwrap_err();
     assert!(matches!(refused, AppendError::Batch(BatchError::NoKey)), "{refused}");
     assert_eq!(log.offsets(), (0, 0));
+}
+
+#[test]
+fn a_producer_whose_last_record_was_replaced_goes_on_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let sent = |key: &'static [u8], sequence| {
+        batch_of(&[(1, Some(key), value(0))], Sender { id: 9, epoch: 0, sequence })
+    };
+    log.append(&sent(b"rare", 0)).unwrap();
+    log.append(&sent(b"often", 1)).unwrap();
+    for time in 2..40 {
+        append(&log, &[(time, Some(b"often"), value(1))]);
+    }
+    log.compact(now_ms()).unwrap();
+    assert!(kept(&log).contains(&("rare".into(), 0)) && !kept(&log).contains(&("often".into(), 1)));
+    log.close().unwrap();
+    drop(log);
+
+    let log = open(dir.path());
+    // of its two records, the log shows the first alone
+    let appended = log.append(&sent(b"often", 2)).unwrap();
+    assert_eq!(appended.base_offset, 40);
+    // and from there on it has to continue
+    let gap = log.append(&sent(b"often", 7)).unwrap_err();
+    assert!(matches!(gap, AppendError::Sequence(SequenceError::OutOfOrder)), "{gap}");
 }

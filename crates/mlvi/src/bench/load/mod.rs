@@ -14,6 +14,7 @@ use super::frames;
 use super::progress::Progress;
 use super::report;
 use super::section::{Grid, Section};
+use crate::server::ServerArgs;
 use anyhow::Context;
 use arrivals::{Arrivals, Spread};
 use clap::Args;
@@ -35,9 +36,8 @@ const FOR_THE_WAY: Duration = Duration::from_secs(10);
 /// What `mlvi bench load` can be told.
 #[derive(Debug, Args)]
 pub struct LoadArgs {
-    /// The suite's address
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:5000")]
-    server: String,
+    #[command(flatten)]
+    server: ServerArgs,
     /// Frames per second, all cameras together; several, separated by commas, are held in turn
     #[arg(long, value_name = "FPS", default_value = "10", value_delimiter = ',')]
     rate: Vec<f64>,
@@ -65,9 +65,6 @@ pub struct LoadArgs {
     /// The photo that the 640x480 frames are cut from
     #[arg(long, value_name = "FILE", default_value = "images/coffee.jpg")]
     image: PathBuf,
-    /// The bearer token, where the suite asks for one
-    #[arg(long, value_name = "TOKEN", env = "MLVI_TOKEN", hide_env_values = true)]
-    token: Option<String>,
     /// Write load.md, load.json and the plots (SVG) into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -106,7 +103,7 @@ fn section(args: &LoadArgs, progress: &Progress) -> anyhow::Result<Section> {
     let frames = frames::from_photo(&args.image, args.cameras)?;
     let frames: Vec<Bytes> = frames.into_iter().map(|frame| frame.jpeg.into()).collect();
     let wait = Duration::from_secs(args.wait);
-    let client = Arc::new(Client::new(&args.server, args.token.clone(), wait + FOR_THE_WAY)?);
+    let client = Arc::new(Client::new(&args.server, wait + FOR_THE_WAY)?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let records = runtime.block_on(async {
         let mut records = Vec::new();
@@ -120,10 +117,7 @@ fn section(args: &LoadArgs, progress: &Progress) -> anyhow::Result<Section> {
     runtime.shutdown_background();
     let nothing = records.iter().all(|(_, record)| record.answered() == 0);
     if let Some(reason) = records[0].1.misses.keys().next().filter(|_| nothing) {
-        anyhow::bail!(
-            "no frame got a result from {}: {reason}; does a suite run there (`mlvi up`)?",
-            args.server
-        );
+        anyhow::bail!("no frame got a result from {}: {reason}", args.server.address());
     }
     render(args, &records)
 }
@@ -188,7 +182,9 @@ fn render(args: &LoadArgs, records: &[(f64, Record)]) -> anyhow::Result<Section>
         records.iter().map(|(rate, record)| record.summary(*rate, time)).collect();
     let title = format!(
         "Open loop: frames of {} cameras to {}, {} s at each rate",
-        args.cameras, args.server, args.seconds
+        args.cameras,
+        args.server.address(),
+        args.seconds
     );
     let mut section = Section::new("load", &title, serde_json::to_value(&summaries)?);
     section.paragraph(

@@ -70,7 +70,7 @@ impl Default for Record {
 impl Record {
     /// An answer, or that there is none, for the frame of the moment `at`.
     pub(super) fn add(&mut self, at: Duration, took: Duration, outcome: anyhow::Result<Answer>) {
-        match outcome.map_err(|error| format!("{error:#}")).and_then(|answer| tier(&answer)) {
+        match outcome.map_err(|error| text::with_causes(&*error)).and_then(|answer| tier(&answer)) {
             Ok(tier) => {
                 *self.results.entry(tier).or_default() += 1;
                 let us = u64::try_from(took.as_micros()).unwrap_or(LONGEST_US);

@@ -1,7 +1,7 @@
 //! What someone may have meant.
 
 /// The known word that is nearest, if any is near enough to be meant.
-pub(crate) fn similar<'a>(word: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn similar<'a>(word: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (word.len() / 4).max(2);
     // each letter is one distance at least, and comparing thousands of names letter by letter takes
     // seconds
