@@ -52,7 +52,7 @@ enum Command {
     /// Run the whole suite in this process, on a broker of its own; nothing else is needed
     Up(Box<UpArgs>),
     /// Send images to a running suite and print what it finds
-    Push(PushArgs),
+    Push(Box<PushArgs>),
     /// Show by which policy a running suite decides, and change it
     Policy(PolicyArgs),
     /// Look at this machine: what is fine, what is not, and how to mend it
@@ -94,7 +94,7 @@ impl Cli {
         let external = |command, args: &ExternalArgs| external::run(command, args, &models_dir);
         let outcome = match command {
             Command::Up(args) => crate::up::run(*args, &models_dir),
-            Command::Push(args) => crate::push::run(&args),
+            Command::Push(args) => return crate::push::run(*args),
             Command::Policy(args) => crate::policy::run(&args),
             Command::Doctor(args) => crate::doctor::run(&args, &models_dir),
             Command::Models(command) => crate::models::run(command, &models_dir),

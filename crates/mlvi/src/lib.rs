@@ -16,6 +16,7 @@ pub mod manual;
 pub mod models;
 pub mod policy;
 pub mod push;
+mod server;
 pub mod simulate;
 mod status_line;
 pub mod suite;

@@ -1,8 +1,8 @@
 //! Sends photos one after the other, and prints what is found in them.
 
 use super::PushArgs;
+use super::outputs::Coco;
 use crate::annotated;
-use anyhow::Context;
 use frame::FrameResult;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,16 @@ use std::time::{Duration, Instant};
 ///
 /// # Errors
 /// The first image that cannot be read or sent; after all of them, if some got no result.
-pub(super) fn send_all(args: &PushArgs, images: &[PathBuf]) -> anyhow::Result<()> {
+pub(super) fn send_all(
+    args: &PushArgs,
+    images: &[PathBuf],
+    coco: Option<&Coco>,
+) -> anyhow::Result<()> {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         // the server answers after `wait` at the latest; a little more for the way
-        .timeout_global(Some(Duration::from_secs(args.wait + 10)))
-        .build();
-    let agent = ureq::Agent::new_with_config(config);
+        .timeout_global(Some(Duration::from_secs(args.wait + 10)));
+    let agent = args.server.agent(config)?;
     let (mut failed, mut saved) = (0, HashMap::new());
     for path in images {
         let text = match send(&agent, args, path) {
@@ -43,8 +46,11 @@ pub(super) fn send_all(args: &PushArgs, images: &[PathBuf]) -> anyhow::Result<()
             let same = saved.entry(stem.clone().into_owned()).or_insert(0);
             *same += 1;
             let name = if *same == 1 { stem.into_owned() } else { format!("{stem}-{same}") };
-            let request = |url: &str| args.with_token(agent.get(url));
-            annotated::save(request, &args.server, result.frame_id, dir, &name)?;
+            let request = |url: &str| args.server.with_token(agent.get(url));
+            annotated::save(request, args.server.address(), result.frame_id, dir, &name)?;
+        }
+        if let Some(coco) = coco {
+            coco.photo(&path.file_name().unwrap_or_default().to_string_lossy(), &result)?;
         }
     }
     anyhow::ensure!(failed == 0, "{failed} of {} photos got no result", images.len());
@@ -61,18 +67,12 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 fn send(agent: &ureq::Agent, args: &PushArgs, path: &Path) -> anyhow::Result<String> {
     let bytes = std::fs::read(path)?;
-    let url = format!(
-        "{}/cameras/{}/frames?wait={}s",
-        args.server.trim_end_matches('/'),
-        args.camera,
-        args.wait
-    );
+    let url = args.server.url(format_args!("/cameras/{}/frames?wait={}s", args.camera, args.wait));
     let started = Instant::now();
     loop {
-        let request = args.with_token(agent.post(&url)).content_type("application/octet-stream");
-        let sent = request.send(&bytes[..]);
-        let mut response = sent
-            .with_context(|| format!("{url}: does a suite run there (`mlvi up`, --server URL)?"))?;
+        let request = args.server.with_token(agent.post(&url));
+        let sent = request.content_type("application/octet-stream").send(&bytes[..]);
+        let mut response = sent.map_err(|error| args.server.away(error, &url))?;
         let status = response.status().as_u16();
         let again = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let again = again.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
