@@ -3,8 +3,9 @@
 #   docker build -t mlvi/mlvi:0.1.0 .                                            the command line, with all units
 #   docker build -t mlvi/web-server:0.1.0 --build-arg UNIT=web-server .          or preprocessor, edge-inference, cloud-inference,
 #                                                                                results-store
+#   docker build -t mlvi/camera:0.1.0 --target camera .                          the command line with ffmpeg: `mlvi push` reads cameras
 #
-# BuildKit, podman and buildah build it. An image has no shell, runs as 65532:65532 and needs no writable root file system.
+# BuildKit, podman and buildah build it. An image (but camera's, which is a Debian) has no shell, runs as 65532:65532 and needs no writable root file system.
 # Weights are not in it: `mlvi models fetch yolov3-tiny --into DIR` fills a volume.
 
 # the version of rust-toolchain.toml
@@ -44,6 +45,26 @@ RUN mkdir -p /image/etc/ssl/certs /image/tmp /models && chmod 1777 /image/tmp \
  && echo 'mlvi:x:65532:65532:MLVI:/tmp:/sbin/nologin' >/image/etc/passwd \
  && echo 'mlvi:x:65532:' >/image/etc/group \
  && echo 'hosts: files dns' >/image/etc/nsswitch.conf
+
+# What reads cameras: ffmpeg needs a few hundred libraries, so here it is a Debian.
+FROM debian:bookworm-slim AS camera
+RUN apt-get update -q \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends ca-certificates ffmpeg libssl3 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/debconf /var/log/* \
+ && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
+ && echo 'mlvi:x:65532:65532:MLVI:/tmp:/sbin/nologin' >>/etc/passwd \
+ && echo 'mlvi:x:65532:' >>/etc/group
+COPY --from=build /out/mlvi/mlvi /usr/local/bin/
+USER 65532:65532
+ENTRYPOINT ["/usr/local/bin/mlvi"]
+CMD ["push", "--help"]
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="mlvi/camera" \
+      org.opencontainers.image.description="MLVI decides for each video frame whether inference runs on the edge or in the cloud: its cameras" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.licenses="Apache-2.0"
 
 FROM scratch
 ARG UNIT=mlvi

@@ -319,6 +319,32 @@ async function masksAreDrawn({ browser, suite, look }) {
   await page.context().close();
 }
 
+async function wallFollowsVideos({ browser, suite, note }) {
+  const videos = await suite.videos(2);
+  const names = videos.map((_, i) => (i === 0 ? "clip" : `clip-${i + 1}`));
+  const page = await browser.open("");
+  const played = suite.push("--camera", "clip", "--frames", "40", ...videos);
+  await Promise.all(names.map(async (name) => {
+    const newest = (camera) => {
+      const tile = [...document.querySelectorAll(".tile")].find((one) => one.querySelector("h2").textContent === camera);
+      return tile?.querySelector("a[href^='#/jobs']")?.getAttribute("href");
+    };
+    const first = await (await page.waitForFunction(newest, name)).jsonValue();
+    await page.waitForFunction(
+      ([camera, old]) => {
+        const tile = [...document.querySelectorAll(".tile")].find((one) => one.querySelector("h2").textContent === camera);
+        return tile.querySelector("a[href^='#/jobs']").getAttribute("href") !== old;
+      },
+      [name, first],
+    );
+    await page.waitForSelector(`canvas[aria-label^="Picture of ${name}"]`);
+  }));
+  const { code, said } = await played;
+  note(`${videos.join(" and ")}: ${said.split("\n").at(-1)}`);
+  assert.equal(code, 0, said);
+  await page.context().close();
+}
+
 /** Name, what it does, and whether cameras send frames meanwhile. */
 export const CHECKS = [
   ["the page is small, and all its own", pageIsSmallAndItsOwn, false],
@@ -333,6 +359,7 @@ export const CHECKS = [
   ["a mask is drawn, and the picture is black there", masksAreDrawn, false],
   ["the interface is described, and can be tried", apiIsDescribed, false],
   ["the webcam is a camera", webcamIsACamera, false],
+  ["the wall follows videos that are pushed", wallFollowsVideos, false],
   ["the wall follows its cameras", wallFollowsItsCameras, true],
   ["charts are drawn", chartsAreDrawn, true],
   ["the policy is shown", policyIsShown, true],

@@ -2,12 +2,16 @@
 
 import { spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, readdir } from "node:fs/promises";
 import http from "node:http";
 import https from "node:https";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const START_S = 120;
+/** Clips of people, cars and bottles, where there are some; else a test picture that moves. */
+const VIDEOS = "../shared/videos";
+const SYNTHETIC = "synthetic:640x480";
 
 export class Suite {
   #process = null;
@@ -89,5 +93,22 @@ export class Suite {
       over = true;
       await Promise.all(loops);
     };
+  }
+
+  /** What `mlvi push` can play: at most `most` videos. */
+  async videos(most) {
+    const names = (await readdir(VIDEOS).catch(() => [])).filter((name) => name.endsWith(".mp4")).sort();
+    return names.length > 0 ? names.slice(0, most).map((name) => join(VIDEOS, name)) : [SYNTHETIC];
+  }
+
+  /** Runs `mlvi push`; gives its exit code and what it said once it has ended. */
+  push(...args) {
+    const child = spawn(this.binary, ["push", "--server", this.url, ...args], { stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    child.stderr.on("data", (bytes) => { said += bytes; });
+    return new Promise((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (code) => resolve({ code, said: said.trim() }));
+    });
   }
 }

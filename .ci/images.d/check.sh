@@ -8,13 +8,30 @@ build_images() {
     for image in mlvi "${units[@]}" "${add_ons[@]}"; do
         build "mlvi/$image:$version" --build-arg "UNIT=$image" --build-arg "VERSION=$version" --build-arg "REVISION=$revision" .
     done
+    build "mlvi/camera:$version" --target camera --build-arg "VERSION=$version" --build-arg "REVISION=$revision" .
 }
 
 check_images() {
     for image in mlvi "${units[@]}" "${add_ons[@]}"; do
         check_image "$image"
     done
+    check_camera
     check_no_rebuild
+}
+
+# the one image that is a Debian: not root's, labelled, and its ffmpeg reads what cameras send
+check_camera() {
+    local image=localhost/mlvi/camera:$version
+    inspect() { podman image inspect --format "$1" "$image"; }
+    [[ $(inspect '{{.Config.User}}') == 65532:65532 ]] || die "mlvi/camera runs as $(inspect '{{.Config.User}}')"
+    [[ $(inspect '{{index .Config.Labels "org.opencontainers.image.title"}}') == mlvi/camera ]] || die "mlvi/camera has no title"
+    contained() { podman run --rm --read-only --cap-drop=ALL --security-opt=no-new-privileges --network=none "$@"; }
+    [[ $(contained "$image" --version) == "mlvi $version" ]] || die "mlvi/camera does not run"
+    contained --entrypoint ffmpeg "$image" -v error -protocols | grep -qw rtp || die "ffmpeg of mlvi/camera knows no RTP"
+    for name in rtsp mpjpeg h264 hevc; do
+        contained --entrypoint ffmpeg "$image" -v error -demuxers | grep -qw "$name" || die "ffmpeg of mlvi/camera cannot read $name"
+    done
+    printf '%-24s %3d MB, ffmpeg, user 65532\n' "mlvi/camera:$version" $(($(inspect '{{.Size}}') / 1000000))
 }
 
 check_image() {
@@ -57,7 +74,7 @@ check_image() {
 
 # another unit comes from the same build: nothing is compiled again for it
 check_no_rebuild() {
-    for image in "${units[@]}" "${add_ons[@]}"; do
+    for image in "${units[@]}" "${add_ons[@]}" camera; do
         ! grep -q Compiling "$work/build-mlvi-$image.log" || die "the image of $image was compiled anew"
     done
     echo "the units' images came from the first one's build"

@@ -13,6 +13,7 @@ run_suite() {
     photo_through edge
     photo_through cloud
     use_policy "$(<"$suite/policy.toml")"
+    camera_plays
     for unit in preprocessor edge-inference cloud-inference web-server; do
         unit_stops "$unit"
     done
@@ -53,6 +54,15 @@ photo_through() {
         grep -qF "$part" <<<"$answer" || { echo "$answer" >&2; die "$part is not in the answer"; }
     done
     echo "$1: $(grep -o '"class":"cup"[^}]*' <<<"$answer")"
+}
+
+# the image with ffmpeg, contained as deploy/camera has it, sends a moving picture, and every frame gets a result
+camera_plays() {
+    local said
+    said=$(podman run --rm --name "$prefix-camera" "${hardened[@]}" --user 65532:65532 "localhost/mlvi/camera:$version" \
+        push --server=http://web-server:5000 --frames 10 synthetic:320x240 2>&1) || die "mlvi/camera: $said"
+    grep -q '^10 results, ' <<<"$said" || die "mlvi/camera: $said"
+    echo "camera: $said"
 }
 
 burst() { .ci/images.d/burst.py "$@"; }

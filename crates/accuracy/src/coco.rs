@@ -128,7 +128,7 @@ fn is_box(sides: [f64; 4]) -> bool {
 }
 
 /// Lowercase, without spaces, under Darknet's name.
-fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     let name: String =
         name.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect();
     DARKNETS_NAMES

@@ -35,6 +35,7 @@
 //! `service_ms` is letterbox, network and boxes.
 
 mod agreement;
+mod categories;
 mod coco;
 mod detections_file;
 mod judge;
@@ -45,6 +46,7 @@ mod truth;
 mod yolo;
 
 pub use agreement::{Agreement, agreement};
+pub use categories::coco_category;
 pub use coco::CocoAnnotations;
 pub use detections_file::{
     Answer, DetectionsError, DetectionsFile, Header, ImageRecord, ModelEntry, Thresholded,

@@ -54,7 +54,7 @@ enum Command {
     /// Run the whole suite in this process, on a broker of its own; nothing else is needed
     Up(Box<UpArgs>),
     /// Send images to a running suite and print what it finds
-    Push(PushArgs),
+    Push(Box<PushArgs>),
     /// Show by which policy a running suite decides, and change it
     Policy(PolicyArgs),
     /// Show a camera's masks and zones, and change them
@@ -104,7 +104,7 @@ impl Cli {
         let external = |command, args: &ExternalArgs| external::run(command, args, &models_dir);
         let outcome = match command {
             Command::Up(args) => crate::up::run(*args, &models_dir),
-            Command::Push(args) => crate::push::run(&args),
+            Command::Push(args) => return crate::push::run(*args),
             Command::Policy(args) => crate::policy::run(&args),
             Command::Regions(args) => crate::regions::run(&args),
             Command::Doctor(args) => crate::doctor::run(&args, &models_dir),

@@ -3,6 +3,24 @@
 use crate::skip::required;
 use crate::{Requirement, skip};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Whether there is an ffmpeg; skips the test when not.
+///
+/// # Panics
+/// As [`skip`](crate::skip()).
+#[track_caller]
+#[must_use]
+pub fn ffmpeg() -> bool {
+    // also where nothing is skipped, an unknown word is an error
+    drop(required());
+    let output = Command::new("ffmpeg").arg("-version").stdin(Stdio::null()).output();
+    let is_there = output.is_ok_and(|output| output.status.success());
+    if !is_there {
+        skip(Requirement::Ffmpeg, "ffmpeg is not in PATH");
+    }
+    is_there
+}
 
 /// The address of an Apache Kafka, `HOST:PORT`; skips the test when `MLVI_KAFKA` names none.
 ///

@@ -7,6 +7,8 @@ use std::str::FromStr;
 /// Something that a test needs beyond the checkout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Requirement {
+    /// `ffmpeg`: ffmpeg, with x264.
+    Ffmpeg,
     /// `kafka`: an Apache Kafka.
     Kafka,
     /// `kafka-script`: a Kafka node that the tests may start, stop and give users.
@@ -29,7 +31,8 @@ pub enum Requirement {
 
 impl Requirement {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
+        Self::Ffmpeg,
         Self::Kafka,
         Self::KafkaScript,
         Self::Kustomize,
@@ -45,6 +48,7 @@ impl Requirement {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Ffmpeg => "ffmpeg",
             Self::Kafka => "kafka",
             Self::KafkaScript => "kafka-script",
             Self::Kustomize => "kustomize",
@@ -61,6 +65,7 @@ impl Requirement {
     #[must_use]
     pub const fn needs(self) -> &'static str {
         match self {
+            Self::Ffmpeg => "ffmpeg in PATH (Debian: apt-get install ffmpeg)",
             Self::Kafka => "MLVI_KAFKA=HOST:PORT of an Apache Kafka (`.ci/kafka start` gets one)",
             Self::KafkaScript => {
                 "MLVI_KAFKA_SCRIPT with the path of `.ci/kafka`, and a node that it has started"

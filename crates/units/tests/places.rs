@@ -39,7 +39,12 @@ fn the_images_are_those_of_the_units() -> anyhow::Result<()> {
     // the command line has its binaries in its own image
     built.retain(|name| *name != "mlvi" && !name.starts_with("mlvi-"));
     ensure!(built == names(), "Dockerfile: {built:?}");
-    ensure!(dockerfile.contains(&format!("ARG VERSION={VERSION}\n")), "Dockerfile: version");
+    let versions = dockerfile.matches(&format!("ARG VERSION={VERSION}\n")).count();
+    ensure!(versions == dockerfile.matches("ARG VERSION=").count(), "Dockerfile: version");
+    let image = format!("image: mlvi/camera:{VERSION}\n");
+    for path in ["deploy/camera/deployment.yml", "docker-compose.yml"] {
+        ensure!(read(path)?.contains(&image), "{path}: the image of the cameras");
+    }
     let script = read(".ci/images")?;
     let units = words(&script, "readonly units=(", ")")?;
     ensure!(units == needed(), ".ci/images: {units:?}");
@@ -115,6 +120,8 @@ fn deploy_has_a_folder_for_every_unit() -> anyhow::Result<()> {
     }
     folders.sort_unstable();
     let mut expected = names();
+    // no unit of the suite: the command line, which reads cameras
+    expected.push("camera");
     expected.sort_unstable();
     ensure!(folders == expected, "folders with a Deployment: {folders:?}");
     Ok(())

@@ -55,10 +55,14 @@ pub(crate) async fn accept(
         payload: bytes,
     };
     app.store.expect(envelope, place);
-    let sending = app.tasks.spawn(send(app.clone(), frame_id, out));
-    sending
-        .await
-        .map_err(|error| RequestError::Internal(format!("sending the frame failed: {error}")))??;
+    let mut sending = send(app.clone(), frame_id, out).boxed();
+    // begun here, so that frames that are accepted one after the other stay in order
+    match (&mut sending).now_or_never() {
+        Some(sent) => sent?,
+        None => app.tasks.spawn(sending).await.map_err(|error| {
+            RequestError::Internal(format!("sending the frame failed: {error}"))
+        })??,
+    }
     Ok(accepted)
 }
 

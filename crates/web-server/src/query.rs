@@ -21,7 +21,7 @@ const CAPTURED: Window = Window { past: DAY, ahead: HOUR };
 const WANTED: Window = Window { past: DAY, ahead: DAY };
 
 /// What a client says about a frame.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct About {
     pub(crate) camera: Option<CameraId>,
     pub(crate) sequence: Option<u64>,

@@ -1,6 +1,7 @@
 //! Sends photos one after the other, and prints what is found in them.
 
 use super::PushArgs;
+use super::outputs::Coco;
 use crate::annotated;
 use frame::FrameResult;
 use std::collections::HashMap;
@@ -11,7 +12,11 @@ use std::time::{Duration, Instant};
 ///
 /// # Errors
 /// The first image that cannot be read or sent; after all of them, if some got no result.
-pub(super) fn send_all(args: &PushArgs, images: &[PathBuf]) -> anyhow::Result<()> {
+pub(super) fn send_all(
+    args: &PushArgs,
+    images: &[PathBuf],
+    coco: Option<&Coco>,
+) -> anyhow::Result<()> {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         // the server answers after `wait` at the latest; a little more for the way
@@ -43,6 +48,9 @@ pub(super) fn send_all(args: &PushArgs, images: &[PathBuf]) -> anyhow::Result<()
             let name = if *same == 1 { stem.into_owned() } else { format!("{stem}-{same}") };
             let request = |url: &str| args.server.with_token(agent.get(url));
             annotated::save(request, args.server.address(), result.frame_id, dir, &name)?;
+        }
+        if let Some(coco) = coco {
+            coco.photo(&path.file_name().unwrap_or_default().to_string_lossy(), &result)?;
         }
     }
     anyhow::ensure!(failed == 0, "{failed} of {} photos got no result", images.len());

@@ -30,6 +30,8 @@ pub(crate) struct Cutter {
     walked: usize,
     /// Of the frame before, whose successor is likely about as large.
     last_frame_bytes: usize,
+    /// What the head of the part tells that is coming in.
+    sequence: Option<u64>,
     counts: Counts,
 }
 
@@ -77,7 +79,7 @@ impl Cutter {
     pub(crate) fn new(framing: Framing) -> Self {
         let at = between(&framing);
         let (window, counts) = (Window::default(), Counts::default());
-        Self { framing, window, at, walked: 0, last_frame_bytes: 0, counts }
+        Self { framing, window, at, walked: 0, last_frame_bytes: 0, sequence: None, counts }
     }
 
     /// Takes in the next bytes of the stream.
@@ -102,6 +104,11 @@ impl Cutter {
                 Step::Wait => return None,
             }
         }
+    }
+
+    /// The number at its camera that came with the frame that was given last.
+    pub(crate) fn sequence(&self) -> Option<u64> {
+        self.sequence
     }
 
     /// Throws away what is there of a frame.
@@ -273,8 +280,9 @@ impl Cutter {
                 self.at = At::Epilogue;
                 Step::Again
             }
-            Head::Sized { head, body } => {
+            Head::Sized { head, body, sequence } => {
                 self.pass(head);
+                self.sequence = sequence;
                 if body > MAX_FRAME_BYTES {
                     self.counts.too_large += 1;
                     self.at = At::LargePart(body);
@@ -290,6 +298,7 @@ impl Cutter {
                         return Step::Wait;
                     }
                     self.pass(head);
+                    self.sequence = None;
                     return self.begin_jpeg();
                 }
                 // only a JPEG shows where it ends

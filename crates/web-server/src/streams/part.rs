@@ -2,7 +2,9 @@
 
 use crate::problem::RequestError;
 use crate::streams::cutter::Framing;
+use frame::headers::SEQUENCE;
 use memchr::memchr;
+use std::str::FromStr;
 
 /// The largest head; those of cameras have a tenth of it.
 pub(super) const MAX_HEAD_BYTES: usize = 4096;
@@ -19,8 +21,9 @@ pub(super) enum Head {
     Malformed,
     /// No part follows.
     Last,
-    /// A body of `body` bytes follows the `head` bytes here.
-    Sized { head: usize, body: usize },
+    /// A body of `body` bytes follows the `head` bytes here, which may tell the frame's number at
+    /// its camera.
+    Sized { head: usize, body: usize, sequence: Option<u64> },
     /// A body that does not tell its length follows the `head` bytes here.
     Unsized { head: usize },
 }
@@ -30,7 +33,7 @@ pub(super) fn read(bytes: &[u8]) -> Head {
     if bytes.starts_with(b"--") {
         return Head::Last;
     }
-    let (mut position, mut body, mut is_first) = (0, None, true);
+    let (mut position, mut body, mut sequence, mut is_first) = (0, None, None, true);
     while let Some(end) = memchr(b'\n', &bytes[position..]) {
         let line = bytes[position..position + end].trim_ascii();
         position += end + 1;
@@ -43,20 +46,23 @@ pub(super) fn read(bytes: &[u8]) -> Head {
             (true, true) => is_first = false,
             (false, true) => {
                 return match body {
-                    Some(body) => Head::Sized { head: position, body },
+                    Some(body) => Head::Sized { head: position, body, sequence },
                     None => Head::Unsized { head: position },
                 };
             }
-            (false, false) => body = body.or_else(|| length(line)),
+            (false, false) => {
+                body = body.or_else(|| number(line, "content-length"));
+                sequence = sequence.or_else(|| number(line, SEQUENCE));
+            }
         }
     }
     if bytes.len() > MAX_HEAD_BYTES { Head::Malformed } else { Head::Incomplete }
 }
 
-/// The length that a header tells, if it is that one.
-fn length(line: &[u8]) -> Option<usize> {
+/// The number that a header tells, if it is that one.
+fn number<T: FromStr>(line: &[u8], header: &str) -> Option<T> {
     let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
-    if !name.trim_end().eq_ignore_ascii_case("content-length") {
+    if !name.trim_end().eq_ignore_ascii_case(header) {
         return None;
     }
     value.trim().parse().ok()
@@ -101,15 +107,20 @@ mod tests {
     #[test]
     fn heads_of_all_kinds() {
         for (text, head) in [
-            ("\r\nContent-Type: image/jpeg\r\nContent-Length: 12\r\n\r\nxx", (50, Some(12))),
-            ("\ncontent-length :7\n\n", (20, Some(7))),
+            (
+                "\r\nContent-Type: image/jpeg\r\nContent-Length: 12\r\n\r\nxx",
+                (50, Some((12, None))),
+            ),
+            ("\ncontent-length :7\n\n", (20, Some((7, None)))),
+            ("\r\nMLVI-Sequence: 9\r\nContent-Length: 7\r\n\r\n", (41, Some((7, Some(9))))),
+            ("\nContent-Length: 7\nmlvi-sequence: -1\n\n", (38, Some((7, None)))),
             (" \r\nX-Timestamp: 1.5\r\n\r\n", (23, None)),
             ("\r\nContent-Length: many\r\n\r\n", (26, None)),
             ("\r\n\r\nbody", (4, None)),
         ] {
             let (head, body) = head;
             let expected = match body {
-                Some(body) => Head::Sized { head, body },
+                Some((body, sequence)) => Head::Sized { head, body, sequence },
                 None => Head::Unsized { head },
             };
             assert_eq!(read(text.as_bytes()), expected, "{text:?}");

@@ -152,7 +152,8 @@ impl Receiver {
             let now = || (Timestamp::now(), Instant::now());
             // what stands behind this frame came in with its end
             let (received_at, started) = self.frame_began.replace(now()).unwrap_or_else(now);
-            let cut = Cut { number: self.number, bytes, received_at, started };
+            let (number, sequence) = (self.number, self.cutter.sequence());
+            let cut = Cut { number, sequence, bytes, received_at, started };
             self.number += 1;
             self.bytes_at_frame = self.bytes;
             self.session.offer(cut);

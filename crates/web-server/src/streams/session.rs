@@ -1,7 +1,7 @@
 //! Takes the frames of one stream: at most so many at once, and one more waits.
 //!
-//! Frames are put on the bus one after the other, so they stay in order. A frame is in flight from
-//! then until its final result is there.
+//! Frames are handed to the bus one after the other, so they stay in order; the broker's
+//! acknowledgements come meanwhile. A frame is in flight from then until its final result is there.
 
 use crate::accept::{Accepted, accept};
 use crate::app::App;
@@ -17,17 +17,24 @@ use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::FuturesUnordered;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a client that keeps all frames has to wait for a queue to move; as long as the longest
 /// that a result of a fast edge takes.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 
+/// Of such frames several are sent at once: they are in the producer's queue when sending was begun.
+/// Larger ones come there by way of another thread.
+const MAX_TOGETHER: usize = 1 << 20;
+
 /// A whole frame of the stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Cut {
     /// Its number in the stream, from 0 on.
     pub(crate) number: u64,
+    /// Its number at the camera, if its sender counts.
+    pub(crate) sequence: Option<u64>,
     pub(crate) bytes: Bytes,
     /// When its first byte came in.
     pub(crate) received_at: Timestamp,
@@ -48,6 +55,8 @@ pub(crate) enum Event {
     Lost { frame_id: FrameId },
 }
 
+/// A frame's number, and whether the broker has it.
+type Sent = (u64, Result<Accepted, RequestError>);
 /// A frame's number, its id, and its result if that came.
 type Flown = (u64, FrameId, Option<Arc<Finished>>);
 
@@ -60,7 +69,10 @@ pub(crate) struct Session {
     in_flight: usize,
     /// The next one to be put on the bus.
     waiting: Option<Cut>,
-    sending: Option<BoxFuture<'static, (u64, Result<Accepted, RequestError>)>>,
+    sending: FuturesUnordered<BoxFuture<'static, Sent>>,
+    /// What is sent must be acknowledged before a further frame is: it is large, or was refused and
+    /// is tried again.
+    alone: Arc<AtomicBool>,
     flying: FuturesUnordered<BoxFuture<'static, Flown>>,
     tally: Tally,
 }
@@ -75,7 +87,8 @@ impl Session {
             policy: drop,
             in_flight,
             waiting: None,
-            sending: None,
+            sending: FuturesUnordered::new(),
+            alone: Arc::default(),
             flying: FuturesUnordered::new(),
             tally: Tally::default(),
         }
@@ -116,8 +129,9 @@ impl Session {
     /// The stream is over, and so is the time for its last frames: what is not on the bus yet is
     /// dropped.
     pub(crate) fn give_up(&mut self) {
-        let left = [self.waiting.take().is_some(), self.sending.take().is_some()];
-        for _ in left.into_iter().filter(|left| *left) {
+        let left = usize::from(self.waiting.take().is_some()) + self.sending.len();
+        self.sending.clear();
+        for _ in 0..left {
             self.count_dropped(&Reason::TimeOver);
         }
     }
@@ -129,7 +143,7 @@ impl Session {
 
     /// Whether nothing is left to be done.
     pub(crate) fn is_idle(&self) -> bool {
-        self.waiting.is_none() && self.sending.is_none() && self.flying.is_empty()
+        self.waiting.is_none() && self.sending.is_empty() && self.flying.is_empty()
     }
 
     /// What happens next; never ready while the session is idle. Cancel-safe.
@@ -137,8 +151,8 @@ impl Session {
         self.go_on();
         let Self { sending, flying, .. } = self;
         let sent = async {
-            match sending {
-                Some(sending) => sending.await,
+            match sending.next().await {
+                Some(sent) => sent,
                 None => std::future::pending().await,
             }
         };
@@ -149,13 +163,10 @@ impl Session {
             }
         };
         tokio::select! {
-            (number, outcome) = sent => {
-                self.sending = None;
-                match outcome {
-                    Ok(accepted) => self.accepted(number, &accepted),
-                    Err(refusal) => self.drop_frame(number, Reason::of(&refusal)),
-                }
-            }
+            (number, outcome) = sent => match outcome {
+                Ok(accepted) => self.accepted(number, &accepted),
+                Err(refusal) => self.drop_frame(number, Reason::of(&refusal)),
+            },
             (number, frame_id, result) = finished => match result {
                 Some(result) => {
                     self.tally.finished(&result);
@@ -192,17 +203,28 @@ impl Session {
 
     /// Sends the frame that waits, if it may be sent.
     fn go_on(&mut self) {
-        if self.sending.is_some() || self.flying.len() >= self.in_flight {
+        let sent_at_once = match self.alone.load(Ordering::Relaxed) {
+            true => 1,
+            false => self.in_flight,
+        };
+        let in_flight = self.sending.len() + self.flying.len();
+        if self.sending.len() >= sent_at_once || in_flight >= self.in_flight {
+            return;
+        }
+        let is_large = |cut: &Cut| cut.bytes.len() > MAX_TOGETHER;
+        if self.waiting.as_ref().is_some_and(is_large) && !self.sending.is_empty() {
             return;
         }
         let Some(cut) = self.waiting.take() else { return };
+        self.alone.store(is_large(&cut), Ordering::Relaxed);
         let (app, about, trace) = (self.app.clone(), self.about.clone(), self.trace.child());
-        let keeps_all = self.policy == DropPolicy::None;
+        let (keeps_all, alone) = (self.policy == DropPolicy::None, self.alone.clone());
         let sending = async move {
             loop {
                 let outcome = send(&app, &about, cut.clone(), trace).await;
                 match outcome {
                     Err(refusal) if keeps_all && refusal.may_pass() => {
+                        alone.store(true, Ordering::Relaxed);
                         let pause = tokio::time::sleep(RETRY_AFTER);
                         if app.shutdown.run_until_cancelled(pause).await.is_none() {
                             return (cut.number, Err(refusal));
@@ -212,7 +234,13 @@ impl Session {
                 }
             }
         };
-        self.sending = Some(sending.boxed());
+        let mut sending = sending.boxed();
+        // begun here, it comes into the producer's queue before those that follow
+        let sending = match (&mut sending).now_or_never() {
+            Some(sent) => std::future::ready(sent).boxed(),
+            None => sending,
+        };
+        self.sending.push(sending);
     }
 }
 
@@ -224,7 +252,7 @@ async fn send(
     trace: TraceParent,
 ) -> Result<Accepted, RequestError> {
     app.check_bus()?;
-    let Cut { bytes, received_at, started, .. } = cut;
+    let Cut { sequence, bytes, received_at, started, .. } = cut;
     let mut place = app.room.enter()?;
     place.grow(bytes.len())?;
     // once there is room: a frame that is tried again counts once
@@ -232,5 +260,6 @@ async fn send(
         app.access.count_frame(camera)?;
     }
     let upload = Upload { bytes: bytes.into(), place, received_at, started };
-    accept(app, about, upload, trace).await
+    let numbered = sequence.map(|number| About { sequence: Some(number), ..about.clone() });
+    accept(app, numbered.as_ref().unwrap_or(about), upload, trace).await
 }

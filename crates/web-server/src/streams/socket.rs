@@ -219,7 +219,9 @@ impl Conversation {
         self.number += 1;
         self.bytes += bytes.len() as u64;
         let dropped = match self.hold.set(self.session.waiting_bytes() + bytes.len()) {
-            Ok(()) => self.session.offer(Cut { number, bytes, received_at, started }),
+            Ok(()) => {
+                self.session.offer(Cut { number, sequence: None, bytes, received_at, started })
+            }
             Err(full) => Some(self.session.drop_frame(number, Reason::of(&full.into()))),
         };
         dropped.map_or(Ok(()), |event| self.tell(event))

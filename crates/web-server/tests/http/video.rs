@@ -5,6 +5,7 @@ use crate::suite::{Kafka, PATIENCE, Rest, Server, jpeg};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 
 const VIDEO: &[(&str, &str)] = &[("content-type", "video/x-motion-jpeg")];
 
@@ -13,10 +14,15 @@ struct Camera(TcpStream);
 
 impl Camera {
     fn connect(address: SocketAddr, path: &str) -> Self {
+        Self::with_type(address, path, "video/x-motion-jpeg")
+    }
+
+    fn with_type(address: SocketAddr, path: &str, content_type: &str) -> Self {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {content_type}\r\n\
+             transfer-encoding: chunked\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).unwrap();
         Self(stream)
@@ -87,6 +93,72 @@ async fn every_frame_of_a_video_comes_onto_the_bus_and_the_answer_sums_up() {
     let frames = &reply.json()["frames"];
     assert_eq!((&frames["accepted"], &frames["received"]), (&json!(2), &json!(3)));
     assert_eq!(frames["dropped_by_reason"], json!({"not-an-image": 1}));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_that_are_sent_together_stay_in_order_under_their_numbers() {
+    let kafka = Kafka::start().await;
+    let server = Server::ready(kafka.address, &[]).await;
+    let mut rest = Rest::join(kafka.address).await;
+    let part = |number: u64| {
+        let head =
+            format!("--b\r\nContent-Length: {}\r\nMLVI-Sequence: {number}\r\n\r\n", jpeg().len());
+        [head.as_bytes(), &jpeg(), b"\r\n"].concat()
+    };
+    // the last one does not tell its number, so it gets the next one
+    let last =
+        [format!("--b\r\nContent-Length: {}\r\n\r\n", jpeg().len()).as_bytes(), &jpeg()].concat();
+    let numbers: Vec<u64> = (0..60).map(|n| 1000 + 2 * n).collect();
+    let video = [numbers.iter().map(|number| part(*number)).collect::<Vec<_>>().concat(), last];
+    let path = "/cameras/gate/stream?drop=none&in_flight=16";
+    let headers = [("content-type", "multipart/x-mixed-replace; boundary=b")];
+    let (reply, results) =
+        tokio::join!(post(server.http, path, &headers, video.concat()), rest.serve(61));
+    assert_eq!(reply.json()["frames"]["accepted"], 61, "{}", reply.json());
+    let sequences: Vec<u64> = results.iter().map(|result| result.sequence).collect();
+    assert_eq!(sequences, [numbers, vec![1119]].concat());
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ffmpeg_writes_is_a_stream() {
+    const FRAMES: usize = 12;
+    if !requires::ffmpeg() {
+        return;
+    }
+    let kafka = Kafka::start().await;
+    let server = Server::ready(kafka.address, &[]).await;
+    let mut rest = Rest::join(kafka.address).await;
+    for (format, content_type) in
+        [("mjpeg", "video/x-motion-jpeg"), ("mpjpeg", "multipart/x-mixed-replace; boundary=ffmpeg")]
+    {
+        let path = format!("/cameras/{format}/stream?drop=none");
+        let mut camera = Camera::with_type(server.http, &path, content_type);
+        let played = tokio::task::spawn_blocking(move || {
+            let mut ffmpeg = Command::new("ffmpeg")
+                .args(["-v", "error", "-re", "-f", "lavfi", "-i", "testsrc=size=64x48:rate=24"])
+                .args(["-frames:v", &FRAMES.to_string(), "-f", format, "-"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let (mut output, mut bytes) = (ffmpeg.stdout.take().unwrap(), [0; 4096]);
+            loop {
+                match output.read(&mut bytes).unwrap() {
+                    0 => break,
+                    count => camera.send(&bytes[..count]),
+                }
+            }
+            assert!(ffmpeg.wait().unwrap().success());
+            camera.finish()
+        });
+        let (summary, results) = tokio::join!(played, rest.serve(FRAMES));
+        let summary = summary.unwrap();
+        assert_eq!(summary["frames"]["accepted"], FRAMES, "{format}: {summary}");
+        assert_eq!(summary["skipped_bytes"], 0, "{format}: {summary}");
+        assert!(results.is_sorted_by_key(|result| result.sequence));
+    }
     server.stop().await;
 }
 
