@@ -37,33 +37,43 @@
 //! # The oracle
 //!
 //! [`foresee`] knows all of this in advance and misses the fewest deadlines; its [`Schedule`] is
-//! run like any policy.
+//! run like any policy. [`least_misses`] is a bound from below: what no schedule can avoid.
 
 mod autoscaler;
+mod bound;
 pub mod cascade;
 mod dispatcher;
 mod engine;
 mod events;
+mod fleet;
 mod front;
+mod interval;
 mod judge;
 mod oracle;
 mod queue;
 mod record;
 mod report;
 mod scenario;
+mod service_times;
 mod tier;
 mod trace;
 mod uplink;
 mod workload;
 
+pub use bound::{Knowing, least_misses};
 pub use dispatcher::{Deciding, Dispatcher, Routed};
 pub use engine::{EdgeAnswer, Judge, World, simulate};
+pub use fleet::{
+    Fleet, FleetMinute, FleetPrices, FleetReport, Limit, Need, Region, simulate_fleet,
+};
+pub use interval::Interval;
 pub use judge::{Judgement, judge, judge_policy};
 pub use oracle::{Beam, Schedule, at_full_capacity, foresee};
 pub use record::{Answer, History, Record, Scaling, Transition};
 pub use report::{BreakerChange, ContractReport, CutReport, Report, WorkersChange};
 pub use scenario::{Arrivals, Autoscale, Load, Scenario, ScenarioError, TierSetup, UplinkSetup};
+pub use service_times::{Measured, ServiceTimes, TimesError, TimesFile};
 pub use trace::{Columns, PACKET_BYTES, Trace, TraceError, TraceFormat};
 pub use uplink::{Cut, InvalidCut};
 pub use virtual_time::{Latency, Micros};
-pub use workload::{Job, workload};
+pub use workload::{Job, measured_workload, workload};

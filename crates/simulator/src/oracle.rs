@@ -93,7 +93,11 @@ pub fn foresee(
         );
         progress();
     }
-    front.finish()
+    let mut schedule = front.finish();
+    // with unequal preprocessing an older frame may come after a younger one: the exchange argument
+    // for serving them in order then fails
+    schedule.exact &= jobs.is_sorted_by_key(|job| job.deadline);
+    schedule
 }
 
 /// For each frame the shortest service times and the smallest size among it and all that come in

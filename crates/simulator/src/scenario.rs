@@ -1,13 +1,23 @@
 //! What is simulated: the load, the two tiers and the uplink between them.
 
-use crate::{Cut, TraceFormat};
+use crate::{Cut, TimesFile, TraceFormat};
 use offload::Price;
 use serde::{Deserialize, Deserializer, Serialize};
 
-const EDGE: TierSetup =
-    TierSetup { workers: 2, service_ms: 120.0, service_sigma: 0.05, autoscale: None };
-const CLOUD: TierSetup =
-    TierSetup { workers: 1, service_ms: 50.0, service_sigma: 0.05, autoscale: None };
+const EDGE: TierSetup = TierSetup {
+    workers: 2,
+    service_ms: 120.0,
+    service_sigma: 0.05,
+    service_times: None,
+    autoscale: None,
+};
+const CLOUD: TierSetup = TierSetup {
+    workers: 1,
+    service_ms: 50.0,
+    service_sigma: 0.05,
+    service_times: None,
+    autoscale: None,
+};
 
 /// The whole of it, as a scenario file (TOML) tells it. What is left out has the default.
 ///
@@ -24,6 +34,8 @@ pub struct Scenario {
     /// How long a frame is worked on before it is decided on (decoding, sharpening, encoding), in
     /// milliseconds. Its age then.
     pub preprocess_ms: f64,
+    /// Measured times of its stages instead: each frame takes the sum of one of each.
+    pub preprocess_times: Vec<TimesFile>,
     /// How often the policy hears how much waits in each tier, in milliseconds.
     pub lag_every_ms: f64,
     /// Which frames come when.
@@ -46,6 +58,7 @@ impl Default for Scenario {
             seed: 1,
             minutes: 20.0,
             preprocess_ms: 20.0,
+            preprocess_times: Vec::new(),
             lag_every_ms: 2000.0,
             load: Load::default(),
             edge: EDGE,
@@ -116,6 +129,9 @@ pub struct TierSetup {
     pub service_ms: f64,
     /// The standard deviation of the service time's logarithm.
     pub service_sigma: f64,
+    /// Measured service times instead of those two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_times: Option<TimesFile>,
     /// How the number of workers follows the load; left out: it does not.
     pub autoscale: Option<Autoscale>,
 }
@@ -127,6 +143,7 @@ struct TierEntry {
     workers: Option<u32>,
     service_ms: Option<f64>,
     service_sigma: Option<f64>,
+    service_times: Option<TimesFile>,
     autoscale: Option<Autoscale>,
 }
 
@@ -136,6 +153,7 @@ impl TierEntry {
             workers: self.workers.unwrap_or(default.workers),
             service_ms: self.service_ms.unwrap_or(default.service_ms),
             service_sigma: self.service_sigma.unwrap_or(default.service_sigma),
+            service_times: self.service_times,
             autoscale: self.autoscale,
         }
     }
@@ -267,6 +285,16 @@ impl Scenario {
                 bad,
                 "0 or more, and not absurdly large (a burst: not longer than its period)",
             );
+        }
+        let files = self.preprocess_times.iter();
+        let files = files.chain(&self.edge.service_times).chain(&self.cloud.service_times);
+        for (name, value, least, most) in files.flat_map(TimesFile::ranges) {
+            if !(value >= least && value <= most) {
+                return wrong(
+                    (name, value, most),
+                    "a time's unit and scale are above 0, a block 1 or more",
+                );
+            }
         }
         self.edge.autoscale.iter().chain(&self.cloud.autoscale).try_for_each(Autoscale::check)
     }

@@ -100,6 +100,7 @@ mod tests {
             workers: 1,
             service_ms: 10.0,
             service_sigma: 0.0,
+            service_times: None,
             autoscale: Some(autoscale),
         });
         tier.begins(0);

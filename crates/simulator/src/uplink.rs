@@ -125,6 +125,20 @@ impl<'a> Uplink<'a> {
         self.trace.finish(start, rest)
     }
 
+    /// How much so many bytes take of the trace, in its own unit.
+    pub(crate) fn units(&self, bytes: u64) -> f64 {
+        self.trace.units(bytes)
+    }
+
+    /// How many of these units go through from one moment to another, less the cuts.
+    pub(crate) fn units_between(&self, from: Micros, to: Micros) -> f64 {
+        let cut = self.cuts.iter().map(|(begin, end)| {
+            let (begin, end) = ((*begin).max(from), (*end).min(to));
+            if begin < end { self.trace.between(begin, end) } else { 0.0 }
+        });
+        self.trace.between(from, to) - cut.sum::<f64>()
+    }
+
     /// How many frames of this size can begin to be sent from one moment to another at most.
     pub(crate) fn frames_between(&self, from: Micros, to: Micros, bytes: u64) -> u64 {
         1 + (self.trace.between(from, to) / self.trace.units(bytes)) as u64

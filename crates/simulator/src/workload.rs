@@ -1,6 +1,6 @@
 //! The frames that come in, with everything about them that no policy can change.
 
-use crate::{Arrivals, Load, Micros, Scenario, TierSetup};
+use crate::{Arrivals, Load, Measured, Micros, Scenario, ServiceTimes, TierSetup};
 use frame::{Destination, PerTier};
 use virtual_time::Random;
 
@@ -32,56 +32,85 @@ impl Job {
     }
 }
 
-/// All frames of a scenario, in the order in which they come in. The same scenario gives the same
-/// frames.
+/// All frames of a scenario, in the order in which they are decided on. The same scenario gives the
+/// same frames.
 ///
 /// `images` is how many images the detections file has; frames show them in shuffled order, each
 /// equally often. 0 and 1 are alike.
 #[must_use]
 pub fn workload(scenario: &Scenario, images: u32) -> Vec<Job> {
+    measured_workload(scenario, &ServiceTimes::default(), images)
+}
+
+/// The same with service times that were measured, where there are any.
+///
+/// Frames of a camera are decided on in the order in which they came in: one whose preprocessing
+/// takes long holds up those behind it.
+#[must_use]
+pub fn measured_workload(scenario: &Scenario, times: &ServiceTimes, images: u32) -> Vec<Job> {
     let mut sizes = Random::new(scenario.seed, "sizes");
-    let mut edge = Random::new(scenario.seed, "edge service");
-    let mut cloud = Random::new(scenario.seed, "cloud service");
+    let mut edge = service(scenario.seed, "edge service", &scenario.edge, times.edge.as_ref());
+    let mut cloud = service(scenario.seed, "cloud service", &scenario.cloud, times.cloud.as_ref());
+    let mut preprocess = preprocess(scenario, times);
     let mut which_camera = Random::new(scenario.seed, "cameras");
     let mut shown = Deck {
         cards: (0..images.max(1)).collect(),
         left: 0,
         random: Random::new(scenario.seed, "images"),
     };
-    let mut sequences = vec![0; scenario.load.cameras as usize];
-    let (load, preprocess) = (&scenario.load, (scenario.preprocess_ms * 1000.0) as Micros);
-    let draw = |random: &mut Random, mean: f64, sigma| {
-        random.log_normal(mean, sigma).round().max(1.0) as u64
-    };
-    let service = |random: &mut Random, tier: &TierSetup| {
-        draw(random, tier.service_ms * 1000.0, tier.service_sigma)
-    };
-    arrivals(scenario)
-        .into_iter()
-        .enumerate()
-        .map(|(i, arrival)| {
-            let camera = match load.arrivals {
-                Arrivals::Poisson => which_camera.below(load.cameras),
-                Arrivals::Regular => (i as u64 % u64::from(load.cameras)) as u32,
-            };
-            let sequence = sequences[camera as usize];
-            sequences[camera as usize] += 1;
-            Job {
-                arrival,
-                decided: arrival + preprocess,
-                deadline: (load.deadline_ms > 0.0)
-                    .then(|| arrival + (load.deadline_ms * 1000.0) as Micros),
-                camera,
-                sequence,
-                bytes: draw(&mut sizes, load.frame_bytes, load.frame_sigma),
-                image: shown.draw(),
-                service: PerTier {
-                    edge: service(&mut edge, &scenario.edge),
-                    cloud: service(&mut cloud, &scenario.cloud),
-                },
-            }
-        })
-        .collect()
+    let mut cameras = vec![(0, 0); scenario.load.cameras as usize];
+    let load = &scenario.load;
+    let jobs = arrivals(scenario).into_iter().enumerate().map(|(i, arrival)| {
+        let camera = match load.arrivals {
+            Arrivals::Poisson => which_camera.below(load.cameras),
+            Arrivals::Regular => (i as u64 % u64::from(load.cameras)) as u32,
+        };
+        let (sequence, last) = &mut cameras[camera as usize];
+        *last = (arrival + preprocess()).max(*last);
+        *sequence += 1;
+        Job {
+            arrival,
+            decided: *last,
+            deadline: (load.deadline_ms > 0.0)
+                .then(|| arrival + (load.deadline_ms * 1000.0) as Micros),
+            camera,
+            sequence: *sequence - 1,
+            bytes: sizes.log_normal(load.frame_bytes, load.frame_sigma).round().max(1.0) as u64,
+            image: shown.draw(),
+            service: PerTier { edge: edge(), cloud: cloud() },
+        }
+    });
+    let mut jobs: Vec<Job> = jobs.collect();
+    jobs.sort_by_key(|job| job.decided);
+    jobs
+}
+
+/// What a frame takes on a tier, frame after frame, in microseconds.
+fn service(
+    seed: u64,
+    purpose: &str,
+    tier: &TierSetup,
+    measured: Option<&Measured>,
+) -> Box<dyn FnMut() -> Micros> {
+    let mut random = Random::new(seed, purpose);
+    if let Some(measured) = measured {
+        return Box::new(measured.draw(random));
+    }
+    let (mean, sigma) = (tier.service_ms * 1000.0, tier.service_sigma);
+    Box::new(move || random.log_normal(mean, sigma).round().max(1.0) as Micros)
+}
+
+/// What comes before the decision, frame after frame, in microseconds.
+fn preprocess(scenario: &Scenario, times: &ServiceTimes) -> Box<dyn FnMut() -> Micros> {
+    if times.preprocess.is_empty() {
+        let fixed = (scenario.preprocess_ms * 1000.0) as Micros;
+        return Box::new(move || fixed);
+    }
+    let stages = times.preprocess.iter().enumerate();
+    let mut stages: Vec<_> = stages
+        .map(|(i, stage)| stage.draw(Random::new(scenario.seed, &format!("preprocess {i}"))))
+        .collect();
+    Box::new(move || stages.iter_mut().map(|draw| draw()).sum())
 }
 
 /// When the frames come in: the inverse of the expected number so far, at steps of 1 or at
@@ -106,8 +135,18 @@ fn arrivals(scenario: &Scenario) -> Vec<Micros> {
 }
 
 impl Load {
+    /// How many frames are expected by this second.
+    pub(crate) fn frames_by(&self, second: f64) -> f64 {
+        let calm_s = self.period_s - self.burst_s;
+        let whole = calm_s * self.base_fps + self.burst_s * self.burst_fps;
+        let periods = (second / self.period_s).floor();
+        let into = second - periods * self.period_s;
+        let calm = into.min(calm_s) * self.base_fps;
+        periods * whole + calm + (into - calm_s).max(0.0) * self.burst_fps
+    }
+
     /// By which second so many frames are expected.
-    fn second_of(&self, frames: f64) -> f64 {
+    pub(crate) fn second_of(&self, frames: f64) -> f64 {
         let calm_s = self.period_s - self.burst_s;
         let calm = calm_s * self.base_fps;
         let whole = calm + self.burst_s * self.burst_fps;
@@ -171,6 +210,15 @@ mod tests {
         let poisson = workload(&hour(Arrivals::Poisson), 0).len();
         // four standard deviations
         assert!(poisson.abs_diff(58_500) < 970, "{poisson}");
+    }
+
+    #[test]
+    fn frames_by_a_second_and_the_second_of_frames_are_inverse() {
+        let load = Load::default();
+        for second in [0.0, 1.0, 89.9, 90.0, 100.5, 120.0, 500.25] {
+            let back = load.second_of(load.frames_by(second));
+            assert!((back - second).abs() < 1e-9, "{second}: {back}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use simulator::{
     Beam, Cut, Job, Load, Report, Scenario, Schedule, TierSetup, Trace, TraceFormat, UplinkSetup,
     World,
 };
-use simulator::{foresee, simulate, workload};
+use simulator::{Knowing, foresee, least_misses, simulate, workload};
 
 const ROUTES: [Option<frame::Destination>; 3] = [Some(Edge), Some(Cloud), None];
 
@@ -27,7 +27,7 @@ fn brute_force(scenario: &Scenario, trace: &Trace, jobs: &[Job]) -> u64 {
 }
 
 fn tier(workers: u32, service_ms: f64) -> TierSetup {
-    TierSetup { workers, service_ms, service_sigma: 0.4, autoscale: None }
+    TierSetup { workers, service_ms, service_sigma: 0.4, service_times: None, autoscale: None }
 }
 
 prop_compose! {
@@ -78,6 +78,8 @@ proptest! {
         prop_assert!(schedule.exact);
         prop_assert_eq!(schedule.misses, brute_force(&scenario, &trace, jobs));
         prop_assert_eq!(play(&scenario, &trace, jobs, &schedule).misses, schedule.misses);
+        let bound = least_misses(&scenario, &trace, jobs, Knowing::Everything);
+        prop_assert!(bound <= schedule.misses, "{} of {}", bound, schedule.misses);
     }
 
     #[test]
@@ -92,6 +94,8 @@ proptest! {
             prop_assert_eq!((report.misses, report.lost), (schedule.misses, 0));
             // it sends nothing in vain
             prop_assert_eq!(report.answered, jobs.len() as u64 - schedule.misses);
+            let bound = least_misses(&scenario, &trace, &jobs, Knowing::Everything);
+            prop_assert!(bound <= schedule.misses, "{} of {}", bound, schedule.misses);
         }
         if wide.exact {
             prop_assert!(narrow.misses >= wide.misses);
@@ -114,4 +118,19 @@ fn without_deadlines_everything_stays_on_the_edge() {
     let schedule = foresee(&scenario, &trace, &jobs, Beam::default(), &mut || {});
     assert_eq!(schedule.misses, 0);
     assert!(schedule.routes.iter().all(|route| *route == Some(Edge)), "it costs nothing there");
+}
+
+#[test]
+fn the_bound_is_near_the_oracle_in_a_long_overload() {
+    let scenario = Scenario { minutes: 4.0, ..Scenario::default() };
+    let trace = Trace::constant("steady", 5.0).unwrap();
+    let jobs = workload(&scenario, 0);
+    let misses = foresee(&scenario, &trace, &jobs, Beam(60), &mut || {}).misses;
+    let bound = least_misses(&scenario, &trace, &jobs, Knowing::Everything);
+    let unknowing = least_misses(&scenario, &trace, &jobs, Knowing::Sizes);
+    assert!(bound * 10 > misses * 7 && bound <= misses, "{bound} of {misses}");
+    assert!(
+        unknowing > bound,
+        "{unknowing}: who does not know service times cannot choose by them"
+    );
 }
