@@ -730,52 +730,54 @@ const OVERLAYS: &[(&str, Fault)] = &[
     ),
 ];
 
-/// Components that none of the overlays has, with a fault that is planted in each, if it can have
-/// one, and the rule that finds it.
-const COMPONENTS: &[(&str, Option<(&str, &str, &str)>)] = &[
-    ("tokens", None),
-    ("https", None),
-    ("https", Some(("appProtocol: https", "appProtocol: http", "https"))),
-    ("https", Some(("targetPort: http", "targetPort: https", "port"))),
-    (
-        "https",
-        Some(("name: tls\n                secret", "name: cert\n                secret", "mount")),
-    ),
-    ("https", Some(("- name: MLVI_TLS_KEY", "- name: MLVI_TLS_KEYS", "unknown-variable"))),
+/// Components that none of the overlays has.
+const COMPONENTS: &[&str] = &["tokens", "https"];
+
+/// A component, what stands there, what is planted in its place, and the rule that finds it.
+const IN_COMPONENTS: &[(&str, &str, &str, &str)] = &[
+    ("https", "appProtocol: https", "appProtocol: http", "https"),
+    ("https", "targetPort: http", "targetPort: https", "port"),
+    ("https", "name: tls\n                secret", "name: cert\n                secret", "mount"),
+    ("https", "- name: MLVI_TLS_KEY", "- name: MLVI_TLS_KEYS", "unknown-variable"),
 ];
+
+/// The suite with one component, which `change` has changed; `None` where there is no kustomize.
+fn report_of_component(
+    component: &str,
+    change: impl FnOnce(String) -> String,
+) -> anyhow::Result<Option<Report>> {
+    let dir = tempfile::tempdir()?;
+    let deploy = dir.path().join("deploy");
+    copy(&repository().join("deploy"), &deploy)?;
+    let overlay = deploy.join("overlays/own");
+    std::fs::create_dir(&overlay)?;
+    let text = format!("resources: [../../suite]\ncomponents: [../../components/{component}]\n");
+    std::fs::write(overlay.join("kustomization.yaml"), text)?;
+    let file = deploy.join("components").join(component).join("Kustomization");
+    std::fs::write(&file, change(std::fs::read_to_string(&file)?))?;
+    match check(&overlay, &Tools::default()) {
+        Err(error) if error.to_string().contains("neither 'kubectl' nor 'kustomize'") => {
+            requires::skip(requires::Requirement::Kustomize, &error.to_string());
+            Ok(None)
+        }
+        other => other.map(Some).context(component.to_owned()),
+    }
+}
 
 #[test]
 fn components_are_clean_and_their_faults_are_found() -> anyhow::Result<()> {
-    for (component, fault) in COMPONENTS {
-        let dir = tempfile::tempdir()?;
-        let deploy = dir.path().join("deploy");
-        copy(&repository().join("deploy"), &deploy)?;
-        let overlay = deploy.join("overlays/own");
-        std::fs::create_dir(&overlay)?;
-        let text =
-            format!("resources: [../../suite]\ncomponents: [../../components/{component}]\n");
-        std::fs::write(overlay.join("kustomization.yaml"), text)?;
-        let file = deploy.join("components").join(component).join("Kustomization");
-        if let Some((from, to, _)) = fault {
-            let text = std::fs::read_to_string(&file)?;
-            ensure!(text.contains(from), "{component} has no '{from}'");
-            std::fs::write(&file, text.replacen(from, to, 1))?;
-        }
-        let report = match check(&overlay, &Tools::default()) {
-            Err(error) if error.to_string().contains("neither 'kubectl' nor 'kustomize'") => {
-                requires::skip(requires::Requirement::Kustomize, &error.to_string());
-                return Ok(());
-            }
-            other => other.context(*component)?,
+    for component in COMPONENTS {
+        let Some(report) = report_of_component(component, |text| text)? else { return Ok(()) };
+        ensure!(report.is_clean(true), "{component}: {}", listed(&report));
+    }
+    for (component, from, to, rule) in IN_COMPONENTS {
+        let plant = |text: String| {
+            assert!(text.contains(from), "{component} has no '{from}'");
+            text.replacen(from, to, 1)
         };
-        match fault {
-            None => ensure!(report.is_clean(true), "{component}: {}", listed(&report)),
-            Some((_, to, rule)) => ensure!(
-                report.findings.iter().any(|finding| finding.rule == *rule),
-                "{component}, '{to}': {}",
-                listed(&report)
-            ),
-        }
+        let Some(report) = report_of_component(component, plant)? else { return Ok(()) };
+        let is_found = report.findings.iter().any(|finding| finding.rule == *rule);
+        ensure!(is_found, "{component}, '{to}': {}", listed(&report));
     }
     Ok(())
 }

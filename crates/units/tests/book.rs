@@ -11,6 +11,13 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// The files of the pages; pictures have a folder of their own.
+fn page_files() -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(pages()).expect("the folder of pages");
+    let files = entries.map(|entry| entry.expect("a page").path());
+    files.filter(|path| path.extension().is_some_and(|ending| ending == "md"))
+}
+
 /// The targets of a page's links, without what is on the network and without anchors.
 fn links(text: &str) -> Vec<&str> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
@@ -22,9 +29,8 @@ fn links(text: &str) -> Vec<&str> {
 fn every_page_is_in_the_table_of_contents() {
     let contents = read(&pages().join("SUMMARY.md"));
     let listed: BTreeSet<&str> = links(&contents).into_iter().collect();
-    let there: BTreeSet<String> = std::fs::read_dir(pages())
-        .expect("the folder of pages")
-        .map(|entry| entry.expect("a page").file_name().to_string_lossy().into_owned())
+    let there: BTreeSet<String> = page_files()
+        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
         .filter(|name| name != "SUMMARY.md")
         .collect();
     assert_eq!(listed, there.iter().map(String::as_str).collect());
@@ -34,8 +40,7 @@ fn every_page_is_in_the_table_of_contents() {
 fn every_link_leads_somewhere() {
     let root = pages().join("../..");
     let mut seen = 0;
-    for entry in std::fs::read_dir(pages()).expect("the folder of pages") {
-        let page = entry.expect("a page").path();
+    for page in page_files() {
         for link in links(&read(&page)) {
             assert!(pages().join(link).exists(), "{}: {link}", page.display());
             seen += 1;
