@@ -27,12 +27,15 @@ impl Gathering {
     pub(crate) async fn run(self, mut jobs: mpsc::Receiver<Job>, batches: mpsc::Sender<Vec<Job>>) {
         let mut waiting = FairQueue::new(self.max_waiting.max(self.max));
         let mut are_more = true;
+        // since when the next batch is gathered
+        let mut since = Instant::now();
         while are_more || !waiting.is_empty() {
             if waiting.is_empty() {
                 match jobs.recv().await {
                     Some(job) => put(&mut waiting, job),
                     None => return,
                 }
+                since = Instant::now();
             }
             let place = loop {
                 tokio::select! {
@@ -44,7 +47,7 @@ impl Gathering {
                 }
             };
             let Ok(place) = place else { return };
-            let deadline = Instant::now() + self.wait;
+            let deadline = since + self.wait;
             while are_more && waiting.len() < self.max {
                 match timeout_at(deadline, jobs.recv()).await {
                     Ok(Some(job)) => put(&mut waiting, job),
@@ -53,6 +56,7 @@ impl Gathering {
                 }
             }
             let batch = self.next(&mut waiting);
+            since = Instant::now();
             if !batch.is_empty() {
                 place.send(batch);
             }

@@ -188,6 +188,7 @@ impl<'a> Engine<'a> {
         };
         self.history.frames.push(Record {
             arrival: job.arrival,
+            camera: job.camera,
             deadline: job.deadline,
             image: job.image,
             destination,

@@ -9,6 +9,8 @@ use offload::BreakerState;
 pub struct Record {
     /// When it came in, in microseconds from the start.
     pub arrival: Micros,
+    /// Which camera sent it, from 0 on.
+    pub camera: u32,
     /// How late its answer was allowed to be.
     pub deadline: Option<Micros>,
     /// Which image it showed.

@@ -18,6 +18,9 @@ pub struct Report {
     pub answered: u64,
     /// How long answered frames took from coming in to their answer, in milliseconds.
     pub latency_ms: Latency,
+    /// How old what was known of a camera had become when its next answer came, in milliseconds:
+    /// the peak age of information, over all cameras.
+    pub age_ms: Latency,
     /// Frames whose deadline was missed: answered too late, expired, or never answered.
     pub misses: u64,
     /// The same of all frames, in per cent.
@@ -172,6 +175,7 @@ impl Report {
             frames: frames.len() as u64,
             answered,
             latency_ms: Latency::of(frames.iter().filter_map(Record::latency_ms).collect()),
+            age_ms: Latency::of(peak_ages_ms(frames)),
             misses,
             miss_percent: percent(misses, frames.len() as u64),
             expired: ended(Answer::Expired),
@@ -198,6 +202,33 @@ impl Report {
             unjudged: history.unjudged,
         }
     }
+}
+
+/// The age of each camera's newest answered frame whenever a newer one was answered, in
+/// milliseconds.
+fn peak_ages_ms(frames: &[Record]) -> Vec<f64> {
+    let mut answers: Vec<_> = frames
+        .iter()
+        .filter_map(|record| match record.answer {
+            Some((Answer::Done(_) | Answer::Skipped, at)) => {
+                Some((at, record.camera, record.arrival))
+            }
+            Some((Answer::Expired | Answer::Overtaken, _)) | None => None,
+        })
+        .collect();
+    answers.sort_unstable();
+    let mut newest = BTreeMap::new();
+    let mut ages = Vec::new();
+    for (at, camera, arrival) in answers {
+        match newest.get_mut(&camera) {
+            Some(known) if arrival > *known => {
+                ages.push((at - std::mem::replace(known, arrival)) as f64 / 1000.0);
+            }
+            Some(_) => {}
+            None => drop(newest.insert(camera, arrival)),
+        }
+    }
+    ages
 }
 
 fn prediction_error_ms(history: &History, scenario: &Scenario) -> Option<f64> {

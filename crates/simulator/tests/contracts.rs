@@ -60,9 +60,22 @@ fn newest_first_keeps_answers_young() {
     let [slow, fast] = [&in_order, &newest].map(|report| report.latency_ms.p95);
     assert!(slow > 10_000.0 && fast < 400.0, "{slow} and {fast} ms");
     assert_eq!((in_order.lost, newest.lost), (0, 0));
+    assert!(10.0 * newest.age_ms.p95 < in_order.age_ms.p95, "{:?}", newest.age_ms);
     let contract = &newest.contracts[0];
     assert_eq!(contract.set_aside, newest.overtaken);
     assert!(newest.overtaken > newest.frames / 2 && contract.attained_percent[0] > 99.0);
+}
+
+#[test]
+fn the_policy_freshness_is_younger_than_the_edge_and_than_a_fixed_share() {
+    let scenario = overloaded(3, 500.0);
+    let of = |policy: &str| {
+        let text = format!("policy = '{policy}'\n{}", contract("all", "*", "order = 'newest'"));
+        run(&scenario, &text).0
+    };
+    let (edge, fresh, ratio) = (of("edge-only"), of("freshness"), of("ratio"));
+    assert!(fresh.age_ms.p50 < edge.age_ms.p50, "{:?}, {:?}", fresh.age_ms, edge.age_ms);
+    assert!(fresh.age_ms.mean < ratio.age_ms.mean, "{:?}, {:?}", fresh.age_ms, ratio.age_ms);
 }
 
 #[test]

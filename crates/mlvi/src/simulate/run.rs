@@ -15,8 +15,8 @@ use std::path::PathBuf;
 /// What `mlvi simulate run` can be told.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Which policy decides: edge-only, cloud-only, alternate, ratio, deadline, cascade, bandit or
-    /// expression
+    /// Which policy decides: edge-only, cloud-only, alternate, ratio, deadline, cascade, bandit,
+    /// freshness or expression
     #[arg(long, value_name = "NAME", default_value = "deadline", conflicts_with = "policy_file")]
     policy: String,
     /// A policy file (TOML), as the preprocessor reads it
@@ -142,6 +142,11 @@ fn print(scenario: &Scenario, trace: &Trace, standings: &[Standing]) {
             contract.name, contract.met, contract.missed, contract.set_aside
         );
     }
+    println!(
+        "\nwhen a camera's next answer came, its newest one was {} ms old (median; p95 {} ms)",
+        number(own.age_ms.p50),
+        number(own.age_ms.p95)
+    );
     if let Some(error) = own.prediction_error_ms {
         println!("\nhalf of the predictions were off by {} ms or less", number(error));
     }

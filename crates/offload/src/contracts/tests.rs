@@ -103,6 +103,17 @@ fn contracts_may_not_hide_each_other() {
 }
 
 #[test]
+fn what_is_written_is_read_again() {
+    let text = format!(
+        "policy = 'ratio'\n{GATES}order = 'newest'\npriority = 7\non_violation = ['lower-rate']\n\
+         [contract.budget]\nunit = 'share'\nrate = 0.5\nburst = 3\n\
+         [[contract]]\nname = 'b'\ncameras = ['*']"
+    );
+    let config = PolicyConfig::from_toml(&text).unwrap();
+    assert_eq!(PolicyConfig::from_toml(&config.to_toml()), Ok(config));
+}
+
+#[test]
 fn the_first_contract_that_names_the_camera_counts_and_is_named() {
     let text = format!(
         "policy = 'edge-only'\n[[contract]]\nname = 'one'\ncameras = ['gate-1']\npriority = 7\n\

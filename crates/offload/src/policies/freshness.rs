@@ -42,7 +42,7 @@ impl PolicySettings for Freshness {
     }
 
     fn build(&self) -> Result<Box<dyn Policy>, PolicyError> {
-        Ok(Box::new(Youngest { config: *self, spent: 0.0 }))
+        Ok(Box::new(Youngest { config: *self, spent: 0.0, counted: 0 }))
     }
 }
 
@@ -51,6 +51,8 @@ struct Youngest {
     config: Freshness,
     /// The virtual queue, in frames.
     spent: f64,
+    /// So many frames have been counted; those that were dropped are among them.
+    counted: u64,
 }
 
 /// Whether a frame would wait there for longer than another one takes.
@@ -95,7 +97,10 @@ impl Policy for Youngest {
 
     fn learn(&mut self, outcome: &Outcome) {
         let sent = if outcome.tier == Cloud { 1.0 } else { 0.0 };
-        self.spent = (self.spent + sent - self.config.cloud_share).clamp(0.0, MAX_SPENT);
+        // results come in any order
+        let until = (outcome.frame.ordinal + 1).max(self.counted);
+        let frames = (until - std::mem::replace(&mut self.counted, until)) as f64;
+        self.spent = (self.spent + sent - self.config.cloud_share * frames).clamp(0.0, MAX_SPENT);
     }
 }
 
@@ -116,7 +121,7 @@ mod tests {
     }
 
     fn youngest(cloud_share: f64) -> Youngest {
-        Youngest { config: Freshness { cloud_share }, spent: 0.0 }
+        Youngest { config: Freshness { cloud_share }, spent: 0.0, counted: 0 }
     }
 
     /// Decides on a frame and hears of its answer.

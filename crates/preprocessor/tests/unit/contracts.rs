@@ -16,11 +16,10 @@ impl Stage {
             loop {
                 match (table.recv().await.unwrap(), what) {
                     (TableEvent::Set { key, value, .. }, Some(what))
-                        if ContractsRecord::is_key(&key) =>
+                        if ContractsRecord::is_key(&key)
+                            && what(&ContractsRecord::from_json(&value).unwrap()) =>
                     {
-                        if what(&ContractsRecord::from_json(&value).unwrap()) {
-                            return;
-                        }
+                        return;
                     }
                     (TableEvent::Removed { key }, None) if ContractsRecord::is_key(&key) => return,
                     _ => {}
