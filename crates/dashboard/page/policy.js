@@ -94,9 +94,26 @@ function inForce({ record, preprocessors = [] }) {
         ["Source", text(one.source)],
         ["Breaker, edge", breaker(one.breakers?.edge)],
         ["Breaker, cloud", breaker(one.breakers?.cloud)],
+        ["Edge agrees with cloud, frames that stay", within(one.agreement?.all?.easy)],
+        ["Edge agrees with cloud, all frames", within(one.agreement?.all?.all)],
       ]),
+      agreements(one.agreement?.cameras ?? []),
       one.error ? problemBox(new Problem({ title: "Its last change is not in force", detail: text(one.error.problem ?? one.error) })) : null,
       el("details", {}, el("summary", {}, "Its settings"), el("pre", { tabindex: "0" }, el("code", {}, text(one.settings)))))));
+}
+
+/** A mean with its interval, in percent; null when it is not known. */
+function within(known) {
+  if (!known) return null;
+  const percent = (share) => (100 * share).toFixed(1);
+  return `${percent(known.mean)} % (${percent(known.low)} to ${percent(known.high)})`;
+}
+
+/** How far edge and cloud agree, camera by camera. */
+function agreements(cameras) {
+  if (cameras.length === 0) return null;
+  return el("details", {}, el("summary", {}, "Agreement by camera"),
+    facts(cameras.map((one) => [one.camera, within(one.easy) ?? "no audits yet"])));
 }
 
 function breaker(state) {

@@ -1,6 +1,6 @@
 //! What a preprocessor says of itself on the settings topic: by which policy it decides now.
 
-use crate::{PerTier, Timestamp};
+use crate::{AnnouncedAgreement, PerTier, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl PolicyOrigin {
 
 /// What decides in one process: the value of a record of the settings topic, as JSON. It is sent
 /// when it changes and every few seconds, and taken back at the end.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Announcement {
     /// The form of the announcement.
     pub version: u32,
@@ -59,6 +59,9 @@ pub struct Announcement {
     /// Why the last record or file that came is not what counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<AnnouncedError>,
+    /// How far edge and cloud agree, where a policy compares them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<AnnouncedAgreement>,
     /// When this was sent, by the sender's clock.
     pub sent_at: Timestamp,
     /// After this moment the process is gone, if nothing was heard since.
@@ -158,6 +161,7 @@ mod tests {
             since: sent_at,
             breakers: PerTier { edge: Some("closed".into()), cloud: Some("open".into()) },
             error: Some(AnnouncedError::new(PolicyOrigin::File, &"x".repeat(5000))),
+            agreement: None,
             sent_at,
             expires_at: sent_at + Duration::from_secs(30),
         };

@@ -2,6 +2,7 @@
 //!
 //! Every other crate speaks in these words. No I/O happens here and nothing awaits.
 
+mod agreement;
 mod announcement;
 mod codec;
 mod decision;
@@ -22,6 +23,7 @@ mod time;
 mod topics;
 mod trace;
 
+pub use agreement::{Agreement, AnnouncedAgreement, CameraAgreement, MeanWithin};
 pub use announcement::{AnnouncedError, Announcement, InvalidAnnouncement, PolicyOrigin};
 pub use codec::{HeaderError, headers};
 pub use decision::{Decision, Destination, InvalidDestination, Predicted};

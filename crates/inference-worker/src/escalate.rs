@@ -2,7 +2,7 @@
 
 use detector::ImageDetections;
 use frame::{Decision, Destination, Envelope, ImageSize, Measured, Prepared, Timestamp};
-use offload::{EdgeDetections, Hardness};
+use offload::{AUDITED, EdgeDetections, Hardness};
 use std::time::Duration;
 use tracing::warn;
 
@@ -74,7 +74,7 @@ pub(crate) fn to_the_cloud(envelope: &Envelope, now: Timestamp) -> Envelope {
     let prepared = envelope.prepared.as_ref().map(|prepared| Prepared {
         decision: Decision {
             destination: Destination::Cloud,
-            reason: REASON.into(),
+            reason: reason_after(&prepared.decision.reason).into(),
             ..prepared.decision.clone()
         },
         attempt: prepared.attempt.saturating_add(1),
@@ -89,6 +89,11 @@ pub(crate) fn to_the_cloud(envelope: &Envelope, now: Timestamp) -> Envelope {
         prepared,
         ..envelope.clone()
     }
+}
+
+/// A frame that was drawn by chance goes on for that reason, hard or not.
+fn reason_after(reason: &str) -> &'static str {
+    if reason == AUDITED { AUDITED } else { REASON }
 }
 
 fn span(from: Timestamp, to: Timestamp) -> Duration {
@@ -196,6 +201,14 @@ mod tests {
             ..cloud
         };
         assert_eq!(rest, Envelope { sent_at: now, ..edge });
+    }
+
+    #[test]
+    fn an_audit_stays_one() {
+        let mut edge = envelope(Some(BELOW_HALF));
+        edge.prepared.as_mut().unwrap().decision.reason = AUDITED.into();
+        let cloud = to_the_cloud(&edge, edge.sent_at).prepared.unwrap();
+        assert_eq!((cloud.decision.reason.as_str(), cloud.provisional), ("audit", true));
     }
 
     #[test]

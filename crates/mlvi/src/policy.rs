@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use cli::table::Table;
-use frame::Announcement;
+use frame::{Agreement, AnnouncedAgreement, Announcement, MeanWithin};
 use serde::Deserialize;
 use serde_json::Value;
 use std::io::Read;
@@ -191,6 +191,31 @@ fn place(problem: &Value) -> String {
     if place.is_empty() { String::new() } else { format!(" ({})", place.join(", ")) }
 }
 
+/// How far edge and cloud agree, overall and by camera.
+fn agreement(instance: &str, told: &AnnouncedAgreement) -> String {
+    let within = |known: Option<MeanWithin>| match known {
+        Some(MeanWithin { mean, low, high }) => {
+            format!("{:.1} % ({:.1}-{:.1})", 100.0 * mean, 100.0 * low, 100.0 * high)
+        }
+        None => "-".to_owned(),
+    };
+    let mut table = Table::new(&["CAMERA", "STAYS: AGREES", "ALL: AGREES", "HARD", "AUDITS"]);
+    let mut row = |name: &str, known: &Agreement| {
+        table.row(vec![
+            name.to_owned(),
+            within(known.easy),
+            within(known.all),
+            format!("{:.1} %", 100.0 * known.hard_share),
+            format!("{:.0}", known.audits),
+        ]);
+    };
+    row("(all)", &told.all);
+    for one in &told.cameras {
+        row(one.camera.as_str(), &one.agreement);
+    }
+    format!("\n{instance}: how far the edge agrees with the cloud\n{}", table.text())
+}
+
 fn shown(policy: &Policy) -> String {
     let Policy { changes, settings_topic, record, preprocessors } = policy;
     let mut text = match record {
@@ -227,6 +252,11 @@ fn shown(policy: &Policy) -> String {
     }
     text += &table.text();
     for said in preprocessors {
+        if let Some(told) = &said.agreement {
+            text += &agreement(&said.instance, told);
+        }
+    }
+    for said in preprocessors {
         if let Some(error) = &said.error {
             text += &format!("{}: {}\n", said.instance, error.problem);
         }
@@ -255,6 +285,7 @@ mod tests {
             since: Timestamp::now(),
             breakers: PerTier { edge: Some("closed".into()), cloud: Some("open".into()) },
             error,
+            agreement: None,
             sent_at: Timestamp::now(),
             expires_at: Timestamp::now(),
         }

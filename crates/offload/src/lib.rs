@@ -11,6 +11,7 @@ mod facts;
 mod guards;
 mod hardness;
 mod learn;
+mod lessons;
 mod outcome;
 pub mod policies;
 mod policy;
@@ -31,6 +32,9 @@ pub use hardness::{
     Measured, Regression, Sample, WEIGHTS,
 };
 pub use learn::{Capacity, Prior, TierPrior, TierResult};
+pub use lessons::{
+    AUDITED, Account, Agreement, Calibration, CameraAgreement, Gain, Interval, Lessons, Promise,
+};
 pub use outcome::{End, Outcome};
 pub use policies::{Bandit, Cascade, Deadline, Degrade, Expression, PolicyName, Ratio};
 pub use policy::{Policy, estimate_to_cloud};

@@ -1,6 +1,6 @@
 //! The contract of a policy, and the function that asks it.
 
-use crate::{Choice, FrameFacts, Measured, Outcome, Snapshot};
+use crate::{Choice, FrameFacts, Lessons, Measured, Outcome, Snapshot};
 
 /// How it is decided which tier gets a frame.
 ///
@@ -24,6 +24,19 @@ pub trait Policy: Send + Sync {
 
     /// Is told what became of a frame that it decided on, in the order in which it becomes known.
     fn learn(&mut self, _outcome: &Outcome) {}
+
+    /// What the cloud's answers taught about the edge's; `None` of a policy that compares none.
+    fn lessons(&self) -> Option<&Lessons> {
+        None
+    }
+
+    /// Gives its lessons to the policy that takes its place.
+    fn hand_over(&mut self) -> Option<Lessons> {
+        None
+    }
+
+    /// Goes on with the lessons of the policy before it.
+    fn take_over(&mut self, _lessons: Lessons) {}
 }
 
 /// Decides what becomes of a frame: the policy's choice, as a pure function of the frame's facts

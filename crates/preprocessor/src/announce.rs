@@ -1,6 +1,7 @@
 //! Says on the settings topic what decides in this process: when it changes, and every few seconds,
 //! so that whoever reads it knows that the process is there. At the end it is taken back.
 
+use crate::decisions::Decisions;
 use crate::policy_in_hand::{InForce, PolicyInHand};
 use crate::settings_topic::SettingsTopic;
 use frame::{Announcement, FrameId, ServedBy};
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+/// Of so many cameras it is told how far edge and cloud agree.
+const MAX_CAMERAS: usize = 50;
 /// Circuit breakers are looked at so often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What has not changed is said again after this time.
@@ -24,6 +27,7 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 pub(crate) struct Announcer {
     pub(crate) topic: SettingsTopic,
     pub(crate) in_hand: PolicyInHand,
+    pub(crate) decisions: Decisions,
     pub(crate) instance: String,
 }
 
@@ -49,7 +53,14 @@ impl Announcer {
                 .is_none_or(|(before, at)| *before != in_force || at.elapsed() >= REPEAT);
             let may = refused_at.is_none_or(|at| at.elapsed() >= AFTER_REFUSAL);
             if is_news && may && self.topic.is_there() {
-                let announcement = in_force.clone().announced(&self.instance, VALID);
+                // of thousands of cameras it takes a millisecond to find the worst
+                let decisions = self.decisions.clone();
+                let agreement =
+                    tokio::task::spawn_blocking(move || decisions.agreement(MAX_CAMERAS)).await;
+                let announcement = Announcement {
+                    agreement: agreement.unwrap_or_default(),
+                    ..in_force.clone().announced(&self.instance, VALID)
+                };
                 let out = Outgoing {
                     topic: self.topic.spec.name.clone(),
                     key: key.clone(),

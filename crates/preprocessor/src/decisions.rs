@@ -4,7 +4,10 @@ use crate::guard::{POLICY_PANICKED, guarded};
 use crate::metrics::{Metrics, PolicyCall};
 use crate::redispatch::CLOUD_LATE;
 use accuracy::agreement;
-use frame::{Decision, Destination, FrameId, FrameResult, PerTier, Predicted, Status, Timestamp};
+use frame::{
+    Agreement, AnnouncedAgreement, CameraAgreement, Decision, Destination, FrameId, FrameResult,
+    MeanWithin, PerTier, Predicted, Status, Timestamp,
+};
 use offload::{
     BreakerState, Capacity, Choice, Decided, Decider, End, FrameFacts, Policy, PolicyConfig,
     PolicyError, TakenTo, TierResult,
@@ -183,6 +186,21 @@ impl Decisions {
         PerTier::from_fn(|tier| decider.breaker(tier, now))
     }
 
+    /// How far edge and cloud agree, with so many cameras at most; `None` while no policy compares
+    /// them or nothing was compared.
+    pub(crate) fn agreement(&self, most: usize) -> Option<AnnouncedAgreement> {
+        let decider = self.lock();
+        let lessons = decider.lessons()?;
+        let all = told(&lessons.overall());
+        let cameras = lessons.by_camera(most).into_iter().map(|one| CameraAgreement {
+            camera: one.camera,
+            agreement: told(&one.agreement),
+            resets: one.resets,
+        });
+        all.all.or(all.easy)?;
+        Some(AnnouncedAgreement { all, cameras: cameras.collect() })
+    }
+
     /// Puts how things stand into the metrics.
     pub(crate) fn report(&self) {
         let now = self.now();
@@ -196,6 +214,9 @@ impl Decisions {
         if let Some(left) = decider.budget_left(now) {
             self.metrics.budget_left(left);
         }
+        if let Some(easy) = decider.lessons().and_then(|lessons| lessons.overall().easy) {
+            self.metrics.agreement(easy);
+        }
     }
 
     /// A call in which the policy learns; a lesson that panics is lost, and the call gives `None`.
@@ -207,6 +228,22 @@ impl Decisions {
     /// the policy first when it decides, and last when it learns.
     fn lock(&self) -> MutexGuard<'_, Decider<FrameId>> {
         self.decider.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As it is announced: four digits are plenty, and few bytes.
+fn told(known: &offload::Agreement) -> Agreement {
+    let short = |value: f64| (value * 1e4).round() / 1e4;
+    let within = |known: offload::Interval| MeanWithin {
+        mean: short(known.mean),
+        low: short(known.low),
+        high: short(known.high),
+    };
+    Agreement {
+        easy: known.easy.map(within),
+        all: known.all.map(within),
+        hard_share: short(known.hard_share),
+        audits: short(known.audits),
     }
 }
 

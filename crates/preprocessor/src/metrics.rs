@@ -2,7 +2,7 @@
 
 use crate::pixels::StageTimes;
 use frame::{Decision, Destination, FrameResult, ImageFormat, PolicyOrigin};
-use offload::{BreakerState, TierSnapshot};
+use offload::{BreakerState, Interval, TierSnapshot};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -27,6 +27,7 @@ pub(crate) struct Metrics {
     prediction_ratio: Family<TierLabel, Histogram, fn() -> Histogram>,
     retaken: Family<RetakenLabel, Counter>,
     budget_left: Gauge<f64, AtomicU64>,
+    agreement: Family<BoundLabel, Gauge<f64, AtomicU64>>,
     policy_reloads: Family<ReloadLabel, Counter>,
     policy_panics: Family<PolicyCallLabel, Counter>,
     policy: Family<PolicyLabels, Gauge>,
@@ -126,6 +127,11 @@ struct RetakenLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BoundLabel {
+    bound: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReloadLabel {
     outcome: &'static str,
 }
@@ -198,6 +204,7 @@ impl Metrics {
             }),
             retaken: Family::default(),
             budget_left: Gauge::default(),
+            agreement: Family::default(),
             policy_reloads: Family::default(),
             policy_panics: Family::default(),
             policy: Family::default(),
@@ -253,6 +260,9 @@ impl Metrics {
         let budget = "what is left of the budget, in its unit; of the camera that has the least \
             where each has its own";
         metrics.register("preprocessor_budget_left", budget, own.budget_left.clone());
+        let agreement = "how far the frames that stay on the edge agree with the cloud's answers, 0 \
+            to 1, by audits: the mean and the ends of its interval of 90 % confidence";
+        metrics.register("preprocessor_edge_agreement", agreement, own.agreement.clone());
         let reloads = "changes of the policy file, by whether they could be used";
         metrics.register("preprocessor_policy_reloads", reloads, own.policy_reloads.clone());
         // both from 0 on: the first increase of a series that begins with 1 is not seen
@@ -380,6 +390,13 @@ impl Metrics {
 
     pub(crate) fn budget_left(&self, left: f64) {
         self.budget_left.set(left);
+    }
+
+    /// How far edge and cloud agree on the frames that stay, over all cameras.
+    pub(crate) fn agreement(&self, known: Interval) {
+        for (bound, value) in [("mean", known.mean), ("low", known.low), ("high", known.high)] {
+            self.agreement.get_or_create(&BoundLabel { bound }).set(value);
+        }
     }
 
     /// How a tier is seen.

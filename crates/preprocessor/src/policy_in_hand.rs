@@ -252,6 +252,7 @@ impl InForce {
                 cloud: state(self.breakers.cloud),
             },
             error: self.error,
+            agreement: None,
             sent_at,
             expires_at: sent_at + valid,
         }

@@ -136,7 +136,8 @@ async fn start(
             settings.clone().follow(in_hand.clone(), settings_read.clone(), watching.clone());
         background("settings", follow.boxed());
         let instance = instance_of(&shell.identity);
-        let announcer = Announcer { topic: settings, in_hand, instance };
+        let announcer =
+            Announcer { topic: settings, in_hand, decisions: decisions.clone(), instance };
         let announcing = shell.tasks.spawn(
             "announce",
             Ends::WhenAsked(watching.clone()),

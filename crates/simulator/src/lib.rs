@@ -39,6 +39,7 @@
 //! run like any policy.
 
 mod autoscaler;
+pub mod cascade;
 mod dispatcher;
 mod engine;
 mod events;

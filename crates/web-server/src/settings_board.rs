@@ -109,6 +109,7 @@ pub(crate) mod samples {
             settings: "policy = \"ratio\"\n".into(),
             since: now,
             breakers: PerTier { edge: Some("closed".into()), cloud: Some("open".into()) },
+            agreement: None,
             error: Some(AnnouncedError {
                 revision: Some(6),
                 ..AnnouncedError::new(PolicyOrigin::Topic, "it is broken")

@@ -54,12 +54,15 @@ fn what_is_wrong_is_named_with_what_is_allowed() {
 }
 
 /// Each number of the file, and whether 0 is allowed.
-const NUMBERS: [(&str, &str, bool); 24] = [
+const NUMBERS: [(&str, &str, bool); 27] = [
     ("ratio", "cloud_share", true),
     ("deadline", "target_ms", false),
     ("deadline", "comfort", true),
     ("deadline", "late_up_to_ms", true),
     ("deadline", "refresh_ms", true),
+    ("cascade", "audit", true),
+    ("cascade", "agreement", false),
+    ("cascade", "confidence", false),
     ("bandit", "target_ms", false),
     ("hysteresis", "dwell_ms", true),
     ("hysteresis", "to_cloud_above", true),

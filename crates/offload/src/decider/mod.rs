@@ -11,7 +11,7 @@ mod tiers;
 use crate::guards::Guards;
 use crate::learn::Tier;
 use crate::policies::PolicySpec;
-use crate::{Choice, Policy, PolicyConfig, PolicyError};
+use crate::{Choice, Lessons, Policy, PolicyConfig, PolicyError};
 use frame::{PerTier, Predicted, Timestamp};
 use in_flight::InFlight;
 use std::fmt;
@@ -95,6 +95,12 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     #[must_use]
     pub fn policy(&self) -> &str {
         self.policy.name()
+    }
+
+    /// What the cloud's answers taught about the edge's; `None` while the policy compares none.
+    #[must_use]
+    pub fn lessons(&self) -> Option<&Lessons> {
+        self.policy.lessons()
     }
 
     /// Whether a frame is on its way to a tier, as far as is known here.

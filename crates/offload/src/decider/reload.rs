@@ -22,7 +22,11 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         if let Some(before) = &self.built_from {
             let spec = PolicySpec::of(config.policy, config);
             if spec != *before {
-                self.policy = spec.build()?;
+                let mut policy = spec.build()?;
+                if let Some(lessons) = self.policy.hand_over() {
+                    policy.take_over(lessons);
+                }
+                self.policy = policy;
                 self.built_from = Some(spec);
             }
             is_other_policy = config.policy != self.config.policy;

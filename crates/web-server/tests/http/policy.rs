@@ -96,6 +96,7 @@ async fn a_policy_is_set_for_all_shown_by_all_and_kept_over_a_restart() {
         since: Timestamp::now(),
         breakers: PerTier { edge: Some("closed".into()), cloud: None },
         error: None,
+        agreement: None,
         sent_at: Timestamp::now(),
         expires_at: Timestamp::now() + Duration::from_secs(60),
     };

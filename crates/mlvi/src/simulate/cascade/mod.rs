@@ -3,6 +3,7 @@
 
 mod exam;
 mod halves;
+mod lessons;
 mod measures;
 
 use super::detections::{self, percent};
@@ -12,14 +13,16 @@ use clap::Args;
 use cli::table::Table;
 use exam::Exam;
 use halves::{Half, Halves};
+use lessons::LessonArgs;
 use measures::Kind;
+use offload::Hardness;
 use std::path::PathBuf;
 
 /// The shares of images that the tables show.
 const SHARES: [f64; 6] = [0.0, 0.1, 0.2, 0.3, 0.5, 1.0];
 
 /// What `mlvi simulate cascade` can be told.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct CascadeArgs {
     /// What both tiers find, as `mlvi simulate detections` writes it
     #[arg(long, value_name = "FILE")]
@@ -36,6 +39,9 @@ pub struct CascadeArgs {
     /// Where these halvings start from
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// What is learned from the cloud's answers
+    #[command(flatten)]
+    pub lessons: LessonArgs,
 }
 
 /// Fits each measure on one half of the images and judges it on the other, both ways, and prints
@@ -45,7 +51,15 @@ pub struct CascadeArgs {
 /// When a file cannot be read, there are too few images, or the cloud is no better than the edge.
 pub fn run(args: &CascadeArgs) -> anyhow::Result<()> {
     anyhow::ensure!((0.0..=1.0).contains(&args.share), "--share {} must be 0 to 1", args.share);
+    args.lessons.check()?;
     let file = detections::read(&args.detections)?;
+    if args.lessons.guarantee {
+        return lessons::guarantee(&file, &Hardness::default(), &args.lessons, args.seed);
+    }
+    if args.lessons.learn {
+        let how = (args.share, args.splits, args.seed);
+        return lessons::learn(&file, &Hardness::default(), &args.lessons, how);
+    }
     let truths = args.labels.truths(&file)?;
     if truths.is_none() {
         println!(

@@ -119,11 +119,30 @@ fn the_command_runs_with_and_without_labels() {
         std::fs::write(labels.join(&image.file).with_extension("txt"), line).unwrap();
     }
     let labels = LabelArgs { labels: Some(labels), annotations: None };
-    let args = CascadeArgs { detections: path, labels, share: 0.2, splits: 2, seed: 1 };
+    let lessons = LessonArgs {
+        guarantee: false,
+        learn: false,
+        agreement: 0.95,
+        confidence: 0.9,
+        audit: 0.02,
+        runs: 1,
+    };
+    let args = CascadeArgs { detections: path, labels, share: 0.2, splits: 2, seed: 1, lessons };
     run(&args).unwrap();
     let args = CascadeArgs { labels: LabelArgs::default(), ..args };
     run(&args).unwrap();
     assert!(Kind::Regression.fit(&Exam::new(&file, &truths), &[0, 1], 0.2).is_err());
+    let with = |change: &dyn Fn(&mut LessonArgs)| {
+        let mut lessons = args.lessons.clone();
+        change(&mut lessons);
+        run(&CascadeArgs { lessons, labels: LabelArgs::default(), ..args.clone() })
+    };
+    with(&|lessons| lessons.guarantee = true).unwrap();
+    with(&|lessons| lessons.learn = true).unwrap();
+    assert!(with(&|lessons| lessons.agreement = 1.0).unwrap_err().to_string().contains("--agree"));
+    assert!(with(&|lessons| lessons.confidence = 0.1).unwrap_err().to_string().contains("--conf"));
+    let dear = with(&|lessons| (lessons.learn, lessons.audit) = (true, 0.3));
+    assert!(dear.unwrap_err().to_string().contains("--audit"));
     let bad = CascadeArgs { share: 1.5, labels: LabelArgs::default(), ..args };
     assert!(run(&bad).unwrap_err().to_string().contains("--share"));
 }
