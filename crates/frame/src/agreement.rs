@@ -3,8 +3,8 @@
 use crate::CameraId;
 use serde::{Deserialize, Serialize};
 
-/// How far the edge's answers agree with the cloud's, from 0 (nothing in common) to 1 (the same), as
-/// a preprocessor whose policy compares them announces it.
+/// How far the edge's answers agree with the cloud's, from 0 (nothing in common) to 1 (the same),
+/// as a preprocessor whose policy compares them announces it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AnnouncedAgreement {
     /// Over all cameras.

@@ -56,13 +56,16 @@ fn what_is_wrong_is_named_with_what_is_allowed() {
 }
 
 /// Each number of the file, and whether 0 is allowed.
-const NUMBERS: [(&str, &str, bool); 26] = [
+const NUMBERS: [(&str, &str, bool); 29] = [
     ("ratio", "cloud_share", true),
     ("deadline", "target_ms", false),
     ("deadline", "comfort", true),
     ("deadline", "late_up_to_ms", true),
     ("deadline", "refresh_ms", true),
     ("cascade", "share", true),
+    ("cascade", "audit", true),
+    ("cascade", "agreement", false),
+    ("cascade", "confidence", false),
     ("bandit", "target_ms", false),
     ("freshness", "cloud_share", true),
     ("hysteresis", "dwell_ms", true),

@@ -10,9 +10,9 @@
 //! The test is the upper confidence bound of a stratified mean. Scores are sorted into bins, and
 //! thresholds lie on their ends. All hard frames are seen by the cloud, and easy ones with the same
 //! probability, so inside a bin losses are sampled by chance. How many frames fall into each bin is
-//! known of every frame, and weighs the bins' means. The bound is that of the central limit theorem,
-//! with one made-up lesson in each bin that says that it is bad, since most losses are 0 and a
-//! few are large.
+//! known of every frame, and weighs the bins' means. The bound is that of the central limit
+//! theorem, with one made-up lesson in each bin that says that it is bad, since most losses are 0
+//! and a few are large.
 //!
 //! Scenes change. What was learned fades, frames' shares sooner than losses. If the lessons tell of
 //! other losses than are believed, by the cumulative sum of Page (Biometrika 41, 1954), everything
@@ -60,8 +60,8 @@ pub struct Calibration {
     resets: u32,
 }
 
-/// Cumulative sums: of easy frames that lost more than was believed, of hard ones that lost more, and
-/// of hard ones that lost less.
+/// Cumulative sums: of easy frames that lost more than was believed, of hard ones that lost more,
+/// and of hard ones that lost less.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 struct Excess {
     easy: f64,
@@ -233,12 +233,24 @@ impl Calibration {
         let mut scores: Vec<f32> =
             first.iter().map(|(score, _)| *score).filter(|score| score.is_finite()).collect();
         scores.sort_by(f32::total_cmp);
+        // frames in which there was nothing to measure have bins of their own
+        let any = |score: f32| first.iter().any(|(other, _)| *other == score);
+        let (easiest, hardest) = (any(f32::NEG_INFINITY), any(f32::INFINITY));
         let mut ends: Vec<f32> = (1..BINS)
             .filter_map(|bin| scores.get(bin * scores.len() / BINS).copied())
             // below the least score there is nothing to keep
-            .filter(|end| scores.first().is_some_and(|least| least < end))
+            .filter(|end| easiest || scores.first().is_some_and(|least| least < end))
             .collect();
+        if let (true, Some(least)) = (easiest, scores.first()) {
+            ends.insert(0, *least);
+        }
+        if let (true, Some(most)) = (hardest, scores.last()) {
+            ends.push(most.next_up());
+        }
         ends.dedup();
+        while ends.len() >= BINS {
+            ends.remove(ends.len() / 2);
+        }
         if ends.is_empty() {
             // all frames are alike: one end above them
             ends.push(scores.last().copied().unwrap_or_default().next_up());
@@ -279,8 +291,8 @@ mod tests {
 
     const PROMISE: Promise = Promise { loss: 0.1, confidence: 0.9 };
 
-    /// Frames with scores from 0 to 1, all of them with a lesson; the loss is 1 for so many of those
-    /// above a half, and 0 for all others.
+    /// Frames with scores from 0 to 1, all of them with a lesson; the loss is 1 for so many of
+    /// those above a half, and 0 for all others.
     fn taught(frames: usize, share: f64) -> Calibration {
         let (mut calibration, mut chance) = (Calibration::default(), Chance::new(3));
         teach(&mut calibration, &mut chance, frames, share);

@@ -45,8 +45,12 @@ pub struct CameraAgreement {
 }
 
 impl Lessons {
-    /// The score from which on a camera's frames are sent, so that the promise is kept: at first all.
-    pub(crate) fn threshold(&self, camera: &CameraId) -> f64 {
+    /// The score from which on a camera's frames are sent, so that the promise is kept: at first
+    /// all.
+    pub(crate) fn threshold(&self, camera: &CameraId, measure: &Measure, promise: Promise) -> f64 {
+        if self.calibrated != Some((*measure, promise)) {
+            return f64::NEG_INFINITY;
+        }
         self.cameras.get(camera).map_or(f64::NEG_INFINITY, |camera| camera.threshold)
     }
 
@@ -56,8 +60,9 @@ impl Lessons {
         camera: &CameraId,
         score: f64,
         hard: bool,
-        promise: Option<Promise>,
+        promise: Option<(Measure, Promise)>,
     ) {
+        self.calibrate_for(promise);
         self.all.frame(hard);
         let known = self.known(camera);
         known.account.frame(hard);
@@ -72,26 +77,25 @@ impl Lessons {
         camera: &CameraId,
         (score, loss): (f64, f64),
         hard: bool,
-        promise: Option<Promise>,
+        promise: Option<(Measure, Promise)>,
     ) {
+        self.calibrate_for(promise);
         self.all.lesson(hard, loss);
         let known = self.known(camera);
         known.account.lesson(hard, loss);
-        if let Some(promise) = promise {
+        if let Some((_, promise)) = promise {
             let calibration = known.calibration.get_or_insert_default();
             calibration.lesson(score, loss, !hard, promise);
             known.threshold = calibration.threshold(promise);
         }
     }
 
-    /// From now on scores are of this measure, and this is promised. What was calibrated for another
-    /// one is forgotten.
-    pub(crate) fn calibrate_for(&mut self, measure: &Measure, promise: Option<Promise>) {
-        let calibrated = promise.map(|promise| (*measure, promise));
-        if self.calibrated == calibrated {
+    /// What was calibrated for another measure or another promise is forgotten.
+    fn calibrate_for(&mut self, promise: Option<(Measure, Promise)>) {
+        if self.calibrated == promise {
             return;
         }
-        self.calibrated = calibrated;
+        self.calibrated = promise;
         for camera in self.cameras.values_mut() {
             camera.calibration = None;
             camera.threshold = f64::NEG_INFINITY;
@@ -162,25 +166,27 @@ mod tests {
     #[test]
     fn each_camera_has_its_own_threshold_and_the_worst_is_told_first() {
         let mut lessons = Lessons::default();
+        let measure = Measure::MaxConfidence;
+        let promised = Some((measure, PROMISE));
         for n in 0..3000 {
             for (number, loss) in [(0, 0.0), (1, 0.5)] {
                 let (camera, score) = (camera(number), f64::from(n % 100));
-                let hard = score >= lessons.threshold(&camera);
-                lessons.frame(&camera, score, hard, Some(PROMISE));
-                lessons.lesson(&camera, (score, loss), hard, Some(PROMISE));
+                let hard = score >= lessons.threshold(&camera, &measure, PROMISE);
+                lessons.frame(&camera, score, hard, promised);
+                lessons.lesson(&camera, (score, loss), hard, promised);
             }
         }
-        assert_eq!(lessons.threshold(&camera(0)), f64::INFINITY);
-        assert_eq!(lessons.threshold(&camera(1)), f64::NEG_INFINITY, "none of them may stay");
-        assert_eq!(lessons.threshold(&camera(2)), f64::NEG_INFINITY, "nothing is known of it");
+        let threshold = |measure, number| lessons.threshold(&camera(number), &measure, PROMISE);
+        assert_eq!(threshold(measure, 0), f64::INFINITY);
+        assert_eq!(threshold(measure, 1), f64::NEG_INFINITY, "none of them may stay");
+        assert_eq!(threshold(measure, 2), f64::NEG_INFINITY, "nothing is known of it");
+        assert_eq!(threshold(Measure::MeanConfidence, 0), f64::NEG_INFINITY, "another measure");
         let told = lessons.by_camera(9);
         assert_eq!(told.len(), 2);
         assert!(told[0].agreement.easy.is_some_and(|easy| easy.mean > 0.99), "{told:?}");
         assert_eq!(told[1].agreement.easy, None, "no frame of it stayed");
         assert!(lessons.overall().all.is_some_and(|all| (all.mean - 0.75).abs() < 0.02));
         assert_eq!(lessons.by_camera(1).len(), 1);
-        lessons.calibrate_for(&Measure::MaxConfidence, Some(PROMISE));
-        assert_eq!(lessons.threshold(&camera(0)), f64::NEG_INFINITY, "of another measure");
     }
 
     #[test]

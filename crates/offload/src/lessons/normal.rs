@@ -2,7 +2,8 @@
 
 /// The value that a standard normal variable does not exceed with probability `p`, by the rational
 /// approximation 26.2.23 of Abramowitz and Stegun, *Handbook of Mathematical Functions*; it is off
-/// by less than 4.5e-4. Outside of 0.5 to 1 it is that of the nearer end, the upper one at 1 - 1e-9.
+/// by less than 4.5e-4. Outside of 0.5 to 1 it is that of the nearer end, the upper one at 1 -
+/// 1e-9.
 pub(crate) fn quantile(p: f64) -> f64 {
     let tail = (1.0 - p).clamp(1e-9, 0.5);
     let t = (-2.0 * tail.ln()).sqrt();

@@ -1,19 +1,20 @@
 //! Edge first; what was hard there goes on to the cloud.
 
 use super::PolicySettings;
+use super::audited::{AUDIT, Audited, Audits};
 use crate::config::range;
 use crate::hardness::Cut;
 use crate::learn::{Hardest, SplitMix};
 use crate::{Action, Aim, Choice, FrameFacts, Hardness, Measured, Policy, PolicyError, Snapshot};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// The share that is sent on when neither a share nor a threshold is given.
+/// The share that is sent on when no share, no threshold and no agreement is given.
 const SHARE: f64 = 0.2;
 
 /// `[cascade]`
 ///
 /// With a `share`, the threshold of `hardness` may be left out; one that is given is where each
-/// camera begins, until there are scores.
+/// camera begins, until there are scores. With an `agreement`, no threshold counts.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(from = "Section")]
 pub struct Cascade {
@@ -21,9 +22,19 @@ pub struct Cascade {
     #[serde(serialize_with = "crate::config::to_text")]
     pub hardness: Aim,
     /// So much of each camera's frames, the hardest, go on; `None`: those beyond the threshold of
-    /// `hardness`.
+    /// `hardness`, or that `agreement` needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<f64>,
+    /// The share of frames that goes on by chance, whatever their score: they tell how far the edge
+    /// agrees with the cloud.
+    pub audit: f64,
+    /// How far the edge's answers to the frames that stay agree with the cloud's, on the mean; the
+    /// threshold of each camera follows from it. `None`: nothing is promised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<f64>,
+    /// With which probability that is so; 0.9 where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
 }
 
 /// As it stands in the file.
@@ -34,6 +45,12 @@ struct Section {
     hardness: Option<Aim>,
     #[serde(default)]
     share: Option<f64>,
+    #[serde(default)]
+    audit: Option<f64>,
+    #[serde(default)]
+    agreement: Option<f64>,
+    #[serde(default)]
+    confidence: Option<f64>,
 }
 
 fn aim<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Aim>, D::Error> {
@@ -41,38 +58,59 @@ fn aim<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Aim>, D::Err
 }
 
 impl From<Section> for Cascade {
-    /// A measure without a share is one with a threshold; nothing at all is the default.
-    fn from(Section { hardness, share }: Section) -> Self {
-        match (hardness, share) {
-            (None, None) => Self::default(),
-            (hardness, share) => Self { hardness: hardness.unwrap_or_default(), share },
+    /// A measure without a share is one with a threshold; where nothing says which frames go on, it
+    /// is the default's share.
+    fn from(section: Section) -> Self {
+        let Section { hardness, share, audit, agreement, confidence } = section;
+        let usual = hardness.is_none() && agreement.is_none();
+        Self {
+            hardness: hardness.unwrap_or_default(),
+            share: share.or(usual.then_some(SHARE)),
+            audit: audit.unwrap_or(AUDIT),
+            agreement,
+            confidence,
         }
     }
 }
 
 impl Default for Cascade {
     fn default() -> Self {
-        Self { hardness: Aim::default(), share: Some(SHARE) }
+        let hardness = Aim::default();
+        Self { hardness, share: Some(SHARE), audit: AUDIT, agreement: None, confidence: None }
+    }
+}
+
+impl Cascade {
+    const fn audits(&self) -> Audits {
+        let Self { audit, agreement, confidence, .. } = *self;
+        Audits { audit, agreement, confidence }
     }
 }
 
 impl PolicySettings for Cascade {
     /// A measure of hardness is checked when its text is read.
     fn check(&self) -> Result<(), PolicyError> {
-        let Self { hardness, share } = self;
-        match share {
-            Some(share) => range::share("[cascade] share", *share),
-            None if hardness.threshold.is_none() => Err(PolicyError::Range {
+        let Self { hardness, share, audit: _, agreement, confidence: _ } = self;
+        self.audits().check()?;
+        match (share, agreement) {
+            (Some(share), None) => range::share("[cascade] share", *share),
+            (Some(share), Some(_)) => Err(PolicyError::Range {
+                field: "[cascade] share",
+                value: share.to_string(),
+                allowed: "left out where an agreement is promised, which says how many are sent",
+            }),
+            (None, None) if hardness.threshold.is_none() => Err(PolicyError::Range {
                 field: "[cascade] hardness",
                 value: format!("'{hardness}'"),
                 allowed: "a measure with a threshold, or stand beside a share",
             }),
-            None => Ok(()),
+            (None, _) => Ok(()),
         }
     }
 
     fn build(&self) -> Result<Box<dyn Policy>, PolicyError> {
-        Ok(Box::new(EdgeFirst { settings: self.clone(), hardest: Hardest::new() }))
+        let cascade = Box::new(EdgeFirst { settings: self.clone(), hardest: Hardest::new() });
+        Ok(Box::new(Audited::around(cascade, self.audits())))
     }
 }
 
@@ -85,7 +123,7 @@ struct EdgeFirst {
 impl EdgeFirst {
     /// The measure and the threshold for a frame.
     fn hardness(&self, frame: &FrameFacts) -> Hardness {
-        let Cascade { hardness, share } = &self.settings;
+        let Cascade { hardness, share, .. } = &self.settings;
         let Some(share) = *share else {
             return hardness.named().unwrap_or_else(|| hardness.cut(Cut::Nothing));
         };
@@ -111,7 +149,7 @@ impl Policy for EdgeFirst {
     }
 
     fn measured(&mut self, frame: &FrameFacts, choice: &Choice, measured: &Measured) {
-        let Cascade { hardness: aim, share: Some(share) } = &self.settings else { return };
+        let Cascade { hardness: aim, share: Some(share), .. } = &self.settings else { return };
         match &choice.action {
             Action::Cascade(hardness) if hardness.measure == aim.measure => {
                 let (score, hard) = (measured.score, hardness.is_hard_by(measured.score));
@@ -149,7 +187,7 @@ mod tests {
         let aim = |text: &str| text.parse::<Aim>().unwrap();
         assert_eq!(read(""), Ok(Cascade::default()));
         assert_eq!(Cascade::default().share, Some(SHARE));
-        let own = |hardness, share| Ok(Cascade { hardness, share });
+        let own = |hardness, share| Ok(Cascade { hardness, share, ..Cascade::default() });
         assert_eq!(read("share = 0.1"), own(Aim::default(), Some(0.1)));
         assert_eq!(read("hardness = 'ibt(0.5)>=0.5'"), own(aim("ibt(0.5)>=0.5"), None));
         assert_eq!(

@@ -6,6 +6,7 @@
 //! other place.
 
 mod alternate;
+mod audited;
 mod bandit;
 mod cascade;
 mod cloud_only;

@@ -130,8 +130,8 @@ fn most_kept(mut frames: Scene, bound: f64) -> usize {
     most
 }
 
-/// Frames of which the harder ones lose more: scores are exponential, and the chance of a loss, which
-/// is anything from 0.1 to 1 then, is `level` times the square of the score, 0.9 at most.
+/// Frames of which the harder ones lose more: scores are exponential, and the chance of a loss,
+/// which is anything from 0.1 to 1 then, is `level` times the square of the score, 0.9 at most.
 #[must_use]
 pub fn made_up_scene(seed: u64, level: f64) -> Scene {
     let mut random = Random::new(seed, "scene");

@@ -1,5 +1,5 @@
-//! `mlvi simulate cascade --guarantee` and `--learn`: whether a promise about the frames that stay is
-//! kept, and how quickly it is learned which frames are worth sending.
+//! `mlvi simulate cascade --guarantee` and `--learn`: whether a promise about the frames that stay
+//! is kept, and how quickly it is learned which frames are worth sending.
 
 use super::count_of;
 use crate::simulate::detections::seen_at_edge;
@@ -27,8 +27,8 @@ const MADE_UP: [(&str, [f64; 2]); 4] = [
 /// What is learned from the cloud's answers.
 #[derive(Clone, Debug, Args)]
 pub struct LessonArgs {
-    /// Instead: whether what is promised of the frames that stay on the edge is kept, before a change
-    /// of scene and after it
+    /// Instead: whether what is promised of the frames that stay on the edge is kept, before a
+    /// change of scene and after it
     #[arg(long)]
     pub guarantee: bool,
     /// Instead: how much more is won when it is learned which frames are worth sending
@@ -107,8 +107,8 @@ pub(super) fn guarantee(
     };
     rows.extend(MADE_UP.map(|(name, levels)| (name, made_up(levels))));
     println!(
-        "frames that stay on the edge agree with the cloud by {} % on the mean, with a confidence of \
-         {} %;\n{} % of the easy frames are audited; {} runs of twice {FRAMES} frames, the second \
+        "frames that stay on the edge agree with the cloud by {} % on the mean, with a confidence \
+         of {} %;\n{} % of the easy frames are audited; {} runs of twice {FRAMES} frames, the second \
          scene counting from its frame {RECOVERY} on\n",
         100.0 * args.agreement,
         100.0 * args.confidence,
@@ -170,8 +170,8 @@ pub(super) fn learn(
     let reports: Vec<_> =
         (0..orders).map(|order| learning.run(seed.wrapping_add(order as u64))).collect();
     println!(
-        "{} images in {orders} random orders, {} % sent on, {} % by chance: how much of the F1 gap is \
-         won after {warm_up} frames\n",
+        "{} images in {orders} random orders, {} % sent on, {} % by chance: how much of the F1 gap \
+         is won after {warm_up} frames\n",
         pairs.len(),
         100.0 * share,
         100.0 * args.audit

@@ -41,7 +41,7 @@ const MONEY: &str = "policy = 'deadline'\ndeadline.comfort = 1";
 
 const CONTRACT: &str = "[{ name = 'gates', cameras = ['gate'], within_ms = 80, share = 0.9 }]";
 
-const FIELDS: [Field; 42] = [
+const FIELDS: [Field; 45] = [
     field("policy", "", "'edge-only'", "'cloud-only'"),
     field("ratio.cloud_share", "policy = 'ratio'", "0.2", "0.7"),
     field("deadline.target_ms", DEADLINE, "1000", "70"),
@@ -52,6 +52,9 @@ const FIELDS: [Field; 42] = [
     field("deadline.refresh_ms", DEADLINE, "5000", "400"),
     field("cascade.hardness", "policy = 'cascade'", "'mean-confidence<0.5'", "'ibt(0.5)>=0.5'"),
     field("cascade.share", "policy = 'cascade'", "0.2", "0.6"),
+    field("cascade.audit", "policy = 'cascade'", "0", "0.4"),
+    field("cascade.agreement", "policy = 'cascade'", "", "0.9"),
+    field("cascade.confidence", "policy = 'cascade'\ncascade.agreement = 0.9", "0.6", "0.999"),
     field("bandit.target_ms", "policy = 'bandit'", "1000", "60"),
     field("freshness.cloud_share", "policy = 'freshness'", "0.1", "0.8"),
     field("expression.rule", RULE, "'edge.backlog > 3'", "'edge.backlog > 1'"),
@@ -135,7 +138,8 @@ fn history(mut decider: Decider<u64>, reload: Option<(u64, &PolicyConfig)>) -> V
             }
             if let Some(answer_by) = decider.result(of, &result, at(due)) {
                 overdue.insert((answer_by, of), ());
-                answers.insert((due + 70, of), done(Cloud));
+                let loss = Some(if of % 10 > 6 { 0.3 } else { 0.0 });
+                answers.insert((due + 70, of), TierResult { loss, ..done(Cloud) });
             }
         }
         while let Some(((due, of), ())) = overdue.pop_first() {
@@ -170,9 +174,12 @@ fn history(mut decider: Decider<u64>, reload: Option<(u64, &PolicyConfig)>) -> V
             None => true,
         };
         if let (Some(tier), false) = (decided.choice.destination(), is_silent) {
-            let provisional = matches!(decided.choice.action, Action::Cascade(_)) && key % 2 == 0;
+            let is_measured = matches!(decided.choice.action, Action::Cascade(_));
+            let provisional = is_measured && key % 5 != 0;
+            let score = Some((key % 10) as f64 / 10.0);
+            let measured = is_measured.then_some(Measured { score, features: None });
             let after = if tier == Edge { 60 } else { 90 };
-            answers.insert((now + after, key), TierResult { provisional, ..done(tier) });
+            answers.insert((now + after, key), TierResult { provisional, measured, ..done(tier) });
         }
     }
     lines
@@ -264,4 +271,25 @@ fn a_fallback_is_reloaded_with_its_own_section() {
     assert_eq!(tier(&mut decider, 1), Some(Edge));
     decider.reconfigure(&PolicyConfig::from_toml(&text("1")).unwrap(), at(2)).unwrap();
     assert_eq!(tier(&mut decider, 3), Some(Cloud));
+}
+
+#[test]
+fn how_far_the_tiers_agree_outlives_other_settings_and_not_another_policy() {
+    let mut decider = with("policy = 'cascade'");
+    for key in 0..200 {
+        decider.decide(key, &nth(key), at(key * 100));
+        let measured = Some(Measured { score: Some(0.75), features: None });
+        let hard = TierResult { provisional: true, measured, ..done(Edge) };
+        decider.result(key, &hard, at(key * 100 + 10));
+        decider.result(key, &TierResult { loss: Some(0.5), ..done(Cloud) }, at(key * 100 + 20));
+    }
+    let told = |decider: &Decider<u64>| decider.lessons().map(|lessons| lessons.overall());
+    let before = told(&decider);
+    assert!(before.is_some_and(|told| told.hard_share > 0.0), "{before:?}");
+    let mut config = PolicyConfig::from_toml("policy = 'cascade'\ncascade.audit = 0.4").unwrap();
+    decider.reconfigure(&config, at(99_000)).unwrap();
+    assert_eq!(told(&decider), before);
+    config.policy = PolicyName::EdgeOnly;
+    decider.reconfigure(&config, at(99_001)).unwrap();
+    assert_eq!(told(&decider), None);
 }

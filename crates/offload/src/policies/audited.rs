@@ -1,0 +1,273 @@
+//! What a cascade learns of its own answers: audits of easy frames, and a threshold that keeps what
+//! is promised of the frames that stay.
+
+use crate::config::range;
+use crate::hardness::Cut;
+use crate::learn::SplitMix;
+use crate::{
+    AUDITED, Action, Aim, Choice, FrameFacts, Hardness, Lessons, Measure, Measured, Outcome,
+    Policy, PolicyError, Promise, Snapshot,
+};
+
+/// The share of frames that is audited where nothing is said.
+pub(super) const AUDIT: f64 = 0.02;
+/// How sure it is that a promise is kept, where nothing is said.
+const CONFIDENCE: f64 = 0.9;
+
+/// What is audited and promised.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Audits {
+    /// The share of frames that goes on by chance.
+    pub(super) audit: f64,
+    /// How far the frames that stay agree with the cloud, on the mean; `None`: nothing is promised.
+    pub(super) agreement: Option<f64>,
+    /// With which probability.
+    pub(super) confidence: Option<f64>,
+}
+
+impl Audits {
+    pub(super) fn check(&self) -> Result<(), PolicyError> {
+        let Self { audit, agreement, confidence } = *self;
+        let is_share = (0.0..=0.5).contains(&audit);
+        range::require("[cascade] audit", audit, is_share, "from 0 to 0.5")?;
+        if let Some(agreement) = agreement {
+            let is_kept = (0.5..1.0).contains(&agreement);
+            range::require("[cascade] agreement", agreement, is_kept, "from 0.5 to below 1")?;
+            let allowed = "above 0 where an agreement is promised: only audits tell of it";
+            range::require("[cascade] audit", audit, audit > 0.0, allowed)?;
+        }
+        if let Some(confidence) = confidence {
+            let is_one = (0.5..=0.999).contains(&confidence);
+            range::require("[cascade] confidence", confidence, is_one, "from 0.5 to 0.999")?;
+            let allowed = "left out where no agreement is promised";
+            range::require("[cascade] confidence", confidence, agreement.is_some(), allowed)?;
+        }
+        Ok(())
+    }
+
+    fn promise(&self) -> Option<Promise> {
+        let confidence = self.confidence.unwrap_or(CONFIDENCE);
+        self.agreement.map(|agreement| Promise { loss: 1.0 - agreement, confidence })
+    }
+}
+
+/// A cascade whose frames are audited.
+pub(super) struct Audited {
+    audits: Audits,
+    cascade: Box<dyn Policy>,
+    lessons: Lessons,
+}
+
+impl Audited {
+    /// Around a policy whose choices are cascades.
+    pub(super) fn around(cascade: Box<dyn Policy>, audits: Audits) -> Self {
+        Self { audits, cascade, lessons: Lessons::default() }
+    }
+
+    /// The cascade's choice, with the threshold that keeps the promise; without audits.
+    fn unaudited(&self, frame: &FrameFacts, load: &Snapshot) -> Choice {
+        let choice = self.cascade.choose(frame, load);
+        match (choice.action, self.audits.promise()) {
+            (Action::Cascade(hardness), Some(promise)) => {
+                let from = self.lessons.threshold(&frame.camera, &hardness.measure, promise);
+                Choice { action: Action::Cascade(sent_from(&hardness, from)), ..choice }
+            }
+            (action, _) => Choice { action, ..choice },
+        }
+    }
+
+    /// The measure, score and hardness of a frame that was not to be sent for its lesson alone.
+    fn judged(
+        &self,
+        frame: &FrameFacts,
+        choice: &Choice,
+        measured: &Measured,
+    ) -> Option<(Measure, f64, bool)> {
+        let Action::Cascade(sent_by) = &choice.action else { return None };
+        let Action::Cascade(ours) = self.unaudited(frame, &Snapshot::default()).action else {
+            return None;
+        };
+        // another measure's scores, of a policy before this one, say nothing
+        let is_ours = sent_by.measure == ours.measure;
+        let hard = if choice.reason == AUDITED { &ours } else { sent_by };
+        let hard = hard.is_hard_by(measured.score);
+        is_ours.then(|| (ours.measure, Aim::from(ours).score(measured.score), hard))
+    }
+}
+
+impl Policy for Audited {
+    fn name(&self) -> &str {
+        self.cascade.name()
+    }
+
+    fn choose(&self, frame: &FrameFacts, load: &Snapshot) -> Choice {
+        let choice = self.unaudited(frame, load);
+        match choice.action {
+            Action::Cascade(hardness) if chance(frame) < self.audits.audit => {
+                let all = sent_from(&hardness, f64::NEG_INFINITY);
+                Choice { action: Action::Cascade(all), reason: AUDITED, ..choice }
+            }
+            action => Choice { action, ..choice },
+        }
+    }
+
+    fn measured(&mut self, frame: &FrameFacts, choice: &Choice, measured: &Measured) {
+        if let Some((measure, score, hard)) = self.judged(frame, choice, measured) {
+            let promise = self.audits.promise().map(|promise| (measure, promise));
+            self.lessons.frame(&frame.camera, score, hard, promise);
+        }
+        self.cascade.measured(frame, choice, measured);
+    }
+
+    fn learn(&mut self, outcome: &Outcome) {
+        let Outcome { frame, choice, measured, loss, .. } = outcome;
+        if let (Some(measured), Some(loss)) = (measured, loss)
+            && let Some((measure, score, hard)) = self.judged(frame, choice, measured)
+        {
+            let promise = self.audits.promise().map(|promise| (measure, promise));
+            self.lessons.lesson(&frame.camera, (score, *loss), hard, promise);
+        }
+        self.cascade.learn(outcome);
+    }
+
+    fn lessons(&self) -> Option<&Lessons> {
+        Some(&self.lessons)
+    }
+
+    fn hand_over(&mut self) -> Option<Lessons> {
+        Some(std::mem::take(&mut self.lessons))
+    }
+
+    fn take_over(&mut self, lessons: Lessons) {
+        self.lessons = lessons;
+    }
+}
+
+/// Chance for a frame, from 0 on, below 1; the same again in every replay, and not that which picks
+/// the share.
+fn chance(frame: &FrameFacts) -> f64 {
+    const OWN: u64 = 0x6175_6469_7473_2121;
+    SplitMix(frame.ordinal ^ frame.sequence.rotate_left(32) ^ OWN).unit()
+}
+
+/// The measure with a threshold at which frames are hard whose score is at least `from`: all, or
+/// none, where that is infinite.
+fn sent_from(hardness: &Hardness, from: f64) -> Hardness {
+    let aim = Aim::from(hardness.clone());
+    match from {
+        f64::NEG_INFINITY => aim.cut(Cut::All),
+        f64::INFINITY => aim.cut(Cut::Nothing),
+        score => aim.cut(Cut::At { score, inclusive: true }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{facts, nth};
+    use crate::{End, PolicyConfig};
+
+    fn policy(section: &str) -> Box<dyn Policy> {
+        let text = format!("policy = 'cascade'\n[cascade]\n{section}");
+        crate::policies::build(&PolicyConfig::from_toml(&text).unwrap()).unwrap()
+    }
+
+    /// A frame with its score goes through a policy, over the text that travels; tells whether it
+    /// stayed on the edge. Its loss is told if it did not.
+    fn stays(policy: &mut dyn Policy, n: u64, score: f64, loss: f64) -> bool {
+        let (frame, load) = (nth(n), Snapshot::default());
+        let choice = policy.choose(&frame, &load);
+        let Action::Cascade(hardness) = &choice.action else { panic!("{choice:?}") };
+        let hardness: Hardness = hardness.to_string().parse().unwrap();
+        let measured = Measured { score: Some(score), features: None };
+        let sent = hardness.is_hard_by(measured.score);
+        policy.measured(&frame, &choice, &measured);
+        let (tier, end) = (frame::Destination::Edge, End::Done);
+        let loss = sent.then_some(loss);
+        let (took_ms, measured) = (9.0, Some(measured));
+        policy.learn(&Outcome { frame, load, choice, tier, end, took_ms, measured, loss });
+        !sent
+    }
+
+    const SUM: &str = "hardness = 'regression(0 0 0 0 0 0)>=5,empty=easy'";
+
+    #[test]
+    fn audits_are_drawn_by_chance_and_are_told_from_hard_frames() {
+        let mut policy = policy(&format!("{SUM}\naudit = 0.1"));
+        let (mut easy, mut audited) = (0.0, 0.0);
+        for n in 0..4000 {
+            let is_hard = n % 4 == 0;
+            let is_audit = policy.choose(&nth(n), &Snapshot::default()).reason == AUDITED;
+            let stayed = stays(policy.as_mut(), n, if is_hard { 6.0 } else { 1.0 }, 0.25);
+            if !is_hard {
+                assert_eq!(stayed, !is_audit, "{n}");
+                easy += 1.0;
+                audited += f64::from(u8::from(!stayed));
+            }
+        }
+        assert!((audited / easy - 0.1f64).abs() < 0.02, "{audited} of {easy}");
+        let told = policy.lessons().unwrap().overall();
+        assert!((told.hard_share - 0.25).abs() < 0.02, "{told:?}");
+        assert!(told.easy.is_some_and(|easy| (easy.mean - 0.75).abs() < 1e-9), "{told:?}");
+        assert!(told.audits > 0.8 * audited && told.audits <= audited, "{told:?}");
+    }
+
+    #[test]
+    fn what_is_promised_is_kept() {
+        let mut policy = policy(&format!("{SUM}\nagreement = 0.9"));
+        let first = policy.choose(&facts(), &Snapshot::default()).action;
+        assert!(
+            matches!(&first, Action::Cascade(all) if all.is_hard_by(Some(-9.0)) && all.is_hard_by(None)),
+            "before anything is known all are sent: {first:?}"
+        );
+        let (mut stayed, mut loss) = (0.0, 0.0);
+        for n in 0..8000u64 {
+            // half of the frames above 7 lose everything
+            let score = (n * 37 % 100) as f64 / 10.0;
+            let lost = if score > 7.0 && n / 100 % 2 == 0 { 1.0 } else { 0.0 };
+            if stays(policy.as_mut(), n, score, lost) {
+                stayed += 1.0;
+                loss += lost;
+            }
+        }
+        assert!(stayed > 0.5 * 8000.0 && loss <= 0.1 * stayed, "{loss} of {stayed}");
+    }
+
+    #[test]
+    fn a_threshold_parts_frames_by_their_scores() {
+        for text in [
+            "mean-confidence<0.5,empty=hard",
+            "max-confidence<0.5,empty=easy",
+            "cross-entropy<0.5,empty=easy",
+            "ibt(0.5)>=0.5,empty=hard",
+            "regression(0 0 0 0 0 0)>=1,empty=easy",
+        ] {
+            let hardness: Hardness = text.parse().unwrap();
+            let travels =
+                |from| sent_from(&hardness, from).to_string().parse::<Hardness>().unwrap();
+            assert!(travels(0.375).is_hard_by(Some(0.375)), "{text}");
+            assert!(travels(0.375).is_hard_by(Some(0.5)), "{text}");
+            assert!(!travels(0.375).is_hard_by(Some(0.25)), "{text}");
+            assert!(travels(f64::NEG_INFINITY).is_hard_by(Some(0.125)), "{text}");
+            assert!(travels(f64::NEG_INFINITY).is_hard_by(None), "{text}");
+            assert!(!travels(f64::INFINITY).is_hard_by(Some(0.875)), "{text}");
+            assert!(!travels(f64::INFINITY).is_hard_by(None), "{text}");
+        }
+    }
+
+    #[test]
+    fn settings_that_contradict_each_other_are_named() {
+        for (section, named) in [
+            ("audit = 0.6", "[cascade] audit = 0.6"),
+            ("agreement = 1.0", "[cascade] agreement = 1"),
+            ("agreement = 0.95\naudit = 0", "[cascade] audit = 0"),
+            ("agreement = 0.95\nconfidence = 0.3", "[cascade] confidence = 0.3"),
+            ("confidence = 0.9", "[cascade] confidence = 0.9"),
+        ] {
+            let text = format!("policy = 'cascade'\n[cascade]\n{section}");
+            let error = PolicyConfig::from_toml(&text).unwrap_err();
+            assert!(error.to_string().contains(named), "{section}: {error}");
+            assert!(error.place(&text).line.is_some_and(|line| line > 2), "{section}");
+        }
+    }
+}
