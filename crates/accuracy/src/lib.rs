@@ -37,6 +37,7 @@
 mod agreement;
 mod coco;
 mod detections_file;
+pub mod import;
 mod judge;
 mod labels;
 mod map;
