@@ -186,7 +186,7 @@ mod tests {
     fn an_image_that_one_model_saw_nothing_in_is_there_with_no_detections() {
         let edge = Found::from([found("a", 0.3, [0.25, 0.5, 0.5, 0.25])]);
         let cloud = Found::from([found("b", 0.9, [0.0, 0.0, 1.0, 1.0])]);
-        let both = [(model("small"), edge.clone()), (model("large"), cloud)];
+        let both = [(model("small"), edge), (model("large"), cloud)];
         let file = together(both, vec!["cup".into()], None, true);
         let counts: Vec<_> = (file.images.iter())
             .map(|image| {
