@@ -38,6 +38,7 @@ mod agreement;
 mod categories;
 mod coco;
 mod detections_file;
+pub mod import;
 mod judge;
 mod labels;
 mod map;

@@ -186,7 +186,7 @@ fn a_cut_delays_and_loses_nothing() {
 }
 
 fn hardness() -> Hardness {
-    "mean-confidence<0.5".parse().unwrap()
+    "mean-confidence<0.5".parse().expect("a measure of hardness")
 }
 
 fn edge_answer(hard: bool) -> EdgeAnswer {

@@ -4,10 +4,10 @@ use super::detections;
 use super::labels::LabelArgs;
 use accuracy::{Agreement, DetectionsFile, Judged, Map, agreement, judge};
 use frame::Destination::{self, Cloud, Edge};
-use offload::Hardness;
+use offload::{Hardness, Measure};
 use serde::Serialize;
 use simulator::{Answer, EdgeAnswer, History};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Precision is measured over so many frames at most, evenly spread over the run: it is a matter of
 /// the images, which come again anyway.
@@ -15,6 +15,7 @@ const MAX_FRAMES: usize = 5000;
 
 /// What both tiers answer to each image.
 pub(super) struct Answers {
+    path: PathBuf,
     file: DetectionsFile,
     /// By image: how far each tier agrees with the cloud.
     agreements: Vec<[Agreement; 2]>,
@@ -55,7 +56,15 @@ impl Answers {
                 })
                 .collect()
         });
-        Ok(Self { file, agreements, judged })
+        Ok(Self { path: path.to_owned(), file, agreements, judged })
+    }
+
+    /// Whether the edge's model tells all that a measure measures.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub(super) fn check(&self, measure: &Measure) -> anyhow::Result<()> {
+        detections::check_measure(measure, &self.file.header, &self.path)
     }
 
     /// How many images there are.

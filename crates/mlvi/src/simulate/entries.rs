@@ -4,7 +4,7 @@ use super::answers::Accuracy;
 use super::options::Setting;
 use anyhow::Context;
 use indicatif::ProgressBar;
-use offload::PolicyConfig;
+use offload::{Aim, PolicyConfig, PolicyName};
 use serde::Serialize;
 use simulator::{
     Beam, Deciding, History, Job, Judgement, Report, Scenario, Trace, World, at_full_capacity,
@@ -121,6 +121,13 @@ impl Entry {
         let world = World { scenario: &setting.scenario, trace, jobs, judge: &at_edge };
         let (judgement, oracle) = match &self.by {
             By::Policy(config) => {
+                let aim = &config.cascade.hardness;
+                // the default makes do with what there is
+                let named = config.policy == PolicyName::Cascade && *aim != Aim::default();
+                if let Some(answers) = setting.answers.as_ref().filter(|_| named) {
+                    let place = || format!("{}: [cascade] hardness = '{aim}'", self.name);
+                    answers.check(&aim.measure).with_context(place)?;
+                }
                 let mut deciding = Deciding::new(config, setting.scenario.seed)
                     .with_context(|| self.name.clone())?;
                 (judge(world, &mut deciding, &mut progress), None)

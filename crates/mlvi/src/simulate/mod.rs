@@ -5,6 +5,7 @@ pub mod cascade;
 mod compare;
 pub mod detections;
 mod entries;
+pub mod import;
 pub mod labels;
 mod league;
 mod options;

@@ -90,6 +90,24 @@ pub fn seen_at_edge<'a>(header: &Header, image: &'a ImageRecord) -> offload::Edg
     offload::EdgeDetections { confident, weak, image: image.size }
 }
 
+/// Whether the edge's model tells all that a measure of hardness measures; `path` names the file.
+///
+/// # Errors
+/// When the measure is of weak detections and the model tells none.
+pub fn check_measure(
+    measure: &offload::Measure,
+    header: &Header,
+    path: &Path,
+) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        header.edge.weak.is_some() || !measure.needs_weak(),
+        "{}: line 1: `edge.weak` is missing: the measure is of weak detections, and {} tells none",
+        path.display(),
+        header.edge.info.name
+    );
+    Ok(())
+}
+
 /// Runs both models over the folder.
 ///
 /// # Errors
