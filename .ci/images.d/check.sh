@@ -27,9 +27,9 @@ check_camera() {
     [[ $(inspect '{{index .Config.Labels "org.opencontainers.image.title"}}') == mlvi/camera ]] || die "mlvi/camera has no title"
     contained() { podman run --rm --read-only --cap-drop=ALL --security-opt=no-new-privileges --network=none "$@"; }
     [[ $(contained "$image" --version) == "mlvi $version" ]] || die "mlvi/camera does not run"
-    contained --entrypoint ffmpeg "$image" -v error -protocols | grep -qw rtp || die "ffmpeg of mlvi/camera knows no RTP"
+    contained --entrypoint ffmpeg "$image" -v error -protocols | grep -w rtp >/dev/null || die "ffmpeg of mlvi/camera knows no RTP"
     for name in rtsp mpjpeg h264 hevc; do
-        contained --entrypoint ffmpeg "$image" -v error -demuxers | grep -qw "$name" || die "ffmpeg of mlvi/camera cannot read $name"
+        contained --entrypoint ffmpeg "$image" -v error -demuxers | grep -w "$name" >/dev/null || die "ffmpeg of mlvi/camera cannot read $name"
     done
     printf '%-24s %3d MB, ffmpeg, user 65532\n' "mlvi/camera:$version" $(($(inspect '{{.Size}}') / 1000000))
 }

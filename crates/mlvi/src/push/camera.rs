@@ -8,6 +8,7 @@ use super::ffmpeg::{Ffmpeg, FfmpegError};
 use super::metrics::Metrics;
 use super::outputs::Outputs;
 use super::parts::Parts;
+use super::photos::told;
 use super::source::{Source, Video};
 use super::tally::Tally;
 use super::watch::Watch;
@@ -70,11 +71,8 @@ pub(super) struct Interrupted;
 
 /// The server will not take the stream.
 #[derive(Debug, thiserror::Error)]
-#[error("the server refuses the stream ({status}): {text}")]
-struct Refused {
-    status: u16,
-    text: String,
-}
+#[error("the server refuses the stream: {0}")]
+struct Refused(String);
 
 /// What the server says at the end of a stream.
 #[derive(Debug, Deserialize)]
@@ -229,8 +227,10 @@ impl Camera {
         let (sender, receiver) = channel();
         let (shared, window, name) = (shared.clone(), window.clone(), self.name.clone());
         std::thread::spawn(move || {
+            // of a camera that gives nothing there is nothing to be told
+            let sent = if window.has_begun() { post(&shared.args, &name, window) } else { Ok(()) };
             // whoever waits for it may be gone
-            let _ = sender.send(post(&shared.args, &name, window));
+            let _ = sender.send(sent);
         });
         receiver
     }
@@ -354,8 +354,8 @@ fn post(args: &PushArgs, camera: &CameraId, window: Arc<Window>) -> anyhow::Resu
             anyhow::ensure!(ended_by == "complete", "the server has ended the stream: {ended_by}");
             Ok(())
         }
-        408 | 429 | 500.. => anyhow::bail!("the server answered {status}: {text}"),
-        _ => Err(Refused { status, text }.into()),
+        408 | 429 | 500.. => Err(anyhow::Error::msg(told(status, &text))),
+        _ => Err(Refused(told(status, &text)).into()),
     }
 }
 

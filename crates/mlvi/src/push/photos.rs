@@ -90,7 +90,7 @@ fn send(agent: &ureq::Agent, args: &PushArgs, path: &Path) -> anyhow::Result<Str
 }
 
 /// A problem document in words.
-fn told(status: u16, text: &str) -> String {
+pub(super) fn told(status: u16, text: &str) -> String {
     let problem: Option<frame::Problem> = serde_json::from_str(text).ok();
     match problem {
         Some(problem) => format!("{} ({status}): {}", problem.title, problem.detail),

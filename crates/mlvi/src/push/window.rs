@@ -143,6 +143,15 @@ impl Window {
         self.lock().is_closed
     }
 
+    /// Waits for the first frame; `false` if none comes.
+    pub(super) fn has_begun(&self) -> bool {
+        let mut state = self.lock();
+        while state.frames.is_empty() && !state.is_over() {
+            state = self.wait(state);
+        }
+        !state.frames.is_empty()
+    }
+
     /// The next frame to be sent, with its number; blocks until there is one. `None` when no
     /// further one comes.
     pub(super) fn to_send(&self) -> Option<(u64, Picture)> {
@@ -338,6 +347,17 @@ mod tests {
         assert_eq!(reader.join().unwrap(), 20);
         let expected: Vec<_> = (0..20).map(|number| (number, "result", true)).collect();
         assert_eq!(outcomes(&window), expected);
+    }
+
+    #[test]
+    fn what_ends_without_a_frame_has_not_begun() {
+        let window = Window::new(rules(1, true), 0);
+        assert!(window.offer(vec![1]) && window.has_begun());
+        for end in [Window::complete, Window::close] {
+            let window = Window::new(rules(1, true), 0);
+            end(&window);
+            assert!(!window.has_begun() && window.settled().is_none());
+        }
     }
 
     #[test]

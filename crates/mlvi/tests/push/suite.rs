@@ -123,9 +123,10 @@ fn take_frames(
     camera: &str,
 ) -> std::io::Result<()> {
     let mut body = BufReader::new(Chunks { input, left: 0 });
-    let mut is_over = false;
+    let (mut is_over, mut seen_any) = (false, false);
     while let Some((number, jpeg)) = part(&mut body)? {
         assert!(jpeg.starts_with(b"\xFF\xD8"));
+        seen_any = true;
         let mut seen = state.seen.lock().unwrap();
         seen.frames.push((camera.to_owned(), number));
         seen.results.push((camera.to_owned(), result(camera, number)));
@@ -135,6 +136,9 @@ fn take_frames(
         if is_over {
             break;
         }
+    }
+    if !seen_any {
+        return stream.write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\nempty");
     }
     let ended_by = if is_over { "shutdown" } else { "complete" };
     let text = format!("{{\"ended_by\":\"{ended_by}\"}}");

@@ -227,7 +227,7 @@ mod tests {
             json!([{"id": 1, "name": "person"}, {"id": 72, "name": "tvmonitor"},
                 {"id": 1004, "name": "helmet"}])
         );
-        assert_eq!(std::fs::read_dir(dir).unwrap().count(), 2);
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 2);
     }
 
     #[test]
