@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "a command line speaks to the person at the terminal")]
 
 mod exit;
+mod models_dir;
 mod output;
 pub mod plot;
 mod scrape;
@@ -10,6 +11,7 @@ pub mod table;
 mod usage;
 
 pub use exit::{EXIT_UNAVAILABLE, exit_code, parse};
+pub use models_dir::ModelsDir;
 pub use output::OutputArgs;
 pub use scrape::Scrape;
 pub use usage::UsageError;

@@ -1,26 +1,19 @@
 //! `mlvi-kubernetes`: the command line.
 
 use clap::{Parser, Subcommand};
+use cli::ModelsDir;
 use mlvi_kubernetes::autoscale::{self, AutoscaleArgs};
 use mlvi_kubernetes::check::{self, CheckArgs};
 use mlvi_kubernetes::credentials::{self, CredentialsArgs};
 use mlvi_kubernetes::status::{self, StatusArgs};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The commands of MLVI for a suite in Kubernetes; `mlvi check` and the others run this.
 #[derive(Parser)]
 #[command(name = "mlvi-kubernetes", version)]
 struct Cli {
-    /// The folder of model descriptions (*.toml)
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "MLVI_MODELS_DIR",
-        default_value = "models"
-    )]
-    models_dir: PathBuf,
+    #[command(flatten)]
+    models: ModelsDir,
     #[command(subcommand)]
     command: Command,
 }
@@ -44,7 +37,7 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     let outcome = match cli.command {
-        Command::Check(args) => return check::run(&args, &cli.models_dir),
+        Command::Check(args) => return check::run(&args, &cli.models.models_dir),
         Command::Autoscale(args) => autoscale::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Credentials(args) => credentials::run(&args),

@@ -14,8 +14,8 @@ use crate::topics::TopicsArgs;
 use crate::unread;
 use crate::up::UpArgs;
 use clap::{Parser, Subcommand};
+use cli::ModelsDir;
 use detector::ModelError;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Examples, below the list of commands.
@@ -36,15 +36,8 @@ that is needed is missing.";
 #[derive(Debug, Parser)]
 #[command(name = "mlvi", version, after_help = EXAMPLES)]
 pub struct Cli {
-    /// The folder of model descriptions (*.toml)
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "MLVI_MODELS_DIR",
-        default_value = "models"
-    )]
-    models_dir: PathBuf,
+    #[command(flatten)]
+    models: ModelsDir,
     #[command(subcommand)]
     command: Command,
 }
@@ -94,7 +87,7 @@ impl Cli {
     /// Runs the command; whatever goes wrong is printed.
     #[must_use]
     pub fn run(self) -> ExitCode {
-        let Self { models_dir, command } = self;
+        let Self { models: ModelsDir { models_dir }, command } = self;
         // the doctor tells of them among its findings
         if !matches!(command, Command::Doctor(_)) {
             for variable in unread::unread() {

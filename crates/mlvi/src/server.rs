@@ -33,6 +33,11 @@ pub(crate) struct ServerArgs {
 }
 
 impl ServerArgs {
+    /// Of a server of our own, without TLS and tokens.
+    pub(crate) const fn of(server: String) -> Self {
+        Self { server, ca: None, token: None }
+    }
+
     /// The address as it was given.
     pub(crate) fn address(&self) -> &str {
         &self.server

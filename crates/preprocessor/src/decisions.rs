@@ -350,7 +350,7 @@ mod tests {
         // somebody decides all the time that it takes
         let deciding = decisions.lock();
         let compiler = decisions.clone();
-        std::thread::spawn(move || sender.send(compiler.prepare(&rule).unwrap()));
+        std::thread::spawn(move || drop(sender.send(compiler.prepare(&rule).unwrap())));
         let prepared = prepared.recv_timeout(HANGS).unwrap();
         drop(deciding);
         decisions.exchange(prepared);

@@ -21,6 +21,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod unit;
+mod viewers;
 
 use clap::Subcommand;
 use section::Section;
@@ -65,6 +66,11 @@ pub enum BenchCommand {
     /// Example: mlvi bench history --database sqlite:target/history.sqlite --results 1000000
     #[command(verbatim_doc_comment)]
     History(history::HistoryArgs),
+    /// What it costs a web-server on one core that many look on: added latency, memory, lost frames
+    ///
+    /// Example: mlvi bench viewers --events 200 --live 20 --streams 50
+    #[command(verbatim_doc_comment)]
+    Viewers(viewers::ViewersArgs),
     /// Start-up time and memory of the edge-inference process under load
     Unit(unit::UnitArgs),
     /// All of it in one report: Markdown, JSON and plots
@@ -86,6 +92,7 @@ pub fn run(command: BenchCommand, models_dir: &Path) -> anyhow::Result<()> {
         BenchCommand::Load(args) => load::run(&args),
         BenchCommand::History(args) => history::run(&args),
         BenchCommand::Pixels(args) => pixels::run(&args),
+        BenchCommand::Viewers(args) => viewers::run(&args),
         BenchCommand::Unit(args) => unit::run(&args, models_dir),
         BenchCommand::Report(args) => report::run(&args, models_dir),
     }

@@ -52,14 +52,7 @@ struct Json<'a> {
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let setting = args.world.read()?;
     let trace = args.trace(&setting)?;
-    let entry = match &args.policy_file {
-        Some(path) => Entry::file(path)?,
-        None => Entry::named(&args.policy, &setting.scenario)?,
-    };
-    let mut entries = vec![entry];
-    if !args.no_oracle {
-        entries.push(Entry::oracle(args.world.beam));
-    }
+    let entries = args.entries(&setting.scenario)?;
     let jobs = workload(
         &setting.scenario,
         setting.answers.as_ref().map_or(0, super::answers::Answers::images),
@@ -81,6 +74,12 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     })
 }
 
+/// The oracle misses as few deadlines as can be: without any, each of its schedules is as good to
+/// it as another, and its latency says nothing.
+const fn has_deadlines(scenario: &Scenario) -> bool {
+    scenario.load.deadline_ms > 0.0
+}
+
 /// Drawn on standard error when that is a terminal; silent otherwise.
 pub(super) fn bar(frames: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {percent} % of {len} frames, {eta} left");
@@ -88,6 +87,17 @@ pub(super) fn bar(frames: u64) -> ProgressBar {
 }
 
 impl RunArgs {
+    /// The policy, and the oracle where it says something.
+    fn entries(&self, scenario: &Scenario) -> anyhow::Result<Vec<Entry>> {
+        let entry = match &self.policy_file {
+            Some(path) => Entry::file(path)?,
+            None => Entry::named(&self.policy, scenario)?,
+        };
+        let oracle = !self.no_oracle && has_deadlines(scenario);
+        let oracle = oracle.then(|| Entry::oracle(self.world.beam));
+        Ok(std::iter::once(entry).chain(oracle).collect())
+    }
+
     fn trace(&self, setting: &Setting) -> anyhow::Result<Trace> {
         let uplink = &setting.scenario.uplink;
         match (&self.trace, self.mbit_s, &uplink.trace) {
@@ -179,9 +189,33 @@ fn print(scenario: &Scenario, trace: &Trace, standings: &[Standing]) {
         );
     }
     println!();
+    if !has_deadlines(scenario) {
+        println!("there is no oracle: it misses as few deadlines as can be, and no frame has one");
+    }
     standings
         .iter()
         .filter_map(|standing| standing.oracle)
         .for_each(|proof| println!("{}", league::explain(proof)));
     standings.iter().filter_map(Standing::warning).for_each(|warning| println!("{warning}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Run {
+        #[command(flatten)]
+        args: RunArgs,
+    }
+
+    #[test]
+    fn there_is_an_oracle_where_there_are_deadlines() {
+        let args = Run::parse_from(["run"]).args;
+        let mut scenario = Scenario::default();
+        assert_eq!(args.entries(&scenario).unwrap().len(), 2);
+        scenario.load.deadline_ms = 0.0;
+        assert_eq!(args.entries(&scenario).unwrap().len(), 1);
+    }
 }

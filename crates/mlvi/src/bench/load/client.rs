@@ -21,7 +21,7 @@ const MAX_ANSWER_BYTES: usize = 1 << 20;
 type Connection = SendRequest<Full<Bytes>>;
 
 /// One server, and connections to it that wait for their next request.
-pub(super) struct Client {
+pub(in crate::bench) struct Client {
     authority: String,
     tls: Option<(TlsConnector, ServerName<'static>)>,
     server: ServerArgs,
@@ -31,14 +31,14 @@ pub(super) struct Client {
 }
 
 /// An answer.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Bytes,
+pub(in crate::bench) struct Answer {
+    pub(in crate::bench) status: u16,
+    pub(in crate::bench) body: Bytes,
 }
 
 impl Client {
     /// For a server such as `http://127.0.0.1:5000`.
-    pub(super) fn new(server: &ServerArgs, patience: Duration) -> anyhow::Result<Self> {
+    pub(in crate::bench) fn new(server: &ServerArgs, patience: Duration) -> anyhow::Result<Self> {
         let address = server.address();
         let named = || format!("--server {address}: it must be http[s]://HOST:PORT");
         let uri: Uri = address.parse().with_context(named)?;
@@ -61,7 +61,7 @@ impl Client {
     }
 
     /// Sends a picture and waits for the answer.
-    pub(super) async fn post(&self, path: &str, body: Bytes) -> anyhow::Result<Answer> {
+    pub(in crate::bench) async fn post(&self, path: &str, body: Bytes) -> anyhow::Result<Answer> {
         let sending = self.exchange(path, body);
         let limit = || format!("no answer within {} s", self.patience.as_secs());
         tokio::time::timeout(self.patience, sending).await.with_context(limit)?

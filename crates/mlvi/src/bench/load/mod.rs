@@ -5,7 +5,7 @@
 //! frame has a moment of its own, and latency counts from that moment.
 
 mod arrivals;
-mod client;
+pub(super) mod client;
 mod record;
 #[cfg(test)]
 mod tests;
