@@ -44,6 +44,17 @@ impl FrameFacts {
     }
 }
 
+impl FrameFacts {
+    /// Whether the edge could still meet the frame's deadline after the cloud had time for an
+    /// answer. Then to try the cloud risks nothing.
+    #[must_use]
+    pub fn can_be_rescued(&self, load: &Snapshot) -> bool {
+        let Some(left_ms) = self.wanted_within_ms() else { return true };
+        let rescue_ms = left_ms - load.edge.predicted_high_ms.unwrap_or(f64::INFINITY);
+        rescue_ms > 0.0 && rescue_ms >= load.cloud.least_ms()
+    }
+}
+
 /// What is known of both tiers. Every `None` means *not known*, which is not 0.
 pub type Snapshot = PerTier<TierSnapshot>;
 
@@ -66,6 +77,30 @@ impl TierSnapshot {
     pub fn waiting_ms(&self) -> f64 {
         let frames = self.backlog_frames.unwrap_or(0) as f64;
         frames * self.service_ms.unwrap_or(0.0) / f64::from(self.workers.unwrap_or(1).max(1))
+    }
+
+    /// What an answer takes at least, when nothing is in the way and the link is fast, in
+    /// milliseconds; 0 when nothing is known.
+    #[must_use]
+    pub fn least_ms(&self) -> f64 {
+        self.rtt_ms.unwrap_or(0.0) + self.service_p95_ms.or(self.service_ms).unwrap_or(0.0)
+    }
+
+    /// Whether its link may well run empty before its next answer is seen. A tier without a link
+    /// tells at once when a worker is free, so a queue there is of no use.
+    #[must_use]
+    pub fn link_may_run_dry(&self, bytes: usize) -> bool {
+        let (Some(predicted), Some(transfer)) = (self.predicted_ms, self.transfer_ms(bytes)) else {
+            return false;
+        };
+        let way = self.rtt_ms.unwrap_or(0.0) + self.service_ms.unwrap_or(0.0);
+        predicted - way - transfer <= way
+    }
+
+    /// How long this many bytes take on its link, in milliseconds; `None` without a link, or when
+    /// its throughput is not known.
+    fn transfer_ms(&self, bytes: usize) -> Option<f64> {
+        self.throughput_bytes_per_s.map(|rate| 1000.0 * bytes as f64 / rate.max(1.0))
     }
 
     /// Whether it has a worker with nothing to do.

@@ -11,7 +11,7 @@
 //!
 //! Both counts are what a schedule could reach that may split frames among workers, need not keep
 //! their order, and may choose the frames of each server as if the others had none: leaving out
-//! constraints cannot make the best schedule worse. Of `n` frames at least `n` less both counts miss
+//! constraints cannot make the best one worse. Of `n` frames at least `n` less both counts miss
 //! their deadline. Windows whose sets of frames are disjoint add up, since each frame is counted
 //! once, and the sum is the largest over all choices of such windows from a grid (weighted interval
 //! scheduling: Kleinberg and Tardos 2005, Algorithm Design, 6.1).

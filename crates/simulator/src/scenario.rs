@@ -289,7 +289,7 @@ impl Scenario {
         let files = self.preprocess_times.iter();
         let files = files.chain(&self.edge.service_times).chain(&self.cloud.service_times);
         for (name, value, least, most) in files.flat_map(TimesFile::ranges) {
-            if !(value >= least && value <= most) {
+            if !(least..=most).contains(&value) {
                 return wrong(
                     (name, value, most),
                     "a time's unit and scale are above 0, a block 1 or more",

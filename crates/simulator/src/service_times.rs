@@ -130,7 +130,7 @@ impl Measured {
             })?;
             let ms = cell.parse::<f64>().map(|time| time * of.unit_ms * of.scale);
             match ms {
-                Ok(ms) if ms >= 0.0 && ms <= MAX_MS => Ok(((ms * 1000.0).round() as u64).max(1)),
+                Ok(ms) if (0.0..=MAX_MS).contains(&ms) => Ok(((ms * 1000.0).round() as u64).max(1)),
                 _ => Err(wrong(line, format!("'{cell}' is not a time from 0 to 1000 s"))),
             }
         });

@@ -1,19 +1,16 @@
 //! `mlvi simulate compare`: all policies over all traces.
 
-use super::answers::Answers;
 use super::entries::{Entry, Proof, Standing};
 use super::options::{Setting, WorldArgs};
-use super::run::bar;
+use super::play::{Plan, Played};
+use super::run::{bar, seeds};
 use super::{league, plot, traces};
 use clap::Args;
 use cli::OutputArgs;
 use cli::table::{Table, number};
-use indicatif::ProgressBar;
 use serde::Serialize;
-use simulator::{Job, Scenario, Trace, workload};
+use simulator::{Scenario, Trace};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 /// Policies that use nothing that is known; the ratio is tried with all shares.
 const BASELINES: [&str; 3] = ["edge-only", "cloud-only", "alternate"];
@@ -48,6 +45,9 @@ struct League {
     mbit_s: f64,
     /// Which ratio missed the fewest deadlines.
     best_ratio: String,
+    /// Of each seed: how many deadlines every schedule misses at least, and how many every policy
+    /// that cannot know service times is expected to miss at least.
+    bounds: Vec<[u64; 2]>,
     standings: Vec<Standing>,
 }
 
@@ -59,11 +59,13 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
     let setting = args.world.read()?;
     let traces = traces::read_all(&args.traces)?;
     let entries = args.entries(&setting)?;
-    let jobs = workload(&setting.scenario, setting.answers.as_ref().map_or(0, Answers::images));
-    let bar =
-        bar(traces.len() as u64 * entries.iter().map(|entry| entry.steps(jobs.len())).sum::<u64>());
-    let leagues = play(&setting, &traces, &entries, &jobs, &bar)?;
+    let plan = Plan { setting: &setting, traces: &traces, entries: &entries };
+    let workloads = plan.workloads();
+    let bar = bar(plan.steps(&workloads));
+    let played = plan.play(&workloads, args.world.threads(), &bar)?;
     bar.finish_and_clear();
+    let leagues: Vec<League> =
+        traces.iter().zip(played).map(|(trace, played)| League::of(trace, played)).collect();
     if args.output.json {
         println!(
             "{}",
@@ -103,53 +105,17 @@ impl CompareArgs {
     }
 }
 
-/// Every entry on every trace, as many at a time as there are processors.
-fn play(
-    setting: &Setting,
-    traces: &[Trace],
-    entries: &[Entry],
-    jobs: &[Job],
-    bar: &ProgressBar,
-) -> anyhow::Result<Vec<League>> {
-    // entries outermost: the oracles, which take longest, begin first
-    let tasks: Vec<(usize, usize)> = (0..entries.len())
-        .flat_map(|entry| (0..traces.len()).map(move |trace| (trace, entry)))
-        .collect();
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(tasks.len()));
-    let work = || {
-        while let Some((trace, entry)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let standing = entries[*entry].play(setting, &traces[*trace], jobs, bar);
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((*trace, *entry, standing));
-        }
-    };
-    std::thread::scope(|scope| {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(tasks.len());
-        (0..threads).for_each(|_| drop(scope.spawn(work)));
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(trace, entry, _)| (*trace, *entry));
-    let mut leagues: Vec<League> = traces.iter().map(League::new).collect();
-    for (trace, _, standing) in done {
-        leagues[trace].standings.push(standing?);
-    }
-    leagues.iter_mut().for_each(League::sort);
-    Ok(leagues)
-}
-
 impl League {
-    fn new(trace: &Trace) -> Self {
-        let (trace, mbit_s) = (trace.name().to_owned(), trace.mean_mbit_s());
-        Self { trace, mbit_s, best_ratio: String::new(), standings: Vec::new() }
-    }
-
-    fn sort(&mut self) {
-        self.standings.sort_by(|a, b| {
-            let key = |standing: &Standing| (standing.report.misses, standing.oracle.is_none());
-            key(a).cmp(&key(b)).then(a.report.money.total_cmp(&b.report.money))
+    fn of(trace: &Trace, played: Played) -> Self {
+        let Played { mut standings, bounds } = played;
+        standings.sort_by(|a, b| {
+            let key = |standing: &Standing| (standing.misses(), standing.oracle.is_none());
+            key(a).cmp(&key(b)).then(a.money().total_cmp(&b.money()))
         });
-        let best = self.standings.iter().find(|standing| standing.name.starts_with("ratio "));
-        self.best_ratio = best.map_or_else(String::new, |best| best.name.clone());
+        let best = standings.iter().find(|standing| standing.name.starts_with("ratio "));
+        let best_ratio = best.map_or_else(String::new, |best| best.name.clone());
+        let (trace, mbit_s) = (trace.name().to_owned(), trace.mean_mbit_s());
+        Self { trace, mbit_s, best_ratio, bounds, standings }
     }
 
     /// All but the ratios that were not the best.
@@ -187,8 +153,11 @@ fn print(scenario: &Scenario, leagues: &[League]) {
     println!("deadlines missed, as times the oracle's:");
     println!("{}", summary(leagues));
     println!(
-        "{} minutes, deadline {} ms, seed {}",
-        scenario.minutes, scenario.load.deadline_ms, scenario.seed
+        "{} minutes, deadline {} ms, {}; no policy expects below: of those that do not know how \
+         long each frame will take a worker",
+        scenario.minutes,
+        scenario.load.deadline_ms,
+        seeds(scenario.seed, leagues.first().map_or(1, |league| league.bounds.len() as u64))
     );
     let proofs: Vec<Proof> = leagues.iter().filter_map(|league| league.oracle()?.oracle).collect();
     for proof in [Proof::Optimal, Proof::BeamLimited, Proof::Bound] {
@@ -220,9 +189,10 @@ fn summary(leagues: &[League]) -> String {
         }
     }
     let times = |league: &League, of: Option<&Standing>| {
-        let distance = of.zip(league.oracle()).map(|(of, oracle)| of.distance(oracle));
-        distance.map_or("-".into(), |distance| {
-            distance.map_or("∞".into(), |times| format!("{times:.2}"))
+        let distances = of.zip(league.oracle()).map(|(of, oracle)| of.distances(oracle));
+        distances.map_or("-".into(), |distances| {
+            let write = |times: f64| format!("{times:.2}");
+            distances.map_or("∞".into(), |times| league::mean(&times, &write))
         })
     };
     for name in names {
@@ -236,5 +206,16 @@ fn summary(leagues: &[League]) -> String {
         format!("{} ({name})", times(league, league.best_fixed()))
     };
     table.row(["best fixed".to_owned()].into_iter().chain(leagues.iter().map(best)).collect());
+    for (row, name) in ["no schedule below", "no policy expects below"].iter().enumerate() {
+        let bound = |league: &League| {
+            let Some(oracle) = league.oracle() else { return "-".into() };
+            let misses = oracle.each(|report, _| Some(report.misses as f64));
+            let bounds = league.bounds.iter().map(|bound| bound[row] as f64);
+            let ratios: Vec<f64> =
+                bounds.zip(misses).map(|(bound, best)| bound / best.max(1.0)).collect();
+            league::mean(&ratios, &|times| format!("{times:.2}"))
+        };
+        table.row([(*name).to_owned()].into_iter().chain(leagues.iter().map(bound)).collect());
+    }
     table.text()
 }

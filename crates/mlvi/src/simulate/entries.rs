@@ -1,14 +1,14 @@
 //! Who takes part in a simulation, and how each one did.
 
-use super::answers::Accuracy;
-use super::options::Setting;
+use super::answers::{Accuracy, Answers};
+use super::play::Run;
 use anyhow::Context;
 use indicatif::ProgressBar;
 use offload::{Aim, PolicyConfig, PolicyName};
 use serde::Serialize;
 use simulator::{
-    Beam, Deciding, History, Job, Judgement, Report, Scenario, Trace, World, at_full_capacity,
-    foresee, judge,
+    Beam, Deciding, History, Interval, Job, Judgement, Report, Scenario, Trace, World,
+    at_full_capacity, foresee, judge,
 };
 use std::path::Path;
 
@@ -40,9 +40,24 @@ pub(super) struct Standing {
     /// Of an oracle: what is known of its result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) oracle: Option<Proof>,
+    /// The means of all seeds, when there is more than one: the other numbers are of the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) over_seeds: Option<OverSeeds>,
     /// What happened to each frame.
     #[serde(skip)]
     pub(super) history: History,
+    /// With the other seeds.
+    #[serde(skip)]
+    pub(super) others: Vec<Run>,
+}
+
+/// Means over seeds with their 95 % confidence intervals.
+#[derive(Clone, Copy, Serialize)]
+pub(super) struct OverSeeds {
+    seeds: usize,
+    miss_percent: Interval,
+    money: Interval,
+    p99_ms: Interval,
 }
 
 /// What is known of an oracle's result.
@@ -109,36 +124,37 @@ impl Entry {
     /// When the policy cannot be used.
     pub(super) fn play(
         &self,
-        setting: &Setting,
+        scenario: &Scenario,
+        answers: Option<&Answers>,
         trace: &Trace,
         jobs: &[Job],
         bar: &ProgressBar,
     ) -> anyhow::Result<Standing> {
         let mut progress = || bar.inc(1);
         let at_edge = |image: u32, hardness: &offload::Hardness| {
-            setting.answers.as_ref().map(|answers| answers.at_edge(image, hardness))
+            answers.map(|answers| answers.at_edge(image, hardness))
         };
-        let world = World { scenario: &setting.scenario, trace, jobs, judge: &at_edge };
+        let world = World { scenario, trace, jobs, judge: &at_edge };
         let (judgement, oracle) = match &self.by {
             By::Policy(config) => {
                 let aim = &config.cascade.hardness;
                 // the default makes do with what there is
                 let named = config.policy == PolicyName::Cascade && *aim != Aim::default();
-                if let Some(answers) = setting.answers.as_ref().filter(|_| named) {
+                if let Some(answers) = answers.filter(|_| named) {
                     let place = || format!("{}: [cascade] hardness = '{aim}'", self.name);
                     answers.check(&aim.measure).with_context(place)?;
                 }
-                let mut deciding = Deciding::new(config, setting.scenario.seed)
-                    .with_context(|| self.name.clone())?;
+                let mut deciding =
+                    Deciding::new(config, scenario.seed).with_context(|| self.name.clone())?;
                 (judge(world, &mut deciding, &mut progress), None)
             }
             By::Oracle(beam) => {
-                let schedule = foresee(&setting.scenario, trace, jobs, *beam, &mut progress);
-                let full = at_full_capacity(&setting.scenario);
+                let schedule = foresee(scenario, trace, jobs, *beam, &mut progress);
+                let full = at_full_capacity(scenario);
                 let full_world = World { scenario: &full, ..world };
                 let judgement = judge(full_world, &mut schedule.dispatcher(), &mut progress);
                 let proof = match schedule.exact {
-                    _ if full != setting.scenario => Proof::Bound,
+                    _ if full != *scenario => Proof::Bound,
                     true => Proof::Optimal,
                     false => Proof::BeamLimited,
                 };
@@ -146,20 +162,62 @@ impl Entry {
             }
         };
         let Judgement { report, history } = judgement;
-        let accuracy = setting.answers.as_ref().and_then(|answers| answers.accuracy(&history));
-        Ok(Standing { name: self.name.clone(), report, accuracy, oracle, history })
+        let accuracy = answers.and_then(|answers| answers.accuracy(&history));
+        let (name, others) = (self.name.clone(), Vec::new());
+        Ok(Standing { name, report, accuracy, oracle, over_seeds: None, history, others })
     }
 }
 
 impl Standing {
-    /// How many times the oracle's misses these are; `None` when only these are any.
+    /// Takes in how the same entry did with the next seed.
+    pub(super) fn add(&mut self, next: &Self) {
+        self.others.push(Run { report: next.report.clone(), accuracy: next.accuracy });
+        let over =
+            |of: &dyn Fn(&Report) -> f64| Interval::of(&self.each(|report, _| Some(of(report))));
+        self.over_seeds = over(&|report| report.miss_percent).and_then(|miss_percent| {
+            Some(OverSeeds {
+                seeds: self.others.len() + 1,
+                miss_percent,
+                money: over(&|report| report.money)?,
+                p99_ms: over(&|report| report.latency_ms.p99)?,
+            })
+        });
+    }
+
+    /// A value of each seed in which there is one.
+    pub(super) fn each(&self, of: impl Fn(&Report, Option<Accuracy>) -> Option<f64>) -> Vec<f64> {
+        let first = of(&self.report, self.accuracy);
+        first
+            .into_iter()
+            .chain(self.others.iter().filter_map(|run| of(&run.report, run.accuracy)))
+            .collect()
+    }
+
+    /// Missed deadlines over all seeds.
     #[must_use]
-    pub(super) fn distance(&self, oracle: &Self) -> Option<f64> {
-        match (self.report.misses, oracle.report.misses) {
-            (0, 0) => Some(1.0),
-            (_, 0) => None,
-            (own, best) => Some(own as f64 / best as f64),
-        }
+    pub(super) fn misses(&self) -> u64 {
+        self.report.misses + self.others.iter().map(|run| run.report.misses).sum::<u64>()
+    }
+
+    /// What all seeds cost together.
+    #[must_use]
+    pub(super) fn money(&self) -> f64 {
+        self.report.money + self.others.iter().map(|run| run.report.money).sum::<f64>()
+    }
+
+    /// How many times the oracle's misses these are, seed by seed; `None` when only these are any
+    /// with one of the seeds.
+    #[must_use]
+    pub(super) fn distances(&self, oracle: &Self) -> Option<Vec<f64>> {
+        let misses = |standing: &Self| standing.each(|report, _| Some(report.misses as f64));
+        let pairs = misses(self).into_iter().zip(misses(oracle));
+        pairs
+            .map(|(own, best)| match (own, best) {
+                (0.0, 0.0) => Some(1.0),
+                (_, 0.0) => None,
+                (own, best) => Some(own / best),
+            })
+            .collect()
     }
 
     /// What its guards did beyond deciding: whether a cascade could not be judged.

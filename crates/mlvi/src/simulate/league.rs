@@ -1,7 +1,9 @@
 //! Standings as a table.
 
+use super::answers::Accuracy;
 use super::entries::{Proof, Standing};
 use cli::table::{Table, number};
+use simulator::{Interval, Report};
 
 /// The standings, in the order given; distances are those to the oracle among them, if it is there.
 #[must_use]
@@ -29,34 +31,46 @@ pub(super) fn table(standings: &[&Standing]) -> String {
     header.extend(labelled.then_some("mAP@.5"));
     let mut table = Table::new(&header);
     for standing in standings {
-        let report = &standing.report;
+        let own = |of: &dyn Fn(&Report) -> f64, write: &dyn Fn(f64) -> String| {
+            mean(&standing.each(|report, _| Some(of(report))), write)
+        };
+        let two = |value: f64| format!("{value:.2}");
+        let one = |value: f64| format!("{value:.1}");
+        let whole = |value: f64| if value.fract() == 0.0 { format!("{value}") } else { one(value) };
         let distance = oracle.map(|oracle| {
-            standing.distance(oracle).map_or("∞".into(), |times| format!("{times:.2}"))
+            standing.distances(oracle).map_or("∞".into(), |times| mean(&times, &two))
         });
         let mut cells = vec![
             standing.name.clone(),
-            format!("{:.2}", report.miss_percent),
+            own(&|report| report.miss_percent, &two),
             distance.unwrap_or_else(|| "-".into()),
-            number(report.latency_ms.mean),
-            number(report.latency_ms.p50),
-            number(report.latency_ms.p95),
-            number(report.latency_ms.p99),
-            format!("{:.1}", report.cloud_percent),
-            number(report.uplink_mb),
-            number(report.money),
-            report.redispatched.to_string(),
-            report.lost.to_string(),
+            own(&|report| report.latency_ms.mean, &number),
+            own(&|report| report.latency_ms.p50, &number),
+            own(&|report| report.latency_ms.p95, &number),
+            own(&|report| report.latency_ms.p99, &number),
+            own(&|report| report.cloud_percent, &one),
+            own(&|report| report.uplink_mb, &number),
+            own(&|report| report.money, &number),
+            own(&|report| report.redispatched as f64, &whole),
+            own(&|report| report.lost as f64, &whole),
         ];
-        let percent =
-            |share: Option<f64>| share.map_or("-".into(), |share| format!("{:.1}", 100.0 * share));
-        cells
-            .extend(accurate.then(|| percent(standing.accuracy.map(|accuracy| accuracy.cloud_f1))));
-        cells.extend(
-            labelled.then(|| percent(standing.accuracy.and_then(|accuracy| accuracy.map50))),
-        );
+        let percent = |of: &dyn Fn(Accuracy) -> Option<f64>| {
+            let values = standing.each(|_, accuracy| accuracy.and_then(of));
+            if values.is_empty() { "-".into() } else { mean(&values, &|share| one(100.0 * share)) }
+        };
+        cells.extend(accurate.then(|| percent(&|accuracy| Some(accuracy.cloud_f1))));
+        cells.extend(labelled.then(|| percent(&|accuracy| accuracy.map50)));
         table.row(cells);
     }
     table.text()
+}
+
+/// A mean, and how far the true one is at most with 95 % confidence where there are several values.
+pub(super) fn mean(values: &[f64], write: &dyn Fn(f64) -> String) -> String {
+    match Interval::of(values) {
+        Some(Interval { mean, half_width }) => format!("{} ± {}", write(mean), write(half_width)),
+        None => values.first().map_or("-".into(), |value| write(*value)),
+    }
 }
 
 /// What is to be known of the oracle's result, in a sentence.

@@ -5,10 +5,12 @@ pub mod cascade;
 mod compare;
 pub mod detections;
 mod entries;
+mod fleet;
 pub mod import;
 pub mod labels;
 mod league;
 mod options;
+mod play;
 mod plot;
 mod run;
 #[cfg(test)]
@@ -31,6 +33,11 @@ pub enum SimulateCommand {
     /// The policies as they are by default, the ratio with the share that misses the fewest
     /// deadlines, any policy files, and the oracle, which knows the future.
     Compare(Box<compare::CompareArgs>),
+    /// Many sites with one cloud region: what breaks first, and what a camera costs a month
+    ///
+    /// Every frame is decided on; queues are work that waits, so an hour of 10,000 cameras takes
+    /// seconds.
+    Fleet(fleet::FleetArgs),
     /// Run an edge and a cloud model over a folder of images, for the accuracy of simulated
     /// policies
     Detections(detections::DetectionsArgs),
@@ -48,6 +55,7 @@ pub fn run(command: SimulateCommand, models_dir: &Path) -> anyhow::Result<()> {
     match command {
         SimulateCommand::Run(args) => run::run(&args),
         SimulateCommand::Compare(args) => compare::run(&args),
+        SimulateCommand::Fleet(args) => fleet::run(&args),
         SimulateCommand::Detections(args) => detections::run(&args, models_dir),
         SimulateCommand::Cascade(args) => cascade::run(&args),
     }

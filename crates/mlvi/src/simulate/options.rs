@@ -4,7 +4,7 @@ use super::answers::Answers;
 use super::labels::LabelArgs;
 use anyhow::Context;
 use clap::Args;
-use simulator::{Cut, Scenario};
+use simulator::{Cut, Job, Measured, Scenario, ServiceTimes, TimesFile, measured_workload};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -21,6 +21,18 @@ pub(super) struct WorldArgs {
     /// Decides every random number [default: 1]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// Run this many seeds, one after the other from --seed on; tables then have the mean and its
+    /// 95 % confidence interval (Student's t), plots are of the first seed
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub(super) seeds: u64,
+    /// On how many processors [default: all]; the results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub(super) jobs: Option<u64>,
+    /// Measured service times, over those of the scenario file: `edge=FILE`, `cloud=FILE` or
+    /// `preprocess=FILE`, a CSV with seconds in the column `response_time`; can be repeated, and
+    /// stages of preprocessing add up
+    #[arg(long, value_name = "STAGE=FILE")]
+    pub(super) service_times: Vec<String>,
     /// For how many minutes frames come in [default: 20]
     #[arg(long, value_name = "M")]
     pub(super) minutes: Option<f64>,
@@ -44,13 +56,68 @@ pub(super) struct WorldArgs {
 pub(super) struct Setting {
     /// What is simulated.
     pub(super) scenario: Scenario,
+    /// How many seeds are run, from the scenario's on.
+    pub(super) seeds: u64,
+    /// The service times that were measured.
+    pub(super) times: ServiceTimes,
     /// The scenario file's folder, which its trace is relative to.
     pub(super) folder: PathBuf,
     /// What both tiers find, where that is known.
     pub(super) answers: Option<Answers>,
 }
 
+impl Setting {
+    /// All seeds.
+    pub(super) fn seeds(&self) -> impl Iterator<Item = u64> + use<> {
+        let first = self.scenario.seed;
+        first..first.saturating_add(self.seeds)
+    }
+
+    /// The frames of a seed.
+    pub(super) fn workload(&self, seed: u64, images: u32) -> Vec<Job> {
+        let scenario = Scenario { seed, ..self.scenario.clone() };
+        measured_workload(&scenario, &self.times, images)
+    }
+}
+
+/// Reads a file of measured times.
+fn measured(path: &Path, of: &TimesFile) -> anyhow::Result<Measured> {
+    let text = text::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Measured::parse(&text, of).with_context(|| path.display().to_string())
+}
+
 impl WorldArgs {
+    /// How many threads simulate.
+    pub(super) fn threads(&self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.jobs.map_or_else(all, |jobs| jobs as usize)
+    }
+
+    fn times(&self, scenario: &mut Scenario, folder: &Path) -> anyhow::Result<ServiceTimes> {
+        for text in &self.service_times {
+            let (stage, file) = text
+                .split_once('=')
+                .with_context(|| format!("--service-times {text}: write STAGE=FILE"))?;
+            // a path of the command line is relative to where the command runs
+            let path = std::path::absolute(file).with_context(|| file.to_owned())?;
+            let of = TimesFile::new(path.to_string_lossy());
+            match stage {
+                "edge" => scenario.edge.service_times = Some(of),
+                "cloud" => scenario.cloud.service_times = Some(of),
+                "preprocess" => scenario.preprocess_times.push(of),
+                _ => anyhow::bail!(
+                    "--service-times {text}: '{stage}' is no stage: edge, cloud or preprocess"
+                ),
+            }
+        }
+        let read = |of: &TimesFile| measured(&folder.join(&of.file), of);
+        Ok(ServiceTimes {
+            preprocess: scenario.preprocess_times.iter().map(read).collect::<Result<_, _>>()?,
+            edge: scenario.edge.service_times.as_ref().map(read).transpose()?,
+            cloud: scenario.cloud.service_times.as_ref().map(read).transpose()?,
+        })
+    }
+
     /// Reads all files and puts the options over them.
     ///
     /// # Errors
@@ -86,6 +153,7 @@ impl WorldArgs {
         scenario.check().with_context(with_sets)?;
         let folder =
             self.scenario.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
+        let times = self.times(&mut scenario, &folder)?;
         let answers =
             self.detections.as_deref().map(|path| Answers::read(path, &self.labels)).transpose()?;
         anyhow::ensure!(
@@ -94,7 +162,7 @@ impl WorldArgs {
             "labels are of no use without --detections"
         );
         anyhow::ensure!(self.beam > 0, "--beam must be at least 1");
-        Ok(Setting { scenario, folder, answers })
+        Ok(Setting { scenario, seeds: self.seeds, times, folder, answers })
     }
 }
 
@@ -182,9 +250,37 @@ mod tests {
             (vec!["--set", "a b=1"], vec!["is not a key"]),
             (vec!["--minutes", "0"], vec!["minutes is 0"]),
             (vec!["--labels", "labels"], vec!["without --detections"]),
+            (vec!["--service-times", "edge"], vec!["STAGE=FILE"]),
+            (vec!["--service-times", "gate=a.csv"], vec!["'gate' is no stage"]),
+            (vec!["--service-times", "edge=nowhere.csv"], vec!["nowhere.csv"]),
         ] {
             let message = format!("{:#}", read(&line).err().unwrap());
             assert!(parts.iter().all(|part| message.contains(part)), "{line:?}: {message}");
         }
+    }
+
+    #[test]
+    fn measured_times_are_named_by_file_line_and_column() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::write(path("good.csv"), "response_time\n0.2\n0.4\n").unwrap();
+        std::fs::write(path("bad.csv"), "response_time\n0.2\nslow\n").unwrap();
+        std::fs::write(
+            path("scenario.toml"),
+            "[edge]\nworkers = 3\nservice_times = { file = \"good.csv\", scale = 0.5 }\n",
+        )
+        .unwrap();
+        let file = path("scenario.toml").to_string_lossy().into_owned();
+        let setting = read(&["--scenario", &file]).unwrap();
+        let jobs = setting.workload(1, 0);
+        let mut seen: Vec<u64> =
+            jobs.iter().map(|job| job.service(frame::Destination::Edge)).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!((seen, setting.scenario.edge.workers), (vec![100_000, 200_000], 3));
+        let bad = format!("cloud={}", path("bad.csv").display());
+        let message = format!("{:#}", read(&["--service-times", &bad]).err().unwrap());
+        let parts = ["bad.csv", "line 3", "column 'response_time'", "'slow' is not a time"];
+        assert!(parts.iter().all(|part| message.contains(part)), "{message}");
     }
 }

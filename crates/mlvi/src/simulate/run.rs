@@ -2,6 +2,7 @@
 
 use super::entries::{Entry, Standing};
 use super::options::{Setting, WorldArgs};
+use super::play::Plan;
 use super::{league, plot, traces};
 use anyhow::Context;
 use clap::Args;
@@ -9,7 +10,7 @@ use cli::OutputArgs;
 use cli::table::number;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use simulator::{Scenario, Trace, workload};
+use simulator::{Scenario, Trace};
 use std::path::PathBuf;
 
 /// What `mlvi simulate run` can be told.
@@ -53,24 +54,22 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let setting = args.world.read()?;
     let trace = args.trace(&setting)?;
     let entries = args.entries(&setting.scenario)?;
-    let jobs = workload(
-        &setting.scenario,
-        setting.answers.as_ref().map_or(0, super::answers::Answers::images),
-    );
-    let bar = bar(entries.iter().map(|entry| entry.steps(jobs.len())).sum());
-    let standings = entries
-        .iter()
-        .map(|entry| entry.play(&setting, &trace, &jobs, &bar))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let traces = [trace];
+    let plan = Plan { setting: &setting, traces: &traces, entries: &entries };
+    let workloads = plan.workloads();
+    let bar = bar(plan.steps(&workloads));
+    let played = plan.play(&workloads, args.world.threads(), &bar)?;
     bar.finish_and_clear();
+    let [trace] = &traces;
+    let standings: Vec<Standing> = played.into_iter().flat_map(|played| played.standings).collect();
     if args.output.json {
         let json = Json { scenario: &setting.scenario, trace: trace.name(), standings: &standings };
         println!("{}", serde_json::to_string_pretty(&json)?);
     } else {
-        print(&setting.scenario, &trace, &standings);
+        print(&setting, trace, &standings);
     }
     args.output.plots(|dir| {
-        plot::write(dir, &setting.scenario, &trace, &standings.iter().collect::<Vec<_>>())
+        plot::write(dir, &setting.scenario, trace, &standings.iter().collect::<Vec<_>>())
     })
 }
 
@@ -82,8 +81,14 @@ const fn has_deadlines(scenario: &Scenario) -> bool {
 
 /// Drawn on standard error when that is a terminal; silent otherwise.
 pub(super) fn bar(frames: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {percent} % of {len} frames, {eta} left");
-    ProgressBar::new(frames).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    bar_of(frames, "frames")
+}
+
+/// The same of so many of something else.
+pub(super) fn bar_of(count: u64, of: &str) -> ProgressBar {
+    let template = format!("{{bar:40}} {{percent}} % of {{len}} {of}, {{eta}} left");
+    let style = ProgressStyle::with_template(&template);
+    ProgressBar::new(count).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 impl RunArgs {
@@ -121,19 +126,30 @@ impl RunArgs {
     }
 }
 
-fn print(scenario: &Scenario, trace: &Trace, standings: &[Standing]) {
+/// Which seeds a table is of.
+pub(super) fn seeds(first: u64, count: u64) -> String {
+    if count < 2 {
+        return format!("seed {first}");
+    }
+    let last = first.saturating_add(count - 1);
+    format!("seeds {first} to {last}, ± of 95 % confidence (Student's t)")
+}
+
+fn print(setting: &Setting, trace: &Trace, standings: &[Standing]) {
+    let scenario = &setting.scenario;
     let own = &standings[0].report;
     println!(
-        "{} frames in {} minutes over {} ({} Mbit/s on average), deadline {} ms, seed {}\n",
+        "{} frames in {} minutes over {} ({} Mbit/s on average), deadline {} ms, {}\n",
         own.frames,
         scenario.minutes,
         trace.name(),
         number(trace.mean_mbit_s()),
         scenario.load.deadline_ms,
-        scenario.seed
+        seeds(scenario.seed, setting.seeds)
     );
     print!("{}", league::table(&standings.iter().collect::<Vec<_>>()));
-    println!("\ndecisions by reason:");
+    let of_first = if setting.seeds > 1 { " (of the first seed, as all below)" } else { "" };
+    println!("\ndecisions by reason{of_first}:");
     let mut reasons: Vec<(&&str, &u64)> = own.reasons.iter().collect();
     reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(**count), **reason));
     for (reason, count) in reasons {

@@ -2,14 +2,17 @@
 
 use super::entries::{Entry, Proof, Standing};
 use super::options::Setting;
+use super::play::{Plan, Played};
 use super::{league, plot, traces};
 use indicatif::ProgressBar;
-use simulator::{Scenario, Trace, workload};
+use simulator::{Scenario, ServiceTimes, Trace, workload};
 use std::path::PathBuf;
 
 fn setting(minutes: f64) -> Setting {
     Setting {
         scenario: Scenario { minutes, ..Scenario::default() },
+        seeds: 1,
+        times: ServiceTimes::default(),
         folder: PathBuf::new(),
         answers: None,
     }
@@ -21,7 +24,10 @@ fn play_all(setting: &Setting, trace: &Trace) -> Vec<Standing> {
     let mut entries = vec![Entry::oracle(60), Entry::ratio(0.5, &setting.scenario).unwrap()];
     entries.extend(names.iter().map(|name| Entry::named(name, &setting.scenario).unwrap()));
     let bar = ProgressBar::hidden();
-    entries.iter().map(|entry| entry.play(setting, trace, &jobs, &bar).unwrap()).collect()
+    entries
+        .iter()
+        .map(|entry| entry.play(&setting.scenario, None, trace, &jobs, &bar).unwrap())
+        .collect()
 }
 
 #[test]
@@ -61,9 +67,48 @@ fn an_oracle_of_an_autoscaled_tier_is_called_a_bound() {
     setting.scenario.cloud.autoscale = Some(simulator::Autoscale::default());
     let trace = Trace::constant("steady", 10.0).unwrap();
     let oracle = Entry::oracle(60)
-        .play(&setting, &trace, &workload(&setting.scenario, 0), &ProgressBar::hidden())
+        .play(
+            &setting.scenario,
+            None,
+            &trace,
+            &workload(&setting.scenario, 0),
+            &ProgressBar::hidden(),
+        )
         .unwrap();
     assert_eq!(oracle.oracle, Some(Proof::Bound));
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_jobs() {
+    let setting = Setting { seeds: 3, ..setting(1.6) };
+    let traces = [2.0, 10.0].map(|speed| Trace::constant(format!("{speed}"), speed).unwrap());
+    let entries = [
+        Entry::oracle(20),
+        Entry::named("deadline", &setting.scenario).unwrap(),
+        Entry::ratio(0.5, &setting.scenario).unwrap(),
+    ];
+    let plan = Plan { setting: &setting, traces: &traces, entries: &entries };
+    let workloads = plan.workloads();
+    let play = |threads| -> Vec<Played> {
+        plan.play(&workloads, threads, &ProgressBar::hidden()).unwrap()
+    };
+    let (alone, together) = (play(1), play(5));
+    for (one, other) in alone.iter().zip(&together) {
+        let json = |played: &Played| serde_json::to_string(&played.standings).unwrap();
+        assert_eq!(json(one), json(other));
+        assert_eq!(one.bounds, other.bounds);
+        let shown: Vec<&Standing> = one.standings.iter().collect();
+        assert_eq!(
+            league::table(&shown),
+            league::table(&other.standings.iter().collect::<Vec<_>>())
+        );
+        assert_eq!(league::table(&shown).matches('±').count(), 3 * 11);
+        let misses = one.standings[0].each(|report, _| Some(report.misses as f64));
+        assert_eq!(misses.len(), 3, "a run a seed");
+        for (bound, misses) in one.bounds.iter().zip(misses) {
+            assert!(bound[0] as f64 <= misses, "{bound:?} {misses}");
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::in_flight::Pending;
 use crate::learn::TierResult;
 use crate::time::ms;
 use crate::{End, FrameFacts, Snapshot, Terms, TierSnapshot};
-use frame::Destination::{self, Edge};
+use frame::Destination::{self, Cloud, Edge};
 use frame::{CameraId, Timestamp};
 use std::hash::Hash;
 
@@ -107,6 +107,11 @@ impl<K: Copy + Eq + Hash> Decider<K> {
             End::Done | End::Failed => {
                 let still_waiting = tier.is_waited_for().then(|| (at, tier.next_answer_ms(at)));
                 self.guards.breakers[result.tier].answered(still_waiting);
+            }
+            // it came too late for this frame, but it came over the link
+            End::Expired if result.tier == Cloud => {
+                let still_waiting = tier.is_waited_for().then(|| (at, tier.next_answer_ms(at)));
+                self.guards.breakers.cloud.answered(still_waiting);
             }
             End::Expired | End::Late => {}
         }

@@ -89,7 +89,13 @@ impl<K: Copy + Eq> Guards<K> {
         let wants_cloud =
             matches!(choice.action, Action::Send(Cloud) | Action::Cascade(_)) || answered.cloud;
         let wants_edge = choice.destination() == Some(Edge) || answered.edge;
-        if permits.cloud == Permit::Probe && wants_cloud && self.is_affordable(frame, load, at) {
+        // a frame that the edge could not answer in time afterwards is only lost to a probe when no
+        // other comes along
+        let is_fit = choice.destination() != Some(Edge)
+            || frame.can_be_rescued(load)
+            || self.breakers.cloud.is_overdue(at);
+        let probes = permits.cloud == Permit::Probe && wants_cloud && is_fit;
+        if probes && self.is_affordable(frame, load, at) {
             return Choice { action: Action::Send(Cloud), reason: "probe-cloud", ..choice };
         }
         if permits.edge == Permit::Probe && wants_edge {

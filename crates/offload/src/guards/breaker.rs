@@ -153,6 +153,11 @@ impl CircuitBreaker {
         }
     }
 
+    /// Whether the time to try again came a while ago, and no frame was fit for it.
+    pub(crate) fn is_overdue(&self, now: f64) -> bool {
+        now >= self.try_at + self.config.probe_after_ms
+    }
+
     /// A frame goes there.
     pub(crate) fn sent(&mut self, now: f64, expected_ms: Option<f64>) {
         if self.state == BreakerState::Open && now >= self.try_at {

@@ -66,7 +66,8 @@ impl Redispatch {
         let patience_ms = self.patience_ms(load, cloud_answers)?;
         let Some(left_ms) = frame.wanted_within_ms() else { return Some(patience_ms) };
         let rescue_ms = left_ms - load.edge.predicted_high_ms.unwrap_or(f64::INFINITY);
-        let can_rescue = rescue_ms >= high_ms && rescue_ms > 0.0;
+        // taken back before any answer could come, it would have gone there in vain
+        let can_rescue = rescue_ms >= high_ms && frame.can_be_rescued(load);
         Some(match frame.deadline_left_ms {
             _ if can_rescue => patience_ms.min(rescue_ms),
             Some(left_ms) => patience_ms.min(left_ms),

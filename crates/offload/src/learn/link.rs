@@ -168,6 +168,19 @@ impl Link {
         self.left_at = self.left_at.max(left_at);
     }
 
+    /// The bytes of a frame that was sent at `sent` had left the link by `seen` less the round trip.
+    pub(crate) fn passed(&mut self, sent: f64, seen: f64, bytes: f64) {
+        if !self.present || self.rtt_ms().is_none() {
+            return;
+        }
+        let left_at = seen - self.rtt_ms().unwrap_or(0.0);
+        let took = (left_at - sent.max(self.left_at)).max(LEAST_MS);
+        self.throughput.add(bytes, took, seen - self.seen);
+        self.measured = true;
+        self.seen = self.seen.max(seen);
+        self.left_at = self.left_at.max(left_at);
+    }
+
     /// When the bytes of a frame sent now would have left the link, on the decider's clock in
     /// milliseconds; `None` when the throughput is not known. `service_ms` is what an answer
     /// takes at the tier.

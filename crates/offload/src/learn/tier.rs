@@ -121,7 +121,7 @@ impl Tier {
         service_ms: Option<f64>,
     ) -> Option<Flight> {
         self.last_result = Some(now);
-        self.stalled = self.stalled && end != End::Done;
+        self.stalled = self.stalled && !matches!(end, End::Done | End::Expired);
         if let Some(service_ms) = service_ms {
             self.service.observe(service_ms);
         }
@@ -138,6 +138,10 @@ impl Tier {
             if let Some(predicted) = flight.predicted_ms {
                 self.errors.push(now - flight.sent - predicted);
             }
+        }
+        if end == End::Expired {
+            // taken up after its deadline: its bytes were through by now
+            self.link.passed(flight.sent, now, flight.bytes);
         }
         Some(flight)
     }

@@ -52,6 +52,7 @@ fn result(envelope: &Envelope) -> ResultMessage {
         class_id: 41,
         confidence: 0.9,
         bounding_box: BoundingBox { x: 160.0, y: 120.0, width: 320.0, height: 240.0 },
+        zones: None,
     };
     let result = envelope.done(vec![found], model, ServedBy::default(), envelope.timings());
     ResultMessage::of(envelope, result)

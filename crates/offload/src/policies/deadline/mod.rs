@@ -104,11 +104,11 @@ impl DeadlineAware {
         Self { config }
     }
 
-    fn promise(tier: &TierSnapshot, left_ms: f64, yields: f64) -> Promise {
+    fn promise(tier: &TierSnapshot, bytes: usize, left_ms: f64, yields: f64) -> Promise {
         // a tight frame on a tier that has other work half the time takes that time in vain, and a
         // queue that is a little shorter keeps the workers as busy: so it is only let in
-        // where nothing waits
-        let idle = tier.is_idle();
+        // where nothing waits, or where nobody would know in time that nothing waits
+        let idle = tier.is_idle() || tier.link_may_run_dry(bytes);
         match (tier.predicted_ms, tier.predicted_high_ms) {
             _ if tier.shut => Promise::Late,
             // the place is left to frames of a contract that is more important and in danger
@@ -189,13 +189,16 @@ impl Policy for DeadlineAware {
     fn choose(&self, frame: &FrameFacts, load: &Snapshot) -> Choice {
         let left_ms = frame.wanted_within_ms().unwrap_or(self.config.target_ms);
         let yields = frame.terms.yields;
-        let promise = |tier| Self::promise(load.of(tier), left_ms, yields);
+        let promise = |tier| Self::promise(load.of(tier), frame.bytes, left_ms, yields);
         let (edge, cloud) = (promise(Edge), promise(Cloud));
+        // what the edge would answer in time does not go where nothing is known, unless it can be
+        // taken back from there in time
+        let may_explore = edge != Promise::InTime || frame.can_be_rescued(load);
         let choice = match (edge, cloud) {
             // the first frames find out; one at a time, so that not many wait for what may never
             // come
             (Promise::Unknown, _) if load.edge.may_be_tried() => Choice::send(Edge, "edge-unknown"),
-            (_, Promise::Unknown) if load.cloud.may_be_tried() => {
+            (_, Promise::Unknown) if may_explore && load.cloud.may_be_tried() => {
                 Choice::send(Cloud, "cloud-unknown")
             }
             // what waits is all that is known of them, e.g. after a restart
@@ -230,6 +233,16 @@ impl Policy for DeadlineAware {
             // there is nothing to lose
             (Promise::Late, _) if self.is_stale(&load.edge, 1.0) => Choice::send(Edge, "refresh"),
             (Promise::Late, _) if self.is_stale(&load.cloud, 1.0) => Choice::send(Cloud, "refresh"),
+            // a frame that nobody answers in time delays nobody where nothing waits, and what is
+            // known of a link is soon out of date
+            (Promise::Late, Promise::Late)
+                if load.cloud.backlog_bytes == Some(0)
+                    && !load.cloud.shut
+                    && frame.deadline_left_ms.is_some()
+                    && self.config.degrade.first() == Some(&Degrade::Expire) =>
+            {
+                Choice::send(Cloud, "last-chance")
+            }
             (Promise::Late, Promise::Late | Promise::Unknown) => self.degrade(frame, load, left_ms),
         };
         match (load.edge.predicted_ms, load.cloud.predicted_ms) {

@@ -187,3 +187,46 @@ fn a_cloud_that_was_not_heard_of_for_long_gets_one_frame() {
         ["cheaper-in-time", "refresh", "cheaper-in-time"]
     );
 }
+
+#[test]
+fn a_link_is_kept_busy_and_not_more() {
+    // a frame of 30,000 bytes takes 100 ms over it; there and back with the work takes 90 ms
+    let cloud = |waits: f64| TierSnapshot {
+        throughput_bytes_per_s: Some(300_000.0),
+        rtt_ms: Some(40.0),
+        service_ms: Some(50.0),
+        backlog_bytes: Some(30_000),
+        ..tier(190.0 + waits, 600.0, 1.0)
+    };
+    let late = tier(900.0, 900.0, 0.0);
+    let reason = |waits| choose(Deadline::default(), late, cloud(waits), Some(300.0)).reason;
+    assert_eq!([reason(60.0), reason(100.0)], ["tight", "no-tier-in-time"]);
+}
+
+#[test]
+fn a_hopeless_frame_tries_an_idle_cloud() {
+    let late = tier(900.0, 900.0, 0.0);
+    let cloud = TierSnapshot { backlog_bytes: Some(0), ..tier(800.0, 900.0, 1.0) };
+    let reason = |cloud, left| choose(Deadline::default(), late, cloud, left).reason;
+    assert_eq!(reason(cloud, Some(300.0)), "last-chance");
+    assert_eq!(reason(TierSnapshot { shut: true, ..cloud }, Some(300.0)), "no-tier-in-time");
+    let busy = TierSnapshot { backlog_bytes: Some(30_000), ..cloud };
+    assert_eq!(reason(busy, Some(300.0)), "no-tier-in-time");
+}
+
+#[test]
+fn what_only_the_edge_can_save_does_not_explore() {
+    let unknown = TierSnapshot {
+        backlog_frames: Some(0),
+        service_p95_ms: Some(50.0),
+        rtt_ms: Some(40.0),
+        ..TierSnapshot::default()
+    };
+    let reason = |edge_ms| {
+        choose(Deadline::default(), tier(edge_ms, edge_ms, 0.0), unknown, Some(300.0)).reason
+    };
+    assert_eq!(
+        [reason(200.0), reason(220.0), reason(400.0)],
+        ["cloud-unknown", "edge-in-time", "cloud-unknown"]
+    );
+}
