@@ -164,6 +164,10 @@ impl Contract {
             let problem = format!("only the policy cascade can keep an agreement, not {policy}");
             return Some(("agreement", problem));
         }
+        if self.agreement.is_some() && config.cascade.audit <= 0.0 {
+            let problem = "only audits tell how far the tiers agree: [cascade] audit is 0";
+            return Some(("agreement", problem.into()));
+        }
         if !steps.is_empty() && self.share.is_none() {
             let problem = "there is no share that could be violated";
             return Some(("on_violation", problem.into()));

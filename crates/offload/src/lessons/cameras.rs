@@ -16,8 +16,6 @@ const CONFIDENCE: f64 = 0.9;
 pub struct Lessons {
     cameras: HashMap<CameraId, Camera>,
     all: Account,
-    /// What the calibrations are of.
-    calibrated: Option<(Measure, Promise)>,
     /// Counts frames.
     now: u64,
 }
@@ -25,7 +23,8 @@ pub struct Lessons {
 #[derive(Debug)]
 struct Camera {
     account: Account,
-    /// Present where something is promised.
+    /// What the calibration is of; `None`: nothing is promised.
+    calibrated: Option<(Measure, Promise)>,
     calibration: Option<Box<Calibration>>,
     /// From this score on frames are sent, so that the promise is kept.
     threshold: f64,
@@ -44,14 +43,24 @@ pub struct CameraAgreement {
     pub resets: u32,
 }
 
+impl Camera {
+    /// What was calibrated for another measure or another promise is forgotten.
+    fn calibrate_for(&mut self, promise: Option<(Measure, Promise)>) {
+        if self.calibrated != promise {
+            self.calibrated = promise;
+            self.calibration = None;
+            self.threshold = f64::NEG_INFINITY;
+        }
+    }
+}
+
 impl Lessons {
     /// The score from which on a camera's frames are sent, so that the promise is kept: at first
     /// all.
     pub(crate) fn threshold(&self, camera: &CameraId, measure: &Measure, promise: Promise) -> f64 {
-        if self.calibrated != Some((*measure, promise)) {
-            return f64::NEG_INFINITY;
-        }
-        self.cameras.get(camera).map_or(f64::NEG_INFINITY, |camera| camera.threshold)
+        let known = self.cameras.get(camera);
+        let known = known.filter(|known| known.calibrated == Some((*measure, promise)));
+        known.map_or(f64::NEG_INFINITY, |known| known.threshold)
     }
 
     /// The edge measured a frame, which was hard or not.
@@ -62,9 +71,9 @@ impl Lessons {
         hard: bool,
         promise: Option<(Measure, Promise)>,
     ) {
-        self.calibrate_for(promise);
         self.all.frame(hard);
         let known = self.known(camera);
+        known.calibrate_for(promise);
         known.account.frame(hard);
         if promise.is_some() {
             known.calibration.get_or_insert_default().frame(score);
@@ -79,26 +88,14 @@ impl Lessons {
         hard: bool,
         promise: Option<(Measure, Promise)>,
     ) {
-        self.calibrate_for(promise);
         self.all.lesson(hard, loss);
         let known = self.known(camera);
+        known.calibrate_for(promise);
         known.account.lesson(hard, loss);
         if let Some((_, promise)) = promise {
             let calibration = known.calibration.get_or_insert_default();
             calibration.lesson(score, loss, !hard, promise);
             known.threshold = calibration.threshold(promise);
-        }
-    }
-
-    /// What was calibrated for another measure or another promise is forgotten.
-    fn calibrate_for(&mut self, promise: Option<(Measure, Promise)>) {
-        if self.calibrated == promise {
-            return;
-        }
-        self.calibrated = promise;
-        for camera in self.cameras.values_mut() {
-            camera.calibration = None;
-            camera.threshold = f64::NEG_INFINITY;
         }
     }
 
@@ -144,6 +141,7 @@ impl Lessons {
         }
         let known = self.cameras.entry(camera.clone()).or_insert(Camera {
             account: Account::default(),
+            calibrated: None,
             calibration: None,
             threshold: f64::NEG_INFINITY,
             heard: 0,

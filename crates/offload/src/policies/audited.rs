@@ -45,9 +45,11 @@ impl Audits {
         Ok(())
     }
 
-    fn promise(&self) -> Option<Promise> {
+    /// What is promised of a frame: what its contract says comes before the section.
+    fn promise(&self, frame: &FrameFacts) -> Option<Promise> {
         let confidence = self.confidence.unwrap_or(CONFIDENCE);
-        self.agreement.map(|agreement| Promise { loss: 1.0 - agreement, confidence })
+        let agreement = frame.terms.agreement.or(self.agreement);
+        agreement.map(|agreement| Promise { loss: 1.0 - agreement, confidence })
     }
 }
 
@@ -67,7 +69,7 @@ impl Audited {
     /// The cascade's choice, with the threshold that keeps the promise; without audits.
     fn unaudited(&self, frame: &FrameFacts, load: &Snapshot) -> Choice {
         let choice = self.cascade.choose(frame, load);
-        match (choice.action, self.audits.promise()) {
+        match (choice.action, self.audits.promise(frame)) {
             (Action::Cascade(hardness), Some(promise)) => {
                 let from = self.lessons.threshold(&frame.camera, &hardness.measure, promise);
                 Choice { action: Action::Cascade(sent_from(&hardness, from)), ..choice }
@@ -113,7 +115,7 @@ impl Policy for Audited {
 
     fn measured(&mut self, frame: &FrameFacts, choice: &Choice, measured: &Measured) {
         if let Some((measure, score, hard)) = self.judged(frame, choice, measured) {
-            let promise = self.audits.promise().map(|promise| (measure, promise));
+            let promise = self.audits.promise(frame).map(|promise| (measure, promise));
             self.lessons.frame(&frame.camera, score, hard, promise);
         }
         self.cascade.measured(frame, choice, measured);
@@ -124,7 +126,7 @@ impl Policy for Audited {
         if let (Some(measured), Some(loss)) = (measured, loss)
             && let Some((measure, score, hard)) = self.judged(frame, choice, measured)
         {
-            let promise = self.audits.promise().map(|promise| (measure, promise));
+            let promise = self.audits.promise(frame).map(|promise| (measure, promise));
             self.lessons.lesson(&frame.camera, (score, *loss), hard, promise);
         }
         self.cascade.learn(outcome);
@@ -231,6 +233,30 @@ mod tests {
             }
         }
         assert!(stayed > 0.5 * 8000.0 && loss <= 0.1 * stayed, "{loss} of {stayed}");
+    }
+
+    #[test]
+    fn a_contracts_promise_comes_before_the_sections() {
+        let mut policy = policy(&format!("{SUM}\naudit = 0.1"));
+        let sends_all = |policy: &dyn Policy, frame: &FrameFacts| {
+            let Action::Cascade(hardness) = policy.choose(frame, &Snapshot::default()).action
+            else {
+                panic!("a cascade")
+            };
+            hardness.is_hard_by(Some(-9.0))
+        };
+        let frame = |n, agreement| {
+            let frame = nth(n);
+            let terms = crate::Terms { agreement, ..frame.terms };
+            FrameFacts { terms, ..frame }
+        };
+        let unaudited = |n: &u64| policy.choose(&nth(*n), &Snapshot::default()).reason != AUDITED;
+        let n = (0..).find(unaudited).unwrap();
+        assert!(!sends_all(policy.as_ref(), &frame(n, None)), "nothing is promised");
+        assert!(sends_all(policy.as_ref(), &frame(n, Some(0.9))), "nothing is known yet");
+        // frames without a contract go on as before beside it
+        stays(policy.as_mut(), n, 6.0, 0.5);
+        assert!(!sends_all(policy.as_ref(), &frame(n, None)));
     }
 
     #[test]
