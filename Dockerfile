@@ -16,7 +16,6 @@ RUN apt-get update -q \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
-COPY .cargo .cargo
 COPY crates crates
 # What cargo has fetched and compiled stays from build to build, an architecture each: a change compiles what hangs on it, and never the
 # dependencies. cargo goes by the times of files, which say nothing of two checkouts that share a builder; so what differs from the last

@@ -75,7 +75,7 @@ function curl(path, method, parameters, body) {
   const parts = ["curl", method === "get" ? null : `-X ${method.toUpperCase()}`];
   const kinds = Object.keys(body?.content ?? {});
   if (kinds.includes("multipart/form-data")) parts.splice(1, 1, "-F image=@photo.jpg");
-  else if (kinds.includes("application/toml")) parts.push("-H 'content-type: application/toml'", "--data-binary @policy.toml");
+  else if (kinds.includes("application/toml")) parts.push("-H 'content-type: application/toml'", `--data-binary @${path.endsWith("/regions") ? "regions" : "policy"}.toml`);
   else if (kinds.includes("video/x-motion-jpeg")) parts.push("-H 'content-type: video/x-motion-jpeg'", "-T video.mjpeg");
   else if (kinds.includes("application/json")) parts.push("-H 'content-type: application/json'", "-d '{\"token\": \"…\"}'");
   if (path.endsWith("/results") || path.endsWith(".mjpeg")) parts.push("-N");

@@ -73,8 +73,11 @@ impl Gathering {
             batch.push(job);
         }
         for job in left_out {
-            // what had its end then has one now
-            let Some(end) = self.end_of(&job, now) else { continue };
+            let Some(end) = self.end_of(&job, now) else {
+                // which newer frame there was has been forgotten meanwhile
+                batch.push(job);
+                continue;
+            };
             let queue_ms = now.ms_since(job.envelope.sent_at);
             // nobody waits any more when the unit is being torn down
             let _ = job.reply.send(Inference { queue_ms, decode_ms: None, end });

@@ -35,7 +35,7 @@ pub(crate) fn over(envelope: &Envelope, now: Timestamp) -> Option<InferenceEnd> 
 /// Whether a newer frame of the camera is served in place of this one, when it waits.
 pub(crate) fn is_newest_first(envelope: &Envelope) -> bool {
     let order = envelope.prepared.as_ref().map(|prepared| prepared.order);
-    order == Some(Order::Newest)
+    order == Some(Order::Newest) && !envelope.camera.is_unnamed()
 }
 
 /// What a model thread made of a frame, with how long it took.

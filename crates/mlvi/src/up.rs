@@ -157,7 +157,7 @@ impl UpArgs {
         if let Some(share) = self.cloud_share {
             config = config.with("MLVI_CLOUD_SHARE", share);
         }
-        if self.history && std::env::var_os("MLVI_DATABASE_URL").is_none() {
+        if self.history && !names_a_database() {
             let file = self.data_dir.join("results.sqlite");
             config = config.with("MLVI_DATABASE_URL", format!("sqlite:{}", file.display()));
         }
@@ -167,6 +167,13 @@ impl UpArgs {
         config.inherit_environment = true;
         within_memory(config)
     }
+}
+
+/// Whether environment or file say where results are kept.
+fn names_a_database() -> bool {
+    Settings::from_environment().is_ok_and(|mut settings| {
+        settings.optional_text("MLVI_DATABASE_URL", "where results are kept").is_some()
+    })
 }
 
 /// Runs the suite until Ctrl-C or SIGTERM.

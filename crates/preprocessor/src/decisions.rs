@@ -253,9 +253,8 @@ impl Decisions {
         if let Some(left) = decider.budget_left(now) {
             self.metrics.budget_left(left);
         }
-        if let Some(easy) = decider.lessons().and_then(|lessons| lessons.overall().easy) {
-            self.metrics.agreement(easy);
-        }
+        let easy = decider.lessons().and_then(|lessons| lessons.overall().easy);
+        self.metrics.agreement(easy);
         let (within, ever) = (decider.contracts(false, now), decider.contracts(true, now));
         drop(decider);
         self.metrics.contracts(&within, &ever);

@@ -2,7 +2,7 @@
 
 use crate::metrics::{Metrics, PolicyCall};
 use frame::{Destination, Problem};
-use offload::{Choice, FrameFacts, Outcome, Policy, Snapshot};
+use offload::{Choice, FrameFacts, Lessons, Measured, Outcome, Policy, Snapshot};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio_util::sync::CancellationToken;
@@ -104,6 +104,23 @@ impl Policy for GuardedPolicy {
     fn learn(&mut self, outcome: &Outcome) {
         let Self { policy, metrics, .. } = self;
         guarded(metrics, PolicyCall::Learn, || policy.learn(outcome));
+    }
+
+    fn measured(&mut self, frame: &FrameFacts, choice: &Choice, measured: &Measured) {
+        let Self { policy, metrics, .. } = self;
+        guarded(metrics, PolicyCall::Learn, || policy.measured(frame, choice, measured));
+    }
+
+    fn lessons(&self) -> Option<&Lessons> {
+        self.policy.lessons()
+    }
+
+    fn hand_over(&mut self) -> Option<Lessons> {
+        self.policy.hand_over()
+    }
+
+    fn take_over(&mut self, lessons: Lessons) {
+        self.policy.take_over(lessons);
     }
 }
 

@@ -296,8 +296,7 @@ impl Metrics {
         for call in PolicyCall::ALL {
             drop(own.policy_panics.get_or_create(&PolicyCallLabel { call: call.as_str() }));
         }
-        let policy =
-            "1 for the policy that decides, with where it comes from: default, file or topic";
+        let policy = "1 for the policy that decides, with where it comes from: default, variables, file or topic";
         metrics.register("preprocessor_policy", policy, own.policy.clone());
         let records =
             "records of the settings topic that set the policy or regions, by what became of them";
@@ -425,8 +424,13 @@ impl Metrics {
         self.budget_left.set(left);
     }
 
-    /// How far edge and cloud agree on the frames that stay, over all cameras.
-    pub(crate) fn agreement(&self, known: Interval) {
+    /// How far edge and cloud agree on the frames that stay, over all cameras; `None`: nobody
+    /// knows.
+    pub(crate) fn agreement(&self, known: Option<Interval>) {
+        let Some(known) = known else {
+            self.agreement.clear();
+            return;
+        };
         for (bound, value) in [("mean", known.mean), ("low", known.low), ("high", known.high)] {
             self.agreement.get_or_create(&BoundLabel { bound }).set(value);
         }

@@ -60,8 +60,9 @@ impl SettingsTopic {
         let report = |outcome: Result<(), &BusError>| {
             let is_there = outcome.is_ok();
             self.metrics.settings_topic_there(is_there);
-            // a broker that is away says nothing of its topics
-            if !matches!(outcome, Err(BusError::BrokerAway { .. })) {
+            // any other error says nothing of the topic
+            if matches!(outcome, Ok(()) | Err(BusError::Topic { .. } | BusError::NotAllowed { .. }))
+            {
                 self.there.send_replace(Some(is_there));
             }
         };

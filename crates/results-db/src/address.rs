@@ -18,8 +18,7 @@ pub enum DatabaseUrl {
     Postgres {
         /// As `tokio-postgres` reads it, with `sslmode=disable|prefer|require`.
         url: String,
-        /// What the server's certificate is checked by, PEM; `None`: the certificate is not
-        /// checked, as `sslmode=require` of libpq has it.
+        /// What the server's certificate is checked by, PEM; `None`: no TLS.
         ca_file: Option<PathBuf>,
         /// A file with the password, which wins over one in the address; read at each connection,
         /// so that it may change.
@@ -93,11 +92,15 @@ pub fn database_from_settings(settings: &mut Settings) -> Option<DatabaseUrl> {
     let ca = settings
         .optional_text(
             CA_FILE,
-            "the authority that signed PostgreSQL's certificate, PEM; unset: it is not checked",
+            "the authority that signed PostgreSQL's certificate, PEM; unset: no TLS",
         )
         .map(PathBuf::from);
     match url?.parse() {
         Ok(DatabaseUrl::Postgres { url, .. }) => {
+            if ca.is_none() && url.contains("sslmode=require") {
+                let allowed = "the authority's file, since the address says sslmode=require";
+                settings.refuse(CA_FILE, "(unset)", allowed);
+            }
             Some(DatabaseUrl::Postgres { url, ca_file: ca, password_file: password })
         }
         Ok(sqlite) => Some(sqlite),
@@ -132,5 +135,9 @@ mod tests {
         assert_eq!(database_from_settings(&mut settings), None);
         let text = settings.finish().unwrap_err().to_string();
         assert!(text.contains(URL) && !text.contains("hunter2"), "{text}");
+        let mut settings = Settings::from_pairs([(URL, "postgres://db/x?sslmode=require")]);
+        database_from_settings(&mut settings);
+        let text = settings.finish().unwrap_err().to_string();
+        assert!(text.contains(CA_FILE), "{text}");
     }
 }

@@ -1,6 +1,6 @@
 //! Results in a database, PostgreSQL or SQLite: each frame once, whatever comes again.
 //!
-//! A frame's id is a UUIDv7, so ids sort by time: they are the key of both tables, the cursor of a
+//! A frame's id is a UUIDv7, so ids sort by time: they are the key of the tables, the cursor of a
 //! page, and what PostgreSQL's partitions by day are bounded by. Whoever asks [`Database`] for
 //! something waits on no disk: SQLite has threads of its own.
 //!

@@ -4,7 +4,7 @@ use crate::gaps::Gaps;
 use crate::keep::{Keeper, Kept};
 use crate::metrics::{Metrics, Outcome};
 use frame::FrameResult;
-use frame_bus::{Bus, BusError, Consumer, Delivery, Message};
+use frame_bus::{Bus, BusError, Consumer, Delivery, Message, SendError};
 use results_db::{Batch, DbError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -33,6 +33,8 @@ pub(crate) enum ConsumeError {
     Bus(#[from] BusError),
     #[error(transparent)]
     Database(#[from] DbError),
+    #[error(transparent)]
+    Send(#[from] SendError),
 }
 
 impl Consuming {
@@ -104,15 +106,7 @@ impl Consuming {
         }
         let batch = Batch::of(results);
         // waiting for the database is no hang
-        let keeping = self.keeper.keep(&batch, &self.give_up);
-        let mut keeping = std::pin::pin!(keeping);
-        let mut beats = tokio::time::interval(Duration::from_secs(5));
-        let kept = loop {
-            tokio::select! {
-                kept = &mut keeping => break kept?,
-                _ = beats.tick() => beat(),
-            }
-        };
+        let kept = beating(self.keeper.keep(&batch, &self.give_up), beat).await?;
         let refused = match kept {
             None => return Ok(false),
             Some(Kept::Stored) => Vec::new(),
@@ -124,12 +118,15 @@ impl Consuming {
             if let Some(delivery) = of {
                 tracing::error!(%frame_id, %error, "a result that the database refuses");
                 let message = &delivery.message;
-                let sent = self
-                    .bus
-                    .dead_letter(&self.dead_letter, message, &error.to_string(), &self.give_up)
-                    .await;
-                if !matches!(sent, Ok(Some(_))) {
-                    return Ok(false);
+                let reason = error.to_string();
+                let sending =
+                    self.bus.dead_letter(&self.dead_letter, message, &reason, &self.give_up);
+                let sent = beating(sending, beat).await;
+                match sent {
+                    // one that is too large for it was logged, and must not come again for ever
+                    Ok(_) => {}
+                    Err(SendError::ShuttingDown) => return Ok(false),
+                    Err(error) => return Err(error.into()),
                 }
             }
         }
@@ -160,6 +157,18 @@ impl Consuming {
                 %error,
                 "whether results were removed before they were stored is not known"
             ),
+        }
+    }
+}
+
+/// Awaits something that may last, and gives signs of life meanwhile.
+async fn beating<T>(work: impl Future<Output = T>, beat: &impl Fn()) -> T {
+    let mut work = std::pin::pin!(work);
+    let mut beats = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = beats.tick() => beat(),
         }
     }
 }

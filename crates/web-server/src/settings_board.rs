@@ -55,8 +55,9 @@ impl SettingsBoard {
     /// A client begins to read the whole topic. It is not told of what was removed meanwhile.
     pub(crate) fn read_anew(&self) {
         let mut contents = self.lock();
-        let Contents { records, announced, .. } = &*contents;
-        contents.unseen = records.keys().chain(announced.keys()).cloned().collect();
+        let Contents { records, announced, contracts, .. } = &*contents;
+        let keys = records.keys().chain(announced.keys()).chain(contracts.keys());
+        contents.unseen = keys.cloned().collect();
     }
 
     /// The client has read everything that is there: what it has not seen is gone.
@@ -65,6 +66,7 @@ impl SettingsBoard {
         for key in std::mem::take(&mut contents.unseen) {
             contents.records.remove(&key);
             contents.announced.remove(&key);
+            contents.contracts.remove(&key);
         }
     }
 

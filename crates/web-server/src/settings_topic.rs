@@ -18,9 +18,10 @@ pub(crate) async fn look_after(app: Arc<App>) {
     let report = |outcome: Result<(), &BusError>| {
         let is_there = outcome.is_ok();
         app.metrics.settings_topic.set(i64::from(is_there));
-        // a broker that is away says nothing of its topics
-        let is_away = matches!(outcome, Err(BusError::BrokerAway { .. }));
-        app.settings.topic_is_there((!is_away).then_some(is_there));
+        // any other error says nothing of the topic
+        let is_known =
+            matches!(outcome, Ok(()) | Err(BusError::Topic { .. } | BusError::NotAllowed { .. }));
+        app.settings.topic_is_there(is_known.then_some(is_there));
     };
     app.bus.keep_optional_topic(&spec, &app.shutdown, report).await;
 }

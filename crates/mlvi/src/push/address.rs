@@ -57,9 +57,12 @@ fn encoded(value: &str) -> String {
 pub(super) fn redacted(text: &str) -> String {
     let (mut shown, mut rest) = (String::new(), text);
     while let Some((before, behind)) = rest.split_once("://") {
+        let word = behind.split(char::is_whitespace).next().unwrap_or_default();
+        // a password may have any character but white space
+        let place = word.rsplit_once('@').map_or(0, |(login, _)| login.len() + 1);
         let end = |c: char| c.is_whitespace() || "\"'<>`".contains(c);
+        let behind = &behind[place..];
         let (address, after) = behind.split_at(behind.find(end).unwrap_or(behind.len()));
-        let address = address.rsplit_once('@').map_or(address, |(_, place)| place);
         shown.push_str(before);
         shown.push_str("://");
         match address.split_once('?') {
@@ -119,6 +122,7 @@ mod tests {
             ("'http://u:se@cret@host:81/x' is", "'http://host:81/x' is"),
             ("http://host/x?user=u&pwd=secret", "http://host/x?…"),
             ("a rtsp://u:secret@a/1 b rtsps://secret@b/2", "a rtsp://a/1 b rtsps://b/2"),
+            ("rtsp://u:it's<1@h/1: x", "rtsp://h/1: x"),
             ("no address, a@b", "no address, a@b"),
             ("ends in ://", "ends in ://"),
         ] {

@@ -294,18 +294,27 @@ impl Attempt<'_> {
         }
         match answer {
             Some(Ok(())) => self.window.until_answered(GOODBYE),
+            // whatever became of the request then
+            Some(Err(_)) if closed.is_some() && stopped.is_none() => return Err(left_alone()),
             Some(Err(error)) => return Err(error),
             None if stopped.is_some() => {}
-            None => anyhow::bail!("the server has ended the results: it shuts down, or is gone"),
+            None => return Err(left_alone()),
         }
         if was_silent {
             anyhow::bail!("it gave no picture for {} s", SILENCE.as_secs());
         }
-        if stopped.is_some() || self.window.is_closed() {
+        if stopped.is_some() {
             return Ok(());
+        }
+        if self.window.is_closed() {
+            return Err(left_alone());
         }
         Ok(self.ffmpeg.end(GOODBYE)?)
     }
+}
+
+fn left_alone() -> anyhow::Error {
+    anyhow::anyhow!("the server has ended the results: it shuts down, or is gone")
 }
 
 fn read(mut parts: Parts<impl std::io::Read>, window: &Window) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! The whole suite in one process: a broker and the four units, each of which can be stopped and
+//! The whole suite in one process: a broker and the units, each of which can be stopped and
 //! started by itself.
 
 mod config;
@@ -39,7 +39,7 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// Starts the broker (unless an external one is used) and the four units. Does not wait until
+    /// Starts the broker (unless an external one is used) and the units. Does not wait until
     /// they are ready.
     ///
     /// # Errors

@@ -120,10 +120,17 @@ impl Contracts {
         Some(FrameFacts { terms, ..frame.clone() })
     }
 
-    /// The name, order and priority of the frame's contract.
-    pub(crate) fn served_by(&self, terms: &Terms) -> Option<(Arc<str>, Order, u32)> {
-        let kept = self.of(terms)?;
-        Some((Arc::clone(&kept.name), kept.config.order, kept.config.priority))
+    /// The name, order and priority of the frame's contract. Uploads without a camera have nothing
+    /// to do with each other: none overtakes another.
+    pub(crate) fn served_by(&self, frame: &FrameFacts) -> Option<(Arc<str>, Order, u32)> {
+        let kept = self.of(&frame.terms)?;
+        let order = if frame.camera.is_unnamed() { Order::default() } else { kept.config.order };
+        Some((Arc::clone(&kept.name), order, kept.config.priority))
+    }
+
+    /// Whether the frame's contract is still there.
+    pub(crate) fn has(&self, terms: &Terms) -> bool {
+        self.of(terms).is_some()
     }
 
     /// In which order a camera's waiting frames are served.

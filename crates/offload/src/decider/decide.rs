@@ -35,7 +35,7 @@ impl<K: Copy + Eq + Hash> Decider<K> {
             self.dispatch(key, pending, flight, at);
         }
         let predicted_ms = Predicted::from_fn(|tier| load[tier].predicted_ms);
-        let (contract, order, weight) = match self.guards.contracts.served_by(&frame.terms) {
+        let (contract, order, weight) = match self.guards.contracts.served_by(frame) {
             Some((name, order, priority)) => (Some(name), order, priority),
             None => (None, Order::default(), 1),
         };

@@ -105,8 +105,11 @@ impl<K: Copy + Eq> Guards<K> {
 
     /// The budget that pays for a frame: its contract's, or else that of all.
     pub(crate) fn budget_of(&mut self, frame: &FrameFacts) -> Option<&mut TokenBucket> {
+        // what a contract paid that is gone, or is another one now, is nobody's
+        let is_gone = frame.terms.contract.is_some() && !self.contracts.has(&frame.terms);
         match self.contracts.budget(&frame.terms) {
             Some(own) => Some(own),
+            None if is_gone => None,
             None => self.budget.as_mut(),
         }
     }

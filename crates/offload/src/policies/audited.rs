@@ -86,14 +86,15 @@ impl Audited {
         measured: &Measured,
     ) -> Option<(Measure, f64, bool)> {
         let Action::Cascade(sent_by) = &choice.action else { return None };
-        let Action::Cascade(ours) = self.unaudited(frame, &Snapshot::default()).action else {
-            return None;
-        };
+        let load = Snapshot::default();
+        let Action::Cascade(ours) = self.unaudited(frame, &load).action else { return None };
+        // with the threshold that a promise needs, what an empty frame means may be another thing
+        let Action::Cascade(plain) = self.cascade.choose(frame, &load).action else { return None };
         // another measure's scores, of a policy before this one, say nothing
         let is_ours = sent_by.measure == ours.measure;
         let hard = if choice.reason == AUDITED { &ours } else { sent_by };
         let hard = hard.is_hard_by(measured.score);
-        is_ours.then(|| (ours.measure, Aim::from(ours).score(measured.score), hard))
+        is_ours.then(|| (ours.measure, Aim::from(plain).score(measured.score), hard))
     }
 }
 

@@ -66,7 +66,8 @@ impl From<Section> for Cascade {
         Self {
             hardness: hardness.unwrap_or_default(),
             share: share.or(usual.then_some(SHARE)),
-            audit: audit.unwrap_or(AUDIT),
+            // audits are part of the share
+            audit: audit.unwrap_or(share.map_or(AUDIT, |share| AUDIT.min(share))),
             agreement,
             confidence,
         }
@@ -92,6 +93,13 @@ impl PolicySettings for Cascade {
     fn check(&self) -> Result<(), PolicyError> {
         let Self { hardness, share, audit: _, agreement, confidence: _ } = self;
         self.audits().check()?;
+        if share.is_some_and(|share| self.audit > share) {
+            return Err(PolicyError::Range {
+                field: "[cascade] audit",
+                value: self.audit.to_string(),
+                allowed: "no more than the share, which audits are part of",
+            });
+        }
         match (share, agreement) {
             (Some(share), None) => range::share("[cascade] share", *share),
             (Some(share), Some(_)) => Err(PolicyError::Range {
@@ -125,7 +133,8 @@ impl EdgeFirst {
     fn hardness(&self, frame: &FrameFacts) -> Hardness {
         let Cascade { hardness, share, .. } = &self.settings;
         let Some(share) = *share else {
-            return hardness.named().unwrap_or_else(|| hardness.cut(Cut::Nothing));
+            let nothing = || Hardness { empty: hardness.empty, ..hardness.cut(Cut::Nothing) };
+            return hardness.named().unwrap_or_else(nothing);
         };
         let mut random = SplitMix(frame.ordinal ^ frame.sequence.rotate_left(32));
         let dice = [random.unit(), random.unit()];

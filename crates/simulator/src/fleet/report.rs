@@ -150,13 +150,17 @@ fn needs(fleet: &Fleet, spans: &[FleetMinute]) -> Vec<Need> {
     let carried = peak(&|span| span.cloud as f64);
     let replicas = |workers: f64| workers / f64::from(region.workers_per_replica);
     let need = |of, peak: f64, has: f64| Need { of, peak, has, utilisation: peak / has.max(1e-9) };
-    vec![
+    let mut needs = vec![
         need(Limit::Workers, workers, f64::from(region.workers)),
         need(Limit::Partitions, replicas(workers), f64::from(region.partitions)),
         need(Limit::Brokers, broker, f64::from(region.brokers) * region.broker_mb_s),
         need(Limit::WebServers, web, f64::from(region.web_servers) * region.web_server_fps),
-        need(Limit::Uplinks, uplinks, carried),
-    ]
+    ];
+    // what the links could carry at most is known only of spans in which they did
+    if spans.iter().any(|span| span.for_uplink > 0) {
+        needs.push(need(Limit::Uplinks, uplinks, carried));
+    }
+    needs
 }
 
 fn money(fleet: &Fleet, total: &FleetMinute, end_s: f64) -> Vec<(&'static str, f64)> {

@@ -139,7 +139,7 @@ mod tests {
     async fn a_right_ends_with_its_time() {
         let soon = UNIX_EPOCH
             + Duration::from_micros(Timestamp::now().as_micros())
-            + Duration::from_millis(300);
+            + Duration::from_secs(2);
         let expires = humantime::format_rfc3339_millis(soon);
         let known = known(&format!("rights = ['read']\nexpires = {expires}"));
         // ends, whenever the machine gets to it

@@ -4,7 +4,7 @@ use super::cursor::Cursor;
 use crate::moment::{DAY, Hint, Longest, parse_rfc3339, parse_span};
 use crate::problem::RequestError;
 use crate::query::{Query, read};
-use frame::{Destination, FrameId};
+use frame::{Destination, FrameId, Timestamp};
 use results_db::{Bucket, Filter, Page};
 use std::time::Duration;
 
@@ -92,8 +92,15 @@ impl Looking {
                 parse_span(text, Longest { named: DAY, bare: DAY })
             })
         });
+        let mut filter = filter(query)?;
+        if filter.from_ms.is_none() {
+            // making events looks at every frame
+            let to_ms = filter.to_ms.unwrap_or_else(|| Timestamp::now().as_micros() / 1000);
+            filter.from_ms =
+                Some(to_ms.saturating_sub(u64::try_from(DAY.as_millis()).unwrap_or(u64::MAX)));
+        }
         Ok(Self {
-            filter: filter(query)?,
+            filter,
             gap: gap.transpose()?.unwrap_or(Duration::from_secs(30)),
             limit: limit(query, EVENTS)?,
         })

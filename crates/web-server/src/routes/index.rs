@@ -34,6 +34,7 @@ pub(super) fn list() -> Value {
             "policy": "GET /policy",
             "contracts": "GET /contracts",
             "session": "GET /session",
+            "history": "GET /history",
             "stats": "GET /stats",
             "dashboard": "GET / (with Accept: text/html)",
             "documentation": "GET /docs",

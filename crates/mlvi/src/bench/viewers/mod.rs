@@ -1,6 +1,6 @@
 //! `mlvi bench viewers`: what it costs a web-server that others look on.
 //!
-//! The web-server is a process of its own, on one core if `taskset` is there; the embedded broker,
+//! The web-server is a process of its own, on one core (needs `taskset`); the embedded broker,
 //! the clients and the inference, which is played, are in this process. Cameras stream all the
 //! time. Clients who look come and go in turns, and single frames at even distances tell by how
 //! much an answer is later with them than without.

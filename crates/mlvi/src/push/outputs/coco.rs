@@ -5,7 +5,7 @@ use accuracy::coco_category;
 use anyhow::Context;
 use frame::{FrameResult, ImageSize};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::Permissions;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -23,6 +23,8 @@ struct Writer {
     results: List,
     images: List,
     categories: BTreeMap<u32, String>,
+    /// The images' ids so far.
+    used: HashSet<u64>,
     next_image: u64,
 }
 
@@ -59,11 +61,17 @@ impl Coco {
     pub(crate) fn new(path: &Path) -> anyhow::Result<Self> {
         let results = List::new(path, "[")?;
         let images = List::new(&images_path(path), "{\"images\":[")?;
-        Ok(Self(Mutex::new(Writer { results, images, categories: BTreeMap::new(), next_image: 1 })))
+        Ok(Self(Mutex::new(Writer {
+            results,
+            images,
+            categories: BTreeMap::new(),
+            used: HashSet::new(),
+            next_image: 1,
+        })))
     }
 
     /// Adds a frame's result. An image gets the number that its name is, as COCO's own have it
-    /// (`000000000139.jpg`), or else the next one from 1 on.
+    /// (`000000000139.jpg`), or else, also if that one is taken, the next one from 1 on.
     pub(crate) fn photo(&self, name: &str, result: &FrameResult) -> anyhow::Result<()> {
         let stem = Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
         let is_number = !stem.is_empty() && stem.bytes().all(|byte| byte.is_ascii_digit());
@@ -90,7 +98,8 @@ impl Coco {
 
 impl Writer {
     fn add(&mut self, id: Option<u64>, name: &str, result: &FrameResult) -> anyhow::Result<()> {
-        let id = id.unwrap_or(self.next_image);
+        let id = id.filter(|id| !self.used.contains(id)).unwrap_or(self.next_image);
+        self.used.insert(id);
         self.next_image = self.next_image.max(id.saturating_add(1));
         self.images.add(&Image {
             id,

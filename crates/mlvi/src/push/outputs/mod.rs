@@ -12,6 +12,7 @@ pub(super) use pictures::Pictures;
 use super::window::{Outcome, Settled};
 use anyhow::Context;
 use frame::{CameraId, Detection, FrameResult, ImageSize, Status};
+use std::io::Write;
 use std::sync::Arc;
 use vision::Limits;
 
@@ -65,7 +66,12 @@ impl Outputs {
         };
         if let Some(result) = result {
             if self.prints {
-                println!("{}", String::from_utf8_lossy(&result.to_json()));
+                let mut line = result.to_json();
+                line.push(b'\n');
+                let printed = std::io::stdout().write_all(&line);
+                // whoever read it has gone: said once
+                self.prints = printed.is_ok();
+                self.note(printed.context("standard output"));
             }
             if let Some(coco) = &self.coco {
                 let name = pictures::name(&self.camera, number);

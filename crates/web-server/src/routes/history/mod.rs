@@ -34,7 +34,8 @@ struct Counts {
 struct Seen {
     events: Vec<Event>,
     /// Where it was stopped looking, in milliseconds since the epoch: older events are asked for
-    /// with `to`; null when there are none.
+    /// with `to`, and one that reaches this time may have begun before it; null when there are
+    /// none.
     looked_back_to_ms: Option<u64>,
 }
 
@@ -49,7 +50,8 @@ pub(super) async fn results(
     let is_full = rows.len() == paging.page.limit as usize;
     let next = rows.last().filter(|_| is_full).map(|(last, _)| paging.behind(*last));
     let rows = rows.into_iter().map(|(_, json)| json);
-    let form = [NDJSON, CSV]
+    // of equals the last one
+    let form = [NDJSON, CSV, JSON]
         .into_iter()
         .filter(|form| weight(&headers, header::ACCEPT, form).is_some_and(|weight| weight > 0.0));
     let mut response = match form.max_by(|a, b| by_weight(&headers, a, b)) {
@@ -110,13 +112,12 @@ pub(super) async fn events(
             break page.after.and_then(|id| id.made_at_ms());
         }
     };
-    // those that may have begun earlier are whole only at the end
-    if looked_back_to_ms.is_none() {
-        made.extend(making.end());
-    }
+    made.extend(making.end());
     made.sort_by_key(|event: &Event| std::cmp::Reverse(event.end_ms));
+    // what is left out is asked for with that time
+    let left_out = made.get(limit as usize).map(|event| event.end_ms + 1);
     made.truncate(limit as usize);
-    json(&Seen { events: made, looked_back_to_ms })
+    json(&Seen { events: made, looked_back_to_ms: left_out.or(looked_back_to_ms) })
 }
 
 fn sighting(seen: results_db::Sighting) -> Sighting {
