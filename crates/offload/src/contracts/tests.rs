@@ -306,3 +306,14 @@ proptest! {
         prop_assert_eq!(ever.met + ever.missed + ever.set_aside, frames.len() as u64);
     }
 }
+
+#[test]
+fn uploads_without_a_camera_overtake_nobody() {
+    let mut decider = with(
+        "policy = 'edge-only'\n[[contract]]\nname = 'all'\ncameras = ['*']\norder = 'newest'\n",
+    );
+    for (camera, order) in [("gate-1", Order::Newest), ("unnamed", Order::InOrder)] {
+        let decided = decider.decide(1, &frame_of(camera, 1), at(1));
+        assert_eq!((decided.contract.as_deref(), decided.order), (Some("all"), order), "{camera}");
+    }
+}

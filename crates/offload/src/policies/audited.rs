@@ -175,6 +175,13 @@ mod tests {
         crate::policies::build(&PolicyConfig::from_toml(&text).unwrap()).unwrap()
     }
 
+    /// The cascade of a section without its audits, and these.
+    fn cascade(section: &str) -> (Box<dyn Policy>, Audits) {
+        let text = format!("policy = 'cascade'\n[cascade]\n{section}");
+        let section = PolicyConfig::from_toml(&text).unwrap().cascade;
+        (section.edge_first(), section.audits())
+    }
+
     /// A frame with its score goes through a policy, over the text that travels; tells whether it
     /// stayed on the edge. Its loss is told if it did not.
     fn stays(policy: &mut dyn Policy, n: u64, score: f64, loss: f64) -> bool {
@@ -258,6 +265,26 @@ mod tests {
         // frames without a contract go on as before beside it
         stays(policy.as_mut(), n, 6.0, 0.5);
         assert!(!sends_all(policy.as_ref(), &frame(n, None)));
+    }
+
+    #[test]
+    fn a_frame_in_which_nothing_was_found_keeps_its_score_whatever_the_threshold() {
+        for section in ["agreement = 0.9", "hardness = 'uncertainty,empty=hard'\nagreement = 0.9"] {
+            let cascade = cascade(section);
+            let mut policy = Audited::around(cascade.0, cascade.1);
+            let empty = Measured { score: None, features: None };
+            let score = |policy: &Audited, n| {
+                let (frame, load) = (nth(n), Snapshot::default());
+                let choice = policy.choose(&frame, &load);
+                policy.judged(&frame, &choice, &empty).unwrap().1
+            };
+            let before = score(&policy, 0);
+            for n in 0..6000 {
+                stays(&mut policy, n, (n % 100) as f64 / 10.0, 0.0);
+            }
+            assert!(stays(&mut policy, 6001, 0.05, 0.0), "a threshold was found");
+            assert_eq!(score(&policy, 6002), before, "{section}");
+        }
     }
 
     #[test]

@@ -82,7 +82,12 @@ impl Default for Cascade {
 }
 
 impl Cascade {
-    const fn audits(&self) -> Audits {
+    /// Without audits.
+    pub(super) fn edge_first(&self) -> Box<dyn Policy> {
+        Box::new(EdgeFirst { settings: self.clone(), hardest: Hardest::new() })
+    }
+
+    pub(super) const fn audits(&self) -> Audits {
         let Self { audit, agreement, confidence, .. } = *self;
         Audits { audit, agreement, confidence }
     }
@@ -117,8 +122,7 @@ impl PolicySettings for Cascade {
     }
 
     fn build(&self) -> Result<Box<dyn Policy>, PolicyError> {
-        let cascade = Box::new(EdgeFirst { settings: self.clone(), hardest: Hardest::new() });
-        Ok(Box::new(Audited::around(cascade, self.audits())))
+        Ok(Box::new(Audited::around(self.edge_first(), self.audits())))
     }
 }
 
