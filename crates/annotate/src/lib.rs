@@ -14,6 +14,9 @@ mod place;
 mod style;
 mod text;
 
+/// The font of the labels: DejaVu Sans with Latin, Greek, Cyrillic and common punctuation.
+pub static FONT: &[u8] = include_bytes!("../font/DejaVuSans-subset.ttf");
+
 pub use clip::clip;
 pub use colour::Colour;
 pub use draw::draw;

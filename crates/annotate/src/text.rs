@@ -7,8 +7,7 @@ use ab_glyph::{Font, FontRef, Glyph, PxScaleFont, ScaleFont, point};
 use std::sync::LazyLock;
 
 static FONT: LazyLock<FontRef<'static>> = LazyLock::new(|| {
-    FontRef::try_from_slice(include_bytes!("../font/DejaVuSans-subset.ttf"))
-        .expect("the font is part of the program")
+    FontRef::try_from_slice(crate::FONT).expect("the font is part of the program")
 });
 
 /// Longer labels are cut off; no class or zone has such a name.

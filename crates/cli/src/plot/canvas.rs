@@ -1,5 +1,5 @@
-//! Draws a chart on pixels or as SVG. No fonts of the system are needed: DejaVu Sans is part of the
-//! program.
+//! Draws a chart on pixels or as SVG. No fonts of the system are needed: the one for labels on
+//! pictures is part of the program.
 
 use super::chart::{Axis, Chart, Kind, Mark, Series};
 use anyhow::{Context, anyhow};
@@ -22,7 +22,7 @@ const FONT: &str = "sans-serif";
 static REGISTERED: LazyLock<bool> = LazyLock::new(|| {
     [FontStyle::Normal, FontStyle::Bold]
         .into_iter()
-        .all(|style| register_font(FONT, style, dejavu::sans::regular()).is_ok())
+        .all(|style| register_font(FONT, style, annotate::FONT).is_ok())
 });
 
 pub(super) fn svg(chart: &Chart, path: &Path) -> anyhow::Result<()> {
