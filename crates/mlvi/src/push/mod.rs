@@ -147,7 +147,7 @@ fn push(args: PushArgs) -> anyhow::Result<()> {
 
 /// The cameras of the list.
 fn listed(file: &Path) -> anyhow::Result<Vec<Camera>> {
-    let entries = list::read(file).map_err(|error| UsageError::new(format!("{error:#}")))?;
+    let entries = list::read(file).map_err(|error| UsageError::new(text::with_causes(&*error)))?;
     let camera = |(number, list::Entry { name, address, rate }): (usize, list::Entry)| Camera {
         number,
         name,
@@ -241,7 +241,7 @@ fn push_cameras(
     errors.sort_by_key(|error| error.is::<Interrupted>());
     let mut errors = errors.into_iter();
     let first = errors.next();
-    errors.for_each(|error| eprintln!("mlvi: {error:#}"));
+    errors.for_each(|error| eprintln!("mlvi: {}", text::with_causes(&*error)));
     first.map_or_else(|| shared.tally.verdict(), Err)
 }
 

@@ -118,7 +118,7 @@ impl Outputs {
 
     fn note(&mut self, outcome: anyhow::Result<()>) {
         if let (Err(error), None) = (outcome, &self.fault) {
-            eprintln!("{}: {error:#}", self.camera);
+            eprintln!("{}: {}", self.camera, text::with_causes(&*error));
             self.fault = Some(error);
         }
     }
