@@ -36,13 +36,13 @@ async fn a_policy_is_tried_out_on(kafka: Option<String>) {
     .await;
     journey
         .client_does(|client| {
-            assert_eq!(decides(&client, "edge-only", "default"), Destination::Edge);
+            assert_eq!(decides(&client, "edge-only", "variables"), Destination::Edge);
             let set = client.put_policy("policy = 'cloud-only'").unwrap();
             assert_eq!(set.status, 200, "{set:?}");
             assert_eq!(decides(&client, "cloud-only", "topic"), Destination::Cloud);
             assert_eq!(client.put_policy("policy = 'coin'").unwrap().status, 422);
             assert_eq!(client.delete_policy().unwrap().status, 200);
-            assert_eq!(decides(&client, "edge-only", "default"), Destination::Edge);
+            assert_eq!(decides(&client, "edge-only", "variables"), Destination::Edge);
         })
         .await;
     journey.end().await;

@@ -65,9 +65,12 @@ impl From<Section> for Cascade {
         let usual = hardness.is_none() && agreement.is_none();
         Self {
             hardness: hardness.unwrap_or_default(),
-            share: share.or(usual.then_some(SHARE)),
             // audits are part of the share
-            audit: audit.unwrap_or(share.map_or(AUDIT, |share| AUDIT.min(share))),
+            share: share.or_else(|| {
+                let audit = audit.filter(|audit| *audit <= 1.0).unwrap_or(AUDIT);
+                usual.then_some(SHARE.max(audit))
+            }),
+            audit: audit.unwrap_or(share.map_or(AUDIT, |share| AUDIT.min(share.max(0.0)))),
             agreement,
             confidence,
         }
@@ -97,28 +100,28 @@ impl PolicySettings for Cascade {
     /// A measure of hardness is checked when its text is read.
     fn check(&self) -> Result<(), PolicyError> {
         let Self { hardness, share, audit: _, agreement, confidence: _ } = self;
-        self.audits().check()?;
-        if share.is_some_and(|share| self.audit > share) {
-            return Err(PolicyError::Range {
-                field: "[cascade] audit",
-                value: self.audit.to_string(),
-                allowed: "no more than the share, which audits are part of",
-            });
-        }
         match (share, agreement) {
-            (Some(share), None) => range::share("[cascade] share", *share),
-            (Some(share), Some(_)) => Err(PolicyError::Range {
-                field: "[cascade] share",
-                value: share.to_string(),
-                allowed: "left out where an agreement is promised, which says how many are sent",
-            }),
-            (None, None) if hardness.threshold.is_none() => Err(PolicyError::Range {
-                field: "[cascade] hardness",
-                value: format!("'{hardness}'"),
-                allowed: "a measure with a threshold, or stand beside a share",
-            }),
-            (None, _) => Ok(()),
+            (Some(share), None) => range::share("[cascade] share", *share)?,
+            (Some(share), Some(_)) => {
+                return Err(PolicyError::Range {
+                    field: "[cascade] share",
+                    value: share.to_string(),
+                    allowed: "left out where an agreement is promised, which says how many are sent",
+                });
+            }
+            (None, None) if hardness.threshold.is_none() => {
+                return Err(PolicyError::Range {
+                    field: "[cascade] hardness",
+                    value: format!("'{hardness}'"),
+                    allowed: "a measure with a threshold, or stand beside a share",
+                });
+            }
+            (None, _) => {}
         }
+        self.audits().check()?;
+        let fits = share.is_none_or(|share| self.audit <= share);
+        let allowed = "no more than the share, which audits are part of";
+        range::require("[cascade] audit", self.audit, fits, allowed)
     }
 
     fn build(&self) -> Result<Box<dyn Policy>, PolicyError> {

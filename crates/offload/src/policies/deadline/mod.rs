@@ -233,10 +233,11 @@ impl Policy for DeadlineAware {
             // there is nothing to lose
             (Promise::Late, _) if self.is_stale(&load.edge, 1.0) => Choice::send(Edge, "refresh"),
             (Promise::Late, _) if self.is_stale(&load.cloud, 1.0) => Choice::send(Cloud, "refresh"),
-            // a frame that nobody answers in time delays nobody where nothing waits, and what is
+            // a frame that only the link makes late delays nobody where nothing waits, and what is
             // known of a link is soon out of date
             (Promise::Late, Promise::Late)
                 if load.cloud.backlog_bytes == Some(0)
+                    && load.cloud.least_ms() <= left_ms
                     && !load.cloud.shut
                     && frame.deadline_left_ms.is_some()
                     && self.config.degrade.first() == Some(&Degrade::Expire) =>
