@@ -253,6 +253,7 @@ pub(super) mod tests {
     use crate::settings_board::samples::announcement;
     use crate::testing::{app, call};
     use axum::body::to_bytes;
+    use frame::{Agreement, AnnouncedAgreement, CameraAgreement, CameraId, MeanWithin};
     use serde_json::{Value, json};
 
     /// What is shown when there is something to show of everything.
@@ -261,7 +262,13 @@ pub(super) mod tests {
         let note = Some("an experiment".to_owned());
         let record = SettingRecord::new("policy = 'ratio'".into(), "somebody".into(), note);
         app.settings.take_in(POLICY_KEY.into(), &record.to_json(), 7);
-        let said = announcement("pod", Duration::from_secs(60));
+        let known = MeanWithin { mean: 0.9, low: 0.8, high: 0.95 };
+        let all = Agreement { easy: Some(known), all: Some(known), hard_share: 0.2, audits: 40.0 };
+        let gate = CameraAgreement { camera: CameraId::unnamed(), agreement: all, resets: 1 };
+        let said = Announcement {
+            agreement: Some(AnnouncedAgreement { all, cameras: vec![gate] }),
+            ..announcement("pod", Duration::from_secs(60))
+        };
         app.settings.take_in(Announcement::key_of("pod"), &said.to_json(), 8);
         json!(show(State(app)).await.0)
     }
