@@ -134,7 +134,7 @@ impl Camera {
             let pause = backoff.next_delay();
             let why = match &outcome {
                 Ok(_) => "it has ended".to_owned(),
-                Err(error) => address::redacted(&text::with_causes(&*error)),
+                Err(error) => address::redacted(&text::with_causes(&**error)),
             };
             eprintln!("{}: {why}; again in {} s", self.shown(), pause.as_secs_f64().ceil());
             if wait(&shared.stop, pause) {

@@ -147,7 +147,7 @@ fn push(args: PushArgs) -> anyhow::Result<()> {
 
 /// The cameras of the list.
 fn listed(file: &Path) -> anyhow::Result<Vec<Camera>> {
-    let entries = list::read(file).map_err(|error| UsageError::new(text::with_causes(&*error)))?;
+    let entries = list::read(file).map_err(|error| UsageError::new(text::with_causes(&error)))?;
     let camera = |(number, list::Entry { name, address, rate }): (usize, list::Entry)| Camera {
         number,
         name,
