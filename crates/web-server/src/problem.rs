@@ -139,6 +139,8 @@ pub(crate) enum RequestError {
     TooOften { of: String, per_s: f64, wait: Duration },
     #[error("no results are kept here (MLVI_DATABASE_URL): GET /jobs has the last minutes")]
     NoHistory,
+    #[error("{0}")]
+    Contradiction(&'static str),
     #[error("the history cannot be read now: {0}")]
     HistoryAway(String),
     #[error("{0} questions are with the database already")]
@@ -214,6 +216,7 @@ impl RequestError {
             Self::MalformedLogin => (400, "malformed-login", "The body is no login"),
             Self::TooOften { .. } => (429, "too-often", "Too many in a second"),
             Self::NoHistory => (404, "no-history", "No history is kept"),
+            Self::Contradiction(_) => (409, "contradiction", "Parameters contradict each other"),
             Self::HistoryAway(_) => (503, "history-away", "The history cannot be read"),
             Self::TooManyQuestions(_) => (503, "too-many-questions", "Too many ask the history"),
             Self::Result(finished) => return finished.error(),
