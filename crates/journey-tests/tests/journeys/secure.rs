@@ -13,10 +13,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The rights of the users are for these names, so this journey has no topics and groups of its
 /// own.
 const PREFIX: &str = "mlvi";
-const GROUPS: [(UnitKind, &str); 3] = [
+const GROUPS: [(UnitKind, &str); 4] = [
     (UnitKind::Preprocessor, "mlvi-preprocessor"),
     (UnitKind::EdgeInference, "mlvi-edge-inference"),
     (UnitKind::CloudInference, "mlvi-cloud-inference"),
+    (UnitKind::ResultsStore, "mlvi-results-store"),
 ];
 
 /// The units of the site as `site`, the cloud as `cloud`, who may only read the cloud's frames and
