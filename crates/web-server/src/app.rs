@@ -65,15 +65,23 @@ pub(crate) struct App {
     caught_up: AtomicBool,
 }
 
+/// What is known beside what is held here.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    /// Results of the past.
+    pub(crate) history: History,
+    /// What of pictures nobody may see.
+    pub(crate) regions: Arc<Book>,
+}
+
 impl App {
     pub(crate) fn new(
         identity: ServedBy,
         access: Arc<Access>,
         limits: Limits,
         topics: Topics,
-        history: History,
+        Sources { history, regions }: Sources,
         bus: Bus,
-        regions: Arc<Book>,
         shutdown: CancellationToken,
     ) -> Self {
         let bounds =

@@ -1,7 +1,7 @@
 //! The whole unit, from start to drain.
 
 use crate::access::Access;
-use crate::app::App;
+use crate::app::{App, Sources};
 use crate::history::History;
 use crate::{Config, Limits, backlog, expiry, pictures, results, routes, settings_topic};
 use anyhow::Context;
@@ -46,9 +46,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             access,
             limits,
             topics,
-            History::new(database),
+            Sources { history: History::new(database), regions: regions.book() },
             bus.clone(),
-            regions.book(),
             stop,
         ));
         app.metrics.register(&shell.metrics);

@@ -3,7 +3,7 @@
 
 use crate::Config;
 use crate::access::Access;
-use crate::app::App;
+use crate::app::{App, Sources};
 use crate::history::History;
 use axum::Router;
 use axum::body::Body;
@@ -37,9 +37,8 @@ pub(crate) fn app_that_reads_settings(settings: &[(&str, &str)]) -> Arc<App> {
         Arc::new(Access::new(config.access, true)),
         config.limits,
         config.topics,
-        History::new(config.database),
+        Sources { history: History::new(config.database), regions: config.regions.book() },
         bus,
-        config.regions.book(),
         CancellationToken::new(),
     );
     let start =

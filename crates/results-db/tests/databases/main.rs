@@ -1,4 +1,5 @@
 //! Both databases do the same: SQLite always, PostgreSQL where there is a server.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 #[macro_use]
 mod place;
