@@ -19,7 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 async fn start() -> (Broker, TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    (Broker::start(BrokerConfig::new(dir.path())).await.unwrap(), dir)
+    // records here are from 1970: by age they would go within a second
+    let config = BrokerConfig { retention: None, ..BrokerConfig::new(dir.path()) };
+    (Broker::start(config).await.unwrap(), dir)
 }
 
 async fn start_with_topic() -> (Broker, TempDir) {
