@@ -274,7 +274,7 @@ mod tests {
             (edge, cloud_ms) in (prop::option::of(0.0f64..1e9), prop::option::of(0.0f64..1e9)),
             (decided_at, answer_by) in (any::<u64>(), prop::option::of(any::<u64>())),
             escalation in prop::option::of("[a-z0-9.,:<> -]{1,60}"), provisional: bool,
-            zone in prop::option::of(("[^\\p{Cc} ]{1,20}", 0u32..=1000, 0u32..=1000)),
+            zone in prop::option::of(("[^\\p{Cc}\\p{Z}]{1,20}", 0u32..=1000, 0u32..=1000)),
             (contract, newest, weight) in
                 (prop::option::of("[a-z-]{1,20}"), any::<bool>(), any::<u32>()),
         ) -> Prepared {
