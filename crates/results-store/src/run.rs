@@ -5,7 +5,7 @@ use crate::consume::Consuming;
 use crate::gaps::Gaps;
 use crate::keep::Keeper;
 use crate::metrics::Metrics;
-use crate::retention::forget;
+use crate::retention::Retention;
 use frame_bus::{Bus, ConsumerOptions, Threads};
 use futures_util::FutureExt;
 use std::time::Duration;
@@ -25,8 +25,8 @@ const BACKLOG_EVERY: Duration = Duration::from_secs(5);
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let drain = config.shell.drain;
     let shell = Shell::start(config.shell, &shutdown).await?;
-    let Config { bus, topics, partitions, group, database, batch, batch_wait, retention, .. } =
-        config;
+    let Config { bus, topics, partitions, group, database, batch, batch_wait, .. } = config;
+    let (keep, bytes) = (config.retention, config.database_bytes);
     let metrics = Metrics::register(&shell.metrics);
     let Some(url) = database else {
         tracing::info!("MLVI_DATABASE_URL is not set: results are not kept");
@@ -52,8 +52,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         let background = |name, task| {
             shell.tasks.spawn(name, Ends::WhenAsked(watching.clone()), task);
         };
-        let forgetting = forget(database, retention, metrics.clone(), watching.clone());
-        background("retention", forgetting.boxed());
+        let retention = Retention { database, keep, bytes, metrics: metrics.clone() };
+        background("retention", retention.work(watching.clone()).boxed());
         let backlog = watch_backlog(
             bus.clone(),
             group.clone(),
