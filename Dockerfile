@@ -35,7 +35,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
       ln -s $unit /out/$unit/entrypoint; \
       [ $unit = mlvi ] || cp /out/$unit/$unit /out/mlvi/; \
     done \
- && strip -o /out/mlvi/mlvi-kubernetes $CARGO_TARGET_DIR/release/mlvi-kubernetes
+ && for command in mlvi-kubernetes mlvi-export; do \
+      strip -o /out/mlvi/$command $CARGO_TARGET_DIR/release/$command || exit 1; \
+    done
 
 # The root file system without the binaries: the libraries that they are linked with, authorities, a user.
 FROM build AS root

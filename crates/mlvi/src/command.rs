@@ -2,7 +2,7 @@
 
 use crate::bench::BenchCommand;
 use crate::doctor::DoctorArgs;
-use crate::external::{self, ExternalArgs};
+use crate::external::{self, Binary, ExternalArgs};
 use crate::manual::{CompletionsArgs, ManArgs};
 use crate::models::ModelsCommand;
 use crate::policy::PolicyArgs;
@@ -26,6 +26,7 @@ Examples:
   mlvi up --policy ratio --cloud-share 0.3  three of ten frames to the cloud
   mlvi doctor                               what this machine lacks, and how to mend it
   mlvi models check yolov3-tiny             load a model as the units would
+  mlvi export --out dogs.parquet --class dog  what was found, as a table for pandas
   mlvi simulate run --help                  a load over a recorded uplink, in virtual time
 
 Every command has a --help of its own. Exit codes: 0 done, 1 failed, 64 bad usage, 69 something
@@ -60,6 +61,8 @@ enum Command {
     /// Replay a workload over an uplink trace through the policies, in virtual time
     #[command(subcommand)]
     Simulate(SimulateCommand),
+    /// Write results of a database or a running suite as a table: Parquet or CSV
+    Export(ExternalArgs),
     /// Measure this machine: the detector, the whole pipeline, one unit
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -94,7 +97,9 @@ impl Cli {
                 eprintln!("mlvi: warning: {variable}");
             }
         }
-        let external = |command, args: &ExternalArgs| external::run(command, args, &models_dir);
+        let kubernetes = |command, args: &ExternalArgs| {
+            external::run(Binary::Kubernetes, command, args, &models_dir)
+        };
         let outcome = match command {
             Command::Up(args) => crate::up::run(*args, &models_dir),
             Command::Push(args) => return crate::push::run(*args),
@@ -108,10 +113,13 @@ impl Cli {
             Command::Topics(args) => crate::topics::run(&args),
             Command::Completions(args) => crate::manual::completions(&args),
             Command::Man(args) => crate::manual::man(&args),
-            Command::Check(args) => return external("check", &args),
-            Command::Autoscale(args) => return external("autoscale", &args),
-            Command::Status(args) => return external("status", &args),
-            Command::Credentials(args) => return external("credentials", &args),
+            Command::Export(args) => {
+                return external::run(Binary::Export, "export", &args, &models_dir);
+            }
+            Command::Check(args) => return kubernetes("check", &args),
+            Command::Autoscale(args) => return kubernetes("autoscale", &args),
+            Command::Status(args) => return kubernetes("status", &args),
+            Command::Credentials(args) => return kubernetes("credentials", &args),
         };
         cli::exit_code("mlvi", outcome, |error| {
             matches!(error.downcast_ref(), Some(ModelError::UnknownModel { .. }))

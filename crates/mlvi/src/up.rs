@@ -21,6 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const FOR_PEOPLE: &str = "warn,preprocessor::policy_file=info";
 /// An interactive command ends soon after Ctrl-C.
 const DRAIN: &str = "5s";
+/// How large the history's file gets.
+const HISTORY_BOUND: &str = "MLVI_DATABASE_MIB";
+/// Its bound here, unless it is told, in MiB.
+const HISTORY_MIB: u32 = 4096;
 
 /// What `mlvi up` can be told. The units' settings can be given as environment variables too (see
 /// e.g. `preprocessor --help`), but for their ports and consumer groups, which are the suite's.
@@ -85,7 +89,8 @@ pub struct UpArgs {
     settings_changes: bool,
     /// Keep every result in a database of SQLite's, `results.sqlite` in the data folder, and answer
     /// GET /history from it. MLVI_DATABASE_URL names another one, MLVI_DATABASE_RETENTION says for
-    /// how long
+    /// how long (30 days). Beyond MLVI_DATABASE_MIB (4096 here, some three million results; 0 for
+    /// no bound) the oldest results go
     #[arg(long)]
     history: bool,
 }
@@ -157,9 +162,12 @@ impl UpArgs {
         if let Some(share) = self.cloud_share {
             config = config.with("MLVI_CLOUD_SHARE", share);
         }
-        if self.history && !names_a_database() {
+        if self.history && !is_told("MLVI_DATABASE_URL") {
             let file = self.data_dir.join("results.sqlite");
             config = config.with("MLVI_DATABASE_URL", format!("sqlite:{}", file.display()));
+            if !is_told(HISTORY_BOUND) {
+                config = config.with_unit(UnitKind::ResultsStore, HISTORY_BOUND, HISTORY_MIB);
+            }
         }
         if self.settings_changes {
             config = config.with_unit(UnitKind::WebServer, "MLVI_SETTINGS_CHANGES", "on");
@@ -169,11 +177,9 @@ impl UpArgs {
     }
 }
 
-/// Whether environment or file say where results are kept.
-fn names_a_database() -> bool {
-    Settings::from_environment().is_ok_and(|mut settings| {
-        settings.optional_text("MLVI_DATABASE_URL", "where results are kept").is_some()
-    })
+/// Whether environment or file set this variable.
+fn is_told(variable: &str) -> bool {
+    Settings::from_environment().is_ok_and(|settings| settings.is_set(variable))
 }
 
 /// Runs the suite until Ctrl-C or SIGTERM.

@@ -1,4 +1,5 @@
-//! Questions in SQL, the same text for both databases but for how they write parameters.
+//! Questions in SQL: the same text for both databases but for how they write parameters, and where one
+//! of them would be slow.
 
 use crate::{Bucket, Filter, Page};
 use frame::FrameId;
@@ -50,8 +51,13 @@ impl Ask {
 
     /// The frames of its time, older than the page before.
     fn within(&mut self, filter: &Filter, after: Option<FrameId>) {
-        let (from, to) = filter.ids();
+        let (from, _) = filter.ids();
         self.with(" WHERE frame_id >= ", Value::Id(from));
+        self.before(filter, after);
+    }
+
+    fn before(&mut self, filter: &Filter, after: Option<FrameId>) {
+        let (_, to) = filter.ids();
         self.with(" AND frame_id < ", Value::Id(after.map_or(to, |after| after.min(to))));
     }
 
@@ -87,6 +93,10 @@ impl Ask {
     /// The detections that match, of frames older than the page before.
     fn detected(&mut self, filter: &Filter, after: Option<FrameId>) {
         self.within(filter, after);
+        self.found(filter);
+    }
+
+    fn found(&mut self, filter: &Filter) {
         self.class(filter);
         self.camera(filter);
         self.confidence(filter);
@@ -146,24 +156,35 @@ impl Ask {
         ask
     }
 
-    /// Span, camera, class, detections, frames.
-    pub(crate) fn counts(
-        parameters: Parameters,
-        filter: &Filter,
-        by: Bucket,
-        at_most: u32,
-    ) -> Self {
+    /// Span, camera, class, detections, frames; in the words of PostgreSQL alone.
+    pub(crate) fn counts(filter: &Filter, by: Bucket, at_most: u32) -> Self {
         let (from, to) = filter.minutes();
-        let mut ask = Self::new(parameters, "SELECT ");
+        let mut ask = Self::new(Parameters::Dollar, "SELECT ");
         ask.with("minute / ", Value::Integer(by.minutes()));
-        ask.text(" AS span, camera, class, CAST(sum(detections) AS BIGINT),");
-        ask.text(" CAST(sum(frames) AS BIGINT) FROM minutes");
+        // what a minute has fits: the sum of larger numbers is a numeric, and takes twice as long
+        ask.text(" AS span, camera, class, sum(detections::integer), sum(frames::integer)");
+        ask.text(" FROM minutes");
         ask.with(" WHERE minute >= ", Value::Integer(from));
         ask.with(" AND minute < ", Value::Integer(to));
         ask.camera(filter);
         ask.class(filter);
-        ask.text(" GROUP BY span, camera, class HAVING sum(frames) > 0");
+        ask.text(" GROUP BY span, camera, class HAVING sum(frames::integer) > 0");
         ask.limit(" ORDER BY span DESC, camera, class", at_most);
+        ask
+    }
+
+    /// Minute, camera, class, detections, frames, the newest minute first; in the words of SQLite.
+    pub(crate) fn minutes(filter: &Filter) -> Self {
+        let (from, to) = filter.minutes();
+        let mut ask = Self::new(
+            Parameters::Question,
+            "SELECT minute, camera, class, detections, frames FROM minutes",
+        );
+        ask.with(" WHERE minute >= ", Value::Integer(from));
+        ask.with(" AND minute < ", Value::Integer(to));
+        ask.camera(filter);
+        ask.class(filter);
+        ask.text(" ORDER BY minute DESC");
         ask
     }
 
@@ -173,15 +194,21 @@ impl Ask {
             parameters,
             "SELECT frame_id, min(camera), class, count(*), max(confidence) FROM detections",
         );
-        ask.detected(filter, page.after);
-        if filter.class.is_none() {
-            // Each frame has one sighting at least, so that so many frames fill the page. Without
-            // this all of the filter's time would be grouped and sorted for each page.
-            ask.text(" AND frame_id >= (SELECT frame_id FROM (SELECT DISTINCT frame_id");
+        if filter.class.is_some() || parameters == Parameters::Dollar {
+            // a class is found by its index in the order that is wanted, and PostgreSQL sorts the
+            // classes of a frame at a time
+            ask.detected(filter, page.after);
+        } else {
+            // SQLite would group and sort all of the filter's time. Each frame has one sighting at
+            // least, so that so many frames fill the page; their oldest is the only lower bound,
+            // since it looks up by one.
+            ask.text(" WHERE frame_id >= (SELECT frame_id FROM (SELECT DISTINCT frame_id");
             ask.text(" FROM detections");
             ask.detected(filter, page.after);
             ask.limit(" ORDER BY frame_id DESC", page.limit);
             ask.text(") AS newest ORDER BY frame_id LIMIT 1)");
+            ask.before(filter, page.after);
+            ask.found(filter);
         }
         ask.limit(" GROUP BY frame_id, class ORDER BY frame_id DESC, class", page.limit);
         ask

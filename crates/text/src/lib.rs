@@ -4,12 +4,17 @@
 //! the first word; PowerShell writes UTF-16. The mark is passed over, and any other encoding is an
 //! error that says so.
 //!
-//! Also one way to put errors into words, [`with_causes`], and [`similar`] words.
+//! Also one way to put errors into words, [`with_causes`], [`similar`] words, fields of tables
+//! ([`csv_field`]) and points in time ([`rfc3339`]).
 
 mod causes;
+mod csv;
+mod rfc3339;
 mod similar;
 
 pub use causes::with_causes;
+pub use csv::csv_field;
+pub use rfc3339::rfc3339;
 pub use similar::similar;
 
 use std::io;

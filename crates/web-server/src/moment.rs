@@ -136,38 +136,9 @@ fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit())
 }
 
-/// An RFC 3339 time with any offset; a `+` that a form decoder has turned into a space is read as
-/// the `+` that it was.
+/// An RFC 3339 time with any offset.
 pub(crate) fn parse_rfc3339(text: &str) -> Option<Timestamp> {
-    let (local, offset) = split_offset(text)?;
-    let time: SystemTime = humantime::parse_rfc3339(&format!("{local}Z")).ok()?;
-    // local time = UTC + offset
-    let utc = if offset >= 0 {
-        time.checked_sub(Duration::from_secs(offset.unsigned_abs()))
-    } else {
-        time.checked_add(Duration::from_secs(offset.unsigned_abs()))
-    };
-    utc.filter(|utc| *utc >= SystemTime::UNIX_EPOCH).map(Timestamp::from)
-}
-
-/// The time without its offset, and the offset in seconds east of UTC.
-fn split_offset(text: &str) -> Option<(&str, i64)> {
-    if let Some(local) = text.strip_suffix(['Z', 'z']) {
-        return Some((local, 0));
-    }
-    let (local, offset) = text.split_at_checked(text.len().checked_sub("+00:00".len())?)?;
-    let [sign, h1, h2, b':', m1, m2] = *offset.as_bytes() else { return None };
-    let two = |a: u8, b: u8| {
-        (a.is_ascii_digit() && b.is_ascii_digit())
-            .then(|| i64::from(a - b'0') * 10 + i64::from(b - b'0'))
-    };
-    let (hours, minutes) = (two(h1, h2)?, two(m1, m2)?);
-    let sign = match sign {
-        b'+' | b' ' => 1,
-        b'-' => -1,
-        _ => return None,
-    };
-    (hours < 24 && minutes < 60).then_some((local, sign * (hours * 3600 + minutes * 60)))
+    text::rfc3339(text).map(Timestamp::from)
 }
 
 #[cfg(test)]

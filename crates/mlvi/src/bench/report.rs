@@ -13,13 +13,14 @@ use super::unit::{self, UnitArgs, Variant};
 use crate::models;
 use anyhow::Context;
 use clap::Args;
+use cli::Rows;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 /// What `mlvi bench report` can be told.
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
-    /// The folder for report.md, report.json and the plots (SVG); it is made if it is not there
+    /// The folder for report.md, report.json, report.csv and the plots (SVG); it is made if it is not there
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The model
@@ -133,12 +134,26 @@ fn pixels(args: &ReportArgs) -> anyhow::Result<Section> {
     })
 }
 
-/// `report.md`, `report.json` and the plots.
+/// `report.md`, `report.json`, `report.csv` and the plots.
 fn write(sections: &[Section], dir: &Path) -> anyhow::Result<()> {
     std::fs::write(dir.join("report.md"), markdown(sections))?;
     let json = serde_json::to_string_pretty(&json(sections))?;
     std::fs::write(dir.join("report.json"), json + "\n")?;
+    rows(sections)?.write(&dir.join("report.csv"))?;
     sections.iter().try_for_each(|section| section.write_charts(dir))
+}
+
+/// A row for each part of each section: for each of its rows, where it has some, or for all of it.
+fn rows(sections: &[Section]) -> anyhow::Result<Rows> {
+    let mut rows = Rows::default();
+    for section in sections {
+        let parts = section.data["rows"].as_array().map(Vec::as_slice);
+        for part in parts.unwrap_or(std::slice::from_ref(&section.data)) {
+            let about = [("section", Value::from(&*section.key)), ("name", part["name"].clone())];
+            rows.add(&about, part)?;
+        }
+    }
+    Ok(rows)
 }
 
 fn markdown(sections: &[Section]) -> String {
@@ -171,6 +186,10 @@ mod tests {
         assert!(text.contains("| peer | 2.00 | 4.00 | 6.00 | 0.50 | 0.50 |"), "{text}");
         assert!(text.contains("![One frame](latency.svg)"), "{text}");
         assert!(read("latency.svg").contains("<svg"));
+        let table = read("report.csv");
+        let peer = table.lines().find(|line| line.starts_with("latency,peer,")).unwrap();
+        let median = table.lines().next().unwrap().split(',').position(|of| of == "summary_median");
+        assert_eq!(peer.split(',').nth(median.unwrap()), Some("4.0"), "{table}");
         let json: Value = serde_json::from_str(&read("report.json")).unwrap();
         assert_eq!(json["latency"]["rows"][1]["summary"]["median"], 4.0);
         assert_eq!(json["latency"]["absent"][0]["name"], "OpenCV");

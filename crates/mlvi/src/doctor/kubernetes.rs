@@ -2,13 +2,13 @@
 
 use super::finding::Finding;
 use super::programs::{first_line, in_path};
-use crate::external;
+use crate::external::Binary;
 
 const WHAT: &str = "Kubernetes";
 
 pub(super) fn look() -> Vec<Finding> {
     let mut findings = Vec::new();
-    if !external::is_there() {
+    if !Binary::Kubernetes.is_there() {
         findings.push(Finding::doubtful(
             WHAT,
             "mlvi-kubernetes is neither beside mlvi nor in PATH: no check, autoscale, status, \

@@ -3,11 +3,12 @@
 use super::entries::{Entry, Proof, Standing};
 use super::options::{Setting, WorldArgs};
 use super::play::{Plan, Played};
+use super::rows::OnTrace;
 use super::run::{bar, seeds};
 use super::{league, plot, traces};
 use clap::Args;
-use cli::OutputArgs;
 use cli::table::{Table, number};
+use cli::{OutputArgs, Rows};
 use serde::Serialize;
 use simulator::{Scenario, Trace};
 use std::path::PathBuf;
@@ -28,6 +29,9 @@ pub struct CompareArgs {
     policy_file: Vec<PathBuf>,
     #[command(flatten)]
     world: WorldArgs,
+    /// Write a row for each policy, trace and seed, with every number, into this CSV
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -66,6 +70,14 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
     bar.finish_and_clear();
     let leagues: Vec<League> =
         traces.iter().zip(played).map(|(trace, played)| League::of(trace, played)).collect();
+    if let Some(path) = &args.csv {
+        let mut rows = Rows::default();
+        for League { trace, mbit_s, bounds, standings, .. } in &leagues {
+            let (mbit_s, seed) = (*mbit_s, setting.scenario.seed);
+            OnTrace { trace, mbit_s, seed, bounds }.add(&mut rows, standings)?;
+        }
+        rows.write(path)?;
+    }
     if args.output.json {
         println!(
             "{}",

@@ -12,6 +12,7 @@ mod league;
 mod options;
 mod play;
 mod plot;
+mod rows;
 mod run;
 #[cfg(test)]
 mod tests;

@@ -30,7 +30,7 @@ pub(super) async fn counts(
     by: Bucket,
     at_most: u32,
 ) -> Result<Vec<Count>, DbError> {
-    let rows = answer(client, Ask::counts(DOLLAR, filter, by, at_most)).await?;
+    let rows = answer(client, Ask::counts(filter, by, at_most)).await?;
     let read = |row: &Row| Count {
         start_ms: count(row, 0) * by.ms(),
         camera: row.get(1),

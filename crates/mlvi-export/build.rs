@@ -1,0 +1,5 @@
+//! The binary is linked lean.
+
+fn main() {
+    lean_link::pack_relocations();
+}
