@@ -61,7 +61,7 @@ async fn a_frames_spans_of_all_units_are_one_tree() {
     .await;
     let id = journey
         .client_does(|client| {
-            upload(&client, "/cameras/gate/inference?wait=30s", &photo("coffee.jpg"))
+            upload(&client, "/cameras/gate/frames?wait=30s", &photo("coffee.jpg"))
         })
         .await;
     let is_stored = |span: &SeenSpan| span.service == "results-store";
@@ -73,7 +73,7 @@ async fn a_frames_spans_of_all_units_are_one_tree() {
 
     // from the upload to the database: who, what, and under which span
     let tree = [
-        ("web-server", "POST /cameras/{camera}/inference", None),
+        ("web-server", "POST /cameras/{camera}/frames", None),
         ("web-server", "send traced.frames", Some(0)),
         ("preprocessor", "process traced.frames", Some(1)),
         ("preprocessor", "send traced.frames.edge", Some(2)),
@@ -100,7 +100,7 @@ async fn a_frames_spans_of_all_units_are_one_tree() {
 
     for unit in [found[2], found[4], found[8]] {
         assert_eq!(unit.attribute("destination"), "edge");
-        assert_eq!(unit.attribute("reason"), "edge-only");
+        assert_eq!(unit.attribute("reason"), "only-edge");
         assert_eq!(unit.attribute("messaging.system"), "kafka");
     }
     assert_eq!(found[0].attribute("http.response.status_code"), "200");
@@ -137,8 +137,8 @@ async fn what_failed_or_came_late_is_told_although_nothing_is_sampled() {
             let good_ids = [(); 3].map(|()| upload(&client, path, &good));
             let failed = upload(&client, "/inference", &broken(&good));
             let late = upload(&client, "/inference?deadline=1ms", &good);
-            for id in [failed, late] {
-                client.ended(id, PATIENCE).unwrap_err();
+            for (id, status) in [(failed, Status::Failed), (late, Status::Expired)] {
+                assert_eq!(client.ended(id, PATIENCE).unwrap().status, status);
             }
             (good_ids, failed, late)
         })
