@@ -6,6 +6,7 @@ mod bad_frames;
 mod broker_absent;
 mod broker_away;
 mod cameras;
+mod collector;
 mod history;
 mod largest_frame;
 mod members;

@@ -119,14 +119,17 @@ impl TracesConfig {
             }
             (None, None) => None,
         };
-        let mut read = |name, list: Option<String>| {
-            list.and_then(|list| accepted(settings, name, &list, pairs)).unwrap_or_default()
-        };
-        let attributes = read("OTEL_RESOURCE_ATTRIBUTES", attributes);
-        let sent_along = read("OTEL_EXPORTER_OTLP_HEADERS", headers.clone());
+        let attributes = attributes
+            .and_then(|list| accepted(settings, "OTEL_RESOURCE_ATTRIBUTES", &list, pairs));
+        let attributes = attributes.unwrap_or_default();
+        // a token in them is shown to nobody
+        let headers = headers.and_then(|list| {
+            accepted(settings, "OTEL_EXPORTER_OTLP_HEADERS", "(not shown)", |_| pairs(&list))
+        });
         let endpoint = endpoint.and_then(|endpoint| {
-            let (name, value) = ("OTEL_EXPORTER_OTLP_HEADERS", headers.unwrap_or_default());
-            accepted(settings, name, &value, |_| endpoint.with_headers(&sent_along))
+            accepted(settings, "OTEL_EXPORTER_OTLP_HEADERS", "(not shown)", |_| {
+                endpoint.with_headers(&headers.unwrap_or_default())
+            })
         });
         let endpoint = endpoint.filter(|_| !disabled)?;
         Some(Self {
@@ -281,6 +284,7 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4318", "http://"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "http://"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://", "http://"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:secret@collector", "http://"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "http/protobuf"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "token", "name=value"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "a b=c", "name=value"),
@@ -292,6 +296,7 @@ mod tests {
             let (_, settings) = read(&[ENDPOINT, (name, value)]);
             let text = settings.finish().unwrap_err().to_string();
             assert!(text.contains(name) && text.contains(allowed), "{name}={value}: {text}");
+            assert_eq!(text.contains(value), !name.ends_with("HEADERS"), "{text}");
         }
     }
 }

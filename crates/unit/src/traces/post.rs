@@ -89,7 +89,9 @@ impl Endpoint {
     pub(super) fn parse(text: &str) -> Result<Self, InvalidEndpoint> {
         let uri: Uri = text.parse().map_err(|_| InvalidEndpoint)?;
         let host = uri.host().filter(|host| !host.is_empty()).ok_or(InvalidEndpoint)?;
-        if uri.scheme_str() != Some("http") {
+        // a password in it would be sent nowhere
+        let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
+        if uri.scheme_str() != Some("http") || has_user {
             return Err(InvalidEndpoint);
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
