@@ -13,7 +13,7 @@ use frame_bus::{Handle, Message, SendError, Turn};
 use offload::{Action, Decided};
 use std::sync::Arc;
 use std::time::Instant;
-use tracing::{Instrument, debug, debug_span, info, warn};
+use tracing::{Instrument, debug, info, info_span, warn};
 use unit::PixelRoom;
 
 /// What all deliveries share.
@@ -51,7 +51,7 @@ impl Handle for Handler {
         let processed = match message.envelope() {
             Ok(envelope) => {
                 let trace_id = envelope.traceparent.trace_id();
-                let span = debug_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
+                let span = info_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
                 self.process(envelope, message, turn).instrument(span).await
             }
             Err(error) => self.dead_letter(&message, &error.to_string(), turn).await,
@@ -212,7 +212,7 @@ impl Handler {
                 }
             }
             End::Failed(problem) => {
-                warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, %problem, "frame failed");
+                warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, error = %problem, "frame failed");
                 let reason = problem.to_string();
                 self.publisher.dead_letter(message, &envelope.camera, &reason).await?;
                 (MessageEnd::Failed, envelope.failed(problem, served_by, timings))

@@ -51,10 +51,7 @@ pub struct ShellConfig {
 impl ShellConfig {
     /// Reads `POD_NAME`, `NODE_NAME`, `MLVI_ADMIN_LISTEN` and `MLVI_DRAIN`.
     pub fn from_settings(settings: &mut Settings, unit: &str) -> Self {
-        let pod = settings.optional_text(
-            "POD_NAME",
-            "the pod's name, from the downward API; the host's name if unset",
-        );
+        let pod = pod_name(settings);
         let node = settings.optional_text("NODE_NAME", "the node's name, from the downward API");
         let admin: SocketAddr = settings.parsed(
             "MLVI_ADMIN_LISTEN",
@@ -69,11 +66,6 @@ impl ShellConfig {
             "how long frames in flight may take to finish at shutdown; keep it below the session \
              timeout and the pod's grace period",
         );
-        let pod = pod.or_else(|| {
-            std::fs::read_to_string("/proc/sys/kernel/hostname")
-                .ok()
-                .map(|name| name.trim().to_owned())
-        });
         Self {
             identity: ServedBy { unit: unit.into(), pod, node },
             admin: Listen::Address(admin),
@@ -81,6 +73,18 @@ impl ShellConfig {
             faults: Faults::default(),
         }
     }
+}
+
+/// Reads `POD_NAME`; the host's name where it is not set.
+pub(crate) fn pod_name(settings: &mut Settings) -> Option<String> {
+    let told = settings.optional_text(
+        "POD_NAME",
+        "the pod's name, from the downward API; the host's name if unset",
+    );
+    told.or_else(|| {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+        Some(host.trim().to_owned())
+    })
 }
 
 /// A unit's shell: identity, health, metrics and background tasks, served on the admin port until
