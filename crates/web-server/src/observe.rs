@@ -60,7 +60,7 @@ pub(crate) async fn observe(
     tracing::info!(
         method,
         %route,
-        status,
+        http_status = status,
         duration_ms = started.elapsed().as_secs_f64() * 1000.0,
         problem = response.extensions().get::<Kind>().map(|kind| kind.0.as_str()),
         frame_id = subject.map(|subject| tracing::field::display(subject.frame_id)),
