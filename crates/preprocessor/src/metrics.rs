@@ -11,13 +11,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use regions::RecordEnd;
 use std::sync::atomic::AtomicU64;
+use unit::traces::{TraceLabel, TracedHistogram};
 
 /// The unit's metrics; clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     frames: Family<OutcomeLabel, Counter>,
     decisions: Family<DecisionLabels, Counter>,
-    stages: Family<StageLabel, Histogram, fn() -> Histogram>,
+    stages: Family<StageLabel, TracedHistogram, fn() -> TracedHistogram>,
     dead_letters: Counter,
     given_up: Counter,
     taken_alone: Counter,
@@ -167,6 +168,20 @@ pub(crate) enum MessageEnd {
     Malformed,
 }
 
+impl MessageEnd {
+    /// As the metric and the trace name it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Prepared => "prepared",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Skipped => "skipped",
+            Self::Overtaken => "overtaken",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
     outcome: &'static str,
@@ -198,8 +213,8 @@ struct FormLabels {
 impl Metrics {
     pub(crate) fn register(metrics: &unit::Metrics) -> Self {
         // 0.25 ms to 4 s: from sharpening a thumbnail to decoding 25 megapixels on a small box
-        let histogram: fn() -> Histogram =
-            || Histogram::new(exponential_buckets(0.000_25, 2.0, 15));
+        let histogram: fn() -> TracedHistogram =
+            || TracedHistogram::new(exponential_buckets(0.000_25, 2.0, 15));
         let own = Self {
             frames: Family::default(),
             decisions: Family::default(),
@@ -320,15 +335,7 @@ impl Metrics {
     }
 
     pub(crate) fn ended(&self, outcome: MessageEnd) {
-        let outcome = match outcome {
-            MessageEnd::Prepared => "prepared",
-            MessageEnd::Failed => "failed",
-            MessageEnd::Expired => "expired",
-            MessageEnd::Skipped => "skipped",
-            MessageEnd::Overtaken => "overtaken",
-            MessageEnd::Malformed => "malformed",
-        };
-        self.frames.get_or_create(&OutcomeLabel { outcome }).inc();
+        self.frames.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc();
     }
 
     pub(crate) fn decided(&self, decision: &Decision) {
@@ -337,11 +344,14 @@ impl Metrics {
         self.decisions.get_or_create(&labels).inc();
     }
 
-    pub(crate) fn worked(&self, times: &StageTimes) {
+    /// `trace` is that of the frame, if it is exported.
+    pub(crate) fn worked(&self, times: &StageTimes, trace: Option<&TraceLabel>) {
         for (stage, time) in
             [("decode", times.decode), ("sharpen", times.sharpen), ("encode", times.encode)]
         {
-            self.stages.get_or_create(&StageLabel { stage }).observe(time.as_secs_f64());
+            self.stages
+                .get_or_create(&StageLabel { stage })
+                .observe(time.as_secs_f64(), trace.cloned());
         }
     }
 

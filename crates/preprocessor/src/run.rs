@@ -117,6 +117,7 @@ async fn start(
             decisions: decisions.clone(),
             forms: Arc::clone(&forms),
             answered: answered.clone(),
+            traces: shell.traces.clone(),
         };
         // they go on while frames are drained, and end after the last one
         let watching = CancellationToken::new();
@@ -183,12 +184,14 @@ async fn start(
             metrics: metrics.clone(),
             decisions: decisions.clone(),
             answered,
+            traces: shell.traces.clone(),
             served_by: shell.identity.clone(),
             caught_up,
             shutdown: stop.clone(),
         };
         let preparer = Preparer {
             metrics: metrics.clone(),
+            traces: shell.traces.clone(),
             pixels,
             regions: Arc::clone(&book),
             forms,
@@ -206,6 +209,7 @@ async fn start(
             workers: Permits::new(workers, max_in_flight),
             room,
             preparer: Arc::new(preparer),
+            traces: shell.traces.clone(),
             served_by: shell.identity.clone(),
         };
         let frames_options = ConsumerOptions { group, topic: topics.frames.clone(), max_in_flight };

@@ -81,6 +81,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             gaps: Gaps::default(),
             stop: shell.stop().clone(),
             give_up: give_up.clone(),
+            traces: shell.traces.clone(),
         };
         let patience = async {
             shell.stop().cancelled().await;

@@ -24,6 +24,7 @@ mod short;
 mod signals;
 mod tasks;
 mod telemetry;
+pub mod traces;
 mod waiters;
 mod watched;
 
@@ -42,5 +43,6 @@ pub use shell::{Shell, ShellConfig};
 pub use signals::cancel_on_signal;
 pub use tasks::{Ends, Faults, TaskEnd, TaskFailure, Tasks};
 pub use telemetry::{LogFormat, Telemetry};
+pub use traces::Traces;
 pub use waiters::{Waiter, Waiters};
 pub use watched::{FileError, WatchedFiles};

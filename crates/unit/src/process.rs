@@ -6,7 +6,7 @@
 )]
 
 use crate::probe::{self, Question};
-use crate::shell::pod_name;
+use crate::shell::{host_name, pod_name};
 use crate::{
     Faults, Health, Listen, Memory, ShellConfig, TaskFailure, Tasks, Telemetry, frugal_allocator,
     raise_descriptor_limit,
@@ -154,7 +154,7 @@ fn read<C>(unit: &str, parse: fn(&mut Settings) -> C) -> Result<C, Refused> {
     let config = parse(&mut settings);
     let unread = settings.unread(&[]);
     // every unit reads it with its shell's settings, too
-    let telemetry = telemetry.of(unit, pod_name(&mut settings));
+    let telemetry = telemetry.of(unit, pod_name(&mut settings).or_else(host_name));
     if let Err(error) = settings.finish() {
         return Err(Refused { error, telemetry });
     }

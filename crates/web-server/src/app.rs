@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use unit::Traces;
 
 /// The bus reads frames back one after the other, on a blocking thread each: one read and the next,
 /// further ones wait here.
@@ -56,6 +57,7 @@ pub(crate) struct App {
     pub(crate) fetches: Arc<Semaphore>,
     pub(crate) pictures: Pictures,
     pub(crate) metrics: Metrics,
+    pub(crate) traces: Traces,
     pub(crate) shutdown: CancellationToken,
     /// Work that a client may not cut off by going away.
     pub(crate) tasks: TaskTracker,
@@ -65,13 +67,15 @@ pub(crate) struct App {
     caught_up: AtomicBool,
 }
 
-/// What is known beside what is held here.
+/// What comes from elsewhere, and goes there.
 #[derive(Debug)]
 pub(crate) struct Sources {
     /// Results of the past.
     pub(crate) history: History,
     /// What of pictures nobody may see.
     pub(crate) regions: Arc<Book>,
+    /// Where spans go.
+    pub(crate) traces: Traces,
 }
 
 impl App {
@@ -80,7 +84,7 @@ impl App {
         access: Arc<Access>,
         limits: Limits,
         topics: Topics,
-        Sources { history, regions }: Sources,
+        Sources { history, regions, traces }: Sources,
         bus: Bus,
         shutdown: CancellationToken,
     ) -> Self {
@@ -101,6 +105,7 @@ impl App {
             sequences: Sequences::default(),
             settings: SettingsBoard::default(),
             regions,
+            traces,
             stats: Stats::new(),
             history,
             streams: Arc::new(Semaphore::new(limits.max_streams)),

@@ -74,7 +74,7 @@ async fn expire(app: &App, envelope: &Envelope, origin: Origin) -> Result<Status
         }
     });
     let status = result.status;
-    let ResultMessage { key, mut headers, result } = ResultMessage::of(envelope, result);
+    let ResultMessage { key, mut headers, result, .. } = ResultMessage::of(envelope, result);
     headers.push((ORIGIN_PARTITION.into(), origin.partition.to_string().into_bytes()));
     headers.push((ORIGIN_OFFSET.into(), origin.offset.to_string().into_bytes()));
     let out =

@@ -16,6 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use settings::Settings;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use unit::Traces;
 
 /// An app that has caught up, with settings on top of the defaults.
 pub(crate) fn app(settings: &[(&str, &str)]) -> Arc<App> {
@@ -37,7 +38,11 @@ pub(crate) fn app_that_reads_settings(settings: &[(&str, &str)]) -> Arc<App> {
         Arc::new(Access::new(config.access, true)),
         config.limits,
         config.topics,
-        Sources { history: History::new(config.database), regions: config.regions.book() },
+        Sources {
+            history: History::new(config.database),
+            regions: config.regions.book(),
+            traces: Traces::default(),
+        },
         bus,
         CancellationToken::new(),
     );

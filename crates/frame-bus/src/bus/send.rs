@@ -92,7 +92,7 @@ impl Bus {
         message: ResultMessage,
         shutdown: &CancellationToken,
     ) -> Result<Sent, SendError> {
-        let ResultMessage { key, headers, result } = message;
+        let ResultMessage { key, headers, result, .. } = message;
         self.send_persistently(
             Outgoing { topic: topic.into(), key, headers, payload: result.to_json() },
             shutdown,

@@ -5,6 +5,7 @@
 
 use crate::accept::{Accepted, accept};
 use crate::app::App;
+use crate::frame_trace::FrameTrace;
 use crate::jobs::{Finished, Subscription};
 use crate::problem::RequestError;
 use crate::query::About;
@@ -217,7 +218,8 @@ impl Session {
         }
         let Some(cut) = self.waiting.take() else { return };
         self.alone.store(is_large(&cut), Ordering::Relaxed);
-        let (app, about, trace) = (self.app.clone(), self.about.clone(), self.trace.child());
+        let trace = FrameTrace::of_streamed(&self.app.traces, self.trace);
+        let (app, about) = (self.app.clone(), self.about.clone());
         let (keeps_all, alone) = (self.policy == DropPolicy::None, self.alone.clone());
         let sending = async move {
             loop {
@@ -249,7 +251,7 @@ async fn send(
     app: &Arc<App>,
     about: &About,
     cut: Cut,
-    trace: TraceParent,
+    trace: FrameTrace,
 ) -> Result<Accepted, RequestError> {
     app.check_bus()?;
     let Cut { sequence, bytes, received_at, started, .. } = cut;
