@@ -94,7 +94,7 @@ impl SettingsBoard {
         }
         let record = SettingRecord::from_json(value);
         if let Err(problem) = &record {
-            tracing::warn!(key, revision, %problem, "a settings record cannot be read");
+            tracing::warn!(key, revision, error = %problem, "a settings record cannot be read");
         }
         self.lock().records.insert(key, Record { revision, record });
     }

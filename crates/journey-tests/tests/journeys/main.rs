@@ -8,6 +8,7 @@ mod broker_away;
 mod cameras;
 mod history;
 mod largest_frame;
+mod logs;
 mod members;
 mod offloading;
 mod policy;

@@ -45,7 +45,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Db
         change.pragma_update(None, "application_id", APPLICATION).map_err(translated)?;
         change.pragma_update(None, "user_version", version).map_err(translated)?;
         change.commit().map_err(translated)?;
-        tracing::info!(version, file = %path.display(), "the database's tables are made or changed");
+        tracing::info!(schema_version = version, path = %path.display(), "the database's tables are made or changed");
     }
     Ok(())
 }
