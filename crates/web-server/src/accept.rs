@@ -5,6 +5,7 @@ use crate::intake;
 use crate::problem::RequestError;
 use crate::query::About;
 use crate::upload::Upload;
+use bytes::Bytes;
 use frame::{CameraId, Envelope, FrameId, Origin, Timestamp, TraceParent, UploadTimings};
 use frame_bus::Outgoing;
 use futures_util::FutureExt as _;
@@ -29,7 +30,7 @@ pub(crate) async fn accept(
     trace: TraceParent,
 ) -> Result<Accepted, RequestError> {
     let Upload { bytes, mut place, received_at, started } = upload;
-    let (bytes, format) = intake::check(bytes, app.limits.max_pixels).await?;
+    let format = intake::check(&bytes, app.limits.max_pixels).await?;
     place.wait()?;
     let camera = about.camera.clone().unwrap_or_else(CameraId::unnamed);
     let envelope = Envelope {
@@ -66,7 +67,7 @@ pub(crate) async fn accept(
     Ok(accepted)
 }
 
-async fn send(app: Arc<App>, frame_id: FrameId, out: Outgoing) -> Result<(), RequestError> {
+async fn send(app: Arc<App>, frame_id: FrameId, out: Outgoing<Bytes>) -> Result<(), RequestError> {
     let bytes = out.payload.len();
     // a panic must not keep the frame's place for ever
     let sending = AssertUnwindSafe(app.bus.send(out)).catch_unwind().await;
