@@ -96,9 +96,9 @@ impl Pictures {
     }
 
     /// A frame was uploaded here: if somebody watches its camera, its bytes need not be read back.
-    pub(crate) fn uploaded(&self, envelope: &Envelope, bytes: &[u8]) {
+    pub(crate) fn uploaded(&self, envelope: &Envelope, bytes: &Bytes) {
         if self.views.is_watched(&envelope.camera) {
-            self.recent.keep(envelope, bytes);
+            self.recent.keep(envelope, bytes.clone());
         }
     }
 }

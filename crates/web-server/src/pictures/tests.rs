@@ -14,7 +14,7 @@ use tokio::time::Instant;
 fn upload(envelope: &Envelope, app: &App) {
     let size = ImageSize { width: 640, height: 480 };
     let grey = RgbImage::new(size, vec![100; 640 * 480 * 3]).unwrap();
-    app.pictures.recent.keep(envelope, &vision::encode_jpeg(&grey, 80).unwrap());
+    app.pictures.recent.keep(envelope, vision::encode_jpeg(&grey, 80).unwrap().into());
 }
 
 fn finish(app: &App, result: &FrameResult) {
@@ -141,7 +141,7 @@ async fn a_jobs_picture_goes_by_its_state() {
 async fn an_upload_that_cannot_be_decoded_is_told() {
     let app = app(&[]);
     let envelope = samples::envelope("gate", 1);
-    app.pictures.recent.keep(&envelope, b"\xFF\xD8\xFF no picture");
+    app.pictures.recent.keep(&envelope, b"\xFF\xD8\xFF no picture"[..].into());
     finish(&app, &samples::done_for(envelope.frame_id, "gate", 1));
     let refusal = get(&app, &format!("/jobs/{}/annotated", envelope.frame_id), &[]).await;
     assert_eq!(problem(refusal).await.0, StatusCode::UNPROCESSABLE_ENTITY);
@@ -159,7 +159,7 @@ async fn a_picture_that_needs_too_much_memory_is_not_made() {
     let size = ImageSize { width: 3000, height: 2000 };
     let large = RgbImage::new(size, vec![100; 3000 * 2000 * 3]).unwrap();
     let envelope = samples::envelope("gate", 1);
-    app.pictures.recent.keep(&envelope, &vision::encode_jpeg(&large, 50).unwrap());
+    app.pictures.recent.keep(&envelope, vision::encode_jpeg(&large, 50).unwrap().into());
     finish(&app, &samples::done_for(envelope.frame_id, "gate", 1));
     let refusal = get(&app, &format!("/jobs/{}/annotated", envelope.frame_id), &[]).await;
     assert_eq!(problem(refusal).await.1, "/problems/too-many-pixels");
@@ -226,6 +226,33 @@ impl Parts {
             }
         }
     }
+}
+
+/// Home Assistant's integration "MJPEG IP Camera" passes the stream on as it is, and takes for a
+/// still image what lies from the first start of a JPEG to the first end of one
+/// (`async_extract_image_from_mjpeg` in its `components/mjpeg/camera.py`), whatever the parts tell.
+#[tokio::test]
+async fn home_assistant_finds_the_picture_in_the_stream() {
+    let app = app(&[]);
+    tokio::spawn(drive(app.clone()));
+    frame(&app, "gate", 1);
+    let mut live = get(&app, "/cameras/gate/live.mjpeg", &[]).await.into_body().into_data_stream();
+    let mut read: Vec<u8> = Vec::new();
+    let find = |read: &[u8], marker: &[u8]| read.windows(2).position(|window| window == marker);
+    let end = loop {
+        read.extend_from_slice(&live.next().await.unwrap().unwrap());
+        if let Some(end) = find(&read, b"\xFF\xD9") {
+            break end + 2;
+        }
+    };
+    let start = find(&read, b"\xFF\xD8").unwrap();
+    let picture = vision::decode(&read[start..end], &vision::Limits::default()).unwrap();
+    assert_eq!((picture.width(), picture.height()), (640, 480));
+    assert!(is_drawn(&picture));
+    // parts tell their lengths, for those that go by them
+    let head = std::str::from_utf8(&read[..start]).unwrap();
+    assert!(head.starts_with("\r\n--mlvi\r\n"), "{head}");
+    assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", end - start)), "{head}");
 }
 
 #[tokio::test]
@@ -355,7 +382,7 @@ async fn pictures_wait_until_masks_are_known() {
     let without = crate::testing::app_that_reads_settings(&[]);
     upload(&envelope, &without);
     finish(&without, &samples::done_for(envelope.frame_id, "gate", 2));
-    without.settings.topic_is_there(Some(false));
+    without.regions.topic_is_there(false);
     assert_eq!(get(&without, &path, &[]).await.status(), 200);
 }
 
