@@ -164,7 +164,22 @@ impl Ask {
         ask.camera(filter);
         ask.confidence(filter);
         ask.zone(filter);
+        if let Some(destination) = filter.destination {
+            ask.text(" AND EXISTS (SELECT 1 FROM frames");
+            ask.text(" WHERE frames.frame_id = detections.frame_id");
+            ask.with(" AND destination = ", Value::Text(destination.to_string()));
+            ask.text(")");
+        }
         ask.limit(" GROUP BY frame_id, class ORDER BY frame_id DESC, class", page.limit);
+        ask
+    }
+
+    /// The ids of the pictures of its time and camera.
+    pub(crate) fn thumbnails(parameters: Parameters, filter: &Filter, page: Page) -> Self {
+        let mut ask = Self::new(parameters, "SELECT frame_id FROM thumbnails");
+        ask.within(filter, page.after);
+        ask.camera(filter);
+        ask.limit(" ORDER BY frame_id DESC", page.limit);
         ask
     }
 }

@@ -6,7 +6,7 @@ use tokio_postgres::{Client, GenericClient};
 
 /// A step for each version: the first makes the tables, each further one changes them. A step that
 /// was released is never edited.
-const STEPS: [&str; SCHEMA_VERSION as usize] = [include_str!("1.sql")];
+const STEPS: [&str; SCHEMA_VERSION as usize] = [include_str!("1.sql"), include_str!("2.sql")];
 /// Who makes tables or partitions has this advisory lock, `MLVI` in ASCII.
 const LOCK: i64 = 0x4d4c_5649;
 

@@ -10,7 +10,7 @@ const APPLICATION: u32 = 0x4d4c_5649;
 
 /// A step for each version: the first makes the tables, each further one changes them. A step that
 /// was released is never edited.
-const STEPS: [&str; 1] = [include_str!("1.sql")];
+const STEPS: [&str; 2] = [include_str!("1.sql"), include_str!("2.sql")];
 
 /// The newest version.
 pub(crate) const VERSION: u32 = STEPS.len() as u32;

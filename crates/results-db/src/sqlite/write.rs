@@ -119,6 +119,7 @@ pub(super) fn forget(
         |row| row.get(0),
     )?;
     change.execute("DELETE FROM minutes WHERE minute < ?1", [(ms / 60_000) as i64])?;
+    change.execute("DELETE FROM thumbnails WHERE frame_id < ?1", [bound.as_bytes()])?;
     let Some(last) = last else {
         change.commit()?;
         return Ok(Forgotten { frames: 0, is_all: true });
