@@ -115,11 +115,7 @@ impl Ask {
             // a rare class is found by its index
             ask.text(" AND frame_id IN (SELECT frame_id FROM detections");
             ask.detected(filter, page.after);
-            ask.text(" GROUP BY frame_id ORDER BY frame_id DESC");
-            // of those of both tiers a page's worth may not be enough
-            if filter.destination.is_none() {
-                ask.limit("", page.limit);
-            }
+            ask.limit(" GROUP BY frame_id ORDER BY frame_id DESC", page.limit);
             ask.text(")");
         } else if let Some(zone) = &filter.zone {
             ask.text(" AND frame_id IN (SELECT frame_id FROM zones");
