@@ -62,7 +62,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         let background = |name, task| {
             shell.tasks.spawn(name, Ends::WhenAsked(watching.clone()), task);
         };
-        let retention = Retention { database, keep, bytes, metrics: metrics.clone() };
+        let retention =
+            Retention { database: database.clone(), keep, bytes, metrics: metrics.clone() };
         background("retention", retention.work(watching.clone()).boxed());
         let backlog = watch_backlog(
             bus.clone(),
