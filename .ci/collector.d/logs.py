@@ -1,7 +1,7 @@
 """Runs the DaemonSet's configuration on a real suite's log, laid out as a node has it: logs.py COLLECTOR
 
-Every line must arrive at a receiver that plays Loki, with its fields, although the receiver is away at first, the Collector is killed in the
-middle, and the kubelet puts a file aside. Only the receiver's address and its encoding (JSON, which this reads) are set from outside.
+Every line must arrive at a receiver that plays Loki, with its fields, although the receiver is away at first, the Collector is killed then,
+and the kubelet puts files aside, once while nobody reads. Only the receiver's address and its encoding (JSON, which this reads) are set from outside.
 """
 
 import datetime
@@ -44,25 +44,42 @@ def main(collector):
 
 
 def collect(collector, scratch, node, loki, lines):
-    half = len(lines) // 2
+    quarter = len(lines) // 4
+    first, second, third, fourth = (
+        lines[:quarter], lines[quarter : 2 * quarter], lines[2 * quarter : 3 * quarter], lines[3 * quarter :],
+    )
     with loki:
-        first = start(collector, scratch, loki)
-        node.write("suite-0", "mlvi", lines[:half])
+        process = start(collector, scratch, loki)
+        node.write("suite-0", "mlvi", first)
         node.write("edge-broker-0", "kafka", node.plain)
         node.write("stranger-0", "other", ["nobody asked for this"], namespace="mlvi-observability")
         wait(lambda: loki.refused > 2, "the Collector asks the receiver while it is away")
         # what waits is on the disk, not in the process
-        first.kill()
-        first.wait()
+        process.kill()
+        process.wait()
         loki.away = False
-        second = start(collector, scratch, loki)
-        wait(lambda: len(loki.records) >= half, "the first half arrives")
-        node.put_aside("suite-0", "mlvi")
-        node.write("suite-0", "mlvi", lines[half:])
-        wait(lambda: len(loki.records) >= len(lines) + len(node.plain), "all lines arrive")
-        second.send_signal(signal.SIGTERM)
-        second.wait(timeout=PATIENCE_S)
+        process = start(collector, scratch, loki)
+        arrived = len(first) + len(node.plain)
+        wait(lambda: len(loki.records) >= arrived, "what waited arrives")
+        node.put_aside("suite-0", "mlvi", "20261129-091244")
+        node.write("suite-0", "mlvi", second)
+        arrived += len(second)
+        wait(lambda: len(loki.records) >= arrived, "what stands in a new file arrives")
+        end(process)
+        # while nobody reads
+        node.write("suite-0", "mlvi", third)
+        node.put_aside("suite-0", "mlvi", "20261129-092350")
+        node.write("suite-0", "mlvi", fourth)
+        process = start(collector, scratch, loki)
+        arrived += len(third) + len(fourth)
+        wait(lambda: len(loki.records) >= arrived, "all lines arrive")
+        end(process)
         return list(compare(lines, node.plain, loki.records))
+
+
+def end(process):
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=PATIENCE_S)
 
 
 def start(collector, scratch, loki):
@@ -168,10 +185,10 @@ class Node:
                     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
                     log.write(f"{now} stderr {'F' if place == len(parts) else 'P'} ".encode() + part + b"\n")
 
-    def put_aside(self, pod, container, namespace="mlvi"):
+    def put_aside(self, pod, container, when, namespace="mlvi"):
         """What the kubelet does with a file that has become large."""
         file = self.file(pod, container, namespace)
-        file.rename(file.with_name("0.log.20261129-091244"))
+        file.rename(file.with_name(f"0.log.{when}"))
 
 
 class PlayedLoki(http.server.ThreadingHTTPServer):

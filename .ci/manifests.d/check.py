@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 
+import jsonschema
 import promql_parser
 import yaml
 
@@ -131,6 +132,24 @@ def log_fields():
         return set(json.load(file)["properties"]) - {"timestamp", "level", "message"}
 
 
+def log_schema():
+    """The schema of a unit's line is one, and the example of the page fits it."""
+    with open("docs/src/log.schema.json", encoding="utf-8") as file:
+        schema = json.load(file)
+    with open("docs/src/logs.md", encoding="utf-8") as file:
+        examples = re.findall(r"^```json\n(.*?)^```", file.read(), re.M | re.S)
+    try:
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        yield f"docs/src/log.schema.json: {error.message}"
+        return
+    if not examples:
+        yield "docs/src/logs.md has no example of a line"
+    for line in "".join(examples).splitlines():
+        for error in jsonschema.Draft202012Validator(schema).iter_errors(json.loads(line)):
+            yield f"docs/src/logs.md: its example: {error.message}"
+
+
 def log_query(text):
     """LogQL as far as a unit's log decides whether it finds anything: braces, labels, fields."""
     selectors = re.findall(r"\{([^}]*)\}", text)
@@ -192,6 +211,7 @@ def main(deploy, builds):
     found, files, objects = [], 0, 0
     if not METRICS:
         found.append("no metric was found in crates/*/src: the search in own_metrics is out of date")
+    found += log_schema()
     for path in sorted(glob.glob(f"{deploy}/**/*", recursive=True)):
         if path.endswith(EXTENSIONS):
             load(path)

@@ -26,10 +26,7 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (workload, container) in world.containers().filter(|(_, container)| is_collector(container))
     {
-        for argument in container.field.get("args").items() {
-            let path = argument.text().and_then(|text| text.strip_prefix("--config="));
-            let path = path.map(|path| path.strip_prefix("file:").unwrap_or(path));
-            let Some(path) = path.filter(|path| path.starts_with('/')) else { continue };
+        for (argument, path) in configurations(container) {
             match container.files.known.get(path) {
                 Some(Some(text)) => {
                     let place = place_of(world, workload, text).unwrap_or_else(|| argument.clone());
@@ -53,6 +50,22 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The files that its arguments name, and where; what is no file is read from elsewhere.
+fn configurations<'a>(container: &Container<'a>) -> Vec<(Field<'a>, &'a str)> {
+    let mut files = Vec::new();
+    let mut is_next = false;
+    for argument in container.field.get("args").items() {
+        let text = argument.text().unwrap_or_default();
+        let named = if is_next { Some(text) } else { text.strip_prefix("--config=") };
+        is_next = text == "--config";
+        let path = named.map(|path| path.strip_prefix("file:").unwrap_or(path));
+        if let Some(path) = path.filter(|path| path.starts_with('/')) {
+            files.push((argument, path));
+        }
+    }
+    files
 }
 
 fn is_collector(container: &Container<'_>) -> bool {
@@ -307,9 +320,13 @@ mod tests {
                 .any(|finding| finding.contains(expected) && finding.contains("data[\"c.yml\"]"));
             assert!(told, "{to}: {found:?}");
         }
-        let absent = set(CONFIG).replace("--config=/etc/c/c.yml", "--config=/etc/c/d.yml");
-        let found = found(&absent, "collector");
-        assert!(found.len() == 1 && found[0].contains("there is /etc/c/c.yml"), "{found:?}");
+        for argument in
+            ["'--config=/etc/c/d.yml'", "'--config=file:/etc/c/d.yml'", "--config, /etc/c/d.yml"]
+        {
+            let absent = set(CONFIG).replace("'--config=/etc/c/c.yml'", argument);
+            let found = found(&absent, "collector");
+            assert!(found.len() == 1 && found[0].contains("there is /etc/c/c.yml"), "{found:?}");
+        }
     }
 
     #[test]
