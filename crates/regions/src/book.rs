@@ -124,8 +124,9 @@ impl Book {
     /// The settings topic is there, or cannot be had, as far as this process may know. A process
     /// that cannot say says nothing.
     pub fn topic_is_there(&self, there: bool) {
-        self.topic.is_there(there);
-        self.changes.send_replace(());
+        if self.topic.is_there(there) {
+            self.changes.send_replace(());
+        }
     }
 
     /// How long a missing topic must be missing before it counts as absent, in place of three
@@ -292,10 +293,9 @@ mod tests {
     fn being_asked_for_again_does_not_begin_anew() {
         let topic = Topic::patient_for(Duration::ZERO);
         assert_eq!(topic.absent_in(), None);
-        topic.is_there(false);
-        topic.is_there(false);
+        assert!(topic.is_there(false) && !topic.is_there(false));
         assert_eq!(topic.absent_in(), Some(Duration::ZERO));
-        topic.is_there(true);
+        assert!(topic.is_there(true) && !topic.is_there(true));
         assert_eq!(topic.absent_in(), None);
     }
 }

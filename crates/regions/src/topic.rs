@@ -32,14 +32,17 @@ impl Topic {
         Self { absent_for, seen: Mutex::new(Seen::Nothing) }
     }
 
-    /// It is there, or it cannot be had.
-    pub(crate) fn is_there(&self, there: bool) {
+    /// It is there, or it cannot be had; whether that is news.
+    pub(crate) fn is_there(&self, there: bool) -> bool {
         let mut seen = self.lock();
-        *seen = match (there, *seen) {
-            (true, _) => Seen::There,
-            (false, Seen::AbsentSince(since)) => Seen::AbsentSince(since),
-            (false, Seen::Nothing | Seen::There) => Seen::AbsentSince(Instant::now()),
+        let is_known = match (there, *seen) {
+            (true, Seen::There) | (false, Seen::AbsentSince(_)) => true,
+            (_, Seen::Nothing) | (true, Seen::AbsentSince(_)) | (false, Seen::There) => false,
         };
+        if !is_known {
+            *seen = if there { Seen::There } else { Seen::AbsentSince(Instant::now()) };
+        }
+        !is_known
     }
 
     /// How long it has to be missing from now on to count as absent: nothing once it does, `None`

@@ -1,10 +1,12 @@
 //! `mlvi bench http --streams`: the same frames as streams and as single uploads.
 //!
 //! The web-server is a process of its own on one core (needs `taskset`), which both ways keep busy;
-//! the embedded broker, the clients and the inference, which is played, are in this process. Both
-//! ways take turns, whoever begins changes, and each pair gives a ratio: what else the machine does
-//! weighs on both. In both there are as many frames in flight, over connections that stay open:
-//! `in_flight` of a stream, and as many connections per camera with single uploads.
+//! the embedded broker, the clients and the inference, which is played, are in this process. The
+//! ways take turns, whoever begins changes, and each turn gives ratios: what else the machine does
+//! weighs on all. Each way has as many frames in flight, over connections that stay open:
+//! `in_flight` of a stream, and as many connections per camera with single uploads. A frame of a
+//! stream is in flight until its result is there, and so is a single upload that waits for its own
+//! (`?wait`); one that is over with `202` is in flight for a shorter time.
 
 use super::busy::{Trust, Watch};
 use super::http::{HttpArgs, response, send_single};
@@ -30,15 +32,21 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// How frames are sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Way {
-    /// A request each.
-    Single,
+    /// A request each, which is over when the frame is accepted.
+    Accepted,
+    /// A request each, which is over when its result is there.
+    Answered,
     /// All of a camera in one request.
     Stream,
 }
 
+impl Way {
+    const ALL: [Self; 3] = [Self::Accepted, Self::Answered, Self::Stream];
+}
+
 /// What one way came to within its time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-struct Half {
+struct Part {
     /// Accepted ones that were read from the broker.
     frames_per_s: f64,
     /// Of the web-server's process, user and system.
@@ -47,12 +55,8 @@ struct Half {
     busy: f64,
 }
 
-/// Both ways, one right after the other.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-struct Pair {
-    single: Half,
-    stream: Half,
-}
+/// All ways, one right after the other, in the order of [`Way::ALL`].
+type Turn = [Part; 3];
 
 /// Everything that was found.
 #[derive(Serialize)]
@@ -60,11 +64,11 @@ struct Measured {
     cameras: usize,
     in_flight: usize,
     frame_bytes: usize,
-    pairs: Vec<Pair>,
+    turns: Vec<Turn>,
     trust: Trust,
 }
 
-/// Measures both ways in turn.
+/// Measures all ways in turn.
 ///
 /// # Errors
 /// When the web-server is not built, does not start, or accepts no frame.
@@ -85,16 +89,16 @@ pub(super) fn section(args: &HttpArgs, frame: &Arc<Vec<u8>>) -> anyhow::Result<S
         anyhow::Ok((broker, server, Played::start(&brokers)?))
     })?;
     let watch = Watch::start(&[server.pid()])?;
-    let mut pairs = Vec::new();
+    let mut turns = Vec::new();
     for turn in 0..args.turns {
-        let measure = |way| measure(args, frame, way, &server, &played);
-        pairs.push(if turn % 2 == 0 {
-            let single = measure(Way::Single)?;
-            Pair { single, stream: measure(Way::Stream)? }
-        } else {
-            let stream = measure(Way::Stream)?;
-            Pair { single: measure(Way::Single)?, stream }
-        });
+        let mut parts: [Option<Part>; 3] = [None; 3];
+        for place in 0..Way::ALL.len() {
+            let way = (turn + place) % Way::ALL.len();
+            parts[way] = Some(measure(args, frame, Way::ALL[way], &server, &played)?);
+        }
+        if let [Some(accepted), Some(answered), Some(stream)] = parts {
+            turns.push([accepted, answered, stream]);
+        }
     }
     let trust = watch.trust([])?;
     drop(played);
@@ -103,7 +107,7 @@ pub(super) fn section(args: &HttpArgs, frame: &Arc<Vec<u8>>) -> anyhow::Result<S
     runtime.shutdown_background();
     let (cameras, in_flight, frame_bytes) =
         (args.cameras, usize::from(args.in_flight), frame.len());
-    render(&Measured { cameras, in_flight, frame_bytes, pairs, trust })
+    render(&Measured { cameras, in_flight, frame_bytes, turns, trust })
 }
 
 fn measure(
@@ -112,17 +116,18 @@ fn measure(
     way: Way,
     server: &WebServer,
     played: &Played,
-) -> anyhow::Result<Half> {
+) -> anyhow::Result<Part> {
     let stop = Arc::new(AtomicBool::new(false));
     let connections = match way {
-        Way::Single => args.cameras * usize::from(args.in_flight),
+        Way::Accepted | Way::Answered => args.cameras * usize::from(args.in_flight),
         Way::Stream => args.cameras,
     };
     let start = |connection: usize| {
         let (frame, stop, http) = (Arc::clone(frame), Arc::clone(&stop), server.http);
         let (camera, in_flight) = (connection % args.cameras, args.in_flight);
         std::thread::spawn(move || match way {
-            Way::Single => send_single(http, camera, &frame, &stop, |_, _| Ok(())),
+            Way::Accepted => send_single(http, camera, "", &frame, &stop, |_, _| Ok(())),
+            Way::Answered => send_single(http, camera, "?wait=10s", &frame, &stop, |_, _| Ok(())),
             Way::Stream => send_stream(http, camera, in_flight, &frame, &stop),
         })
     };
@@ -139,7 +144,7 @@ fn measure(
     let (frames, seconds) = ((after.1 - before.1) as f64, (after.2 - before.2).as_secs_f64());
     anyhow::ensure!(frames > 0.0, "no frame was accepted");
     let cpu_ms = after.0 - before.0;
-    Ok(Half {
+    Ok(Part {
         frames_per_s: frames / seconds,
         cpu_us_per_frame: cpu_ms * 1000.0 / frames,
         busy: cpu_ms / 1000.0 / seconds,
@@ -180,37 +185,46 @@ fn send_stream(
 }
 
 fn render(measured: &Measured) -> anyhow::Result<Section> {
-    let Measured { cameras, in_flight, frame_bytes, pairs, trust } = measured;
+    let Measured { cameras, in_flight, frame_bytes, turns, trust } = measured;
     let title = format!(
         "One web-server on one core: frames of {} kB as streams and as single uploads, {cameras} \
-         cameras with {in_flight} frames in flight each, {} pairs",
+         cameras with {in_flight} frames in flight each, {} turns",
         frame_bytes / 1000,
-        pairs.len()
+        turns.len()
     );
     let mut section = Section::new("ingest", &title, serde_json::to_value(measured)?);
     section.paragraph(trust.sentence());
-    let mut grid = Grid::new(&["medians", "single uploads", "streams", "ratio", "of all pairs"]);
-    let mut row = |what: &str, of: &dyn Fn(&Half) -> f64, ratio: &dyn Fn(f64, f64) -> f64| {
-        let median = |values: Vec<f64>| Series::new(values).map(|series| series.median());
-        let single = median(pairs.iter().map(|pair| of(&pair.single)).collect());
-        let stream = median(pairs.iter().map(|pair| of(&pair.stream)).collect());
-        let ratios = pairs.iter().map(|pair| ratio(of(&pair.single), of(&pair.stream))).collect();
-        let ratios = Series::new(ratios).context("no pair was measured")?;
-        let cell = |value: Option<f64>| number(value.unwrap_or(f64::NAN));
-        grid.row(vec![
-            what.into(),
-            cell(single),
-            cell(stream),
-            format!("{:.2}", ratios.median()),
-            format!("{:.2} to {:.2}", ratios.min(), ratios.max()),
-        ]);
+    let mut grid = Grid::new(&[
+        "medians",
+        "single, accepted",
+        "single, with result",
+        "stream",
+        "against accepted",
+        "against with result",
+    ]);
+    let series = |of: &dyn Fn(&Turn) -> f64| {
+        Series::new(turns.iter().map(of).collect()).context("nothing was measured")
+    };
+    let mut row = |what: &str, of: &dyn Fn(&Part) -> f64, more_is_better: bool| {
+        let mut cells = vec![what.to_owned()];
+        for way in 0..Way::ALL.len() {
+            cells.push(number(series(&|turn| of(&turn[way]))?.median()));
+        }
+        for single in 0..2 {
+            let ratios = series(&|turn| {
+                let ratio = of(&turn[2]) / of(&turn[single]);
+                if more_is_better { ratio } else { 1.0 / ratio }
+            })?;
+            let [low, median, high] = [ratios.min(), ratios.median(), ratios.max()];
+            cells.push(format!("{median:.2} ({low:.2} to {high:.2})"));
+        }
+        grid.row(cells);
         anyhow::Ok(())
     };
-    row("frames/s", &|half| half.frames_per_s, &|single, stream| stream / single)?;
-    let of_cpu = |half: &Half| 1e6 / half.cpu_us_per_frame;
-    row("frames/s for a whole core's time", &of_cpu, &|single, stream| stream / single)?;
-    row("processor time a frame, µs", &|half| half.cpu_us_per_frame, &|one, two| one / two)?;
-    row("share of its core", &|half| half.busy, &|single, stream| stream / single)?;
+    row("frames/s", &|part| part.frames_per_s, true)?;
+    row("frames/s for a whole core's time", &|part| 1e6 / part.cpu_us_per_frame, true)?;
+    row("processor time a frame, µs", &|part| part.cpu_us_per_frame, false)?;
+    row("share of its core", &|part| part.busy, true)?;
     section.grid(grid);
     Ok(section)
 }
@@ -220,28 +234,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_pair_has_a_ratio_and_the_median_counts() {
-        let half =
-            |frames_per_s, cpu_us_per_frame| Half { frames_per_s, cpu_us_per_frame, busy: 1.0 };
-        let pair =
-            |single, stream| Pair { single: half(single, 200.0), stream: half(stream, 100.0) };
+    fn each_turn_has_ratios_and_the_median_counts() {
+        let part = |frames_per_s, cpu| Part { frames_per_s, cpu_us_per_frame: cpu, busy: 1.0 };
+        let turn =
+            |single, stream| [part(single, 200.0), part(single / 2.0, 300.0), part(stream, 100.0)];
         let measured = Measured {
             cameras: 8,
             in_flight: 4,
             frame_bytes: 100_000,
-            // the second pair was disturbed in one half
-            pairs: vec![pair(1000.0, 1500.0), pair(1000.0, 400.0), pair(800.0, 1280.0)],
+            // the second turn was disturbed in one part
+            turns: vec![turn(1000.0, 1500.0), turn(1000.0, 400.0), turn(800.0, 1280.0)],
             trust: Trust { others: 0.0, stolen: 0.0, scatter: 0.0 },
         };
         let text = render(&measured).unwrap().text();
         let cells = |what: &str| -> Vec<String> {
             let line = text.lines().find(|line| line.starts_with(what)).unwrap();
-            line.trim_start_matches(what).split_whitespace().map(Into::into).collect()
+            let cells = line.trim_start_matches(what).split("  ").map(str::trim);
+            cells.filter(|cell| !cell.is_empty()).map(Into::into).collect()
         };
-        assert_eq!(cells("frames/s  "), ["1000", "1280", "1.50", "0.40", "to", "1.60"]);
-        let whole = cells("frames/s for a whole core's time");
-        assert_eq!(whole, ["5000", "10000", "2.00", "2.00", "to", "2.00"]);
-        let time = cells("processor time a frame, µs");
-        assert_eq!(time, ["200.0", "100.0", "2.00", "2.00", "to", "2.00"]);
+        let frames = ["1000", "500.0", "1280", "1.50 (0.40 to 1.60)", "3.00 (0.80 to 3.20)"];
+        assert_eq!(cells("frames/s  "), frames);
+        let time = ["200.0", "300.0", "100.0", "2.00 (2.00 to 2.00)", "3.00 (3.00 to 3.00)"];
+        assert_eq!(cells("processor time a frame, µs"), time);
     }
 }

@@ -96,9 +96,9 @@ impl Pictures {
     }
 
     /// A frame was uploaded here: if somebody watches its camera, its bytes need not be read back.
-    pub(crate) fn uploaded(&self, envelope: &Envelope, bytes: &Bytes) {
+    pub(crate) fn uploaded(&self, envelope: &Envelope, bytes: &[u8]) {
         if self.views.is_watched(&envelope.camera) {
-            self.recent.keep(envelope, bytes.clone());
+            self.recent.keep(envelope, bytes);
         }
     }
 }

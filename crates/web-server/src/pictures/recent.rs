@@ -5,6 +5,9 @@ use frame::{CameraId, Envelope, FrameId, ImageFormat};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// Copying a larger frame would hold up the async threads; such a frame is read back.
+const LARGEST: usize = 1024 * 1024;
+
 /// The bytes of a frame.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Upload {
@@ -33,18 +36,21 @@ impl Recent {
         Self { max_bytes, kept: Mutex::default() }
     }
 
-    pub(super) fn keep(&self, envelope: &Envelope, bytes: Bytes) {
-        let length = bytes.len();
-        if length > self.max_bytes {
+    pub(super) fn keep(&self, envelope: &Envelope, bytes: &[u8]) {
+        if bytes.len() > self.max_bytes.min(LARGEST) {
             return;
         }
-        let upload = Upload { camera: envelope.camera.clone(), format: envelope.format, bytes };
+        let upload = Upload {
+            camera: envelope.camera.clone(),
+            format: envelope.format,
+            bytes: Bytes::copy_from_slice(bytes),
+        };
         let mut kept = self.lock();
         if kept.uploads.insert(envelope.frame_id, upload).is_some() {
             return; // ids are never used again, so these are the same bytes
         }
         kept.order.push_back(envelope.frame_id);
-        kept.bytes += length;
+        kept.bytes += bytes.len();
         while kept.bytes > self.max_bytes {
             let Some(oldest) = kept.order.pop_front() else { break };
             let dropped = kept.uploads.remove(&oldest).map_or(0, |upload| upload.bytes.len());
@@ -73,18 +79,17 @@ mod tests {
 
     #[test]
     fn the_latest_uploads_are_kept_within_a_bound() {
-        const MOST: usize = 2 << 20;
-        let recent = Recent::new(MOST);
+        let recent = Recent::new(2 * LARGEST);
         let envelopes: Vec<Envelope> = (0..5).map(|n| samples::envelope("gate", n)).collect();
         for envelope in &envelopes[..4] {
-            recent.keep(envelope, vec![7; MOST / 3].into());
+            recent.keep(envelope, &[7; LARGEST * 2 / 3]);
         }
         let kept: Vec<bool> =
             envelopes.iter().map(|of| recent.get(of.frame_id).is_some()).collect();
         assert_eq!(kept, [false, true, true, true, false]);
-        recent.keep(&envelopes[3], vec![7; MOST / 3].into());
-        assert_eq!(recent.lock().bytes, 3 * (MOST / 3), "a frame counts once");
-        recent.keep(&envelopes[4], vec![7; MOST + 1].into());
+        recent.keep(&envelopes[3], &[7; LARGEST * 2 / 3]);
+        assert_eq!(recent.lock().bytes, 3 * (LARGEST * 2 / 3), "a frame counts once");
+        recent.keep(&envelopes[4], &[7; LARGEST + 1]);
         assert!(recent.get(envelopes[4].frame_id).is_none(), "too large");
         assert_eq!(recent.get(envelopes[1].frame_id).unwrap().bytes[..2], [7, 7]);
         recent.clear();

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 fn upload(envelope: &Envelope, app: &App) {
     let size = ImageSize { width: 640, height: 480 };
     let grey = RgbImage::new(size, vec![100; 640 * 480 * 3]).unwrap();
-    app.pictures.recent.keep(envelope, vision::encode_jpeg(&grey, 80).unwrap().into());
+    app.pictures.recent.keep(envelope, &vision::encode_jpeg(&grey, 80).unwrap());
 }
 
 fn finish(app: &App, result: &FrameResult) {
@@ -141,7 +141,7 @@ async fn a_jobs_picture_goes_by_its_state() {
 async fn an_upload_that_cannot_be_decoded_is_told() {
     let app = app(&[]);
     let envelope = samples::envelope("gate", 1);
-    app.pictures.recent.keep(&envelope, b"\xFF\xD8\xFF no picture"[..].into());
+    app.pictures.recent.keep(&envelope, b"\xFF\xD8\xFF no picture");
     finish(&app, &samples::done_for(envelope.frame_id, "gate", 1));
     let refusal = get(&app, &format!("/jobs/{}/annotated", envelope.frame_id), &[]).await;
     assert_eq!(problem(refusal).await.0, StatusCode::UNPROCESSABLE_ENTITY);
@@ -159,7 +159,7 @@ async fn a_picture_that_needs_too_much_memory_is_not_made() {
     let size = ImageSize { width: 3000, height: 2000 };
     let large = RgbImage::new(size, vec![100; 3000 * 2000 * 3]).unwrap();
     let envelope = samples::envelope("gate", 1);
-    app.pictures.recent.keep(&envelope, vision::encode_jpeg(&large, 50).unwrap().into());
+    app.pictures.recent.keep(&envelope, &vision::encode_jpeg(&large, 50).unwrap());
     finish(&app, &samples::done_for(envelope.frame_id, "gate", 1));
     let refusal = get(&app, &format!("/jobs/{}/annotated", envelope.frame_id), &[]).await;
     assert_eq!(problem(refusal).await.1, "/problems/too-many-pixels");
