@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, debug_span, error, info, warn};
+use tracing::{Instrument, debug, error, info, info_span, warn};
 use unit::{PixelRoom, Traces};
 use vision::Limits;
 
@@ -47,7 +47,7 @@ impl Handle for Handler {
             Ok(mut envelope) => {
                 let in_hand = InHand::take_up(&self.publisher.traces, &mut envelope);
                 let trace_id = envelope.traceparent.trace_id();
-                let span = debug_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
+                let span = info_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
                 let (envelope, message) = (Arc::new(envelope), Arc::new(message));
                 self.process(in_hand, envelope, message, turn).instrument(span).await
             }
@@ -64,7 +64,7 @@ impl Handle for Handler {
         };
         let in_hand = InHand::take_up(&self.publisher.traces, &mut envelope);
         turn.wait().await;
-        warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, %problem, "frame failed");
+        warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id = envelope.traceparent.trace_id(), error = %problem, "frame failed");
         self.publisher.dead_letter(&message, &problem.to_string()).await?;
         let queue_inference = Some(Timestamp::now().ms_since(envelope.sent_at));
         let timings = TimingsMs { queue_inference, ..envelope.timings() };
@@ -219,7 +219,7 @@ impl Handler {
     fn count_model_failure(&self, problem: &Problem) {
         let in_a_row = self.model_failures.fetch_add(1, Ordering::Relaxed) + 1;
         if in_a_row == self.max_model_failures {
-            error!(in_a_row, %problem, "the model fails on every frame: stopping, so that the \
+            error!(in_a_row, error = %problem, "the model fails on every frame: stopping, so that the \
                 topic does not become dead letters");
             self.halt.cancel();
         }

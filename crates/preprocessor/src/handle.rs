@@ -14,7 +14,7 @@ use frame_bus::{Handle, Message, SendError, Turn};
 use offload::{Action, Decided};
 use std::sync::Arc;
 use std::time::Instant;
-use tracing::{Instrument, debug, debug_span, info, warn};
+use tracing::{Instrument, debug, info, info_span, warn};
 use unit::{PixelRoom, Traces};
 
 /// What all deliveries share.
@@ -55,7 +55,7 @@ impl Handle for Handler {
             Ok(mut envelope) => {
                 let in_hand = InHand::take_up(&self.traces, &mut envelope);
                 let trace_id = envelope.traceparent.trace_id();
-                let span = debug_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
+                let span = info_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
                 self.process(in_hand, envelope, message, turn).instrument(span).await
             }
             Err(error) => self.dead_letter(&message, &error.to_string(), turn).await,
@@ -232,7 +232,7 @@ impl Handler {
                 }
             }
             End::Failed(problem) => {
-                warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, %problem, "frame failed");
+                warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, error = %problem, "frame failed");
                 let reason = problem.to_string();
                 self.publisher.dead_letter(message, &envelope.camera, &reason).await?;
                 (MessageEnd::Failed, envelope.failed(problem, served_by, timings))

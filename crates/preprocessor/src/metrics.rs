@@ -9,7 +9,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use regions::RecordEnd;
+use regions::{Book, Origin, RecordEnd};
 use std::sync::atomic::AtomicU64;
 use unit::traces::{TraceLabel, TracedHistogram};
 
@@ -38,6 +38,7 @@ pub(crate) struct Metrics {
     policy: Family<PolicyLabels, Gauge>,
     settings: Family<SettingLabel, Counter>,
     settings_topic: Gauge,
+    regions: Family<RegionsLabels, Gauge>,
     pub(crate) in_flight: Gauge,
 }
 
@@ -123,6 +124,12 @@ impl SettingEnd {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PolicyLabels {
     policy: String,
+    source: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RegionsLabels {
+    regions: &'static str,
     source: &'static str,
 }
 
@@ -243,6 +250,7 @@ impl Metrics {
             policy: Family::default(),
             settings: Family::default(),
             settings_topic: Gauge::default(),
+            regions: Family::default(),
             in_flight: Gauge::default(),
         };
         metrics.register(
@@ -321,6 +329,8 @@ impl Metrics {
         }
         let there = "1 when the settings topic is there, so that the policy can be changed by it";
         metrics.register("preprocessor_settings_topic", there, own.settings_topic.clone());
+        let cameras = "cameras that have masks or zones, by where these come from";
+        metrics.register("preprocessor_cameras_with_regions", cameras, own.regions.clone());
         metrics.register(
             "preprocessor_in_flight_frames",
             "frames in the process",
@@ -416,6 +426,21 @@ impl Metrics {
         self.policy.clear();
         let labels = PolicyLabels { policy, source: source.as_str() };
         self.policy.get_or_create(&labels).set(1);
+    }
+
+    /// Masks or zones of some camera may have changed.
+    pub(crate) fn regions(&self, book: &Book) {
+        let listed = book.listed();
+        for source in [Origin::File, Origin::Topic] {
+            let from = || listed.iter().filter(|(_, _, origin)| *origin == source);
+            let masked = from().filter(|(_, regions, _)| !regions.masks.is_empty()).count();
+            let zoned = from().filter(|(_, regions, _)| !regions.zones.is_empty()).count();
+            for (regions, cameras) in [("masks", masked), ("zones", zoned)] {
+                let labels = RegionsLabels { regions, source: source.as_str() };
+                let cameras = i64::try_from(cameras).unwrap_or(i64::MAX);
+                self.regions.get_or_create(&labels).set(cameras);
+            }
+        }
     }
 
     pub(crate) fn settings_topic_there(&self, there: bool) {

@@ -103,7 +103,7 @@ impl Redispatcher {
             && let Some(provisional) = self.answered.provisional(id)
         {
             self.decisions.late(id);
-            info!(frame_id = %id, camera = %envelope.camera, "cloud is late, the edge's answer \
+            info!(frame_id = %id, camera = %envelope.camera, trace_id = envelope.traceparent.trace_id(), "cloud is late, the edge's answer \
                 counts");
             self.metrics.retaken(Retaken::Provisional);
             let result = made_final(provisional, &envelope, &prepared, now);
@@ -136,7 +136,7 @@ impl Redispatcher {
             debug!(frame_id = %id, "provisional answer is not held any more, the edge runs the \
                 detection again");
         }
-        info!(frame_id = %id, camera = %envelope.camera, attempt = prepared.attempt + 1, "cloud is late, the frame goes to the edge");
+        info!(frame_id = %id, camera = %envelope.camera, trace_id = envelope.traceparent.trace_id(), attempt = prepared.attempt + 1, "cloud is late, the frame goes to the edge");
         self.metrics.retaken(Retaken::Edge);
         let own = envelope.traceparent;
         let envelope = for_the_edge(envelope, prepared, now);

@@ -2,8 +2,11 @@
 
 use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
-use crate::{Batch, Bucket, Count, DatabaseUrl, DbError, Filter, Page, Sighting, Stored};
+use crate::{
+    Batch, Bucket, Count, DatabaseUrl, DbError, Filter, Page, Pictured, Sighting, Stored, Thumbnail,
+};
 use frame::FrameId;
+use std::collections::HashSet;
 
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,12 +17,12 @@ pub enum Access {
     Read,
 }
 
-/// What was removed because it is too old.
+/// What was removed because it is too old, or because the rest needs its place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Forgotten {
     /// How many frames.
     pub frames: u64,
-    /// Whether nothing as old is left.
+    /// Whether nothing more is to be removed.
     pub is_all: bool,
 }
 
@@ -83,6 +86,19 @@ impl Database {
         }
     }
 
+    /// Removes the oldest frames, at most so many at once, while SQLite's file is fuller than so
+    /// many bytes, and gives back to the disk what the file has beyond them. A PostgreSQL server
+    /// has no such bound: nothing is removed.
+    ///
+    /// # Errors
+    /// When nothing was removed.
+    pub async fn forget_beyond(&self, bytes: u64, at_most: u32) -> Result<Forgotten, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.forget_beyond(bytes, at_most).await,
+            Kind::Postgres(_) => Ok(Forgotten { frames: 0, is_all: true }),
+        }
+    }
+
     /// How many bytes the database takes on its disk, indexes included.
     ///
     /// # Errors
@@ -109,6 +125,17 @@ impl Database {
         }
     }
 
+    /// The oldest frame of that time and camera; the rest of the filter does not count.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn oldest(&self, filter: Filter) -> Result<Option<FrameId>, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.oldest(filter).await,
+            Kind::Postgres(postgres) => postgres.oldest(&filter).await,
+        }
+    }
+
     /// How often each class was seen by each camera, by spans of time, the newest first: of the
     /// filter camera, class and time count, the time by whole minutes.
     ///
@@ -126,8 +153,7 @@ impl Database {
         }
     }
 
-    /// The classes in the frames that match, the newest first; of the filter the tier does not
-    /// count. A page may end within a frame: its last frame's sightings are whole only on a page
+    /// The classes in the frames that match, the newest first. A page may end within a frame: its last frame's sightings are whole only on a page
     /// that is not full.
     ///
     /// # Errors
@@ -136,6 +162,55 @@ impl Database {
         match &self.0 {
             Kind::Sqlite(sqlite) => sqlite.sightings(filter, page).await,
             Kind::Postgres(postgres) => postgres.sightings(&filter, page).await,
+        }
+    }
+
+    /// Stores pictures of frames, each once. When all together take more than `budget` bytes, the
+    /// oldest go.
+    ///
+    /// # Errors
+    /// When nothing was stored.
+    pub async fn keep_thumbnails(
+        &self,
+        pictures: Vec<Thumbnail>,
+        budget: u64,
+    ) -> Result<Pictured, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.keep_thumbnails(pictures, budget).await,
+            Kind::Postgres(postgres) => postgres.keep_thumbnails(&pictures, budget).await,
+        }
+    }
+
+    /// A frame's picture, if there is one.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn thumbnail(&self, id: FrameId) -> Result<Option<Thumbnail>, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.thumbnail(id).await,
+            Kind::Postgres(postgres) => postgres.thumbnail(id).await,
+        }
+    }
+
+    /// Which of these frames have a picture.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn pictured(&self, ids: Vec<FrameId>) -> Result<HashSet<FrameId>, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.pictured(ids).await,
+            Kind::Postgres(postgres) => postgres.pictured(&ids).await,
+        }
+    }
+
+    /// The frames that have a picture, the newest first; of the filter camera and time count.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn thumbnails(&self, filter: Filter, page: Page) -> Result<Vec<FrameId>, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.thumbnails(filter, page).await,
+            Kind::Postgres(postgres) => postgres.thumbnails(&filter, page).await,
         }
     }
 }

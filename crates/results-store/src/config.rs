@@ -2,13 +2,16 @@
 
 use frame::Topics;
 use frame_bus::{BusConfig, DEFAULT_BROKERS};
+use regions::RegionsSource;
 use results_db::{DatabaseUrl, database_from_settings};
 use settings::Settings;
 use std::time::Duration;
-use unit::{Memory, ShellConfig};
+use unit::{Memory, PixelRoom, ShellConfig};
 
 const UNIT: &str = "results-store";
 const DAY: Duration = Duration::from_secs(86_400);
+/// Below this a file of SQLite's has no room for its tables and a few batches.
+const LEAST_MIB: u64 = 16;
 
 /// Everything that the unit needs to know.
 #[derive(Debug)]
@@ -31,6 +34,23 @@ pub struct Config {
     pub batch_wait: Duration,
     /// For how long results are kept.
     pub retention: Duration,
+    /// How many bytes of results a file of SQLite's holds at most; `None`: as many as its disk.
+    pub database_bytes: Option<u64>,
+    /// How pictures of events are made; `None`: none are.
+    pub thumbnails: Option<ThumbnailsConfig>,
+}
+
+/// How pictures of events are made.
+#[derive(Debug)]
+pub struct ThumbnailsConfig {
+    /// How many bytes they may take in the database.
+    pub budget: u64,
+    /// Which parts of them are masked.
+    pub regions: RegionsSource,
+    /// Room for their pixels, which all units of the process share.
+    pub pixels: PixelRoom,
+    /// One whose pixels would take more bytes is not made.
+    pub most_memory: u64,
 }
 
 impl Config {
@@ -72,6 +92,59 @@ impl Config {
                 DAY..=3650 * DAY,
                 "for how long results are kept; PostgreSQL drops whole days",
             ),
+            thumbnails: ThumbnailsConfig::from_settings(settings, memory),
+            database_bytes: database_bytes(settings),
         }
+    }
+}
+
+impl ThumbnailsConfig {
+    fn from_settings(settings: &mut Settings, memory: Memory) -> Option<Self> {
+        let mib: u64 = settings.number(
+            "MLVI_THUMBNAILS_MIB",
+            0,
+            0..=1_048_576,
+            "how many MiB of events' pictures are kept beside their results, without what is \
+             masked; beyond, the oldest go; 0: none are made",
+        );
+        let regions = RegionsSource::from_settings(settings);
+        let pixels = PixelRoom::from_settings(settings, memory);
+        let most_memory = memory.for_pixels();
+        (mib > 0).then_some(Self { budget: mib << 20, regions, pixels, most_memory })
+    }
+}
+
+fn database_bytes(settings: &mut Settings) -> Option<u64> {
+    const NAME: &str = "MLVI_DATABASE_MIB";
+    let mib = settings.number(
+        NAME,
+        0,
+        0..=u64::from(u32::MAX),
+        "how large a file of SQLite's gets, in MiB: beyond it the oldest results go; 0: no bound",
+    );
+    if (1..LEAST_MIB).contains(&mib) {
+        settings.refuse(NAME, mib.to_string(), format!("0, or at least {LEAST_MIB}"));
+    }
+    (mib > 0).then_some(mib << 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_no_bound_or_one_that_it_can_keep() {
+        let read = |mib: &str| {
+            let mut settings = Settings::from_pairs([("MLVI_DATABASE_MIB", mib)]);
+            let bytes = Config::from_settings(&mut settings).database_bytes;
+            settings.finish().map(|()| bytes).map_err(|error| error.to_string())
+        };
+        assert_eq!(read("0"), Ok(None));
+        assert_eq!(read("16"), Ok(Some(16 << 20)));
+        let refused = read("15").unwrap_err();
+        assert!(
+            refused.contains("MLVI_DATABASE_MIB") && refused.contains("at least 16"),
+            "{refused}"
+        );
     }
 }

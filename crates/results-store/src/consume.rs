@@ -3,9 +3,11 @@
 use crate::gaps::Gaps;
 use crate::keep::{Keeper, Kept};
 use crate::metrics::{Metrics, Outcome};
-use frame::{FrameResult, Timestamp, TraceParent, headers};
+use crate::thumbnails::{Wishing, origin};
+use frame::{FrameId, FrameResult, Origin, Timestamp, TraceParent, headers};
 use frame_bus::{Bus, BusError, Consumer, Delivery, Message, SendError};
 use results_db::{Batch, DbError};
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +24,8 @@ pub(crate) struct Consuming {
     pub(crate) batch: usize,
     pub(crate) batch_wait: Duration,
     pub(crate) gaps: Gaps,
+    /// Which frames deserve a picture, if any are made.
+    pub(crate) wishing: Option<Wishing>,
     /// Told when to stop taking.
     pub(crate) stop: CancellationToken,
     /// Told when to stop waiting for the database.
@@ -98,10 +102,16 @@ impl Consuming {
     ) -> Result<bool, ConsumeError> {
         let began = Timestamp::now();
         let mut results = Vec::with_capacity(deliveries.len());
+        let mut origins = HashMap::new();
         for delivery in &deliveries {
             self.look_for_gap(&delivery.message).await;
             match serde_json::from_slice::<FrameResult>(&delivery.message.payload) {
-                Ok(result) => results.push(result),
+                Ok(result) => {
+                    if self.wishing.is_some() && !result.detections.is_empty() {
+                        origins.insert(result.frame_id, origin(&delivery.message));
+                    }
+                    results.push(result);
+                }
                 Err(error) => {
                     self.metrics.count(Outcome::Foreign, 1);
                     tracing::debug!(%error, "passed over a message that is no result");
@@ -139,10 +149,21 @@ impl Consuming {
                 trace(&self.traces, &delivery.message, began, deliveries.len());
             });
         }
+        self.want_pictures(&batch, &origins);
         for delivery in deliveries {
             delivery.ack.done();
         }
         Ok(true)
+    }
+
+    /// Of the frames of a batch, in which something was found.
+    fn want_pictures(&mut self, batch: &Batch, origins: &HashMap<FrameId, Option<Origin>>) {
+        let Some(wishing) = &mut self.wishing else { return };
+        for result in batch.rows() {
+            if let Some(origin) = origins.get(&result.frame_id) {
+                wishing.stored(result, *origin);
+            }
+        }
     }
 
     async fn look_for_gap(&mut self, message: &Message) {

@@ -12,6 +12,7 @@ mod descriptors;
 mod health;
 mod heartbeat;
 pub mod http;
+mod json;
 mod listen;
 mod memory;
 mod metrics;

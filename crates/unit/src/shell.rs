@@ -58,10 +58,7 @@ impl ShellConfig {
     /// Reads `POD_NAME`, `NODE_NAME`, `MLVI_ADMIN_LISTEN`, `MLVI_DRAIN`, and OpenTelemetry's
     /// variables.
     pub fn from_settings(settings: &mut Settings, unit: &str) -> Self {
-        let pod = settings.optional_text(
-            "POD_NAME",
-            "the pod's name, from the downward API; the host's name if unset",
-        );
+        let pod = pod_name(settings);
         let node = settings.optional_text("NODE_NAME", "the node's name, from the downward API");
         let admin: SocketAddr = settings.parsed(
             "MLVI_ADMIN_LISTEN",
@@ -78,19 +75,28 @@ impl ShellConfig {
         );
         let at = Whereabouts { unit, pod: pod.as_deref(), node: node.as_deref() };
         let traces = TracesConfig::from_settings(settings, at);
-        let pod = pod.or_else(|| {
-            std::fs::read_to_string("/proc/sys/kernel/hostname")
-                .ok()
-                .map(|name| name.trim().to_owned())
-        });
         Self {
-            identity: ServedBy { unit: unit.into(), pod, node },
+            identity: ServedBy { unit: unit.into(), pod: pod.or_else(host_name), node },
             admin: Listen::Address(admin),
             drain,
             faults: Faults::default(),
             traces,
         }
     }
+}
+
+/// Reads `POD_NAME`.
+pub(crate) fn pod_name(settings: &mut Settings) -> Option<String> {
+    settings.optional_text(
+        "POD_NAME",
+        "the pod's name, from the downward API; the host's name if unset",
+    )
+}
+
+/// What stands for the pod outside of Kubernetes.
+pub(crate) fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned())
 }
 
 /// A unit's shell: identity, health, metrics and background tasks, served on the admin port until

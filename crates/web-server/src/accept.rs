@@ -6,6 +6,7 @@ use crate::intake;
 use crate::problem::RequestError;
 use crate::query::About;
 use crate::upload::Upload;
+use bytes::Bytes;
 use frame::{CameraId, Envelope, FrameId, Origin, Timestamp, UploadTimings};
 use frame_bus::Outgoing;
 use futures_util::FutureExt as _;
@@ -30,7 +31,7 @@ pub(crate) async fn accept(
     trace: FrameTrace,
 ) -> Result<Accepted, RequestError> {
     let Upload { bytes, mut place, received_at, started } = upload;
-    let (bytes, format) = intake::check(bytes, app.limits.max_pixels).await?;
+    let format = intake::check(&bytes, app.limits.max_pixels).await?;
     place.wait()?;
     let camera = about.camera.clone().unwrap_or_else(CameraId::unnamed);
     let envelope = Envelope {
@@ -72,7 +73,7 @@ pub(crate) async fn accept(
 async fn send(
     app: Arc<App>,
     accepted: Accepted,
-    out: Outgoing,
+    out: Outgoing<Bytes>,
     trace: FrameTrace,
     since: Timestamp,
 ) -> Result<(), RequestError> {

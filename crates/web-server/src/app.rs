@@ -28,8 +28,6 @@ const MAX_FRAME_READS: usize = 2;
 
 /// How long whoever wants a picture waits until masks are known.
 const MASKS_WITHIN: Duration = Duration::from_secs(10);
-/// How often it is looked whether there is a settings topic at all.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What frames on their way back to clients may fill together, in bytes: a client that takes its
 /// own slowly holds it meanwhile.
@@ -150,15 +148,8 @@ impl App {
     /// Waits until it is known which parts of pictures nobody may see: what is set was read once,
     /// or there is no topic for it.
     pub(crate) async fn masks_are_known(&self) -> Result<(), RequestError> {
-        let mut changes = self.regions.changes();
-        let known = async {
-            while !(self.regions.is_read() || self.settings.is_absent()) {
-                // whichever comes first
-                let _ = tokio::time::timeout(LOOK_AGAIN, changes.changed()).await;
-            }
-        };
-        let in_time = tokio::time::timeout(MASKS_WITHIN, known).await;
-        in_time.map_err(|_| RequestError::Starting("masks are not read yet"))
+        let in_time = tokio::time::timeout(MASKS_WITHIN, self.regions.known()).await;
+        in_time.map(drop).map_err(|_| RequestError::Starting("masks are not read yet"))
     }
 
     /// A final result was read, the first of its frame; older ones say nothing of how fast the

@@ -60,7 +60,7 @@ async fn expire(app: &App, envelope: &Envelope, origin: Origin) -> Result<Status
     let provisional =
         app.store.provisional(envelope.frame_id).and_then(|provisional| provisional.promoted());
     let answered = provisional.is_some();
-    tracing::warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, timeout = %limit, answered, "no final result came");
+    tracing::warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id = envelope.traceparent.trace_id(), timeout = %limit, answered, "no final result came");
     let result = provisional.unwrap_or_else(|| {
         let problem = Problem::new(
             504,

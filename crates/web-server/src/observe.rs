@@ -45,8 +45,8 @@ pub(crate) async fn observe(
         request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     let response =
         AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|panic| {
-            let message = unit::panic_text(panic.as_ref());
-            tracing::error!(%route, trace_id = %trace.trace_id(), message, "a handler panicked");
+            let panic = unit::panic_text(panic.as_ref());
+            tracing::error!(%route, trace_id = %trace.trace_id(), panic, "a handler panicked");
             RequestError::Internal("a handler panicked; the server's log says more".into())
                 .into_response()
         });
@@ -62,8 +62,8 @@ pub(crate) async fn observe(
     tracing::info!(
         method,
         %route,
-        status,
-        ms = started.elapsed().as_secs_f64() * 1000.0,
+        http_status = status,
+        duration_ms = started.elapsed().as_secs_f64() * 1000.0,
         problem = response.extensions().get::<Kind>().map(|kind| kind.0.as_str()),
         frame_id = subject.map(|subject| tracing::field::display(subject.frame_id)),
         camera = subject.and_then(|subject| subject.camera.as_ref()).map(tracing::field::display),

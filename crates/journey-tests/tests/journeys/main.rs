@@ -9,6 +9,7 @@ mod cameras;
 mod collector;
 mod history;
 mod largest_frame;
+mod logs;
 mod members;
 mod offloading;
 mod policy;

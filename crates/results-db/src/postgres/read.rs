@@ -19,6 +19,11 @@ pub(super) async fn history(
     Ok(rows.iter().map(|row| (id(row), row.get(1))).collect())
 }
 
+pub(super) async fn oldest(client: &Client, filter: &Filter) -> Result<Option<FrameId>, DbError> {
+    let rows = answer(client, Ask::oldest(DOLLAR, filter)).await?;
+    Ok(rows.first().map(id))
+}
+
 pub(super) async fn counts(
     client: &Client,
     filter: &Filter,
@@ -52,7 +57,7 @@ pub(super) async fn sightings(
     Ok(rows.iter().map(read).collect())
 }
 
-async fn answer(client: &Client, ask: Ask) -> Result<Vec<Row>, DbError> {
+pub(super) async fn answer(client: &Client, ask: Ask) -> Result<Vec<Row>, DbError> {
     let values: Vec<Box<dyn ToSql + Sync + Send>> = ask
         .values
         .into_iter()
@@ -69,7 +74,7 @@ async fn answer(client: &Client, ask: Ask) -> Result<Vec<Row>, DbError> {
     client.query(&ask.text, &values).await.map_err(|error| translated(&error))
 }
 
-fn id(row: &Row) -> FrameId {
+pub(super) fn id(row: &Row) -> FrameId {
     FrameId::from_bytes(row.get::<_, Uuid>(0).into_bytes())
 }
 

@@ -16,6 +16,13 @@ pub(super) fn history(
     answer(connection, &Ask::history(QUESTION, filter, page), |row| Ok((id(row)?, row.get(1)?)))
 }
 
+pub(super) fn oldest(
+    connection: &Connection,
+    filter: &Filter,
+) -> rusqlite::Result<Option<FrameId>> {
+    Ok(answer(connection, &Ask::oldest(QUESTION, filter), id)?.pop())
+}
+
 pub(super) fn counts(
     connection: &Connection,
     filter: &Filter,
@@ -49,7 +56,7 @@ pub(super) fn sightings(
     })
 }
 
-fn answer<T>(
+pub(super) fn answer<T>(
     connection: &Connection,
     ask: &Ask,
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
@@ -69,7 +76,7 @@ impl ToSql for Value {
     }
 }
 
-fn id(row: &Row<'_>) -> rusqlite::Result<FrameId> {
+pub(super) fn id(row: &Row<'_>) -> rusqlite::Result<FrameId> {
     row.get(0).map(FrameId::from_bytes)
 }
 

@@ -50,9 +50,10 @@ impl History {
 impl From<DbError> for RequestError {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Away { .. } | DbError::Full { .. } | DbError::Empty { .. } => {
-                Self::HistoryAway(error.to_string())
-            }
+            DbError::Away { .. }
+            | DbError::Full { .. }
+            | DbError::Empty { .. }
+            | DbError::TooSlow => Self::HistoryAway(error.to_string()),
             DbError::Foreign { .. } | DbError::Newer { .. } | DbError::Refused { .. } => {
                 tracing::error!(%error, "the history cannot be read");
                 Self::Internal(error.to_string())
