@@ -143,7 +143,8 @@ fn print(setting: &Setting, trace: &Trace, standings: &[Standing]) {
     );
     print!("{}", league::table(&standings.iter().collect::<Vec<_>>()));
     print_means(&standings[0]);
-    if setting.seeds > 1 && !(own.breakers.is_empty() && own.scalings.is_empty()) {
+    let is_quiet = own.breakers.is_empty() && own.scalings.is_empty() && own.cuts.is_empty();
+    if setting.seeds > 1 && !is_quiet {
         println!("\nof the first seed:");
     }
     if !own.breakers.is_empty() {

@@ -93,7 +93,7 @@ pub struct Outages {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{0}' tells no outages: write from one's beginning to the next one's and how long one lasts, \
-     the first being longer, such as 600s+5s"
+     the first being longer and at least a second, such as 600s+5s"
 )]
 pub struct InvalidOutages(String);
 
@@ -102,7 +102,7 @@ impl FromStr for Outages {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let cut: Cut = text.parse().map_err(|_: InvalidCut| InvalidOutages(text.into()))?;
         // many more would be one outage
-        if cut.from_s <= cut.for_s || cut.from_s < 0.01 {
+        if cut.from_s <= cut.for_s || cut.from_s < 1.0 {
             return Err(InvalidOutages(text.into()));
         }
         Ok(Self { every_s: cut.from_s, for_s: cut.for_s })
@@ -330,7 +330,7 @@ mod tests {
             (outages.every_s, outages.for_s, outages.to_string()),
             (600.0, 5.0, "600s+5s".into())
         );
-        for wrong in ["", "5s+600s", "5", "0s+0s", "-1s+2s"] {
+        for wrong in ["", "5s+600s", "5", "0s+0s", "-1s+2s", "0.5s+0.1s"] {
             assert!(
                 wrong.parse::<Outages>().unwrap_err().to_string().contains("600s+5s"),
                 "{wrong}"

@@ -11,8 +11,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-/// What comes by chance is drawn for so much longer than frames come in; after that it begins anew.
+/// What comes by chance is drawn for so much longer than frames come in.
 const AFTERWARDS_S: f64 = 60.0;
+/// Losses begin anew after so long, since the trace with them is kept as a whole (six hours of a
+/// packet a millisecond take 170 MB), in microseconds.
+const LONGEST_LOSSES: Micros = 6 * 3_600_000_000;
 
 /// A span in which nothing gets through, in either direction. Written `300s+60s`: from second 300
 /// on for 60 seconds.
@@ -102,6 +105,7 @@ impl<'a> Uplink<'a> {
         spans.extend(loss::outages(scenario, end));
         let phase = (setup.phase_s * 1e6) as Micros;
         let mut uplink = Self { phase, ..Self::over(trace, spans, setup.rtt_ms) };
+        let end = end.min(LONGEST_LOSSES);
         if let Some(losses) = Losses::of(scenario, end) {
             // TCP always gets something through: the trace carries something as before
             if let Some(slower) = trace.at_most(phase, &losses.speeds(), losses.rtt(), end) {
