@@ -18,17 +18,20 @@ macro_rules! embedded {
 }
 
 /// What `index.html` and its modules ask for.
-static ASSETS: [(&str, &[u8]); 27] = embedded!["page":
+static ASSETS: [(&str, &[u8]); 31] = embedded!["page":
     "app.js",
     "camera.js",
     "chart.js",
     "charts.js",
     "dom.js",
     "editor.js",
+    "event.js",
     "feed.js",
     "format.js",
+    "history.js",
     "icon.svg",
     "job.js",
+    "lane.js",
     "life.js",
     "login.js",
     "overlay.js",
@@ -42,6 +45,7 @@ static ASSETS: [(&str, &[u8]); 27] = embedded!["page":
     "sample.jpg",
     "send.js",
     "session.js",
+    "span.js",
     "style.css",
     "theme.js",
     "wall.js",

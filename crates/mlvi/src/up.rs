@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// What a person at a terminal gets to read, unless `MLVI_LOG` says otherwise: what goes wrong, and
 /// what is done on their behalf.
 const FOR_PEOPLE: &str = "warn,preprocessor::policy_file=info";
+/// How much of events' pictures is kept beside the history: some twenty thousand.
+const THUMBNAILS_MIB: u32 = 256;
 /// An interactive command ends soon after Ctrl-C.
 const DRAIN: &str = "5s";
 
@@ -85,7 +87,7 @@ pub struct UpArgs {
     settings_changes: bool,
     /// Keep every result in a database of SQLite's, `results.sqlite` in the data folder, and answer
     /// GET /history from it. MLVI_DATABASE_URL names another one, MLVI_DATABASE_RETENTION says for
-    /// how long
+    /// how long, MLVI_THUMBNAILS_MIB how much of events' pictures (256 MiB; 0: none)
     #[arg(long)]
     history: bool,
 }
@@ -157,7 +159,11 @@ impl UpArgs {
         if let Some(share) = self.cloud_share {
             config = config.with("MLVI_CLOUD_SHARE", share);
         }
-        if self.history && !names_a_database() {
+        if self.history && !is_set("MLVI_THUMBNAILS_MIB") {
+            config =
+                config.with_unit(UnitKind::ResultsStore, "MLVI_THUMBNAILS_MIB", THUMBNAILS_MIB);
+        }
+        if self.history && !is_set("MLVI_DATABASE_URL") {
             let file = self.data_dir.join("results.sqlite");
             config = config.with("MLVI_DATABASE_URL", format!("sqlite:{}", file.display()));
         }
@@ -169,11 +175,10 @@ impl UpArgs {
     }
 }
 
-/// Whether environment or file say where results are kept.
-fn names_a_database() -> bool {
-    Settings::from_environment().is_ok_and(|mut settings| {
-        settings.optional_text("MLVI_DATABASE_URL", "where results are kept").is_some()
-    })
+/// Whether environment or file have a setting.
+fn is_set(name: &'static str) -> bool {
+    Settings::from_environment()
+        .is_ok_and(|mut settings| settings.optional_text(name, "a setting").is_some())
 }
 
 /// Runs the suite until Ctrl-C or SIGTERM.
