@@ -239,21 +239,12 @@ impl Envelope {
             ..prepared.decision.clone()
         };
         FrameResult {
-            frame_id: self.frame_id,
-            camera: self.camera.clone(),
-            sequence: self.sequence,
-            status,
-            error: None,
             image: self.prepared.as_ref().map(|prepared| prepared.image),
-            detections: Vec::new(),
             decision: self.prepared.as_ref().map(decision),
-            same_as: None,
-            hardness: None,
-            overtaken_by: None,
             attempt: self.prepared.as_ref().map(|prepared| prepared.attempt),
-            model: None,
             served_by,
             timings_ms: TimingsMs { end_to_end: Some(now.ms_since(self.received_at)), ..timings },
+            ..FrameResult::new(self.frame_id, self.camera.clone(), self.sequence, status)
         }
     }
 }

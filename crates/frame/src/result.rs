@@ -87,6 +87,28 @@ pub struct FrameResult {
 }
 
 impl FrameResult {
+    /// Of that frame, with nothing found, decided or measured.
+    #[must_use]
+    pub fn new(frame_id: FrameId, camera: CameraId, sequence: u64, status: Status) -> Self {
+        Self {
+            frame_id,
+            camera,
+            sequence,
+            status,
+            error: None,
+            image: None,
+            detections: Vec::new(),
+            decision: None,
+            same_as: None,
+            hardness: None,
+            overtaken_by: None,
+            attempt: None,
+            model: None,
+            served_by: ServedBy::default(),
+            timings_ms: TimingsMs::default(),
+        }
+    }
+
     /// As it travels: JSON.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {

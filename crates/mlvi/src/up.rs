@@ -90,6 +90,10 @@ pub struct UpArgs {
     /// how long, MLVI_THUMBNAILS_MIB how much of events' pictures (256 MiB; 0: none)
     #[arg(long)]
     history: bool,
+    /// Export traces to an OpenTelemetry Collector that takes OTLP over HTTP there, e.g.
+    /// http://localhost:4318. OTEL_TRACES_SAMPLER and OpenTelemetry's other variables are read, too
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    otlp: Option<String>,
 }
 
 impl UpArgs {
@@ -166,6 +170,9 @@ impl UpArgs {
         if self.history && !is_set("MLVI_DATABASE_URL") {
             let file = self.data_dir.join("results.sqlite");
             config = config.with("MLVI_DATABASE_URL", format!("sqlite:{}", file.display()));
+        }
+        if let Some(endpoint) = &self.otlp {
+            config = config.with("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
         }
         if self.settings_changes {
             config = config.with_unit(UnitKind::WebServer, "MLVI_SETTINGS_CHANGES", "on");

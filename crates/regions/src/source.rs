@@ -77,7 +77,11 @@ impl RegionsSource {
                     book.exchange_file(regions);
                 }
                 Err(problem) => {
-                    error!(path, problem, "the regions file cannot be used, the one before holds");
+                    error!(
+                        path,
+                        error = problem,
+                        "the regions file cannot be used, the one before holds"
+                    );
                 }
             }
         }

@@ -84,6 +84,21 @@ impl Ask {
         }
     }
 
+    /// The detections that match, of frames older than the page before.
+    fn detected(&mut self, filter: &Filter, after: Option<FrameId>) {
+        self.within(filter, after);
+        self.class(filter);
+        self.camera(filter);
+        self.confidence(filter);
+        self.zone(filter);
+        if let Some(destination) = filter.destination {
+            self.text(" AND EXISTS (SELECT 1 FROM frames");
+            self.text(" WHERE frames.frame_id = detections.frame_id");
+            self.with(" AND destination = ", Value::Text(destination.to_string()));
+            self.text(")");
+        }
+    }
+
     fn limit(&mut self, text: &str, limit: u32) {
         self.with(&format!("{text} LIMIT "), Value::Integer(limit.into()));
     }
@@ -99,16 +114,8 @@ impl Ask {
         if filter.class.is_some() {
             // a rare class is found by its index
             ask.text(" AND frame_id IN (SELECT frame_id FROM detections");
-            ask.within(filter, page.after);
-            ask.class(filter);
-            ask.camera(filter);
-            ask.confidence(filter);
-            ask.zone(filter);
-            ask.text(" GROUP BY frame_id ORDER BY frame_id DESC");
-            // of those of both tiers a page's worth may not be enough
-            if filter.destination.is_none() {
-                ask.limit("", page.limit);
-            }
+            ask.detected(filter, page.after);
+            ask.limit(" GROUP BY frame_id ORDER BY frame_id DESC", page.limit);
             ask.text(")");
         } else if let Some(zone) = &filter.zone {
             ask.text(" AND frame_id IN (SELECT frame_id FROM zones");
@@ -129,6 +136,15 @@ impl Ask {
             ask.text(")");
         }
         ask.limit(" ORDER BY frame_id DESC", page.limit);
+        ask
+    }
+
+    /// The id of the oldest frame of its time and camera.
+    pub(crate) fn oldest(parameters: Parameters, filter: &Filter) -> Self {
+        let mut ask = Self::new(parameters, "SELECT frame_id FROM frames");
+        ask.within(filter, None);
+        ask.camera(filter);
+        ask.limit(" ORDER BY frame_id", 1);
         ask
     }
 
@@ -159,16 +175,15 @@ impl Ask {
             parameters,
             "SELECT frame_id, min(camera), class, count(*), max(confidence) FROM detections",
         );
-        ask.within(filter, page.after);
-        ask.class(filter);
-        ask.camera(filter);
-        ask.confidence(filter);
-        ask.zone(filter);
-        if let Some(destination) = filter.destination {
-            ask.text(" AND EXISTS (SELECT 1 FROM frames");
-            ask.text(" WHERE frames.frame_id = detections.frame_id");
-            ask.with(" AND destination = ", Value::Text(destination.to_string()));
-            ask.text(")");
+        ask.detected(filter, page.after);
+        if filter.class.is_none() {
+            // Each frame has one sighting at least, so that so many frames fill the page. Without
+            // this all of the filter's time would be grouped and sorted for each page.
+            ask.text(" AND frame_id >= (SELECT frame_id FROM (SELECT DISTINCT frame_id");
+            ask.text(" FROM detections");
+            ask.detected(filter, page.after);
+            ask.limit(" ORDER BY frame_id DESC", page.limit);
+            ask.text(") AS newest ORDER BY frame_id LIMIT 1)");
         }
         ask.limit(" GROUP BY frame_id, class ORDER BY frame_id DESC, class", page.limit);
         ask

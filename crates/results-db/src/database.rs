@@ -17,12 +17,12 @@ pub enum Access {
     Read,
 }
 
-/// What was removed because it is too old.
+/// What was removed because it is too old, or because the rest needs its place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Forgotten {
     /// How many frames.
     pub frames: u64,
-    /// Whether nothing as old is left.
+    /// Whether nothing more is to be removed.
     pub is_all: bool,
 }
 
@@ -86,6 +86,19 @@ impl Database {
         }
     }
 
+    /// Removes the oldest frames, at most so many at once, while SQLite's file is fuller than so
+    /// many bytes, and gives back to the disk what the file has beyond them. A PostgreSQL server
+    /// has no such bound: nothing is removed.
+    ///
+    /// # Errors
+    /// When nothing was removed.
+    pub async fn forget_beyond(&self, bytes: u64, at_most: u32) -> Result<Forgotten, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.forget_beyond(bytes, at_most).await,
+            Kind::Postgres(_) => Ok(Forgotten { frames: 0, is_all: true }),
+        }
+    }
+
     /// How many bytes the database takes on its disk, indexes included.
     ///
     /// # Errors
@@ -109,6 +122,17 @@ impl Database {
         match &self.0 {
             Kind::Sqlite(sqlite) => sqlite.history(filter, page).await,
             Kind::Postgres(postgres) => postgres.history(&filter, page).await,
+        }
+    }
+
+    /// The oldest frame of that time and camera; the rest of the filter does not count.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn oldest(&self, filter: Filter) -> Result<Option<FrameId>, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.oldest(filter).await,
+            Kind::Postgres(postgres) => postgres.oldest(&filter).await,
         }
     }
 

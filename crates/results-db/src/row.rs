@@ -140,26 +140,10 @@ pub(crate) fn measures(detection: &Detection) -> [f32; 5] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use frame::{CameraId, ServedBy, TimingsMs};
+    use frame::CameraId;
 
     fn result(frame_id: FrameId, status: Status, sequence: u64) -> FrameResult {
-        FrameResult {
-            frame_id,
-            camera: CameraId::unnamed(),
-            sequence,
-            status,
-            error: None,
-            image: None,
-            detections: Vec::new(),
-            decision: None,
-            same_as: None,
-            attempt: None,
-            hardness: None,
-            overtaken_by: None,
-            model: None,
-            served_by: ServedBy::default(),
-            timings_ms: TimingsMs::default(),
-        }
+        FrameResult::new(frame_id, CameraId::unnamed(), sequence, status)
     }
 
     #[test]

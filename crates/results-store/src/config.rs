@@ -10,6 +10,8 @@ use unit::{Memory, PixelRoom, ShellConfig};
 
 const UNIT: &str = "results-store";
 const DAY: Duration = Duration::from_secs(86_400);
+/// Below this a file of SQLite's has no room for its tables and a few batches.
+const LEAST_MIB: u64 = 16;
 
 /// Everything that the unit needs to know.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Config {
     pub batch_wait: Duration,
     /// For how long results are kept.
     pub retention: Duration,
+    /// How many bytes of results a file of SQLite's holds at most; `None`: as many as its disk.
+    pub database_bytes: Option<u64>,
     /// How pictures of events are made; `None`: none are.
     pub thumbnails: Option<ThumbnailsConfig>,
 }
@@ -89,6 +93,7 @@ impl Config {
                 "for how long results are kept; PostgreSQL drops whole days",
             ),
             thumbnails: ThumbnailsConfig::from_settings(settings, memory),
+            database_bytes: database_bytes(settings),
         }
     }
 }
@@ -106,5 +111,40 @@ impl ThumbnailsConfig {
         let pixels = PixelRoom::from_settings(settings, memory);
         let most_memory = memory.for_pixels();
         (mib > 0).then_some(Self { budget: mib << 20, regions, pixels, most_memory })
+    }
+}
+
+fn database_bytes(settings: &mut Settings) -> Option<u64> {
+    const NAME: &str = "MLVI_DATABASE_MIB";
+    let mib = settings.number(
+        NAME,
+        0,
+        0..=u64::from(u32::MAX),
+        "how large a file of SQLite's gets, in MiB: beyond it the oldest results go; 0: no bound",
+    );
+    if (1..LEAST_MIB).contains(&mib) {
+        settings.refuse(NAME, mib.to_string(), format!("0, or at least {LEAST_MIB}"));
+    }
+    (mib > 0).then_some(mib << 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_no_bound_or_one_that_it_can_keep() {
+        let read = |mib: &str| {
+            let mut settings = Settings::from_pairs([("MLVI_DATABASE_MIB", mib)]);
+            let bytes = Config::from_settings(&mut settings).database_bytes;
+            settings.finish().map(|()| bytes).map_err(|error| error.to_string())
+        };
+        assert_eq!(read("0"), Ok(None));
+        assert_eq!(read("16"), Ok(Some(16 << 20)));
+        let refused = read("15").unwrap_err();
+        assert!(
+            refused.contains("MLVI_DATABASE_MIB") && refused.contains("at least 16"),
+            "{refused}"
+        );
     }
 }

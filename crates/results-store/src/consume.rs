@@ -4,13 +4,15 @@ use crate::gaps::Gaps;
 use crate::keep::{Keeper, Kept};
 use crate::metrics::{Metrics, Outcome};
 use crate::thumbnails::{Wishing, origin};
-use frame::{FrameId, FrameResult, Origin};
+use frame::{FrameId, FrameResult, Origin, Timestamp, TraceParent, headers};
 use frame_bus::{Bus, BusError, Consumer, Delivery, Message, SendError};
 use results_db::{Batch, DbError};
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use unit::Traces;
+use unit::traces::Span;
 
 /// Takes results and has them stored.
 pub(crate) struct Consuming {
@@ -28,6 +30,7 @@ pub(crate) struct Consuming {
     pub(crate) stop: CancellationToken,
     /// Told when to stop waiting for the database.
     pub(crate) give_up: CancellationToken,
+    pub(crate) traces: Traces,
 }
 
 /// Why the unit cannot go on.
@@ -97,6 +100,7 @@ impl Consuming {
         deliveries: Vec<Delivery>,
         beat: &impl Fn(),
     ) -> Result<bool, ConsumeError> {
+        let began = Timestamp::now();
         let mut results = Vec::with_capacity(deliveries.len());
         let mut origins = HashMap::new();
         for delivery in &deliveries {
@@ -139,6 +143,11 @@ impl Consuming {
                     Err(error) => return Err(error.into()),
                 }
             }
+        }
+        if self.traces.are_on() {
+            deliveries.iter().for_each(|delivery| {
+                trace(&self.traces, &delivery.message, began, deliveries.len());
+            });
         }
         self.want_pictures(&batch, &origins);
         for delivery in deliveries {
@@ -192,6 +201,25 @@ async fn beating<T>(work: impl Future<Output = T>, beat: &impl Fn()) -> T {
             _ = beats.tick() => beat(),
         }
     }
+}
+
+/// A result is in the database: the last span of its frame's trace.
+fn trace(traces: &Traces, message: &Message, began: Timestamp, batch: usize) {
+    let text = |wanted: &str| {
+        let found = message.headers.iter().rev().find(|(name, _)| name == wanted);
+        found.and_then(|(_, value)| std::str::from_utf8(value).ok())
+    };
+    let sender = text(headers::TRACEPARENT).and_then(|text| text.parse::<TraceParent>().ok());
+    let Some(sender) = sender else { return };
+    let context = traces.under(sender);
+    traces.end(context, || {
+        Span::of_message(&message.topic, context, sender, began)
+            .with_known("frame_id", text(headers::FRAME_ID).map(str::to_owned))
+            .with_known("camera", text(headers::CAMERA).map(str::to_owned))
+            .with("messaging.destination.partition.id", message.partition.to_string())
+            .with("messaging.kafka.offset", message.offset)
+            .with("messaging.batch.message_count", batch)
+    });
 }
 
 fn names(message: &Message, frame_id: frame::FrameId) -> bool {

@@ -136,7 +136,7 @@ impl Metrics {
         );
         to.register(
             "results_store_forgotten_frames",
-            "Frames removed because they were older than MLVI_DATABASE_RETENTION",
+            "Frames removed because of MLVI_DATABASE_RETENTION or MLVI_DATABASE_MIB",
             metrics.forgotten.clone(),
         );
         to.register(

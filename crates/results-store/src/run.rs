@@ -7,7 +7,7 @@ use crate::gaps::Gaps;
 use crate::keep::Keeper;
 use crate::masks::Masks;
 use crate::metrics::Metrics;
-use crate::retention::forget;
+use crate::retention::Retention;
 use crate::thumbnails::{Making, Wishing};
 use crate::wishes::Wishes;
 use frame::Topics;
@@ -34,18 +34,9 @@ const BACKLOG_EVERY: Duration = Duration::from_secs(5);
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let drain = config.shell.drain;
     let shell = Shell::start(config.shell, &shutdown).await?;
-    let Config {
-        bus,
-        topics,
-        partitions,
-        group,
-        database,
-        batch,
-        batch_wait,
-        retention,
-        thumbnails,
-        ..
-    } = config;
+    let Config { bus, topics, partitions, group, database, batch, batch_wait, thumbnails, .. } =
+        config;
+    let (keep, bytes) = (config.retention, config.database_bytes);
     let metrics = Metrics::register(&shell.metrics);
     let Some(url) = database else {
         tracing::info!("MLVI_DATABASE_URL is not set: results are not kept");
@@ -71,8 +62,9 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         let background = |name, task| {
             shell.tasks.spawn(name, Ends::WhenAsked(watching.clone()), task);
         };
-        let forgetting = forget(database.clone(), retention, metrics.clone(), watching.clone());
-        background("retention", forgetting.boxed());
+        let retention =
+            Retention { database: database.clone(), keep, bytes, metrics: metrics.clone() };
+        background("retention", retention.work(watching.clone()).boxed());
         let backlog = watch_backlog(
             bus.clone(),
             group.clone(),
@@ -106,6 +98,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             wishing,
             stop: shell.stop().clone(),
             give_up: give_up.clone(),
+            traces: shell.traces.clone(),
         };
         let patience = async {
             shell.stop().cancelled().await;

@@ -4,11 +4,11 @@
 use embedded_broker::{Broker, BrokerConfig};
 use frame::headers::{ORIGIN_OFFSET, ORIGIN_PARTITION};
 use frame::{
-    BoundingBox, Detection, Envelope, ImageFormat, ImageSize, RgbImage, SettingRecord, regions_key,
+    BoundingBox, CameraId, Detection, Envelope, FrameId, FrameResult, ImageFormat, ImageSize,
+    RgbImage, SettingRecord, Status, Topics, regions_key,
 };
-use frame::{CameraId, FrameId, FrameResult, ServedBy, Status, TimingsMs, Topics};
 use frame_bus::{Bus, BusConfig, Outgoing};
-use results_db::{Access, Database, DatabaseUrl, Filter, Page, Thumbnail};
+use results_db::{Access, Batch, Database, DatabaseUrl, Filter, Page, Thumbnail};
 use results_store::{Config, run};
 use settings::Settings;
 use std::collections::BTreeSet;
@@ -199,23 +199,7 @@ fn brightness(jpeg: &[u8], part: f64) -> u8 {
 }
 
 fn result(status: Status) -> FrameResult {
-    FrameResult {
-        frame_id: FrameId::fresh(),
-        camera: CameraId::unnamed(),
-        sequence: 1,
-        status,
-        error: None,
-        image: None,
-        detections: Vec::new(),
-        decision: None,
-        same_as: None,
-        attempt: None,
-        hardness: None,
-        overtaken_by: None,
-        model: None,
-        served_by: ServedBy::default(),
-        timings_ms: TimingsMs::default(),
-    }
+    FrameResult::new(FrameId::fresh(), CameraId::unnamed(), 1, status)
 }
 
 #[tokio::test]
@@ -260,6 +244,49 @@ async fn a_database_that_is_away_is_waited_for() {
     assert!(!unit.unit.is_finished(), "it waits");
     stage.make_place();
     stage.until_stored(&BTreeSet::from([first.frame_id])).await;
+    unit.stop().await;
+}
+
+#[tokio::test]
+async fn beyond_the_files_bound_the_oldest_results_go() {
+    let stage = Stage::set().await;
+    stage.make_place();
+    let url = DatabaseUrl::Sqlite(stage.file());
+    let database = Database::open(&url, Access::Write).await.unwrap();
+    let mut first = None;
+    for _ in 0..200 {
+        // about a quarter of a megabyte
+        let long = Detection {
+            class: "x".repeat(64 << 10),
+            class_id: 1,
+            confidence: 0.5,
+            bounding_box: BoundingBox { x: 0.0, y: 0.0, width: 1.0, height: 1.0 },
+            zones: None,
+        };
+        let result = FrameResult { detections: vec![long], ..result(Status::Done) };
+        first.get_or_insert(result.frame_id);
+        database.store(&Batch::of([result])).await.unwrap();
+    }
+    assert!(database.bytes().await.unwrap() > 32 << 20);
+    let unit = stage.run_with(&[("MLVI_DATABASE_MIB", "16")]);
+    let shrunk = async {
+        while database.bytes().await.unwrap() > 16 << 20 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, shrunk).await.expect("the file shrinks in time");
+    let oldest = database.oldest(Filter::default()).await.unwrap();
+    assert!(oldest > first, "{oldest:?}");
+    // and goes on
+    let next = result(Status::Done);
+    stage.send(&next).await;
+    let stored = async {
+        let newest = Page { limit: 1, after: None };
+        while database.history(Filter::default(), newest).await.unwrap()[0].0 != next.frame_id {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, stored).await.expect("it is stored in time");
     unit.stop().await;
 }
 

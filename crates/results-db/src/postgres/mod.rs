@@ -80,6 +80,10 @@ impl Postgres {
         read::history(&*self.connections.take().await?, filter, page).await
     }
 
+    pub(crate) async fn oldest(&self, filter: &Filter) -> Result<Option<FrameId>, DbError> {
+        read::oldest(&*self.connections.take().await?, filter).await
+    }
+
     pub(crate) async fn counts(
         &self,
         filter: &Filter,

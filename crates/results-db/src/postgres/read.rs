@@ -19,6 +19,11 @@ pub(super) async fn history(
     Ok(rows.iter().map(|row| (id(row), row.get(1))).collect())
 }
 
+pub(super) async fn oldest(client: &Client, filter: &Filter) -> Result<Option<FrameId>, DbError> {
+    let rows = answer(client, Ask::oldest(DOLLAR, filter)).await?;
+    Ok(rows.first().map(id))
+}
+
 pub(super) async fn counts(
     client: &Client,
     filter: &Filter,

@@ -69,7 +69,7 @@ pub(super) async fn migrate(client: &mut Client, place: &str) -> Result<(), DbEr
             .execute("INSERT INTO mlvi_version (version) VALUES ($1)", &[&version])
             .await
             .map_err(failed)?;
-        tracing::info!(version, "the database's tables are made or changed");
+        tracing::info!(schema_version = version, "the database's tables are made or changed");
     }
     change
         .batch_execute(

@@ -1,6 +1,7 @@
 //! A file of SQLite's: for one machine.
 
 mod read;
+mod room;
 mod schema;
 mod thumbnails;
 mod write;
@@ -23,6 +24,9 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 /// After so many of SQLite's instructions it is looked whether the time is over: some hundred times
 /// in a second.
 const INSTRUCTIONS: i32 = 100_000;
+
+/// How much of the write-ahead log stays on the disk while nothing is in it.
+const WAL_BYTES: u32 = 16 << 20;
 
 /// An open file. Cheap to clone; statements of clones come one after the other.
 #[derive(Clone)]
@@ -77,13 +81,16 @@ impl Sqlite {
         self.with(move |connection| write::forget(connection, ms, at_most)).await
     }
 
+    pub(crate) async fn forget_beyond(
+        &self,
+        bytes: u64,
+        at_most: u32,
+    ) -> Result<Forgotten, DbError> {
+        self.with(move |connection| room::forget_beyond(connection, bytes, at_most)).await
+    }
+
     pub(crate) async fn bytes(&self) -> Result<u64, DbError> {
-        self.with(|connection| {
-            let number =
-                |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-            Ok((number("page_count")? * number("page_size")?) as u64)
-        })
-        .await
+        self.with(|connection| Ok(room::Room::of(connection)?.file())).await
     }
 
     pub(crate) async fn history(
@@ -92,6 +99,10 @@ impl Sqlite {
         page: Page,
     ) -> Result<Vec<(FrameId, String)>, DbError> {
         self.with(move |connection| read::history(connection, &filter, page)).await
+    }
+
+    pub(crate) async fn oldest(&self, filter: Filter) -> Result<Option<FrameId>, DbError> {
+        self.with(move |connection| read::oldest(connection, &filter)).await
     }
 
     pub(crate) async fn counts(
@@ -156,6 +167,8 @@ fn open_to_write(path: &Path) -> Result<Connection, DbError> {
     for (name, value) in [("journal_mode", "WAL"), ("synchronous", "FULL")] {
         connection.pragma_update(None, name, value).map_err(translated)?;
     }
+    // the log is as long as the longest transaction since it was last cut to this
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES).map_err(translated)?;
     Ok(connection)
 }
 
@@ -188,6 +201,7 @@ fn translated(error: rusqlite::Error) -> DbError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use frame::{CameraId, Detection, FrameResult, Status};
 
     #[tokio::test]
     async fn a_question_that_takes_too_long_is_ended_and_the_next_one_is_answered() {
@@ -211,5 +225,43 @@ mod tests {
         reader.limit = Some(Duration::ZERO);
         let error = reader.history(Filter::default(), all).await.unwrap_err();
         assert_eq!(error, DbError::TooSlow);
+    }
+
+    fn frame(text: usize) -> FrameResult {
+        let id = FrameId::fresh();
+        let mut result = FrameResult::new(id, CameraId::unnamed(), 1, Status::Done);
+        let bounding_box = frame::BoundingBox { x: 0.0, y: 0.0, width: 1.0, height: 1.0 };
+        let class = "x".repeat(text);
+        let found = Detection { class, class_id: 0, confidence: 0.5, bounding_box, zones: None };
+        result.detections = vec![found];
+        result
+    }
+
+    /// A quota of pages stands for a disk that is full.
+    #[tokio::test]
+    async fn a_full_disk_is_told_and_nothing_of_a_batch_is_stored_until_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results.sqlite");
+        let sqlite = Sqlite::open(path.clone(), Access::Write).await.unwrap();
+        let quota = |pages: u32| {
+            sqlite.with(move |connection| {
+                connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+            })
+        };
+        quota(64).await.unwrap();
+        let first = frame(10);
+        sqlite.store(Batch::of([first.clone()])).await.unwrap();
+        let large = Batch::of((0..20).map(|_| frame(50_000)));
+        let error = sqlite.store(large.clone()).await.unwrap_err();
+        assert!(matches!(error, DbError::Full { .. }) && error.is_transient(), "{error}");
+        assert!(error.to_string().contains("full"), "{error}");
+        // who reads is not harmed
+        let reader = Sqlite::open(path, Access::Read).await.unwrap();
+        let page = Page { limit: 100, after: None };
+        let held = reader.history(Filter::default(), page).await.unwrap();
+        assert_eq!(held.iter().map(|row| row.0).collect::<Vec<_>>(), [first.frame_id]);
+        quota(1_000_000).await.unwrap();
+        assert_eq!(sqlite.store(large).await.unwrap().new, 20);
+        assert_eq!(reader.history(Filter::default(), page).await.unwrap().len(), 21);
     }
 }

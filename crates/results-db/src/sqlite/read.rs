@@ -16,6 +16,13 @@ pub(super) fn history(
     answer(connection, &Ask::history(QUESTION, filter, page), |row| Ok((id(row)?, row.get(1)?)))
 }
 
+pub(super) fn oldest(
+    connection: &Connection,
+    filter: &Filter,
+) -> rusqlite::Result<Option<FrameId>> {
+    Ok(answer(connection, &Ask::oldest(QUESTION, filter), id)?.pop())
+}
+
 pub(super) fn counts(
     connection: &Connection,
     filter: &Filter,

@@ -36,8 +36,16 @@ fn found(connection: &Connection, path: &Path) -> Result<u32, DbError> {
 
 /// Brings the tables to the newest version, each step as a whole or not at all.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), DbError> {
+    migrate_by(&STEPS, connection, path)
+}
+
+fn migrate_by(steps: &[&str], connection: &mut Connection, path: &Path) -> Result<(), DbError> {
     let first = found(connection, path)?;
-    for (version, step) in (1..).zip(STEPS).skip(first as usize) {
+    if first == 0 {
+        // only a file without tables can be made so that it shrinks again
+        connection.pragma_update(None, "auto_vacuum", "incremental").map_err(translated)?;
+    }
+    for (version, step) in (1..).zip(steps).skip(first as usize) {
         let change = connection
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .map_err(translated)?;
@@ -45,7 +53,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Db
         change.pragma_update(None, "application_id", APPLICATION).map_err(translated)?;
         change.pragma_update(None, "user_version", version).map_err(translated)?;
         change.commit().map_err(translated)?;
-        tracing::info!(version, file = %path.display(), "the database's tables are made or changed");
+        tracing::info!(schema_version = version, path = %path.display(), "the database's tables are made or changed");
     }
     Ok(())
 }
@@ -55,5 +63,31 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), DbError>
     match found(connection, path)? {
         0 => Err(DbError::Empty { place: path.display().to_string() }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_made_as_a_whole_or_not_at_all_and_only_once() {
+        let path = Path::new("results.sqlite");
+        let mut file = Connection::open_in_memory().unwrap();
+        let version = |file: &Connection| found(file, path);
+        let (first, second) = ("CREATE TABLE a (x)", "ALTER TABLE a ADD COLUMN y");
+        migrate_by(&[first], &mut file, path).unwrap();
+        migrate_by(&[first], &mut file, path).unwrap();
+        let broken = "ALTER TABLE a ADD COLUMN y; ALTER TABLE nobody ADD COLUMN y";
+        let error = migrate_by(&[first, broken], &mut file, path).unwrap_err();
+        assert!(matches!(error, DbError::Refused { .. }), "{error}");
+        let columns = "SELECT count(*) FROM pragma_table_info('a')";
+        let columns = |file: &Connection| file.query_row(columns, (), |row| row.get::<_, u32>(0));
+        assert_eq!((version(&file), columns(&file)), (Ok(1), Ok(1)));
+        // the first is not made again
+        migrate_by(&[first, second], &mut file, path).unwrap();
+        assert_eq!(columns(&file), Ok(2));
+        let header = file.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));
+        assert_eq!(header, Ok(2));
     }
 }

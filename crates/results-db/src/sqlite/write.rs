@@ -111,22 +111,36 @@ pub(super) fn forget(
     at_most: u32,
 ) -> rusqlite::Result<Forgotten> {
     let bound = FrameId::from_then_on(ms);
+    let forgotten = forget_oldest(connection, bound, at_most)?;
+    if forgotten.is_all {
+        connection.execute("DELETE FROM thumbnails WHERE frame_id < ?1", [bound.as_bytes()])?;
+        let minute = i64::try_from(ms / 60_000).unwrap_or(i64::MAX);
+        connection.execute("DELETE FROM minutes WHERE minute < ?1", [minute])?;
+    }
+    Ok(forgotten)
+}
+
+/// Removes the oldest frames before that id, at most so many, and the counts of the minutes before
+/// the last one of these.
+pub(super) fn forget_oldest(
+    connection: &mut Connection,
+    before: FrameId,
+    at_most: u32,
+) -> rusqlite::Result<Forgotten> {
     let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let last: Option<Vec<u8>> = change.query_row(
+    let last: Option<[u8; 16]> = change.query_row(
         "SELECT max(frame_id) FROM \
              (SELECT frame_id FROM frames WHERE frame_id < ?1 ORDER BY frame_id LIMIT ?2)",
-        (bound.as_bytes(), at_most),
+        (before.as_bytes(), at_most),
         |row| row.get(0),
     )?;
-    change.execute("DELETE FROM minutes WHERE minute < ?1", [(ms / 60_000) as i64])?;
-    change.execute("DELETE FROM thumbnails WHERE frame_id < ?1", [bound.as_bytes()])?;
-    let Some(last) = last else {
-        change.commit()?;
-        return Ok(Forgotten { frames: 0, is_all: true });
-    };
-    change.execute("DELETE FROM detections WHERE frame_id <= ?1", [&last])?;
-    change.execute("DELETE FROM zones WHERE frame_id <= ?1", [&last])?;
+    let Some(last) = last else { return Ok(Forgotten { frames: 0, is_all: true }) };
+    for table in ["detections", "zones", "thumbnails"] {
+        change.execute(&format!("DELETE FROM {table} WHERE frame_id <= ?1"), [&last])?;
+    }
     let frames = change.execute("DELETE FROM frames WHERE frame_id <= ?1", [&last])?;
+    let ms = FrameId::from_bytes(last).made_at_ms().unwrap_or(0);
+    change.execute("DELETE FROM minutes WHERE minute < ?1", [(ms / 60_000) as i64])?;
     change.commit()?;
     Ok(Forgotten { frames: frames as u64, is_all: frames < at_most as usize })
 }

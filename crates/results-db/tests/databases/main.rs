@@ -5,8 +5,7 @@
 mod place;
 
 use frame::{
-    BoundingBox, CameraId, Decision, Destination, Detection, FrameId, FrameResult, ServedBy,
-    Status, TimingsMs,
+    BoundingBox, CameraId, Decision, Destination, Detection, FrameId, FrameResult, Status,
 };
 use place::Place;
 use results_db::{
@@ -34,21 +33,9 @@ fn detection(class: &str, confidence: f32) -> Detection {
 
 fn result(frame_id: FrameId, camera: &str, status: Status, found: &[(&str, f32)]) -> FrameResult {
     FrameResult {
-        frame_id,
-        camera: camera.parse().unwrap(),
-        sequence: 7,
-        status,
-        error: None,
-        image: None,
         detections: found.iter().map(|(class, confidence)| detection(class, *confidence)).collect(),
         decision: Some(Decision::new(Destination::Edge, "in-time", "deadline")),
-        same_as: None,
-        attempt: None,
-        hardness: None,
-        overtaken_by: None,
-        model: None,
-        served_by: ServedBy::default(),
-        timings_ms: TimingsMs::default(),
+        ..FrameResult::new(frame_id, camera.parse().unwrap(), 7, status)
     }
 }
 
@@ -255,6 +242,82 @@ async fn what_another_program_has_made_is_left_alone(place: Place) {
     }
 }
 
+/// A frame of the databases as they were released, received that long after 14:00 on 31 January 2026.
+fn released_id(ms: u64, number: u8) -> FrameId {
+    let mut bytes = *FrameId::from_then_on(1_769_868_000_000 + ms).as_bytes();
+    (bytes[6], bytes[8], bytes[15]) = (0x70, 0x80, number);
+    FrameId::from_bytes(bytes)
+}
+
+async fn what_a_release_has_stored_is_there_after_the_upgrade(place: Place) {
+    // the newest one was made by this very schema, and holds that its steps were never edited
+    for version in 1..=place::RELEASED.len() {
+        let (old, fresh) = (place.another().await, place.another().await);
+        old.as_released(version).await;
+        let database = old.open().await;
+        drop(fresh.open().await);
+        assert_eq!(old.tables().await, fresh.tables().await, "version {version}");
+        let [done, failed, provisional, next_day] =
+            [(1_000, 1), (2_000, 2), (3_000, 3), (DAY_MS, 4)].map(|(ms, n)| released_id(ms, n));
+        assert_eq!(ids(&database, Filter::default()).await, [next_day, provisional, failed, done]);
+        let in_path = Filter { zone: Some("path".into()), ..Filter::default() };
+        let rows = database.history(in_path, page(9)).await.unwrap();
+        assert_eq!(rows.len(), 1);
+        let held: FrameResult = serde_json::from_str(&rows[0].1).unwrap();
+        assert_eq!((held.frame_id, held.detections.len()), (done, 2));
+        assert_eq!(held.timings_ms.end_to_end, Some(50.25));
+
+        // what was stored comes again, and the answer that was waited for
+        let repeated = result(next_day, "gate", Status::Done, &[("dog", 0.8)]);
+        let answer = result(provisional, "gate", Status::Done, &[("cup", 0.9)]);
+        let stored = database.store(&Batch::of([repeated, answer])).await.unwrap();
+        assert_eq!(stored, Stored { new: 0, replaced: 1, repeated: 1, foreign: 0 });
+        let day = |class: &str, n| (class.to_owned(), n, n);
+        let wanted = [day("dog", 1), day("cup", 1), day("dog", 1), day("person", 1)];
+        assert_eq!(days(&database).await, wanted);
+        let forgotten = database.forget_before(1_769_904_000_000, 100).await.unwrap();
+        assert_eq!((forgotten.frames, forgotten.is_all), (3, true));
+        assert_eq!(ids(&database, Filter::default()).await, [next_day]);
+    }
+}
+
+async fn sightings_come_a_page_at_a_time_each_once(place: Place) {
+    let database = place.open().await;
+    let found = [("dog", 0.9), ("cup", 0.8), ("dog", 0.7)];
+    let frames = (1..=5).map(|n| {
+        let of = if n == 3 { &[][..] } else { &found[..] };
+        result(id(u64::from(n) * 1_000, n), "gate", Status::Done, of)
+    });
+    database.store(&Batch::of(frames)).await.unwrap();
+    let seen = |filter: Filter, limit, after| {
+        let (database, page) = (database.clone(), Page { limit, after });
+        async move {
+            let seen = database.sightings(filter, page).await.unwrap();
+            seen.into_iter()
+                .map(|s| (s.frame_id, s.class, s.detections, s.confidence))
+                .collect::<Vec<_>>()
+        }
+    };
+    let of = |n: u8| {
+        let id = id(u64::from(n) * 1_000, n);
+        [(id, "cup".to_owned(), 1, 0.8), (id, "dog".to_owned(), 2, 0.9)]
+    };
+    let all: Vec<_> = [5, 4, 2, 1].into_iter().flat_map(of).collect();
+    assert_eq!(seen(Filter::default(), 100, None).await, all);
+    for limit in 1..=8 {
+        let page = seen(Filter::default(), limit, None).await;
+        assert_eq!(page, all[..limit as usize], "a page of {limit} is full");
+    }
+    assert_eq!(seen(Filter::default(), 3, Some(all[3].0)).await, all[4..7]);
+    assert_eq!(seen(Filter::default(), 3, Some(all[7].0)).await, []);
+    let sure = Filter { min_confidence: Some(0.85), ..Filter::default() };
+    assert_eq!(seen(sure, 2, None).await.len(), 2);
+    let oldest = database.oldest(Filter::default()).await.unwrap();
+    assert_eq!(oldest, Some(all[7].0));
+    let later = Filter { from_ms: Some(yesterday_ms() + 2_500), ..Filter::default() };
+    assert_eq!(database.oldest(later).await.unwrap(), Some(id(3_000, 3)));
+}
+
 async fn writers_side_by_side_store_each_frame_once(place: Place) {
     let all: Vec<FrameResult> = (0..200u8)
         .map(|n| result(id(u64::from(n), n), "gate", Status::Done, &[("dog", 0.9)]))
@@ -377,5 +440,54 @@ on_both! {
     readers_read_and_no_more,
     what_a_later_program_has_made_is_refused,
     what_another_program_has_made_is_left_alone,
+    what_a_release_has_stored_is_there_after_the_upgrade,
+    sightings_come_a_page_at_a_time_each_once,
     writers_side_by_side_store_each_frame_once,
+}
+
+/// A result with a lot in it, in its own minute.
+fn long(minute: u64) -> FrameResult {
+    let found: Vec<(&str, f32)> = (0..60).map(|_| ("a class with a long name", 0.5)).collect();
+    result(id(minute * 60_000, 0), "gate", Status::Done, &found)
+}
+
+#[tokio::test]
+async fn beyond_its_bound_the_oldest_of_a_file_go_and_the_file_shrinks() {
+    const BOUND: u64 = 4 << 20;
+    let place = Place::sqlite();
+    let database = place.open().await;
+    database.store(&Batch::of((0..1_000).map(long))).await.unwrap();
+    let before = database.bytes().await.unwrap();
+    assert!(before > 2 * BOUND, "{before}");
+    assert_eq!(database.forget_beyond(before * 2, 100).await.unwrap().frames, 0);
+    let some = database.forget_beyond(BOUND, 100).await.unwrap();
+    assert_eq!((some.frames, some.is_all), (100, false));
+    let mut gone = some.frames;
+    loop {
+        let forgotten = database.forget_beyond(BOUND, 100).await.unwrap();
+        gone += forgotten.frames;
+        if forgotten.is_all {
+            break;
+        }
+    }
+    let held = || async {
+        let rows = database.history(Filter::default(), page(10_000)).await.unwrap();
+        rows.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+    };
+    let left = held().await;
+    assert_eq!(left.len() as u64, 1_000 - gone);
+    assert!((100..900).contains(&gone), "{gone}");
+    assert_eq!(left.first(), Some(&long(999).frame_id), "the newest is still there");
+    let bytes = database.bytes().await.unwrap();
+    assert!(bytes <= BOUND, "{bytes}");
+    // what is kept is counted, and nothing else
+    let minutes = database.counts(Filter::default(), Bucket::Minute, 10_000).await.unwrap();
+    assert!((left.len()..=left.len() + 1).contains(&minutes.len()), "{}", minutes.len());
+    // more fits, and the file stays within its bound
+    for first in [1_000, 1_020, 1_040] {
+        database.store(&Batch::of((first..first + 20).map(long))).await.unwrap();
+        while !database.forget_beyond(BOUND, 100).await.unwrap().is_all {}
+    }
+    assert!(database.bytes().await.unwrap() <= BOUND);
+    assert_eq!(held().await[0], long(1_059).frame_id);
 }

@@ -30,6 +30,11 @@ macro_rules! on_both {
     };
 }
 
+/// A database of each version as it was released, with the same results in it, in the words of
+/// SQLite and of PostgreSQL.
+pub(crate) const RELEASED: [[&str; 2]; 1] =
+    [[include_str!("released/1.sqlite.sql"), include_str!("released/1.postgres.sql")]];
+
 pub(crate) struct Place {
     pub(crate) url: DatabaseUrl,
     text: String,
@@ -55,8 +60,54 @@ impl Place {
         Some(Self { url: text.parse().unwrap(), text, _folder: None })
     }
 
+    /// A further one of its kind.
+    pub(crate) async fn another(&self) -> Self {
+        match &self.url {
+            DatabaseUrl::Sqlite(_) => Self::sqlite(),
+            DatabaseUrl::Postgres { .. } => Self::postgres().await.unwrap(),
+        }
+    }
+
     pub(crate) async fn open(&self) -> Database {
         Database::open(&self.url, Access::Write).await.unwrap()
+    }
+
+    /// As a release left it, with results in it.
+    pub(crate) async fn as_released(&self, version: usize) {
+        let [sqlite, postgres] = RELEASED[version - 1];
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                rusqlite::Connection::open(path).unwrap().execute_batch(sqlite).unwrap();
+            }
+            DatabaseUrl::Postgres { .. } => self.execute(postgres).await,
+        }
+    }
+
+    /// Its tables, columns and indexes, a line each; without the partitions of days.
+    pub(crate) async fn tables(&self) -> Vec<String> {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                let file = rusqlite::Connection::open(path).unwrap();
+                let mut asked = file
+                    .prepare("SELECT coalesce(sql, name) FROM sqlite_schema ORDER BY name")
+                    .unwrap();
+                asked.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+            }
+            DatabaseUrl::Postgres { .. } => {
+                let (client, connection) =
+                    tokio_postgres::connect(&self.text, NoTls).await.unwrap();
+                let connection = tokio::spawn(connection);
+                let asked = "SELECT concat_ws(' ', table_name, column_name, data_type, is_nullable, \
+                     column_default) AS line FROM information_schema.columns \
+                     WHERE table_schema = 'mlvi' AND table_name !~ '_[0-9]{8}$' \
+                     UNION ALL SELECT indexdef FROM pg_indexes \
+                     WHERE schemaname = 'mlvi' AND tablename !~ '_[0-9]{8}$' ORDER BY line";
+                let rows = client.query(asked, &[]).await.unwrap();
+                drop(client);
+                connection.await.unwrap().unwrap();
+                rows.iter().map(|row| row.get(0)).collect()
+            }
+        }
     }
 
     async fn execute(&self, sql: &str) {

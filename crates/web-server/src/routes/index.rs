@@ -30,6 +30,7 @@ pub(super) fn list() -> Value {
             "latest_picture_of_a_camera": "GET /cameras/{camera}/latest.jpg",
             "live_pictures_of_a_camera": "GET /cameras/{camera}/live.mjpeg",
             "regions_of_a_camera": "GET /cameras/{camera}/regions",
+            "regions": "GET /regions",
             "results": "GET /results",
             "policy": "GET /policy",
             "contracts": "GET /contracts",

@@ -10,6 +10,7 @@ mod openapi;
 mod page;
 mod pictures;
 mod policy;
+mod record;
 mod regions;
 mod results;
 mod session;
@@ -64,6 +65,7 @@ fn routes() -> Vec<Route> {
         Route::at("/cameras/{camera}/live.mjpeg")
             .on(GET, Right::Read, pictures::live)
             .query(PICTURE),
+        Route::at("/regions").on(GET, Right::Read, regions::list),
         Route::at("/cameras/{camera}/regions")
             .on(GET, Right::Read, regions::show)
             .on(Method::PUT, Right::Settings, regions::set)

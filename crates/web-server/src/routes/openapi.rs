@@ -190,6 +190,9 @@ mod tests {
         check("PolicyRecord", &policy["record"], Complete::But(&["effective", "problem"]));
         check("PreprocessorPolicy", &policy["preprocessors"][0], Complete::Yes);
         let regions = regions::tests::full().await;
+        let all = regions::tests::full_list().await;
+        check("AllRegions", &all, Complete::Yes);
+        check("RegionsSummary", &all["cameras"][0], Complete::But(&["problem"]));
         check("CameraRegions", &regions, Complete::But(&["problem"]));
         check("Mask", &regions["masks"][0], Complete::Yes);
         check("Zone", &regions["zones"][0], Complete::Yes);
