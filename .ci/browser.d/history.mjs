@@ -97,7 +97,13 @@ async function lastNightTakesThreeClicks({ browser, suite, note, look }) {
   assert.ok(await brightness(page, picture, 0.8, 0.5) > 20, "the rest is seen");
   await page.waitForSelector(".event td >> text=cup");
   await page.waitForSelector("canvas[aria-label^='porch: ']");
+  await look(page, "history-event");
+  await page.click(".event >> text=Close");
+  await page.waitForSelector(".event", { state: "detached" });
+  await page.waitForSelector(".wall canvas[aria-label*='at porch']");
   await look(page, "history");
+  await page.goBack();
+  await page.waitForSelector(".event h2:has-text('at porch')");
 
   // whoever is given the address sees the same
   const again = await browser.open(new URL(page.url()).hash, { timezoneId: zone });

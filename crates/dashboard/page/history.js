@@ -66,7 +66,11 @@ export function show(root, _, life) {
     opened?.close();
     opened = null;
     fill(details);
-    if (!asked.event) return;
+    if (!asked.event) {
+      // what had the focus is gone
+      if (focuses) root.focus({ preventScroll: true });
+      return;
+    }
     opened = new Life();
     const { element, heading } = eventDetails(opened, asked.event, asked, href({ ...asked, event: null }));
     fill(details, element);

@@ -374,6 +374,23 @@ mod tests {
     }
 
     #[test]
+    fn a_history_keeps_pictures_of_events_beside_it() {
+        let store = |arguments: &[&str], wanted: &str| {
+            let settings = suite(arguments).settings_of(UnitKind::ResultsStore);
+            settings.into_iter().find(|(name, _)| name == wanted).map(|(_, value)| value)
+        };
+        let arguments = ["--history", "--data-dir", "x", "--regions-file", "regions.toml"];
+        assert_eq!(
+            store(&arguments, "MLVI_DATABASE_URL").as_deref(),
+            Some("sqlite:x/results.sqlite")
+        );
+        assert_eq!(store(&arguments, "MLVI_THUMBNAILS_MIB").as_deref(), Some("256"));
+        // what is masked in one unit is masked in this one, too
+        assert_eq!(store(&arguments, "MLVI_REGIONS_FILE").as_deref(), Some("regions.toml"));
+        assert_eq!(store(&[], "MLVI_THUMBNAILS_MIB"), None);
+    }
+
+    #[test]
     fn what_is_open_is_said() {
         let (here, anywhere) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         assert_eq!(exposure(here, false, here), "");
