@@ -59,6 +59,7 @@ fn every_overlay_is_clean() -> anyhow::Result<()> {
         "edge-cloud/edge",
         "edge-cloud/cloud",
         "three-brokers",
+        "history",
         "keda",
         "monitoring",
         "observability",

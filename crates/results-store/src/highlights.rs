@@ -89,27 +89,28 @@ mod tests {
     use super::*;
     use crate::samples::seen;
 
-    fn kinds(highlights: Vec<Highlight>) -> Vec<(String, bool)> {
-        let mut kinds: Vec<_> = highlights.into_iter().map(|of| (of.class, of.is_first)).collect();
-        kinds.sort();
-        kinds
-    }
-
     #[test]
     fn the_first_frame_and_each_surer_one_are_highlights() {
         let mut highlights = Highlights::default();
-        let mut told = |at_ms, camera: &str, found: &[(&str, f32)]| {
-            kinds(highlights.take(&seen(at_ms, camera, found)))
-        };
-        let (first, best) = (("dog".to_owned(), true), ("dog".to_owned(), false));
-        assert_eq!(told(1_000, "gate", &[("dog", 0.4), ("dog", 0.5)]), [first.clone()]);
-        assert_eq!(told(2_000, "gate", &[("dog", 0.5)]), [], "no surer");
-        assert_eq!(told(3_000, "gate", &[("dog", 0.9)]), [best]);
-        assert_eq!(told(3_000, "yard", &[("dog", 0.2)]), [first.clone()], "another camera");
-        assert_eq!(told(3_500, "gate", &[("dog", 0.8)]), []);
-        assert_eq!(told(33_500, "gate", &[("dog", 0.8)]), [], "the gap is not over");
-        assert_eq!(told(63_501, "gate", &[("dog", 0.1)]), [first], "another event");
-        assert_eq!(told(64_000, "gate", &[]), []);
+        for (at_ms, camera, confidences, is_first) in [
+            (1_000, "gate", &[0.4, 0.5][..], Some(true)),
+            // no surer
+            (2_000, "gate", &[0.5], None),
+            (3_000, "gate", &[0.9], Some(false)),
+            // another camera
+            (3_000, "yard", &[0.2], Some(true)),
+            (3_500, "gate", &[0.8], None),
+            // the gap is not over
+            (33_500, "gate", &[0.8], None),
+            // another event
+            (63_501, "gate", &[0.1], Some(true)),
+            (64_000, "gate", &[], None),
+        ] {
+            let found: Vec<_> = confidences.iter().map(|sure| ("dog", *sure)).collect();
+            let told = highlights.take(&seen(at_ms, camera, &found));
+            let first: Vec<bool> = told.iter().map(|highlight| highlight.is_first).collect();
+            assert_eq!(first, Vec::from_iter(is_first), "{camera} at {at_ms}");
+        }
     }
 
     #[test]

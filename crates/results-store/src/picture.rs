@@ -7,7 +7,7 @@ use vision::{Limits, VisionError};
 
 /// How wide a picture is at most, in pixels: what a list of events shows, twice as fine.
 const WIDTH: u32 = 320;
-/// Some 10 to 20 kB for a street by day.
+/// Some 5 to 20 kB, by how much there is to be seen.
 const QUALITY: u8 = 80;
 
 /// What a pixel takes at most meanwhile, in bytes, as web-server's pictures have it.

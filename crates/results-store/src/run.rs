@@ -108,8 +108,11 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         };
         let storing = async {
             let outcome = consuming.work(consumer, || beat.beat()).await;
-            // what was stored last has its pictures, too
+            // what was stored last has its pictures, too, unless the unit cannot go on
             stored.cancel();
+            if outcome.is_err() {
+                give_up.cancel();
+            }
             if let Some(making) = making {
                 // one that has panicked was told of
                 let _ = making.await;
@@ -135,20 +138,19 @@ fn make_pictures(
 ) -> (Wishing, JoinHandle<()>) {
     let ThumbnailsConfig { budget, regions, pixels: room, most_memory } = config;
     let book = regions.book();
-    let background = |name, ends: &CancellationToken, task| {
-        shell.tasks.spawn(name, Ends::WhenAsked(ends.clone()), task)
-    };
+    let until_the_end =
+        |name, task| shell.tasks.spawn(name, Ends::WhenAsked(watching.clone()), task);
     if regions.has_file() {
         let (book, stop) = (Arc::clone(&book), watching.clone());
         let watch = async move {
             stop.run_until_cancelled(regions.watch(book, |_| {})).await;
         };
-        background("regions-file", watching, watch.boxed());
+        until_the_end("regions-file", watch.boxed());
     }
     let masks =
         Masks { bus: bus.clone(), topics: topics.clone(), book, there: watch::Sender::new(None) };
-    background("settings-topic", watching, masks.clone().look_after(watching.clone()).boxed());
-    background("settings", watching, masks.clone().follow(watching.clone()).boxed());
+    until_the_end("settings-topic", masks.clone().look_after(watching.clone()).boxed());
+    until_the_end("settings", masks.clone().follow(watching.clone()).boxed());
     let wishes = Arc::new(Wishes::default());
     let making = Making {
         wishes: Arc::clone(&wishes),
@@ -161,8 +163,9 @@ fn make_pictures(
         most_memory,
         metrics: metrics.clone(),
     };
-    let making =
-        background("thumbnails", stored, making.work(stored.clone(), give_up.clone()).boxed());
+    // it ends when its work is done, or was given up
+    let work = making.work(stored.clone(), give_up.clone());
+    let making = shell.tasks.spawn("thumbnails", Ends::WhenDone, work);
     (Wishing::new(wishes, metrics.clone()), making)
 }
 

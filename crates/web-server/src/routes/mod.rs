@@ -100,6 +100,7 @@ fn routes() -> Vec<Route> {
             "to",
             "limit",
             "cursor",
+            "format",
         ]),
         Route::at("/history/counts")
             .on(GET, Right::Read, history::counts)
@@ -109,11 +110,16 @@ fn routes() -> Vec<Route> {
             "class",
             "zone",
             "min_confidence",
+            "destination",
             "gap",
             "from",
             "to",
             "limit",
         ]),
+        Route::at("/history/thumbnails")
+            .on(GET, Right::Read, history::thumbnails::list)
+            .query(&["camera", "from", "to", "limit"]),
+        Route::at("/history/thumbnails/{id}").on(GET, Right::Read, history::thumbnails::show),
         Route::at("/stats").on(GET, Right::Read, stats::show).query(&["since"]),
         Route::at("/assets/{version}/{file}").on(GET, Right::Public, page::asset),
     ]
