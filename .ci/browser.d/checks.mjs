@@ -1,6 +1,7 @@
 // What the dashboard must do, one check each, in this order.
 
 import { strict as assert } from "node:assert";
+import { PAST } from "./history.mjs";
 import { busy, drop } from "./page.mjs";
 
 const CUP = { name: "coffee.jpg", type: "image/jpeg", path: "images/coffee.jpg" };
@@ -320,7 +321,7 @@ async function masksAreDrawn({ browser, suite, look }) {
 }
 
 async function wallFollowsVideos({ browser, suite, note }) {
-  const videos = await suite.videos(2);
+  const videos = await suite.videos(2, note);
   const names = videos.map((_, i) => (i === 0 ? "clip" : `clip-${i + 1}`));
   const page = await browser.open("");
   const played = suite.push("--camera", "clip", "--frames", "40", ...videos);
@@ -359,9 +360,10 @@ export const CHECKS = [
   ["a mask is drawn, and the picture is black there", masksAreDrawn, false],
   ["the interface is described, and can be tried", apiIsDescribed, false],
   ["the webcam is a camera", webcamIsACamera, false],
-  ["the wall follows videos that are pushed", wallFollowsVideos, false],
   ["the wall follows its cameras", wallFollowsItsCameras, true],
   ["charts are drawn", chartsAreDrawn, true],
   ["the policy is shown", policyIsShown, true],
+  ...PAST,
+  ["the wall follows videos that are pushed", wallFollowsVideos, false],
   ["a restart of the server is survived", restartIsSurvived, false],
 ];

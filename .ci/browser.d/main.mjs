@@ -26,7 +26,7 @@ await rm(out, { recursive: true, force: true });
 await mkdir(screenshots, { recursive: true });
 const binary = process.env.MLVI_BINARY;
 const port = Number(process.env.BROWSER_PORT);
-const suite = new Suite({ binary, port, data: join(out, "broker"), log: join(out, "up.log"), args: ["--settings-changes"] });
+const suite = new Suite({ binary, port, data: join(out, "broker"), log: join(out, "up.log"), args: ["--settings-changes", "--history"] });
 
 /** Screenshots of a page in both colours and on a phone, each looked at by axe. */
 async function look(browser, page, name) {

@@ -15,12 +15,13 @@ export class Browser {
     Object.assign(this, { browser, url, axe });
   }
 
-  async page({ width = 1280, height = 860, dark = false, permissions = [] } = {}) {
+  async page({ width = 1280, height = 860, dark = false, permissions = [], timezoneId } = {}) {
     const context = await this.browser.newContext({
       viewport: { width, height },
       colorScheme: dark ? "dark" : "light",
       deviceScaleFactor: width < 600 ? 2 : 1,
       permissions,
+      timezoneId,
       // of the certificate that `mlvi up` makes itself
       ignoreHTTPSErrors: true,
     });

@@ -9,8 +9,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const START_S = 120;
-/** Clips of people, cars and bottles, where there are some; else a test picture that moves. */
-const VIDEOS = "../shared/videos";
+/** Clips of people, cars and bottles: in a folder that is named, or beside the reference data; else a test picture that moves. */
+const { MLVI_VIDEOS_DIR: NAMED, MLVI_REFERENCE_DIR: REFERENCE } = process.env;
+const VIDEOS = NAMED ?? (REFERENCE ? join(REFERENCE, "..", "videos") : null);
 const SYNTHETIC = "synthetic:640x480";
 
 export class Suite {
@@ -95,10 +96,12 @@ export class Suite {
     };
   }
 
-  /** What `mlvi push` can play: at most `most` videos. */
-  async videos(most) {
-    const names = (await readdir(VIDEOS).catch(() => [])).filter((name) => name.endsWith(".mp4")).sort();
-    return names.length > 0 ? names.slice(0, most).map((name) => join(VIDEOS, name)) : [SYNTHETIC];
+  /** What `mlvi push` can play: at most `most` videos. `note` is told when there are none. */
+  async videos(most, note) {
+    const names = VIDEOS === null ? [] : (await readdir(VIDEOS).catch(() => [])).filter((name) => name.endsWith(".mp4")).sort();
+    if (names.length > 0) return names.slice(0, most).map((name) => join(VIDEOS, name));
+    note(`no videos ${VIDEOS === null ? "are named" : `in ${VIDEOS}`} (MLVI_VIDEOS_DIR, or MLVI_REFERENCE_DIR with videos/ beside it): a test picture moves instead`);
+    return [SYNTHETIC];
   }
 
   /** Runs `mlvi push`; gives its exit code and what it said once it has ended. */

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import tomllib
 
+import jsonschema
 import promql_parser
+import yaml
 
-from strict import TOOLING, load, problems, versions_of
+from strict import TOOLING, Loader, load, problems, versions_of
 
 EXTENSIONS = (".yml", ".yaml", ".json")
 
@@ -68,7 +70,12 @@ def inside(thing):
 
 
 def embedded(name, text):
-    if name.endswith(".sh"):
+    if name.endswith((".yml", ".yaml")):
+        try:
+            yaml.load(text, Loader=Loader)
+        except yaml.YAMLError as error:
+            yield str(error)
+    elif name.endswith(".sh"):
         # dash where it is there, as Debian's sh is: no bash words
         done = subprocess.run(["sh", "-n"], input=text, text=True, capture_output=True, check=False)
         if done.returncode:
@@ -88,8 +95,78 @@ def embedded(name, text):
             return
         for panel in board["panels"]:
             for target in panel["targets"]:
-                for problem in query(target["expr"].replace("$__rate_interval", "1m")):
+                for problem in asked(board, panel, target):
                     yield f"panel '{panel['title']}': {problem}"
+
+
+def asked(board, panel, target):
+    """What is wrong with one question of a panel."""
+    source = target.get("datasource", panel.get("datasource")) or {}
+    variables = set(re.findall(r"\$\{?(\w+)", json.dumps(target.get("expr", ""))))
+    known = {variable["name"] for variable in board["templating"]["list"]}
+    for name in sorted(variables - known):
+        if not name.startswith("__"):
+            yield f"there is no variable ${name}"
+    kind = source.get("type")
+    if not source.get("uid"):
+        yield "a question names no data source"
+    elif kind == "prometheus":
+        yield from query(target["expr"].replace("$__rate_interval", "1m"))
+    elif kind == "loki":
+        yield from log_query(target["expr"])
+    elif kind == "tempo":
+        if target.get("queryType") != "traceql" or not re.fullmatch(r"\{.*\}", target["query"]):
+            yield "no TraceQL"
+    else:
+        yield f"no data source is of the type {kind}"
+
+
+# what Loki makes of a record of OpenTelemetry: labels as loki-settings.yml says, the rest as structured metadata
+LABELS = {"service_name", "service_namespace", "k8s_container_name"}
+METADATA = {"severity_text", "k8s_pod_name", "k8s_namespace_name"}
+
+
+def log_fields():
+    """The fields of a unit's line that are still beside it in Loki."""
+    with open("docs/src/log.schema.json", encoding="utf-8") as file:
+        return set(json.load(file)["properties"]) - {"timestamp", "level", "message"}
+
+
+def log_schema():
+    """The schema of a unit's line is one, and the example of the page fits it."""
+    with open("docs/src/log.schema.json", encoding="utf-8") as file:
+        schema = json.load(file)
+    with open("docs/src/logs.md", encoding="utf-8") as file:
+        examples = re.findall(r"^```json\n(.*?)^```", file.read(), re.M | re.S)
+    try:
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        yield f"docs/src/log.schema.json: {error.message}"
+        return
+    if not examples:
+        yield "docs/src/logs.md has no example of a line"
+    for line in "".join(examples).splitlines():
+        for error in jsonschema.Draft202012Validator(schema).iter_errors(json.loads(line)):
+            yield f"docs/src/logs.md: its example: {error.message}"
+
+
+def log_query(text):
+    """LogQL as far as a unit's log decides whether it finds anything: braces, labels, fields."""
+    selectors = re.findall(r"\{([^}]*)\}", text)
+    if not selectors or any(text.count(one) != text.count(other) for one, other in ("{}", "()", "[]")):
+        yield f"'{text}': no LogQL"
+    matcher = r'(\w+)\s*(?:=~|!~|!=|=)\s*"'
+    for selector in selectors:
+        for name in re.findall(matcher, selector):
+            if name not in LABELS:
+                yield f"Loki has no label {name}"
+    outside = re.sub(r"\{[^}]*\}", "", text)
+    named = re.findall(r"\|\s*" + matcher, outside) + [
+        name.strip() for group in re.findall(r"by \(([^)]*)\)", outside) for name in group.split(",")
+    ]
+    for name in named:
+        if name not in LABELS | METADATA | log_fields():
+            yield f"no line has a field {name}"
 
 
 def properties(text):
@@ -134,6 +211,7 @@ def main(deploy, builds):
     found, files, objects = [], 0, 0
     if not METRICS:
         found.append("no metric was found in crates/*/src: the search in own_metrics is out of date")
+    found += log_schema()
     for path in sorted(glob.glob(f"{deploy}/**/*", recursive=True)):
         if path.endswith(EXTENSIONS):
             load(path)

@@ -1,6 +1,7 @@
 """Plants faults in the builds and expects each to be found: faults.py BUILDS"""
 
 import copy
+import re
 import sys
 
 import yaml
@@ -13,6 +14,15 @@ def at(thing, path):
     for step in path[:-1]:
         thing = thing[step]
     return thing, path[-1]
+
+
+def swap(*path, old, new):
+    def act(thing):
+        where, name = at(thing, path)
+        assert old in where[name], f"{name} does not say {old} any more"
+        where[name] = where[name].replace(old, new)
+
+    return act
 
 
 def put(*path, value):
@@ -74,6 +84,14 @@ FAULTS = [
     ("monitoring", "PrometheusRule", "mlvi", rename("spec", "groups", 0, "rules", 0, "for", to="after"), "after"),
     ("monitoring", "PrometheusRule", "mlvi", put("spec", "groups", 0, "rules", 0, "expr", value="sum(rate(up[5m])"), "sum"),
     ("monitoring", "PrometheusRule", "mlvi", put("spec", "groups", 0, "rules", 0, "expr", value="mlvi_frames_taken_total"), "mlvi_frames_taken"),
+    ("observability", "DaemonSet", "log-collector", rename(*POD, "volumes", 1, "hostPath", to="hostFolder"), "hostFolder"),
+    ("observability", "DaemonSet", "log-collector", put(*POD, "tolerations", value={}), "tolerations"),
+    ("observability", "ConfigMap", "log-collector-", swap("data", "log-collector.yml", old="receivers: [file_log]", new="receivers: [file_log"), "log-collector.yml"),
+    ("observability", "ConfigMap", "loki-", swap("data", "loki-settings.yml", old="auth_enabled: false", new="auth_enabled: false\nauth_enabled: true"), "stands twice"),
+    ("observability", "ConfigMap", "grafana-dashboards-", swap("data", "suite.json", old="mlvi_preprocessor_backlog_frames", new="mlvi_preprocessor_backlogs"), "mlvi_preprocessor_backlogs"),
+    ("observability", "ConfigMap", "grafana-dashboards-", swap("data", "suite.json", old="{service_namespace=", new="{namespace="), "no label namespace"),
+    ("observability", "ConfigMap", "grafana-dashboards-", swap("data", "logs.json", old="| frame_id=~", new="| frame=~"), "no line has a field frame"),
+    ("observability", "ConfigMap", "grafana-dashboards-", swap("data", "logs.json", old='service_name=~\\"$unit', new='service_name=~\\"$units'), "no variable $units"),
     ("all", "ConfigMap", "edge-broker-scripts", put("data", "start.sh", value="if true; then\n"), "start.sh"),
     ("all", "ConfigMap", "edge-broker", put("data", "server.properties", value="a=1\na=2\n"), "stands twice"),
     ("all", "ConfigMap", "preprocessor-policy", put("data", "policy.toml", value="policy = deadline\n"), "policy.toml"),
@@ -85,7 +103,8 @@ def missed(builds):
     cache = {}
     for build, kind, name, plant, named in FAULTS:
         things = cache.setdefault(build, load(f"{builds}/{build}.yml"))
-        thing = next((t for t in things if t["kind"] == kind and t["metadata"]["name"] == name), None)
+        # a name that ends with - goes on with the hash of what is in it
+        thing = next((t for t in things if t["kind"] == kind and re.fullmatch(name + (r"\w+" if name[-1] == "-" else ""), t["metadata"]["name"])), None)
         if thing is None:
             yield f"{build}.yml has no {kind} {name} to plant a fault in"
             continue

@@ -10,6 +10,7 @@ import { has, json } from "./session.js";
 import { themeButton } from "./theme.js";
 import * as camera from "./camera.js";
 import * as charts from "./charts.js";
+import * as history from "./history.js";
 import * as job from "./job.js";
 import * as policy from "./policy.js";
 import * as send from "./send.js";
@@ -20,6 +21,7 @@ const VIEWS = [
   [/^#?\/?$/, wall, "Live", "#/"],
   [/^#\/send$/, send, "Send", "#/send"],
   [/^#\/webcam$/, webcam, "Webcam", "#/webcam"],
+  [/^#\/history(?:\?.*)?$/, history, "History", "#/history"],
   [/^#\/charts$/, charts, "Charts", "#/charts"],
   [/^#\/policy$/, policy, "Policy", "#/policy"],
   [/^#\/cameras\/([^/]+)$/, camera, "Camera", "#/"],
@@ -31,12 +33,19 @@ const MAX_KNOWN = 24;
 
 const main = document.getElementById("main");
 let life = null;
+/** The view that is shown, if it takes other addresses of its own by itself: { view, update }. */
+let current = null;
 
 function route(isFirst) {
-  life?.close();
-  life = new Life();
   const hash = location.hash;
   const found = VIEWS.map(([pattern, view, title, tab]) => ({ parts: pattern.exec(hash), view, title, tab })).find(({ parts }) => parts);
+  if (found && current?.view === found.view) {
+    current.update();
+    return;
+  }
+  current = null;
+  life?.close();
+  life = new Life();
   main.replaceChildren();
   for (const link of document.querySelectorAll("header nav a")) {
     if (link.getAttribute("href") === found?.tab) link.setAttribute("aria-current", "page");
@@ -50,7 +59,8 @@ function route(isFirst) {
   const args = found.parts.slice(1).map(decoded);
   document.title = `${args[0] && found.title === "Camera" ? args[0] : found.title} · MLVI`;
   try {
-    found.view.show(main, args, life);
+    const shown = found.view.show(main, args, life);
+    if (shown?.update) current = { view: found.view, update: shown.update };
   } catch (error) {
     fill(main, problemBox(error));
     console.error(error);

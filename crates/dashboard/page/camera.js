@@ -6,6 +6,7 @@ import { regionsSection } from "./editor.js";
 import { feed } from "./feed.js";
 import { age, clock, count, found, ms } from "./format.js";
 import { Picture } from "./picture.js";
+import { href as historyHref } from "./span.js";
 import { decisionFacts, detectionList, jobHref, statusBadge, summary, tierBadge } from "./result.js";
 
 const MINUTES = 5;
@@ -38,7 +39,8 @@ export function show(root, [name], life) {
         el("p", { class: "faint" }, `in the last ${MINUTES} minutes, by frames`), classes)));
   const title = el("h1", {}, name);
   const rate = el("p", { class: "faint" });
-  fill(root, el("div", { class: "view-head" }, el("div", {}, el("a", { href: "#/", class: "back" }, "All cameras"), title), rate), empty, content);
+  fill(root, el("div", { class: "view-head" }, el("div", {}, el("a", { href: "#/", class: "back" }, "All cameras"), title),
+    el("div", { class: "row" }, el("a", { href: historyHref({ isOpen: true, camera: name }) }, "History"), rate)), empty, content);
 
   const entries = new Map();
   let drawn = null;

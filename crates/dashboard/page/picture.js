@@ -23,9 +23,11 @@ export class Picture {
 
   /**
    * `ratio`: width to height of the place, or null: as the picture is.
-   * `plain`: nothing is drawn on it. Only what can be seen is fetched.
+   * `plain`: nothing is drawn on it. `path`: where a frame's picture is, by its id. `label`: what is on it, where no result says so.
+   * Only what can be seen is fetched.
    */
-  constructor(life, { ratio = null, plain = false, onPicture = () => {} } = {}) {
+  constructor(life, { ratio = null, plain = false, path, label = null, onPicture = () => {} } = {}) {
+    Object.assign(this, { path, label });
     this.ratio = ratio;
     this.plain = plain;
     this.onPicture = onPicture;
@@ -110,8 +112,9 @@ export class Picture {
       const current = this.#wanted?.frame_id === result.frame_id ? this.#wanted : result;
       this.#take(bitmap, current);
     }, (error) => {
-      if (!this.#bitmap) this.note.textContent = error.status === 410 ? "The picture is no longer kept" : "The picture cannot be had now";
-    });
+      const isGone = error.status === 410 || error.kind === "no-thumbnail";
+      if (!this.#bitmap) this.note.textContent = isGone ? "The picture is no longer kept" : "The picture cannot be had now";
+    }, this.path);
   }
 
   #take(bitmap, result) {
@@ -164,7 +167,7 @@ export class Picture {
     const zones = result && !this.plain ? regions.of(result.camera)?.zones ?? [] : [];
     if (zones.length > 0) drawZones(context, zones, width, height);
     if (result?.image && !this.plain) drawBoxes(context, result.detections, result.image, width, height, this.#highlighted);
-    const label = result ? `Picture of ${result.camera}: ${found(result.detections ?? [])}` : "Picture";
+    const label = this.label ? `Picture of ${this.label}` : result ? `Picture of ${result.camera}: ${found(result.detections ?? [])}` : "Picture";
     if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
   }
 }

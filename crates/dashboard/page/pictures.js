@@ -9,7 +9,7 @@ const AT_ONCE = 4;
 const PATIENCE_MS = 2000;
 
 class Pictures {
-  /** key → { id, width, take, fail }; one place each, in the order in which they began to wait */
+  /** key → { id, width, take, fail, path }; one place each, in the order in which they began to wait */
   #wanted = new Map();
   /** key → { id, began, abort } */
   #running = new Map();
@@ -19,9 +19,9 @@ class Pictures {
 
   /**
    * Wants a frame's picture for a place of the page, instead of what was wanted there before.
-   * `width`: pixels that are shown; a larger picture is made smaller.
+   * `width`: pixels that are shown; a larger picture is made smaller. `path`: where it is, by its id.
    */
-  want(key, id, width, take, fail = () => {}) {
+  want(key, id, width, take, fail = () => {}, path = (of) => `/jobs/${encodeURIComponent(of)}/frame`) {
     const running = this.#running.get(key);
     if (running?.id === id) {
       this.#wanted.delete(key);
@@ -29,7 +29,7 @@ class Pictures {
     }
     if (running && performance.now() - running.began > PATIENCE_MS) running.abort.abort();
     // keeps its place in the queue
-    this.#wanted.set(key, { id, width, take, fail });
+    this.#wanted.set(key, { id, width, take, fail, path });
     this.#pump();
   }
 
@@ -57,11 +57,11 @@ class Pictures {
     }
   }
 
-  async #fetch(key, { id, width, take, fail }) {
+  async #fetch(key, { id, width, take, fail, path }) {
     const abort = new AbortController();
     this.#running.set(key, { id, began: performance.now(), abort });
     try {
-      const response = await request(`/jobs/${encodeURIComponent(id)}/frame`, { signal: abort.signal });
+      const response = await request(path(id), { signal: abort.signal });
       const bitmap = await decode(await response.blob(), width);
       if (abort.signal.aborted) bitmap.close();
       else take(bitmap);

@@ -1,34 +1,39 @@
-//! The page's files, each compressed once.
+//! The page's files, which are in the binary compressed.
 
 use bytes::Bytes;
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::sync::LazyLock;
 
 /// Where the files' version stands in `index.html`.
 const VERSION: &str = "{version}";
 
+/// A file as the build script has compressed it.
 macro_rules! embedded {
-    ($folder:literal: $($name:literal),* $(,)?) => {
-        [$(($name, include_bytes!(concat!("../", $folder, "/", $name)).as_slice())),*]
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".gz")).as_slice())),*]
     };
 }
 
 /// What `index.html` and its modules ask for.
-static ASSETS: [(&str, &[u8]); 27] = embedded!["page":
+static ASSETS: [(&str, &[u8]); 31] = embedded![
     "app.js",
     "camera.js",
     "chart.js",
     "charts.js",
     "dom.js",
     "editor.js",
+    "event.js",
     "feed.js",
     "format.js",
+    "history.js",
     "icon.svg",
     "job.js",
+    "lane.js",
     "life.js",
     "login.js",
     "overlay.js",
@@ -42,6 +47,7 @@ static ASSETS: [(&str, &[u8]); 27] = embedded!["page":
     "sample.jpg",
     "send.js",
     "session.js",
+    "span.js",
     "style.css",
     "theme.js",
     "wall.js",
@@ -50,10 +56,10 @@ static ASSETS: [(&str, &[u8]); 27] = embedded!["page":
 
 /// What `docs.html` asks for besides.
 static DOCS_ASSETS: [(&str, &[u8]); 5] =
-    embedded!["docs": "docs.css", "docs.js", "operation.js", "schema.js", "tryout.js"];
+    embedded!["docs.css", "docs.js", "operation.js", "schema.js", "tryout.js"];
 
-static INDEX: &str = include_str!("../page/index.html");
-static DOCS: &str = include_str!("../docs/docs.html");
+/// Those that name the others.
+static DOCUMENTS: [(&str, &[u8]); 2] = embedded!["index.html", "docs.html"];
 
 /// One file of the page.
 #[derive(Debug)]
@@ -73,9 +79,9 @@ pub struct File {
 }
 
 impl File {
-    fn new(name: &'static str, plain: Bytes) -> Self {
+    fn new(name: &'static str, plain: Bytes, gzip: Bytes) -> Self {
         let digest = hex(&plain);
-        let gzip = compressed(&plain).filter(|gzip| gzip.len() < plain.len());
+        let gzip = Some(gzip).filter(|gzip| gzip.len() < plain.len());
         Self {
             name,
             content_type: content_type(name),
@@ -108,22 +114,25 @@ impl Page {
 
     fn new() -> Self {
         let mut all = Sha256::new();
-        all.update(INDEX);
-        all.update(DOCS);
-        for (name, bytes) in assets() {
+        let documents = DOCUMENTS.map(|(name, gzip)| (name, plain(gzip)));
+        for (_, document) in &documents {
+            all.update(document);
+        }
+        let assets: Vec<_> =
+            assets().map(|(name, gzip)| (*name, plain(gzip), Bytes::from_static(gzip))).collect();
+        for (name, plain, _) in &assets {
             all.update(name);
-            all.update(bytes);
+            all.update(plain);
         }
         let version = digits(&all.finalize());
-        let document = |name, text: &str| File::new(name, text.replace(VERSION, &version).into());
-        Self {
-            index: document("index.html", INDEX),
-            docs: document("docs.html", DOCS),
-            assets: assets()
-                .map(|(name, bytes)| File::new(name, Bytes::from_static(bytes)))
-                .collect(),
-            version,
-        }
+        let [index, docs] = documents.map(|(name, document)| {
+            let text = String::from_utf8_lossy(&document).replace(VERSION, &version);
+            let gzip = compressed(text.as_bytes());
+            File::new(name, text.into(), gzip)
+        });
+        let assets =
+            assets.into_iter().map(|(name, plain, gzip)| File::new(name, plain.into(), gzip));
+        Self { index, docs, assets: assets.collect(), version }
     }
 }
 
@@ -131,17 +140,23 @@ fn assets() -> impl Iterator<Item = &'static (&'static str, &'static [u8])> {
     ASSETS.iter().chain(&DOCS_ASSETS)
 }
 
-/// The page. The first call compresses it, which takes some milliseconds: not a call for an async
+/// The page. The first call unpacks it, which takes some milliseconds: not a call for an async
 /// thread.
 pub fn page() -> &'static Page {
     static PAGE: LazyLock<Page> = LazyLock::new(Page::new);
     &PAGE
 }
 
-fn compressed(plain: &[u8]) -> Option<Bytes> {
+fn plain(gzip: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    GzDecoder::new(gzip).read_to_end(&mut plain).expect("the build script has written it");
+    plain
+}
+
+fn compressed(plain: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(plain).ok()?;
-    encoder.finish().ok().map(Bytes::from)
+    encoder.write_all(plain).expect("memory takes what is written");
+    encoder.finish().expect("memory takes what is written").into()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -170,7 +185,6 @@ fn content_type(name: &str) -> &'static str {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
-    use std::io::Read;
     use std::path::Path;
 
     #[test]
@@ -266,7 +280,7 @@ mod tests {
             *if is_of_docs { &mut docs } else { &mut dashboard } += sent;
             if let Some(gzip) = &file.gzip {
                 let mut plain = Vec::new();
-                flate2::read::GzDecoder::new(gzip.as_ref()).read_to_end(&mut plain).unwrap();
+                GzDecoder::new(gzip.as_ref()).read_to_end(&mut plain).unwrap();
                 assert_eq!(plain, file.plain, "{}", file.name);
             }
             assert_ne!(file.content_type, "application/octet-stream", "{}", file.name);

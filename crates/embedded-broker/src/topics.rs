@@ -110,7 +110,7 @@ impl Topics {
                 .find_map(|index| topic_id_of(&self.partition_dir(&name, *index)))
                 .unwrap_or_else(Uuid::now_v7);
             let topic = self.open_topic(name.clone(), id, TopicConfig::default(), 0..partitions)?;
-            tracing::warn!(topic = name, partitions, %id, "found a topic again by its logs; it has \
+            tracing::warn!(topic = name, partitions, topic_id = %id, "found a topic again by its logs; it has \
                 the default settings now");
             lock(&self.by_name).insert(name, Arc::new(topic));
         }

@@ -41,6 +41,8 @@ pub struct Event {
     pub frames: u64,
     /// How many were seen at once, at most.
     pub most: u64,
+    /// The first frame.
+    pub first_frame: FrameId,
     /// The frame in which it was seen surest; of equals the first.
     pub best_frame: FrameId,
     /// How sure that was, 0 to 1.
@@ -56,6 +58,7 @@ impl Event {
             end_ms: seen.at_ms,
             frames: 1,
             most: seen.detections,
+            first_frame: seen.frame_id,
             best_frame: seen.frame_id,
             best_confidence: seen.confidence,
         }
@@ -64,6 +67,7 @@ impl Event {
     /// Something that was seen before.
     fn began_with(&mut self, seen: &Sighting) {
         self.start_ms = self.start_ms.min(seen.at_ms);
+        self.first_frame = seen.frame_id;
         self.frames += 1;
         self.most = self.most.max(seen.detections);
         if seen.confidence >= self.best_confidence {
@@ -158,6 +162,8 @@ mod tests {
             ]
         );
         assert_eq!(events[0].best_frame, FrameId::from_then_on(8_000));
+        assert_eq!(events[0].first_frame, FrameId::from_then_on(8_000));
+        assert_eq!(events[3].first_frame, FrameId::from_then_on(6_999));
     }
 
     proptest! {

@@ -3,9 +3,9 @@
 use rdkafka::Message as _;
 use rdkafka::message::{BorrowedMessage, Headers};
 
-/// A message to send.
+/// A message to send; its value is a `Vec<u8>`, or `Bytes` where others hold it, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outgoing {
+pub struct Outgoing<P = Vec<u8>> {
     /// Where to.
     pub topic: String,
     /// Messages of one key stay in order (murmur2, as Java clients do it).
@@ -13,7 +13,7 @@ pub struct Outgoing {
     /// Names and values, in order; a name may occur more than once.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The value.
-    pub payload: Vec<u8>,
+    pub payload: P,
 }
 
 /// Where an acknowledged message stands.

@@ -132,10 +132,11 @@ impl Envelope {
         list
     }
 
-    /// The headers of this frame's result: enough to find the frame again without reading the JSON.
+    /// The headers of this frame's result, which `traceparent` sends: enough to find the frame again
+    /// without reading the JSON.
     #[must_use]
-    pub fn result_headers(&self) -> Vec<(String, Vec<u8>)> {
-        let mut list = Self { traceparent: self.traceparent.child(), ..self.clone() }.to_headers();
+    pub fn result_headers(&self, traceparent: TraceParent) -> Vec<(String, Vec<u8>)> {
+        let mut list = Self { traceparent, ..self.clone() }.to_headers();
         let kept = [
             headers::FRAME_ID,
             headers::CAMERA,

@@ -1,7 +1,8 @@
 //! A result as it travels on the results topic.
 
 use crate::{
-    CameraId, Envelope, FrameId, FrameResult, Problem, ServedBy, Status, TimingsMs, headers,
+    CameraId, Envelope, FrameId, FrameResult, Problem, ServedBy, Status, TimingsMs, TraceParent,
+    headers,
 };
 
 /// A result with its message's key and headers.
@@ -11,6 +12,8 @@ pub struct ResultMessage {
     pub key: String,
     /// Enough to find the frame again without reading the JSON.
     pub headers: Vec<(String, Vec<u8>)>,
+    /// Who sends it, as the headers tell; `None` when the frame's trace is not known.
+    pub traceparent: Option<TraceParent>,
     /// The value.
     pub result: FrameResult,
 }
@@ -19,7 +22,9 @@ impl ResultMessage {
     /// The result of a frame.
     #[must_use]
     pub fn of(envelope: &Envelope, result: FrameResult) -> Self {
-        Self { key: envelope.key(), headers: envelope.result_headers(), result }
+        let traceparent = envelope.traceparent.child();
+        let headers = envelope.result_headers(traceparent);
+        Self { key: envelope.key(), headers, traceparent: Some(traceparent), result }
     }
 
     /// The `failed` result of a message whose headers do not make an envelope; `None` when they do
@@ -62,6 +67,7 @@ impl ResultMessage {
             headers: own_headers
                 .map(|(name, value)| (name.to_owned(), value.into_bytes()))
                 .to_vec(),
+            traceparent: None,
             result,
         })
     }

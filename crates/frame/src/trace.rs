@@ -14,22 +14,57 @@ pub struct TraceParent {
     flags: u8,
 }
 
+/// The flag of a trace whose spans are recorded.
+const SAMPLED: u8 = 1;
+
 /// A text that is no `traceparent`.
 #[derive(Debug, thiserror::Error)]
 #[error("not a W3C traceparent")]
 pub struct InvalidTraceParent;
 
 impl TraceParent {
-    /// The start of a new, sampled trace.
+    /// The start of a new, sampled trace. The last 56 bits of its id are random, as level 2 of the
+    /// standard asks for, so that a share of traces can be taken by them.
     #[must_use]
     pub fn root() -> Self {
-        Self { trace_id: Uuid::now_v7().as_u128(), span_id: random_span(), flags: 1 }
+        Self { trace_id: Uuid::new_v4().as_u128(), span_id: random_span(), flags: SAMPLED }
     }
 
     /// The same trace with a new span id: what a stage hands on to the next.
     #[must_use]
     pub fn child(self) -> Self {
         Self { span_id: random_span(), ..self }
+    }
+
+    /// The same with the flag `sampled` set or not: whether spans of the trace are recorded.
+    #[must_use]
+    pub const fn with_sampled(self, sampled: bool) -> Self {
+        let flags = if sampled { self.flags | SAMPLED } else { self.flags & !SAMPLED };
+        Self { flags, ..self }
+    }
+
+    /// Whether the flag `sampled` is set.
+    #[must_use]
+    pub const fn is_sampled(self) -> bool {
+        self.flags & SAMPLED != 0
+    }
+
+    /// The trace id as a number, its first byte the highest.
+    #[must_use]
+    pub const fn trace_bits(self) -> u128 {
+        self.trace_id
+    }
+
+    /// The id of the span, never 0; its first byte the highest.
+    #[must_use]
+    pub const fn span_id(self) -> u64 {
+        self.span_id
+    }
+
+    /// The flags, as they travel.
+    #[must_use]
+    pub const fn flags(self) -> u8 {
+        self.flags
     }
 
     /// The trace id as 32 hexadecimal digits.
@@ -98,6 +133,15 @@ mod tests {
         let child = root.child();
         assert_eq!(child.trace_id(), root.trace_id());
         assert_ne!(child.to_string(), root.to_string());
+    }
+
+    #[test]
+    fn a_trace_is_sampled_or_not_and_keeps_its_other_flags() {
+        let given: TraceParent =
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03".parse().unwrap();
+        let not = given.with_sampled(false);
+        assert!(given.is_sampled() && !not.is_sampled() && not.with_sampled(true) == given);
+        assert!(not.to_string().ends_with("-02"), "{not}");
     }
 
     #[test]

@@ -80,7 +80,8 @@ impl Gathering {
             };
             let queue_ms = now.ms_since(job.envelope.sent_at);
             // nobody waits any more when the unit is being torn down
-            let _ = job.reply.send(Inference { queue_ms, decode_ms: None, end });
+            let inference = Inference { queue_ms, taken_at: now, decode_ms: None, run: None, end };
+            let _ = job.reply.send(inference);
         }
         batch
     }

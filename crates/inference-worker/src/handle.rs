@@ -3,6 +3,7 @@
 use crate::escalate::{self, Judged, Verdict};
 use crate::job::{Inference, InferenceEnd, Job, is_newest_first};
 use crate::publish::Publisher;
+use crate::spans::{InHand, Outcome, Parts, Sending};
 use detector::ImageDetections;
 use frame::{
     Destination, Envelope, FrameResult, ImageSize, ModelInfo, Newest, Problem, ResultMessage,
@@ -13,8 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, debug_span, error, info, warn};
-use unit::PixelRoom;
+use tracing::{Instrument, debug, error, info, info_span, warn};
+use unit::{PixelRoom, Traces};
 use vision::Limits;
 
 /// What a pixel takes during inference, in bytes: the picture (3), and its decoder; what the
@@ -43,10 +44,12 @@ impl Handle for Handler {
     async fn handle(&self, message: Message, turn: Turn) -> Result<(), SendError> {
         self.publisher.metrics.in_flight.inc();
         let processed = match message.envelope() {
-            Ok(envelope) => {
+            Ok(mut envelope) => {
+                let in_hand = InHand::take_up(&self.publisher.traces, &mut envelope);
                 let trace_id = envelope.traceparent.trace_id();
-                let span = debug_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
-                self.process(Arc::new(envelope), Arc::new(message), turn).instrument(span).await
+                let span = info_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
+                let (envelope, message) = (Arc::new(envelope), Arc::new(message));
+                self.process(in_hand, envelope, message, turn).instrument(span).await
             }
             Err(error) => self.dead_letter(&message, &error.to_string(), turn).await,
         };
@@ -56,16 +59,20 @@ impl Handle for Handler {
 
     async fn give_up(&self, message: Message, mut turn: Turn, takes: u32) -> Result<(), SendError> {
         let problem = Problem::given_up(&self.served_by.unit, takes);
-        let Ok(envelope) = message.envelope() else {
+        let Ok(mut envelope) = message.envelope() else {
             return self.dead_letter(&message, &problem.to_string(), turn).await;
         };
+        let in_hand = InHand::take_up(&self.publisher.traces, &mut envelope);
         turn.wait().await;
-        warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, %problem, "frame failed");
+        warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id = envelope.traceparent.trace_id(), error = %problem, "frame failed");
         self.publisher.dead_letter(&message, &problem.to_string()).await?;
         let queue_inference = Some(Timestamp::now().ms_since(envelope.sent_at));
         let timings = TimingsMs { queue_inference, ..envelope.timings() };
         let result = envelope.failed(problem, self.served_by.clone(), timings);
-        self.publisher.result(ResultMessage::of(&envelope, result)).await?;
+        let outcome = Outcome::of(&envelope, &result);
+        self.send_result(&envelope, result).await?;
+        let parts = Parts::none(Timestamp::now());
+        in_hand.end(&self.publisher.traces, (&message, &envelope), &outcome, parts);
         self.publisher.metrics.given_up();
         Ok(())
     }
@@ -78,6 +85,7 @@ impl Handle for Handler {
 impl Handler {
     async fn process(
         &self,
+        in_hand: InHand,
         envelope: Arc<Envelope>,
         message: Arc<Message>,
         mut turn: Turn,
@@ -96,8 +104,10 @@ impl Handler {
         let Some(outcome) = outcome else {
             return Err(SendError::Fatal("no model thread answers".into()));
         };
+        let (parts, traces) = (Parts::of(&outcome), &self.publisher.traces);
         let Some(result) = self.result(&envelope, outcome) else {
             self.publisher.metrics.superseded();
+            in_hand.end(traces, (&message, &envelope), &Outcome::superseded(), parts);
             debug!("frame passed over, another tier has it");
             return Ok(());
         };
@@ -111,13 +121,33 @@ impl Handler {
             inference_ms = result.timings_ms.inference, end_to_end_ms = result.timings_ms.end_to_end, "inference done"
         );
         let sent_on = result.status == Status::Provisional;
-        self.publisher.result(ResultMessage::of(&envelope, result)).await?;
+        let outcome = Outcome::of(&envelope, &result);
+        self.send_result(&envelope, result).await?;
         if sent_on {
             // only now: should the cloud never answer, the edge's answer stands
+            let since = Timestamp::now();
+            let for_the_cloud = escalate::to_the_cloud(&envelope, since);
+            in_hand.end(traces, (&message, &envelope), &outcome, parts);
             let jpeg = Arc::unwrap_or_clone(message).payload;
-            self.publisher
-                .to_the_cloud(&escalate::to_the_cloud(&envelope, Timestamp::now()), jpeg)
-                .await?;
+            self.publisher.to_the_cloud(&for_the_cloud, jpeg).await?;
+            let context = for_the_cloud.traceparent;
+            let sending = Sending { topic: &self.publisher.topics.frames_cloud, context, since };
+            InHand::sent(traces, &envelope, context.is_sampled(), &sending);
+        } else {
+            in_hand.end(traces, (&message, &envelope), &outcome, parts);
+        }
+        Ok(())
+    }
+
+    async fn send_result(&self, envelope: &Envelope, result: FrameResult) -> Result<(), SendError> {
+        let (since, is_bad) = (Timestamp::now(), Traces::is_bad(envelope, &result));
+        let message = ResultMessage::of(envelope, result);
+        let context = message.traceparent;
+        self.publisher.result(message).await?;
+        if let Some(context) = context {
+            let sending = Sending { topic: &self.publisher.topics.results, context, since };
+            let exported = context.is_sampled() || is_bad;
+            InHand::sent(&self.publisher.traces, envelope, exported, &sending);
         }
         Ok(())
     }
@@ -189,7 +219,7 @@ impl Handler {
     fn count_model_failure(&self, problem: &Problem) {
         let in_a_row = self.model_failures.fetch_add(1, Ordering::Relaxed) + 1;
         if in_a_row == self.max_model_failures {
-            error!(in_a_row, %problem, "the model fails on every frame: stopping, so that the \
+            error!(in_a_row, error = %problem, "the model fails on every frame: stopping, so that the \
                 topic does not become dead letters");
             self.halt.cancel();
         }

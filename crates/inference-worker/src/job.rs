@@ -41,8 +41,21 @@ pub(crate) fn is_newest_first(envelope: &Envelope) -> bool {
 /// What a model thread made of a frame, with how long it took.
 pub(crate) struct Inference {
     pub(crate) queue_ms: f64,
+    /// When its turn came.
+    pub(crate) taken_at: Timestamp,
     pub(crate) decode_ms: Option<f64>,
+    /// Its run through the model, if there was one.
+    pub(crate) run: Option<ModelRun>,
     pub(crate) end: InferenceEnd,
+}
+
+/// A batch's run through the model.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ModelRun {
+    pub(crate) began: Timestamp,
+    pub(crate) ended: Timestamp,
+    /// How many frames were in the batch.
+    pub(crate) frames: usize,
 }
 
 /// What a model thread made of a frame.

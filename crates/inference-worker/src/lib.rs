@@ -14,6 +14,7 @@ mod metrics;
 mod model;
 mod publish;
 mod run;
+mod spans;
 mod threads;
 
 pub use inference_settings::{Config, ModelConfig, ModelPrecision};

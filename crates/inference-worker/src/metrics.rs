@@ -6,14 +6,15 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::exponential_buckets;
+use unit::traces::{TraceLabel, TracedHistogram};
 
 /// A unit's metrics; clones share them.
 #[derive(Clone)]
 pub(crate) struct WorkerMetrics {
     frames: Family<StatusLabel, Counter>,
     escalations: Family<VerdictLabel, Counter>,
-    stages: Family<StageLabel, Histogram, fn() -> Histogram>,
+    stages: Family<StageLabel, TracedHistogram, fn() -> TracedHistogram>,
     steps: Family<KernelLabel, Gauge>,
     dead_letters: Counter,
     given_up: Counter,
@@ -44,7 +45,8 @@ struct KernelLabel {
 impl WorkerMetrics {
     pub(crate) fn register(metrics: &unit::Metrics) -> Self {
         // 1 ms to 33 s: from a frame that was waited for to one that lay in a long queue
-        let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.001, 2.0, 16));
+        let histogram: fn() -> TracedHistogram =
+            || TracedHistogram::new(exponential_buckets(0.001, 2.0, 16));
         let own = Self {
             frames: Family::default(),
             escalations: Family::default(),
@@ -101,7 +103,8 @@ impl WorkerMetrics {
         }
     }
 
-    pub(crate) fn ended(&self, result: &FrameResult) {
+    /// `trace` is that of the frame, if it is exported.
+    pub(crate) fn ended(&self, result: &FrameResult, trace: Option<&TraceLabel>) {
         self.frames.get_or_create(&StatusLabel { status: result.status.as_str() }).inc();
         let timings = &result.timings_ms;
         let stages = [
@@ -113,7 +116,9 @@ impl WorkerMetrics {
         ];
         for (stage, ms) in stages {
             if let Some(ms) = ms {
-                self.stages.get_or_create(&StageLabel { stage }).observe(ms / 1000.0);
+                self.stages
+                    .get_or_create(&StageLabel { stage })
+                    .observe(ms / 1000.0, trace.cloned());
             }
         }
     }

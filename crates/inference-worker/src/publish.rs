@@ -5,6 +5,7 @@ use crate::metrics::WorkerMetrics;
 use frame::{Envelope, ResultMessage, ServedBy, Topics};
 use frame_bus::{Bus, Message, Outgoing, SendError};
 use tokio_util::sync::CancellationToken;
+use unit::Traces;
 
 /// Where things go.
 #[derive(Clone)]
@@ -12,13 +13,15 @@ pub(crate) struct Publisher {
     pub(crate) bus: Bus,
     pub(crate) topics: Topics,
     pub(crate) metrics: WorkerMetrics,
+    pub(crate) traces: Traces,
     /// Ends the retries: a frame that is not published by then is not committed and comes again.
     pub(crate) give_up: CancellationToken,
 }
 
 impl Publisher {
     pub(crate) async fn result(&self, result: ResultMessage) -> Result<(), SendError> {
-        self.metrics.ended(&result.result);
+        let trace = result.traceparent.and_then(|trace| self.traces.exemplar(trace));
+        self.metrics.ended(&result.result, trace.as_ref());
         self.bus.send_result(&self.topics.results, result, &self.give_up).await.map(drop)
     }
 
@@ -41,13 +44,13 @@ impl Publisher {
         reason: &str,
         served_by: &ServedBy,
     ) -> Result<(), SendError> {
-        let Self { bus, topics, metrics, give_up } = self;
+        let Self { bus, topics, metrics, give_up, .. } = self;
         let sent = bus.dead_letter_unreadable(topics, message, reason, served_by, give_up).await?;
         if sent.dead_letter {
             metrics.dead_letter();
         }
         if let Some(result) = &sent.result {
-            metrics.ended(result);
+            metrics.ended(result, None);
         }
         Ok(())
     }

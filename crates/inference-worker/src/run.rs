@@ -173,6 +173,7 @@ async fn start(
                 bus: bus.clone(),
                 topics,
                 metrics,
+                traces: shell.traces.clone(),
                 give_up: control.give_up.clone(),
             },
             jobs,

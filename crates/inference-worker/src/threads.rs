@@ -1,6 +1,6 @@
 //! The model threads: decode and detect, with a panic or an error kept to the frame that caused it.
 
-use crate::job::{Inference, InferenceEnd, Job, over};
+use crate::job::{Inference, InferenceEnd, Job, ModelRun, over};
 use crate::model::{Model, ModelFailure, ModelSession};
 use detector::ImageDetections;
 use frame::{Problem, RgbImage, Timestamp};
@@ -97,6 +97,7 @@ impl Threads {
 struct Decoded {
     job: Job,
     queue_ms: f64,
+    taken_at: Timestamp,
     decode_ms: f64,
     image: RgbImage,
 }
@@ -105,6 +106,7 @@ impl Worker {
     fn serve(&mut self, batch: Vec<Job>) {
         let decoded: Vec<Decoded> = batch.into_iter().filter_map(|job| self.decode(job)).collect();
         let images: Vec<&RgbImage> = decoded.iter().map(|decoded| &decoded.image).collect();
+        let began = Timestamp::now();
         let ends: Vec<InferenceEnd> = match self.detect(&images) {
             Ok(found) if found.len() == images.len() => found
                 .into_iter()
@@ -124,11 +126,10 @@ impl Worker {
             // one of them is to blame: each alone tells which
             Err(_) => images.iter().map(|image| self.detect_alone(image)).collect(),
         };
+        let run = Some(ModelRun { began, ended: Timestamp::now(), frames: images.len() });
         for (decoded, end) in decoded.into_iter().zip(ends) {
-            reply(
-                decoded.job,
-                Inference { queue_ms: decoded.queue_ms, decode_ms: Some(decoded.decode_ms), end },
-            );
+            let Decoded { job, queue_ms, taken_at, decode_ms, .. } = decoded;
+            reply(job, Inference { queue_ms, taken_at, decode_ms: Some(decode_ms), run, end });
         }
     }
 
@@ -137,7 +138,7 @@ impl Worker {
         let now = Timestamp::now();
         let queue_ms = now.ms_since(job.envelope.sent_at);
         if let Some(end) = over(&job.envelope, now) {
-            reply(job, Inference { queue_ms, decode_ms: None, end });
+            reply(job, Inference { queue_ms, taken_at: now, decode_ms: None, run: None, end });
             return None;
         }
         let started = Instant::now();
@@ -145,7 +146,9 @@ impl Worker {
             catch_unwind(AssertUnwindSafe(|| vision::decode(&job.message.payload, &self.limits)));
         let decode_ms = milliseconds(started.elapsed());
         let problem = match decoded {
-            Ok(Ok(image)) => return Some(Decoded { job, queue_ms, decode_ms, image }),
+            Ok(Ok(image)) => {
+                return Some(Decoded { job, queue_ms, taken_at: now, decode_ms, image });
+            }
             Ok(Err(error)) => error.problem(),
             Err(panic) => Problem::undecodable(format!(
                 "the decoder panicked: {}",
@@ -156,7 +159,9 @@ impl Worker {
             job,
             Inference {
                 queue_ms,
+                taken_at: now,
                 decode_ms: Some(decode_ms),
+                run: None,
                 end: InferenceEnd::Undecodable(problem),
             },
         );

@@ -69,6 +69,14 @@ impl Admin {
         }
     }
 
+    /// The text of `/metrics`.
+    ///
+    /// # Panics
+    /// When the unit does not answer.
+    pub async fn metrics(self) -> String {
+        self.get("/metrics").await.expect("the unit's metrics").1
+    }
+
     /// Every sample of `/metrics` that is not 0, but for the buckets of histograms.
     pub(crate) async fn samples(self) -> Vec<String> {
         let Some((_, text)) = self.get("/metrics").await else { return Vec::new() };

@@ -61,6 +61,22 @@ impl Client {
         self.send(path, "application/octet-stream", image)
     }
 
+    /// A raw upload within a trace of the caller's.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub fn post_traced(
+        &self,
+        path: &str,
+        image: &[u8],
+        traceparent: &str,
+    ) -> anyhow::Result<Answer> {
+        let url = format!("{}{path}", self.base);
+        let request = self.agent.post(&url).header("traceparent", traceparent);
+        let request = request.content_type("application/octet-stream");
+        Self::read(request.send(image).with_context(|| url.clone())?)
+    }
+
     /// An upload as the clients of the MLVideoInference scenario send it: multipart, field `image`.
     ///
     /// # Errors

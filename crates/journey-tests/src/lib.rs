@@ -28,7 +28,7 @@ pub use journey::{Journey, Turn, suite_config};
 pub use largest::jpeg_of_size;
 pub use member::Member;
 pub use photos::{models_dir, photo, reference_photo};
-pub use process::{UNIT_ENTRY, UnitProcess, be_the_unit};
+pub use process::{Log, PANIC, UNIT_ENTRY, UnitProcess, be_the_unit};
 pub use requires::kafka;
 pub use secure::SecureKafka;
 pub use traffic::{Ended, Traffic, in_order_per_camera};

@@ -6,13 +6,16 @@ use mlvi::suite::UnitKind;
 use settings::Settings;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use unit::{Telemetry, cancel_on_signal};
 
 /// Tells the child process which unit it is.
 const UNIT: &str = "MLVI_TEST_UNIT";
+
+/// Makes a thread of the child process panic at its start.
+pub const PANIC: &str = "MLVI_TEST_PANIC";
 
 /// The full name of the ignored test that calls [`be_the_unit`]: a process of a unit is this test
 /// binary, told to run that one.
@@ -28,7 +31,23 @@ pub struct UnitProcess {
     /// Its admin port.
     pub admin: Admin,
     child: Child,
-    log: Arc<Mutex<Vec<String>>>,
+    log: Log,
+}
+
+/// What a unit has logged; it stays when the unit has ended.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    /// All lines up to now.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.kept().clone()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl UnitProcess {
@@ -49,14 +68,12 @@ impl UnitProcess {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the unit starts");
-        let (lines, log) = (
-            BufReader::new(child.stderr.take().expect("it is piped")).lines(),
-            Arc::<Mutex<Vec<_>>>::default(),
-        );
-        let kept = Arc::clone(&log);
+        let (lines, log) =
+            (BufReader::new(child.stderr.take().expect("it is piped")).lines(), Log::default());
+        let kept = log.clone();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                kept.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                kept.kept().push(line);
             }
         });
         Self { kind, admin, child, log }
@@ -69,17 +86,22 @@ impl UnitProcess {
     pub async fn logs(&self, parts: &[&str]) -> String {
         let started = Instant::now();
         loop {
-            let found =
-                self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().find_map(|line| {
-                    let found = parts.iter().all(|part| line.contains(part));
-                    found.then(|| line.clone())
-                });
+            let found = self.log.kept().iter().find_map(|line| {
+                let found = parts.iter().all(|part| line.contains(part));
+                found.then(|| line.clone())
+            });
             if let Some(line) = found {
                 return line;
             }
             assert!(started.elapsed() < PATIENCE, "{} does not log {parts:?}", self.kind);
             tokio::time::sleep(MOMENT).await;
         }
+    }
+
+    /// What it logs.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        self.log.clone()
     }
 
     /// Ends it with SIGKILL.
@@ -125,7 +147,7 @@ impl Drop for UnitProcess {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            let log = self.log.kept();
             let last = log.len().saturating_sub(30);
             println!("the last of what {} has logged:\n{}", self.kind, log[last..].join("\n"));
         }
@@ -174,7 +196,12 @@ pub fn be_the_unit() -> ! {
     let kind =
         UnitKind::ALL.into_iter().find(|kind| kind.name() == name).expect("the name of a unit");
     let mut settings = Settings::from_environment().expect("the environment is readable");
-    Telemetry::from_settings(&mut settings).install();
+    let pod = settings.optional_text("POD_NAME", "the pod's name");
+    Telemetry::from_settings(&mut settings).of(&name, pod).install();
+    if std::env::var_os(PANIC).is_some() {
+        let panicked = std::thread::spawn(|| panic!("planted\nby a test")).join();
+        assert!(panicked.is_err(), "the thread has panicked");
+    }
     let token = CancellationToken::new();
     let runtime = tokio::runtime::Runtime::new().expect("an async runtime");
     let ended = runtime.block_on(async {

@@ -17,8 +17,6 @@ pub struct Knowledge {
     pub max_message_bytes: u64,
     /// The Secrets that are made beside the manifests, and what makes them.
     pub secrets: Vec<ExpectedSecret>,
-    /// The command that makes them.
-    pub secrets_command: &'static str,
     /// The folder of model descriptions inside the images.
     pub image_models_dir: &'static str,
 }
@@ -88,6 +86,8 @@ pub struct ExpectedSecret {
     pub name: &'static str,
     /// Its keys.
     pub keys: Vec<&'static str>,
+    /// The command that makes it.
+    pub command: &'static str,
 }
 
 impl Program {

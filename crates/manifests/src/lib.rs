@@ -6,6 +6,7 @@
 
 mod autoscaler;
 mod broker;
+mod destination;
 mod documents;
 mod environment;
 mod error;

@@ -123,8 +123,11 @@ fn knowledge() -> Knowledge {
         topics: vec!["frames".into()],
         compacted_topic: "settings",
         max_message_bytes: 1000,
-        secrets: vec![ExpectedSecret { name: "login", keys: vec!["password"] }],
-        secrets_command: "mlvi credentials",
+        secrets: vec![ExpectedSecret {
+            name: "login",
+            keys: vec!["password"],
+            command: "mlvi credentials",
+        }],
         image_models_dir: "/usr/share/mlvi/models",
     }
 }

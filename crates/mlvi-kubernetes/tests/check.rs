@@ -59,8 +59,10 @@ fn every_overlay_is_clean() -> anyhow::Result<()> {
         "edge-cloud/edge",
         "edge-cloud/cloud",
         "three-brokers",
+        "history",
         "keda",
         "monitoring",
+        "observability",
         "strimzi",
     ];
     let mut wrong = Vec::new();
@@ -689,6 +691,136 @@ const OVERLAYS: &[(&str, Fault)] = &[
         ),
     ),
     (
+        "observability",
+        fault(
+            "components/logging/log-collector.yml",
+            "exporters: [otlp_http/loki]",
+            "exporters: [otlp_http]",
+            "collector",
+            "data[\"log-collector.yml\"]",
+        ),
+    ),
+    (
+        "observability",
+        fault(
+            "components/logging/log-collector.yml",
+            "http://loki:3100/otlp",
+            "http://lokki:3100/otlp",
+            "endpoint",
+            "data[\"log-collector.yml\"]",
+        ),
+    ),
+    (
+        "observability",
+        fault(
+            "components/logging/log-collector.yml",
+            "http://loki:3100/otlp",
+            "http://loki:3200/otlp",
+            "endpoint",
+            "data[\"log-collector.yml\"]",
+        ),
+    ),
+    (
+        "observability",
+        fault(
+            "components/logging/log-collector.yml",
+            "extensions: [health_check, file_storage]",
+            "extensions: [health_check]",
+            "collector",
+            "data[\"log-collector.yml\"]",
+        ),
+    ),
+    (
+        "observability",
+        fault(
+            "components/logging/collector.yml",
+            "--config=/etc/collector/log-collector.yml",
+            "--config=/etc/collector/collector.yml",
+            "collector",
+            "args[0]",
+        ),
+    ),
+    (
+        "observability",
+        fault(
+            "components/logging/collector.yml",
+            "mountPath: /var/log/pods",
+            "mountPath: /var/log/pod",
+            "collector",
+            "data[\"log-collector.yml\"]",
+        ),
+    ),
+    (
+        "observability",
+        fault(
+            "components/logging/namespace.yml",
+            "enforce: privileged",
+            "enforce: restricted",
+            "pod-security",
+            "volumes[1].hostPath",
+        ),
+    ),
+    (
+        "observability",
+        fault(
+            "components/logging/network.yml",
+            "port: 3100",
+            "port: 3101",
+            "network-policy",
+            "spec.egress",
+        ),
+    ),
+    (
+        "observability",
+        fault(
+            "components/observability/otel-collector.yml",
+            "receivers: [otlp]",
+            "receivers: [otpl]",
+            "collector",
+            "data[\"otel-collector.yml\"]",
+        ),
+    ),
+    (
+        "observability",
+        fault(
+            "components/observability/otel-collector.yml",
+            "http://tempo:4318",
+            "http://tempo:4317",
+            "endpoint",
+            "data[\"otel-collector.yml\"]",
+        ),
+    ),
+    (
+        "observability",
+        fault(
+            "components/observability/grafana-data-sources.yml",
+            "http://tempo:3200",
+            "http://tempo.mlvi:3200",
+            "endpoint",
+            "data[\"grafana-data-sources.yml\"]",
+        ),
+    ),
+    (
+        "observability",
+        fault(
+            "components/observability/grafana-data-sources.yml",
+            "datasourceUid: tempo",
+            "datasourceUid: tenpo",
+            "grafana",
+            "data[\"grafana-data-sources.yml\"]",
+        ),
+    ),
+    (
+        "observability",
+        fault(
+            "components/observability/suite.json",
+            "\"uid\": \"loki\"",
+            "\"uid\": \"lokki\"",
+            "grafana",
+            "data[\"suite.json\"]",
+        ),
+    ),
+    (
         "k3s-single-node",
         fault(
             "overlays/k3s-single-node/Kustomization",
@@ -804,11 +936,15 @@ fn a_fault_in_an_overlay_is_found_in_the_file_that_brings_it_in() -> anyhow::Res
         // some are seen where something else no longer fits
         let elsewhere = ["broker-security", "broker-quorum", "scale-target"].contains(&fault.rule)
             || fault.field == "spec.maxReplicas";
+        // a file that makes a ConfigMap stands in the kustomization that names it, and a namespace
+        // beside its pods
+        let (file, is_beside) = (deploy.join(fault.file), *overlay == "observability");
         let found = report.findings.iter().any(|finding| {
-            let placed = finding
-                .place
-                .as_ref()
-                .is_some_and(|place| elsewhere || place.file == deploy.join(fault.file));
+            let placed = finding.place.as_ref().is_some_and(|place| {
+                elsewhere
+                    || place.file == file
+                    || (is_beside && place.file.parent() == file.parent())
+            });
             finding.rule == fault.rule && finding.field.ends_with(fault.field) && placed
         });
         if !found {

@@ -140,6 +140,23 @@ mod tests {
         }
     }
 
+    /// Clap itself only checks this without optimisation, and panics with it when the command runs.
+    #[test]
+    fn no_command_has_two_options_of_one_name() {
+        fn check(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            let mut names = std::collections::HashSet::new();
+            for argument in command.get_arguments() {
+                let long = argument.get_long().map(|long| format!("--{long}"));
+                for name in std::iter::once(argument.get_id().to_string()).chain(long) {
+                    assert!(names.insert(name.clone()), "{path} has {name} twice");
+                }
+            }
+            command.get_subcommands().for_each(|sub| check(sub, &path));
+        }
+        check(&Cli::command(), "");
+    }
+
     #[test]
     fn the_examples_are_commands() {
         let examples = EXAMPLES.lines().filter_map(|line| line.strip_prefix("  mlvi "));

@@ -4,6 +4,7 @@
 use crate::policy::{PATIENCE, Who, answer, text_of};
 use crate::server::ServerArgs;
 use clap::{Args, Subcommand};
+use cli::table::Table;
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -18,6 +19,12 @@ pub struct RegionsArgs {
 
 #[derive(Debug, Subcommand)]
 enum RegionsCommand {
+    /// List the cameras that have masks or zones, with how many, and where they come from
+    List {
+        /// As JSON, as the server tells it
+        #[arg(long)]
+        json: bool,
+    },
     /// Show a camera's masks and zones, and where they come from
     Show {
         /// The camera
@@ -62,6 +69,24 @@ struct Shown {
     problem: Option<String>,
 }
 
+/// What the server says of all cameras.
+#[derive(Deserialize)]
+struct All {
+    cameras: Vec<Summary>,
+}
+
+/// How much is set for a camera.
+#[derive(Deserialize)]
+struct Summary {
+    camera: String,
+    source: String,
+    masks: usize,
+    zones: usize,
+    revision: Option<i64>,
+    changed_by: Option<String>,
+    problem: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct Region {
     name: Option<String>,
@@ -83,6 +108,15 @@ pub fn run(args: &RegionsArgs) -> anyhow::Result<()> {
         Ok(server.url(format_args!("/cameras/{camera}/regions")))
     };
     let text = match &args.command {
+        RegionsCommand::List { json } => {
+            let url = server.url("/regions");
+            let text = answer(server, server.with_token(agent.get(&url)).call(), &url)?;
+            match json {
+                true => println!("{text}"),
+                false => print!("{}", listed(&serde_json::from_str(&text)?)),
+            }
+            return Ok(());
+        }
         RegionsCommand::Show { camera, json } => {
             let url = url(camera)?;
             let text = answer(server, server.with_token(agent.get(&url)).call(), &url)?;
@@ -116,6 +150,31 @@ pub fn run(args: &RegionsArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn listed(All { cameras }: &All) -> String {
+    if cameras.is_empty() {
+        return "no camera has masks or zones\n".into();
+    }
+    let mut table = Table::new(&["camera", "masks", "zones", "from", "set by", "revision"]);
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+    for Summary { camera, source, masks, zones, revision, changed_by, .. } in cameras {
+        table.row(vec![
+            camera.clone(),
+            masks.to_string(),
+            zones.to_string(),
+            source.clone(),
+            or_none(changed_by.clone()),
+            or_none(revision.map(|revision| revision.to_string())),
+        ]);
+    }
+    let mut text = table.text();
+    for Summary { camera, problem, .. } in cameras {
+        if let Some(problem) = problem {
+            text += &format!("{camera}: the record that was set cannot be used: {problem}\n");
+        }
+    }
+    text
+}
+
 fn shown(shown: &Shown) -> String {
     let Shown { camera, source, masks, zones, revision, changed_by, note, problem } = shown;
     let mut text = match source.as_str() {
@@ -146,6 +205,26 @@ fn shown(shown: &Shown) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn cameras_are_listed_with_what_is_wrong() {
+        assert_eq!(listed(&All { cameras: Vec::new() }), "no camera has masks or zones\n");
+        let all = json!({"changes": "on", "cameras": [
+            {"camera": "gate", "source": "topic", "masks": 2, "zones": 0, "revision": 7,
+                "changed_by": "me", "changed_at": 1},
+            {"camera": "yard", "source": "file", "masks": 0, "zones": 1, "problem": "it is odd"},
+        ]});
+        let text = listed(&serde_json::from_value(all).unwrap());
+        let cells = |camera: &str| -> Vec<&str> {
+            text.lines().find(|line| line.starts_with(camera)).unwrap().split_whitespace().collect()
+        };
+        assert_eq!(cells("gate"), ["gate", "2", "0", "topic", "me", "7"]);
+        assert_eq!(cells("yard"), ["yard", "0", "1", "file", "-", "-"]);
+        assert!(
+            text.ends_with("yard: the record that was set cannot be used: it is odd\n"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn what_holds_is_shown_with_where_it_comes_from() {

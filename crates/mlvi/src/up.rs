@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// What a person at a terminal gets to read, unless `MLVI_LOG` says otherwise: what goes wrong, and
 /// what is done on their behalf.
 const FOR_PEOPLE: &str = "warn,preprocessor::policy_file=info";
+/// How much of events' pictures is kept beside the history: some twenty thousand.
+const THUMBNAILS_MIB: u32 = 256;
 /// An interactive command ends soon after Ctrl-C.
 const DRAIN: &str = "5s";
 /// How large the history's file gets.
@@ -89,10 +91,15 @@ pub struct UpArgs {
     settings_changes: bool,
     /// Keep every result in a database of SQLite's, `results.sqlite` in the data folder, and answer
     /// GET /history from it. MLVI_DATABASE_URL names another one, MLVI_DATABASE_RETENTION says for
-    /// how long (30 days). Beyond MLVI_DATABASE_MIB (4096 here, some three million results; 0 for
-    /// no bound) the oldest results go
+    /// how long (30 days), MLVI_THUMBNAILS_MIB how much of events' pictures (256 MiB; 0: none).
+    /// Beyond MLVI_DATABASE_MIB (4096 here, some three million results; 0 for no bound) the oldest
+    /// results go
     #[arg(long)]
     history: bool,
+    /// Export traces to an OpenTelemetry Collector that takes OTLP over HTTP there, e.g.
+    /// http://localhost:4318. OTEL_TRACES_SAMPLER and OpenTelemetry's other variables are read, too
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    otlp: Option<String>,
 }
 
 impl UpArgs {
@@ -162,12 +169,19 @@ impl UpArgs {
         if let Some(share) = self.cloud_share {
             config = config.with("MLVI_CLOUD_SHARE", share);
         }
-        if self.history && !is_told("MLVI_DATABASE_URL") {
+        if self.history && !is_set("MLVI_THUMBNAILS_MIB") {
+            config =
+                config.with_unit(UnitKind::ResultsStore, "MLVI_THUMBNAILS_MIB", THUMBNAILS_MIB);
+        }
+        if self.history && !is_set("MLVI_DATABASE_URL") {
             let file = self.data_dir.join("results.sqlite");
             config = config.with("MLVI_DATABASE_URL", format!("sqlite:{}", file.display()));
-            if !is_told(HISTORY_BOUND) {
+            if !is_set(HISTORY_BOUND) {
                 config = config.with_unit(UnitKind::ResultsStore, HISTORY_BOUND, HISTORY_MIB);
             }
+        }
+        if let Some(endpoint) = &self.otlp {
+            config = config.with("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
         }
         if self.settings_changes {
             config = config.with_unit(UnitKind::WebServer, "MLVI_SETTINGS_CHANGES", "on");
@@ -177,9 +191,10 @@ impl UpArgs {
     }
 }
 
-/// Whether environment or file set this variable.
-fn is_told(variable: &str) -> bool {
-    Settings::from_environment().is_ok_and(|settings| settings.is_set(variable))
+/// Whether environment or file have a setting.
+fn is_set(name: &'static str) -> bool {
+    Settings::from_environment()
+        .is_ok_and(|mut settings| settings.optional_text(name, "a setting").is_some())
 }
 
 /// Runs the suite until Ctrl-C or SIGTERM.
@@ -365,6 +380,23 @@ mod tests {
         let both = ["--policy", "deadline", "--cloud-share", "0.3"];
         assert_eq!(policy(&both).as_deref(), Some("deadline"));
         assert_eq!(policy(&["--policy-file", "p.toml", "--cloud-share", "0.3"]), None);
+    }
+
+    #[test]
+    fn a_history_keeps_pictures_of_events_beside_it() {
+        let store = |arguments: &[&str], wanted: &str| {
+            let settings = suite(arguments).settings_of(UnitKind::ResultsStore);
+            settings.into_iter().find(|(name, _)| name == wanted).map(|(_, value)| value)
+        };
+        let arguments = ["--history", "--data-dir", "x", "--regions-file", "regions.toml"];
+        assert_eq!(
+            store(&arguments, "MLVI_DATABASE_URL").as_deref(),
+            Some("sqlite:x/results.sqlite")
+        );
+        assert_eq!(store(&arguments, "MLVI_THUMBNAILS_MIB").as_deref(), Some("256"));
+        // what is masked in one unit is masked in this one, too
+        assert_eq!(store(&arguments, "MLVI_REGIONS_FILE").as_deref(), Some("regions.toml"));
+        assert_eq!(store(&[], "MLVI_THUMBNAILS_MIB"), None);
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use crate::metrics::{MessageEnd, Metrics};
 use crate::permits::Permits;
-use crate::pixels::memory_for;
+use crate::pixels::{StageTimes, memory_for};
 use crate::prepare::{Encoding, End, Preparer, Work, takes_reduced};
 use crate::publish::Publisher;
+use crate::spans::{InHand, Left};
 use frame::{
     Decision, Destination, Envelope, FrameId, FrameResult, ImageFormat, ImageSize, Origin,
     Prepared, Problem, ResultMessage, ServedBy, Timestamp, TimingsMs, Zones,
@@ -13,8 +14,8 @@ use frame_bus::{Handle, Message, SendError, Turn};
 use offload::{Action, Decided};
 use std::sync::Arc;
 use std::time::Instant;
-use tracing::{Instrument, debug, debug_span, info, warn};
-use unit::PixelRoom;
+use tracing::{Instrument, debug, info, info_span, warn};
+use unit::{PixelRoom, Traces};
 
 /// What all deliveries share.
 pub(crate) struct Handler {
@@ -25,6 +26,7 @@ pub(crate) struct Handler {
     /// Where decoded pictures have room.
     pub(crate) room: PixelRoom,
     pub(crate) preparer: Arc<Preparer>,
+    pub(crate) traces: Traces,
     pub(crate) served_by: ServedBy,
 }
 
@@ -35,6 +37,7 @@ struct Ready {
     size: ImageSize,
     format: ImageFormat,
     payload: Vec<u8>,
+    times: StageTimes,
     zones: Option<Zones>,
 }
 
@@ -49,10 +52,11 @@ impl Handle for Handler {
     async fn handle(&self, message: Message, turn: Turn) -> Result<(), SendError> {
         self.metrics.in_flight.inc();
         let processed = match message.envelope() {
-            Ok(envelope) => {
+            Ok(mut envelope) => {
+                let in_hand = InHand::take_up(&self.traces, &mut envelope);
                 let trace_id = envelope.traceparent.trace_id();
-                let span = debug_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
-                self.process(envelope, message, turn).instrument(span).await
+                let span = info_span!("frame", frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id);
+                self.process(in_hand, envelope, message, turn).instrument(span).await
             }
             Err(error) => self.dead_letter(&message, &error.to_string(), turn).await,
         };
@@ -62,12 +66,13 @@ impl Handle for Handler {
 
     async fn give_up(&self, message: Message, mut turn: Turn, takes: u32) -> Result<(), SendError> {
         let problem = Problem::given_up(&self.served_by.unit, takes);
-        let Ok(envelope) = message.envelope() else {
+        let Ok(mut envelope) = message.envelope() else {
             return self.dead_letter(&message, &problem.to_string(), turn).await;
         };
+        let in_hand = InHand::take_up(&self.traces, &mut envelope);
         turn.wait().await;
         let queue_ms = Timestamp::now().ms_since(envelope.sent_at);
-        let work = Work { envelope, message, queue_ms, taken_up: Instant::now() };
+        let work = Work { envelope, message, queue_ms, taken_up: Instant::now(), in_hand };
         self.end(&work, End::Failed(problem)).await?;
         self.metrics.given_up();
         Ok(())
@@ -81,6 +86,7 @@ impl Handle for Handler {
 impl Handler {
     async fn process(
         &self,
+        in_hand: InHand,
         envelope: Envelope,
         message: Message,
         turn: Turn,
@@ -92,7 +98,8 @@ impl Handler {
         };
         let queue_ms = Timestamp::now().ms_since(envelope.sent_at);
         let room = self.room.take(memory_for(&message.payload, &self.preparer.pixels)).await;
-        let work = Work { envelope, message, queue_ms, taken_up: Instant::now() };
+        let in_hand = in_hand.taken_now();
+        let work = Work { envelope, message, queue_ms, taken_up: Instant::now(), in_hand };
         // all of it on one thread: each change of threads costs more than a decision
         let preparer = Arc::clone(&self.preparer);
         let (work, mut turn, encoding) = on_a_thread(move || {
@@ -112,7 +119,7 @@ impl Handler {
 
     /// The frame in the form for its tier. Its turn has come.
     fn ready(&self, work: &Work, encoding: Encoding) -> Result<Ready, End> {
-        let Encoding { decided, seen, picture, zones } = encoding;
+        let Encoding { decided, seen, picture, times, zones } = encoding;
         let decided = match decided {
             Some(decided) => decided,
             None => self.preparer.decide(work, &seen)?,
@@ -122,12 +129,12 @@ impl Handler {
             return Err(End::NotSent(Box::new(decided), size));
         };
         let (format, payload) = picture.pick(takes_reduced(&decided));
-        Ok(Ready { tier, decided, size, format, payload, zones })
+        Ok(Ready { tier, decided, size, format, payload, times, zones })
     }
 
     async fn send_on(&self, work: Work, ready: Ready) -> Result<(), SendError> {
-        let Work { envelope, message, queue_ms, taken_up } = work;
-        let Ready { tier, decided, size, format, payload, zones } = ready;
+        let Work { envelope, message, queue_ms, taken_up, in_hand } = work;
+        let Ready { tier, decided, size, format, payload, times, zones } = ready;
         let escalation = match &decided.choice.action {
             Action::Cascade(hardness) => Some(hardness.to_string()),
             Action::Send(_) | Action::Expire | Action::Skip => None,
@@ -146,16 +153,29 @@ impl Handler {
         };
         // the uploaded bytes are not needed any more, and sending may take a while
         drop(message);
+        let (own, since) = (envelope.traceparent, Timestamp::now());
         let envelope = Envelope {
             format,
-            traceparent: envelope.traceparent.child(),
-            sent_at: Timestamp::now(),
+            traceparent: own.child(),
+            sent_at: since,
             prepared: Some(prepared.clone()),
             ..envelope
         };
         self.publisher.frame(tier, &envelope, payload).await?;
         self.preparer.guard.got_through();
-        let Prepared { decision, preprocess_ms, .. } = prepared;
+        let Prepared { decision, preprocess_ms, decided_at, .. } = prepared;
+        let sent = envelope.traceparent;
+        let envelope = Envelope { traceparent: own, ..envelope };
+        let to = self.publisher.topics.for_destination(tier);
+        InHand::sent(&self.traces, &envelope, to, sent, since);
+        let left = Left {
+            topic: &self.publisher.topics.frames,
+            outcome: MessageEnd::Prepared.as_str(),
+            decision: Some(&decision),
+            worked: Some((times, decided_at)),
+            error: None,
+        };
+        in_hand.end(&self.traces, &envelope, left);
         self.metrics.ended(MessageEnd::Prepared);
         self.metrics.decided(&decision);
         debug!(destination = %decision.destination, reason = decision.reason, preprocess_ms, "frame sent on");
@@ -163,7 +183,7 @@ impl Handler {
     }
 
     async fn end(&self, work: &Work, end: End) -> Result<(), SendError> {
-        let Work { envelope, message, queue_ms, taken_up } = work;
+        let Work { envelope, message, queue_ms, taken_up, in_hand } = work;
         let timings = TimingsMs {
             queue_frames: Some(*queue_ms),
             preprocess: Some(milliseconds(*taken_up)),
@@ -212,14 +232,29 @@ impl Handler {
                 }
             }
             End::Failed(problem) => {
-                warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, %problem, "frame failed");
+                warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, error = %problem, "frame failed");
                 let reason = problem.to_string();
                 self.publisher.dead_letter(message, &envelope.camera, &reason).await?;
                 (MessageEnd::Failed, envelope.failed(problem, served_by, timings))
             }
         };
-        self.publisher.result(ResultMessage::of(envelope, result)).await?;
+        let (error, decision) = (result.error.clone(), result.decision.clone());
+        let (since, result) = (Timestamp::now(), ResultMessage::of(envelope, result));
+        let sent = result.traceparent;
+        self.publisher.result(result).await?;
         self.metrics.ended(outcome);
+        if let Some(sent) = sent {
+            let to = &self.publisher.topics.results;
+            InHand::sent(&self.traces, envelope, to, sent, since);
+        }
+        let left = Left {
+            topic: &self.publisher.topics.frames,
+            outcome: outcome.as_str(),
+            decision: decision.as_ref(),
+            worked: None,
+            error: error.as_ref().map(ToString::to_string),
+        };
+        in_hand.end(&self.traces, envelope, left);
         Ok(())
     }
 

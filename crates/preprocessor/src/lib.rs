@@ -30,6 +30,7 @@ mod remembered;
 mod results;
 mod run;
 mod settings_topic;
+mod spans;
 
 pub use about::{ABOUT, config};
 pub use config::{Config, RedispatchConfig};

@@ -9,15 +9,16 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use regions::RecordEnd;
+use regions::{Book, Origin, RecordEnd};
 use std::sync::atomic::AtomicU64;
+use unit::traces::{TraceLabel, TracedHistogram};
 
 /// The unit's metrics; clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     frames: Family<OutcomeLabel, Counter>,
     decisions: Family<DecisionLabels, Counter>,
-    stages: Family<StageLabel, Histogram, fn() -> Histogram>,
+    stages: Family<StageLabel, TracedHistogram, fn() -> TracedHistogram>,
     dead_letters: Counter,
     given_up: Counter,
     taken_alone: Counter,
@@ -37,6 +38,7 @@ pub(crate) struct Metrics {
     policy: Family<PolicyLabels, Gauge>,
     settings: Family<SettingLabel, Counter>,
     settings_topic: Gauge,
+    regions: Family<RegionsLabels, Gauge>,
     pub(crate) in_flight: Gauge,
 }
 
@@ -126,6 +128,12 @@ struct PolicyLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RegionsLabels {
+    regions: &'static str,
+    source: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SettingLabel {
     outcome: &'static str,
 }
@@ -167,6 +175,20 @@ pub(crate) enum MessageEnd {
     Malformed,
 }
 
+impl MessageEnd {
+    /// As the metric and the trace name it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Prepared => "prepared",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Skipped => "skipped",
+            Self::Overtaken => "overtaken",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
     outcome: &'static str,
@@ -198,8 +220,8 @@ struct FormLabels {
 impl Metrics {
     pub(crate) fn register(metrics: &unit::Metrics) -> Self {
         // 0.25 ms to 4 s: from sharpening a thumbnail to decoding 25 megapixels on a small box
-        let histogram: fn() -> Histogram =
-            || Histogram::new(exponential_buckets(0.000_25, 2.0, 15));
+        let histogram: fn() -> TracedHistogram =
+            || TracedHistogram::new(exponential_buckets(0.000_25, 2.0, 15));
         let own = Self {
             frames: Family::default(),
             decisions: Family::default(),
@@ -228,6 +250,7 @@ impl Metrics {
             policy: Family::default(),
             settings: Family::default(),
             settings_topic: Gauge::default(),
+            regions: Family::default(),
             in_flight: Gauge::default(),
         };
         metrics.register(
@@ -306,6 +329,8 @@ impl Metrics {
         }
         let there = "1 when the settings topic is there, so that the policy can be changed by it";
         metrics.register("preprocessor_settings_topic", there, own.settings_topic.clone());
+        let cameras = "cameras that have masks or zones, by where these come from";
+        metrics.register("preprocessor_cameras_with_regions", cameras, own.regions.clone());
         metrics.register(
             "preprocessor_in_flight_frames",
             "frames in the process",
@@ -320,15 +345,7 @@ impl Metrics {
     }
 
     pub(crate) fn ended(&self, outcome: MessageEnd) {
-        let outcome = match outcome {
-            MessageEnd::Prepared => "prepared",
-            MessageEnd::Failed => "failed",
-            MessageEnd::Expired => "expired",
-            MessageEnd::Skipped => "skipped",
-            MessageEnd::Overtaken => "overtaken",
-            MessageEnd::Malformed => "malformed",
-        };
-        self.frames.get_or_create(&OutcomeLabel { outcome }).inc();
+        self.frames.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }).inc();
     }
 
     pub(crate) fn decided(&self, decision: &Decision) {
@@ -337,11 +354,14 @@ impl Metrics {
         self.decisions.get_or_create(&labels).inc();
     }
 
-    pub(crate) fn worked(&self, times: &StageTimes) {
+    /// `trace` is that of the frame, if it is exported.
+    pub(crate) fn worked(&self, times: &StageTimes, trace: Option<&TraceLabel>) {
         for (stage, time) in
             [("decode", times.decode), ("sharpen", times.sharpen), ("encode", times.encode)]
         {
-            self.stages.get_or_create(&StageLabel { stage }).observe(time.as_secs_f64());
+            self.stages
+                .get_or_create(&StageLabel { stage })
+                .observe(time.as_secs_f64(), trace.cloned());
         }
     }
 
@@ -406,6 +426,21 @@ impl Metrics {
         self.policy.clear();
         let labels = PolicyLabels { policy, source: source.as_str() };
         self.policy.get_or_create(&labels).set(1);
+    }
+
+    /// Masks or zones of some camera may have changed.
+    pub(crate) fn regions(&self, book: &Book) {
+        let listed = book.listed();
+        for source in [Origin::File, Origin::Topic] {
+            let from = || listed.iter().filter(|(_, _, origin)| *origin == source);
+            let masked = from().filter(|(_, regions, _)| !regions.masks.is_empty()).count();
+            let zoned = from().filter(|(_, regions, _)| !regions.zones.is_empty()).count();
+            for (regions, cameras) in [("masks", masked), ("zones", zoned)] {
+                let labels = RegionsLabels { regions, source: source.as_str() };
+                let cameras = i64::try_from(cameras).unwrap_or(i64::MAX);
+                self.regions.get_or_create(&labels).set(cameras);
+            }
+        }
     }
 
     pub(crate) fn settings_topic_there(&self, there: bool) {

@@ -109,7 +109,9 @@ impl PolicyInHand {
             Err(problem) => {
                 error!(
                     path,
-                    problem, policy, "policy file cannot be used, the policy before it still holds"
+                    error = problem,
+                    policy,
+                    "policy file cannot be used, the policy before it still holds"
                 );
                 Some(AnnouncedError::new(PolicyOrigin::File, &problem))
             }
@@ -148,7 +150,7 @@ impl PolicyInHand {
                 let (changed_at, note) = (changed_at.as_micros(), note.unwrap_or_default());
                 info!(
                     policy,
-                    offset,
+                    revision = offset,
                     changed_by,
                     changed_at,
                     note,
@@ -159,8 +161,8 @@ impl PolicyInHand {
             }
             Err(problem) => {
                 error!(
-                    offset,
-                    problem,
+                    revision = offset,
+                    error = problem,
                     policy,
                     "settings record 'policy' cannot be used, the policy before it still holds"
                 );
@@ -189,7 +191,7 @@ impl PolicyInHand {
                     None
                 }
                 Err(problem) => {
-                    error!(problem, "what was configured cannot be used");
+                    error!(error = problem, "what was configured cannot be used");
                     state.record = was;
                     Some(AnnouncedError::new(PolicyOrigin::File, &problem))
                 }

@@ -5,8 +5,11 @@ use crate::forms::Forms;
 use crate::guard::Guard;
 use crate::metrics::Metrics;
 use crate::motion::Thumbnail;
-use crate::pixels::{JpegSizes, Picture, PixelConfig, Sharpened, Wanted, encode, sharpened};
+use crate::pixels::{
+    JpegSizes, Picture, PixelConfig, Sharpened, StageTimes, Wanted, encode, sharpened,
+};
 use crate::remembered::{Moving, Remembered};
+use crate::spans::InHand;
 use frame::{
     CameraId, Destination, Envelope, FrameId, ImageSize, Newest, Order, Problem, Timestamp, Zones,
 };
@@ -16,10 +19,12 @@ use regions::Book;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use unit::Traces;
 
 /// What it takes to prepare a frame.
 pub(crate) struct Preparer {
     pub(crate) metrics: Metrics,
+    pub(crate) traces: Traces,
     pub(crate) pixels: PixelConfig,
     pub(crate) regions: Arc<Book>,
     pub(crate) forms: Arc<Forms>,
@@ -39,6 +44,7 @@ pub(crate) struct Work {
     pub(crate) message: Message,
     pub(crate) queue_ms: f64,
     pub(crate) taken_up: Instant,
+    pub(crate) in_hand: InHand,
 }
 
 /// How a frame's journey ends here, if it does.
@@ -65,6 +71,7 @@ pub(crate) struct Encoding {
     pub(crate) decided: Option<Decided<FrameId>>,
     pub(crate) seen: Seen,
     pub(crate) picture: Picture,
+    pub(crate) times: StageTimes,
     /// Of the camera, as they were when the picture was made.
     pub(crate) zones: Option<Zones>,
 }
@@ -146,7 +153,8 @@ impl Preparer {
         let encoded = self.guard.run(|| encode(&sharpened, &self.pixels, wanted));
         let encoded = encoded.and_then(|encoded| encoded.map_err(|error| error.problem()));
         let encoded = encoded.map_err(End::Failed)?;
-        self.metrics.worked(&encoded.times);
+        let trace = self.traces.exemplar(work.envelope.traceparent);
+        self.metrics.worked(&encoded.times, trace.as_ref());
         let jpeg_bytes = match encoded.picture.jpeg_bytes() {
             Some(bytes) => {
                 self.sizes.encoded(format, uploaded, bytes);
@@ -155,7 +163,8 @@ impl Preparer {
             None => seen.jpeg_bytes,
         };
         let seen = Seen { jpeg_bytes, ..seen };
-        Ok(Encoding { decided, seen, picture: encoded.picture, zones: None })
+        let (picture, times) = (encoded.picture, encoded.times);
+        Ok(Encoding { decided, seen, picture, times, zones: None })
     }
 
     /// Where the frame goes. A frame that comes again goes where it went before.

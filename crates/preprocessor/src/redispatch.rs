@@ -9,9 +9,10 @@ use crate::answered::Answered;
 use crate::decisions::Decisions;
 use crate::metrics::{Metrics, Retaken};
 use crate::publish::Publisher;
+use crate::spans::{InHand, Left};
 use frame::{
     Decision, Destination, Envelope, FrameResult, Prepared, ResultMessage, ServedBy, Status,
-    Timestamp, TimingsMs,
+    Timestamp, TimingsMs, TraceParent,
 };
 use frame_bus::{Handle, Message, SendError, Turn};
 use offload::TakenTo;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
+use unit::Traces;
 
 /// Why a frame is on the edge after all.
 pub(crate) const CLOUD_LATE: &str = "cloud-late";
@@ -32,6 +34,7 @@ pub(crate) struct Redispatcher {
     pub(crate) metrics: Metrics,
     pub(crate) decisions: Decisions,
     pub(crate) answered: Answered,
+    pub(crate) traces: Traces,
     pub(crate) served_by: ServedBy,
     /// Everything that was answered before this process began is known from then on.
     pub(crate) caught_up: CancellationToken,
@@ -90,20 +93,21 @@ impl Redispatcher {
 
     async fn take_back(
         &self,
-        envelope: Envelope,
+        mut envelope: Envelope,
         prepared: Prepared,
         message: Message,
     ) -> Result<(), SendError> {
+        let in_hand = InHand::take_up(&self.traces, &mut envelope);
         let (id, now) = (envelope.frame_id, Timestamp::now());
         if prepared.provisional
             && let Some(provisional) = self.answered.provisional(id)
         {
             self.decisions.late(id);
-            info!(frame_id = %id, camera = %envelope.camera, "cloud is late, the edge's answer \
+            info!(frame_id = %id, camera = %envelope.camera, trace_id = envelope.traceparent.trace_id(), "cloud is late, the edge's answer \
                 counts");
             self.metrics.retaken(Retaken::Provisional);
             let result = made_final(provisional, &envelope, &prepared, now);
-            return self.publisher.result(ResultMessage::of(&envelope, result)).await;
+            return self.end(in_hand, envelope, result, "provisional").await;
         }
         if envelope.is_expired(now) && !prepared.provisional {
             self.decisions.late_and_expired(id);
@@ -111,7 +115,7 @@ impl Redispatcher {
                 gone by");
             self.metrics.retaken(Retaken::Expired);
             let result = envelope.expired("the cloud", self.served_by.clone(), envelope.timings());
-            return self.publisher.result(ResultMessage::of(&envelope, result)).await;
+            return self.end(in_hand, envelope, result, "expired").await;
         }
         let (bytes, waited) = (
             message.payload.len(),
@@ -123,17 +127,70 @@ impl Redispatcher {
         {
             debug!(frame_id = %id, camera = %envelope.camera, attempt = prepared.attempt + 1, "cloud is late, but sooner than the edge");
             self.metrics.retaken(Retaken::Cloud);
+            let own = envelope.traceparent;
             let envelope = for_the_cloud(envelope, prepared, answer_by, now);
-            return self.publisher.frame(Destination::Cloud, &envelope, message.payload).await;
+            let to = Destination::Cloud;
+            return self.send_again(in_hand, to, (own, envelope), message.payload).await;
         }
         if self.decisions.late(id) == Some(TakenTo::Provisional) {
             debug!(frame_id = %id, "provisional answer is not held any more, the edge runs the \
                 detection again");
         }
-        info!(frame_id = %id, camera = %envelope.camera, attempt = prepared.attempt + 1, "cloud is late, the frame goes to the edge");
+        info!(frame_id = %id, camera = %envelope.camera, trace_id = envelope.traceparent.trace_id(), attempt = prepared.attempt + 1, "cloud is late, the frame goes to the edge");
         self.metrics.retaken(Retaken::Edge);
+        let own = envelope.traceparent;
         let envelope = for_the_edge(envelope, prepared, now);
-        self.publisher.frame(Destination::Edge, &envelope, message.payload).await
+        self.send_again(in_hand, Destination::Edge, (own, envelope), message.payload).await
+    }
+
+    /// The frame gets its result from here.
+    async fn end(
+        &self,
+        in_hand: InHand,
+        envelope: Envelope,
+        result: FrameResult,
+        outcome: &'static str,
+    ) -> Result<(), SendError> {
+        let error = result.error.as_ref().map(ToString::to_string);
+        let (since, result) = (Timestamp::now(), ResultMessage::of(&envelope, result));
+        let sent = result.traceparent;
+        self.publisher.result(result).await?;
+        if let Some(sent) = sent {
+            InHand::sent(&self.traces, &envelope, &self.publisher.topics.results, sent, since);
+        }
+        self.taken_back(in_hand, &envelope, outcome, error);
+        Ok(())
+    }
+
+    /// A tier gets the frame once more, from within the span `own`.
+    async fn send_again(
+        &self,
+        in_hand: InHand,
+        to: Destination,
+        (own, envelope): (TraceParent, Envelope),
+        payload: Vec<u8>,
+    ) -> Result<(), SendError> {
+        let since = envelope.sent_at;
+        self.publisher.frame(to, &envelope, payload).await?;
+        let sent = envelope.traceparent;
+        let envelope = Envelope { traceparent: own, ..envelope };
+        let topic = self.publisher.topics.for_destination(to);
+        InHand::sent(&self.traces, &envelope, topic, sent, since);
+        self.taken_back(in_hand, &envelope, to.as_str(), None);
+        Ok(())
+    }
+
+    fn taken_back(
+        &self,
+        in_hand: InHand,
+        envelope: &Envelope,
+        outcome: &'static str,
+        error: Option<String>,
+    ) {
+        let decision = envelope.prepared.as_ref().map(|prepared| &prepared.decision);
+        let topic = &self.publisher.topics.frames_cloud;
+        let left = Left { topic, outcome, decision, worked: None, error };
+        in_hand.end(&self.traces, envelope, left);
     }
 }
 

@@ -9,6 +9,7 @@ use frame_bus::{Bus, BusError, Tail, TailEvent};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+use unit::Traces;
 
 /// A client that has failed for good is made anew after this time.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -23,6 +24,7 @@ pub(crate) struct Results {
     pub(crate) decisions: Decisions,
     pub(crate) forms: Arc<Forms>,
     pub(crate) answered: Answered,
+    pub(crate) traces: Traces,
 }
 
 impl Results {
@@ -64,6 +66,7 @@ impl Results {
                                 let edge = self.answered.ended_by(&result);
                                 self.decisions.result(&result, edge.as_ref(), &self.own_unit);
                             }
+                            self.traces.outcome(&result);
                             self.answered.take_in(result);
                         }
                         Err(error) => {

@@ -18,23 +18,22 @@ use crate::publish::Publisher;
 use crate::redispatch::Redispatcher;
 use crate::remembered::{Moving, Remembered};
 use crate::results::Results;
-use crate::settings_topic::{Patience, SettingsTopic, known};
+use crate::settings_topic::{SettingsTopic, known};
 use frame::Newest;
 use frame_bus::{Bus, ConsumerOptions, Threads, WorkControl, WorkError};
 use futures_util::FutureExt;
 use offload::Policy;
+use regions::{Book, Known};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use unit::{Ends, Shell};
 
 /// The loops only hand frames to tasks: half a minute without a beat means that one hangs.
 const BEAT_LIMIT: Duration = Duration::from_secs(30);
 /// How long the first frame waits for what is set: masks may be among it.
-const PATIENCE: Patience =
-    Patience { absent: Duration::from_secs(3), unread: Duration::from_secs(120) };
+const SETTINGS_WITHIN: Duration = Duration::from_secs(120);
 /// How long the last announcement may take.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -117,6 +116,7 @@ async fn start(
             decisions: decisions.clone(),
             forms: Arc::clone(&forms),
             answered: answered.clone(),
+            traces: shell.traces.clone(),
         };
         // they go on while frames are drained, and end after the last one
         let watching = CancellationToken::new();
@@ -136,20 +136,19 @@ async fn start(
             let watch = async move { stop.run_until_cancelled(watch).await.unwrap_or_default() };
             background("regions-file", watch.boxed());
         }
+        background("regions-count", count_regions(&book, &metrics, &watching).boxed());
         let settings = SettingsTopic {
             bus: bus.clone(),
             spec: frame_bus::settings_spec(&topics),
             metrics: metrics.clone(),
             regions: Arc::clone(&book),
-            there: watch::Sender::new(None),
+            is_there: Arc::default(),
         };
         let settings_read = CancellationToken::new();
         background("settings-topic", settings.clone().look_after(watching.clone()).boxed());
-        let follow =
-            settings.clone().follow(in_hand.clone(), settings_read.clone(), watching.clone());
+        let follow = settings.clone().follow(in_hand.clone(), settings_read, watching.clone());
         background("settings", follow.boxed());
         let instance = instance_of(&shell.identity);
-        let is_there = settings.there.subscribe();
         let contracts =
             ContractsSpeaker::new(settings.clone(), decisions.clone(), instance.clone());
         let announcer = Announcer {
@@ -183,12 +182,14 @@ async fn start(
             metrics: metrics.clone(),
             decisions: decisions.clone(),
             answered,
+            traces: shell.traces.clone(),
             served_by: shell.identity.clone(),
             caught_up,
             shutdown: stop.clone(),
         };
         let preparer = Preparer {
             metrics: metrics.clone(),
+            traces: shell.traces.clone(),
             pixels,
             regions: Arc::clone(&book),
             forms,
@@ -206,6 +207,7 @@ async fn start(
             workers: Permits::new(workers, max_in_flight),
             room,
             preparer: Arc::new(preparer),
+            traces: shell.traces.clone(),
             served_by: shell.identity.clone(),
         };
         let frames_options = ConsumerOptions { group, topic: topics.frames.clone(), max_in_flight };
@@ -222,11 +224,8 @@ async fn start(
             stop.cancel();
             outcome
         };
-        let known = stop
-            .run_until_cancelled(known(is_there, &settings_read, PATIENCE))
-            .await
-            .transpose()?;
-        if known == Some(false) {
+        let known = stop.run_until_cancelled(known(&book, SETTINGS_WITHIN)).await.transpose()?;
+        if known == Some(Known::NoTopic) {
             tracing::warn!("there is no settings topic: what was configured decides and masks");
         }
         let (handler, redispatcher) = (Arc::new(handler), Arc::new(redispatcher));
@@ -241,4 +240,23 @@ async fn start(
         Ok(of_held?)
     };
     shell.supervise(Box::pin(work)).await
+}
+
+/// Tells how many cameras have masks and zones, at each change until the stop.
+fn count_regions(
+    book: &Arc<Book>,
+    metrics: &Metrics,
+    stop: &CancellationToken,
+) -> impl Future<Output = ()> + use<> {
+    let (book, metrics, stop) = (Arc::clone(book), metrics.clone(), stop.clone());
+    let mut changes = book.changes();
+    async move {
+        loop {
+            metrics.regions(&book);
+            // the book, which tells of changes, is here
+            if !matches!(stop.run_until_cancelled(changes.changed()).await, Some(Ok(()))) {
+                return;
+            }
+        }
+    }
 }

@@ -9,12 +9,12 @@ use crate::metrics::{Metrics, SettingEnd};
 use crate::policy_in_hand::PolicyInHand;
 use frame::{Announcement, ContractsRecord, POLICY_KEY, Timestamp};
 use frame_bus::{Bus, BusError, Table, TableEvent, TopicSpec};
-use regions::{Book, RecordEnd, Records};
+use regions::{Book, Known, RecordEnd, Records};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -24,16 +24,6 @@ const AGAIN: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// So long after its end an announcement is removed that nobody has taken back.
 const LONG_GONE: Duration = Duration::from_secs(600);
-
-/// How long the first frame waits for what is set.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    /// For a topic that cannot be had: it may be made meanwhile.
-    pub(crate) absent: Duration,
-    /// For one that is there. Frames wait in theirs, and a process that begins anew may fare
-    /// better.
-    pub(crate) unread: Duration,
-}
 
 /// The settings topic is there, but could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +40,8 @@ pub(crate) struct SettingsTopic {
     pub(crate) spec: TopicSpec,
     pub(crate) metrics: Metrics,
     pub(crate) regions: Arc<Book>,
-    /// Whether it is there; `None` while nobody knows.
-    pub(crate) there: watch::Sender<Option<bool>>,
+    /// Whether it is there, as far as is known.
+    pub(crate) is_there: Arc<AtomicBool>,
 }
 
 impl SettingsTopic {
@@ -63,7 +53,8 @@ impl SettingsTopic {
             // any other error says nothing of the topic
             if matches!(outcome, Ok(()) | Err(BusError::Topic { .. } | BusError::NotAllowed { .. }))
             {
-                self.there.send_replace(Some(is_there));
+                self.is_there.store(is_there, Ordering::Relaxed);
+                self.regions.topic_is_there(is_there);
             }
         };
         self.bus.keep_optional_topic(&self.spec, &shutdown, report).await;
@@ -71,7 +62,7 @@ impl SettingsTopic {
 
     /// Whether messages can be sent to it, as far as is known.
     pub(crate) fn is_there(&self) -> bool {
-        *self.there.borrow() == Some(true)
+        self.is_there.load(Ordering::Relaxed)
     }
 
     /// Follows it until shutdown. `caught_up` is cancelled when what was there has been read.
@@ -187,31 +178,13 @@ impl SettingsTopic {
 }
 
 /// Waits until what was set before has been read, so that no frame goes without its masks; or until
-/// it is known that there is no such topic. `false`: there is none.
+/// it is known that there is no such topic. Frames wait in theirs, and a process that begins anew
+/// after `within` may fare better.
 ///
 /// # Errors
 /// When it is there, or may be, and is not read in time.
-pub(crate) async fn known(
-    mut there: watch::Receiver<Option<bool>>,
-    caught_up: &CancellationToken,
-    patience: Patience,
-) -> Result<bool, SettingsUnread> {
-    let absent = async {
-        while there.wait_for(|there| *there == Some(false)).await.is_ok() {
-            tokio::time::sleep(patience.absent).await;
-            if *there.borrow() == Some(false) {
-                return;
-            }
-        }
-        // whoever looked after it has ended
-        std::future::pending().await
-    };
-    tokio::select! {
-        biased;
-        () = caught_up.cancelled() => Ok(true),
-        () = absent => Ok(false),
-        () = tokio::time::sleep(patience.unread) => Err(SettingsUnread(patience.unread)),
-    }
+pub(crate) async fn known(book: &Book, within: Duration) -> Result<Known, SettingsUnread> {
+    tokio::time::timeout(within, book.known()).await.map_err(|_| SettingsUnread(within))
 }
 
 /// Acts upon the policy's record, or upon its removal. A rule of thousands of bytes takes
@@ -231,22 +204,15 @@ async fn use_record(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use regions::RegionsFile;
 
     #[tokio::test]
-    async fn frames_wait_for_what_is_set_unless_there_is_no_topic() {
-        let (there, read) = (watch::Sender::new(None), CancellationToken::new());
-        let (soon, never) = (Duration::from_millis(1), Duration::from_secs(3600));
-        let impatient = Patience { absent: never, unread: soon };
-        assert!(known(there.subscribe(), &read, impatient).await.is_err(), "nobody knows");
-        there.send_replace(Some(true));
-        let refusal = known(there.subscribe(), &read, impatient).await.unwrap_err();
+    async fn a_topic_that_is_not_read_in_time_is_an_error() {
+        let book = Book::new(RegionsFile::default());
+        book.topic_is_there(true);
+        let refusal = known(&book, Duration::from_millis(1)).await.unwrap_err();
         assert!(refusal.to_string().contains("masks may be set in it"), "{refusal}");
-        there.send_replace(Some(false));
-        let patient = Patience { absent: soon, unread: never };
-        assert!(matches!(known(there.subscribe(), &read, patient).await, Ok(false)));
-        // it is made meanwhile
-        there.send_replace(Some(true));
-        read.cancel();
-        assert!(matches!(known(there.subscribe(), &read, patient).await, Ok(true)));
+        book.has_been_read();
+        assert_eq!(known(&book, Duration::from_secs(3600)).await.unwrap(), Known::Read);
     }
 }

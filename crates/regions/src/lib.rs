@@ -11,8 +11,9 @@ mod file;
 mod masks;
 mod records;
 mod source;
+mod topic;
 
-pub use book::{Book, Origin};
+pub use book::{Book, Known, Origin};
 pub use error::RegionsError;
 pub use file::RegionsFile;
 pub use masks::{MAX_ALL_CORNERS, MAX_REGIONS, Mask, Regions};

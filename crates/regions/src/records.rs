@@ -83,7 +83,7 @@ fn used(book: &Book, camera: &CameraId, value: &[u8], offset: i64, at_start: boo
             let (changed_at, note) = (changed_at.as_micros(), note.unwrap_or_default());
             info!(
                 %camera,
-                offset, changed_by, changed_at, note,
+                revision = offset, changed_by, changed_at, note,
                 "masks and zones hold as a settings record says"
             );
             RecordEnd::Used
@@ -91,8 +91,8 @@ fn used(book: &Book, camera: &CameraId, value: &[u8], offset: i64, at_start: boo
         Err(problem) if at_start => {
             error!(
                 %camera,
-                offset,
-                problem,
+                revision = offset,
+                error = problem,
                 "the settings record of the camera's masks and zones cannot be used: all of its \
                  picture is black until there is one that can"
             );
@@ -101,8 +101,8 @@ fn used(book: &Book, camera: &CameraId, value: &[u8], offset: i64, at_start: boo
         Err(problem) => {
             error!(
                 %camera,
-                offset,
-                problem,
+                revision = offset,
+                error = problem,
                 "the settings record of the camera's masks and zones cannot be used, what held \
                  before still does"
             );

@@ -23,8 +23,9 @@ impl RegionsSource {
         let name = "MLVI_REGIONS_FILE";
         let path = settings.optional_text(
             name,
-            "the masks and zones of cameras, in TOML; the same for web-server and preprocessor; \
-             read again when it changes; what is set at /cameras/{camera}/regions wins",
+            "the masks and zones of cameras, in TOML; the same for web-server, preprocessor and \
+             results-store; read again when it changes; what is set at \
+             /cameras/{camera}/regions wins",
         );
         let reload = settings.duration(
             "MLVI_REGIONS_RELOAD",
@@ -76,7 +77,11 @@ impl RegionsSource {
                     book.exchange_file(regions);
                 }
                 Err(problem) => {
-                    error!(path, problem, "the regions file cannot be used, the one before holds");
+                    error!(
+                        path,
+                        error = problem,
+                        "the regions file cannot be used, the one before holds"
+                    );
                 }
             }
         }

@@ -5,6 +5,17 @@ use crate::{Requirement, skip};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+/// The path of an OpenTelemetry Collector with the receiver `otlp` and the exporter `file`; skips
+/// the test when `MLVI_COLLECTOR` names none.
+///
+/// # Panics
+/// As [`skip`](crate::skip()).
+#[track_caller]
+#[must_use]
+pub fn collector() -> Option<PathBuf> {
+    find("MLVI_COLLECTOR", Requirement::Collector).map(PathBuf::from)
+}
+
 /// Whether there is an ffmpeg; skips the test when not.
 ///
 /// # Panics

@@ -13,6 +13,6 @@ mod skip;
 #[cfg(test)]
 mod tests;
 
-pub use find::{ffmpeg, kafka, kafka_script, postgres, reference_dir};
+pub use find::{collector, ffmpeg, kafka, kafka_script, postgres, reference_dir};
 pub use requirement::{Requirement, UnknownRequirement};
 pub use skip::skip;

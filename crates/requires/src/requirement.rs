@@ -7,6 +7,8 @@ use std::str::FromStr;
 /// Something that a test needs beyond the checkout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Requirement {
+    /// `collector`: an OpenTelemetry Collector.
+    Collector,
     /// `ffmpeg`: ffmpeg, with x264.
     Ffmpeg,
     /// `kafka`: an Apache Kafka.
@@ -31,7 +33,8 @@ pub enum Requirement {
 
 impl Requirement {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
+        Self::Collector,
         Self::Ffmpeg,
         Self::Kafka,
         Self::KafkaScript,
@@ -48,6 +51,7 @@ impl Requirement {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Collector => "collector",
             Self::Ffmpeg => "ffmpeg",
             Self::Kafka => "kafka",
             Self::KafkaScript => "kafka-script",
@@ -65,6 +69,10 @@ impl Requirement {
     #[must_use]
     pub const fn needs(self) -> &'static str {
         match self {
+            Self::Collector => {
+                "MLVI_COLLECTOR with the path of an OpenTelemetry Collector (`.ci/collector build` \
+                 prints one)"
+            }
             Self::Ffmpeg => "ffmpeg in PATH (Debian: apt-get install ffmpeg)",
             Self::Kafka => "MLVI_KAFKA=HOST:PORT of an Apache Kafka (`.ci/kafka start` gets one)",
             Self::KafkaScript => {

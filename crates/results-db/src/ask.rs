@@ -101,6 +101,12 @@ impl Ask {
         self.camera(filter);
         self.confidence(filter);
         self.zone(filter);
+        if let Some(destination) = filter.destination {
+            self.text(" AND EXISTS (SELECT 1 FROM frames");
+            self.text(" WHERE frames.frame_id = detections.frame_id");
+            self.with(" AND destination = ", Value::Text(destination.to_string()));
+            self.text(")");
+        }
     }
 
     fn limit(&mut self, text: &str, limit: u32) {
@@ -119,11 +125,7 @@ impl Ask {
             // a rare class is found by its index
             ask.text(" AND frame_id IN (SELECT frame_id FROM detections");
             ask.detected(filter, page.after);
-            ask.text(" GROUP BY frame_id ORDER BY frame_id DESC");
-            // of those of both tiers a page's worth may not be enough
-            if filter.destination.is_none() {
-                ask.limit("", page.limit);
-            }
+            ask.limit(" GROUP BY frame_id ORDER BY frame_id DESC", page.limit);
             ask.text(")");
         } else if let Some(zone) = &filter.zone {
             ask.text(" AND frame_id IN (SELECT frame_id FROM zones");
@@ -211,6 +213,15 @@ impl Ask {
             ask.found(filter);
         }
         ask.limit(" GROUP BY frame_id, class ORDER BY frame_id DESC, class", page.limit);
+        ask
+    }
+
+    /// The ids of the pictures of its time and camera.
+    pub(crate) fn thumbnails(parameters: Parameters, filter: &Filter, page: Page) -> Self {
+        let mut ask = Self::new(parameters, "SELECT frame_id FROM thumbnails");
+        ask.within(filter, page.after);
+        ask.camera(filter);
+        ask.limit(" ORDER BY frame_id DESC", page.limit);
         ask
     }
 }

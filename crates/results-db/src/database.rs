@@ -2,8 +2,11 @@
 
 use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
-use crate::{Batch, Bucket, Count, DatabaseUrl, DbError, Filter, Page, Sighting, Stored};
+use crate::{
+    Batch, Bucket, Count, DatabaseUrl, DbError, Filter, Page, Pictured, Sighting, Stored, Thumbnail,
+};
 use frame::FrameId;
+use std::collections::HashSet;
 
 /// What a connection is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -150,8 +153,7 @@ impl Database {
         }
     }
 
-    /// The classes in the frames that match, the newest first; of the filter the tier does not
-    /// count. A page may end within a frame: its last frame's sightings are whole only on a page
+    /// The classes in the frames that match, the newest first. A page may end within a frame: its last frame's sightings are whole only on a page
     /// that is not full.
     ///
     /// # Errors
@@ -160,6 +162,55 @@ impl Database {
         match &self.0 {
             Kind::Sqlite(sqlite) => sqlite.sightings(filter, page).await,
             Kind::Postgres(postgres) => postgres.sightings(&filter, page).await,
+        }
+    }
+
+    /// Stores pictures of frames, each once. When all together take more than `budget` bytes, the
+    /// oldest go.
+    ///
+    /// # Errors
+    /// When nothing was stored.
+    pub async fn keep_thumbnails(
+        &self,
+        pictures: Vec<Thumbnail>,
+        budget: u64,
+    ) -> Result<Pictured, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.keep_thumbnails(pictures, budget).await,
+            Kind::Postgres(postgres) => postgres.keep_thumbnails(&pictures, budget).await,
+        }
+    }
+
+    /// A frame's picture, if there is one.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn thumbnail(&self, id: FrameId) -> Result<Option<Thumbnail>, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.thumbnail(id).await,
+            Kind::Postgres(postgres) => postgres.thumbnail(id).await,
+        }
+    }
+
+    /// Which of these frames have a picture.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn pictured(&self, ids: Vec<FrameId>) -> Result<HashSet<FrameId>, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.pictured(ids).await,
+            Kind::Postgres(postgres) => postgres.pictured(&ids).await,
+        }
+    }
+
+    /// The frames that have a picture, the newest first; of the filter camera and time count.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn thumbnails(&self, filter: Filter, page: Page) -> Result<Vec<FrameId>, DbError> {
+        match &self.0 {
+            Kind::Sqlite(sqlite) => sqlite.thumbnails(filter, page).await,
+            Kind::Postgres(postgres) => postgres.thumbnails(&filter, page).await,
         }
     }
 }

@@ -41,6 +41,10 @@ pub enum DbError {
         /// The newest that is known here.
         known: u32,
     },
+    /// A statement took longer than one may ([`crate::READ_LIMIT`] for a reader's): a narrower one
+    /// may be answered.
+    #[error("the database took too long")]
+    TooSlow,
     /// It refuses a statement: a fault of this program, or rights that are missing.
     #[error("the database refuses: {reason}")]
     Refused {
@@ -54,7 +58,7 @@ impl DbError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Away { .. } | Self::Full { .. } | Self::Empty { .. } => true,
+            Self::Away { .. } | Self::Full { .. } | Self::Empty { .. } | Self::TooSlow => true,
             Self::Foreign { .. } | Self::Newer { .. } | Self::Refused { .. } => false,
         }
     }

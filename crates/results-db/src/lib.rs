@@ -14,12 +14,17 @@ mod filter;
 mod postgres;
 mod row;
 mod sqlite;
+mod thumbnail;
 
 pub use address::{DatabaseUrl, InvalidDatabaseUrl, database_from_settings};
 pub use database::{Access, Database, Forgotten};
 pub use error::DbError;
 pub use filter::{Bucket, Count, Filter, Page, Sighting};
 pub use row::{Batch, Stored};
+pub use thumbnail::{Pictured, Thumbnail};
+
+/// How long a reader's question may take.
+pub const READ_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The version of the tables that this program writes and reads.
 pub const SCHEMA_VERSION: u32 = sqlite::VERSION;

@@ -2,10 +2,11 @@
 
 use frame::Topics;
 use frame_bus::{BusConfig, DEFAULT_BROKERS};
+use regions::RegionsSource;
 use results_db::{DatabaseUrl, database_from_settings};
 use settings::Settings;
 use std::time::Duration;
-use unit::{Memory, ShellConfig};
+use unit::{Memory, PixelRoom, ShellConfig};
 
 const UNIT: &str = "results-store";
 const DAY: Duration = Duration::from_secs(86_400);
@@ -35,6 +36,21 @@ pub struct Config {
     pub retention: Duration,
     /// How many bytes of results a file of SQLite's holds at most; `None`: as many as its disk.
     pub database_bytes: Option<u64>,
+    /// How pictures of events are made; `None`: none are.
+    pub thumbnails: Option<ThumbnailsConfig>,
+}
+
+/// How pictures of events are made.
+#[derive(Debug)]
+pub struct ThumbnailsConfig {
+    /// How many bytes they may take in the database.
+    pub budget: u64,
+    /// Which parts of them are masked.
+    pub regions: RegionsSource,
+    /// Room for their pixels, which all units of the process share.
+    pub pixels: PixelRoom,
+    /// One whose pixels would take more bytes is not made.
+    pub most_memory: u64,
 }
 
 impl Config {
@@ -76,8 +92,25 @@ impl Config {
                 DAY..=3650 * DAY,
                 "for how long results are kept; PostgreSQL drops whole days",
             ),
+            thumbnails: ThumbnailsConfig::from_settings(settings, memory),
             database_bytes: database_bytes(settings),
         }
+    }
+}
+
+impl ThumbnailsConfig {
+    fn from_settings(settings: &mut Settings, memory: Memory) -> Option<Self> {
+        let mib: u64 = settings.number(
+            "MLVI_THUMBNAILS_MIB",
+            0,
+            0..=1_048_576,
+            "how many MiB of events' pictures are kept beside their results, without what is \
+             masked; beyond, the oldest go; 0: none are made",
+        );
+        let regions = RegionsSource::from_settings(settings);
+        let pixels = PixelRoom::from_settings(settings, memory);
+        let most_memory = memory.for_pixels();
+        (mib > 0).then_some(Self { budget: mib << 20, regions, pixels, most_memory })
     }
 }
 

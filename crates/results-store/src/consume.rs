@@ -3,12 +3,16 @@
 use crate::gaps::Gaps;
 use crate::keep::{Keeper, Kept};
 use crate::metrics::{Metrics, Outcome};
-use frame::FrameResult;
+use crate::thumbnails::{Wishing, origin};
+use frame::{FrameId, FrameResult, Origin, Timestamp, TraceParent, headers};
 use frame_bus::{Bus, BusError, Consumer, Delivery, Message, SendError};
 use results_db::{Batch, DbError};
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use unit::Traces;
+use unit::traces::Span;
 
 /// Takes results and has them stored.
 pub(crate) struct Consuming {
@@ -20,10 +24,13 @@ pub(crate) struct Consuming {
     pub(crate) batch: usize,
     pub(crate) batch_wait: Duration,
     pub(crate) gaps: Gaps,
+    /// Which frames deserve a picture, if any are made.
+    pub(crate) wishing: Option<Wishing>,
     /// Told when to stop taking.
     pub(crate) stop: CancellationToken,
     /// Told when to stop waiting for the database.
     pub(crate) give_up: CancellationToken,
+    pub(crate) traces: Traces,
 }
 
 /// Why the unit cannot go on.
@@ -93,11 +100,18 @@ impl Consuming {
         deliveries: Vec<Delivery>,
         beat: &impl Fn(),
     ) -> Result<bool, ConsumeError> {
+        let began = Timestamp::now();
         let mut results = Vec::with_capacity(deliveries.len());
+        let mut origins = HashMap::new();
         for delivery in &deliveries {
             self.look_for_gap(&delivery.message).await;
             match serde_json::from_slice::<FrameResult>(&delivery.message.payload) {
-                Ok(result) => results.push(result),
+                Ok(result) => {
+                    if self.wishing.is_some() && !result.detections.is_empty() {
+                        origins.insert(result.frame_id, origin(&delivery.message));
+                    }
+                    results.push(result);
+                }
                 Err(error) => {
                     self.metrics.count(Outcome::Foreign, 1);
                     tracing::debug!(%error, "passed over a message that is no result");
@@ -130,10 +144,26 @@ impl Consuming {
                 }
             }
         }
+        if self.traces.are_on() {
+            deliveries.iter().for_each(|delivery| {
+                trace(&self.traces, &delivery.message, began, deliveries.len());
+            });
+        }
+        self.want_pictures(&batch, &origins);
         for delivery in deliveries {
             delivery.ack.done();
         }
         Ok(true)
+    }
+
+    /// Of the frames of a batch, in which something was found.
+    fn want_pictures(&mut self, batch: &Batch, origins: &HashMap<FrameId, Option<Origin>>) {
+        let Some(wishing) = &mut self.wishing else { return };
+        for result in batch.rows() {
+            if let Some(origin) = origins.get(&result.frame_id) {
+                wishing.stored(result, *origin);
+            }
+        }
     }
 
     async fn look_for_gap(&mut self, message: &Message) {
@@ -171,6 +201,25 @@ async fn beating<T>(work: impl Future<Output = T>, beat: &impl Fn()) -> T {
             _ = beats.tick() => beat(),
         }
     }
+}
+
+/// A result is in the database: the last span of its frame's trace.
+fn trace(traces: &Traces, message: &Message, began: Timestamp, batch: usize) {
+    let text = |wanted: &str| {
+        let found = message.headers.iter().rev().find(|(name, _)| name == wanted);
+        found.and_then(|(_, value)| std::str::from_utf8(value).ok())
+    };
+    let sender = text(headers::TRACEPARENT).and_then(|text| text.parse::<TraceParent>().ok());
+    let Some(sender) = sender else { return };
+    let context = traces.under(sender);
+    traces.end(context, || {
+        Span::of_message(&message.topic, context, sender, began)
+            .with_known("frame_id", text(headers::FRAME_ID).map(str::to_owned))
+            .with_known("camera", text(headers::CAMERA).map(str::to_owned))
+            .with("messaging.destination.partition.id", message.partition.to_string())
+            .with("messaging.kafka.offset", message.offset)
+            .with("messaging.batch.message_count", batch)
+    });
 }
 
 fn names(message: &Message, frame_id: frame::FrameId) -> bool {

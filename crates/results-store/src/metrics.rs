@@ -5,7 +5,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use results_db::Stored;
+use results_db::{Pictured, Stored};
 use std::time::Duration;
 
 /// The unit's metrics; clones share them.
@@ -18,6 +18,9 @@ pub(crate) struct Metrics {
     pub(crate) backlog: Gauge,
     pub(crate) lost: Counter,
     pub(crate) forgotten: Counter,
+    pictures: Family<OutcomeLabel, Counter>,
+    removed_pictures: Counter,
+    picture_bytes: Gauge,
 }
 
 /// What became of a result.
@@ -50,6 +53,32 @@ impl Outcome {
     }
 }
 
+/// What became of a picture that was wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum PictureEnd {
+    /// It is stored.
+    Kept,
+    /// The frame is no longer on its topic, or nobody knows where it was.
+    Gone,
+    /// Too many waited to be made.
+    TooMany,
+    /// It could not be decoded, or the database refused it.
+    Failed,
+}
+
+impl PictureEnd {
+    const ALL: [Self; 4] = [Self::Kept, Self::Gone, Self::TooMany, Self::Failed];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Gone => "gone",
+            Self::TooMany => "too-many",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabel {
     outcome: &'static str,
@@ -65,7 +94,13 @@ impl Metrics {
             backlog: Gauge::default(),
             lost: Counter::default(),
             forgotten: Counter::default(),
+            pictures: Family::default(),
+            removed_pictures: Counter::default(),
+            picture_bytes: Gauge::default(),
         };
+        for end in PictureEnd::ALL {
+            drop(metrics.pictures.get_or_create(&OutcomeLabel { outcome: end.as_str() }));
+        }
         for outcome in Outcome::ALL {
             drop(metrics.results.get_or_create(&OutcomeLabel { outcome: outcome.as_str() }));
         }
@@ -104,6 +139,21 @@ impl Metrics {
             "Frames removed because of MLVI_DATABASE_RETENTION or MLVI_DATABASE_MIB",
             metrics.forgotten.clone(),
         );
+        to.register(
+            "results_store_thumbnails",
+            "Pictures of events by what became of them",
+            metrics.pictures.clone(),
+        );
+        to.register(
+            "results_store_removed_thumbnails",
+            "Pictures of events removed because all together took more than MLVI_THUMBNAILS_MIB",
+            metrics.removed_pictures.clone(),
+        );
+        to.register(
+            "results_store_thumbnail_bytes",
+            "What pictures of events take in the database, in bytes",
+            metrics.picture_bytes.clone(),
+        );
         metrics
     }
 
@@ -118,5 +168,14 @@ impl Metrics {
         self.count(Outcome::Repeated, repeated);
         self.count(Outcome::Foreign, foreign);
         self.batches.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn picture(&self, end: PictureEnd) {
+        self.pictures.get_or_create(&OutcomeLabel { outcome: end.as_str() }).inc();
+    }
+
+    pub(crate) fn pictured(&self, Pictured { removed, bytes, .. }: Pictured) {
+        self.removed_pictures.inc_by(removed);
+        self.picture_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 }

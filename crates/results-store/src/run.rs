@@ -1,14 +1,23 @@
 //! From start to stop: shell, bus, topics, database, the consuming loop.
 
 use crate::Config;
+use crate::config::ThumbnailsConfig;
 use crate::consume::Consuming;
 use crate::gaps::Gaps;
 use crate::keep::Keeper;
+use crate::masks::Masks;
 use crate::metrics::Metrics;
 use crate::retention::Retention;
+use crate::thumbnails::{Making, Wishing};
+use crate::wishes::Wishes;
+use frame::Topics;
 use frame_bus::{Bus, ConsumerOptions, Threads};
 use futures_util::FutureExt;
+use results_db::Database;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use unit::{Ends, Shell};
 
@@ -25,7 +34,8 @@ const BACKLOG_EVERY: Duration = Duration::from_secs(5);
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let drain = config.shell.drain;
     let shell = Shell::start(config.shell, &shutdown).await?;
-    let Config { bus, topics, partitions, group, database, batch, batch_wait, .. } = config;
+    let Config { bus, topics, partitions, group, database, batch, batch_wait, thumbnails, .. } =
+        config;
     let (keep, bytes) = (config.retention, config.database_bytes);
     let metrics = Metrics::register(&shell.metrics);
     let Some(url) = database else {
@@ -52,7 +62,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         let background = |name, task| {
             shell.tasks.spawn(name, Ends::WhenAsked(watching.clone()), task);
         };
-        let retention = Retention { database, keep, bytes, metrics: metrics.clone() };
+        let retention =
+            Retention { database: database.clone(), keep, bytes, metrics: metrics.clone() };
         background("retention", retention.work(watching.clone()).boxed());
         let backlog = watch_backlog(
             bus.clone(),
@@ -63,7 +74,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         );
         background("backlog", backlog.boxed());
 
-        let give_up = CancellationToken::new();
+        let (stored, give_up) = (CancellationToken::new(), CancellationToken::new());
+        let pictures = thumbnails.map(|config| {
+            let (of, until) = ((&bus, &topics, database), [&watching, &stored, &give_up]);
+            make_pictures(&shell, config, of, &metrics, until)
+        });
+        let (wishing, making) = pictures.unzip();
         let consumer = bus.consumer(ConsumerOptions {
             group: group.clone(),
             topic: topics.results.clone(),
@@ -79,8 +95,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             batch,
             batch_wait,
             gaps: Gaps::default(),
+            wishing,
             stop: shell.stop().clone(),
             give_up: give_up.clone(),
+            traces: shell.traces.clone(),
         };
         let patience = async {
             shell.stop().cancelled().await;
@@ -88,13 +106,67 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             give_up.cancel();
             std::future::pending::<()>().await;
         };
+        let storing = async {
+            let outcome = consuming.work(consumer, || beat.beat()).await;
+            // what was stored last has its pictures, too, unless the unit cannot go on
+            stored.cancel();
+            if outcome.is_err() {
+                give_up.cancel();
+            }
+            if let Some(making) = making {
+                // one that has panicked was told of
+                let _ = making.await;
+            }
+            outcome
+        };
         tokio::select! {
-            outcome = consuming.work(consumer, || beat.beat()) => outcome?,
+            outcome = storing => outcome?,
             () = patience => {}
         }
         Ok(())
     };
     shell.supervise(Box::pin(work)).await
+}
+
+/// Starts what makes pictures of events; gives who wishes for them, and when all of them are made.
+fn make_pictures(
+    shell: &Shell,
+    config: ThumbnailsConfig,
+    (bus, topics, database): (&Bus, &Topics, Database),
+    metrics: &Metrics,
+    [watching, stored, give_up]: [&CancellationToken; 3],
+) -> (Wishing, JoinHandle<()>) {
+    let ThumbnailsConfig { budget, regions, pixels: room, most_memory } = config;
+    let book = regions.book();
+    let until_the_end =
+        |name, task| shell.tasks.spawn(name, Ends::WhenAsked(watching.clone()), task);
+    if regions.has_file() {
+        let (book, stop) = (Arc::clone(&book), watching.clone());
+        let watch = async move {
+            stop.run_until_cancelled(regions.watch(book, |_| {})).await;
+        };
+        until_the_end("regions-file", watch.boxed());
+    }
+    let masks =
+        Masks { bus: bus.clone(), topics: topics.clone(), book, there: watch::Sender::new(None) };
+    until_the_end("settings-topic", masks.clone().look_after(watching.clone()).boxed());
+    until_the_end("settings", masks.clone().follow(watching.clone()).boxed());
+    let wishes = Arc::new(Wishes::default());
+    let making = Making {
+        wishes: Arc::clone(&wishes),
+        bus: bus.clone(),
+        frames: topics.frames.clone(),
+        masks,
+        database,
+        budget,
+        room,
+        most_memory,
+        metrics: metrics.clone(),
+    };
+    // it ends when its work is done, or was given up
+    let work = making.work(stored.clone(), give_up.clone());
+    let making = shell.tasks.spawn("thumbnails", Ends::WhenDone, work);
+    (Wishing::new(wishes, metrics.clone()), making)
 }
 
 async fn idle(stop: &CancellationToken) -> anyhow::Result<()> {

@@ -2,9 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use embedded_broker::{Broker, BrokerConfig};
-use frame::{BoundingBox, CameraId, Detection, FrameId, FrameResult, Status, Topics};
+use frame::headers::{ORIGIN_OFFSET, ORIGIN_PARTITION};
+use frame::{
+    BoundingBox, CameraId, Detection, Envelope, FrameId, FrameResult, ImageFormat, ImageSize,
+    RgbImage, SettingRecord, Status, Topics, regions_key,
+};
 use frame_bus::{Bus, BusConfig, Outgoing};
-use results_db::{Access, Batch, Database, DatabaseUrl, Filter, Page};
+use results_db::{Access, Batch, Database, DatabaseUrl, Filter, Page, Thumbnail};
 use results_store::{Config, run};
 use settings::Settings;
 use std::collections::BTreeSet;
@@ -34,7 +38,7 @@ impl Stage {
         let broker = Broker::start(BrokerConfig::new(dir.path().join("broker"))).await.unwrap();
         let bus = Bus::open(BusConfig::new(broker.address().to_string(), "test")).unwrap();
         let topics = Topics::default();
-        let specs = frame_bus::topic_specs(&topics, 2);
+        let specs = frame_bus::all_topic_specs(&topics, 2);
         bus.ensure_topics(&specs, &CancellationToken::new()).await.unwrap();
         Self { dir, broker, bus, topics }
     }
@@ -54,13 +58,13 @@ impl Stage {
     fn run_with(&self, more: &[(&str, &str)]) -> Running {
         let url = format!("sqlite:{}", self.file().display());
         let brokers = self.broker.address().to_string();
-        let mut settings = Settings::from_pairs([
+        let own = [
             ("MLVI_BROKERS", brokers.as_str()),
             ("MLVI_ADMIN_LISTEN", "127.0.0.1:0"),
             ("MLVI_DATABASE_URL", &url),
             ("MLVI_DATABASE_BATCH_WAIT", "20ms"),
-        ])
-        .with_overrides(more.iter().copied());
+        ];
+        let mut settings = Settings::from_pairs(own.iter().chain(more).copied());
         let config = Config::from_settings(&mut settings);
         settings.finish().unwrap();
         let shutdown = CancellationToken::new();
@@ -74,6 +78,73 @@ impl Stage {
     async fn send_bytes(&self, key: String, payload: Vec<u8>) {
         let topic = self.topics.results.clone();
         self.bus.send(Outgoing { topic, key, headers: Vec::new(), payload }).await.unwrap();
+    }
+
+    /// A result that tells where its frame stands.
+    async fn send_of(&self, result: &FrameResult, headers: Vec<(String, Vec<u8>)>) {
+        let (topic, key) = (self.topics.results.clone(), result.camera.key_of(result.frame_id));
+        let payload = result.to_json();
+        self.bus.send(Outgoing { topic, key, headers, payload }).await.unwrap();
+    }
+
+    /// Waits until so many frames have a picture; gives them, the newest first.
+    async fn until_pictured(&self, count: usize) -> Vec<Thumbnail> {
+        let url = DatabaseUrl::Sqlite(self.file());
+        let all = Page { limit: 100, after: None };
+        let waiting = async {
+            loop {
+                if let Ok(database) = Database::open(&url, Access::Read).await {
+                    let ids = database.thumbnails(Filter::default(), all).await.unwrap();
+                    if ids.len() >= count {
+                        let mut pictures = Vec::new();
+                        for id in ids {
+                            pictures.push(database.thumbnail(id).await.unwrap().unwrap());
+                        }
+                        return pictures;
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("they are made in time")
+    }
+
+    /// Uploads a white picture to the frames topic, as web-server does; gives its result, which
+    /// tells where it stands.
+    async fn upload(
+        &self,
+        camera: &str,
+        found: &[(&str, f32)],
+    ) -> (FrameResult, Vec<(String, Vec<u8>)>) {
+        let size = ImageSize { width: 640, height: 480 };
+        let picture = RgbImage::new(size, vec![250; 640 * 480 * 3]).unwrap();
+        let result = FrameResult {
+            camera: camera.parse().unwrap(),
+            detections: found
+                .iter()
+                .map(|(class, confidence)| detection(class, *confidence))
+                .collect(),
+            ..result(Status::Done)
+        };
+        let envelope = Envelope {
+            frame_id: result.frame_id,
+            ..Envelope::received_now(result.camera.clone(), 1, ImageFormat::Jpeg)
+        };
+        let sent = self
+            .bus
+            .send(Outgoing {
+                topic: self.topics.frames.clone(),
+                key: result.camera.key_of(result.frame_id),
+                headers: envelope.to_headers(),
+                payload: vision::encode_jpeg(&picture, 90).unwrap(),
+            })
+            .await
+            .unwrap();
+        let origin = [
+            (ORIGIN_PARTITION.to_owned(), sent.partition.to_string().into_bytes()),
+            (ORIGIN_OFFSET.to_owned(), sent.offset.to_string().into_bytes()),
+        ];
+        (result, origin.to_vec())
     }
 
     /// Waits until these frames are stored, and nothing else is.
@@ -112,6 +183,19 @@ impl Running {
     async fn ended(self) -> anyhow::Result<()> {
         tokio::time::timeout(PATIENCE, self.unit).await.unwrap().unwrap()
     }
+}
+
+fn detection(class: &str, confidence: f32) -> Detection {
+    let bounding_box = BoundingBox { x: 1.0, y: 2.0, width: 3.0, height: 4.0 };
+    Detection { class: class.into(), class_id: 3, confidence, bounding_box, zones: None }
+}
+
+/// The brightest of a pixel's colours, at this part of the picture's width and half its height.
+fn brightness(jpeg: &[u8], part: f64) -> u8 {
+    let picture = vision::decode(jpeg, &vision::Limits::default()).unwrap();
+    assert_eq!(picture.size(), ImageSize { width: 320, height: 240 });
+    let at = (120 * 320 + (320.0 * part) as usize) * 3;
+    *picture.data()[at..at + 3].iter().max().unwrap()
 }
 
 fn result(status: Status) -> FrameResult {
@@ -241,4 +325,78 @@ async fn without_a_database_it_is_idle() {
     assert!(!unit.is_finished());
     shutdown.cancel();
     tokio::time::timeout(PATIENCE, unit).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_events_frames_get_pictures_in_which_masks_are_black() {
+    let stage = Stage::set().await;
+    stage.make_place();
+    let mask = "{\"masks\":[{\"points\":[[0,0],[0.5,0],[0.5,1],[0,1]]}]}";
+    let record = SettingRecord::new(mask.into(), "a test".into(), None);
+    let set = Outgoing {
+        topic: stage.topics.settings.clone(),
+        key: regions_key(&"gate".parse().unwrap()),
+        headers: Vec::new(),
+        payload: record.to_json(),
+    };
+    stage.bus.send(set).await.unwrap();
+    let unit = stage.run_with(&[("MLVI_THUMBNAILS_MIB", "1")]);
+    let mut sent = Vec::new();
+    // of the first event the first and the surest frame, and of the other camera's its only one
+    for (camera, found) in [
+        ("gate", &[("dog", 0.5)][..]),
+        ("gate", &[("dog", 0.4)]),
+        ("gate", &[("dog", 0.75), ("dog", 0.2)]),
+        ("gate", &[("dog", 0.25)]),
+        ("gate", &[]),
+        ("yard", &[("dog", 0.1), ("cat", 0.1)]),
+    ] {
+        let (result, origin) = stage.upload(camera, found).await;
+        stage.send_of(&result, origin).await;
+        sent.push(result.frame_id);
+    }
+    let pictures = stage.until_pictured(3).await;
+    let ids: Vec<FrameId> = pictures.iter().map(|picture| picture.frame_id).collect();
+    assert_eq!(ids, [sent[5], sent[2], sent[0]]);
+    for Thumbnail { camera, jpeg, .. } in &pictures {
+        let (left, right) = (brightness(jpeg, 0.25), brightness(jpeg, 0.75));
+        let masked = camera.as_str() == "gate";
+        assert!(right > 240 && (left == 0) == masked, "{camera}: {left}, {right}");
+    }
+    unit.stop().await;
+}
+
+#[tokio::test]
+async fn what_waits_at_the_shutdown_is_made_and_a_frame_that_is_gone_has_no_picture() {
+    let stage = Stage::set().await;
+    stage.make_place();
+    let unit = stage.run_with(&[("MLVI_THUMBNAILS_MIB", "1")]);
+    let (gone, mut origin) = stage.upload("gate", &[("cup", 0.5)]).await;
+    origin[1].1 = b"1000".to_vec();
+    stage.send_of(&gone, origin).await;
+    let (unknown, _) = stage.upload("hall", &[("cup", 0.5)]).await;
+    stage.send_of(&unknown, Vec::new()).await;
+    let (first, origin) = stage.upload("yard", &[("dog", 0.5)]).await;
+    stage.send_of(&first, origin).await;
+    let (surer, origin) = stage.upload("yard", &[("dog", 0.9)]).await;
+    stage.send_of(&surer, origin).await;
+    let all = [&gone, &unknown, &first, &surer].map(|result| result.frame_id);
+    stage.until_stored(&all.into()).await;
+    // the surer one is put off for a surer one still
+    unit.stop().await;
+    let pictured: Vec<FrameId> =
+        stage.until_pictured(2).await.iter().map(|picture| picture.frame_id).collect();
+    assert_eq!(pictured, [surer.frame_id, first.frame_id]);
+}
+
+#[tokio::test]
+async fn without_a_budget_no_picture_is_made() {
+    let stage = Stage::set().await;
+    stage.make_place();
+    let unit = stage.run();
+    let (result, origin) = stage.upload("gate", &[("dog", 0.5)]).await;
+    stage.send_of(&result, origin).await;
+    stage.until_stored(&[result.frame_id].into()).await;
+    unit.stop().await;
+    assert_eq!(stage.until_pictured(0).await, []);
 }

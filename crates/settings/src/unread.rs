@@ -7,10 +7,11 @@ use std::fmt;
 pub(crate) const PREFIX: &str = "MLVI_";
 
 /// Variables that no unit reads, but the command line, docker-compose.yml, tests and benchmarks do.
-pub const READ_ELSEWHERE: [&str; 17] = [
+pub const READ_ELSEWHERE: [&str; 18] = [
     CONFIG_FILE_VARIABLE,
     "MLVI_BENCH_THREADS",
     "MLVI_CA_FILE",
+    "MLVI_COLLECTOR",
     "MLVI_KAFKA",
     "MLVI_KAFKA_SCRIPT",
     "MLVI_KAFKA_SECRETS",

@@ -46,7 +46,7 @@ pub enum Knowing {
 #[must_use]
 pub fn least_misses(scenario: &Scenario, trace: &Trace, jobs: &[Job], knowing: Knowing) -> u64 {
     let full = at_full_capacity(scenario);
-    let uplink = Uplink::new(trace, &full.uplink.cuts, full.uplink.rtt_ms);
+    let uplink = Uplink::of(trace, &full);
     let bound = Bound { scenario: &full, uplink, knowing };
     let end = jobs.last().map_or(0, |job| job.decided);
     let steps = (end / STEP + 2) as usize;

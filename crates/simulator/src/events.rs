@@ -22,7 +22,7 @@ pub(crate) enum Event {
     Promote { frame: usize },
     /// The lag of both tiers is read.
     Lag,
-    /// The autoscalers are evaluated.
+    /// The autoscalers are evaluated: the edge's, and with the first site the cloud's.
     Scale,
     /// A tier's new workers have started.
     Started { tier: Destination, workers: u32 },
@@ -33,6 +33,8 @@ struct Due {
     at: Micros,
     /// Events of one moment happen in the order in which they were foreseen.
     number: u64,
+    /// At which site.
+    site: usize,
     event: Event,
 }
 
@@ -57,16 +59,16 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    pub(crate) fn at(&mut self, at: Micros, event: Event) {
-        self.heap.push(Due { at, number: self.foreseen, event });
+    pub(crate) fn at(&mut self, at: Micros, site: usize, event: Event) {
+        self.heap.push(Due { at, number: self.foreseen, site, event });
         self.foreseen += 1;
     }
 
-    /// The next one, if it comes by `end`.
-    pub(crate) fn next_by(&mut self, end: Micros) -> Option<(Micros, Event)> {
+    /// The next one and its site, if it comes by `end`.
+    pub(crate) fn next_by(&mut self, end: Micros) -> Option<(Micros, usize, Event)> {
         if self.heap.peek()?.at > end {
             return None;
         }
-        self.heap.pop().map(|due| (due.at, due.event))
+        self.heap.pop().map(|due| (due.at, due.site, due.event))
     }
 }

@@ -18,8 +18,9 @@
 //!   Its results are seen as soon as they are there.
 //! - **The uplink** ([`UplinkSetup`], [`Trace`]) carries the bytes of one frame after the other as
 //!   fast as the trace says; the trace begins anew at its end. Then half a round trip (ms) goes by.
-//!   In a cut ([`Cut`]) nothing is carried in either direction: what waits goes on waiting. Results
-//!   are small and take half a round trip back.
+//!   In a cut ([`Cut`]) or an outage ([`Outages`]) nothing is carried in either direction: what waits
+//!   goes on waiting. Lost packets ([`Loss`]) make the link as slow and frames as late as TCP would.
+//!   Results are small and take half a round trip back.
 //! - **The cloud** is like the edge, but passes over frames that it takes up after the time by
 //!   which they were to be answered: the edge has them by then. The first result of a frame
 //!   counts.
@@ -28,21 +29,25 @@
 //!   deadline or when the cloud cannot give a better one.
 //! - **Autoscaling** ([`Autoscale`]) follows a tier's utilisation every 15 s; new workers need a
 //!   time to start (s).
+//! - **Several sites** ([`simulate_sites`]) each have their frames, edge, uplink and policy; they
+//!   share the cloud: its workers, its queue and its autoscaler.
 //! - **What the policy hears** is what the preprocessor hears: its own decisions, results when they
 //!   are seen at the edge, every 2 s how much was sent to a tier and is not finished as far as the
 //!   edge knows, and the number of ready workers.
 //!
-//! Not in it: pixels, retransmissions, brokers that fail, clocks that disagree, batches.
+//! Not in it: pixels, brokers that fail, clocks that disagree, batches.
 //!
 //! # The oracle
 //!
 //! [`foresee`] knows all of this in advance and misses the fewest deadlines; its [`Schedule`] is
 //! run like any policy. [`least_misses`] is a bound from below: what no schedule can avoid.
+//! [`foresee_each`] knows what each frame would meet, and nothing of the frames to come.
 
 mod autoscaler;
 mod bound;
 pub mod cascade;
 mod dispatcher;
+mod each;
 mod engine;
 mod events;
 mod fleet;
@@ -62,7 +67,8 @@ mod workload;
 
 pub use bound::{Knowing, least_misses};
 pub use dispatcher::{Deciding, Dispatcher, Routed};
-pub use engine::{EdgeAnswer, Judge, World, simulate};
+pub use each::foresee_each;
+pub use engine::{EdgeAnswer, Judge, World, simulate, simulate_sites};
 pub use fleet::{
     Fleet, FleetMinute, FleetPrices, FleetReport, Limit, Need, Region, simulate_fleet,
 };
@@ -70,10 +76,10 @@ pub use interval::Interval;
 pub use judge::{Judgement, judge, judge_policy};
 pub use oracle::{Beam, Schedule, at_full_capacity, foresee};
 pub use record::{Answer, History, Record, Scaling, Transition};
-pub use report::{BreakerChange, ContractReport, CutReport, Report, WorkersChange};
+pub use report::{BreakerChange, ContractReport, CutReport, Report, Rightness, WorkersChange};
 pub use scenario::{Arrivals, Autoscale, Load, Scenario, ScenarioError, TierSetup, UplinkSetup};
 pub use service_times::{Measured, ServiceTimes, TimesError, TimesFile};
 pub use trace::{Columns, PACKET_BYTES, Trace, TraceError, TraceFormat};
-pub use uplink::{Cut, InvalidCut};
+pub use uplink::{Cut, InvalidCut, InvalidOutages, Loss, Outages};
 pub use virtual_time::{Latency, Micros};
 pub use workload::{Job, measured_workload, workload};

@@ -70,7 +70,7 @@ pub fn foresee(
         return Schedule { routes: vec![Some(Edge); jobs.len()], misses: 0, exact: true };
     }
     let full = at_full_capacity(scenario);
-    let uplink = Uplink::new(trace, &full.uplink.cuts, full.uplink.rtt_ms);
+    let uplink = Uplink::of(trace, &full);
     let smallest = Smallest::of(jobs);
     let mut front = Front::new(full.edge.workers as usize, full.cloud.workers as usize);
     for (i, job) in jobs.iter().enumerate() {
@@ -80,7 +80,8 @@ pub fn foresee(
                 |answered: Micros| job.deadline.is_none_or(|deadline| answered <= deadline);
             let on_edge = edge_free + job.service(Edge);
             let sent = uplink.sent(uplink_free, job.bytes);
-            let in_cloud = uplink.arrives(sent).max(cloud_free) + job.service(Cloud);
+            let there = uplink.delivered(i as u64, job.bytes, sent);
+            let in_cloud = there.max(cloud_free) + job.service(Cloud);
             Possible {
                 edge: in_time(on_edge).then_some(on_edge),
                 cloud: in_time(uplink.seen(in_cloud)).then_some((sent, in_cloud)),
@@ -94,6 +95,8 @@ pub fn foresee(
         progress();
     }
     let mut schedule = front.finish();
+    // what is sent later may then be there sooner, and waits for nothing before it
+    schedule.exact &= !uplink.is_lossy();
     // with unequal preprocessing an older frame may come after a younger one: the exchange argument
     // for serving them in order then fails
     schedule.exact &= jobs.is_sorted_by_key(|job| job.deadline);

@@ -11,6 +11,7 @@ const MAX_WAITING: usize = usize::MAX;
 /// A frame that waits for a worker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Waiting {
+    pub(crate) site: usize,
     pub(crate) frame: usize,
     /// Whoever takes it up after this moment passes it over.
     pub(crate) answer_by: Option<Micros>,
@@ -20,7 +21,7 @@ pub(crate) struct Waiting {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LeftOut {
     /// A newer one of its camera is served in its place.
-    Overtaken(usize),
+    Overtaken(Waiting),
     /// Its time is over.
     Over(Waiting),
 }
@@ -77,7 +78,7 @@ impl Queue {
             .pop(|(waiting, camera)| is_old(waiting, camera) || is_over(waiting), &mut passed_over);
         left_out.extend(passed_over.into_iter().map(|(waiting, camera)| {
             if is_old(&waiting, &camera) {
-                LeftOut::Overtaken(waiting.frame)
+                LeftOut::Overtaken(waiting)
             } else {
                 LeftOut::Over(waiting)
             }

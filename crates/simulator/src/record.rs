@@ -102,3 +102,20 @@ pub struct History {
     /// detections are not known.
     pub unjudged: u64,
 }
+
+impl History {
+    /// The frames of several sites as if they were one, each site's cameras being others: with this
+    /// many cameras at each.
+    #[must_use]
+    pub fn together<'a>(sites: impl IntoIterator<Item = (&'a Self, u32)>) -> Self {
+        let (mut all, mut cameras) = (Self::default(), 0);
+        for (site, more) in sites {
+            all.frames.extend(
+                site.frames.iter().map(|frame| Record { camera: cameras + frame.camera, ..*frame }),
+            );
+            all.unjudged += site.unjudged;
+            cameras += more;
+        }
+        all
+    }
+}

@@ -25,6 +25,9 @@ pub struct Report {
     pub misses: u64,
     /// The same of all frames, in per cent.
     pub miss_percent: f64,
+    /// Right answers in time per second: of each frame that was answered by its deadline, how right
+    /// the answer was (0 to 1), over the time in which frames came in.
+    pub right_per_s: f64,
     /// Frames that were expired by whoever took them up, or at once.
     pub expired: u64,
     /// Frames that equalled the last one.
@@ -146,10 +149,34 @@ fn cost(price: &Price, record: &Record) -> f64 {
         + record.bytes_up as f64 / 1e9 * price.cloud_per_gigabyte
 }
 
+/// How right an answer of a tier to a frame is, from 0 to 1.
+pub type Rightness<'a> = &'a dyn Fn(&Record, Destination) -> f64;
+
+/// Right answers in time per second. A frame that equalled the last one has the edge's answer.
+fn right_per_s(frames: &[Record], rightness: Rightness<'_>, minutes: f64) -> f64 {
+    let in_time = frames.iter().filter(|record| !record.missed());
+    let right = in_time.filter_map(|record| match record.answer {
+        Some((Answer::Done(tier), _)) => Some(rightness(record, tier)),
+        Some((Answer::Skipped, _)) => Some(rightness(record, Edge)),
+        Some((Answer::Expired | Answer::Overtaken, _)) | None => None,
+    });
+    right.sum::<f64>() / (minutes * 60.0)
+}
+
 impl Report {
-    /// Sums a run up.
+    /// Sums a run up; how right answers are is what the scenario says of the tiers.
     #[must_use]
     pub fn of(history: &History, scenario: &Scenario) -> Self {
+        let rightness = |_: &Record, tier: Destination| match tier {
+            Edge => scenario.edge.accuracy,
+            Cloud => scenario.cloud.accuracy,
+        };
+        Self::by(history, scenario, &rightness)
+    }
+
+    /// Sums a run up in which it is known of each answer how right it is.
+    #[must_use]
+    pub fn by(history: &History, scenario: &Scenario, rightness: Rightness<'_>) -> Self {
         let frames = &history.frames;
         let count = |which: &dyn Fn(&Record) -> bool| {
             frames.iter().filter(|record| which(record)).count() as u64
@@ -178,6 +205,7 @@ impl Report {
             age_ms: Latency::of(peak_ages_ms(frames)),
             misses,
             miss_percent: percent(misses, frames.len() as u64),
+            right_per_s: right_per_s(frames, rightness, scenario.minutes),
             expired: ended(Answer::Expired),
             skipped: ended(Answer::Skipped),
             overtaken: ended(Answer::Overtaken),

@@ -1,14 +1,16 @@
 //! What is simulated: the load, the two tiers and the uplink between them.
 
-use crate::{Cut, TimesFile, TraceFormat};
+use crate::{Cut, Loss, Micros, Outages, TimesFile, TraceFormat};
 use offload::Price;
 use serde::{Deserialize, Deserializer, Serialize};
+use virtual_time::Random;
 
 const EDGE: TierSetup = TierSetup {
     workers: 2,
     service_ms: 120.0,
     service_sigma: 0.05,
     service_times: None,
+    accuracy: 1.0,
     autoscale: None,
 };
 const CLOUD: TierSetup = TierSetup {
@@ -16,6 +18,7 @@ const CLOUD: TierSetup = TierSetup {
     service_ms: 50.0,
     service_sigma: 0.05,
     service_times: None,
+    accuracy: 1.0,
     autoscale: None,
 };
 
@@ -84,6 +87,8 @@ pub struct Load {
     pub burst_s: f64,
     /// From one burst's beginning to the next one's, in seconds.
     pub period_s: f64,
+    /// How far into a period the simulation begins, in seconds.
+    pub phase_s: f64,
     /// How frames follow each other.
     pub arrivals: Arrivals,
     /// How long after it came in a frame's answer is wanted, in milliseconds; 0: forever.
@@ -102,6 +107,7 @@ impl Default for Load {
             burst_fps: 50.0,
             burst_s: 30.0,
             period_s: 120.0,
+            phase_s: 0.0,
             arrivals: Arrivals::Poisson,
             deadline_ms: 500.0,
             frame_bytes: 20_000.0,
@@ -132,6 +138,8 @@ pub struct TierSetup {
     /// Measured service times instead of those two.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_times: Option<TimesFile>,
+    /// How right one of its answers is where no detections tell, from 0 to 1.
+    pub accuracy: f64,
     /// How the number of workers follows the load; left out: it does not.
     pub autoscale: Option<Autoscale>,
 }
@@ -144,6 +152,7 @@ struct TierEntry {
     service_ms: Option<f64>,
     service_sigma: Option<f64>,
     service_times: Option<TimesFile>,
+    accuracy: Option<f64>,
     autoscale: Option<Autoscale>,
 }
 
@@ -154,6 +163,7 @@ impl TierEntry {
             service_ms: self.service_ms.unwrap_or(default.service_ms),
             service_sigma: self.service_sigma.unwrap_or(default.service_sigma),
             service_times: self.service_times,
+            accuracy: self.accuracy.unwrap_or(default.accuracy),
             autoscale: self.autoscale,
         }
     }
@@ -202,11 +212,26 @@ pub struct UplinkSetup {
     pub rtt_ms: f64,
     /// When nothing gets through, such as `["300s+60s"]`.
     pub cuts: Vec<Cut>,
+    /// Where in the trace the simulation begins, in seconds.
+    pub phase_s: f64,
+    /// Which packets get lost on the way up.
+    pub loss: Loss,
+    /// Outages that come by chance, such as `"600s+5s"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outages: Option<Outages>,
 }
 
 impl Default for UplinkSetup {
     fn default() -> Self {
-        Self { trace: None, format: None, rtt_ms: 40.0, cuts: Vec::new() }
+        Self {
+            trace: None,
+            format: None,
+            rtt_ms: 40.0,
+            cuts: Vec::new(),
+            phase_s: 0.0,
+            loss: Loss::default(),
+            outages: None,
+        }
     }
 }
 
@@ -239,6 +264,28 @@ impl Scenario {
         Ok(scenario)
     }
 
+    /// The seed of one of several sites; the first one has the seed of all.
+    #[must_use]
+    pub const fn seed_of_site(seed: u64, site: u32) -> u64 {
+        // far from the seeds that follow each other
+        seed.wrapping_add((site as u64).wrapping_mul(1_000_000_007))
+    }
+
+    /// The same at one of several sites, with a seed of its own. `apart`: its bursts come at another
+    /// time than those of other sites, and it begins at another moment of its trace, which is so
+    /// long.
+    #[must_use]
+    pub fn at_site(&self, number: u32, apart: bool, trace_period: Micros) -> Self {
+        let mut site = self.clone();
+        site.seed = Self::seed_of_site(self.seed, number);
+        if apart {
+            let mut phases = Random::new(self.seed, &format!("phase of site {number}"));
+            site.load.phase_s += phases.unit() * site.load.period_s;
+            site.uplink.phase_s += phases.unit() * trace_period as f64 / 1e6;
+        }
+        site
+    }
+
     /// Whether every value is in its range.
     ///
     /// # Errors
@@ -261,6 +308,10 @@ impl Scenario {
         let from_zero = [
             ("preprocess_ms", self.preprocess_ms, 1e6),
             ("load.burst_s", load.burst_s, load.period_s),
+            ("load.phase_s", load.phase_s, 1e9),
+            ("uplink.phase_s", self.uplink.phase_s, 1e9),
+            ("edge.accuracy", self.edge.accuracy, 1.0),
+            ("cloud.accuracy", self.cloud.accuracy, 1.0),
             ("load.deadline_ms", load.deadline_ms, 1e9),
             ("load.frame_sigma", load.frame_sigma, 3.0),
             ("edge.service_sigma", self.edge.service_sigma, 3.0),
@@ -283,8 +334,12 @@ impl Scenario {
         {
             return wrong(
                 bad,
-                "0 or more, and not absurdly large (a burst: not longer than its period)",
+                "0 or more, and not absurdly large (a burst: not longer than its period; an \
+                 accuracy: at most 1)",
             );
+        }
+        if let Some((name, value, allowed)) = self.uplink.loss.wrong() {
+            return Err(ScenarioError::Value { name, value, allowed });
         }
         let files = self.preprocess_times.iter();
         let files = files.chain(&self.edge.service_times).chain(&self.cloud.service_times);

@@ -8,7 +8,7 @@ use crate::{Micros, TierSetup};
 #[derive(Debug)]
 pub(crate) struct Tier {
     pub(crate) queue: Queue,
-    /// Frames sent here of which the edge does not know yet that they are finished.
+    /// Of the edge: frames sent here that are not finished.
     pub(crate) lag: u64,
     ready: u32,
     busy: u32,
@@ -101,6 +101,7 @@ mod tests {
             service_ms: 10.0,
             service_sigma: 0.0,
             service_times: None,
+            accuracy: 1.0,
             autoscale: Some(autoscale),
         });
         tier.begins(0);

@@ -2,8 +2,8 @@
 
 use offload::PolicyConfig;
 use simulator::{
-    Deciding, Fleet, FleetReport, Load, Region, Scenario, Trace, World, judge, simulate_fleet,
-    workload,
+    Deciding, Dispatcher, Fleet, FleetReport, History, Job, Load, Region, Report, Scenario, Trace,
+    World, judge, simulate_fleet, simulate_sites, workload,
 };
 
 /// 100 cameras at one site.
@@ -56,6 +56,55 @@ fn at_100_cameras_it_is_two_points_from_the_exact_engine() {
     }
 }
 
+/// Missed deadlines and answers of the cloud of several sites that share it, in per cent.
+fn exact_sites(fleet: &Fleet, trace: &Trace) -> [f64; 2] {
+    let scenarios: Vec<Scenario> =
+        (0..fleet.sites).map(|number| fleet.scenario(trace, number)).collect();
+    let jobs: Vec<Vec<Job>> = scenarios.iter().map(|scenario| workload(scenario, 0)).collect();
+    let worlds: Vec<World<'_>> = scenarios
+        .iter()
+        .zip(&jobs)
+        .map(|(scenario, jobs)| World { scenario, trace, jobs, judge: &|_, _| None })
+        .collect();
+    let config = PolicyConfig::named("deadline").expect("a policy");
+    let mut policies: Vec<Deciding> = scenarios
+        .iter()
+        .map(|scenario| Deciding::new(&config, scenario.seed).expect("a usable policy"))
+        .collect();
+    let dispatchers = policies.iter_mut().map(|policy| policy as &mut dyn Dispatcher).collect();
+    let histories = simulate_sites(&worlds, dispatchers, &mut || {});
+    let all = History::together(histories.iter().map(|history| (history, 20)));
+    let report = Report::of(&all, &fleet.site);
+    [report.miss_percent, report.cloud_percent * report.answered as f64 / report.frames as f64]
+}
+
+#[test]
+fn at_100_cameras_at_five_sites_it_is_three_points_from_the_exact_engine() {
+    let trace = Trace::constant("steady", 20.0).expect("a valid trace");
+    // a cloud that is enough, one that is nearly, and one that is too small
+    for workers in [8, 4, 1] {
+        let load = Load { cameras: 20, ..Load::default() };
+        let seeds = [1, 2, 3];
+        let fleets = seeds.map(|seed| {
+            let site = Scenario { seed, minutes: 8.0, load: load.clone(), ..Scenario::default() };
+            let region = Region { workers, ..Region::default() };
+            Fleet { sites: 5, site, region, ..Fleet::default() }
+        });
+        let mean = |of: &dyn Fn(&Fleet) -> [f64; 2]| {
+            let [one, two, three] = [0, 1, 2].map(|number: usize| of(&fleets[number]));
+            [0, 1].map(|figure| (one[figure] + two[figure] + three[figure]) / 3.0)
+        };
+        let exact = mean(&|fleet| exact_sites(fleet, &trace));
+        let fluid = mean(&|fleet| {
+            let report = simulated(fleet, &trace);
+            let cloud = 100.0 * report.total.cloud as f64 / report.total.frames as f64;
+            [report.miss_percent, cloud]
+        });
+        assert!((exact[0] - fluid[0]).abs() < 3.0, "{workers}: {exact:?} {fluid:?}");
+        assert!((exact[1] - fluid[1]).abs() < 6.0, "{workers}: {exact:?} {fluid:?}");
+    }
+}
+
 #[test]
 fn every_frame_is_counted_once_and_the_same_fleet_gives_the_same_report() {
     let trace = Trace::constant("steady", 20.0).expect("a valid trace");
@@ -90,6 +139,7 @@ fn mistakes_are_named_by_line_and_field() {
         ("[region]\nreplication = 9", "region.replication is 9"),
         ("[site.load]\nbase_fps = 0", "load.base_fps is 0"),
         ("[prices]\ngigabyte = -1", "prices.gigabyte is -1"),
+        ("[site.uplink.loss]\nshare = 0.01", "simulate sites"),
     ] {
         assert!(message(text).contains(part), "{text}: {}", message(text));
     }

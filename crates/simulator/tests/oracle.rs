@@ -27,7 +27,14 @@ fn brute_force(scenario: &Scenario, trace: &Trace, jobs: &[Job]) -> u64 {
 }
 
 fn tier(workers: u32, service_ms: f64) -> TierSetup {
-    TierSetup { workers, service_ms, service_sigma: 0.4, service_times: None, autoscale: None }
+    TierSetup {
+        workers,
+        service_ms,
+        service_sigma: 0.4,
+        service_times: None,
+        accuracy: 1.0,
+        autoscale: None,
+    }
 }
 
 prop_compose! {

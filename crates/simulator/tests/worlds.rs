@@ -63,7 +63,14 @@ impl Dispatcher for Scripted {
 }
 
 fn tier(workers: u32, service_ms: f64) -> TierSetup {
-    TierSetup { workers, service_ms, service_sigma: 0.0, service_times: None, autoscale: None }
+    TierSetup {
+        workers,
+        service_ms,
+        service_sigma: 0.0,
+        service_times: None,
+        accuracy: 1.0,
+        autoscale: None,
+    }
 }
 
 /// Ten frames a second of 10,000 bytes each for a second; at 8 Mbit/s one takes 10 ms.

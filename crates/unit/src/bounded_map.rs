@@ -43,6 +43,11 @@ impl<K: Copy + Eq + Hash, V> BoundedMap<K, V> {
         self.values.get(key).map(|(_, value)| value)
     }
 
+    /// The value under this key, to be changed.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.values.get_mut(key).map(|(_, value)| value)
+    }
+
     /// Whether there is a value under this key.
     #[must_use]
     pub fn contains_key(&self, key: &K) -> bool {

@@ -44,7 +44,7 @@ pub fn connection_limit(wanted: usize, setting: &str) -> usize {
     let affordable = affordable(wanted, limit, open);
     if affordable < wanted {
         tracing::warn!(
-            setting,
+            variable = setting,
             wanted,
             connections = affordable,
             open_files = limit,

@@ -111,6 +111,7 @@ mod tests {
             admin,
             drain: Duration::ZERO,
             faults: Faults::default(),
+            traces: None,
         };
         let shell = Shell::start(config, &CancellationToken::new()).await.unwrap();
         let model = shell.health.condition("model");

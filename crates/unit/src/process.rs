@@ -6,6 +6,7 @@
 )]
 
 use crate::probe::{self, Question};
+use crate::shell::{host_name, pod_name};
 use crate::{
     Faults, Health, Listen, Memory, ShellConfig, TaskFailure, Tasks, Telemetry, frugal_allocator,
     raise_descriptor_limit,
@@ -62,10 +63,10 @@ where
         }
     }
     frugal_allocator();
-    let config = match read(parse) {
+    let config = match read(unit, parse) {
         Ok(config) => config,
-        Err(error) => {
-            eprintln!("{unit}: the configuration is not valid\n{error}");
+        Err(refused) => {
+            refused.tell(unit);
             return ExitCode::from(EXIT_USAGE);
         }
     };
@@ -123,12 +124,40 @@ fn ask(unit: &'static str, question: Question) -> ExitCode {
     }
 }
 
-fn read<C>(parse: fn(&mut Settings) -> C) -> Result<C, ConfigError> {
-    let mut settings = Settings::from_environment()?;
+/// A configuration that is not valid, and where to say so.
+struct Refused {
+    error: ConfigError,
+    telemetry: Telemetry,
+}
+
+impl Refused {
+    /// For whoever reads JSON logs one event, for others lines of text.
+    fn tell(self, unit: &'static str) {
+        let Self { error, telemetry } = self;
+        if telemetry.is_json() {
+            tracing::subscriber::with_default(telemetry.subscriber(std::io::stderr), || {
+                tracing::error!(%error, "the configuration is not valid");
+            });
+        } else {
+            eprintln!("{unit}: the configuration is not valid\n{error}");
+        }
+    }
+}
+
+fn read<C>(unit: &str, parse: fn(&mut Settings) -> C) -> Result<C, Refused> {
+    let settings = Settings::from_environment();
+    let mut settings = settings.map_err(|error| {
+        let telemetry = Telemetry::from_settings(&mut Settings::from_pairs([("", "")]));
+        Refused { error, telemetry: telemetry.of(unit, None) }
+    })?;
     let telemetry = Telemetry::from_settings(&mut settings);
     let config = parse(&mut settings);
     let unread = settings.unread(&[]);
-    settings.finish()?;
+    // every unit reads it with its shell's settings, too
+    let telemetry = telemetry.of(unit, pod_name(&mut settings).or_else(host_name));
+    if let Err(error) = settings.finish() {
+        return Err(Refused { error, telemetry });
+    }
     telemetry.install();
     for UnreadVariable { name, nearest } in unread {
         let nearest = nearest.unwrap_or_default();

@@ -2,8 +2,10 @@
 
 use crate::health::Reason;
 use crate::http::{HttpBounds, HttpCounts, serve};
+use crate::traces::{TracesConfig, Whereabouts};
 use crate::{
-    Condition, Ends, Faults, Health, Listen, ListenError, Metrics, TaskFailure, Tasks, admin,
+    Condition, Ends, Faults, Health, Listen, ListenError, Metrics, TaskFailure, Tasks, Traces,
+    admin,
 };
 use frame::ServedBy;
 use prometheus_client::metrics::info::Info;
@@ -19,6 +21,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// How long the work may take to stop, beyond its drain time: leaving a consumer group and a last
 /// flush.
 const AFTER_DRAIN: Duration = Duration::from_secs(10);
+/// How long the last spans may take, after the work.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// The admin port's bounds: probes, Prometheus and a few people, each of whom has a few
 /// connections. Its answers are some kilobytes.
@@ -46,15 +50,15 @@ pub struct ShellConfig {
     pub drain: Duration,
     /// Background tasks that are made to panic: none, unless a test plants one.
     pub faults: Faults,
+    /// Where spans go; `None`: nowhere.
+    pub traces: Option<TracesConfig>,
 }
 
 impl ShellConfig {
-    /// Reads `POD_NAME`, `NODE_NAME`, `MLVI_ADMIN_LISTEN` and `MLVI_DRAIN`.
+    /// Reads `POD_NAME`, `NODE_NAME`, `MLVI_ADMIN_LISTEN`, `MLVI_DRAIN`, and OpenTelemetry's
+    /// variables.
     pub fn from_settings(settings: &mut Settings, unit: &str) -> Self {
-        let pod = settings.optional_text(
-            "POD_NAME",
-            "the pod's name, from the downward API; the host's name if unset",
-        );
+        let pod = pod_name(settings);
         let node = settings.optional_text("NODE_NAME", "the node's name, from the downward API");
         let admin: SocketAddr = settings.parsed(
             "MLVI_ADMIN_LISTEN",
@@ -69,18 +73,30 @@ impl ShellConfig {
             "how long frames in flight may take to finish at shutdown; keep it below the session \
              timeout and the pod's grace period",
         );
-        let pod = pod.or_else(|| {
-            std::fs::read_to_string("/proc/sys/kernel/hostname")
-                .ok()
-                .map(|name| name.trim().to_owned())
-        });
+        let at = Whereabouts { unit, pod: pod.as_deref(), node: node.as_deref() };
+        let traces = TracesConfig::from_settings(settings, at);
         Self {
-            identity: ServedBy { unit: unit.into(), pod, node },
+            identity: ServedBy { unit: unit.into(), pod: pod.or_else(host_name), node },
             admin: Listen::Address(admin),
             drain,
             faults: Faults::default(),
+            traces,
         }
     }
+}
+
+/// Reads `POD_NAME`.
+pub(crate) fn pod_name(settings: &mut Settings) -> Option<String> {
+    settings.optional_text(
+        "POD_NAME",
+        "the pod's name, from the downward API; the host's name if unset",
+    )
+}
+
+/// What stands for the pod outside of Kubernetes.
+pub(crate) fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned())
 }
 
 /// A unit's shell: identity, health, metrics and background tasks, served on the admin port until
@@ -95,6 +111,8 @@ pub struct Shell {
     pub metrics: Metrics,
     /// Where every background task of the unit is spawned.
     pub tasks: Tasks,
+    /// Where spans go.
+    pub traces: Traces,
     running: Condition,
     drain: Duration,
     _end: DropGuard,
@@ -122,8 +140,9 @@ impl Shell {
             (admin::router(health.clone(), metrics.clone()), CancellationToken::new());
         let server = serve(listener, router, admin_bounds(), counts, never);
         tasks.spawn("admin", Ends::Never, server);
+        let traces = Traces::start(&config.identity.unit, config.traces, &metrics, &tasks);
         let (identity, drain, _end) = (config.identity, config.drain, tasks.end_guard());
-        Ok(Self { identity, health, metrics, tasks, running, drain, _end })
+        Ok(Self { identity, health, metrics, tasks, traces, running, drain, _end })
     }
 
     /// Cancelled when the unit is to stop: at the shutdown that it was started with, or because a
@@ -159,6 +178,7 @@ impl Shell {
         E: From<TaskFailure> + AsRef<dyn std::error::Error>,
     {
         let outcome = self.tasks.supervise(work, self.drain + AFTER_DRAIN).await;
+        self.traces.flush(LAST_SPANS).await;
         if let Some(at) = self.tasks.failed_at() {
             tokio::time::sleep_until(at + FAREWELL).await;
         }
@@ -209,6 +229,7 @@ mod tests {
             admin,
             drain: Duration::ZERO,
             faults: Faults::default(),
+            traces: None,
         };
         let shell = Shell::start(config, &shutdown).await.unwrap();
         let model = shell.health.condition("model");
@@ -245,6 +266,7 @@ mod tests {
             admin,
             drain: Duration::ZERO,
             faults: Faults::default(),
+            traces: None,
         };
         let shutdown = CancellationToken::new();
         let shell = Shell::start(config, &shutdown).await.unwrap();
@@ -277,6 +299,7 @@ mod tests {
             admin: Listen::Address(address),
             drain: Duration::ZERO,
             faults: Faults::default(),
+            traces: None,
         };
         let error = Shell::start(config, &CancellationToken::new()).await.unwrap_err().to_string();
         assert!(

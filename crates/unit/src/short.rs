@@ -49,36 +49,18 @@ fn time_of_day(now: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::{LogFormat, Telemetry};
-    use std::sync::{Arc, Mutex};
+    use crate::telemetry::LogFormat;
+    use crate::telemetry::tests::written;
     use std::time::Duration;
-
-    #[derive(Clone, Default)]
-    struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Buffer {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn lines_are_short() {
         let noon = UNIX_EPOCH + Duration::from_secs(86_400 * 20_000 + 43_199);
         assert_eq!(time_of_day(noon), "11:59:59Z");
-        let buffer = Buffer::default();
-        let telemetry = Telemetry { filter: "info".parse().unwrap(), format: LogFormat::Short };
-        let writer = buffer.clone();
-        let subscriber = telemetry.subscriber(move || writer.clone());
-        tracing::subscriber::with_default(subscriber, || {
+        let text = written("info", LogFormat::Short, || {
             tracing::info!(frames = 3, "three came");
             tracing::warn!("it is late");
         });
-        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<&str> = text.lines().map(|line| &line[10..]).collect();
         assert_eq!(lines, ["three came frames=3", "WARN it is late"]);
     }

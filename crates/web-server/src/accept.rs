@@ -1,11 +1,13 @@
 //! Puts a frame on the bus. Only a frame that the broker has acknowledged is accepted.
 
 use crate::app::App;
+use crate::frame_trace::FrameTrace;
 use crate::intake;
 use crate::problem::RequestError;
 use crate::query::About;
 use crate::upload::Upload;
-use frame::{CameraId, Envelope, FrameId, Origin, Timestamp, TraceParent, UploadTimings};
+use bytes::Bytes;
+use frame::{CameraId, Envelope, FrameId, Origin, Timestamp, UploadTimings};
 use frame_bus::Outgoing;
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
@@ -26,10 +28,10 @@ pub(crate) async fn accept(
     app: &Arc<App>,
     about: &About,
     upload: Upload,
-    trace: TraceParent,
+    trace: FrameTrace,
 ) -> Result<Accepted, RequestError> {
     let Upload { bytes, mut place, received_at, started } = upload;
-    let (bytes, format) = intake::check(bytes, app.limits.max_pixels).await?;
+    let format = intake::check(&bytes, app.limits.max_pixels).await?;
     place.wait()?;
     let camera = about.camera.clone().unwrap_or_else(CameraId::unnamed);
     let envelope = Envelope {
@@ -40,7 +42,7 @@ pub(crate) async fn accept(
         received_at,
         deadline: about.deadline.map(|deadline| deadline.moment(received_at)),
         format,
-        traceparent: trace,
+        traceparent: trace.context,
         sent_at: Timestamp::now(),
         upload: UploadTimings { upload_ms: started.elapsed().as_secs_f64() * 1000.0 },
         prepared: None,
@@ -54,8 +56,10 @@ pub(crate) async fn accept(
         headers: envelope.to_headers(),
         payload: bytes,
     };
+    app.traces.expect(&envelope);
+    let since = envelope.sent_at;
     app.store.expect(envelope, place);
-    let mut sending = send(app.clone(), frame_id, out).boxed();
+    let mut sending = send(app.clone(), accepted.clone(), out, trace, since).boxed();
     // begun here, so that frames that are accepted one after the other stay in order
     match (&mut sending).now_or_never() {
         Some(sent) => sent?,
@@ -66,8 +70,14 @@ pub(crate) async fn accept(
     Ok(accepted)
 }
 
-async fn send(app: Arc<App>, frame_id: FrameId, out: Outgoing) -> Result<(), RequestError> {
-    let bytes = out.payload.len();
+async fn send(
+    app: Arc<App>,
+    accepted: Accepted,
+    out: Outgoing<Bytes>,
+    trace: FrameTrace,
+    since: Timestamp,
+) -> Result<(), RequestError> {
+    let (frame_id, bytes) = (accepted.frame_id, out.payload.len());
     // a panic must not keep the frame's place for ever
     let sending = AssertUnwindSafe(app.bus.send(out)).catch_unwind().await;
     let sent = match sending {
@@ -84,6 +94,7 @@ async fn send(app: Arc<App>, frame_id: FrameId, out: Outgoing) -> Result<(), Req
         Ok(sent) => {
             app.store.accepted(frame_id, Origin { partition: sent.partition, offset: sent.offset });
             app.metrics.accepted(bytes);
+            trace.sent(&app.traces, &app.topics.frames, &accepted, sent, since);
             Ok(())
         }
         Err(error) => {

@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use unit::Traces;
 
 /// The bus reads frames back one after the other, on a blocking thread each: one read and the next,
 /// further ones wait here.
@@ -27,8 +28,6 @@ const MAX_FRAME_READS: usize = 2;
 
 /// How long whoever wants a picture waits until masks are known.
 const MASKS_WITHIN: Duration = Duration::from_secs(10);
-/// How often it is looked whether there is a settings topic at all.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What frames on their way back to clients may fill together, in bytes: a client that takes its
 /// own slowly holds it meanwhile.
@@ -56,6 +55,7 @@ pub(crate) struct App {
     pub(crate) fetches: Arc<Semaphore>,
     pub(crate) pictures: Pictures,
     pub(crate) metrics: Metrics,
+    pub(crate) traces: Traces,
     pub(crate) shutdown: CancellationToken,
     /// Work that a client may not cut off by going away.
     pub(crate) tasks: TaskTracker,
@@ -65,13 +65,15 @@ pub(crate) struct App {
     caught_up: AtomicBool,
 }
 
-/// What is known beside what is held here.
+/// What comes from elsewhere, and goes there.
 #[derive(Debug)]
 pub(crate) struct Sources {
     /// Results of the past.
     pub(crate) history: History,
     /// What of pictures nobody may see.
     pub(crate) regions: Arc<Book>,
+    /// Where spans go.
+    pub(crate) traces: Traces,
 }
 
 impl App {
@@ -80,7 +82,7 @@ impl App {
         access: Arc<Access>,
         limits: Limits,
         topics: Topics,
-        Sources { history, regions }: Sources,
+        Sources { history, regions, traces }: Sources,
         bus: Bus,
         shutdown: CancellationToken,
     ) -> Self {
@@ -101,6 +103,7 @@ impl App {
             sequences: Sequences::default(),
             settings: SettingsBoard::default(),
             regions,
+            traces,
             stats: Stats::new(),
             history,
             streams: Arc::new(Semaphore::new(limits.max_streams)),
@@ -145,15 +148,8 @@ impl App {
     /// Waits until it is known which parts of pictures nobody may see: what is set was read once,
     /// or there is no topic for it.
     pub(crate) async fn masks_are_known(&self) -> Result<(), RequestError> {
-        let mut changes = self.regions.changes();
-        let known = async {
-            while !(self.regions.is_read() || self.settings.is_absent()) {
-                // whichever comes first
-                let _ = tokio::time::timeout(LOOK_AGAIN, changes.changed()).await;
-            }
-        };
-        let in_time = tokio::time::timeout(MASKS_WITHIN, known).await;
-        in_time.map_err(|_| RequestError::Starting("masks are not read yet"))
+        let in_time = tokio::time::timeout(MASKS_WITHIN, self.regions.known()).await;
+        in_time.map(drop).map_err(|_| RequestError::Starting("masks are not read yet"))
     }
 
     /// A final result was read, the first of its frame; older ones say nothing of how fast the

@@ -7,6 +7,7 @@ use frame_bus::{Outgoing, SendError};
 use std::sync::Arc;
 use std::time::Duration;
 use unit::Heartbeat;
+use unit::traces::Span;
 
 /// How often the store is checked. The tests shorten the job's timeout, not this.
 const EVERY: Duration = Duration::from_millis(500);
@@ -59,7 +60,7 @@ async fn expire(app: &App, envelope: &Envelope, origin: Origin) -> Result<Status
     let provisional =
         app.store.provisional(envelope.frame_id).and_then(|provisional| provisional.promoted());
     let answered = provisional.is_some();
-    tracing::warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, timeout = %limit, answered, "no final result came");
+    tracing::warn!(frame_id = %envelope.frame_id, camera = %envelope.camera, trace_id = envelope.traceparent.trace_id(), timeout = %limit, answered, "no final result came");
     let result = provisional.unwrap_or_else(|| {
         let problem = Problem::new(
             504,
@@ -74,10 +75,21 @@ async fn expire(app: &App, envelope: &Envelope, origin: Origin) -> Result<Status
         }
     });
     let status = result.status;
-    let ResultMessage { key, mut headers, result } = ResultMessage::of(envelope, result);
+    let message = ResultMessage::of(envelope, result);
+    let ResultMessage { key, mut headers, traceparent, result } = message;
     headers.push((ORIGIN_PARTITION.into(), origin.partition.to_string().into_bytes()));
     headers.push((ORIGIN_OFFSET.into(), origin.offset.to_string().into_bytes()));
     let out =
         Outgoing { topic: app.topics.results.clone(), key, headers, payload: result.to_json() };
-    app.bus.send(out).await.map(|_| status)
+    let since = Timestamp::now();
+    app.bus.send(out).await?;
+    if let Some(context) = traceparent {
+        app.traces.keep(envelope.frame_id, context, || {
+            let within = Some(envelope.traceparent.span_id());
+            Span::of_sending(&app.topics.results, context, within, since)
+                .of_frame(envelope.frame_id, &envelope.camera)
+                .with("status", status.as_str())
+        });
+    }
+    Ok(status)
 }

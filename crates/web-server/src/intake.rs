@@ -1,6 +1,7 @@
 //! Checks a frame before it is accepted, without decoding it.
 
 use crate::problem::RequestError;
+use bytes::Bytes;
 use frame::ImageFormat;
 use vision::{Limits, probe};
 
@@ -10,21 +11,17 @@ const PROBE_ELSEWHERE: usize = 4 * 1024 * 1024;
 
 /// The image's format, told by its bytes. Refuses what is no image, is cut off, contradicts itself,
 /// or has too many pixels.
-pub(crate) async fn check(
-    bytes: Vec<u8>,
-    max_pixels: u64,
-) -> Result<(Vec<u8>, ImageFormat), RequestError> {
+pub(crate) async fn check(bytes: &Bytes, max_pixels: u64) -> Result<ImageFormat, RequestError> {
     let limits = Limits { max_pixels };
-    let probe_bytes =
-        move |bytes: Vec<u8>| probe(&bytes, &limits).map(|probed| (bytes, probed.format));
     let probed = if bytes.len() > PROBE_ELSEWHERE {
-        let task = tokio::task::spawn_blocking(move || probe_bytes(bytes));
+        let bytes = bytes.clone();
+        let task = tokio::task::spawn_blocking(move || probe(&bytes, &limits));
         task.await
             .map_err(|error| RequestError::Internal(format!("probing the frame failed: {error}")))?
     } else {
-        probe_bytes(bytes)
+        probe(bytes, &limits)
     };
-    Ok(probed?)
+    Ok(probed?.format)
 }
 
 #[cfg(test)]
@@ -50,15 +47,14 @@ mod tests {
             ("too large", jpeg(101, 100), 422, "too-many-pixels"),
         ];
         for (name, bytes, status, kind) in cases {
-            let problem = check(bytes, 100 * 100).await.unwrap_err().problem();
+            let problem = check(&bytes.into(), 100 * 100).await.unwrap_err().problem();
             assert_eq!(
                 (problem.status, problem.kind),
                 (status, format!("/problems/{kind}")),
                 "{name}"
             );
         }
-        let (bytes, format) = check(good.clone(), 100 * 100).await.unwrap();
-        assert_eq!((bytes, format), (good, ImageFormat::Jpeg));
+        assert_eq!(check(&good.into(), 100 * 100).await.unwrap(), ImageFormat::Jpeg);
     }
 
     #[tokio::test]
@@ -66,6 +62,6 @@ mod tests {
         let mut padded = jpeg(64, 48);
         padded.truncate(padded.len() - 2);
         padded.resize(PROBE_ELSEWHERE + 1, 0);
-        assert_eq!(check(padded, 10_000).await.unwrap_err().problem().status, 422);
+        assert_eq!(check(&padded.into(), 10_000).await.unwrap_err().problem().status, 422);
     }
 }

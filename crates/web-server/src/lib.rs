@@ -15,6 +15,7 @@ mod backlog;
 mod config;
 mod encoding;
 mod expiry;
+mod frame_trace;
 mod history;
 mod intake;
 mod jobs;

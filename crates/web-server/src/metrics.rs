@@ -11,6 +11,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Metric;
 use std::sync::atomic::AtomicU64;
 use unit::http::HttpCounts;
+use unit::traces::{TraceLabel, TracedHistogram};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Request {
@@ -78,7 +79,7 @@ pub(crate) struct Metrics {
     pending_frames: Gauge,
     pending_bytes: Gauge,
     pub(crate) expected_wait: Gauge<f64, AtomicU64>,
-    result_latency: Family<Ending, Histogram>,
+    result_latency: Family<Ending, TracedHistogram>,
     pub(crate) age_of_information: Histogram,
     pub(crate) duplicates: Counter,
     pub(crate) provisional: Counter,
@@ -113,7 +114,7 @@ impl Metrics {
             expected_wait: Gauge::default(),
             // 10 ms to 41 s: from an idle edge box to a backlog that is about to expire
             result_latency: Family::new_with_constructor(|| {
-                Histogram::new(exponential_buckets(0.01, 2.0, 13))
+                TracedHistogram::new(exponential_buckets(0.01, 2.0, 13))
             }),
             // 10 ms to 41 s
             age_of_information: Histogram::new(exponential_buckets(0.01, 2.0, 13)),
@@ -251,8 +252,10 @@ impl Metrics {
         self.stream_skipped_bytes.inc_by(bytes);
     }
 
-    pub(crate) fn latency(&self, status: Status, seconds: f64) {
-        self.result_latency.get_or_create(&Ending { status: status.as_str() }).observe(seconds);
+    /// `trace` is that of the frame, if it is exported.
+    pub(crate) fn latency(&self, status: Status, seconds: f64, trace: Option<TraceLabel>) {
+        let ending = Ending { status: status.as_str() };
+        self.result_latency.get_or_create(&ending).observe(seconds, trace);
     }
 }
 

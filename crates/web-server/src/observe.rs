@@ -8,11 +8,12 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use frame::{CameraId, FrameId, TraceParent, headers};
+use frame::{CameraId, FrameId, Timestamp, TraceParent, headers};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
+use unit::traces::{self, Span};
 
 /// The trace that a request belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +35,9 @@ pub(crate) async fn observe(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let started = Instant::now();
-    let trace = trace_of(request.headers());
+    let (started, began) = (Instant::now(), Timestamp::now());
+    let caller = trace_of(request.headers());
+    let trace = caller.map_or_else(|| app.traces.root(), |caller| app.traces.under(caller));
     let id = id_of(request.headers());
     request.extensions_mut().insert(Trace(trace));
     let method = known(request.method());
@@ -43,8 +45,8 @@ pub(crate) async fn observe(
         request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     let response =
         AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|panic| {
-            let message = unit::panic_text(panic.as_ref());
-            tracing::error!(%route, trace_id = %trace.trace_id(), message, "a handler panicked");
+            let panic = unit::panic_text(panic.as_ref());
+            tracing::error!(%route, trace_id = %trace.trace_id(), panic, "a handler panicked");
             RequestError::Internal("a handler panicked; the server's log says more".into())
                 .into_response()
         });
@@ -60,8 +62,8 @@ pub(crate) async fn observe(
     tracing::info!(
         method,
         %route,
-        status,
-        ms = started.elapsed().as_secs_f64() * 1000.0,
+        http_status = status,
+        duration_ms = started.elapsed().as_secs_f64() * 1000.0,
         problem = response.extensions().get::<Kind>().map(|kind| kind.0.as_str()),
         frame_id = subject.map(|subject| tracing::field::display(subject.frame_id)),
         camera = subject.and_then(|subject| subject.camera.as_ref()).map(tracing::field::display),
@@ -70,18 +72,33 @@ pub(crate) async fn observe(
         trace_id = %trace.trace_id(),
         "request"
     );
+    let span = || {
+        let parent = caller.map(TraceParent::span_id);
+        let kind = response.extensions().get::<Kind>().filter(|_| status >= 500);
+        Span::new(format!("{method} {route}"), traces::Kind::Server, trace, parent, began)
+            .with("http.request.method", method)
+            .with("http.route", route.clone())
+            .with("http.response.status_code", i64::from(status))
+            .failed(kind.map(|kind| kind.0.clone()))
+    };
+    match subject {
+        // asking for a job again and again is no part of the frame's way
+        Some(subject) if method == "POST" => app.traces.keep(subject.frame_id, trace, || {
+            let Subject { frame_id, camera } = subject;
+            let span = span().with("frame_id", frame_id.to_string());
+            span.with_known("camera", camera.as_ref().map(CameraId::to_string))
+        }),
+        // frames that were refused, and streams
+        _ if method == "POST" || status == 101 => app.traces.end(trace, span),
+        _ => {}
+    }
     app.metrics.request(method, route, status);
     response
 }
 
-/// The caller's trace, with a span of our own in it; a new trace if it brings none that can be
-/// read.
-fn trace_of(headers: &HeaderMap) -> TraceParent {
-    let given = headers
-        .get(headers::TRACEPARENT)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.parse().ok());
-    given.map_or_else(TraceParent::root, TraceParent::child)
+/// The caller's trace, if it brings one that can be read.
+fn trace_of(headers: &HeaderMap) -> Option<TraceParent> {
+    headers.get(headers::TRACEPARENT)?.to_str().ok()?.parse().ok()
 }
 
 /// The id that the caller gives its request, if it can stand in a log; a new one otherwise.

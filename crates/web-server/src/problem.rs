@@ -137,12 +137,25 @@ pub(crate) enum RequestError {
     MalformedLogin,
     #[error("{of} may do that {per_s} times per second")]
     TooOften { of: String, per_s: f64, wait: Duration },
-    #[error("no results are kept here (MLVI_DATABASE_URL): GET /jobs has the last minutes")]
+    #[error(
+        "no results are kept here: `mlvi up --history` keeps them, or results-store, in the \
+         database that MLVI_DATABASE_URL names; GET /jobs has the last minutes"
+    )]
     NoHistory,
     #[error("{0}")]
     Contradiction(&'static str),
     #[error("the history cannot be read now: {0}")]
     HistoryAway(String),
+    #[error(
+        "the database took longer than {} s: ask for a shorter time, for one camera or one class",
+        results_db::READ_LIMIT.as_secs()
+    )]
+    HistorySlow,
+    #[error(
+        "no picture of frame {0} is kept: events' first and surest frames have one \
+         (MLVI_THUMBNAILS_MIB), until newer ones need the room"
+    )]
+    NoThumbnail(FrameId),
     #[error("{0} questions are with the database already")]
     TooManyQuestions(usize),
     #[error("{}", .0.error().detail)]
@@ -218,6 +231,8 @@ impl RequestError {
             Self::NoHistory => (404, "no-history", "No history is kept"),
             Self::Contradiction(_) => (409, "contradiction", "Parameters contradict each other"),
             Self::HistoryAway(_) => (503, "history-away", "The history cannot be read"),
+            Self::HistorySlow => (503, "history-slow", "The question takes too long"),
+            Self::NoThumbnail(_) => (404, "no-thumbnail", "No picture of the frame is kept"),
             Self::TooManyQuestions(_) => (503, "too-many-questions", "Too many ask the history"),
             Self::Result(finished) => return finished.error(),
             Self::Internal(_) => (500, "internal-error", "Something went wrong in the server"),

@@ -6,13 +6,14 @@
 use crate::app::App;
 use crate::config::Limits;
 use crate::jobs::{Finished, Stored};
-use frame::{FrameId, FrameResult, Origin, Status, Timestamp, headers};
+use frame::{FrameId, FrameResult, Origin, Status, Timestamp, TraceParent, headers};
 use frame_bus::{Message, Tail, TailEvent};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use unit::Condition;
+use unit::traces::Span;
 
 /// A client that has failed for good is made anew after this time.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -65,6 +66,7 @@ async fn read(app: &App, tail: &mut Tail, caught_up: &Condition) -> frame_bus::B
 }
 
 fn take_in(app: &App, message: &Message) {
+    let began = Timestamp::now();
     let result: FrameResult = match serde_json::from_slice(&message.payload) {
         Ok(result) => result,
         Err(error) => {
@@ -77,7 +79,7 @@ fn take_in(app: &App, message: &Message) {
     let made_at = message.timestamp_ms.and_then(|ms| u64::try_from(ms).ok());
     let made_at =
         made_at.map_or_else(Timestamp::now, |ms| Timestamp::from_micros(ms.saturating_mul(1000)));
-    let trace = header(message, headers::TRACEPARENT);
+    let trace: Option<TraceParent> = header(message, headers::TRACEPARENT);
     let held = Finished::new(&result, origin(message)).traced(trace);
     let before = app.store.newest(&result.camera);
     let outcome = if result.status.is_final() {
@@ -106,10 +108,37 @@ fn take_in(app: &App, message: &Message) {
                 app.metrics.age_of_information.observe(age_ms / 1000.0);
             }
             if let Some(received_at) = received_at {
-                app.metrics.latency(status, Timestamp::now().ms_since(received_at) / 1000.0);
+                let exemplar = trace.and_then(|trace| app.traces.exemplar(trace));
+                let seconds = Timestamp::now().ms_since(received_at) / 1000.0;
+                app.metrics.latency(status, seconds, exemplar);
+                if let Some(sender) = trace.filter(|_| app.traces.are_on()) {
+                    let context = app.traces.under(sender);
+                    app.traces.keep(result.frame_id, context, || {
+                        span(app, &result, context, sender, began)
+                    });
+                }
             }
+            app.traces.outcome(&result);
         }
     }
+}
+
+/// A result that somebody here may wait for was read.
+fn span(
+    app: &App,
+    result: &FrameResult,
+    context: TraceParent,
+    sender: TraceParent,
+    began: Timestamp,
+) -> Span {
+    let decision = result.decision.as_ref();
+    Span::of_message(&app.topics.results, context, sender, began)
+        .of_frame(result.frame_id, &result.camera)
+        .with("status", result.status.as_str())
+        .with_known("destination", decision.map(|decision| decision.destination.as_str()))
+        .with_known("reason", decision.map(|decision| decision.reason.clone()))
+        .with_known("end_to_end_ms", result.timings_ms.end_to_end)
+        .failed(result.error.as_ref().map(ToString::to_string))
 }
 
 /// How old what was known of the camera had become when this answer came, in milliseconds; `None`

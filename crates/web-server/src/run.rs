@@ -46,7 +46,11 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
             access,
             limits,
             topics,
-            Sources { history: History::new(database), regions: regions.book() },
+            Sources {
+                history: History::new(database),
+                regions: regions.book(),
+                traces: shell.traces.clone(),
+            },
             bus.clone(),
             stop,
         ));

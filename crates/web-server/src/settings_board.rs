@@ -2,7 +2,10 @@
 //! announce.
 
 use crate::stats::Breaker;
-use frame::{Announcement, ContractsRecord, InvalidSetting, PerTier, SettingRecord, Timestamp};
+use frame::{
+    Announcement, CameraId, ContractsRecord, InvalidSetting, PerTier, SettingRecord, Timestamp,
+    camera_of_regions_key,
+};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -47,11 +50,6 @@ impl SettingsBoard {
         self.lock().there == Some(true)
     }
 
-    /// Whether there is no such topic, as far as this user may know.
-    pub(crate) fn is_absent(&self) -> bool {
-        self.lock().there == Some(false)
-    }
-
     /// A client begins to read the whole topic. It is not told of what was removed meanwhile.
     pub(crate) fn read_anew(&self) {
         let mut contents = self.lock();
@@ -68,6 +66,11 @@ impl SettingsBoard {
             contents.announced.remove(&key);
             contents.contracts.remove(&key);
         }
+    }
+
+    /// The cameras for whose masks and zones something is set.
+    pub(crate) fn cameras_with_regions(&self) -> Vec<CameraId> {
+        self.lock().records.keys().filter_map(|key| camera_of_regions_key(key)).collect()
     }
 
     /// How many records there are.
@@ -94,7 +97,7 @@ impl SettingsBoard {
         }
         let record = SettingRecord::from_json(value);
         if let Err(problem) = &record {
-            tracing::warn!(key, revision, %problem, "a settings record cannot be read");
+            tracing::warn!(key, revision, error = %problem, "a settings record cannot be read");
         }
         self.lock().records.insert(key, Record { revision, record });
     }

@@ -22,6 +22,9 @@ pub(crate) async fn look_after(app: Arc<App>) {
         let is_known =
             matches!(outcome, Ok(()) | Err(BusError::Topic { .. } | BusError::NotAllowed { .. }));
         app.settings.topic_is_there(is_known.then_some(is_there));
+        if is_known {
+            app.regions.topic_is_there(is_there);
+        }
     };
     app.bus.keep_optional_topic(&spec, &app.shutdown, report).await;
 }

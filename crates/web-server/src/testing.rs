@@ -15,7 +15,9 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use settings::Settings;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use unit::Traces;
 
 /// An app that has caught up, with settings on top of the defaults.
 pub(crate) fn app(settings: &[(&str, &str)]) -> Arc<App> {
@@ -32,12 +34,18 @@ pub(crate) fn app_that_reads_settings(settings: &[(&str, &str)]) -> Arc<App> {
     let config = Config::from_settings(&mut settings);
     settings.finish().unwrap();
     let bus = Bus::open(config.bus).unwrap();
+    let regions = Arc::into_inner(config.regions.book()).unwrap();
+    let regions = regions.absent_after(Duration::from_millis(100));
     let app = App::new(
         ServedBy::default(),
         Arc::new(Access::new(config.access, true)),
         config.limits,
         config.topics,
-        Sources { history: History::new(config.database), regions: config.regions.book() },
+        Sources {
+            history: History::new(config.database),
+            regions: Arc::new(regions),
+            traces: Traces::default(),
+        },
         bus,
         CancellationToken::new(),
     );

@@ -23,7 +23,7 @@ const MULTIPART_OVERHEAD: usize = 64 * 1024;
 /// A frame's bytes as they came in.
 #[derive(Debug)]
 pub(crate) struct Upload {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Bytes,
     /// Its place among the frames on their way.
     pub(crate) place: Place,
     /// When its first byte came in.
@@ -80,7 +80,7 @@ pub(crate) async fn receive(
     let Intake { bytes, place, first_byte, .. } = intake;
     let (received_at, started) =
         first_byte.filter(|_| !bytes.is_empty()).ok_or(RequestError::EmptyBody)?;
-    Ok(Upload { bytes, place, received_at, started })
+    Ok(Upload { bytes: bytes.into(), place, received_at, started })
 }
 
 /// A frame while it comes in.

@@ -80,7 +80,7 @@ fn note_unsupported(header: &Header) {
         warn!(
             api_key = header.api_key,
             ?api,
-            version = header.version,
+            api_version = header.version,
             "a client asks for an api that is not on offer"
         );
     }

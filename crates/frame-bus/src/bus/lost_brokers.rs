@@ -48,7 +48,7 @@ impl Stand {
             topic: TOPIC.into(),
             key: "k".into(),
             headers: Vec::new(),
-            payload: payload.into(),
+            payload: payload.as_bytes().to_vec(),
         };
         tokio::time::timeout(PATIENCE, self.bus.send(message)).await.unwrap().unwrap();
     }

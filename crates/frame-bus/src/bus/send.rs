@@ -6,6 +6,7 @@ use crate::error::{BusError, SendError};
 use crate::message::{Message, Outgoing, Sent};
 use crate::send::dead_letter;
 use crate::send::record::Record;
+use bytes::Bytes;
 use frame::ResultMessage;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ impl Bus {
     /// # Errors
     /// Each case of [`SendError`]; after [`SendError::BrokerAway`] the message may have arrived all
     /// the same.
-    pub async fn send(&self, out: Outgoing) -> Result<Sent, SendError> {
+    pub async fn send<P: Into<Bytes>>(&self, out: Outgoing<P>) -> Result<Sent, SendError> {
         self.inner.clients.producer.send(&Arc::new(out.into())).await
     }
 
@@ -70,7 +71,7 @@ impl Bus {
             topic: topic.to_owned(),
             key: key.clone(),
             headers,
-            payload: Some(payload.clone()),
+            payload: Some(payload.clone().into()),
         };
         match self.persist(record, shutdown).await {
             Err(error @ SendError::TooLarge { .. }) => {
@@ -92,7 +93,7 @@ impl Bus {
         message: ResultMessage,
         shutdown: &CancellationToken,
     ) -> Result<Sent, SendError> {
-        let ResultMessage { key, headers, result } = message;
+        let ResultMessage { key, headers, result, .. } = message;
         self.send_persistently(
             Outgoing { topic: topic.into(), key, headers, payload: result.to_json() },
             shutdown,

@@ -224,7 +224,7 @@ impl Member {
         ) -> rdkafka::error::KafkaResult<()>,
     ) {
         let outcome = self.consumer.assignment().and_then(|assigned| {
-            debug!(partitions = ?partitions_of(&assigned), "all partitions of this member");
+            debug!(partition_list = ?partitions_of(&assigned), "all partitions of this member");
             act(&self.consumer, &assigned)
         });
         if let Err(error) = outcome {

@@ -58,10 +58,10 @@ impl MemberContext {
         let (group, topic) = (&self.group, &self.topic);
         if lost {
             // others have them already: what we finished and did not commit, they get again
-            warn!(group, topic, ?partitions, "partitions lost");
+            warn!(group, topic, partition_list = ?partitions, "partitions lost");
             return;
         }
-        info!(group, topic, ?partitions, "partitions revoked");
+        info!(group, topic, partition_list = ?partitions, "partitions revoked");
         let noted = |partition: &i32| closed.iter().any(|mark| mark.partition == *partition);
         let plain = marks.into_iter().filter(|(partition, _)| !noted(partition));
         let plain: Vec<Mark> =
@@ -79,7 +79,7 @@ impl MemberContext {
             Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
             Err(error) => {
                 let what = "finished offsets not committed, their messages come again";
-                warn!(group, topic, ?partitions, %error, "{what}");
+                warn!(group, topic, partition_list = ?partitions, %error, "{what}");
             }
         }
     }
@@ -130,7 +130,7 @@ impl ConsumerContext for MemberContext {
                 });
                 self.takes
                     .with(|takes| partitions.iter().for_each(|partition| takes.forget(*partition)));
-                info!(group, topic, ?partitions, "partitions assigned");
+                info!(group, topic, partition_list = ?partitions, "partitions assigned");
             }
             Rebalance::Revoke(list) if list.count() == 0 => {}
             Rebalance::Revoke(list) => self.revoked(consumer, list),

@@ -1,6 +1,7 @@
 //! A message as the producer takes it.
 
 use crate::message::Outgoing;
+use bytes::Bytes;
 use rdkafka::message::{Header, OwnedHeaders};
 
 /// What the wire format adds to key, value and headers at most: the batch's header (61 bytes), a
@@ -16,16 +17,16 @@ pub(crate) struct Record {
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) headers: Vec<(String, Vec<u8>)>,
     /// `None` deletes the key from a compacted topic.
-    pub(crate) payload: Option<Vec<u8>>,
+    pub(crate) payload: Option<Bytes>,
 }
 
-impl From<Outgoing> for Record {
-    fn from(out: Outgoing) -> Self {
+impl<P: Into<Bytes>> From<Outgoing<P>> for Record {
+    fn from(out: Outgoing<P>) -> Self {
         Self {
             topic: out.topic,
             key: Some(out.key.into_bytes()),
             headers: out.headers,
-            payload: Some(out.payload),
+            payload: Some(out.payload.into()),
         }
     }
 }
@@ -41,7 +42,7 @@ impl Record {
     }
 
     pub(crate) fn payload_len(&self) -> usize {
-        self.payload.as_ref().map_or(0, Vec::len)
+        self.payload.as_ref().map_or(0, Bytes::len)
     }
 
     pub(crate) fn owned_headers(&self) -> OwnedHeaders {

@@ -208,7 +208,7 @@ impl Follower {
                 .map_err(unanswered)?;
         }
         self.consumer.incremental_assign(&list).map_err(unanswered)?;
-        info!(topic = self.topic, ?partitions, "following partitions");
+        info!(topic = self.topic, partition_list = ?partitions, "following partitions");
         for start in starts {
             self.assigned.insert(start.partition, start.from);
             // partitions that appear later hold nothing that was there when the tail began

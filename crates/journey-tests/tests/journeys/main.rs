@@ -6,8 +6,10 @@ mod bad_frames;
 mod broker_absent;
 mod broker_away;
 mod cameras;
+mod collector;
 mod history;
 mod largest_frame;
+mod logs;
 mod members;
 mod offloading;
 mod policy;
@@ -16,6 +18,7 @@ mod restarts;
 mod secure;
 mod terminated;
 mod topics;
+mod traces;
 mod uploads;
 
 /// Not a test by itself: the journeys start this very binary with it, to have a unit in a process

@@ -25,7 +25,7 @@ pub(super) fn twice(world: &World<'_>) -> Vec<Finding> {
 }
 
 /// A few objects without a namespace, among others that say one, would go wherever `kubectl`
-/// happens to point.
+/// happens to point. A namespace that is made here, too, is meant.
 pub(super) fn namespaces(world: &World<'_>) -> Vec<Finding> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let inside = || world.objects.iter().filter(|object| is_namespaced(&object.kind));
@@ -42,7 +42,11 @@ pub(super) fn namespaces(world: &World<'_>) -> Vec<Finding> {
         );
         object.at("metadata.namespace").warning(NAMESPACE, message)
     };
-    inside().filter(|object| object.namespace != **most).map(finding).collect()
+    let is_meant = |object: &&Object| {
+        object.namespace == **most
+            || world.of_kind("Namespace").any(|namespace| namespace.name == object.namespace)
+    };
+    inside().filter(|object| !is_meant(object)).map(finding).collect()
 }
 
 #[cfg(test)]
@@ -62,10 +66,18 @@ mod tests {
         assert!(found(&(config("a", "x") + &config("a", "z")), "duplicate-object").is_empty());
     }
 
+    fn of(set: &str) -> usize {
+        found(set, "namespace").len()
+    }
+
     #[test]
     fn an_object_in_another_namespace_than_most() {
         let set = config("a", "x") + &config("b", "x") + &config("c", "");
         let found = found(&set, "namespace");
         assert!(found.len() == 1 && found[0].contains("none"), "{found:?}");
+        let other = config("a", "x") + &config("b", "x") + &config("c", "y");
+        assert_eq!(of(&other), 1);
+        let made = other + "apiVersion: v1\nkind: Namespace\nmetadata: {name: y}\n";
+        assert_eq!(of(&made), 0);
     }
 }

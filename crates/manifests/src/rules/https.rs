@@ -1,8 +1,8 @@
 //! Whether a Service says of a unit's port what the unit speaks there: HTTP, or HTTPS.
 
 use crate::finding::Finding;
-use crate::object::{Field, Object};
-use crate::world::{Container, World};
+use crate::object::Field;
+use crate::world::{Container, Workload, World};
 
 pub(super) const ID: &str = "https";
 
@@ -11,42 +11,27 @@ const CERTIFICATE: &str = "MLVI_TLS_CERT";
 const LISTEN: &str = "MLVI_HTTP_LISTEN";
 
 pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
-    world.of_kind("Service").flat_map(|service| of_service(world, service)).collect()
+    let ports = world.service_ports();
+    ports.iter().filter_map(|(entry, workload)| of_port(entry, workload)).collect()
 }
 
-fn of_service(world: &World<'_>, service: &Object) -> Vec<Finding> {
-    let selector = service.at("spec.selector");
-    if !selector.exists() {
-        return Vec::new();
-    }
-    let pods = world.selected(&selector, &service.namespace);
-    let mut findings = Vec::new();
-    for entry in service.at("spec.ports").items() {
-        for workload in &pods {
-            let served = workload.main_containers().find(|container| leads_to(&entry, container));
-            let Some(container) = served else { continue };
-            let is_https = container.variable(CERTIFICATE).is_some();
-            let speaks = if is_https { "https" } else { "http" };
-            let said = entry.get("appProtocol");
-            let finding = match said.text() {
-                Some(protocol @ ("http" | "https")) if protocol != speaks => said
-                    .error(ID, format!("{} speaks {speaks} on this port", workload.object.title())),
-                None if is_https => entry.warning(
-                    ID,
-                    format!(
-                        "nothing says that {} speaks https on this port",
-                        workload.object.title()
-                    ),
-                ),
-                _ => continue,
-            };
-            findings.push(finding.help(format!(
-                "appProtocol: {speaks} ({CERTIFICATE} is {})",
-                if is_https { "set" } else { "not set" }
-            )));
+fn of_port(entry: &Field<'_>, workload: &Workload<'_>) -> Option<Finding> {
+    let container = workload.main_containers().find(|container| leads_to(entry, container))?;
+    let is_https = container.variable(CERTIFICATE).is_some();
+    let speaks = if is_https { "https" } else { "http" };
+    let said = entry.get("appProtocol");
+    let title = workload.object.title();
+    let finding = match said.text() {
+        Some(protocol @ ("http" | "https")) if protocol != speaks => {
+            said.error(ID, format!("{title} speaks {speaks} on this port"))
         }
-    }
-    findings
+        None if is_https => {
+            entry.warning(ID, format!("nothing says that {title} speaks https on this port"))
+        }
+        _ => return None,
+    };
+    let set = if is_https { "set" } else { "not set" };
+    Some(finding.help(format!("appProtocol: {speaks} ({CERTIFICATE} is {set})")))
 }
 
 /// Whether a Service's port is that on which the unit in this container takes requests.

@@ -2,8 +2,11 @@
 
 mod brokers;
 mod budgets;
+mod collectors;
 mod duplicates;
+mod endpoints;
 mod enums;
+mod grafana;
 mod groups;
 mod https;
 mod images;
@@ -201,7 +204,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         id: security::ID,
-        about: "what the restricted Pod Security standard does not allow",
+        about: "what the Pod Security standard of the namespace does not allow: restricted, where it \
+            does not say",
         check: security::check,
     },
     Rule {
@@ -218,6 +222,22 @@ pub const RULES: &[Rule] = &[
         id: images::ID,
         about: "an image without a version, or versions that differ",
         check: images::check,
+    },
+    Rule {
+        id: collectors::ID,
+        about: "an OpenTelemetry Collector that would not start as it is configured, or has nothing \
+            to do",
+        check: collectors::check,
+    },
+    Rule {
+        id: grafana::ID,
+        about: "a data source that a dashboard, or another data source, names and that is not there",
+        check: grafana::check,
+    },
+    Rule {
+        id: endpoints::ID,
+        about: "an address for logs, metrics or traces that leads to no Service",
+        check: endpoints::check,
     },
     Rule {
         id: network::ID,

@@ -48,7 +48,7 @@ fn of_policy(policy: &Object) -> Vec<Finding> {
 }
 
 /// Every policy with what it selects, read once.
-struct Policies<'a>(Vec<Policy<'a>>);
+pub(super) struct Policies<'a>(Vec<Policy<'a>>);
 
 struct Policy<'a> {
     object: &'a Object,
@@ -61,7 +61,7 @@ const INGRESS: usize = 0;
 const EGRESS: usize = 1;
 
 impl<'a> Policies<'a> {
-    fn of(world: &World<'a>) -> Self {
+    pub(super) fn of(world: &World<'a>) -> Self {
         let policy = |object: &'a Object| {
             let types = object.at("spec.policyTypes");
             let has = |name: &str| types.items().iter().any(|item| item.text() == Some(name));
@@ -86,7 +86,7 @@ impl<'a> Policies<'a> {
     }
 
     /// From one pod to another, both sides must agree.
-    fn hop(&self, from: &Workload<'_>, to: &Workload<'_>, port: i64) -> Vec<Finding> {
+    pub(super) fn hop(&self, from: &Workload<'_>, to: &Workload<'_>, port: i64) -> Vec<Finding> {
         let mut findings = Vec::new();
         let out = self.in_force(from, EGRESS);
         if !out.is_empty()

@@ -10,7 +10,8 @@ pub(super) const ID: &str = "port";
 pub(super) const LISTENS: [&str; 2] = ["MLVI_HTTP_LISTEN", "MLVI_ADMIN_LISTEN"];
 
 pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
-    let services = world.of_kind("Service").flat_map(|service| of_service(world, service));
+    let services = world.service_ports();
+    let services = services.iter().filter_map(|(entry, workload)| of_service(entry, workload));
     let ingresses = world.of_kind("Ingress").flat_map(|ingress| of_ingress(world, ingress));
     let monitors = world.objects.iter().flat_map(|object| of_monitor(world, object));
     let containers = world.units().flat_map(|(_, container, _)| of_container(container));
@@ -18,37 +19,19 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     services.chain(ingresses).chain(monitors).chain(containers).chain(names).collect()
 }
 
-fn of_service(world: &World<'_>, service: &Object) -> Vec<Finding> {
-    let selector = service.at("spec.selector");
-    if !selector.exists() {
-        return Vec::new();
-    }
-    let pods = world.selected(&selector, &service.namespace);
-    let mut findings = Vec::new();
-    for entry in service.at("spec.ports").items() {
-        let target = entry.get("targetPort");
-        let (port, place) = if target.exists() {
-            (target.clone(), target)
-        } else {
-            (entry.get("port"), entry.get("port"))
-        };
-        for workload in &pods {
-            let known: Vec<(Option<&str>, i64)> = served(workload);
-            let there = match port.text() {
-                Some(name) => known.iter().any(|(own, _)| *own == Some(name)),
-                None => known.iter().any(|(_, own)| Some(*own) == port.integer()),
-            };
-            if !there {
-                let message = format!(
-                    "no container of {} has the port {}",
-                    workload.object.title(),
-                    port.scalar().unwrap_or_default()
-                );
-                findings.push(place.error(ID, message).help(format!("it has: {}", listed(&known))));
-            }
-        }
-    }
-    findings
+fn of_service(entry: &Field<'_>, workload: &Workload<'_>) -> Option<Finding> {
+    let target = entry.get("targetPort");
+    let port = if target.exists() { target } else { entry.get("port") };
+    let known: Vec<(Option<&str>, i64)> = served(workload);
+    let there = match port.text() {
+        Some(name) => known.iter().any(|(own, _)| *own == Some(name)),
+        None => known.iter().any(|(_, own)| Some(*own) == port.integer()),
+    };
+    let message = || {
+        let title = workload.object.title();
+        format!("no container of {title} has the port {}", port.scalar().unwrap_or_default())
+    };
+    (!there).then(|| port.error(ID, message()).help(format!("it has: {}", listed(&known))))
 }
 
 /// What the containers declare, and where our units listen even if they do not declare it.

@@ -113,10 +113,11 @@ fn of_secret(world: &World<'_>, field: &Field<'_>, name: &str) -> Option<Finding
     if world.is_live() {
         return None;
     }
-    let names = || world.knowledge.secrets.iter().map(|secret| secret.name);
-    if names().any(|expected| expected == name) {
+    let expected = world.knowledge.secrets.iter();
+    let names = || expected.clone().map(|secret| secret.name);
+    if let Some(secret) = expected.clone().find(|secret| secret.name == name) {
         let note = field.note(ID, format!("the Secret '{name}' is made beside these objects"));
-        return Some(note.help(format!("it is made by: {}", world.knowledge.secrets_command)));
+        return Some(note.help(format!("it is made by: {}", secret.command)));
     }
     let finding = field.warning(
         ID,

@@ -1,4 +1,8 @@
-//! The Pod Security standard "restricted", as <https://kubernetes.io/docs/concepts/security/pod-security-standards/> lists it.
+//! The Pod Security standard of each namespace: "restricted", unless its labels say another one.
+//!
+//! Source: <https://kubernetes.io/docs/concepts/security/pod-security-standards/>. A namespace that
+//! allows more does so for a few pods: whoever needs no folder of the node and no root is held
+//! against the rest of "restricted" there, too.
 
 use crate::finding::Finding;
 use crate::object::Field;
@@ -6,12 +10,41 @@ use crate::world::{Container, Workload, World};
 
 pub(super) const ID: &str = "pod-security";
 
+/// What a namespace enforces.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standard {
+    Restricted,
+    /// Root is allowed.
+    Baseline,
+    /// Folders of the node, and what it has, too.
+    Privileged,
+}
+
+impl Standard {
+    fn of(world: &World<'_>, namespace: &str) -> Self {
+        let object = world.of_kind("Namespace").find(|object| object.name == namespace);
+        let labels = object.map(|object| object.at("metadata.labels"));
+        let label = labels.map(|labels| labels.get("pod-security.kubernetes.io/enforce"));
+        match label.and_then(|label| label.text()) {
+            Some("privileged") => Self::Privileged,
+            Some("baseline") => Self::Baseline,
+            _ => Self::Restricted,
+        }
+    }
+}
+
 pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for workload in &world.workloads {
-        findings.extend(of_pod(workload));
+        let standard = Standard::of(world, &workload.object.namespace);
+        if standard != Standard::Privileged {
+            findings.extend(of_pod(workload));
+        }
         findings.extend(
-            workload.containers.iter().flat_map(|container| of_container(&workload.pod, container)),
+            workload
+                .containers
+                .iter()
+                .flat_map(|container| of_container(&workload.pod, container, standard)),
         );
     }
     findings
@@ -40,23 +73,33 @@ fn of_pod(workload: &Workload<'_>) -> Vec<Finding> {
     for volume in workload.pod.get("volumes").items() {
         for (kind, field) in volume.entries() {
             if kind != "name" && !VOLUMES.contains(&kind) {
-                findings.push(field.error(
-                    ID,
-                    format!("a restricted pod may not mount a volume of the kind {kind}"),
-                ));
+                findings.push(
+                    field
+                        .error(
+                            ID,
+                            format!("a restricted pod may not mount a volume of the kind {kind}"),
+                        )
+                        .help(
+                            "another kind, or a namespace of its own with the label \
+                             pod-security.kubernetes.io/enforce: privileged",
+                        ),
+                );
             }
         }
     }
     findings
 }
 
-fn of_container(pod: &Field<'_>, container: &Container<'_>) -> Vec<Finding> {
+fn of_container(pod: &Field<'_>, container: &Container<'_>, standard: Standard) -> Vec<Finding> {
     let own = container.field.get("securityContext");
     let of_pod = pod.get("securityContext");
     // what a container does not say is taken from its pod
     let either = |path: &str| if own.at(path).exists() { own.at(path) } else { of_pod.at(path) };
     let mut findings = Vec::new();
-    if either("runAsNonRoot").flag() != Some(true) {
+    // whoever says that root is meant, where it is allowed, knows it
+    let root_is_meant =
+        standard != Standard::Restricted && either("runAsNonRoot").flag() == Some(false);
+    if !root_is_meant && either("runAsNonRoot").flag() != Some(true) {
         let field = if either("runAsNonRoot").exists() {
             either("runAsNonRoot")
         } else {
@@ -69,7 +112,7 @@ fn of_container(pod: &Field<'_>, container: &Container<'_>) -> Vec<Finding> {
         );
     }
     let user = either("runAsUser");
-    if user.integer() == Some(0) {
+    if !root_is_meant && user.integer() == Some(0) {
         findings.push(user.error(ID, "0 is root"));
     }
     let escalation = own.get("allowPrivilegeEscalation");
@@ -145,6 +188,27 @@ mod tests {
                 found(&deployment("a", RESTRICTED, pod), "pod-security"),
                 Vec::<String>::new()
             );
+        }
+    }
+
+    #[test]
+    fn a_namespace_says_what_its_pods_may() {
+        let root = POD.replace("runAsNonRoot: true", "runAsNonRoot: false, runAsUser: 0");
+        let folder = format!("{root}, volumes: [{{name: a, hostPath: {{path: /}}}}]");
+        for (standard, pod, faults) in [
+            ("privileged", folder.as_str(), 0),
+            ("baseline", folder.as_str(), 1),
+            ("restricted", folder.as_str(), 3),
+            ("privileged", "", 2),
+        ] {
+            let set = deployment("a", RESTRICTED, pod)
+                .replace("metadata: {name: a}", "metadata: {name: a, namespace: own}")
+                + &format!(
+                    "---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: own, labels: \
+                     {{pod-security.kubernetes.io/enforce: {standard}}}}}\n"
+                );
+            let found = found(&set, "pod-security");
+            assert_eq!(found.len(), faults, "{standard}: {found:?}");
         }
     }
 

@@ -213,6 +213,22 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Each port of each Service that selects pods, with what makes those pods.
+    pub(crate) fn service_ports(&self) -> Vec<(Field<'a>, &Workload<'a>)> {
+        let mut pairs = Vec::new();
+        for service in self.of_kind("Service") {
+            let selector = service.at("spec.selector");
+            if !selector.exists() {
+                continue;
+            }
+            let pods = self.selected(&selector, &service.namespace);
+            for entry in service.at("spec.ports").items() {
+                pairs.extend(pods.iter().map(|workload| (entry.clone(), *workload)));
+            }
+        }
+        pairs
+    }
+
     /// What makes pods under this kind and name, if there is such an object.
     #[must_use]
     pub fn workload(&self, kind: &str, name: &str) -> Option<&Workload<'a>> {

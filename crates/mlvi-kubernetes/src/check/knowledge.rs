@@ -25,19 +25,29 @@ pub fn knowledge(models_dir: &Path) -> Knowledge {
     programs.push(command_line(models_dir));
     let prefix = "x";
     let topics = Topics::with_prefix(prefix).expect("a letter can begin a topic's name");
-    let secrets = [
+    let credentials = [
         ("edge-broker-users", vec!["admin-password", "site-password", "cloud-password"]),
         ("edge-broker-tls", vec!["tls.crt", "tls.key", "ca.crt"]),
         ("broker-login-site", vec!["username", "password"]),
         ("broker-login-cloud", vec!["username", "password", "ca.crt"]),
     ];
+    let of_credentials = credentials.into_iter().map(|(name, keys)| ExpectedSecret {
+        name,
+        keys,
+        command: "mlvi credentials | kubectl apply -f -",
+    });
+    let of_grafana = ExpectedSecret {
+        name: "grafana-admin",
+        keys: vec!["password"],
+        command: "kubectl -n mlvi-observability create secret generic grafana-admin \
+                  --from-literal=password=\"$(openssl rand -hex 16)\"",
+    };
     Knowledge {
         programs,
         topics: topics.all().iter().map(|name| name[prefix.len() + 1..].to_owned()).collect(),
         compacted_topic: "settings",
         max_message_bytes: MAX_MESSAGE_BYTES as u64,
-        secrets: secrets.into_iter().map(|(name, keys)| ExpectedSecret { name, keys }).collect(),
-        secrets_command: "mlvi credentials | kubectl apply -f -",
+        secrets: of_credentials.chain([of_grafana]).collect(),
         image_models_dir: IMAGE_MODELS_DIR,
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Status {
     pub(super) policies: Vec<PolicyInForce>,
     /// How the contracts of the policy stand, over all preprocessors.
     pub(super) contracts: Vec<ContractRow>,
+    /// How many cameras have masks and zones; `None` of a release that does not tell.
+    pub(super) regions: Option<RegionsRow>,
     /// How many preprocessors have no settings topic, so that their policy cannot be changed while
     /// they run.
     pub(super) without_settings_topic: usize,
@@ -53,6 +55,22 @@ pub(super) struct PolicyInForce {
     pub(super) source: String,
     /// How many preprocessors.
     pub(super) preprocessors: usize,
+}
+
+/// Cameras with masks or zones, as the preprocessor that knows of most says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct RegionsRow {
+    /// Cameras with masks: by the regions file, and set while the suite runs.
+    pub(super) masks: BySource,
+    /// The same with zones.
+    pub(super) zones: BySource,
+}
+
+/// Cameras by where their regions come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct BySource {
+    pub(super) file: u64,
+    pub(super) topic: u64,
 }
 
 /// A contract, and what has come of it within its window.
@@ -107,6 +125,7 @@ impl Status {
             decisions: Decisions::between(before, now),
             policies: policies(now),
             contracts: contracts(now),
+            regions: regions(now),
             without_settings_topic: without_settings_topic(now),
             troubles: now.troubles.clone(),
         }
@@ -179,6 +198,19 @@ fn contracts(now: &Observation) -> Vec<ContractRow> {
         }
     };
     frames.into_iter().map(row).collect()
+}
+
+/// The cameras with regions. Each replica knows of all of them, a moment earlier or later.
+fn regions(now: &Observation) -> Option<RegionsRow> {
+    let count = |regions, source| {
+        let labels = [("regions", regions), ("source", source)];
+        let name = "mlvi_preprocessor_cameras_with_regions";
+        let counts = preprocessors(now).filter_map(|process| process.metrics.sum(name, &labels));
+        counts.reduce(f64::max).map(|count| count as u64)
+    };
+    let by_source =
+        |regions| Some(BySource { file: count(regions, "file")?, topic: count(regions, "topic")? });
+    Some(RegionsRow { masks: by_source("masks")?, zones: by_source("zones")? })
 }
 
 fn without_settings_topic(now: &Observation) -> usize {

@@ -1,6 +1,6 @@
 //! The table.
 
-use super::rows::{Row, Status};
+use super::rows::{RegionsRow, Row, Status};
 use cli::table::{Table, number};
 use std::fmt::Write;
 
@@ -63,6 +63,16 @@ pub(super) fn table(status: &Status) -> String {
             format!("; promised {} %, error budget left {} %", number(promised), number(left))
         });
         let _ = writeln!(text, "contract {}: {attained}{promised}", row.contract);
+    }
+    if let Some(RegionsRow { masks, zones }) = status.regions
+        && masks.file + masks.topic + zones.file + zones.topic > 0
+    {
+        let _ = writeln!(
+            text,
+            "masks: {} by the file, {} set; zones: {} by the file, {} set (cameras; `mlvi regions \
+             list` names them)",
+            masks.file, masks.topic, zones.file, zones.topic
+        );
     }
     if status.without_settings_topic > 0 {
         let _ = writeln!(

@@ -29,6 +29,10 @@ fn preprocessor(name: &str, edge: u32, cloud: u32, backlog: u32, breaker: &str) 
          mlvi_preprocessor_contract_window_frames{{contract=\"gates\",outcome=\"met\"}} 90\n\
          mlvi_preprocessor_contract_window_frames{{contract=\"gates\",outcome=\"missed\"}} 10\n\
          mlvi_preprocessor_contract_promised_share{{contract=\"gates\"}} 0.8\n\
+         mlvi_preprocessor_cameras_with_regions{{regions=\"masks\",source=\"file\"}} 3\n\
+         mlvi_preprocessor_cameras_with_regions{{regions=\"masks\",source=\"topic\"}} 1\n\
+         mlvi_preprocessor_cameras_with_regions{{regions=\"zones\",source=\"file\"}} 2\n\
+         mlvi_preprocessor_cameras_with_regions{{regions=\"zones\",source=\"topic\"}} 0\n\
          mlvi_preprocessor_settings_topic {}\n",
         edge + cloud,
         if backlog == 0 { "NaN".to_owned() } else { (10 * backlog).to_string() },
@@ -109,6 +113,7 @@ fn rates_are_those_between_two_observations() {
         "policy ratio (topic) in 1 of the preprocessors",
         "contract gates: 90.0 % in time",
         "of 200 frames); promised 80.0 %, error budget left 50.0 %",
+        "masks: 3 by the file, 1 set; zones: 2 by the file, 0 set",
         "no settings topic for 1 of the preprocessors",
     ] {
         assert!(table.contains(part), "{part}: {table}");

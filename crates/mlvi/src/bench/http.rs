@@ -7,6 +7,7 @@
 
 use super::busy::{Trust, Watch};
 use super::frames;
+use super::ingest;
 use super::process::{ThreadTimes, thread_times};
 use super::section::{Grid, Section};
 use super::show;
@@ -16,10 +17,8 @@ use anyhow::Context;
 use clap::Args;
 use cli::table::number;
 use embedded_broker::{Broker, BrokerConfig};
-use frame::{
-    CameraId, Envelope, ImageFormat, ModelInfo, ResultMessage, ServedBy, Timestamp, Topics,
-};
-use frame_bus::{Bus, BusConfig, TailEvent};
+use frame::{CameraId, Envelope, ImageFormat, ModelInfo, ResultMessage, ServedBy, Topics};
+use frame_bus::{Bus, BusConfig};
 use serde::{Deserialize, Serialize};
 use settings::Settings;
 use std::collections::{BTreeMap, HashSet};
@@ -38,6 +37,8 @@ use unit::Listen;
 const SETTLE: Duration = Duration::from_secs(2);
 /// How long the web-server may take to become ready.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// A frame that is refused for the moment is sent again after this time, as a stream does.
+const AGAIN: Duration = Duration::from_millis(50);
 /// The clients' threads; their time is not the suite's.
 const CLIENT: &str = "bench-client";
 
@@ -56,9 +57,20 @@ pub struct HttpArgs {
     /// The photo that the 640x480 frames are cut from
     #[arg(long, value_name = "FILE", default_value = "images/coffee.jpg")]
     pub(super) image: PathBuf,
-    /// Measure the same frames as one stream per camera, too
+    /// Measure the same frames as one stream per camera, too, in turn with single uploads to a
+    /// web-server on one core
     #[arg(long)]
     pub(super) streams: bool,
+    /// With --streams: how often each way is measured
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub(super) turns: usize,
+    /// With --streams: frames in flight of each camera, as many connections with single uploads
+    #[arg(long, value_name = "N", default_value_t = 4,
+        value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(super) in_flight: u16,
+    /// With --streams: the core that the web-server runs on
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(super) core: usize,
 }
 
 /// A frame that was accepted.
@@ -68,56 +80,41 @@ struct Ticket {
 }
 
 pub(super) fn run(args: &HttpArgs) -> anyhow::Result<()> {
-    show(&[section(args)?], false)
+    show(&sections(args)?, false)
 }
 
-/// Loads the web-server.
+/// Loads the web-server; with `--streams` both ways in turn, too.
 ///
 /// # Errors
 /// When it does not start, or accepts no frame.
-pub(super) fn section(args: &HttpArgs) -> anyhow::Result<Section> {
+pub(super) fn sections(args: &HttpArgs) -> anyhow::Result<Vec<Section>> {
     anyhow::ensure!(
-        args.cameras >= 1 && args.seconds >= 1,
-        "--cameras and --seconds must be at least 1"
+        args.cameras >= 1 && args.seconds >= 1 && args.turns >= 1,
+        "--cameras, --seconds and --turns must be at least 1"
     );
     let frame = frames::from_photo(&args.image, 1)?.remove(0);
     let frame = Arc::new(filled_up(frame.jpeg, args.kilobytes * 1000)?);
-    let alone = measure(args, &frame, Way::Alone)?;
-    let both =
-        || anyhow::Ok((measure(args, &frame, Way::Read)?, measure(args, &frame, Way::Streamed)?));
-    let both = args.streams.then(both).transpose()?;
-    render(&alone, both.as_ref())
+    let mut sections = vec![render(&measure(args, &frame)?)?];
+    if args.streams {
+        sections.push(ingest::section(args, &frame)?);
+    }
+    Ok(sections)
 }
 
-/// How cameras send their frames.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// A request each.
-    Alone,
-    /// A request each, and the played inference reads the frames from the broker, as the real one
-    /// does, whose time for that counts.
-    Read,
-    /// All of a camera in one request. Nothing tells the client which frames were accepted, so
-    /// they have to be read.
-    Streamed,
-}
-
-fn measure(args: &HttpArgs, frame: &Arc<Vec<u8>>, way: Way) -> anyhow::Result<Measured> {
+fn measure(args: &HttpArgs, frame: &Arc<Vec<u8>>) -> anyhow::Result<Measured> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let dir = tempfile::tempdir()?;
     let server = runtime.block_on(Server::start(dir.path().into()))?;
     let load = Arc::new(Load::default());
-    let (played, others) = Played::start(&server.brokers, (way != Way::Alone).then_some(&load))?;
+    let (played, others) = Played::start(&server.brokers)?;
 
     let clients: Vec<_> = (0..args.cameras)
         .map(|camera| {
             let (load, frame, ids) = (Arc::clone(&load), Arc::clone(frame), played.ids.clone());
             let http = server.http;
-            std::thread::Builder::new().name(CLIENT.into()).spawn(move || match way {
-                Way::Alone => run_camera(http, camera, &frame, &load, Some(&ids)),
-                Way::Read => run_camera(http, camera, &frame, &load, None),
-                Way::Streamed => run_stream(http, camera, &frame, &load),
-            })
+            std::thread::Builder::new()
+                .name(CLIENT.into())
+                .spawn(move || run_camera(http, camera, &frame, &load, &ids))
         })
         .collect::<Result<_, _>>()?;
     std::thread::sleep(SETTLE);
@@ -133,7 +130,7 @@ fn measure(args: &HttpArgs, frame: &Arc<Vec<u8>>, way: Way) -> anyhow::Result<Me
     }
     let (frames, seconds) = (after.1 - before.1, (after.2 - before.2).as_secs_f64());
     anyhow::ensure!(frames > 0, "no frame was accepted");
-    let waits = Series::new(waits);
+    let waits = Series::new(waits).context("no frame was accepted")?;
     played.stop();
     runtime.block_on(server.stop())?;
     Ok(Measured {
@@ -141,8 +138,8 @@ fn measure(args: &HttpArgs, frame: &Arc<Vec<u8>>, way: Way) -> anyhow::Result<Me
         frame_bytes: frame.len(),
         frames,
         seconds,
-        wait_ms: waits.as_ref().map(Series::median),
-        wait_p99_ms: waits.as_ref().map(|waits| waits.quantile(0.99)),
+        wait_ms: waits.median(),
+        wait_p99_ms: waits.quantile(0.99),
         cpu_ms_by_thread: spent(&before.0, &after.0, &others),
         trust,
     })
@@ -156,9 +153,9 @@ struct Measured {
     /// Accepted ones.
     frames: u64,
     seconds: f64,
-    /// Median and 99th percentile of the time until a frame's answer, where it has one.
-    wait_ms: Option<f64>,
-    wait_p99_ms: Option<f64>,
+    /// Median and 99th percentile of the time until a frame's answer.
+    wait_ms: f64,
+    wait_p99_ms: f64,
     /// In web-server and broker.
     cpu_ms_by_thread: BTreeMap<String, f64>,
     trust: Trust,
@@ -212,9 +209,8 @@ struct Played {
 }
 
 impl Played {
-    /// Also gives the threads that it runs on. With a load, it reads the frames from the broker,
-    /// and counts them there.
-    fn start(brokers: &str, load: Option<&Arc<Load>>) -> anyhow::Result<(Self, HashSet<u64>)> {
+    /// Also gives the threads that it runs on.
+    fn start(brokers: &str) -> anyhow::Result<(Self, HashSet<u64>)> {
         let before: HashSet<u64> = thread_times()?.into_keys().collect();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -226,18 +222,6 @@ impl Played {
             Bus::open(BusConfig::new(brokers, "bench"))?
         };
         let (ids, mut accepted) = mpsc::unbounded_channel::<String>();
-        if let Some(load) = load.cloned() {
-            let mut tail = bus.tail(&Topics::default().frames, Timestamp::now())?;
-            let ids = ids.clone();
-            runtime.spawn(async move {
-                while let Ok(event) = tail.recv().await {
-                    let TailEvent::Message(message) = event else { continue };
-                    let Ok(envelope) = message.envelope() else { continue };
-                    load.frames.fetch_add(1, Ordering::Relaxed);
-                    drop(ids.send(envelope.frame_id.to_string()));
-                }
-            });
-        }
         runtime.spawn(async move {
             while let Some(id) = accepted.recv().await {
                 let bus = bus.clone();
@@ -279,68 +263,64 @@ struct Load {
 }
 
 /// Sends frames over one connection, each when the one before is accepted; gives how long each
-/// took, in milliseconds. Counts them and tells their ids, unless somebody else does.
+/// took, in milliseconds.
 fn run_camera(
     http: SocketAddr,
     camera: usize,
     frame: &[u8],
     load: &Load,
-    ids: Option<&mpsc::UnboundedSender<String>>,
+    ids: &mpsc::UnboundedSender<String>,
 ) -> anyhow::Result<Vec<f64>> {
-    let mut stream = TcpStream::connect(http)?;
-    stream.set_nodelay(true)?;
-    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut waits = Vec::new();
+    send_single(http, camera, "", frame, &load.stop, |time, answer| {
+        waits.push(time.as_secs_f64() * 1000.0);
+        let Ticket { job_uuid } = serde_json::from_slice(answer)?;
+        load.frames.fetch_add(1, Ordering::Relaxed);
+        drop(ids.send(job_uuid));
+        Ok(())
+    })?;
+    Ok(waits)
+}
+
+/// Sends frames over one connection, each when the one before is answered, until `stop`, with this
+/// query; `answered` gets how long that took, and the answer. A refusal for the moment (at the start nobody knows yet
+/// how fast results come) closes the connection, and there is another one.
+pub(super) fn send_single(
+    http: SocketAddr,
+    camera: usize,
+    query: &str,
+    frame: &[u8],
+    stop: &AtomicBool,
+    mut answered: impl FnMut(Duration, &[u8]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let head = format!(
-        "POST /cameras/bench-{camera}/frames HTTP/1.1\r\nHost: localhost\r\n\
+        "POST /cameras/bench-{camera}/frames{query} HTTP/1.1\r\nHost: localhost\r\n\
          Content-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n",
         frame.len()
     );
     let request = [head.as_bytes(), frame].concat();
-    let mut waits = Vec::new();
-    while !load.stop.load(Ordering::Relaxed) {
-        let started = Instant::now();
-        stream.write_all(&request)?;
-        let (status, body) = response(&mut reader)?;
-        waits.push(started.elapsed().as_secs_f64() * 1000.0);
-        anyhow::ensure!(status == 202, "{status}: {}", String::from_utf8_lossy(&body));
-        let Ticket { job_uuid } = serde_json::from_slice(&body)?;
-        if let Some(ids) = ids {
-            load.frames.fetch_add(1, Ordering::Relaxed);
-            drop(ids.send(job_uuid));
+    while !stop.load(Ordering::Relaxed) {
+        let mut stream = TcpStream::connect(http)?;
+        stream.set_nodelay(true)?;
+        let mut reader = BufReader::new(stream.try_clone()?);
+        while !stop.load(Ordering::Relaxed) {
+            let started = Instant::now();
+            stream.write_all(&request)?;
+            let (status, body) = response(&mut reader)?;
+            if status == 429 {
+                std::thread::sleep(AGAIN);
+                break;
+            }
+            let is_taken = matches!(status, 200 | 202);
+            anyhow::ensure!(is_taken, "{status}: {}", String::from_utf8_lossy(&body));
+            answered(started.elapsed(), &body)?;
         }
     }
-    Ok(waits)
-}
-
-/// Sends frames in one request, as fast as they are taken.
-fn run_stream(
-    http: SocketAddr,
-    camera: usize,
-    frame: &[u8],
-    load: &Load,
-) -> anyhow::Result<Vec<f64>> {
-    let mut stream = TcpStream::connect(http)?;
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let head = format!(
-        "POST /cameras/bench-{camera}/stream?drop=none&in_flight=16 HTTP/1.1\r\nHost: localhost\r\n\
-         Content-Type: video/x-motion-jpeg\r\nTransfer-Encoding: chunked\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes())?;
-    let size = format!("{:x}\r\n", frame.len());
-    let chunk = [size.as_bytes(), frame, b"\r\n"].concat();
-    while !load.stop.load(Ordering::Relaxed) {
-        stream.write_all(&chunk)?;
-    }
-    stream.write_all(b"0\r\n\r\n")?;
-    let (status, body) = response(&mut reader)?;
-    anyhow::ensure!(status == 200, "{status}: {}", String::from_utf8_lossy(&body));
-    let summary: serde_json::Value = serde_json::from_slice(&body)?;
-    anyhow::ensure!(summary["frames"]["dropped"] == 0, "frames were dropped: {summary}");
-    Ok(Vec::new())
+    Ok(())
 }
 
 /// Status and body of the next response, which tells its length.
-fn response(reader: &mut impl BufRead) -> anyhow::Result<(u16, Vec<u8>)> {
+pub(super) fn response(reader: &mut impl BufRead) -> anyhow::Result<(u16, Vec<u8>)> {
     let (mut line, mut status, mut length) = (String::new(), 0, 0);
     loop {
         line.clear();
@@ -398,34 +378,21 @@ fn spent(
     by_name
 }
 
-fn render(alone: &Measured, both: Option<&(Measured, Measured)>) -> anyhow::Result<Section> {
-    let Measured { cameras, frame_bytes, frames, cpu_ms_by_thread, trust, .. } = alone;
+fn render(measured: &Measured) -> anyhow::Result<Section> {
+    let Measured { cameras, frame_bytes, frames, cpu_ms_by_thread, trust, .. } = measured;
     let title = format!(
         "Frames of {} kB over HTTP to the broker's acknowledgement, {cameras} cameras",
         frame_bytes / 1000
     );
-    let data = match both {
-        None => serde_json::to_value(alone)?,
-        Some((read, streamed)) => {
-            serde_json::json!({"alone": alone, "read": read, "streamed": streamed})
-        }
-    };
-    let mut section = Section::new("http", &title, data);
+    let mut section = Section::new("http", &title, serde_json::to_value(measured)?);
     section.paragraph(trust.sentence());
     let mut grid = Grid::new(&["what", "is"]);
     let mut row = |what: &str, value: f64| grid.row(vec![what.into(), number(value)]);
-    row("accepted frames/s", alone.rate());
-    row("median until the answer, ms", alone.wait_ms.unwrap_or(f64::NAN));
-    row("p99 until the answer, ms", alone.wait_p99_ms.unwrap_or(f64::NAN));
-    row("processor time a frame in web-server and broker, ms", alone.cpu_ms());
-    row("frames/s on one core", 1000.0 / alone.cpu_ms());
-    if let Some((read, streamed)) = both {
-        row("accepted frames/s, each read from the broker, too", read.rate());
-        row("the same as streams", streamed.rate());
-        row("streams against single uploads, frames/s", streamed.rate() / read.rate());
-        let cpu = read.cpu_ms() / streamed.cpu_ms();
-        row("streams against single uploads, frames/s on one core", cpu);
-    }
+    row("accepted frames/s", measured.rate());
+    row("median until the answer, ms", measured.wait_ms);
+    row("p99 until the answer, ms", measured.wait_p99_ms);
+    row("processor time a frame in web-server and broker, ms", measured.cpu_ms());
+    row("frames/s on one core", 1000.0 / measured.cpu_ms());
     section.grid(grid);
     let count = *frames as f64;
     let mut threads: Vec<_> =
@@ -483,27 +450,22 @@ mod tests {
 
     #[test]
     fn the_table_has_rates_and_threads() {
-        let measured = |frames| Measured {
+        let measured = Measured {
             cameras: 8,
             frame_bytes: 100_000,
-            frames,
+            frames: 2000,
             seconds: 2.0,
-            wait_ms: Some(4.0),
-            wait_p99_ms: Some(9.0),
+            wait_ms: 4.0,
+            wait_p99_ms: 9.0,
             cpu_ms_by_thread: BTreeMap::from([("one".into(), 600.0), ("two".into(), 400.0)]),
             trust: Trust { others: 0.0, stolen: 0.0, scatter: 0.0 },
         };
-        let both = (measured(1500), measured(3000));
-        let text = render(&measured(2000), Some(&both)).unwrap().text();
+        let text = render(&measured).unwrap().text();
         let last = |what: &str| {
             let line = text.lines().find(|line| line.starts_with(what)).unwrap();
             line.split_whitespace().last().unwrap().to_owned()
         };
-        assert_eq!(last("accepted frames/s  "), "1000");
-        assert_eq!(last("accepted frames/s, each read"), "750.0");
-        assert_eq!(last("the same as streams"), "1500");
-        assert_eq!(last("streams against single uploads, frames/s  "), "2.00");
-        assert_eq!(last("streams against single uploads, frames/s on one core"), "2.00");
+        assert_eq!(last("accepted frames/s"), "1000");
         assert_eq!(last("frames/s on one core"), "2000");
         assert_eq!([last("one"), last("two")], ["0.300", "0.200"]);
     }

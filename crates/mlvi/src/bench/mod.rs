@@ -8,11 +8,13 @@ mod files;
 mod frames;
 mod history;
 mod http;
+mod ingest;
 mod load;
 mod machine;
 mod peer;
 mod pipeline;
 mod pixels;
+mod played;
 mod process;
 mod progress;
 mod report;
@@ -22,6 +24,7 @@ mod stats;
 mod tests;
 mod unit;
 mod viewers;
+mod web_server;
 
 use clap::Subcommand;
 use section::Section;
@@ -52,6 +55,12 @@ pub enum BenchCommand {
     /// Decode, sharpen and encode a JPEG of 640x480 on one thread, against Pillow
     Pixels(pixels::PixelsArgs),
     /// What it costs to take a frame over HTTP, up to the broker's acknowledgement
+    ///
+    /// With --streams also how many of the same frames come in as streams and as single uploads,
+    /// measured in turn on a web-server that has one core.
+    ///
+    /// Example: mlvi bench http --streams
+    #[command(verbatim_doc_comment)]
     Http(http::HttpArgs),
     /// Frames at a given rate to a suite that runs, whether it keeps up or not
     ///

@@ -107,8 +107,14 @@ pub(super) type ThreadTimes = HashMap<u64, (String, f64)>;
 
 /// What each thread of this process has used so far.
 pub(super) fn thread_times() -> anyhow::Result<ThreadTimes> {
+    thread_times_of("self")
+}
+
+/// The same of another process, by its id.
+pub(super) fn thread_times_of(process: &str) -> anyhow::Result<ThreadTimes> {
     let mut times = ThreadTimes::new();
-    for thread in std::fs::read_dir("/proc/self/task").context("benchmarks need Linux's /proc")? {
+    let folder = format!("/proc/{process}/task");
+    for thread in std::fs::read_dir(folder).context("benchmarks need Linux's /proc")? {
         let thread = thread?;
         let read = |file: &str| std::fs::read_to_string(thread.path().join(file));
         // a thread that has just ended is not missed

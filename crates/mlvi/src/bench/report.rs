@@ -70,8 +70,11 @@ pub(super) fn run(args: &ReportArgs, models_dir: &Path) -> anyhow::Result<()> {
         kilobytes: 100,
         image: args.image.clone(),
         streams: true,
+        turns: 3,
+        in_flight: 4,
+        core: 0,
     };
-    sections.push(http::section(&http)?);
+    sections.extend(http::sections(&http)?);
     let unit = UnitArgs {
         model: args.model.clone(),
         model_threads: 1,

@@ -35,6 +35,7 @@ impl Admin {
             admin: Listen::Address(address),
             drain: Duration::ZERO,
             faults: Faults::default(),
+            traces: None,
         };
         let shell = runtime.block_on(Shell::start(config, stop))?;
         metrics.register(&shell.metrics);

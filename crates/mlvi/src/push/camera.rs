@@ -5,13 +5,14 @@ use super::address;
 use super::body::{Body, CONTENT_TYPE};
 use super::deliveries::Deliveries;
 use super::ffmpeg::{Ffmpeg, FfmpegError};
+use super::masks::Masks;
 use super::metrics::Metrics;
 use super::outputs::Outputs;
 use super::parts::Parts;
 use super::photos::told;
 use super::source::{Source, Video};
 use super::tally::Tally;
-use super::watch::Watch;
+use super::watch::{Heard, Watch};
 use super::window::{Outcome, Rules, Window};
 use anyhow::Context;
 use backoff::Backoff;
@@ -22,6 +23,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+use ureq::Agent;
 
 /// A camera that is away is tried again after this, and then less and less often.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -32,6 +34,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const SILENCE: Duration = Duration::from_secs(30);
 /// How long what is over already may take: ffmpeg's end, the server's answer, the last results.
 const GOODBYE: Duration = Duration::from_secs(2);
+/// How long the server may take to let us connect.
+const CONNECTING: Duration = Duration::from_secs(10);
+/// How long it may take nothing of a stream. It reads no further while the broker is away, too; its
+/// results come over another connection, perhaps of another replica, and tell nothing of this one.
+const TAKING: Duration = Duration::from_secs(60);
 /// The server holds two frames beside those in flight: the one that comes in and the one that
 /// waits.
 const BESIDE: usize = 2;
@@ -161,16 +168,20 @@ impl Camera {
     fn attempt(
         &self,
         shared: &Arc<Shared>,
-        outputs: Outputs,
+        mut outputs: Outputs,
         next: &mut u64,
     ) -> (Outputs, anyhow::Result<Ended>) {
         let started = self.video(&shared.args).and_then(|video| {
+            if outputs.wants_pictures() && outputs.masks.is_none() && !shared.args.unmasked {
+                outputs.masks = Some(Masks::read(&shared.args, &self.name)?);
+            }
             let watch = Watch::start(&shared.args, &self.name)?;
+            let agent = sender(&shared.args)?;
             let arguments = video.arguments(self.rate, shared.args.frames);
             let (ffmpeg, output) = Ffmpeg::reader(&arguments)?;
-            Ok((video, watch, ffmpeg, output))
+            Ok((video, watch, agent, ffmpeg, output))
         });
-        let (video, watch, ffmpeg, output) = match started {
+        let (video, watch, agent, ffmpeg, output) = match started {
             Ok(started) => started,
             Err(error) => return (outputs, Err(error)),
         };
@@ -197,21 +208,23 @@ impl Camera {
             let (number, rate) = (self.number, self.rate);
             std::thread::spawn(move || write(&window, &ffmpeg, &shared, number, rate, outputs))
         };
+        let (heard, agents) = (watch.heard(), [watch.agent(), agent.clone()]);
         {
             let window = Arc::clone(&window);
-            // it ends when the server says something once more
             std::thread::spawn(move || watch.follow(&window));
         }
-        let sent = self.send(shared, &window);
+        let sent = self.send(shared, agent, &window);
         let silence = video.is_live().then(|| {
             let three = self.rate.map_or(0.0, |rate| 3.0 / rate);
             SILENCE.max(Duration::try_from_secs_f64(three).unwrap_or(Duration::MAX))
         });
         let has_end = video.has_end() || args.frames.is_some();
-        let attempt = Attempt { shared, window: &window, ffmpeg: &ffmpeg, silence, has_end };
+        let attempt = Attempt { shared, window: &window, ffmpeg: &ffmpeg, heard, silence, has_end };
         let outcome = attempt.watch(&sent, &reader);
         window.close();
         ffmpeg.kill();
+        // whoever still waits for the server does so no longer
+        agents.into_iter().for_each(Agent::shutdown);
         let read = reader.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the reader panicked")));
         *next = window.next_number();
         let outputs = writer.join();
@@ -223,12 +236,20 @@ impl Camera {
     }
 
     /// Sends what the window gives, on a thread of its own: nothing interrupts the request.
-    fn send(&self, shared: &Arc<Shared>, window: &Arc<Window>) -> Receiver<anyhow::Result<()>> {
+    fn send(
+        &self,
+        shared: &Arc<Shared>,
+        agent: Agent,
+        window: &Arc<Window>,
+    ) -> Receiver<anyhow::Result<()>> {
         let (sender, receiver) = channel();
         let (shared, window, name) = (shared.clone(), window.clone(), self.name.clone());
         std::thread::spawn(move || {
             // of a camera that gives nothing there is nothing to be told
-            let sent = if window.has_begun() { post(&shared.args, &name, window) } else { Ok(()) };
+            let sent = match window.has_begun() {
+                true => post(&shared.args, &agent, &name, window),
+                false => Ok(()),
+            };
             // whoever waits for it may be gone
             let _ = sender.send(sent);
         });
@@ -246,6 +267,7 @@ struct Attempt<'a> {
     shared: &'a Shared,
     window: &'a Window,
     ffmpeg: &'a Ffmpeg,
+    heard: Heard,
     /// How long the camera may give no picture.
     silence: Option<Duration>,
     /// Its last frame is known.
@@ -261,7 +283,7 @@ impl Attempt<'_> {
     ) -> anyhow::Result<()> {
         let mut stopped: Option<Instant> = None;
         let mut closed: Option<Instant> = None;
-        let (mut was_cut, mut was_silent) = (false, false);
+        let (mut was_cut, mut was_silent, mut gone) = (false, false, None);
         let patience = Duration::from_secs(self.shared.args.wait).min(Duration::from_secs(10));
         let answer = loop {
             match sent.recv_timeout(LOOK_EVERY) {
@@ -278,6 +300,10 @@ impl Attempt<'_> {
                 was_silent = true;
                 self.ffmpeg.kill();
             }
+            if let Some(within) = self.heard.is_gone().filter(|_| closed.is_none()) {
+                gone = Some(within);
+                self.window.close();
+            }
             if self.window.is_closed() && closed.is_none() {
                 closed = Some(Instant::now());
                 self.ffmpeg.kill();
@@ -291,6 +317,12 @@ impl Attempt<'_> {
         if was_cut && self.has_end {
             self.window.until_answered(GOODBYE);
             return Err(Interrupted.into());
+        }
+        if let Some(within) = gone {
+            let seconds = within.as_secs_f64();
+            anyhow::bail!(
+                "the server has said nothing for {seconds} s: it, or the network between, is gone"
+            );
         }
         match answer {
             Some(Ok(())) => self.window.until_answered(GOODBYE),
@@ -345,14 +377,24 @@ fn write(
     outputs
 }
 
-fn post(args: &PushArgs, camera: &CameraId, window: Arc<Window>) -> anyhow::Result<()> {
+/// The client that sends the frames.
+fn sender(args: &PushArgs) -> anyhow::Result<Agent> {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_connect(Some(CONNECTING))
+        .timeout_per_write(Some(TAKING));
+    args.server.agent(config)
+}
+
+fn post(
+    args: &PushArgs,
+    agent: &Agent,
+    camera: &CameraId,
+    window: Arc<Window>,
+) -> anyhow::Result<()> {
     let (in_flight, wait) = (args.in_flight, args.wait);
     let query = format!("drop=none&in_flight={in_flight}&wait={wait}s");
     let url = args.server.url(format_args!("/cameras/{camera}/stream?{query}"));
-    let config = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_connect(Some(Duration::from_secs(10)));
-    let agent = args.server.agent(config)?;
     let request = args.server.with_token(agent.post(&url)).content_type(CONTENT_TYPE);
     let sent = request.send(ureq::SendBody::from_owned_reader(Body::new(window)));
     let mut response = sent.map_err(|error| args.server.away(error, &url))?;

@@ -11,6 +11,7 @@ mod deliveries;
 mod device;
 mod ffmpeg;
 mod list;
+mod masks;
 mod metrics;
 mod outputs;
 mod parts;
@@ -83,6 +84,9 @@ pub struct PushArgs {
     /// several the camera's name goes into the file's
     #[arg(long, value_name = "FILE")]
     video: Option<PathBuf>,
+    /// Save pictures and videos as they were read, without asking the suite for the cameras' masks
+    #[arg(long)]
+    unmasked: bool,
     /// Write all detections as COCO has results, and the images that they are of to
     /// FILE.images.json
     #[arg(long, value_name = "FILE")]
@@ -208,6 +212,7 @@ fn push_cameras(
             pictures: args.save_annotated.clone().map(Pictures::new),
             film,
             coco: coco.cloned(),
+            masks: None,
             fault: None,
             last: Vec::new(),
         };

@@ -4,14 +4,53 @@ use super::PushArgs;
 use super::window::Window;
 use frame::{CameraId, FrameResult};
 use std::io::{BufRead, BufReader};
-use std::time::Duration;
-use ureq::BodyReader;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use ureq::{Agent, BodyReader};
 
 /// How long the server may take to answer; its results come later.
 const ANSWER: Duration = Duration::from_secs(10);
 
+/// Which header of the answer tells how often the server says something, in seconds.
+const KEEP_ALIVE: &str = "mlvi-keep-alive";
+/// How often servers do that do not tell it: those of before.
+const USUAL_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// What a server may tell, in seconds.
+const KEEP_ALIVES: RangeInclusive<f64> = 0.05..=300.0;
+/// Whoever has missed so many times to say something is gone.
+const MISSED: u32 = 3;
+
 /// Results of one camera.
-pub(super) struct Watch(BufReader<BodyReader<'static>>);
+pub(super) struct Watch {
+    lines: BufReader<BodyReader<'static>>,
+    agent: Agent,
+    heard: Heard,
+}
+
+/// When the server has said something last; clones share it.
+#[derive(Clone)]
+pub(super) struct Heard {
+    last: Arc<Mutex<Instant>>,
+    within: Duration,
+}
+
+impl Heard {
+    fn every(keep_alive: Duration) -> Self {
+        Self { last: Arc::new(Mutex::new(Instant::now())), within: keep_alive * MISSED }
+    }
+
+    fn now(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// How long it may say nothing, if it has said nothing for longer: it is gone, though no
+    /// connection was closed, as when a cable is pulled.
+    pub(super) fn is_gone(&self) -> Option<Duration> {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        (last.elapsed() > self.within).then_some(self.within)
+    }
+}
 
 impl Watch {
     /// Returns once the server answers, so that no later result is missed.
@@ -32,14 +71,30 @@ impl Watch {
             ),
             error => args.server.away(error, &url),
         })?;
-        Ok(Self(BufReader::new(response.into_body().into_reader())))
+        let told = response.headers().get(KEEP_ALIVE).and_then(|value| value.to_str().ok());
+        let told = told.and_then(|seconds| seconds.parse().ok());
+        let told = told.filter(|seconds| KEEP_ALIVES.contains(seconds));
+        let heard = Heard::every(told.map_or(USUAL_KEEP_ALIVE, Duration::from_secs_f64));
+        let lines = BufReader::new(response.into_body().into_reader());
+        Ok(Self { lines, agent, heard })
+    }
+
+    /// When the server has said something last.
+    pub(super) fn heard(&self) -> Heard {
+        self.heard.clone()
+    }
+
+    /// Whose shutdown ends the reading.
+    pub(super) fn agent(&self) -> Agent {
+        self.agent.clone()
     }
 
     /// Hands results to the window until it is closed (the server says something every few
     /// seconds) or there is nothing more to read, which closes it.
     pub(super) fn follow(self, window: &Window) {
         let mut is_final = false;
-        for line in self.0.lines().map_while(Result::ok) {
+        for line in self.lines.lines().map_while(Result::ok) {
+            self.heard.now();
             if window.is_closed() {
                 return;
             }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many frames are held at most, dropped ones (which hold no bytes) included.
+/// How many frames are held at most; dropped ones that follow one another count as one.
 const MOST_HELD: usize = 256;
 /// How many bytes of pictures.
 const MOST_BYTES: usize = 64 << 20;
@@ -72,6 +72,9 @@ struct Frame {
     number: u64,
     jpeg: Option<Picture>,
     at: At,
+    /// How many dropped frames follow this dropped one: a camera goes on while a result, or whoever
+    /// writes a video, is waited for.
+    more: u64,
 }
 
 enum At {
@@ -112,7 +115,8 @@ impl Window {
         let at = if state.has_room() { At::Waiting } else { At::Settled(Outcome::Dropped) };
         let is_waiting = matches!(at, At::Waiting);
         let jpeg = is_waiting.then(|| Picture::new(jpeg));
-        state.frames.push_back(Frame { number, jpeg, at });
+        state.frames.push_back(Frame { number, jpeg, at, more: 0 });
+        state.join_dropped();
         self.changed.notify_all();
         true
     }
@@ -206,7 +210,13 @@ impl Window {
             state.expire(self.rules.patience);
             match state.frames.front() {
                 Some(Frame { at: At::Settled(_), .. }) => {
-                    let frame = state.frames.pop_front()?;
+                    let mut frame = state.frames.pop_front()?;
+                    if frame.more > 0 {
+                        let (number, more) = (frame.number + 1, frame.more - 1);
+                        let at = At::Settled(Outcome::Dropped);
+                        state.frames.push_front(Frame { number, jpeg: None, at, more });
+                        frame.more = 0;
+                    }
                     self.changed.notify_all();
                     let At::Settled(outcome) = frame.at else { return None };
                     return Some(Settled { number: frame.number, jpeg: frame.jpeg, outcome });
@@ -251,6 +261,21 @@ impl State {
         self.frames.len() < MOST_HELD
             && self.frames.iter().map(bytes).sum::<usize>() < MOST_BYTES
             && self.waiting().is_none()
+    }
+
+    /// Makes one of the dropped frames at the end, of which the last ones may wait no longer.
+    fn join_dropped(&mut self) {
+        let is_dropped = |frame: &Frame| matches!(frame.at, At::Settled(Outcome::Dropped));
+        // before the newest one, which may wait, there may be one that it has replaced
+        for last in [1, 2] {
+            let Some(index) = self.frames.len().checked_sub(last).filter(|index| *index > 0) else {
+                return;
+            };
+            if is_dropped(&self.frames[index - 1]) && is_dropped(&self.frames[index]) {
+                let joined = self.frames.remove(index).map_or(0, |frame| frame.more + 1);
+                self.frames[index - 1].more += joined;
+            }
+        }
     }
 
     fn in_flight(&self) -> usize {
@@ -392,6 +417,26 @@ mod tests {
             .sum();
         assert_eq!(held, MOST_BYTES);
         assert!(state.frames.len() <= MOST_HELD);
+    }
+
+    #[test]
+    fn a_camera_that_goes_on_does_not_fill_the_memory_with_what_is_dropped() {
+        let window = Window::new(rules(1, false), 7);
+        window.offer(vec![0]);
+        window.to_send().unwrap();
+        for _ in 0..10_000 {
+            assert!(window.offer(vec![1]));
+        }
+        assert!(window.lock().frames.len() <= 3, "{}", window.lock().frames.len());
+        assert!(window.found(7, result(7, Vec::new())));
+        assert_eq!(window.to_send().unwrap().0, 10_007);
+        assert!(window.found(10_007, result(10_007, Vec::new())));
+        window.complete();
+        let outcomes = outcomes(&window);
+        let numbers: Vec<u64> = outcomes.iter().map(|(number, ..)| *number).collect();
+        assert_eq!(numbers, (7..=10_007).collect::<Vec<_>>());
+        let dropped = outcomes.iter().filter(|(_, outcome, _)| *outcome == "dropped").count();
+        assert_eq!(dropped, 10_000 - 1);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use super::detections;
 use super::labels::LabelArgs;
-use accuracy::{Agreement, DetectionsFile, Judged, Map, agreement, judge};
+use accuracy::{Agreement, DetectionsFile, Judged, Map, Thresholded, Truth, agreement, judge};
 use frame::Destination::{self, Cloud, Edge};
+use frame::Detection;
 use offload::{Hardness, Measure};
 use serde::Serialize;
-use simulator::{Answer, EdgeAnswer, History};
+use simulator::{Answer, EdgeAnswer, History, Record, Report, Scenario};
 use std::path::{Path, PathBuf};
 
 /// Precision is measured over so many frames at most, evenly spread over the run: it is a matter of
@@ -21,6 +22,9 @@ pub(super) struct Answers {
     agreements: Vec<[Agreement; 2]>,
     /// By image: what each tier's answer is worth, where there are labels.
     judged: Option<Vec<[Judged; 2]>>,
+    /// By image: how right what each tier is sure of is, as F1 at an overlap of 0.5 with what is
+    /// really there, or with what the cloud finds where there are no labels.
+    right: Vec<[f64; 2]>,
 }
 
 /// How accurate answered frames are, from 0 to 1.
@@ -47,7 +51,22 @@ impl Answers {
                 agreement(cloud, cloud),
             ]
         });
-        let agreements = agreements.collect();
+        let agreements: Vec<[Agreement; 2]> = agreements.collect();
+        let right = match &truths {
+            None => agreements.iter().map(|tiers| tiers.map(|tier| tier.f1())).collect(),
+            Some(truths) => {
+                let images = file.images.iter().zip(truths);
+                let f1 = |truth: &Truth, answer: Thresholded<'_>| f1(truth, answer.confident);
+                images
+                    .map(|(image, truth)| {
+                        [
+                            f1(truth, image.edge.thresholded(&file.header.edge)),
+                            f1(truth, image.cloud.thresholded(&file.header.cloud)),
+                        ]
+                    })
+                    .collect()
+            }
+        };
         let judged = truths.map(|truths| {
             let images = file.images.iter().zip(&truths);
             images
@@ -56,7 +75,7 @@ impl Answers {
                 })
                 .collect()
         });
-        Ok(Self { path: path.to_owned(), file, agreements, judged })
+        Ok(Self { path: path.to_owned(), file, agreements, judged, right })
     }
 
     /// Whether the edge's model tells all that a measure measures.
@@ -82,6 +101,16 @@ impl Answers {
         }
     }
 
+    /// A run in numbers, with how right each answer is by what is known of its image.
+    pub(super) fn report(&self, history: &History, scenario: &Scenario) -> Report {
+        Report::by(history, scenario, &|record, tier| self.right(record, tier))
+    }
+
+    /// How right a tier's answer to a frame is, from 0 to 1.
+    fn right(&self, record: &Record, tier: Destination) -> f64 {
+        self.right[record.image as usize][index(tier)]
+    }
+
     /// How accurate the answered frames of a run are; `None` when none was answered.
     pub(super) fn accuracy(&self, history: &History) -> Option<Accuracy> {
         let answered: Vec<(usize, Destination)> = (history.frames.iter())
@@ -100,6 +129,15 @@ impl Answers {
         });
         (!answered.is_empty()).then(|| Accuracy { cloud_f1: total.f1(), map50 })
     }
+}
+
+/// F1 of detections against what is really there; 1 when there is nothing and nothing was found.
+fn f1(truth: &Truth, detections: &[Detection]) -> f64 {
+    let judged = judge(truth, detections);
+    let (both, found) = judged
+        .at_half(0.0)
+        .fold((0, 0), |(both, found), (_, hit)| (both + usize::from(hit), found + 1));
+    Agreement { both, found, wanted: judged.wanted() }.f1()
 }
 
 const fn index(tier: Destination) -> usize {

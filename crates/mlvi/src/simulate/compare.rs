@@ -6,7 +6,7 @@ use super::play::{Plan, Played};
 use super::rows::OnTrace;
 use super::run::{bar, seeds};
 use super::{league, plot, traces};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use cli::table::{Table, number};
 use cli::{OutputArgs, Rows};
 use serde::Serialize;
@@ -27,6 +27,9 @@ pub struct CompareArgs {
     /// Policy files (TOML) to compare as well; can be repeated
     #[arg(long, value_name = "FILE")]
     policy_file: Vec<PathBuf>,
+    /// Who stands first in each table
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
+    by: By,
     #[command(flatten)]
     world: WorldArgs,
     /// Write a row for each policy, trace and seed, with every number, into this CSV
@@ -36,22 +39,34 @@ pub struct CompareArgs {
     output: OutputArgs,
 }
 
+/// By what policies are compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+enum By {
+    /// The fewest missed deadlines
+    #[default]
+    Misses,
+    /// The most right answers in time per second: each answer in time counts as much as it is right
+    Right,
+}
+
 #[derive(Serialize)]
 struct Json<'a> {
     scenario: &'a Scenario,
     leagues: &'a [League],
 }
 
-/// How all did on one trace: those with the fewest misses first, then those that cost the least.
+/// How all did on one trace: those with the fewest misses, or the most right answers, first, then
+/// those that cost the least.
 #[derive(Serialize)]
 struct League {
     trace: String,
     mbit_s: f64,
-    /// Which ratio missed the fewest deadlines.
+    /// Which ratio stands first.
     best_ratio: String,
-    /// Of each seed: how many deadlines every schedule misses at least, and how many every policy
-    /// that cannot know service times is expected to miss at least.
-    bounds: Vec<[u64; 2]>,
+    /// Of each seed: how many deadlines every schedule misses at least, how many every policy that
+    /// cannot know service times is expected to miss at least, and how many somebody misses who
+    /// knows exactly when each tier would answer the frame at hand.
+    bounds: Vec<[u64; 3]>,
     standings: Vec<Standing>,
 }
 
@@ -68,8 +83,11 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
     let bar = bar(plan.steps(&workloads));
     let played = plan.play(&workloads, args.world.threads(), &bar)?;
     bar.finish_and_clear();
-    let leagues: Vec<League> =
-        traces.iter().zip(played).map(|(trace, played)| League::of(trace, played)).collect();
+    let leagues: Vec<League> = traces
+        .iter()
+        .zip(played)
+        .map(|(trace, played)| League::of(trace, played, args.by))
+        .collect();
     if let Some(path) = &args.csv {
         let mut rows = Rows::default();
         for League { trace, mbit_s, bounds, standings, .. } in &leagues {
@@ -118,11 +136,15 @@ impl CompareArgs {
 }
 
 impl League {
-    fn of(trace: &Trace, played: Played) -> Self {
+    fn of(trace: &Trace, played: Played, by: By) -> Self {
         let Played { mut standings, bounds } = played;
         standings.sort_by(|a, b| {
             let key = |standing: &Standing| (standing.misses(), standing.oracle.is_none());
-            key(a).cmp(&key(b)).then(a.money().total_cmp(&b.money()))
+            let first = match by {
+                By::Misses => key(a).cmp(&key(b)),
+                By::Right => b.right().total_cmp(&a.right()),
+            };
+            first.then(a.money().total_cmp(&b.money()))
         });
         let best = standings.iter().find(|standing| standing.name.starts_with("ratio "));
         let best_ratio = best.map_or_else(String::new, |best| best.name.clone());
@@ -144,7 +166,7 @@ impl League {
         self.standings.iter().find(|standing| standing.oracle.is_some())
     }
 
-    /// The fixed baseline with the fewest misses.
+    /// The fixed baseline that stands first.
     fn best_fixed(&self) -> Option<&Standing> {
         self.standings.iter().find(|standing| {
             BASELINES.contains(&standing.name.as_str()) || standing.name == self.best_ratio
@@ -164,9 +186,12 @@ fn print(scenario: &Scenario, leagues: &[League]) {
     }
     println!("deadlines missed, as times the oracle's:");
     println!("{}", summary(leagues));
+    println!("right answers in time per second:");
+    println!("{}", right(leagues));
     println!(
         "{} minutes, deadline {} ms, {}; no policy expects below: of those that do not know how \
-         long each frame will take a worker",
+         long each frame will take a worker; each frame foreseen: with exact predictions for the \
+         frame at hand",
         scenario.minutes,
         scenario.load.deadline_ms,
         seeds(scenario.seed, leagues.first().map_or(1, |league| league.bounds.len() as u64))
@@ -186,11 +211,8 @@ fn print(scenario: &Scenario, leagues: &[League]) {
     warnings.take(1).for_each(|warning| println!("{warning}"));
 }
 
-/// Policies down, traces across.
-fn summary(leagues: &[League]) -> String {
-    let mut header = vec!["policy"];
-    header.extend(leagues.iter().map(|league| league.trace.as_str()));
-    let mut table = Table::new(&header);
+/// Those that stand in a table of all traces: all but the ratios and the oracle.
+fn names(leagues: &[League]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for standing in leagues.iter().flat_map(|league| &league.standings) {
         if standing.oracle.is_none()
@@ -200,6 +222,41 @@ fn summary(leagues: &[League]) -> String {
             names.push(&standing.name);
         }
     }
+    names
+}
+
+fn header(leagues: &[League]) -> Table {
+    let traces = leagues.iter().map(|league| league.trace.as_str());
+    Table::new(&["policy"].into_iter().chain(traces).collect::<Vec<_>>())
+}
+
+/// Right answers in time per second: policies down, traces across.
+fn right(leagues: &[League]) -> String {
+    let mut table = header(leagues);
+    let rate = |standing: Option<&Standing>| {
+        let of = |standing: &Standing| {
+            let rates = standing.each(|report, _| Some(report.right_per_s));
+            league::mean(&rates, &|rate| format!("{rate:.2}"))
+        };
+        standing.map_or_else(|| "-".into(), of)
+    };
+    let mut row = |name: &str, of: &dyn Fn(&League) -> String| {
+        table.row([name.to_owned()].into_iter().chain(leagues.iter().map(of)).collect());
+    };
+    for name in names(leagues) {
+        row(name, &|league| rate(league.standings.iter().find(|entry| entry.name == name)));
+    }
+    row("best fixed", &|league| {
+        let name = league.best_fixed().map_or("", |standing| standing.name.as_str());
+        format!("{} ({name})", rate(league.best_fixed()))
+    });
+    row("oracle of deadlines", &|league| rate(league.oracle()));
+    table.text()
+}
+
+/// Policies down, traces across.
+fn summary(leagues: &[League]) -> String {
+    let mut table = header(leagues);
     let times = |league: &League, of: Option<&Standing>| {
         let distances = of.zip(league.oracle()).map(|(of, oracle)| of.distances(oracle));
         distances.map_or("-".into(), |distances| {
@@ -207,7 +264,7 @@ fn summary(leagues: &[League]) -> String {
             distances.map_or("∞".into(), |times| league::mean(&times, &write))
         })
     };
-    for name in names {
+    for name in names(leagues) {
         let named = |league: &League| {
             times(league, league.standings.iter().find(|standing| standing.name == name))
         };
@@ -218,7 +275,9 @@ fn summary(leagues: &[League]) -> String {
         format!("{} ({name})", times(league, league.best_fixed()))
     };
     table.row(["best fixed".to_owned()].into_iter().chain(leagues.iter().map(best)).collect());
-    for (row, name) in ["no schedule below", "no policy expects below"].iter().enumerate() {
+    for (row, name) in
+        ["no schedule below", "no policy expects below", "each frame foreseen"].iter().enumerate()
+    {
         let bound = |league: &League| {
             let Some(oracle) = league.oracle() else { return "-".into() };
             let misses = oracle.each(|report, _| Some(report.misses as f64));

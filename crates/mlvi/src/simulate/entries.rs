@@ -56,6 +56,7 @@ pub(super) struct Standing {
 pub(super) struct OverSeeds {
     seeds: usize,
     miss_percent: Interval,
+    right_per_s: Interval,
     money: Interval,
     p99_ms: Interval,
 }
@@ -118,6 +119,38 @@ impl Entry {
         frames as u64 * if matches!(self.by, By::Oracle(_)) { 2 } else { 1 }
     }
 
+    /// Whether a detections file tells all that a cascade's measure measures.
+    fn check(&self, config: &PolicyConfig, answers: Option<&Answers>) -> anyhow::Result<()> {
+        let aim = &config.cascade.hardness;
+        // the default makes do with what there is
+        let named = config.policy == PolicyName::Cascade && *aim != Aim::default();
+        if let Some(answers) = answers.filter(|_| named) {
+            let place = || format!("{}: [cascade] hardness = '{aim}'", self.name);
+            answers.check(&aim.measure).with_context(place)?;
+        }
+        Ok(())
+    }
+
+    fn deciding(&self, config: &PolicyConfig, seed: u64) -> anyhow::Result<Deciding> {
+        Deciding::new(config, seed).with_context(|| self.name.clone())
+    }
+
+    /// Its policy, one for each of these seeds.
+    ///
+    /// # Errors
+    /// When it cannot be used, or is an oracle.
+    pub(super) fn policies(
+        &self,
+        seeds: impl Iterator<Item = u64>,
+        answers: Option<&Answers>,
+    ) -> anyhow::Result<Vec<Deciding>> {
+        let By::Policy(config) = &self.by else {
+            anyhow::bail!("{} knows one site alone", self.name)
+        };
+        self.check(config, answers)?;
+        seeds.map(|seed| self.deciding(config, seed)).collect()
+    }
+
     /// Takes part.
     ///
     /// # Errors
@@ -137,15 +170,8 @@ impl Entry {
         let world = World { scenario, trace, jobs, judge: &at_edge };
         let (judgement, oracle) = match &self.by {
             By::Policy(config) => {
-                let aim = &config.cascade.hardness;
-                // the default makes do with what there is
-                let named = config.policy == PolicyName::Cascade && *aim != Aim::default();
-                if let Some(answers) = answers.filter(|_| named) {
-                    let place = || format!("{}: [cascade] hardness = '{aim}'", self.name);
-                    answers.check(&aim.measure).with_context(place)?;
-                }
-                let mut deciding =
-                    Deciding::new(config, scenario.seed).with_context(|| self.name.clone())?;
+                self.check(config, answers)?;
+                let mut deciding = self.deciding(config, scenario.seed)?;
                 (judge(world, &mut deciding, &mut progress), None)
             }
             By::Oracle(beam) => {
@@ -162,6 +188,7 @@ impl Entry {
             }
         };
         let Judgement { report, history } = judgement;
+        let report = answers.map_or(report, |answers| answers.report(&history, scenario));
         let accuracy = answers.and_then(|answers| answers.accuracy(&history));
         let (name, others) = (self.name.clone(), Vec::new());
         Ok(Standing { name, report, accuracy, oracle, over_seeds: None, history, others })
@@ -169,6 +196,22 @@ impl Entry {
 }
 
 impl Standing {
+    /// Of a run.
+    pub(super) fn of(
+        name: String,
+        history: History,
+        scenario: &Scenario,
+        answers: Option<&Answers>,
+    ) -> Self {
+        let report = answers.map_or_else(
+            || Report::of(&history, scenario),
+            |answers| answers.report(&history, scenario),
+        );
+        let accuracy = answers.and_then(|answers| answers.accuracy(&history));
+        let (oracle, over_seeds, others) = (None, None, Vec::new());
+        Self { name, report, accuracy, oracle, over_seeds, history, others }
+    }
+
     /// Takes in how the same entry did with the next seed.
     pub(super) fn add(&mut self, next: &Self) {
         self.others.push(Run { report: next.report.clone(), accuracy: next.accuracy });
@@ -178,6 +221,7 @@ impl Standing {
             Some(OverSeeds {
                 seeds: self.others.len() + 1,
                 miss_percent,
+                right_per_s: over(&|report| report.right_per_s)?,
                 money: over(&|report| report.money)?,
                 p99_ms: over(&|report| report.latency_ms.p99)?,
             })
@@ -197,6 +241,12 @@ impl Standing {
     #[must_use]
     pub(super) fn misses(&self) -> u64 {
         self.report.misses + self.others.iter().map(|run| run.report.misses).sum::<u64>()
+    }
+
+    /// Right answers in time per second, of all seeds together.
+    #[must_use]
+    pub(super) fn right(&self) -> f64 {
+        self.each(|report, _| Some(report.right_per_s)).iter().sum()
     }
 
     /// What all seeds cost together.

@@ -1,20 +1,30 @@
 //! `mlvi simulate fleet`: many sites against one cloud region.
 
-use super::run::bar_of;
+use super::entries::Entry;
+use super::league::{mean, whole};
+use super::play::spread;
+use super::run::{bar_of, seeds};
+use super::sites::{Site, play};
 use super::traces;
 use anyhow::Context;
 use clap::Args;
 use cli::OutputArgs;
 use cli::plot::{self, Axis, Chart, Kind, Mark, Series, colour};
 use cli::table::{Table, number};
+use frame::Destination::{Cloud, Edge};
+use indicatif::ProgressBar;
 use serde::Serialize;
-use simulator::{Fleet, FleetMinute, FleetReport, Limit, Trace, simulate_fleet};
+use simulator::{
+    Answer, Fleet, FleetMinute, FleetReport, Limit, ServiceTimes, Trace, simulate_fleet,
+};
 use std::path::{Path, PathBuf};
 
 /// Fleets that the plots compare, as multiples of the one that is asked for.
 const SIZES: [f64; 6] = [0.25, 0.5, 0.75, 1.0, 1.5, 2.0];
 /// For how many minutes those are simulated at most.
 const COMPARED_MINUTES: f64 = 10.0;
+/// More frames than these are too many for the exact engine, which keeps each of them.
+const MOST_EXACT: f64 = 20e6;
 
 /// What `mlvi simulate fleet` can be told.
 #[derive(Debug, Args)]
@@ -34,6 +44,17 @@ pub struct FleetArgs {
     /// Decides every random number [default: 1]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Run this many seeds, one after the other from --seed on; tables then have the mean and its
+    /// 95 % confidence interval (Student's t), plots are of the first seed
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: u64,
+    /// On how many processors [default: all]; the results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    jobs: Option<u64>,
+    /// Let the exact engine play the same fleet with the policy `deadline`, frame by frame, and tell
+    /// how far the two are apart; for small fleets
+    #[arg(long)]
+    exact: bool,
     /// The uplink of every site, each from another moment of it on (see `mlvi simulate run`)
     #[arg(long, value_name = "FILE", conflicts_with = "mbit_s")]
     trace: Option<PathBuf>,
@@ -50,6 +71,28 @@ struct Json<'a> {
     trace: &'a str,
     camera_month: f64,
     report: &'a FleetReport,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    other_seeds: &'a [FleetReport],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exact: Option<&'a [Shares]>,
+}
+
+/// What became of a fleet's frames, in per cent of them.
+#[derive(Clone, Copy, Serialize)]
+struct Shares {
+    /// Answered in time by the edge.
+    edge: f64,
+    /// Answered in time by the cloud.
+    cloud: f64,
+    missed: f64,
+}
+
+impl Shares {
+    fn of(total: FleetMinute) -> Self {
+        let percent = |part: u64| 100.0 * part as f64 / total.frames.max(1) as f64;
+        let [edge, cloud, missed] = [total.edge, total.cloud, total.missed].map(percent);
+        Self { edge, cloud, missed }
+    }
 }
 
 /// Simulates and prints.
@@ -60,22 +103,24 @@ pub(super) fn run(args: &FleetArgs) -> anyhow::Result<()> {
     let fleet = args.read()?;
     let trace = match &args.trace {
         Some(path) => traces::read(path, None)?,
-        None => {
-            let speed = args.mbit_s;
-            let ok = speed > 0.0 && speed <= 1e6;
-            anyhow::ensure!(ok, "--mbit-s {speed} must be above 0 and at most 1,000,000");
-            Trace::constant(format!("{speed} Mbit/s"), speed)?
-        }
+        None => traces::steady(args.mbit_s)?,
     };
-    let report = simulated(&fleet, &trace);
+    let fleets = args.fleets(&fleet);
+    let bar = bar_of((fleet.site.minutes * 60.0) as u64 * args.seeds, "simulated seconds");
+    let reports =
+        spread(args.threads(), fleets.len(), |seed| simulated(&fleets[seed], &trace, &bar));
+    bar.finish_and_clear();
+    let exact = args.exact.then(|| exact(&fleets, &trace, args.threads())).transpose()?;
     if args.output.json {
+        let (report, other_seeds) = (&reports[0], &reports[1..]);
         let (trace, camera_month) = (trace.name(), report.camera_month());
-        let json = Json { fleet: &fleet, trace, camera_month, report: &report };
+        let exact = exact.as_deref();
+        let json = Json { fleet: &fleet, trace, camera_month, report, other_seeds, exact };
         println!("{}", serde_json::to_string_pretty(&json)?);
     } else {
-        print(&fleet, &trace, &report);
+        print(&fleet, &trace, &reports, exact.as_deref());
     }
-    args.output.plots(|dir| plots(dir, &fleet, &trace, &report))
+    args.output.plots(|dir| plots(dir, &fleet, &trace, &reports[0]))
 }
 
 impl FleetArgs {
@@ -95,55 +140,178 @@ impl FleetArgs {
         fleet.check().context("the fleet")?;
         Ok(fleet)
     }
+
+    fn threads(&self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.jobs.map_or_else(all, |jobs| jobs as usize)
+    }
+
+    /// The fleet of each seed.
+    fn fleets(&self, fleet: &Fleet) -> Vec<Fleet> {
+        let of = |number: u64| {
+            let mut fleet = fleet.clone();
+            fleet.site.seed = fleet.site.seed.saturating_add(number);
+            fleet
+        };
+        (0..self.seeds).map(of).collect()
+    }
 }
 
-fn simulated(fleet: &Fleet, trace: &Trace) -> FleetReport {
-    let bar = bar_of((fleet.site.minutes * 60.0) as u64, "simulated seconds");
-    let report = simulate_fleet(fleet, trace, &mut || bar.inc(1));
+fn simulated(fleet: &Fleet, trace: &Trace, bar: &ProgressBar) -> FleetReport {
+    simulate_fleet(fleet, trace, &mut || bar.inc(1))
+}
+
+/// The same fleets in the exact engine.
+fn exact(fleets: &[Fleet], trace: &Trace, threads: usize) -> anyhow::Result<Vec<Shares>> {
+    let fleet = &fleets[0];
+    let load = &fleet.site.load;
+    let burst = load.burst_s / load.period_s;
+    let frames = fleet.site.minutes
+        * 60.0
+        * (load.base_fps * (1.0 - burst) + load.burst_fps * burst)
+        * f64::from(fleet.sites);
+    anyhow::ensure!(
+        frames <= MOST_EXACT,
+        "--exact keeps every frame, and there would be {:.0} million of them: let there be fewer \
+         --sites or --minutes (up to {:.0} million frames)",
+        frames / 1e6,
+        MOST_EXACT / 1e6
+    );
+    let entry = Entry::named("deadline", &fleet.site)?;
+    let bar = bar_of(frames as u64 * fleets.len() as u64, "frames");
+    let times = ServiceTimes::default();
+    let shares = spread(threads, fleets.len(), |seed| {
+        let at = |number: u32| Site {
+            name: number.to_string(),
+            scenario: fleets[seed].scenario(trace, number),
+            trace,
+            times: &times,
+        };
+        let sites: Vec<Site<'_>> = (0..fleet.sites).map(at).collect();
+        let all = play(&entry, &sites, None, &bar)?.all;
+        let mut total = FleetMinute { frames: all.report.frames, ..FleetMinute::default() };
+        for record in &all.history.frames {
+            match record.answer {
+                _ if record.missed() => total.missed += 1,
+                Some((Answer::Done(Edge), _)) => total.edge += 1,
+                Some((Answer::Done(Cloud), _)) => total.cloud += 1,
+                _ => {}
+            }
+        }
+        Ok(Shares::of(total))
+    });
     bar.finish_and_clear();
-    report
+    shares.into_iter().collect()
 }
 
-fn print(fleet: &Fleet, trace: &Trace, report: &FleetReport) {
-    let FleetMinute { frames, edge, cloud, missed, bytes_up, .. } = report.total;
+/// A figure of every seed.
+fn cell(
+    reports: &[FleetReport],
+    of: &dyn Fn(&FleetReport) -> f64,
+    write: &dyn Fn(f64) -> String,
+) -> String {
+    mean(&reports.iter().map(of).collect::<Vec<_>>(), write)
+}
+
+fn print(fleet: &Fleet, trace: &Trace, reports: &[FleetReport], exact: Option<&[Shares]>) {
     let seconds = fleet.site.minutes * 60.0;
-    let percent = |part: u64| format!("{:.2}", 100.0 * part as f64 / frames.max(1) as f64);
     println!(
-        "{} cameras at {} sites, {} minutes over {} each, deadline {} ms, seed {}\n",
-        report.cameras,
+        "{} cameras at {} sites, {} minutes over {} each, deadline {} ms, {}\n",
+        reports[0].cameras,
         fleet.sites,
         fleet.site.minutes,
         trace.name(),
         fleet.site.load.deadline_ms,
-        fleet.site.seed
+        seeds(fleet.site.seed, reports.len() as u64)
     );
+    let two = |value: f64| format!("{value:.2}");
     let mut table = Table::new(&["frames", "a second", "edge %", "cloud %", "missed %", "MB/s up"]);
     table.row(vec![
-        frames.to_string(),
-        number(frames as f64 / seconds),
-        percent(edge),
-        percent(cloud),
-        percent(missed),
-        number(bytes_up as f64 / 1e6 / seconds),
+        cell(reports, &|report| report.total.frames as f64, &whole),
+        cell(reports, &|report| report.total.frames as f64 / seconds, &number),
+        cell(reports, &|report| Shares::of(report.total).edge, &two),
+        cell(reports, &|report| Shares::of(report.total).cloud, &two),
+        cell(reports, &|report| report.miss_percent, &two),
+        cell(reports, &|report| report.total.bytes_up as f64 / 1e6 / seconds, &number),
     ]);
     println!("{}", table.text());
-    let mut table = Table::new(&["what breaks first", "needed at the peak", "there is", "full %"]);
-    for need in &report.needs {
-        let full = format!("{:.0}", 100.0 * need.utilisation);
-        table.row(vec![need.of.as_str().into(), number(need.peak), number(need.has), full]);
+    if let Some(exact) = exact {
+        println!("{}", beside(reports, exact));
     }
-    println!("{}", table.text());
+    println!("{}", needed(reports));
     let mut table = Table::new(&["a camera and month", "money"]);
-    for (part, amount) in &report.money {
-        table.row(vec![(*part).to_owned(), number(*amount)]);
+    for (part, (name, _)) in reports[0].money.iter().enumerate() {
+        let money = cell(reports, &|report| report.money[part].1, &number);
+        table.row(vec![(*name).to_owned(), money]);
     }
-    table.row(vec!["all of it".into(), number(report.camera_month())]);
+    table.row(vec!["all of it".into(), cell(reports, &FleetReport::camera_month, &number)]);
     println!("{}", table.text());
+    let of_missed = |of: &dyn Fn(&FleetMinute) -> u64| {
+        let share = |report: &FleetReport| {
+            100.0 * of(&report.total) as f64 / report.total.missed.max(1) as f64
+        };
+        cell(reports, &share, &number)
+    };
     println!(
         "of the missed frames {} % were too many for the region's workers, {} % for the uplinks",
-        number(100.0 * report.total.for_region as f64 / missed.max(1) as f64),
-        number(100.0 * report.total.for_uplink as f64 / missed.max(1) as f64)
+        of_missed(&|total| total.for_region),
+        of_missed(&|total| total.for_uplink)
     );
+}
+
+/// What was needed of each resource, the fullest on average first.
+fn needed(reports: &[FleetReport]) -> String {
+    let limits =
+        [Limit::Workers, Limit::Partitions, Limit::Brokers, Limit::WebServers, Limit::Uplinks];
+    // with a seed whose uplinks never were too slow, nobody knows what they could have carried
+    let each = |limit: Limit, of: &dyn Fn(&simulator::Need) -> f64| -> Vec<f64> {
+        let needs = reports.iter().flat_map(|report| &report.needs);
+        needs.filter(|need| need.of == limit).map(of).collect()
+    };
+    let full = |limit: Limit| {
+        let all = each(limit, &|need| need.utilisation);
+        all.iter().sum::<f64>() / all.len().max(1) as f64
+    };
+    let mut known: Vec<Limit> =
+        limits.into_iter().filter(|limit| !each(*limit, &|need| need.peak).is_empty()).collect();
+    known.sort_by(|a, b| full(*b).total_cmp(&full(*a)));
+    let mut table = Table::new(&["what breaks first", "needed at the peak", "there is", "full %"]);
+    for limit in known {
+        table.row(vec![
+            limit.as_str().into(),
+            mean(&each(limit, &|need| need.peak), &number),
+            mean(&each(limit, &|need| need.has), &number),
+            mean(&each(limit, &|need| 100.0 * need.utilisation), &|full| format!("{full:.0}")),
+        ]);
+    }
+    table.text()
+}
+
+/// The fluid servers beside the exact engine, and how far they are apart.
+fn beside(reports: &[FleetReport], exact: &[Shares]) -> String {
+    let fluid: Vec<Shares> = reports.iter().map(|report| Shares::of(report.total)).collect();
+    let apart: Vec<Shares> = fluid
+        .iter()
+        .zip(exact)
+        .map(|(fluid, exact)| Shares {
+            edge: fluid.edge - exact.edge,
+            cloud: fluid.cloud - exact.cloud,
+            missed: fluid.missed - exact.missed,
+        })
+        .collect();
+    let mut table = Table::new(&["engine", "edge %", "cloud %", "missed %"]);
+    for (name, shares) in [("fluid", &fluid[..]), ("exact", exact), ("difference", &apart[..])] {
+        let of = |of: &dyn Fn(&Shares) -> f64| {
+            mean(&shares.iter().map(of).collect::<Vec<_>>(), &|value| format!("{value:.2}"))
+        };
+        table.row(vec![
+            name.into(),
+            of(&|shares| shares.edge),
+            of(&|shares| shares.cloud),
+            of(&|shares| shares.missed),
+        ]);
+    }
+    table.text()
 }
 
 /// What the plots show of a fleet of another size with the same region.
@@ -160,7 +328,8 @@ fn plots(dir: &Path, fleet: &Fleet, trace: &Trace, report: &FleetReport) -> anyh
             let mut other = fleet.clone();
             other.sites = ((f64::from(fleet.sites) * times).round() as u32).max(1);
             other.site.minutes = fleet.site.minutes.min(COMPARED_MINUTES);
-            Sized { cameras: other.cameras() as f64, report: simulated(&other, trace) }
+            let report = simulated(&other, trace, &ProgressBar::hidden());
+            Sized { cameras: other.cameras() as f64, report }
         })
         .collect();
     let charts = [
@@ -259,8 +428,18 @@ mod tests {
         let fleet = args.read().unwrap();
         assert_eq!((fleet.sites, fleet.site.minutes, fleet.region.workers), (6, 3.0, 4));
         let trace = Trace::constant("steady", 20.0).unwrap();
-        let report = simulated(&fleet, &trace);
+        let report = simulated(&fleet, &trace, &ProgressBar::hidden());
         assert_eq!(plots(dir.path(), &fleet, &trace, &report).unwrap(), 3);
+        let fleets = Line::parse_from(["fleet", "--seeds", "2"]).fleet.fleets(&fleet);
+        let reports: Vec<FleetReport> =
+            fleets.iter().map(|fleet| simulated(fleet, &trace, &ProgressBar::hidden())).collect();
+        assert_ne!(reports[0], reports[1]);
+        let exact = exact(&fleets, &trace, 2).unwrap();
+        let beside = beside(&reports, &exact);
+        assert_eq!(beside.matches('±').count(), 9, "{beside}");
+        let whole = exact[0].edge + exact[0].cloud + exact[0].missed;
+        assert!((whole - 100.0).abs() < 1e-9, "each frame is counted once: {whole}");
+        assert_eq!(needed(&reports).matches('±').count() % 3, 0);
         let svg = std::fs::read_to_string(dir.path().join("fleet-needs.svg")).unwrap();
         assert!(svg.contains("cloud workers") && svg.contains("full"));
         std::fs::write(&path, "sites = 8\n[region]\nworker = 4\n").unwrap();

@@ -33,7 +33,7 @@ pub struct ImportArgs {
     pub cloud_results: Option<PathBuf>,
     /// A box above this confidence is a detection [default: 0.4 with rohe, 0.25 with coco-results]
     #[arg(long, value_name = "0..1", requires = "import")]
-    pub confidence: Option<f32>,
+    pub confident: Option<f32>,
     /// One above this a weak one [default: 0 with rohe, 0.05 with coco-results]; `none`: the models
     /// tell none
     #[arg(long, value_name = "0..1|none", requires = "import")]
@@ -82,10 +82,10 @@ impl ImportArgs {
             Form::Rohe => (0.4, 0.0),
             Form::CocoResults => (0.25, 0.05),
         };
-        let confidence = self.confidence.unwrap_or(confidence);
+        let confidence = self.confident.unwrap_or(confidence);
         anyhow::ensure!(
             (0.0..=1.0).contains(&confidence),
-            "--confidence {confidence} must be 0 to 1"
+            "--confident {confidence} must be 0 to 1"
         );
         let weak = self.weak.map_or(Some(weak), |Weak(weak)| weak);
         let listed = match (form, annotations) {

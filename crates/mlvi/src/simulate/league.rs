@@ -17,6 +17,7 @@ pub(super) fn table(standings: &[&Standing]) -> String {
         "policy",
         "missed %",
         "× oracle",
+        "right/s",
         "mean ms",
         "p50",
         "p95",
@@ -36,7 +37,6 @@ pub(super) fn table(standings: &[&Standing]) -> String {
         };
         let two = |value: f64| format!("{value:.2}");
         let one = |value: f64| format!("{value:.1}");
-        let whole = |value: f64| if value.fract() == 0.0 { format!("{value}") } else { one(value) };
         let distance = oracle.map(|oracle| {
             standing.distances(oracle).map_or("∞".into(), |times| mean(&times, &two))
         });
@@ -44,6 +44,7 @@ pub(super) fn table(standings: &[&Standing]) -> String {
             standing.name.clone(),
             own(&|report| report.miss_percent, &two),
             distance.unwrap_or_else(|| "-".into()),
+            own(&|report| report.right_per_s, &two),
             own(&|report| report.latency_ms.mean, &number),
             own(&|report| report.latency_ms.p50, &number),
             own(&|report| report.latency_ms.p95, &number),
@@ -63,6 +64,11 @@ pub(super) fn table(standings: &[&Standing]) -> String {
         table.row(cells);
     }
     table.text()
+}
+
+/// How many of something, or how many on average.
+pub(super) fn whole(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value}") } else { format!("{value:.1}") }
 }
 
 /// A mean, and how far the true one is at most with 95 % confidence where there are several values.

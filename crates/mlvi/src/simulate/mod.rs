@@ -14,6 +14,7 @@ mod play;
 mod plot;
 mod rows;
 mod run;
+mod sites;
 #[cfg(test)]
 mod tests;
 mod traces;
@@ -34,6 +35,11 @@ pub enum SimulateCommand {
     /// The policies as they are by default, the ratio with the share that misses the fewest
     /// deadlines, any policy files, and the oracle, which knows the future.
     Compare(Box<compare::CompareArgs>),
+    /// Several sites that share one cloud, frame by frame: a table of all of them, and one by site
+    ///
+    /// Each site has its own frames, edge, uplink and policy; the cloud's workers, its queue and its
+    /// autoscaler are there once.
+    Sites(Box<sites::SitesArgs>),
     /// Many sites with one cloud region: what breaks first, and what a camera costs a month
     ///
     /// Every frame is decided on; queues are work that waits, so an hour of 10,000 cameras takes
@@ -56,6 +62,7 @@ pub fn run(command: SimulateCommand, models_dir: &Path) -> anyhow::Result<()> {
     match command {
         SimulateCommand::Run(args) => run::run(&args),
         SimulateCommand::Compare(args) => compare::run(&args),
+        SimulateCommand::Sites(args) => sites::run(&args),
         SimulateCommand::Fleet(args) => fleet::run(&args),
         SimulateCommand::Detections(args) => detections::run(&args, models_dir),
         SimulateCommand::Cascade(args) => cascade::run(&args),

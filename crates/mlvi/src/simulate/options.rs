@@ -4,12 +4,14 @@ use super::answers::Answers;
 use super::labels::LabelArgs;
 use anyhow::Context;
 use clap::Args;
-use simulator::{Cut, Job, Measured, Scenario, ServiceTimes, TimesFile, measured_workload};
+use simulator::{
+    Cut, Job, Measured, Outages, Scenario, ServiceTimes, TimesFile, measured_workload,
+};
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// The world to simulate.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct WorldArgs {
     /// A scenario file (TOML); what it leaves out has the default
     #[arg(long, value_name = "FILE")]
@@ -39,6 +41,13 @@ pub(super) struct WorldArgs {
     /// Cut the uplink, e.g. 300s+60s for a minute from the fifth minute on; can be repeated
     #[arg(long, value_name = "FROM+LENGTH")]
     pub(super) cut: Vec<Cut>,
+    /// This share of the packets is lost on the way up, independently of each other, from 0 to 0.5;
+    /// bursts of losses are `[uplink.loss]` of the scenario
+    #[arg(long, value_name = "SHARE")]
+    pub(super) loss: Option<f64>,
+    /// Outages by chance, e.g. 600s+5s for one of 5 s every 600 s, both on average
+    #[arg(long, value_name = "EVERY+LENGTH")]
+    pub(super) outages: Option<Outages>,
     /// What both tiers' models find in images (see `mlvi simulate detections`); tells how accurate
     /// answers are, and which frames of a cascade are hard
     #[arg(long, value_name = "FILE")]
@@ -150,6 +159,8 @@ impl WorldArgs {
         scenario.seed = self.seed.unwrap_or(scenario.seed);
         scenario.minutes = self.minutes.unwrap_or(scenario.minutes);
         scenario.uplink.cuts.extend(&self.cut);
+        scenario.uplink.loss.share = self.loss.unwrap_or(scenario.uplink.loss.share);
+        scenario.uplink.outages = self.outages.or(scenario.uplink.outages);
         scenario.check().with_context(with_sets)?;
         let folder =
             self.scenario.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
@@ -223,6 +234,12 @@ mod tests {
             "load.arrivals=regular",
             "--cut",
             "1s+2s",
+            "--loss",
+            "0.01",
+            "--outages",
+            "600s+5s",
+            "--set",
+            "uplink.loss.every_s=60",
         ];
         let setting = read(&line).unwrap();
         let (scenario, load) = (&setting.scenario, &setting.scenario.load);
@@ -231,7 +248,9 @@ mod tests {
             (4.0, 7.0, 80.0, 30.0)
         );
         assert_eq!(load.arrivals, simulator::Arrivals::Regular);
-        assert_eq!(scenario.uplink.cuts.len(), 2);
+        let uplink = &scenario.uplink;
+        assert_eq!((uplink.cuts.len(), uplink.loss.share, uplink.loss.every_s), (2, 0.01, 60.0));
+        assert_eq!(uplink.outages.map(|outages| outages.to_string()).as_deref(), Some("600s+5s"));
         assert_eq!(setting.folder, dir.path());
     }
 
@@ -249,6 +268,10 @@ mod tests {
             (vec!["--set", "minutes"], vec!["KEY=VALUE"]),
             (vec!["--set", "a b=1"], vec!["is not a key"]),
             (vec!["--minutes", "0"], vec!["minutes is 0"]),
+            (vec!["--loss", "0.6"], vec!["uplink.loss.share is 0.6"]),
+            (vec!["--set", "uplink.loss.bad_share=1"], vec!["uplink.loss.bad_share is 1"]),
+            (vec!["--set", "uplink.outages=often"], vec!["600s+5s"]),
+            (vec!["--set", "cloud.accuracy=2"], vec!["cloud.accuracy is 2"]),
             (vec!["--labels", "labels"], vec!["without --detections"]),
             (vec!["--service-times", "edge"], vec!["STAGE=FILE"]),
             (vec!["--service-times", "gate=a.csv"], vec!["'gate' is no stage"]),

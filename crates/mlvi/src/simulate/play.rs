@@ -4,7 +4,7 @@ use super::answers::{Accuracy, Answers};
 use super::entries::{Entry, Standing};
 use super::options::Setting;
 use indicatif::ProgressBar;
-use simulator::{Job, Knowing, Report, Trace, least_misses};
+use simulator::{Job, Knowing, Report, Scenario, Trace, foresee_each, least_misses};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -19,20 +19,45 @@ pub(super) struct Plan<'a> {
 }
 
 /// One entry on one trace with one seed.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy)]
 struct Task {
     trace: usize,
     entry: usize,
     seed: usize,
 }
 
+/// What `work` makes of each number below `count`, on so many threads.
+pub(super) fn spread<T: Send>(
+    threads: usize,
+    count: usize,
+    work: impl Fn(usize) -> T + Sync,
+) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(count));
+    let thread = || {
+        while let number = next.fetch_add(1, Ordering::Relaxed)
+            && number < count
+        {
+            let made = work(number);
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((number, made));
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..threads.clamp(1, count.max(1))).for_each(|_| drop(scope.spawn(thread)));
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, made)| made).collect()
+}
+
 /// How all did on one trace.
 pub(super) struct Played {
     /// In the order of the entries.
     pub(super) standings: Vec<Standing>,
-    /// Of each seed: how many deadlines every schedule misses at least, and how many every policy
-    /// that cannot know service times is expected to miss at least.
-    pub(super) bounds: Vec<[u64; 2]>,
+    /// Of each seed: how many deadlines every schedule misses at least, how many every policy that
+    /// cannot know service times is expected to miss at least, and how many somebody misses who
+    /// knows exactly when each tier would answer the frame at hand.
+    pub(super) bounds: Vec<[u64; 3]>,
 }
 
 /// A run with a seed other than the first one: its numbers alone, since the history of each frame
@@ -79,31 +104,25 @@ impl Plan<'_> {
                 })
             })
             .collect();
-        let next = AtomicUsize::new(0);
-        let done = Mutex::new(Vec::with_capacity(tasks.len()));
-        let work = || {
-            while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let standing = self.take(*task, &workloads[task.seed], bar);
-                done.lock().unwrap_or_else(PoisonError::into_inner).push((*task, standing));
-            }
-        };
-        std::thread::scope(|scope| {
-            (0..threads.min(tasks.len())).for_each(|_| drop(scope.spawn(work)));
+        let done = spread(threads, tasks.len(), |number| {
+            let task = tasks[number];
+            self.take(task, &workloads[task.seed], bar)
         });
-        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        done.sort_by_key(|(task, _)| *task);
-        let bounds = |trace: &Trace| -> Vec<[u64; 2]> {
-            let scenario = &self.setting.scenario;
-            let bound = |jobs: &Vec<Job>| {
-                [Knowing::Everything, Knowing::Sizes]
-                    .map(|knowing| least_misses(scenario, trace, jobs, knowing))
-            };
-            workloads.iter().map(bound).collect()
-        };
-        let mut played: Vec<Played> = (self.traces.iter())
-            .map(|trace| Played { standings: Vec::new(), bounds: bounds(trace) })
+        let scenario = &self.setting.scenario;
+        let bounds = spread(threads, self.traces.len() * workloads.len(), |number| {
+            let (trace, seed) = (number / workloads.len(), number % workloads.len());
+            // what comes by chance on an uplink is the seed's
+            let scenario = Scenario { seed: scenario.seed + seed as u64, ..scenario.clone() };
+            let (trace, jobs) = (&self.traces[trace], &workloads[seed]);
+            let [all, sizes] = [Knowing::Everything, Knowing::Sizes]
+                .map(|knowing| least_misses(&scenario, trace, jobs, knowing));
+            [all, sizes, foresee_each(&scenario, trace, jobs).misses]
+        });
+        let mut played: Vec<Played> = bounds
+            .chunks(workloads.len())
+            .map(|bounds| Played { standings: Vec::new(), bounds: bounds.to_vec() })
             .collect();
-        for (task, standing) in done {
+        for (task, standing) in tasks.iter().zip(done) {
             let (standings, standing) = (&mut played[task.trace].standings, standing?);
             match standings.last_mut() {
                 Some(last) if task.seed > 0 => last.add(&standing),
@@ -115,7 +134,7 @@ impl Plan<'_> {
 
     fn take(&self, task: Task, jobs: &[Job], bar: &ProgressBar) -> anyhow::Result<Standing> {
         let seed = self.setting.scenario.seed + task.seed as u64;
-        let scenario = simulator::Scenario { seed, ..self.setting.scenario.clone() };
+        let scenario = Scenario { seed, ..self.setting.scenario.clone() };
         let mut standing = self.entries[task.entry].play(
             &scenario,
             self.setting.answers.as_ref(),

@@ -10,7 +10,8 @@ use cli::OutputArgs;
 use cli::table::number;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use simulator::{Scenario, Trace};
+use simulator::{ContractReport, Report, Scenario, Trace};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What `mlvi simulate run` can be told.
@@ -107,14 +108,7 @@ impl RunArgs {
         let uplink = &setting.scenario.uplink;
         match (&self.trace, self.mbit_s, &uplink.trace) {
             (Some(path), _, _) => traces::read(path, None),
-            (None, Some(mbit_s), _) => {
-                anyhow::ensure!(
-                    mbit_s > 0.0 && mbit_s <= 1e6,
-                    "--mbit-s {mbit_s} must be above 0 \
-                    and at most 1,000,000"
-                );
-                Ok(Trace::constant(format!("{mbit_s} Mbit/s"), mbit_s)?)
-            }
+            (None, Some(mbit_s), _) => traces::steady(mbit_s),
             (None, None, Some(path)) => {
                 traces::read(&setting.folder.join(path), uplink.format.as_ref())
             }
@@ -148,33 +142,10 @@ fn print(setting: &Setting, trace: &Trace, standings: &[Standing]) {
         seeds(scenario.seed, setting.seeds)
     );
     print!("{}", league::table(&standings.iter().collect::<Vec<_>>()));
-    let of_first = if setting.seeds > 1 { " (of the first seed, as all below)" } else { "" };
-    println!("\ndecisions by reason{of_first}:");
-    let mut reasons: Vec<(&&str, &u64)> = own.reasons.iter().collect();
-    reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(**count), **reason));
-    for (reason, count) in reasons {
-        println!("  {count:>8} {reason}");
-    }
-    if !own.contracts.is_empty() {
-        println!("\ncontracts:");
-    }
-    for contract in &own.contracts {
-        let [share, low, high] = contract.attained_percent.map(number);
-        let promised = contract
-            .promised_percent
-            .map_or_else(String::new, |promised| format!(", promised {} %", number(promised)));
-        println!(
-            "  {}: {share} % in time ({low} to {high} %{promised}); {} met, {} missed, {} set aside",
-            contract.name, contract.met, contract.missed, contract.set_aside
-        );
-    }
-    println!(
-        "\nwhen a camera's next answer came, its newest one was {} ms old (median; p95 {} ms)",
-        number(own.age_ms.p50),
-        number(own.age_ms.p95)
-    );
-    if let Some(error) = own.prediction_error_ms {
-        println!("\nhalf of the predictions were off by {} ms or less", number(error));
+    print_means(&standings[0]);
+    let is_quiet = own.breakers.is_empty() && own.scalings.is_empty() && own.cuts.is_empty();
+    if setting.seeds > 1 && !is_quiet {
+        println!("\nof the first seed:");
     }
     if !own.breakers.is_empty() {
         println!("\ncircuit breakers:");
@@ -213,6 +184,61 @@ fn print(setting: &Setting, trace: &Trace, standings: &[Standing]) {
         .filter_map(|standing| standing.oracle)
         .for_each(|proof| println!("{}", league::explain(proof)));
     standings.iter().filter_map(Standing::warning).for_each(|warning| println!("{warning}"));
+}
+
+/// What is told of a policy beyond its line in the table: means over seeds, where there are several.
+fn print_means(standing: &Standing) {
+    let mean = |of: &dyn Fn(&Report) -> Option<f64>, write: &dyn Fn(f64) -> String| {
+        league::mean(&standing.each(|report, _| of(report)), write)
+    };
+    println!("\ndecisions by reason:");
+    let runs = || standing.others.iter().map(|run| &run.report).chain([&standing.report]);
+    let mut all: BTreeMap<&str, u64> = BTreeMap::new();
+    for (reason, count) in runs().flat_map(|report| &report.reasons) {
+        *all.entry(reason).or_default() += count;
+    }
+    let mut reasons: Vec<(&str, u64)> = all.into_iter().collect();
+    reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(*count), *reason));
+    for (reason, _) in reasons {
+        let count = |report: &Report| Some(*report.reasons.get(reason).unwrap_or(&0) as f64);
+        println!("  {:>8} {reason}", mean(&count, &league::whole));
+    }
+    let own = &standing.report;
+    if !own.contracts.is_empty() {
+        println!("\ncontracts:");
+    }
+    for (place, contract) in own.contracts.iter().enumerate() {
+        let of = |of: &dyn Fn(&ContractReport) -> f64, write: &dyn Fn(f64) -> String| {
+            mean(&|report| report.contracts.get(place).map(of), write)
+        };
+        let share = of(&|contract| contract.attained_percent[0], &number);
+        // how sure one run is of it; several runs say that themselves
+        let [_, low, high] = contract.attained_percent.map(number);
+        let interval = if standing.others.is_empty() {
+            format!(" ({low} to {high} %)")
+        } else {
+            String::new()
+        };
+        let promised = contract
+            .promised_percent
+            .map_or_else(String::new, |promised| format!(", promised {} %", number(promised)));
+        println!(
+            "  {}: {share} % in time{interval}{promised}; {} met, {} missed, {} set aside",
+            contract.name,
+            of(&|contract| contract.met as f64, &league::whole),
+            of(&|contract| contract.missed as f64, &league::whole),
+            of(&|contract| contract.set_aside as f64, &league::whole),
+        );
+    }
+    println!(
+        "\nwhen a camera's next answer came, its newest one was {} ms old (median; p95 {} ms)",
+        mean(&|report| Some(report.age_ms.p50), &number),
+        mean(&|report| Some(report.age_ms.p95), &number)
+    );
+    if own.prediction_error_ms.is_some() {
+        let error = mean(&|report| report.prediction_error_ms, &number);
+        println!("\nhalf of the predictions were off by {error} ms or less");
+    }
 }
 
 #[cfg(test)]

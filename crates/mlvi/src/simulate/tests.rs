@@ -102,7 +102,7 @@ fn results_do_not_depend_on_the_number_of_jobs() {
             league::table(&shown),
             league::table(&other.standings.iter().collect::<Vec<_>>())
         );
-        assert_eq!(league::table(&shown).matches('±').count(), 3 * 11);
+        assert_eq!(league::table(&shown).matches('±').count(), 3 * 12);
         let misses = one.standings[0].each(|report, _| Some(report.misses as f64));
         assert_eq!(misses.len(), 3, "a run a seed");
         for (bound, misses) in one.bounds.iter().zip(misses) {

@@ -16,6 +16,18 @@ pub(super) fn read(path: &Path, format: Option<&TraceFormat>) -> anyhow::Result<
     Trace::parse(name, &text, &format).with_context(|| path.display().to_string())
 }
 
+/// An uplink of one speed, in Mbit/s.
+///
+/// # Errors
+/// When nobody has such an uplink.
+pub(super) fn steady(mbit_s: f64) -> anyhow::Result<Trace> {
+    anyhow::ensure!(
+        mbit_s > 0.0 && mbit_s <= 1e6,
+        "--mbit-s {mbit_s} must be above 0 and at most 1,000,000"
+    );
+    Ok(Trace::constant(format!("{mbit_s} Mbit/s"), mbit_s)?)
+}
+
 /// Reads every trace of a folder (`.up`, `.down`, `.mahi`, `.txt`, `.csv`), in the order of their
 /// names.
 ///

@@ -34,6 +34,36 @@ fn the_server_shuts_down() {
 }
 
 #[test]
+fn a_server_that_vanishes_without_a_word_is_noticed_and_found_again() {
+    let suite = Suite::vanishing_after(4);
+    let ffmpeg = FakeFfmpeg::that(ENDLESS);
+    let mut command = push(&suite, &ffmpeg.path());
+    let mut child = command.arg("http://127.0.0.1:9/x").spawn().unwrap();
+    let said = until_said(&mut child, "again in");
+    assert!(said.contains("the server has said nothing for 0.3"), "{said}");
+    // whoever connects anew is served
+    suite.until(8);
+    signal(&child, "INT");
+    let done = wait(child);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.err.contains(" results, ") && done.err.contains(" without a result"), "{done:?}");
+    ffmpeg.has_ended();
+}
+
+#[test]
+fn a_video_whose_server_vanishes_ends_and_tells_what_has_no_result() {
+    let (suite, dir) = (Suite::vanishing_after(4), tempfile::tempdir().unwrap());
+    let ffmpeg = FakeFfmpeg::that(ENDLESS);
+    let clip = clip(dir.path());
+    let done = done(push(&suite, &ffmpeg.path()).arg(clip).args(OUTPUTS).current_dir(&dir));
+    assert_eq!(done.code, Some(1), "{done:?}");
+    let words = [" without a result", "the server has said nothing for 0.3"];
+    assert!(words.into_iter().all(|words| done.err.contains(words)), "{done:?}");
+    is_whole(dir.path());
+    ffmpeg.has_ended();
+}
+
+#[test]
 fn ffmpeg_is_killed_or_fails() {
     for (does, words) in [
         ("frame; frame; frame; kill -9 $$", "ffmpeg: it was ended by signal 9"),

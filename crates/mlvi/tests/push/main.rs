@@ -8,6 +8,7 @@
 )]
 
 mod endings;
+mod esp32;
 mod ffmpeg;
 mod list;
 mod outputs;

@@ -48,6 +48,56 @@ fn pictures_a_video_and_cocos_results_come_in_the_order_of_capture() {
     ffmpeg.has_ended();
 }
 
+/// The right half of each picture.
+const MASKED: &str = "{\"camera\":\"gate\",\"masks\":[{\"points\":[[0.5,0],[1,0],[1,1],[0.5,1]]}],\
+    \"zones\":[],\"source\":\"file\"}";
+
+/// How bright a picture is on the left and on the right.
+fn halves(jpeg: &[u8]) -> [u8; 2] {
+    let picture = vision::decode(jpeg, &vision::Limits { max_pixels: 1_000_000 }).unwrap();
+    let (width, row) = (picture.width() as usize, picture.height() as usize - 2);
+    [2, width - 2].map(|column| picture.data()[(row * width + column) * 3])
+}
+
+#[test]
+fn what_is_masked_is_black_in_what_is_saved() {
+    let (suite, dir) = (Suite::with_regions(MASKED), tempfile::tempdir().unwrap());
+    let ffmpeg = FakeFfmpeg::that("frame; frame; frame");
+    let clip = clip(dir.path());
+    let outputs = ["--save-annotated", "pictures", "--video", "out.mp4"];
+    for (more, right) in [(&[][..], 0..20), (&["--unmasked"], 80..100)] {
+        let done = done(
+            push(&suite, &ffmpeg.path()).arg(&clip).args(outputs).args(more).current_dir(&dir),
+        );
+        assert_eq!(done.code, Some(0), "{done:?}");
+        let picture = std::fs::read(dir.path().join("pictures/push-000002.jpg")).unwrap();
+        let film = std::fs::read(dir.path().join("out.mp4")).unwrap();
+        let last = film.windows(3).rposition(|window| window == b"\xFF\xD8\xFF").unwrap();
+        for jpeg in [&picture[..], &film[last..]] {
+            let found = halves(jpeg);
+            assert!((80..100).contains(&found[0]) && right.contains(&found[1]), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn where_masks_cannot_be_read_nothing_is_saved_and_it_is_said_how_to_save_all() {
+    let (suite, dir) = (Suite::with_regions(""), tempfile::tempdir().unwrap());
+    let ffmpeg = FakeFfmpeg::that("frame; frame; frame");
+    let clip = clip(dir.path());
+    let saves = |more: &[&str]| {
+        let mut command = push(&suite, &ffmpeg.path());
+        done(command.arg(&clip).args(["--video", "out.mp4"]).args(more).current_dir(&dir))
+    };
+    let refused = saves(&[]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.err.contains("--unmasked") && refused.err.contains("404"), "{refused:?}");
+    assert_eq!(names(dir.path()), ["clip.mp4"]);
+    let all = saves(&["--unmasked"]);
+    assert_eq!(all.code, Some(0), "{all:?}");
+    assert_eq!(jpegs_in(&dir.path().join("out.mp4")), 3);
+}
+
 #[test]
 fn several_videos_are_sent_at_once_and_have_files_of_their_own() {
     let (suite, dir) = (Suite::start(), tempfile::tempdir().unwrap());

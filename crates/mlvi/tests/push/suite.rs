@@ -7,9 +7,14 @@ use frame::{
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 /// The size of every frame that the stand-in for ffmpeg writes.
 pub(crate) const SIZE: ImageSize = ImageSize { width: 64, height: 48 };
+
+const NO_REGIONS: &str = "{\"masks\":[],\"zones\":[]}";
+/// How often it says something where there are no results, in seconds.
+const KEEP_ALIVE: f64 = 0.1;
 
 /// Listens until the process ends.
 #[derive(Clone)]
@@ -22,6 +27,11 @@ pub(crate) struct Suite {
 struct State {
     /// It shuts down when so many frames have come.
     most: Option<usize>,
+    /// When so many frames have come, the connections of before are neither read nor written to any
+    /// more, and stay open, as when a cable is pulled.
+    mute_at: Option<usize>,
+    /// Every camera's regions, as the server tells them; without, it does not know of any.
+    regions: Option<String>,
     seen: Mutex<Seen>,
     changed: Condvar,
 }
@@ -41,9 +51,24 @@ impl Suite {
 
     /// One that shuts down at the frame with that number.
     pub(crate) fn ending_after(most: Option<usize>) -> Self {
+        Self::with(State { most, ..State::default() })
+    }
+
+    /// One that vanishes at the frame with that number, and is there again for whoever connects
+    /// anew.
+    pub(crate) fn vanishing_after(frames: usize) -> Self {
+        Self::with(State { mute_at: Some(frames), ..State::default() })
+    }
+
+    /// One with these regions for every camera.
+    pub(crate) fn with_regions(json: &str) -> Self {
+        Self::with(State { regions: Some(json.into()), ..State::default() })
+    }
+
+    fn with(state: State) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(State { most, ..State::default() });
+        let state = Arc::new(State { regions: state.regions.or(Some(NO_REGIONS.into())), ..state });
         let suite = Self { address, state: state.clone() };
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -84,6 +109,10 @@ fn answer(stream: TcpStream, state: &State) {
         head.push(line.trim().to_owned());
     }
     let path = head[0].split(' ').nth(1).unwrap().to_owned();
+    if path.ends_with("/regions") {
+        let _ = send_regions(stream, state);
+        return;
+    }
     // whoever asks may be gone
     let _ = match path.split_once("/results?camera=") {
         Some((_, camera)) => send_results(stream, state, camera),
@@ -95,17 +124,52 @@ fn answer(stream: TcpStream, state: &State) {
     };
 }
 
+impl State {
+    /// Whether a connection that was there when `born` frames had come goes on no further.
+    fn is_mute(&self, born: usize, seen: &Seen) -> bool {
+        self.mute_at.is_some_and(|at| born < at && seen.frames.len() >= at)
+    }
+}
+
+/// Holds a connection for ever.
+fn vanish() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+fn send_regions(mut stream: TcpStream, state: &State) -> std::io::Result<()> {
+    let json = state.regions.as_deref().unwrap_or_default();
+    let (status, length) =
+        if json.is_empty() { ("404 Not Found", 0) } else { ("200 OK", json.len()) };
+    let head =
+        format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    stream.write_all(&[head.as_bytes(), json.as_bytes()].concat())
+}
+
 fn send_results(mut stream: TcpStream, state: &State, camera: &str) -> std::io::Result<()> {
     stream.write_all(
-        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/event-stream\r\n\r\n: hello\n",
+        format!(
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/event-stream\r\n\
+             mlvi-keep-alive: {KEEP_ALIVE}\r\n\r\n: hello\n"
+        )
+        .as_bytes(),
     )?;
-    let mut sent = 0;
+    let (mut sent, born) = (0, state.seen.lock().unwrap().frames.len());
     loop {
         let seen = state.seen.lock().unwrap();
         let waits = |seen: &mut Seen| seen.results.len() <= sent && !seen.is_over;
-        let seen = state.changed.wait_while(seen, waits).unwrap();
+        let every = Duration::from_secs_f64(KEEP_ALIVE);
+        let (seen, _) = state.changed.wait_timeout_while(seen, every, waits).unwrap();
         let (fresh, is_over) = (seen.results[sent..].to_vec(), seen.is_over);
+        let is_mute = state.is_mute(born, &seen);
         drop(seen);
+        if is_mute {
+            vanish();
+        }
+        if fresh.is_empty() {
+            stream.write_all(b":\n\n")?;
+        }
         sent += fresh.len();
         for (_, json) in fresh.iter().filter(|(of, _)| of == camera) {
             stream.write_all(format!("event: result\nid: x\ndata: {json}\n\n").as_bytes())?;
@@ -124,6 +188,7 @@ fn take_frames(
 ) -> std::io::Result<()> {
     let mut body = BufReader::new(Chunks { input, left: 0 });
     let (mut is_over, mut seen_any) = (false, false);
+    let born = state.seen.lock().unwrap().frames.len();
     while let Some((number, jpeg)) = part(&mut body)? {
         assert!(jpeg.starts_with(b"\xFF\xD8"));
         seen_any = true;
@@ -133,6 +198,11 @@ fn take_frames(
         is_over = state.most == Some(seen.frames.len());
         seen.is_over |= is_over;
         state.changed.notify_all();
+        let is_mute = state.is_mute(born, &seen);
+        drop(seen);
+        if is_mute {
+            vanish();
+        }
         if is_over {
             break;
         }

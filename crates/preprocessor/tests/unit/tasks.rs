@@ -13,7 +13,7 @@ use unit::{Faults, Listen, TaskFailure};
 const UNIT: &str = "preprocessor";
 
 /// Every background task of the unit.
-const TASKS: [&str; 18] = [
+const TASKS: [&str; 19] = [
     "admin",
     "announce",
     "backlog",
@@ -27,6 +27,7 @@ const TASKS: [&str; 18] = [
     "condition partitions",
     "condition topics",
     "policy-file",
+    "regions-count",
     "regions-file",
     "results",
     "settings",

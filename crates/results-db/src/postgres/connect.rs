@@ -2,7 +2,7 @@
 
 use super::tls::Tls;
 use super::translated;
-use crate::{Access, DbError};
+use crate::{Access, DbError, READ_LIMIT};
 use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,8 +15,6 @@ use tokio_postgres::{Client, Config, NoTls};
 const CONNECTIONS: usize = 4;
 /// How long connecting, login included, may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long a reader's statement may take.
-const READ_LIMIT: Duration = Duration::from_secs(10);
 /// How long a writer's statement may take: a first partition of a day waits for readers.
 const WRITE_LIMIT: Duration = Duration::from_secs(60);
 

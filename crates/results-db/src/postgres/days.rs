@@ -97,6 +97,11 @@ impl Days {
             .execute("DELETE FROM minutes WHERE minute < $1", &[&minute])
             .await
             .map_err(failed)?;
+        let bound = FrameId::from_then_on(first_kept * DAY_MS);
+        change
+            .execute("DELETE FROM thumbnails WHERE frame_id < $1", &[&super::write::uuid(bound)])
+            .await
+            .map_err(failed)?;
         change.commit().await.map_err(failed)?;
         self.known().retain(|day| *day >= first_kept);
         Ok(Forgotten { frames, is_all: true })

@@ -6,13 +6,18 @@ mod connect;
 mod days;
 mod read;
 mod schema;
+mod thumbnails;
 mod tls;
 mod write;
 
-use crate::{Access, Batch, Bucket, Count, DbError, Filter, Forgotten, Page, Sighting, Stored};
+use crate::{
+    Access, Batch, Bucket, Count, DbError, Filter, Forgotten, Page, Pictured, Sighting, Stored,
+    Thumbnail,
+};
 use connect::Connections;
 use days::Days;
 use frame::FrameId;
+use std::collections::HashSet;
 use std::error::Error;
 use std::path::Path;
 use std::str::FromStr;
@@ -95,6 +100,33 @@ impl Postgres {
     ) -> Result<Vec<Sighting>, DbError> {
         read::sightings(&*self.connections.take().await?, filter, page).await
     }
+
+    pub(crate) async fn keep_thumbnails(
+        &self,
+        pictures: &[Thumbnail],
+        budget: u64,
+    ) -> Result<Pictured, DbError> {
+        let mut connection = self.connections.take().await?;
+        thumbnails::keep(&mut connection, pictures, budget)
+            .await
+            .map_err(|error| translated(&error))
+    }
+
+    pub(crate) async fn thumbnail(&self, id: FrameId) -> Result<Option<Thumbnail>, DbError> {
+        thumbnails::one(&*self.connections.take().await?, id).await
+    }
+
+    pub(crate) async fn pictured(&self, ids: &[FrameId]) -> Result<HashSet<FrameId>, DbError> {
+        thumbnails::of(&*self.connections.take().await?, ids).await
+    }
+
+    pub(crate) async fn thumbnails(
+        &self,
+        filter: &Filter,
+        page: Page,
+    ) -> Result<Vec<FrameId>, DbError> {
+        thumbnails::list(&*self.connections.take().await?, filter, page).await
+    }
 }
 
 /// An error with what caused it: tokio-postgres's own words say little.
@@ -115,6 +147,10 @@ pub(crate) fn words(error: &tokio_postgres::Error) -> String {
 fn translated(error: &tokio_postgres::Error) -> DbError {
     let reason = words(error);
     let Some(code) = error.code() else { return DbError::Away { reason } };
+    // the server has no other word for a statement that took too long; writers try again
+    if *code == SqlState::QUERY_CANCELED && reason.contains("timeout") {
+        return DbError::TooSlow;
+    }
     let away = [
         SqlState::T_R_DEADLOCK_DETECTED,
         SqlState::T_R_SERIALIZATION_FAILURE,

@@ -57,7 +57,7 @@ pub(super) async fn sightings(
     Ok(rows.iter().map(read).collect())
 }
 
-async fn answer(client: &Client, ask: Ask) -> Result<Vec<Row>, DbError> {
+pub(super) async fn answer(client: &Client, ask: Ask) -> Result<Vec<Row>, DbError> {
     let values: Vec<Box<dyn ToSql + Sync + Send>> = ask
         .values
         .into_iter()
@@ -74,7 +74,7 @@ async fn answer(client: &Client, ask: Ask) -> Result<Vec<Row>, DbError> {
     client.query(&ask.text, &values).await.map_err(|error| translated(&error))
 }
 
-fn id(row: &Row) -> FrameId {
+pub(super) fn id(row: &Row) -> FrameId {
     FrameId::from_bytes(row.get::<_, Uuid>(0).into_bytes())
 }
 

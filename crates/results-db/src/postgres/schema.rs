@@ -6,7 +6,7 @@ use tokio_postgres::{Client, GenericClient};
 
 /// A step for each version: the first makes the tables, each further one changes them. A step that
 /// was released is never edited.
-const STEPS: [&str; SCHEMA_VERSION as usize] = [include_str!("1.sql")];
+const STEPS: [&str; SCHEMA_VERSION as usize] = [include_str!("1.sql"), include_str!("2.sql")];
 /// Who makes tables or partitions has this advisory lock, `MLVI` in ASCII.
 const LOCK: i64 = 0x4d4c_5649;
 
@@ -69,7 +69,7 @@ pub(super) async fn migrate(client: &mut Client, place: &str) -> Result<(), DbEr
             .execute("INSERT INTO mlvi_version (version) VALUES ($1)", &[&version])
             .await
             .map_err(failed)?;
-        tracing::info!(version, "the database's tables are made or changed");
+        tracing::info!(schema_version = version, "the database's tables are made or changed");
     }
     change
         .batch_execute(

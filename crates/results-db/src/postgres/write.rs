@@ -230,7 +230,7 @@ async fn count(change: &Transaction<'_>, tally: &Tally) -> Outcome<()> {
         .map(drop)
 }
 
-fn uuid(id: FrameId) -> Uuid {
+pub(super) fn uuid(id: FrameId) -> Uuid {
     Uuid::from_bytes(*id.as_bytes())
 }
 

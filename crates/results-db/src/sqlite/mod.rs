@@ -3,19 +3,27 @@
 mod read;
 mod room;
 mod schema;
+mod thumbnails;
 mod write;
 
 pub(crate) use schema::VERSION;
 
-use crate::{Access, Batch, Bucket, Count, DbError, Filter, Forgotten, Page, Sighting, Stored};
+use crate::{
+    Access, Batch, Bucket, Count, DbError, Filter, Forgotten, Page, Pictured, READ_LIMIT, Sighting,
+    Stored, Thumbnail,
+};
 use frame::FrameId;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a statement waits for another process's lock on the file.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// After so many of SQLite's instructions it is looked whether the time is over: some hundred times
+/// in a second.
+const INSTRUCTIONS: i32 = 100_000;
 
 /// How much of the write-ahead log stays on the disk while nothing is in it.
 const WAL_BYTES: u32 = 16 << 20;
@@ -24,16 +32,19 @@ const WAL_BYTES: u32 = 16 << 20;
 #[derive(Clone)]
 pub(crate) struct Sqlite {
     connection: Arc<Mutex<Connection>>,
+    /// How long a question may take, with its wait for those before it; a writer's statements take
+    /// as long as they do.
+    limit: Option<Duration>,
 }
 
 impl Sqlite {
     pub(crate) async fn open(path: PathBuf, access: Access) -> Result<Self, DbError> {
         blocking(move || {
-            let connection = match access {
-                Access::Write => open_to_write(&path)?,
-                Access::Read => open_to_read(&path)?,
+            let (connection, limit) = match access {
+                Access::Write => (open_to_write(&path)?, None),
+                Access::Read => (open_to_read(&path)?, Some(READ_LIMIT)),
             };
-            Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+            Ok(Self { connection: Arc::new(Mutex::new(connection)), limit })
         })
         .await
     }
@@ -43,10 +54,21 @@ impl Sqlite {
         &self,
         job: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DbError> {
-        let connection = Arc::clone(&self.connection);
+        let (connection, limit, asked) = (Arc::clone(&self.connection), self.limit, Instant::now());
         blocking(move || {
             let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            job(&mut connection).map_err(translated)
+            let Some(limit) = limit else { return job(&mut connection).map_err(translated) };
+            let over = move || asked.elapsed() >= limit;
+            if over() {
+                return Err(DbError::TooSlow);
+            }
+            connection.progress_handler(INSTRUCTIONS, Some(over)).map_err(translated)?;
+            let answer = job(&mut connection);
+            connection.progress_handler(0, None::<fn() -> bool>).map_err(translated)?;
+            answer.map_err(|error| match error.sqlite_error_code() {
+                Some(ErrorCode::OperationInterrupted) => DbError::TooSlow,
+                _ => translated(error),
+            })
         })
         .await
     }
@@ -98,6 +120,30 @@ impl Sqlite {
         page: Page,
     ) -> Result<Vec<Sighting>, DbError> {
         self.with(move |connection| read::sightings(connection, &filter, page)).await
+    }
+
+    pub(crate) async fn keep_thumbnails(
+        &self,
+        pictures: Vec<Thumbnail>,
+        budget: u64,
+    ) -> Result<Pictured, DbError> {
+        self.with(move |connection| thumbnails::keep(connection, &pictures, budget)).await
+    }
+
+    pub(crate) async fn thumbnail(&self, id: FrameId) -> Result<Option<Thumbnail>, DbError> {
+        self.with(move |connection| thumbnails::one(connection, id)).await
+    }
+
+    pub(crate) async fn pictured(&self, ids: Vec<FrameId>) -> Result<HashSet<FrameId>, DbError> {
+        self.with(move |connection| thumbnails::of(connection, ids)).await
+    }
+
+    pub(crate) async fn thumbnails(
+        &self,
+        filter: Filter,
+        page: Page,
+    ) -> Result<Vec<FrameId>, DbError> {
+        self.with(move |connection| thumbnails::list(connection, &filter, page)).await
     }
 }
 
@@ -156,6 +202,30 @@ fn translated(error: rusqlite::Error) -> DbError {
 mod tests {
     use super::*;
     use frame::{CameraId, Detection, FrameResult, Status};
+
+    #[tokio::test]
+    async fn a_question_that_takes_too_long_is_ended_and_the_next_one_is_answered() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("results.sqlite");
+        drop(Sqlite::open(path.clone(), Access::Write).await.unwrap());
+        let mut reader = Sqlite::open(path, Access::Read).await.unwrap();
+        assert_eq!(reader.limit, Some(READ_LIMIT));
+        reader.limit = Some(Duration::from_millis(50));
+        let count = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers) \
+                     SELECT count(*) FROM numbers";
+        let endless = |connection: &mut Connection| {
+            connection.query_row(count, (), |row| row.get::<_, i64>(0))
+        };
+        let error = reader.with(endless).await.unwrap_err();
+        assert_eq!(error, DbError::TooSlow);
+        reader.limit = Some(READ_LIMIT);
+        let all = Page { limit: 1, after: None };
+        assert_eq!(reader.history(Filter::default(), all).await, Ok(Vec::new()));
+        // one that has waited for others until then is not begun
+        reader.limit = Some(Duration::ZERO);
+        let error = reader.history(Filter::default(), all).await.unwrap_err();
+        assert_eq!(error, DbError::TooSlow);
+    }
 
     fn frame(text: usize) -> FrameResult {
         let id = FrameId::fresh();

@@ -99,7 +99,7 @@ pub(super) fn sightings(
     })
 }
 
-fn answer<T>(
+pub(super) fn answer<T>(
     connection: &Connection,
     ask: &Ask,
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
@@ -119,7 +119,7 @@ impl ToSql for Value {
     }
 }
 
-fn id(row: &Row<'_>) -> rusqlite::Result<FrameId> {
+pub(super) fn id(row: &Row<'_>) -> rusqlite::Result<FrameId> {
     row.get(0).map(FrameId::from_bytes)
 }
 

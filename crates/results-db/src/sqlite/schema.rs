@@ -10,7 +10,7 @@ const APPLICATION: u32 = 0x4d4c_5649;
 
 /// A step for each version: the first makes the tables, each further one changes them. A step that
 /// was released is never edited.
-const STEPS: [&str; 1] = [include_str!("1.sql")];
+const STEPS: [&str; 2] = [include_str!("1.sql"), include_str!("2.sql")];
 
 /// The newest version.
 pub(crate) const VERSION: u32 = STEPS.len() as u32;
@@ -53,7 +53,7 @@ fn migrate_by(steps: &[&str], connection: &mut Connection, path: &Path) -> Resul
         change.pragma_update(None, "application_id", APPLICATION).map_err(translated)?;
         change.pragma_update(None, "user_version", version).map_err(translated)?;
         change.commit().map_err(translated)?;
-        tracing::info!(version, file = %path.display(), "the database's tables are made or changed");
+        tracing::info!(schema_version = version, path = %path.display(), "the database's tables are made or changed");
     }
     Ok(())
 }

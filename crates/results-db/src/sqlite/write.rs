@@ -110,8 +110,10 @@ pub(super) fn forget(
     ms: u64,
     at_most: u32,
 ) -> rusqlite::Result<Forgotten> {
-    let forgotten = forget_oldest(connection, FrameId::from_then_on(ms), at_most)?;
+    let bound = FrameId::from_then_on(ms);
+    let forgotten = forget_oldest(connection, bound, at_most)?;
     if forgotten.is_all {
+        connection.execute("DELETE FROM thumbnails WHERE frame_id < ?1", [bound.as_bytes()])?;
         let minute = i64::try_from(ms / 60_000).unwrap_or(i64::MAX);
         connection.execute("DELETE FROM minutes WHERE minute < ?1", [minute])?;
     }
@@ -133,7 +135,7 @@ pub(super) fn forget_oldest(
         |row| row.get(0),
     )?;
     let Some(last) = last else { return Ok(Forgotten { frames: 0, is_all: true }) };
-    for table in ["detections", "zones"] {
+    for table in ["detections", "zones", "thumbnails"] {
         change.execute(&format!("DELETE FROM {table} WHERE frame_id <= ?1"), [&last])?;
     }
     let frames = change.execute("DELETE FROM frames WHERE frame_id <= ?1", [&last])?;

@@ -8,7 +8,9 @@ use frame::{
     BoundingBox, CameraId, Decision, Destination, Detection, FrameId, FrameResult, Status,
 };
 use place::Place;
-use results_db::{Access, Batch, Bucket, Database, DbError, Filter, Page, Stored};
+use results_db::{
+    Access, Batch, Bucket, Database, DbError, Filter, Page, Pictured, Stored, Thumbnail,
+};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -347,7 +349,90 @@ async fn writers_side_by_side_store_each_frame_once(place: Place) {
     assert_eq!(days(&database).await, [("dog".into(), 200, 200)]);
 }
 
+fn picture(frame_id: FrameId, camera: &str, size: usize) -> Thumbnail {
+    Thumbnail { frame_id, camera: camera.parse().unwrap(), jpeg: vec![7; size] }
+}
+
+async fn pictures_are_kept_within_a_budget_and_the_oldest_go(place: Place) {
+    let database = place.open().await;
+    let (a, b, c) = (id(1_000, 1), id(2_000, 2), id(3_000, 3));
+    let both = vec![picture(a, "gate", 400), picture(b, "yard", 300)];
+    let first = database.keep_thumbnails(both.clone(), 1_000).await.unwrap();
+    assert_eq!(first, Pictured { new: 2, removed: 0, bytes: 700 });
+    // what comes again is there once
+    let again = database.keep_thumbnails(both, 1_000).await.unwrap();
+    assert_eq!(again, Pictured { new: 0, removed: 0, bytes: 700 });
+    assert_eq!(database.thumbnail(a).await.unwrap(), Some(picture(a, "gate", 400)));
+    assert_eq!(database.thumbnail(c).await.unwrap(), None);
+
+    let reader = Database::open(&place.url, Access::Read).await.unwrap();
+    let gate = Filter { camera: Some("gate".parse().unwrap()), ..Filter::default() };
+    assert_eq!(reader.thumbnails(gate.clone(), page(9)).await.unwrap(), [a]);
+    assert_eq!(reader.thumbnails(Filter::default(), page(9)).await.unwrap(), [b, a]);
+    assert_eq!(reader.thumbnails(Filter::default(), page(1)).await.unwrap(), [b]);
+    assert_eq!(reader.pictured(vec![a, c]).await.unwrap(), [a].into());
+    assert!(reader.pictured(Vec::new()).await.unwrap().is_empty());
+
+    let more = database.keep_thumbnails(vec![picture(c, "gate", 500)], 1_000).await.unwrap();
+    assert_eq!(more, Pictured { new: 1, removed: 1, bytes: 800 });
+    assert_eq!(reader.thumbnails(Filter::default(), page(9)).await.unwrap(), [c, b]);
+    assert_eq!(reader.thumbnail(a).await.unwrap(), None);
+    // one that does not fit leaves nothing
+    let none = database.keep_thumbnails(Vec::new(), 100).await.unwrap();
+    assert_eq!(none, Pictured { new: 0, removed: 2, bytes: 0 });
+}
+
+async fn pictures_go_with_their_results(place: Place) {
+    let database = place.open().await;
+    let (old, new) = (id(0, 1), id(DAY_MS, 2));
+    let rows = [old, new].map(|id| result(id, "gate", Status::Done, &[("dog", 0.5)]));
+    database.store(&Batch::of(rows)).await.unwrap();
+    let pictures = vec![picture(old, "gate", 10), picture(new, "gate", 10)];
+    database.keep_thumbnails(pictures, 1_000).await.unwrap();
+    database.forget_before(yesterday_ms() + DAY_MS, 100).await.unwrap();
+    assert_eq!(ids(&database, Filter::default()).await, [new]);
+    assert_eq!(database.thumbnails(Filter::default(), page(9)).await.unwrap(), [new]);
+}
+
+async fn tables_of_the_release_before_have_no_pictures_until_they_are_brought_up_to_date(
+    place: Place,
+) {
+    let (a, dog) = (id(1_000, 1), &[("dog", 0.5)][..]);
+    let database = place.open().await;
+    database.store(&Batch::of([result(a, "gate", Status::Done, dog)])).await.unwrap();
+    drop(database);
+    place.undo_second_step().await;
+    let reader = Database::open(&place.url, Access::Read).await.unwrap();
+    assert_eq!(reader.thumbnail(a).await.unwrap(), None);
+    assert!(reader.pictured(vec![a]).await.unwrap().is_empty());
+    assert!(reader.thumbnails(Filter::default(), page(9)).await.unwrap().is_empty());
+    // a reader that was there before sees what the writer has made
+    let database = place.open().await;
+    database.keep_thumbnails(vec![picture(a, "gate", 10)], 1_000).await.unwrap();
+    assert_eq!(reader.thumbnail(a).await.unwrap(), Some(picture(a, "gate", 10)));
+    assert_eq!(ids(&database, Filter::default()).await, [a]);
+}
+
+async fn sightings_are_narrowed_by_tier(place: Place) {
+    let database = place.open().await;
+    let cloud = Some(Decision::new(Destination::Cloud, "in-time", "deadline"));
+    let edge = result(id(1_000, 1), "gate", Status::Done, &[("dog", 0.5)]);
+    let cloud = FrameResult { frame_id: id(2_000, 2), decision: cloud, ..edge.clone() };
+    database.store(&Batch::of([edge.clone(), cloud.clone()])).await.unwrap();
+    for (destination, frame_id) in
+        [(Destination::Edge, edge.frame_id), (Destination::Cloud, cloud.frame_id)]
+    {
+        let filter = Filter { destination: Some(destination), ..Filter::default() };
+        let seen = database.sightings(filter, page(9)).await.unwrap();
+        assert_eq!(seen.iter().map(|seen| seen.frame_id).collect::<Vec<_>>(), [frame_id]);
+    }
+}
+
 on_both! {
+    pictures_are_kept_within_a_budget_and_the_oldest_go,
+    pictures_go_with_their_results,
+    tables_of_the_release_before_have_no_pictures_until_they_are_brought_up_to_date,
+    sightings_are_narrowed_by_tier,
     each_frame_is_there_once,
     frames_are_found_by_what_is_asked_for,
     detections_are_counted_by_spans_of_time,

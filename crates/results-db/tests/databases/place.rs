@@ -132,6 +132,22 @@ impl Place {
         }
     }
 
+    /// As the release before pictures has left it.
+    pub(crate) async fn undo_second_step(&self) {
+        match &self.url {
+            DatabaseUrl::Sqlite(path) => {
+                let file = rusqlite::Connection::open(path).unwrap();
+                file.execute_batch("DROP TABLE thumbnails").unwrap();
+                file.pragma_update(None, "user_version", 1).unwrap();
+            }
+            DatabaseUrl::Postgres { .. } => {
+                let sql = "DROP TABLE mlvi.thumbnails; \
+                           DELETE FROM mlvi.mlvi_version WHERE version > 1";
+                self.execute(sql).await;
+            }
+        }
+    }
+
     /// With tables of another program.
     pub(crate) async fn make_anothers(&self) {
         match &self.url {

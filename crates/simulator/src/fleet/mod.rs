@@ -10,7 +10,7 @@
 //! 2.1). A frame so costs some twenty nanoseconds in place of the exact engine's microseconds, and
 //! no frame is kept.
 //!
-//! Left out against the exact engine: what the policy has to learn, cuts of single frames, the
+//! Left out against the exact engine: what the policy has to learn, frames that are taken back, the
 //! spread of service times, and the order in which sites come within one step of `STEP`.
 //! `tests/fleet.rs` states how far the two are apart.
 

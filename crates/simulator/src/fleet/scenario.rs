@@ -1,6 +1,6 @@
 //! What a fleet is.
 
-use crate::{Load, Scenario, ScenarioError};
+use crate::{Load, Scenario, ScenarioError, Trace};
 use serde::{Deserialize, Serialize};
 
 /// Sites that are alike, and the region that they share, as a fleet file (TOML) tells it. What is
@@ -121,6 +121,17 @@ impl Fleet {
     /// When one is not.
     pub fn check(&self) -> Result<(), ScenarioError> {
         self.site.check()?;
+        if !self.site.uplink.loss.is_none() {
+            let loss = self.site.uplink.loss;
+            let (name, value) = if loss.share > 0.0 {
+                ("site.uplink.loss.share", loss.share)
+            } else {
+                ("site.uplink.loss.every_s", loss.every_s)
+            };
+            let allowed = "0: a fleet's servers are fluids, which lose nothing; \
+                           `mlvi simulate sites` does";
+            return Err(ScenarioError::Value { name, value, allowed });
+        }
         let (region, prices) = (&self.region, &self.prices);
         let above_zero = [
             ("sites", f64::from(self.sites), 100_000.0),
@@ -153,6 +164,16 @@ impl Fleet {
             }
         }
         Ok(())
+    }
+
+    /// One of its sites for the exact engine, with a seed and phases of its own and the region's
+    /// workers as its cloud.
+    #[must_use]
+    pub fn scenario(&self, trace: &Trace, number: u32) -> Scenario {
+        let apart = self.sites > 1 && !self.synchronous;
+        let mut site = self.site.at_site(number, apart, trace.period());
+        (site.cloud.workers, site.cloud.autoscale) = (self.region.workers, None);
+        site
     }
 
     /// How many cameras all sites have.

@@ -41,13 +41,10 @@ impl Queue {
 }
 
 pub(super) struct Site<'a> {
-    scenario: &'a Scenario,
+    scenario: Scenario,
     uplink: Uplink<'a>,
     arrivals: Random,
     sizes: Random,
-    /// By how much its bursts, and its place in the trace, are ahead of the first site's.
-    phase_s: f64,
-    trace_phase: Micros,
     /// How many frames are expected by the next one's arrival.
     expected: f64,
     /// How many the phase has skipped.
@@ -58,25 +55,20 @@ pub(super) struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    pub(super) fn new(fleet: &'a Fleet, trace: &'a Trace, number: u32) -> Self {
-        let scenario = &fleet.site;
-        let purpose = |what: &str| Random::new(scenario.seed, &format!("{what} of site {number}"));
-        let mut phases = purpose("phase");
-        let alone = fleet.sites == 1 || fleet.synchronous;
-        let phase_s = if alone { 0.0 } else { phases.unit() * scenario.load.period_s };
-        let trace_phase = if alone { 0 } else { (phases.unit() * trace.period() as f64) as Micros };
+    pub(super) fn new(fleet: &Fleet, trace: &'a Trace, number: u32) -> Self {
+        let scenario = fleet.scenario(trace, number);
+        let purpose =
+            |what: &str| Random::new(fleet.site.seed, &format!("{what} of site {number}"));
         let mut site = Self {
-            scenario,
-            uplink: Uplink::new(trace, &[], scenario.uplink.rtt_ms),
+            uplink: Uplink::of(trace, &scenario),
             arrivals: purpose("arrivals"),
             sizes: purpose("sizes"),
-            phase_s,
-            trace_phase,
             expected: 0.0,
-            skipped: scenario.load.frames_by(phase_s),
+            skipped: scenario.load.frames_by(scenario.load.phase_s),
             next: 0,
             edge: Queue::new(scenario.edge.workers, scenario.edge.service_ms),
             link_free: 0,
+            scenario,
         };
         site.draw();
         site
@@ -84,7 +76,8 @@ impl<'a> Site<'a> {
 
     fn draw(&mut self) {
         self.expected += self.arrivals.exponential();
-        let second = self.scenario.load.second_of(self.skipped + self.expected) - self.phase_s;
+        let load = &self.scenario.load;
+        let second = load.second_of(self.skipped + self.expected) - load.phase_s;
         self.next = (second.max(0.0) * 1e6) as Micros;
     }
 
@@ -97,7 +90,7 @@ impl<'a> Site<'a> {
     }
 
     fn frame(&mut self, arrival: Micros, region: &mut Queue, counts: &mut Counts) {
-        let (scenario, load) = (self.scenario, &self.scenario.load);
+        let (scenario, load) = (&self.scenario, &self.scenario.load);
         let now = arrival + (scenario.preprocess_ms * 1000.0) as Micros;
         let left_ms = if load.deadline_ms > 0.0 {
             load.deadline_ms - scenario.preprocess_ms
@@ -113,9 +106,8 @@ impl<'a> Site<'a> {
             minute.edge += 1;
             return;
         }
-        let start = (now + self.trace_phase).max(self.link_free);
-        let sent = self.uplink.sent(start, bytes);
-        let link_ms = (sent - self.trace_phase).saturating_sub(now) as f64 / 1000.0;
+        let sent = self.uplink.sent(now.max(self.link_free), bytes);
+        let link_ms = (sent - now) as f64 / 1000.0;
         let least_ms = link_ms + scenario.uplink.rtt_ms + scenario.cloud.service_ms;
         // it comes over the link while others are worked on: what takes longer counts
         let cloud_ms = least_ms + (region.waits_ms(now) - link_ms).max(0.0);

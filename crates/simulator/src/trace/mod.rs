@@ -97,6 +97,24 @@ impl Trace {
         }
     }
 
+    /// This trace from `phase` on for `end`, where from each of these moments on no more than so
+    /// many Mbit/s get through, over a `window`; the first one is 0. `None` when nothing would.
+    pub(crate) fn at_most(
+        &self,
+        phase: Micros,
+        speeds: &[(Micros, f64)],
+        window: Micros,
+        end: Micros,
+    ) -> Option<Self> {
+        let shape = match &self.shape {
+            Shape::Opportunities(shape) => {
+                shape.at_most(phase, speeds, window, end).map(Shape::Opportunities)
+            }
+            Shape::Rates(shape) => shape.at_most(phase, speeds, end).map(Shape::Rates),
+        };
+        shape.map(|shape| Self { name: self.name.clone(), shape })
+    }
+
     /// When so many units have been sent, if the first of them waits from `start` on. Never earlier
     /// for a later `start`.
     pub(crate) fn finish(&self, start: Micros, units: f64) -> Micros {

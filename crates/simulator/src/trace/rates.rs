@@ -71,4 +71,33 @@ impl Rates {
             + into.ceil() as Micros;
         finish.max(start)
     }
+
+    /// The same from `phase` on for `end`, and no faster than so many Mbit/s from each of these
+    /// moments on; the first one is 0.
+    pub(super) fn at_most(
+        &self,
+        phase: Micros,
+        speeds: &[(Micros, f64)],
+        end: Micros,
+    ) -> Option<Self> {
+        let mut steps: Vec<(Micros, f64)> = Vec::new();
+        let (mut now, mut state) = (0, 0);
+        while now < end {
+            while speeds.get(state + 1).is_some_and(|(from, _)| *from <= now) {
+                state += 1;
+            }
+            let moment = now + phase;
+            let within = moment % self.period;
+            let step = self.starts.partition_point(|start| *start <= within) - 1;
+            // 1 Mbit/s is 0.125 bytes per microsecond
+            let mbit_s = (self.speeds[step] / 0.125).min(speeds[state].1);
+            if steps.last().is_none_or(|(_, last)| *last != mbit_s) {
+                steps.push((now, mbit_s));
+            }
+            let step_ends = self.starts.get(step + 1).copied().unwrap_or(self.period);
+            let state_ends = speeds.get(state + 1).map_or(end, |(from, _)| *from);
+            now = (now + step_ends - within).min(state_ends).min(end);
+        }
+        Self::new(steps, end)
+    }
 }

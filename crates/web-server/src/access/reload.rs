@@ -25,7 +25,7 @@ impl Access {
                     self.exchange(tokens);
                 }
                 Err(problem) => {
-                    error!(%path, problem, "the tokens file cannot be used, the one before holds")
+                    error!(%path, error = problem, "the tokens file cannot be used, the one before holds")
                 }
             }
         }
@@ -42,7 +42,7 @@ impl Access {
             match read {
                 Ok(()) => info!(%path, "the certificate has changed, it holds for new connections"),
                 Err(problem) => {
-                    error!(%path, problem, "the certificate cannot be used, the one before holds")
+                    error!(%path, error = problem, "the certificate cannot be used, the one before holds")
                 }
             }
         }

@@ -72,7 +72,7 @@ async fn ask(router: &Router, request: Builder, body: impl Into<Body>) -> Reply 
     let response = call(router, request.body(body.into()).unwrap()).await;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let is_stream = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
-    let limit = if is_stream { 0 } else { 100_000 };
+    let limit = if is_stream { 0 } else { 1 << 20 };
     let body =
         if is_stream { None } else { Some(to_bytes(response.into_body(), limit).await.unwrap()) };
     let body = body.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();

@@ -3,14 +3,18 @@
 mod cursor;
 mod question;
 
-pub(crate) use question::{Counting, Looking, Paging};
+pub(crate) use question::{Counting, Form, Looking, Paging, Pictured};
 
 use crate::problem::RequestError;
 use results_db::{Access, Database, DatabaseUrl, DbError};
+use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 /// How many questions are with the database at a time; a further one is refused.
 const MAX_QUESTIONS: usize = 8;
+
+/// How long a question that is answered at once waits for its turn.
+const TURN: Duration = Duration::from_secs(5);
 
 /// The way to the database, opened when it is first asked.
 #[derive(Debug)]
@@ -33,11 +37,30 @@ impl History {
 
     /// For one question.
     pub(crate) async fn ask(&self) -> Result<Asking<'_>, RequestError> {
-        let url = self.url.as_ref().ok_or(RequestError::NoHistory)?;
-        let place = self
-            .questions
-            .try_acquire()
-            .map_err(|_| RequestError::TooManyQuestions(MAX_QUESTIONS))?;
+        let url = self.url()?;
+        let place = self.questions.try_acquire();
+        let place = place.map_err(|_| RequestError::TooManyQuestions(MAX_QUESTIONS))?;
+        self.opened(url, place).await
+    }
+
+    /// For one that is answered at once, of which a page asks many: it waits for its turn.
+    pub(crate) async fn ask_in_turn(&self) -> Result<Asking<'_>, RequestError> {
+        let url = self.url()?;
+        let place = tokio::time::timeout(TURN, self.questions.acquire()).await.ok();
+        let place = place.and_then(Result::ok);
+        let place = place.ok_or(RequestError::TooManyQuestions(MAX_QUESTIONS))?;
+        self.opened(url, place).await
+    }
+
+    fn url(&self) -> Result<&DatabaseUrl, RequestError> {
+        self.url.as_ref().ok_or(RequestError::NoHistory)
+    }
+
+    async fn opened<'a>(
+        &'a self,
+        url: &DatabaseUrl,
+        place: SemaphorePermit<'a>,
+    ) -> Result<Asking<'a>, RequestError> {
         let mut open = self.open.lock().await;
         let database = match &*open {
             Some(database) => database.clone(),
@@ -53,6 +76,7 @@ impl From<DbError> for RequestError {
             DbError::Away { .. } | DbError::Full { .. } | DbError::Empty { .. } => {
                 Self::HistoryAway(error.to_string())
             }
+            DbError::TooSlow => Self::HistorySlow,
             DbError::Foreign { .. } | DbError::Newer { .. } | DbError::Refused { .. } => {
                 tracing::error!(%error, "the history cannot be read");
                 Self::Internal(error.to_string())

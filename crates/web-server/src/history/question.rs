@@ -25,6 +25,21 @@ pub(crate) struct Paging {
     question: String,
 }
 
+/// How results are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Form {
+    Json,
+    Ndjson,
+    Csv,
+}
+
+/// Frames that have a picture.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Pictured {
+    pub(crate) filter: Filter,
+    pub(crate) page: Page,
+}
+
 /// Counts by spans of time.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Counting {
@@ -43,12 +58,7 @@ pub(crate) struct Looking {
 
 impl Paging {
     pub(crate) fn of(query: &Query) -> Result<Self, RequestError> {
-        let filter = Filter {
-            destination: one(query, "destination", "edge or cloud", |text| {
-                text.parse::<Destination>().ok()
-            })?,
-            ..filter(query)?
-        };
+        let filter = Filter { destination: destination(query)?, ..filter(query)? };
         let question = format!("{filter:?}");
         let cursor = one(query, "cursor", "the `next` of a page before", |text| {
             text.parse::<Cursor>().ok()
@@ -64,6 +74,25 @@ impl Paging {
     /// The cursor of the page behind one that ends with this frame.
     pub(crate) fn behind(&self, last: FrameId) -> String {
         Cursor::new(last, &self.question).to_string()
+    }
+}
+
+impl Form {
+    /// What the query says, which wins over the header `Accept`: a link cannot set that.
+    pub(crate) fn of(query: &Query) -> Result<Option<Self>, RequestError> {
+        one(query, "format", "json, ndjson or csv", |text| match text {
+            "json" => Some(Self::Json),
+            "ndjson" => Some(Self::Ndjson),
+            "csv" => Some(Self::Csv),
+            _ => None,
+        })
+    }
+}
+
+impl Pictured {
+    pub(crate) fn of(query: &Query) -> Result<Self, RequestError> {
+        let filter = filter(query)?;
+        Ok(Self { filter, page: Page { limit: limit(query, LIMIT)?, after: None } })
     }
 }
 
@@ -88,7 +117,7 @@ impl Looking {
                 parse_span(text, Longest { named: DAY, bare: DAY })
             })
         });
-        let mut filter = filter(query)?;
+        let mut filter = Filter { destination: destination(query)?, ..filter(query)? };
         if filter.from_ms.is_none() {
             // making events looks at every frame
             let to_ms = filter.to_ms.unwrap_or_else(|| Timestamp::now().as_micros() / 1000);
@@ -101,6 +130,10 @@ impl Looking {
             limit: limit(query, EVENTS)?,
         })
     }
+}
+
+fn destination(query: &Query) -> Result<Option<Destination>, RequestError> {
+    one(query, "destination", "edge or cloud", |text| text.parse::<Destination>().ok())
 }
 
 fn filter(query: &Query) -> Result<Filter, RequestError> {
@@ -200,5 +233,9 @@ mod tests {
         assert!(Looking::of(&query("gap=2days")).is_err());
         assert_eq!(Looking::of(&query("gap=1m")).unwrap().gap, Duration::from_secs(60));
         assert_eq!(Counting::of(&query("")).unwrap().by, Bucket::Hour);
+        assert_eq!(Form::of(&query("")).unwrap(), None);
+        assert_eq!(Form::of(&query("format=csv")).unwrap(), Some(Form::Csv));
+        assert!(Form::of(&query("format=xml")).is_err());
+        assert!(Looking::of(&query("destination=moon")).is_err());
     }
 }

@@ -8,6 +8,7 @@
 
 mod draw;
 mod drive;
+mod hide;
 mod live;
 mod recent;
 mod source;
@@ -18,6 +19,7 @@ mod variant;
 mod views;
 
 pub(crate) use drive::drive;
+pub(crate) use hide::hidden;
 pub(crate) use live::{CONTENT_TYPE, stream};
 pub(crate) use source::{Source, fetch};
 pub(crate) use variant::Variant;

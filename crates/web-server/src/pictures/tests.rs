@@ -228,6 +228,33 @@ impl Parts {
     }
 }
 
+/// Home Assistant's integration "MJPEG IP Camera" passes the stream on as it is, and takes for a
+/// still image what lies from the first start of a JPEG to the first end of one
+/// (`async_extract_image_from_mjpeg` in its `components/mjpeg/camera.py`), whatever the parts tell.
+#[tokio::test]
+async fn home_assistant_finds_the_picture_in_the_stream() {
+    let app = app(&[]);
+    tokio::spawn(drive(app.clone()));
+    frame(&app, "gate", 1);
+    let mut live = get(&app, "/cameras/gate/live.mjpeg", &[]).await.into_body().into_data_stream();
+    let mut read: Vec<u8> = Vec::new();
+    let find = |read: &[u8], marker: &[u8]| read.windows(2).position(|window| window == marker);
+    let end = loop {
+        read.extend_from_slice(&live.next().await.unwrap().unwrap());
+        if let Some(end) = find(&read, b"\xFF\xD9") {
+            break end + 2;
+        }
+    };
+    let start = find(&read, b"\xFF\xD8").unwrap();
+    let picture = vision::decode(&read[start..end], &vision::Limits::default()).unwrap();
+    assert_eq!((picture.width(), picture.height()), (640, 480));
+    assert!(is_drawn(&picture));
+    // parts tell their lengths, for those that go by them
+    let head = std::str::from_utf8(&read[..start]).unwrap();
+    assert!(head.starts_with("\r\n--mlvi\r\n"), "{head}");
+    assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", end - start)), "{head}");
+}
+
 #[tokio::test]
 async fn live_pictures_come_as_they_are_made_and_end_at_shutdown() {
     let app = app(&[]);
@@ -355,7 +382,7 @@ async fn pictures_wait_until_masks_are_known() {
     let without = crate::testing::app_that_reads_settings(&[]);
     upload(&envelope, &without);
     finish(&without, &samples::done_for(envelope.frame_id, "gate", 2));
-    without.settings.topic_is_there(Some(false));
+    without.regions.topic_is_there(false);
     assert_eq!(get(&without, &path, &[]).await.status(), 200);
 }
 

@@ -2,6 +2,7 @@
 
 use crate::accept::{Accepted, accept};
 use crate::app::App;
+use crate::frame_trace::FrameTrace;
 use crate::observe::{Subject, Trace};
 use crate::problem::{Kind, RequestError};
 use crate::query::About;
@@ -55,7 +56,7 @@ async fn try_to_take(
         Ok(upload) => upload,
         Err(refusal) => return Err(unread(refusal)),
     };
-    let accepted = accept(app, about, upload, trace)
+    let accepted = accept(app, about, upload, FrameTrace::of_upload(trace))
         .await
         .map_err(|refusal| Box::new(refusal.into_response()))?;
     let mut response = answer(app, &accepted, about).await;

@@ -10,6 +10,7 @@ mod openapi;
 mod page;
 mod pictures;
 mod policy;
+mod record;
 mod regions;
 mod results;
 mod session;
@@ -64,6 +65,7 @@ fn routes() -> Vec<Route> {
         Route::at("/cameras/{camera}/live.mjpeg")
             .on(GET, Right::Read, pictures::live)
             .query(PICTURE),
+        Route::at("/regions").on(GET, Right::Read, regions::list),
         Route::at("/cameras/{camera}/regions")
             .on(GET, Right::Read, regions::show)
             .on(Method::PUT, Right::Settings, regions::set)
@@ -98,6 +100,7 @@ fn routes() -> Vec<Route> {
             "to",
             "limit",
             "cursor",
+            "format",
         ]),
         Route::at("/history/counts")
             .on(GET, Right::Read, history::counts)
@@ -107,11 +110,16 @@ fn routes() -> Vec<Route> {
             "class",
             "zone",
             "min_confidence",
+            "destination",
             "gap",
             "from",
             "to",
             "limit",
         ]),
+        Route::at("/history/thumbnails")
+            .on(GET, Right::Read, history::thumbnails::list)
+            .query(&["camera", "from", "to", "limit"]),
+        Route::at("/history/thumbnails/{id}").on(GET, Right::Read, history::thumbnails::show),
         Route::at("/stats").on(GET, Right::Read, stats::show).query(&["since"]),
         Route::at("/assets/{version}/{file}").on(GET, Right::Public, page::asset),
     ]

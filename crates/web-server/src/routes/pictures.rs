@@ -23,7 +23,7 @@ use std::time::Duration;
 
 /// A picture of a final result stays the same as long as its camera's masks do, for which a browser
 /// asks; it may show people, so only their own browser keeps it.
-const KEPT: &str = "private, no-cache";
+pub(super) const KEPT: &str = "private, no-cache";
 pub(super) const NEVER: &str = "no-store";
 
 /// How long a camera's picture may take: the threads may have others to make first.
@@ -136,7 +136,7 @@ pub(super) fn picture(Picture { id, jpeg, tag }: &Picture, caching: &'static str
     tagged(response, tag, caching)
 }
 
-fn not_modified(tag: &str, caching: &'static str) -> Response {
+pub(super) fn not_modified(tag: &str, caching: &'static str) -> Response {
     tagged(StatusCode::NOT_MODIFIED.into_response(), tag, caching)
 }
 
@@ -150,7 +150,7 @@ fn tagged(mut response: Response, tag: &str, caching: &'static str) -> Response 
 }
 
 /// Whether the client has the picture with this tag already (RFC 9110, section 13.1.2).
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+pub(super) fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     let lists = headers.get_all(header::IF_NONE_MATCH).iter();
     lists.filter_map(|list| list.to_str().ok()).flat_map(|list| list.split(',')).any(|known| {
         let known = known.trim();

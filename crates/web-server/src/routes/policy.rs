@@ -7,14 +7,13 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::problem::RequestError;
 use crate::query::{Query, shortened};
+use crate::routes::record::AboutRecord;
 use crate::settings_board::Record;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, Uri, header};
-use frame::{
-    Announcement, MAX_SETTING_BYTES, MAX_SETTING_WORDS, POLICY_KEY, SettingRecord, Timestamp,
-};
+use frame::{Announcement, MAX_SETTING_BYTES, MAX_SETTING_WORDS, POLICY_KEY, SettingRecord};
 use frame_bus::Outgoing;
 use futures_util::StreamExt;
 use offload::{BuiltIn, PolicyConfig};
@@ -42,38 +41,19 @@ pub(super) struct Policy {
 /// What was set, or why it cannot be read.
 #[derive(Default, Serialize)]
 pub(super) struct RecordOfPolicy {
-    revision: i64,
+    #[serde(flatten)]
+    about: AboutRecord,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<String>,
     /// The same with all defaults, in the answer to a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     effective: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    changed_by: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    changed_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
 }
 
 impl RecordOfPolicy {
-    fn of(Record { revision, record }: Record) -> Self {
-        match record {
-            Ok(SettingRecord { version: _, value, changed_by, changed_at, note }) => Self {
-                revision,
-                value: Some(value),
-                effective: None,
-                changed_by: Some(changed_by),
-                changed_at: Some(changed_at),
-                note,
-                problem: None,
-            },
-            Err(problem) => {
-                Self { revision, problem: Some(problem.to_string()), ..Self::default() }
-            }
-        }
+    fn of(record: Record) -> Self {
+        let (about, value) = AboutRecord::of(record);
+        Self { about, value, effective: None }
     }
 }
 

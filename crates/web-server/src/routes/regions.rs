@@ -12,16 +12,18 @@ use crate::app::App;
 use crate::problem::RequestError;
 use crate::query::{Query, parse_camera};
 use crate::routes::parameter;
+use crate::routes::record::AboutRecord;
 use crate::settings_board::{Record, SettingsBoard};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
-use frame::{CameraId, SettingRecord, Timestamp, Zone, regions_key};
+use frame::{CameraId, SettingRecord, Zone, regions_key};
 use frame_bus::Outgoing;
-use regions::{Mask, Regions, RegionsError};
+use regions::{Mask, Origin, Regions, RegionsError};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,17 +42,47 @@ pub(super) struct CameraRegions {
     source: &'static str,
     masks: Vec<Mask>,
     zones: Vec<Zone>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    changed_by: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    changed_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
-    /// Why the record changes nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
+    #[serde(flatten)]
+    about: AboutRecord,
+}
+
+/// What is set of all cameras.
+#[derive(Serialize)]
+pub(super) struct AllRegions {
+    /// Whether they can be changed here.
+    changes: &'static str,
+    /// By name; those for which nothing is set are left out.
+    cameras: Vec<CameraSummary>,
+}
+
+/// How much is set for a camera, and by whom.
+#[derive(Serialize)]
+struct CameraSummary {
+    camera: CameraId,
+    source: &'static str,
+    /// How many there are.
+    masks: usize,
+    zones: usize,
+    #[serde(flatten)]
+    about: AboutRecord,
+}
+
+pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<AllRegions>, RequestError> {
+    app.masks_are_known().await?;
+    let mut cameras: BTreeMap<CameraId, (Arc<Regions>, Origin)> = BTreeMap::new();
+    // a record that cannot be used sets nothing, and is told all the same
+    for camera in app.settings.cameras_with_regions() {
+        cameras.insert(camera, (Arc::default(), Origin::Nothing));
+    }
+    let listed = app.regions.listed();
+    cameras.extend(listed.into_iter().map(|(camera, of, origin)| (camera, (of, origin))));
+    let summary = |(camera, (regions, origin)): (CameraId, (Arc<Regions>, Origin))| {
+        let about = about(app.settings.record(&regions_key(&camera)));
+        let (masks, zones) = (regions.masks.len(), regions.zones.len());
+        CameraSummary { camera, source: origin.as_str(), masks, zones, about }
+    };
+    let cameras = cameras.into_iter().map(summary).collect();
+    Ok(Json(AllRegions { changes: changes(&app), cameras }))
 }
 
 pub(super) async fn show(
@@ -127,33 +159,27 @@ fn shown(app: &App, camera: CameraId) -> Response {
     let tag = tag_of(record.as_ref());
     let (regions, origin) = app.regions.with_origin(&camera);
     let Regions { masks, zones } = regions.as_deref().cloned().unwrap_or_default();
-    let mut answer = CameraRegions {
-        camera,
-        changes: if app.access.settings_changes() { "on" } else { "off" },
-        source: origin.as_str(),
-        masks,
-        zones,
-        revision: record.as_ref().map(|record| record.revision),
-        changed_by: None,
-        changed_at: None,
-        note: None,
-        problem: None,
-    };
-    match record.map(|record| record.record) {
-        Some(Ok(SettingRecord { changed_by, changed_at, note, value, .. })) => {
-            answer.problem = Regions::from_json(&value).err().map(|error| error.to_string());
-            (answer.changed_by, answer.changed_at) = (Some(changed_by), Some(changed_at));
-            answer.note = note;
-        }
-        Some(Err(problem)) => answer.problem = Some(problem.to_string()),
-        None => {}
-    }
+    let (changes, source, about) = (changes(app), origin.as_str(), about(record));
+    let answer = CameraRegions { camera, changes, source, masks, zones, about };
     let mut response = Json(answer).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(tag) = HeaderValue::try_from(tag) {
         response.headers_mut().insert(header::ETAG, tag);
     }
     response
+}
+
+fn changes(app: &App) -> &'static str {
+    if app.access.settings_changes() { "on" } else { "off" }
+}
+
+/// Who set it; and, if it cannot be used, why.
+fn about(record: Option<Record>) -> AboutRecord {
+    let (mut about, value) = record.map(AboutRecord::of).unwrap_or_default();
+    if let Some(Err(error)) = value.as_deref().map(Regions::from_json) {
+        about.problem = Some(error.to_string());
+    }
+    about
 }
 
 /// The revision, as an entity tag; `"none"` without a record.
@@ -241,6 +267,14 @@ pub(super) mod tests {
     }
 
     /// What is shown when there is something to show of everything.
+    /// All cameras, of which one has everything.
+    pub(in crate::routes) async fn full_list() -> Value {
+        let app = app(&[]);
+        let record = SettingRecord::new(MASK.into(), "somebody".into(), Some("privacy".into()));
+        put_on_the_board(&app, &record.to_json(), 7).await;
+        ask(&app, "GET", &[], "/regions", "").await.2
+    }
+
     pub(in crate::routes) async fn full() -> Value {
         let app = app(&[]);
         let note = Some("privacy".to_owned());
@@ -264,6 +298,12 @@ pub(super) mod tests {
         let read = |name: &str| shown[name].clone();
         assert_eq!((read("source"), read("revision")), (json!("topic"), json!(7)));
         assert_eq!(read("zones")[0]["name"], "<b>");
+        let all = ask(&app, "GET", &[], "/regions", "").await.2;
+        let (masks, zones, revision) = (1, 1, 7);
+        let gate = json!({"camera": "gate", "source": "topic", "masks": masks, "zones": zones,
+            "revision": revision, "changed_by": "somebody",
+            "changed_at": all["cameras"][0]["changed_at"]});
+        assert_eq!(all, json!({"changes": "off", "cameras": [gate]}));
         // a broken one is named, and changes nothing
         assert_eq!(put_on_the_board(&app, b"{}", 8).await, Some(RecordEnd::Refused));
         let (_, _, shown) = ask(&app, "GET", &[], GATE, "").await;

@@ -6,7 +6,7 @@ use crate::problem::RequestError;
 use crate::query::Query;
 use crate::sse::Reader;
 use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use frame::FrameId;
@@ -14,8 +14,11 @@ use futures_util::StreamExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Below the 30 to 60 s after which proxies drop a silent connection.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Below the 30 to 60 s after which proxies drop a silent connection, and often enough that a client
+/// that has missed three of them need not wait long to know that we are gone.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// Which header tells clients how often that is, in seconds.
+const KEEP_ALIVE_HEADER: HeaderName = HeaderName::from_static("mlvi-keep-alive");
 
 pub(super) async fn stream(
     State(app): State<Arc<App>>,
@@ -49,7 +52,8 @@ pub(super) async fn stream(
         },
     };
     let reader = reader.clipping(clip);
-    Ok(Sse::new(reader.into_stream().take_until(lapse))
-        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
-        .into_response())
+    let events = Sse::new(reader.into_stream().take_until(lapse))
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    let declared = [(KEEP_ALIVE_HEADER, HeaderValue::from(KEEP_ALIVE.as_secs()))];
+    Ok((declared, events).into_response())
 }

@@ -20,6 +20,10 @@ pub(crate) enum Framing {
     Parts { delimiter: Vec<u8> },
 }
 
+/// So much of the next frame may come with the end of one: without room for that, the whole frame
+/// would be moved once more.
+const LAST_CHUNK: usize = 64 * 1024;
+
 /// Cuts a stream into frames.
 #[derive(Debug)]
 pub(crate) struct Cutter {
@@ -85,8 +89,8 @@ impl Cutter {
     /// Takes in the next bytes of the stream.
     pub(crate) fn push(&mut self, chunk: Bytes) {
         let expected = match self.at {
-            At::Part(bytes) => bytes,
-            At::Jpeg(_) => self.last_frame_bytes + self.last_frame_bytes / 8,
+            At::Part(bytes) => bytes + LAST_CHUNK,
+            At::Jpeg(_) => self.last_frame_bytes + self.last_frame_bytes / 8 + LAST_CHUNK,
             _ => 0,
         };
         self.window.push(chunk, expected);

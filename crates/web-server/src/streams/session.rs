@@ -5,6 +5,7 @@
 
 use crate::accept::{Accepted, accept};
 use crate::app::App;
+use crate::frame_trace::FrameTrace;
 use crate::jobs::{Finished, Subscription};
 use crate::problem::RequestError;
 use crate::query::About;
@@ -27,6 +28,13 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// Of such frames several are sent at once: they are in the producer's queue when sending was begun.
 /// Larger ones come there by way of another thread.
 const MAX_TOGETHER: usize = 1 << 20;
+
+/// Of the frames in flight a quarter may wait for the broker's acknowledgement, and two at least: the
+/// acknowledgement takes a small part of the time until the result. librdkafka sends no more than
+/// five messages of a partition until they are acknowledged, and while further ones of it wait, its
+/// thread spins.
+const UNACKNOWLEDGED_SHARE: usize = 4;
+const FEWEST_UNACKNOWLEDGED: usize = 2;
 
 /// A whole frame of the stream.
 #[derive(Clone, Debug)]
@@ -67,6 +75,8 @@ pub(crate) struct Session {
     trace: TraceParent,
     policy: DropPolicy,
     in_flight: usize,
+    /// How many may wait for the broker's acknowledgement.
+    unacknowledged: usize,
     /// The next one to be put on the bus.
     waiting: Option<Cut>,
     sending: FuturesUnordered<BoxFuture<'static, Sent>>,
@@ -86,6 +96,7 @@ impl Session {
             trace,
             policy: drop,
             in_flight,
+            unacknowledged: (in_flight / UNACKNOWLEDGED_SHARE).max(FEWEST_UNACKNOWLEDGED),
             waiting: None,
             sending: FuturesUnordered::new(),
             alone: Arc::default(),
@@ -205,7 +216,7 @@ impl Session {
     fn go_on(&mut self) {
         let sent_at_once = match self.alone.load(Ordering::Relaxed) {
             true => 1,
-            false => self.in_flight,
+            false => self.unacknowledged,
         };
         let in_flight = self.sending.len() + self.flying.len();
         if self.sending.len() >= sent_at_once || in_flight >= self.in_flight {
@@ -217,7 +228,8 @@ impl Session {
         }
         let Some(cut) = self.waiting.take() else { return };
         self.alone.store(is_large(&cut), Ordering::Relaxed);
-        let (app, about, trace) = (self.app.clone(), self.about.clone(), self.trace.child());
+        let trace = FrameTrace::of_streamed(&self.app.traces, self.trace);
+        let (app, about) = (self.app.clone(), self.about.clone());
         let (keeps_all, alone) = (self.policy == DropPolicy::None, self.alone.clone());
         let sending = async move {
             loop {
@@ -249,7 +261,7 @@ async fn send(
     app: &Arc<App>,
     about: &About,
     cut: Cut,
-    trace: TraceParent,
+    trace: FrameTrace,
 ) -> Result<Accepted, RequestError> {
     app.check_bus()?;
     let Cut { sequence, bytes, received_at, started, .. } = cut;
@@ -259,7 +271,7 @@ async fn send(
     if let Some(camera) = &about.camera {
         app.access.count_frame(camera)?;
     }
-    let upload = Upload { bytes: bytes.into(), place, received_at, started };
+    let upload = Upload { bytes, place, received_at, started };
     let numbered = sequence.map(|number| About { sequence: Some(number), ..about.clone() });
     accept(app, numbered.as_ref().unwrap_or(about), upload, trace).await
 }

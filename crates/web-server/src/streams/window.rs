@@ -2,6 +2,9 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+/// A smaller frame is copied, so that it does not keep the chunk (up to 64 KiB) that it came in.
+const SMALL: usize = 16 * 1024;
+
 /// Bytes without a gap. A chunk is looked at where it lies; only what is left of it when the next
 /// one comes is copied, once.
 #[derive(Debug)]
@@ -47,6 +50,11 @@ impl Window {
     /// Takes the first `count` bytes away.
     pub(super) fn take(&mut self, count: usize) -> Bytes {
         match self {
+            Self::Chunk(chunk) if count < SMALL => {
+                let taken = Bytes::copy_from_slice(&chunk[..count]);
+                chunk.advance(count);
+                taken
+            }
             Self::Chunk(chunk) => chunk.split_to(count),
             Self::Joined(joined) => {
                 let taken = joined.split_to(count).freeze();

@@ -2,7 +2,7 @@
 
 use crate::client::{get, post, post_chunked, post_form, talk};
 use crate::suite::{Kafka, Rest, Server, jpeg, padded};
-use frame::MAX_FRAME_BYTES;
+use frame::{MAX_FRAME_BYTES, TraceParent};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_input_gets_a_problem_document_and_puts_nothing_on_the_bus() {
@@ -157,7 +157,10 @@ async fn everything_that_is_said_about_a_frame_travels_with_it() {
     assert_eq!(envelope.captured_at.unwrap().as_micros(), captured_at);
     assert_eq!(envelope.deadline.unwrap().ms_since(envelope.received_at), 60_000.0);
     assert_eq!(envelope.traceparent.trace_id(), "0af7651916cd43dd8448eb211c80319c");
-    assert_eq!(reply.header("traceparent"), envelope.traceparent.to_string());
+    // the request's own span, under which the one that sends the frame stands
+    let answered: TraceParent = reply.header("traceparent").parse().unwrap();
+    assert_eq!(answered.trace_id(), envelope.traceparent.trace_id());
+    assert_ne!(answered.span_id(), envelope.traceparent.span_id());
     assert_eq!(envelope.format, frame::ImageFormat::Jpeg);
     assert!(envelope.sent_at >= envelope.received_at && envelope.upload.upload_ms > 0.0);
 

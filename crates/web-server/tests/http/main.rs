@@ -20,6 +20,7 @@ mod limits;
 mod made_again;
 mod pictures;
 mod policy;
+mod refused;
 mod replicas;
 mod socket;
 mod streams;

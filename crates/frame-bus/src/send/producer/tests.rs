@@ -20,7 +20,7 @@ fn record(payload: &[u8]) -> Arc<Record> {
         topic: "t".into(),
         key: Some(b"k".to_vec()),
         headers: vec![],
-        payload: Some(payload.to_vec()),
+        payload: Some(payload.to_vec().into()),
     })
 }
 

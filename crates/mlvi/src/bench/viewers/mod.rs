@@ -6,15 +6,16 @@
 //! much an answer is later with them than without.
 
 mod clients;
-mod played;
 
 use super::busy::{Trust, Watch};
 use super::frames;
 use super::load::client::Client;
+use super::played::Played;
 use super::process::resident_mb;
 use super::section::{Grid, Section};
 use super::show;
 use super::stats::Series;
+use super::web_server::WebServer;
 use crate::server::ServerArgs;
 use anyhow::Context;
 use clap::Args;
@@ -22,12 +23,8 @@ use cli::table::number;
 use clients::{Counts, Looking, stream};
 use embedded_broker::{Broker, BrokerConfig};
 use hyper::body::Bytes;
-use played::Played;
-use ports::ReservedPort;
 use serde::Serialize;
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -118,7 +115,9 @@ async fn measure(args: &ViewersArgs) -> anyhow::Result<Measured> {
     let dir = tempfile::tempdir()?;
     let broker = Broker::start(BrokerConfig::new(dir.path())).await?;
     let brokers = broker.address().to_string();
-    let server = WebServer::start(args.core, &brokers).await?;
+    let kept = JOBS_MIB.to_string();
+    let jobs = ("MLVI_MAX_JOBS_MIB", kept.as_str());
+    let server = WebServer::start(Some(args.core), &brokers, &[jobs]).await?;
     let played = Played::start(&brokers)?;
     let frames = frames::from_photo(&args.image, args.streams.min(8))?;
     let frames: Vec<Bytes> = frames.into_iter().map(|frame| frame.jpeg.into()).collect();
@@ -203,65 +202,6 @@ async fn time_answers(args: &ViewersArgs, client: &Arc<Client>, frame: &Bytes) -
         });
     }
     sendings.join_all().await
-}
-
-/// The web-server's process, which ends with this.
-struct WebServer {
-    child: Child,
-    http: SocketAddr,
-    _ports: [ReservedPort; 2],
-}
-
-impl WebServer {
-    async fn start(core: usize, brokers: &str) -> anyhow::Result<Self> {
-        let ports = [ReservedPort::loopback()?, ReservedPort::loopback()?];
-        let [http, admin] = [ports[0].address(), ports[1].address()];
-        let binary = std::env::current_exe()?.with_file_name("web-server");
-        let child = Command::new("taskset")
-            .args(["-c", &core.to_string()])
-            .arg(&binary)
-            .env("MLVI_BROKERS", brokers)
-            .env("MLVI_HTTP_LISTEN", http.to_string())
-            .env("MLVI_ADMIN_LISTEN", admin.to_string())
-            .env("MLVI_MAX_JOBS_MIB", JOBS_MIB.to_string())
-            .env("MLVI_LOG", "warn")
-            .stdin(Stdio::null())
-            .spawn()
-            .context("cannot start taskset (of the package util-linux)")?;
-        let mut server = Self { child, http, _ports: ports };
-        let started = Instant::now();
-        while crate::suite::readyz(admin).await.is_err() {
-            if let Some(status) = server.child.try_wait()? {
-                anyhow::bail!(
-                    "{} has ended before it was ready ({status}); is it built? cargo build \
-                     --release -p web-server",
-                    binary.display()
-                );
-            }
-            anyhow::ensure!(started.elapsed() < PATIENCE, "the web-server does not become ready");
-            sleep(Duration::from_millis(20)).await;
-        }
-        Ok(server)
-    }
-
-    /// taskset becomes the web-server, so that this is its own.
-    fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    fn stop(mut self) -> anyhow::Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
-    }
-}
-
-impl Drop for WebServer {
-    fn drop(&mut self) {
-        // one that has ended is only waited for
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 fn render(args: &ViewersArgs, measured: &Measured) -> anyhow::Result<Section> {

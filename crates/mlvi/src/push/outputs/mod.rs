@@ -9,9 +9,11 @@ pub(super) use coco::Coco;
 pub(super) use film::Film;
 pub(super) use pictures::Pictures;
 
+use super::masks::Masks;
 use super::window::{Outcome, Settled};
 use anyhow::Context;
 use frame::{CameraId, Detection, FrameResult, ImageSize, Status};
+use regions::Mask;
 use std::io::Write;
 use std::sync::Arc;
 use vision::Limits;
@@ -31,6 +33,8 @@ pub(super) struct Outputs {
     pub(super) pictures: Option<Pictures>,
     pub(super) film: Option<Film>,
     pub(super) coco: Option<Arc<Coco>>,
+    /// What of its pictures nobody may see; `None` before that was read, or where all is saved.
+    pub(super) masks: Option<Masks>,
     /// The first thing that went wrong: that output is written no further.
     pub(super) fault: Option<anyhow::Error>,
     /// What the last picture had, for one that equals it.
@@ -47,6 +51,7 @@ impl Outputs {
             pictures: None,
             film: None,
             coco: None,
+            masks: None,
             fault: None,
             last: Vec::new(),
         }
@@ -84,7 +89,7 @@ impl Outputs {
         }
         let drawn = match (&settled.jpeg, result) {
             (Some(jpeg), Some(result)) => Some(self.annotated(jpeg, result)),
-            (Some(jpeg), None) => Some(Ok(jpeg.to_vec())),
+            (Some(jpeg), None) => Some(self.drawn(jpeg, &[], None)),
             (None, _) => None,
         };
         let jpeg = match drawn.transpose() {
@@ -130,19 +135,36 @@ impl Outputs {
             Status::Skipped => {}
             _ => self.last.clone_from(&result.detections),
         }
-        if self.last.is_empty() {
+        let detections = std::mem::take(&mut self.last);
+        let drawn = self.drawn(jpeg, &detections, result.image);
+        self.last = detections;
+        drawn
+    }
+
+    /// The picture without what is masked, with what is drawn on it; as it is where there is
+    /// neither.
+    fn drawn(
+        &mut self,
+        jpeg: &[u8],
+        detections: &[Detection],
+        of: Option<ImageSize>,
+    ) -> anyhow::Result<Vec<u8>> {
+        let masks = self.masks.as_mut().map_or(&[][..], Masks::now);
+        if masks.is_empty() && detections.is_empty() {
             return Ok(jpeg.to_vec());
         }
-        annotate(jpeg, &self.last, result.image).context("a frame cannot be drawn on")
+        annotate(jpeg, masks, detections, of).context("a frame cannot be drawn on")
     }
 }
 
 fn annotate(
     jpeg: &[u8],
+    masks: &[Mask],
     detections: &[Detection],
     of: Option<ImageSize>,
 ) -> anyhow::Result<Vec<u8>> {
-    let picture = vision::decode(jpeg, &Limits { max_pixels: MAX_PIXELS })?;
+    let mut picture = vision::decode(jpeg, &Limits { max_pixels: MAX_PIXELS })?;
+    vision::blacken(&mut picture, masks.iter().map(|mask| &mask.points));
     let size = picture.size();
     let marks = annotate::marks(detections, of.unwrap_or(size), size);
     Ok(vision::encode_jpeg(&annotate::draw(picture, &marks), QUALITY)?)

@@ -3,9 +3,10 @@
 mod csv;
 #[cfg(test)]
 mod tests;
+pub(super) mod thumbnails;
 
 use crate::app::App;
-use crate::history::{Asking, Counting, Looking, Paging};
+use crate::history::{Asking, Counting, Form, Looking, Paging};
 use crate::negotiate::weight;
 use crate::problem::RequestError;
 use crate::query::Query;
@@ -13,6 +14,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use events::{Event, Events, Sighting};
+use frame::FrameId;
 use results_db::Page;
 use serde::Serialize;
 use std::sync::Arc;
@@ -31,8 +33,16 @@ struct Counts {
 }
 
 #[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    event: Event,
+    /// Its frames that have a picture, of the surest and the first one.
+    thumbnails: Vec<FrameId>,
+}
+
+#[derive(Serialize)]
 struct Seen {
-    events: Vec<Event>,
+    events: Vec<Shown>,
     /// Where it was stopped looking, in milliseconds since the epoch: older events are asked for
     /// with `to`, and one that reaches this time may have begun before it; null when there are
     /// none.
@@ -44,26 +54,33 @@ pub(super) async fn results(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, RequestError> {
-    let paging = Paging::of(&Query::of(&uri)?)?;
+    let query = Query::of(&uri)?;
+    let (paging, asked) = (Paging::of(&query)?, Form::of(&query)?);
     let Asking { database, .. } = &app.history.ask().await?;
     let rows = database.history(paging.filter.clone(), paging.page).await?;
     let is_full = rows.len() == paging.page.limit as usize;
     let next = rows.last().filter(|_| is_full).map(|(last, _)| paging.behind(*last));
     let rows = rows.into_iter().map(|(_, json)| json);
-    // of equals the last one
-    let form = [NDJSON, CSV, JSON]
-        .into_iter()
-        .filter(|form| weight(&headers, header::ACCEPT, form).is_some_and(|weight| weight > 0.0));
-    let mut response = match form.max_by(|a, b| by_weight(&headers, a, b)) {
-        Some(NDJSON) => answer(NDJSON, rows.map(|json| json + "\n").collect()),
-        Some(CSV) => answer(CSV, csv::lines(rows)?),
+    let form = asked.unwrap_or_else(|| accepted(&headers));
+    let mut response = match form {
+        Form::Ndjson => answer(NDJSON, rows.map(|json| json + "\n").collect()),
+        Form::Csv => answer(CSV, csv::lines(rows)?),
         // results stand in the database as they are shown; a cursor needs no escapes
-        _ => {
+        Form::Json => {
             let results = rows.collect::<Vec<_>>().join(",");
             let next = next.as_ref().map_or("null".into(), |next| format!("\"{next}\""));
             answer(JSON, format!("{{\"results\":[{results}],\"next\":{next}}}"))
         }
     };
+    let file = match asked {
+        Some(Form::Csv) => Some("attachment; filename=\"history.csv\""),
+        Some(Form::Ndjson) => Some("attachment; filename=\"history.ndjson\""),
+        Some(Form::Json) | None => None,
+    };
+    if let Some(file) = file {
+        let file = HeaderValue::from_static(file);
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, file);
+    }
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
     if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
         response.headers_mut().insert("mlvi-next", next);
@@ -71,9 +88,15 @@ pub(super) async fn results(
     Ok(response)
 }
 
-fn by_weight(headers: &HeaderMap, a: &str, b: &str) -> std::cmp::Ordering {
-    let of = |form| weight(headers, header::ACCEPT, form).unwrap_or_default();
-    of(a).total_cmp(&of(b))
+/// The form that a client would rather have.
+fn accepted(headers: &HeaderMap) -> Form {
+    let weighed = |name| weight(headers, header::ACCEPT, name).filter(|weight| *weight > 0.0);
+    // of equals the last one
+    [(NDJSON, Form::Ndjson), (CSV, Form::Csv), (JSON, Form::Json)]
+        .into_iter()
+        .filter_map(|(name, form)| Some((weighed(name)?, form)))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or(Form::Json, |(_, form)| form)
 }
 
 pub(super) async fn counts(
@@ -117,7 +140,16 @@ pub(super) async fn events(
     // what is left out is asked for with that time
     let left_out = made.get(limit as usize).map(|event| event.end_ms + 1);
     made.truncate(limit as usize);
-    json(&Seen { events: made, looked_back_to_ms: left_out.or(looked_back_to_ms) })
+    let wanted = made.iter().flat_map(|event| [event.best_frame, event.first_frame]).collect();
+    let pictured = database.pictured(wanted).await?;
+    let shown = |event: Event| {
+        let mut thumbnails = vec![event.best_frame, event.first_frame];
+        thumbnails.dedup();
+        thumbnails.retain(|id| pictured.contains(id));
+        Shown { event, thumbnails }
+    };
+    let events = made.into_iter().map(shown).collect();
+    json(&Seen { events, looked_back_to_ms: left_out.or(looked_back_to_ms) })
 }
 
 fn sighting(seen: results_db::Sighting) -> Sighting {
@@ -131,7 +163,7 @@ fn sighting(seen: results_db::Sighting) -> Sighting {
     }
 }
 
-fn json(value: &impl Serialize) -> Result<Response, RequestError> {
+pub(super) fn json(value: &impl Serialize) -> Result<Response, RequestError> {
     serde_json::to_string(value)
         .map(|text| answer(JSON, text))
         .map_err(|error| RequestError::Internal(error.to_string()))

@@ -1,7 +1,7 @@
 //! The past, asked for over HTTP.
 
 use crate::routes::router;
-use crate::testing::{app, call};
+use crate::testing::{app, app_that_reads_settings, call};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
@@ -9,7 +9,7 @@ use frame::{
     BoundingBox, Decision, Destination, Detection, FrameId, FrameResult, ServedBy, Status,
     TimingsMs,
 };
-use results_db::{Access, Batch, Database};
+use results_db::{Access, Batch, Database, Thumbnail};
 use serde_json::Value;
 
 fn result(camera: &str, found: &[(&str, f32)]) -> FrameResult {
@@ -116,7 +116,10 @@ async fn counts_and_events_are_made_of_detections() {
 #[tokio::test]
 async fn without_a_database_it_says_so_and_all_else_goes_on() {
     let router = router(app(&[]));
-    for path in ["/history", "/history/counts", "/history/events"] {
+    let thumbnail = format!("/history/thumbnails/{}", FrameId::fresh());
+    for path in
+        ["/history", "/history/counts", "/history/events", "/history/thumbnails", &thumbnail]
+    {
         let (status, text) = get(&router, path, "application/json").await;
         assert!(status == 404 && text.contains("/problems/no-history"), "{path}: {text}");
     }
@@ -126,4 +129,94 @@ async fn without_a_database_it_says_so_and_all_else_goes_on() {
     let (status, text) = get(&router, "/history", "application/json").await;
     assert!(status == 503 && text.contains("/problems/history-away"), "{text}");
     assert_eq!(get(&router, "/stats", "application/json").await.0, 200);
+}
+
+/// A white picture of 64 by 48 pixels.
+fn white() -> Vec<u8> {
+    let size = frame::ImageSize { width: 64, height: 48 };
+    let picture = frame::RgbImage::new(size, vec![255; 64 * 48 * 3]).unwrap();
+    vision::encode_jpeg(&picture, 90).unwrap()
+}
+
+#[tokio::test]
+async fn events_name_their_pictures_which_are_given_without_what_is_masked_now() {
+    let (first, best) = (result("gate", &[("dog", 0.5)]), result("gate", &[("dog", 0.75)]));
+    let other = result("yard", &[("cat", 0.5)]);
+    let dir = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", dir.path().join("results.sqlite").display());
+    let database = Database::open(&url.parse().unwrap(), Access::Write).await.unwrap();
+    database.store(&Batch::of([first.clone(), best.clone(), other.clone()])).await.unwrap();
+    let pictures = [&best, &other].map(|of| Thumbnail {
+        frame_id: of.frame_id,
+        camera: of.camera.clone(),
+        jpeg: white(),
+    });
+    database.keep_thumbnails(pictures.to_vec(), 1 << 20).await.unwrap();
+    let regions = dir.path().join("regions.toml");
+    let mask = "[[cameras.gate.masks]]\npoints = [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]\n";
+    std::fs::write(&regions, mask).unwrap();
+    let app = app_that_reads_settings(&[
+        ("MLVI_DATABASE_URL", &url),
+        ("MLVI_REGIONS_FILE", regions.to_str().unwrap()),
+    ]);
+    let router = router(app.clone());
+
+    let events = json(&router, "/history/events?camera=gate").await;
+    let event = &events["events"][0];
+    let (first, best, other) =
+        (first.frame_id.to_string(), best.frame_id.to_string(), other.frame_id.to_string());
+    assert_eq!(
+        (&event["first_frame"], &event["best_frame"]),
+        (&first.clone().into(), &best.clone().into())
+    );
+    assert_eq!(event["thumbnails"], serde_json::json!([best]), "the first one has none");
+    let all = json(&router, "/history/thumbnails").await;
+    assert_eq!(all["thumbnails"].as_array().unwrap().len(), 2, "{all}");
+    let gate = json(&router, "/history/thumbnails?camera=gate").await;
+    assert_eq!(gate["thumbnails"], serde_json::json!([best]));
+    let (status, problem) =
+        get(&router, &format!("/history/thumbnails/{first}"), "image/jpeg").await;
+    assert!(status == 404 && problem.contains("/problems/no-thumbnail"), "{problem}");
+    let (status, problem) = get(&router, "/history/thumbnails/x", "image/jpeg").await;
+    assert!(status == 400 && problem.contains("'id'"), "{problem}");
+
+    // nobody knows yet what is masked
+    let path = |id: &str| format!("/history/thumbnails/{id}");
+    let request = Request::get(path(&best)).body(Body::empty()).unwrap();
+    let soon = std::time::Duration::from_millis(100);
+    assert!(tokio::time::timeout(soon, call(&router, request)).await.is_err(), "it waits");
+    app.regions.has_been_read();
+    let request = |id: &str| Request::get(path(id)).body(Body::empty()).unwrap();
+    for (id, masked) in [(&best, true), (&other, false)] {
+        let response = call(&router, request(id)).await;
+        assert_eq!(response.status(), 200);
+        let headers = response.headers().clone();
+        assert_eq!(headers["content-type"], "image/jpeg");
+        assert_eq!(headers["cache-control"], "private, no-cache");
+        let jpeg = to_bytes(response.into_body(), 1_000_000).await.unwrap();
+        let picture = vision::decode(&jpeg, &vision::Limits::default()).unwrap();
+        let at = |x: usize| picture.data()[(24 * 64 + x) * 3];
+        assert_eq!((at(8) == 0, at(56) > 250), (masked, true), "{}", at(8));
+        let again = Request::get(path(id)).header("if-none-match", &headers["etag"]);
+        let again = call(&router, again.body(Body::empty()).unwrap()).await;
+        assert_eq!(again.status(), 304);
+        let head = Request::head(path(id)).body(Body::empty()).unwrap();
+        let head = call(&router, head).await;
+        assert_eq!((head.status().as_u16(), &head.headers()["etag"]), (200, &headers["etag"]));
+    }
+}
+
+#[tokio::test]
+async fn a_link_says_its_form_in_the_query_and_gets_a_file() {
+    let (_dir, router) = past(&[result("gate", &[("dog", 0.5)])]).await;
+    let request = Request::get("/history?format=csv").body(Body::empty()).unwrap();
+    let response = call(&router, request).await;
+    assert_eq!(response.headers()["content-type"], "text/csv");
+    assert_eq!(response.headers()["content-disposition"], "attachment; filename=\"history.csv\"");
+    let (_, lines) = get(&router, "/history?format=ndjson", "text/csv").await;
+    assert!(lines.starts_with('{') && lines.ends_with("}\n"), "{lines}");
+    let (status, text) = get(&router, "/history?format=xml", "text/csv").await;
+    assert!(status == 400 && text.contains("'format'"), "{text}");
+    let none = json(&router, "/history/events?destination=edge").await;
+    assert_eq!(none["events"], serde_json::json!([]), "it was sent to the cloud");
 }

@@ -1,9 +1,21 @@
 //! The way from the edge to the cloud and back.
 
-use crate::{Micros, Trace};
+mod loss;
+
+pub use loss::{InvalidOutages, Loss, Outages};
+
+use crate::{Micros, Scenario, Trace};
+use loss::Losses;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+
+/// What comes by chance is drawn for so much longer than frames come in.
+const AFTERWARDS_S: f64 = 60.0;
+/// Losses begin anew after so long, since the trace with them is kept as a whole (six hours of a
+/// packet a millisecond take 170 MB), in microseconds.
+const LONGEST_LOSSES: Micros = 6 * 3_600_000_000;
 
 /// A span in which nothing gets through, in either direction. Written `300s+60s`: from second 300
 /// on for 60 seconds.
@@ -72,19 +84,45 @@ impl From<Cut> for String {
     }
 }
 
-/// A trace, less its cuts, and the time that light needs.
+/// A trace, less its cuts and losses, and the time that light needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Uplink<'a> {
-    trace: &'a Trace,
+    trace: Cow<'a, Trace>,
+    /// Where in the trace time begins.
+    phase: Micros,
     /// Sorted and apart from each other.
     cuts: Vec<(Micros, Micros)>,
     one_way: Micros,
+    losses: Option<Losses>,
 }
 
 impl<'a> Uplink<'a> {
+    /// The uplink of a scenario over this trace, with everything that the scenario's seed decides.
+    pub(crate) fn of(trace: &'a Trace, scenario: &Scenario) -> Self {
+        let setup = &scenario.uplink;
+        let end = ((scenario.minutes * 60.0 + AFTERWARDS_S) * 1e6) as Micros;
+        let mut spans: Vec<_> = setup.cuts.iter().map(|cut| (cut.from(), cut.until())).collect();
+        spans.extend(loss::outages(scenario, end));
+        let phase = (setup.phase_s * 1e6) as Micros;
+        let mut uplink = Self { phase, ..Self::over(trace, spans, setup.rtt_ms) };
+        let end = end.min(LONGEST_LOSSES);
+        if let Some(losses) = Losses::of(scenario, end) {
+            // TCP always gets something through: the trace carries something as before
+            if let Some(slower) = trace.at_most(phase, &losses.speeds(), losses.rtt(), end) {
+                (uplink.trace, uplink.phase) = (Cow::Owned(slower), 0);
+            }
+            uplink.losses = Some(losses);
+        }
+        uplink
+    }
+
+    /// One that loses nothing.
+    #[cfg(test)]
     pub(crate) fn new(trace: &'a Trace, cuts: &[Cut], rtt_ms: f64) -> Self {
-        let mut spans: Vec<(Micros, Micros)> =
-            cuts.iter().map(|cut| (cut.from(), cut.until())).collect();
+        Self::over(trace, cuts.iter().map(|cut| (cut.from(), cut.until())).collect(), rtt_ms)
+    }
+
+    fn over(trace: &'a Trace, mut spans: Vec<(Micros, Micros)>, rtt_ms: f64) -> Self {
         spans.sort_unstable();
         let mut cuts: Vec<(Micros, Micros)> = Vec::new();
         for (from, until) in spans {
@@ -93,7 +131,8 @@ impl<'a> Uplink<'a> {
                 _ => cuts.push((from, until)),
             }
         }
-        Self { trace, cuts, one_way: (rtt_ms * 500.0).round() as Micros }
+        let one_way = (rtt_ms * 500.0).round() as Micros;
+        Self { trace: Cow::Borrowed(trace), phase: 0, cuts, one_way, losses: None }
     }
 
     /// Half a round trip.
@@ -103,8 +142,19 @@ impl<'a> Uplink<'a> {
 
     /// `moment`, or the end of the cut in which it lies.
     fn uncut(&self, moment: Micros) -> Micros {
-        let cut = self.cuts.iter().find(|(from, until)| (*from..*until).contains(&moment));
+        let after = self.cuts.partition_point(|(_, until)| *until <= moment);
+        let cut = self.cuts.get(after).filter(|(from, _)| *from <= moment);
         cut.map_or(moment, |(_, until)| *until)
+    }
+
+    /// When so many units have left, if there were no cuts.
+    fn finish(&self, start: Micros, units: f64) -> Micros {
+        self.trace.finish(start + self.phase, units) - self.phase
+    }
+
+    /// How many units can leave from one moment to another, if there were no cuts.
+    fn between(&self, from: Micros, to: Micros) -> f64 {
+        self.trace.between(from + self.phase, to + self.phase)
     }
 
     /// When the last byte has left, if the first one waits from `start` on. Never earlier for a
@@ -112,17 +162,15 @@ impl<'a> Uplink<'a> {
     pub(crate) fn sent(&self, start: Micros, bytes: u64) -> Micros {
         let mut start = self.uncut(start);
         let mut rest = self.trace.units(bytes);
-        for (from, until) in &self.cuts {
-            if *from < start {
-                continue;
-            }
-            if self.trace.finish(start, rest) <= *from {
+        let next = self.cuts.partition_point(|(from, _)| *from < start);
+        for (from, until) in &self.cuts[next..] {
+            if self.finish(start, rest) <= *from {
                 break;
             }
-            rest -= self.trace.between(start, *from);
+            rest -= self.between(start, *from);
             start = *until;
         }
-        self.trace.finish(start, rest)
+        self.finish(start, rest)
     }
 
     /// How much so many bytes take of the trace, in its own unit.
@@ -132,21 +180,35 @@ impl<'a> Uplink<'a> {
 
     /// How many of these units go through from one moment to another, less the cuts.
     pub(crate) fn units_between(&self, from: Micros, to: Micros) -> f64 {
-        let cut = self.cuts.iter().map(|(begin, end)| {
+        let first = self.cuts.partition_point(|(_, until)| *until <= from);
+        let within = self.cuts[first..].iter().take_while(|(begin, _)| *begin < to);
+        let cut = within.map(|(begin, end)| {
             let (begin, end) = ((*begin).max(from), (*end).min(to));
-            if begin < end { self.trace.between(begin, end) } else { 0.0 }
+            if begin < end { self.between(begin, end) } else { 0.0 }
         });
-        self.trace.between(from, to) - cut.sum::<f64>()
+        self.between(from, to) - cut.sum::<f64>()
     }
 
     /// How many frames of this size can begin to be sent from one moment to another at most.
     pub(crate) fn frames_between(&self, from: Micros, to: Micros, bytes: u64) -> u64 {
-        1 + (self.trace.between(from, to) / self.trace.units(bytes)) as u64
+        1 + (self.between(from, to) / self.trace.units(bytes)) as u64
     }
 
-    /// When what has left the edge at `sent` arrives in the cloud.
+    /// When what has left the edge at `sent` arrives in the cloud, if nothing of it is lost.
     pub(crate) const fn arrives(&self, sent: Micros) -> Micros {
         sent + self.one_way
+    }
+
+    /// When all of a frame has arrived in the cloud, whose last byte has left at `sent`; what is
+    /// lost is sent again. `luck` tells one frame from another.
+    pub(crate) fn delivered(&self, luck: u64, bytes: u64, sent: Micros) -> Micros {
+        let delay = self.losses.as_ref().map_or(0, |losses| losses.delay(luck, bytes, sent));
+        self.arrives(sent) + delay
+    }
+
+    /// Whether packets are lost.
+    pub(crate) const fn is_lossy(&self) -> bool {
+        self.losses.is_some()
     }
 
     /// When a result that leaves the cloud at `done` is seen at the edge. Results are small: only
@@ -170,6 +232,44 @@ mod tests {
 
     fn packets(text: &str) -> Trace {
         Trace::parse("packets", text, &TraceFormat::Mahimahi).unwrap()
+    }
+
+    #[test]
+    fn a_phase_is_where_in_the_trace_time_begins() {
+        let trace = steps("8\n0\n16\n");
+        let mut scenario = Scenario::default();
+        scenario.uplink.phase_s = 1.5;
+        let uplink = Uplink::of(&trace, &scenario);
+        // half a second of nothing, then 2,000,000 bytes a second
+        assert_eq!(uplink.sent(0, 1_000_000), SECOND);
+        assert_eq!(uplink.units_between(0, SECOND), 1_000_000.0);
+    }
+
+    #[test]
+    fn loss_slows_a_fast_link_down_and_leaves_a_slow_one() {
+        let mut scenario = Scenario { minutes: 1.0, ..Scenario::default() };
+        scenario.uplink.loss.share = 0.01;
+        let packets_a_ms = |count: u64| {
+            let times: Vec<String> = (0..1000 * count).map(|i| (i / count).to_string()).collect();
+            packets(&times.join("\n"))
+        };
+        // 3.1 Mbit/s at 40 ms, whatever the form of the trace
+        for (trace, mbit_s) in [
+            (steps("20\n50\n"), 3.116),
+            (packets_a_ms(4), 3.116),
+            (steps("1\n"), 1.0),
+            (steps("0\n2\n"), 1.0),
+        ] {
+            let uplink = Uplink::of(&trace, &scenario);
+            let mean = 8.0 * 1_000_000.0 / uplink.sent(0, 1_000_000) as f64;
+            assert!((mean / mbit_s - 1.0).abs() < 0.25, "{} and {mbit_s}", mean);
+            assert!(uplink.delivered(1, 20_000, 0) >= uplink.arrives(0));
+        }
+        scenario.uplink.loss = Loss { bad_share: 0.5, bad_s: 1.0, every_s: 5.0, share: 0.0 };
+        let trace = steps("8\n");
+        let uplink = Uplink::of(&trace, &scenario);
+        let carried = uplink.units_between(0, 60 * SECOND) / 60e6;
+        assert!((0.5..0.95).contains(&carried), "about a fifth less: {carried}");
     }
 
     #[test]
