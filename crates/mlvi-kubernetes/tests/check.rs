@@ -773,6 +773,26 @@ const OVERLAYS: &[(&str, Fault)] = &[
     (
         "observability",
         fault(
+            "components/tracing/Kustomization",
+            "otel-collector.mlvi-observability:4318",
+            "otel-collector.mlvi-observability:4319",
+            "endpoint",
+            "value",
+        ),
+    ),
+    (
+        "observability",
+        fault(
+            "components/tracing/network.yml",
+            "port: 4318",
+            "port: 4317",
+            "network-policy",
+            "spec.egress",
+        ),
+    ),
+    (
+        "observability",
+        fault(
             "components/observability/otel-collector.yml",
             "receivers: [otlp]",
             "receivers: [otpl]",
@@ -934,7 +954,8 @@ fn a_fault_in_an_overlay_is_found_in_the_file_that_brings_it_in() -> anyhow::Res
             other => other?,
         };
         // some are seen where something else no longer fits
-        let elsewhere = ["broker-security", "broker-quorum", "scale-target"].contains(&fault.rule)
+        let elsewhere = ["broker-security", "broker-quorum", "scale-target", "network-policy"]
+            .contains(&fault.rule)
             || fault.field == "spec.maxReplicas";
         // a file that makes a ConfigMap stands in the kustomization that names it, and a namespace
         // beside its pods
