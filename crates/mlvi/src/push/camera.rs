@@ -12,7 +12,7 @@ use super::parts::Parts;
 use super::photos::told;
 use super::source::{Source, Video};
 use super::tally::Tally;
-use super::watch::{Heard, Watch};
+use super::watch::{Away, Heard, Watch, may_pass};
 use super::window::{Outcome, Rules, Window};
 use anyhow::Context;
 use backoff::Backoff;
@@ -129,7 +129,9 @@ impl Camera {
                 Err(error) => {
                     let is_absent = matches!(error.downcast_ref(), Some(FfmpegError::Absent));
                     let is_refused = error.is::<Refused>() && shared.args.cameras.is_none();
-                    is_absent || is_refused || !self.comes_again(shared)
+                    // whoever sends a list goes on until it is stopped
+                    let is_away = error.is::<Away>() && shared.args.cameras.is_some();
+                    is_absent || is_refused || !(is_away || self.comes_again(shared))
                 }
             };
             if is_over {
@@ -405,7 +407,7 @@ fn post(
             anyhow::ensure!(ended_by == "complete", "the server has ended the stream: {ended_by}");
             Ok(())
         }
-        408 | 429 | 500.. => Err(anyhow::Error::msg(told(status, &text))),
+        _ if may_pass(status) => Err(anyhow::Error::msg(told(status, &text))),
         _ => Err(Refused(told(status, &text)).into()),
     }
 }

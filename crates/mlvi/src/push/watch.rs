@@ -1,6 +1,7 @@
 //! Reads a camera's results as they come.
 
 use super::PushArgs;
+use super::photos::told;
 use super::window::Window;
 use frame::{CameraId, FrameResult};
 use std::io::{BufRead, BufReader};
@@ -20,6 +21,16 @@ const USUAL_KEEP_ALIVE: Duration = Duration::from_secs(15);
 const KEEP_ALIVES: RangeInclusive<f64> = 0.05..=300.0;
 /// Whoever has missed so many times to say something is gone.
 const MISSED: u32 = 3;
+
+/// The server cannot be reached, or takes nothing for the moment.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct Away(pub(super) anyhow::Error);
+
+/// Whether a server that answers so may answer otherwise soon.
+pub(super) fn may_pass(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..)
+}
 
 /// Results of one camera.
 pub(super) struct Watch {
@@ -60,17 +71,24 @@ impl Watch {
     pub(super) fn start(args: &PushArgs, camera: &CameraId) -> anyhow::Result<Self> {
         let url = args.server.url(format_args!("/results?camera={camera}"));
         let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
             .timeout_connect(Some(ANSWER))
             .timeout_recv_response(Some(ANSWER));
         let agent = args.server.agent(config)?;
-        let request = args.server.with_token(agent.get(&url));
-        let response = request.call().map_err(|error| match error {
-            ureq::Error::StatusCode(401 | 403) => anyhow::anyhow!(
+        let asked = args.server.with_token(agent.get(&url)).call();
+        let mut response = asked.map_err(|error| Away(args.server.away(error, &url)))?;
+        match response.status().as_u16() {
+            200 => {}
+            401 | 403 => anyhow::bail!(
                 "{url}: the results of a video are read, too, which needs a token with the right \
                  'read' (mlvi token new --read)"
             ),
-            error => args.server.away(error, &url),
-        })?;
+            status => {
+                let text = response.body_mut().read_to_string().unwrap_or_default();
+                let refused = anyhow::anyhow!("{url}: {}", told(status, &text));
+                return Err(if may_pass(status) { Away(refused).into() } else { refused });
+            }
+        }
         let told = response.headers().get(KEEP_ALIVE).and_then(|value| value.to_str().ok());
         let told = told.and_then(|seconds| seconds.parse().ok());
         let told = told.filter(|seconds| KEEP_ALIVES.contains(seconds));

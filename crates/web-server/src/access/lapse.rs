@@ -137,9 +137,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_right_ends_with_its_time() {
-        let soon = UNIX_EPOCH
-            + Duration::from_micros(Timestamp::now().as_micros())
-            + Duration::from_secs(2);
+        // in whole milliseconds, as the file has it
+        let now = Duration::from_millis(Timestamp::now().as_micros() / 1000);
+        let soon = UNIX_EPOCH + now + Duration::from_secs(2);
         let expires = humantime::format_rfc3339_millis(soon);
         let known = known(&format!("rights = ['read']\nexpires = {expires}"));
         // ends, whenever the machine gets to it

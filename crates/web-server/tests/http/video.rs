@@ -185,7 +185,7 @@ async fn what_comes_too_fast_is_dropped_as_the_client_says() {
         }
         if !reason.is_empty() {
             let name = format!("mlvi_web_server_stream_frames_total{{outcome=\"{reason}\"}}");
-            server.until_metric(&name, 2.0).await;
+            server.until_metric_appears(&format!("{name} 2\n")).await;
         }
         rest.done(&first).await;
         let second = rest.frame().await;
