@@ -87,6 +87,10 @@ mod tests {
         let history = simulate(world, &mut schedule.dispatcher(), &mut || {});
         assert_eq!(Report::of(&history, &scenario).misses, schedule.misses);
         let best = foresee(&scenario, &trace, &jobs, Beam::default(), &mut || {}).misses;
-        assert!(best <= schedule.misses && schedule.misses < 2 * best, "{schedule:?} {best}");
+        assert!(
+            best <= schedule.misses && schedule.misses < 2 * best,
+            "{} and {best}",
+            schedule.misses
+        );
     }
 }
