@@ -13,8 +13,9 @@ pub(super) struct OnTrace<'a> {
     /// The first seed.
     pub(super) seed: u64,
     /// Of each seed: how many deadlines every schedule misses at least, and how many every policy
-    /// that cannot know service times is expected to miss at least.
-    pub(super) bounds: &'a [[u64; 2]],
+    /// that cannot know service times is expected to miss at least, and how many somebody misses
+    /// who knows exactly when each tier would answer the frame at hand.
+    pub(super) bounds: &'a [[u64; 3]],
 }
 
 impl OnTrace<'_> {
@@ -40,6 +41,7 @@ impl OnTrace<'_> {
                     ("seed", json!(seed)),
                     ("no_schedule_below", json!(bounds[0])),
                     ("no_policy_expects_below", json!(bounds[1])),
+                    ("exact_predictions_miss", json!(bounds[2])),
                 ];
                 let mut measured = serde_json::to_value(report)?;
                 if let (Some(accuracy), Some(parts)) = (accuracy, measured.as_object_mut()) {
