@@ -100,7 +100,11 @@ async function lastNightTakesThreeClicks({ browser, suite, note, look }) {
   await look(page, "history-event");
   await page.click(".event >> text=Close");
   await page.waitForSelector(".event", { state: "detached" });
-  await page.waitForSelector(".wall canvas[aria-label*='at porch']");
+  // pictures are fetched where they can be seen
+  await page.setViewportSize({ width: 1280, height: 1400 });
+  await page.locator(".wall .tile").first().scrollIntoViewIfNeeded();
+  await page.waitForSelector(".wall canvas[aria-label^='Picture of ']");
+  await drawn(page);
   await look(page, "history");
   await page.goBack();
   await page.waitForSelector(".event h2:has-text('at porch')");
