@@ -1,5 +1,5 @@
 //! The binary is linked lean.
 
 fn main() {
-    lean_link::pack_relocations();
+    lean_link::link_lean();
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::{env, fs};
 
 fn main() -> io::Result<()> {
-    lean_link::pack_relocations();
+    lean_link::link_lean();
     println!("cargo:rerun-if-changed=openapi.json");
     let out = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo sets OUT_DIR"))?;
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
