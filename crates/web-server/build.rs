@@ -1,4 +1,5 @@
 //! The binary is linked lean, and holds the API's description compressed.
+#![allow(clippy::print_stdout, reason = "what a build script prints is for cargo")]
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
