@@ -68,7 +68,7 @@ const BOTH: &[Column] = columns! {
         let ms = row.result.frame_id.made_at_ms().and_then(|ms| i64::try_from(ms).ok());
         ms.and_then(|ms| ms.checked_mul(1_000)).map_or(Cell::Nothing, Cell::Time)
     },
-    "camera" Text "of which camera; - is one without a name"
+    "camera" Text "of which camera; unnamed is any without a name"
         |row| Cell::Text(row.result.camera.to_string()),
     "sequence" Integer "its number at the camera" |row| whole(row.result.sequence),
     "status" Text "done, failed, expired, skipped, or provisional: the cloud's answer was to come"

@@ -113,7 +113,7 @@ fn detections_of_a_database_are_rows_of_a_csv() {
     let wanted = format!(
         "frame_id,received_at,camera,sequence,status,destination,reason,policy,model,\
          end_to_end_ms,ordinal,class,class_id,confidence,x,y,width,height,zones\n\
-         {second},2026-01-31T22:00:02.000000Z,-,2,done,edge,in-time,deadline,,,\
+         {second},2026-01-31T22:00:02.000000Z,unnamed,2,done,edge,in-time,deadline,,,\
          0,dog,3,0.5,-1.5,2,30,40,\n\
          {first},2026-01-31T22:00:01.000000Z,gate,1,done,edge,in-time,deadline,,,\
          0,dog,3,0.9,-1.5,2,30,40,\"door;path, north\"\n\
