@@ -8,6 +8,7 @@ use crate::decisions::Decisions;
 use crate::forms::Forms;
 use crate::guard::{Guard, GuardedPolicy};
 use crate::handle::Handler;
+use crate::lessons::LessonsKeeper;
 use crate::load::{Backlog, watch_cluster};
 use crate::metrics::Metrics;
 use crate::permits::Permits;
@@ -35,7 +36,7 @@ const BEAT_LIMIT: Duration = Duration::from_secs(30);
 /// How long the first frame waits for what is set: masks may be among it.
 const PATIENCE: Patience =
     Patience { absent: Duration::from_secs(3), unread: Duration::from_secs(120) };
-/// How long the last announcement may take.
+/// How long the last announcement may take, and what was learned last.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Runs the unit until `shutdown`, with the configured policy.
@@ -141,6 +142,7 @@ async fn start(
             spec: frame_bus::settings_spec(&topics),
             metrics: metrics.clone(),
             regions: Arc::clone(&book),
+            decisions: decisions.clone(),
             there: watch::Sender::new(None),
         };
         let settings_read = CancellationToken::new();
@@ -152,6 +154,7 @@ async fn start(
         let is_there = settings.there.subscribe();
         let contracts =
             ContractsSpeaker::new(settings.clone(), decisions.clone(), instance.clone());
+        let keeper = LessonsKeeper { topic: settings.clone(), decisions: decisions.clone() };
         let announcer = Announcer {
             topic: settings,
             in_hand,
@@ -163,6 +166,11 @@ async fn start(
             "announce",
             Ends::WhenAsked(watching.clone()),
             announcer.announce(watching.clone()),
+        );
+        let keeping = shell.tasks.spawn(
+            "lessons",
+            Ends::WhenAsked(watching.clone()),
+            keeper.keep(watching.clone()),
         );
         let watch = backlog.watch(decisions.clone(), metrics.clone(), watching.clone());
         background("backlog", watch.boxed());
@@ -236,7 +244,7 @@ async fn start(
         );
         watching.cancel();
         // only when the bus is stuck: whoever reads it sees it expire then
-        drop(tokio::time::timeout(FAREWELL, announcing).await);
+        drop(tokio::time::timeout(FAREWELL, async { tokio::join!(announcing, keeping) }).await);
         of_frames?;
         Ok(of_held?)
     };

@@ -27,6 +27,8 @@ pub struct EdgeAnswer {
     pub measured: Measured,
     /// How far this is from what the cloud finds, from 0 (the same) to 1 (nothing in common).
     pub loss: f64,
+    /// How many boxes of it and of what the cloud finds have no match in the other.
+    pub wrong: f64,
 }
 
 /// Says what the edge finds in an image; `None` when that is not known.
@@ -79,8 +81,9 @@ struct Engine<'a> {
     cascades: HashMap<usize, Hardness>,
     /// Frames that went to the cloud again: how often, and when last.
     again: HashMap<usize, (u8, Micros)>,
-    /// Frames with a provisional answer and no other, and how far it is from the cloud's.
-    provisional: HashMap<usize, f64>,
+    /// Frames with a provisional answer and no other, and how it stands against the cloud's: its
+    /// loss, and the boxes without a match.
+    provisional: HashMap<usize, (f64, f64)>,
     breakers: PerTier<BreakerState>,
     history: History,
 }
@@ -301,18 +304,20 @@ impl<'a> Engine<'a> {
         } else {
             (End::Expired, None)
         };
+        let against = self.provisional.get(&frame).filter(|_| worked && tier == Cloud);
         let result = TierResult {
             tier,
             end,
             service_ms,
             provisional: hard.is_some(),
             measured: judged.map(|judged| judged.measured),
-            loss: self.provisional.get(&frame).copied().filter(|_| worked && tier == Cloud),
+            loss: against.map(|(loss, _)| *loss),
+            wrong: against.map(|(_, wrong)| *wrong),
         };
         let answer_by = self.dispatcher.result(frame, &result, now);
         self.watch_breakers(now);
-        if let Some(EdgeAnswer { loss, .. }) = hard {
-            self.provisional.insert(frame, loss);
+        if let Some(EdgeAnswer { loss, wrong, .. }) = hard {
+            self.provisional.insert(frame, (loss, wrong));
             self.escalate(frame, answer_by, now);
         } else if worked {
             self.answer(frame, Answer::Done(tier), now);

@@ -2,7 +2,10 @@
 //! announce.
 
 use crate::stats::Breaker;
-use frame::{Announcement, ContractsRecord, InvalidSetting, PerTier, SettingRecord, Timestamp};
+use frame::{
+    Announcement, ContractsRecord, Expiring, InvalidSetting, LessonsRecord, PerTier, SettingRecord,
+    Timestamp,
+};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -80,9 +83,13 @@ impl SettingsBoard {
         self.lock().unseen.remove(&key);
         if ContractsRecord::is_key(&key) {
             match ContractsRecord::from_json(value) {
-                Some(said) => self.contracts_stand(key, said),
-                None => tracing::debug!(key, "passed over a record of contracts"),
+                Ok(said) => self.contracts_stand(key, said),
+                Err(error) => tracing::debug!(key, %error, "passed over a record of contracts"),
             }
+            return;
+        }
+        if LessonsRecord::is_key(&key) {
+            // the preprocessors' own
             return;
         }
         if Announcement::is_key(&key) {
