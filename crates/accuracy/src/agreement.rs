@@ -35,6 +35,12 @@ impl Agreement {
         let all = self.found + self.wanted;
         if all == 0 { 1.0 } else { 2.0 * self.both as f64 / all as f64 }
     }
+
+    /// How many boxes have no match: those that are wrong, and those that are missing.
+    #[must_use]
+    pub fn wrong(&self) -> usize {
+        (self.found + self.wanted).saturating_sub(2 * self.both)
+    }
 }
 
 impl Add for Agreement {

@@ -100,6 +100,7 @@ function inForce({ record, preprocessors = [] }) {
         ["Breaker, cloud", breaker(one.breakers?.cloud)],
         ["Edge agrees with cloud, frames that stay", within(one.agreement?.all?.easy)],
         ["Edge agrees with cloud, all frames", within(one.agreement?.all?.all)],
+        ["Learned which frames to send from", lessons(one.agreement?.learned)],
       ]),
       agreements(one.agreement?.cameras ?? []),
       one.error ? problemBox(new Problem({ title: "Its last change is not in force", detail: text(one.error.problem ?? one.error) })) : null,
@@ -111,6 +112,12 @@ function within(known) {
   if (!known) return null;
   const percent = (share) => (100 * share).toFixed(1);
   return `${percent(known.mean)} % (${percent(known.low)} to ${percent(known.high)})`;
+}
+
+/** What the learned measure rests on; null where nothing is learned. */
+function lessons(learned) {
+  if (!learned) return null;
+  return `${learned.lessons} answers of the cloud, of ${learned.cameras} cameras, ${learned.found_again} known from before`;
 }
 
 /** How far edge and cloud agree, camera by camera. */

@@ -12,6 +12,20 @@ pub struct AnnouncedAgreement {
     /// By camera; of many cameras those that may be worst.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cameras: Vec<CameraAgreement>,
+    /// What was learned of which frames are worth sending; absent where nothing is learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<AnnouncedLearning>,
+}
+
+/// What a learned measure rests on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AnnouncedLearning {
+    /// Answers of the cloud that this process has learned from since it was started.
+    pub lessons: u64,
+    /// Cameras that it has learned of, found again ones included.
+    pub cameras: u64,
+    /// Those of which it has gone on from a record of the settings topic.
+    pub found_again: u64,
 }
 
 /// How far the tiers agree.
@@ -61,7 +75,7 @@ mod tests {
         let easy = MeanWithin { mean: 0.9, low: 0.8, high: 0.95 };
         let agreement = Agreement { easy: Some(easy), all: None, hard_share: 0.2, audits: 40.0 };
         let gate = CameraAgreement { camera: "gate".parse().unwrap(), agreement, resets: 1 };
-        let told = AnnouncedAgreement { all: agreement, cameras: vec![gate] };
+        let told = AnnouncedAgreement { all: agreement, cameras: vec![gate], learned: None };
         let json = serde_json::to_string(&told).unwrap();
         let of_gate = r#"{"camera":"gate","easy":{"mean":0.9,"low":0.8,"high":0.95},"#;
         assert!(json.contains(of_gate), "{json}");

@@ -1,13 +1,10 @@
 //! What a preprocessor says of itself on the settings topic: by which policy it decides now.
 
-use crate::{AnnouncedAgreement, PerTier, Timestamp};
+use crate::{AnnouncedAgreement, Expiring, PerTier, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 /// How the keys of announcements begin; a name of the process follows.
-const KEY_PREFIX: &str = "preprocessor/";
-/// The form of announcement that is written here.
-const VERSION: u32 = 1;
+pub(crate) const KEY_PREFIX: &str = "preprocessor/";
 /// What went wrong is told in no more characters than this.
 const MAX_PROBLEM: usize = 1000;
 
@@ -94,21 +91,7 @@ impl AnnouncedError {
     }
 }
 
-/// A message that is no announcement that can be read here.
-#[derive(Debug, thiserror::Error)]
-pub enum InvalidAnnouncement {
-    /// It is no JSON of this form.
-    #[error("it is not of the form of an announcement: {0}")]
-    Form(#[from] serde_json::Error),
-    /// Its form is another one.
-    #[error("it has version {0}, but only {VERSION} is understood here")]
-    Version(u32),
-}
-
 impl Announcement {
-    /// The form that is written here.
-    pub const VERSION: u32 = VERSION;
-
     /// The key of a process's announcements.
     #[must_use]
     pub fn key_of(instance: &str) -> String {
@@ -120,36 +103,25 @@ impl Announcement {
     pub fn is_key(key: &str) -> bool {
         key.starts_with(KEY_PREFIX)
     }
+}
 
-    /// Reads what stands on the topic.
-    ///
-    /// # Errors
-    /// Each case of [`InvalidAnnouncement`].
-    pub fn from_json(json: &[u8]) -> Result<Self, InvalidAnnouncement> {
-        let announcement: Self = serde_json::from_slice(json)?;
-        if announcement.version != VERSION {
-            return Err(InvalidAnnouncement::Version(announcement.version));
-        }
-        Ok(announcement)
+impl Expiring for Announcement {
+    const NAME: &'static str = "an announcement";
+    const VERSION: u32 = 1;
+
+    fn version(&self) -> u32 {
+        self.version
     }
 
-    /// As it stands on the topic.
-    #[must_use]
-    pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("texts and numbers can be written as JSON")
-    }
-
-    /// Whether nothing was heard of the process for so long that it is gone; `grace` longer than it
-    /// said itself, since clocks differ.
-    #[must_use]
-    pub fn is_expired(&self, now: Timestamp, grace: Duration) -> bool {
-        now > self.expires_at + grace
+    fn expires_at(&self) -> Timestamp {
+        self.expires_at
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn an_announcement_is_read_as_it_was_written_until_it_expires() {
@@ -176,7 +148,8 @@ mod tests {
         assert!(announcement.is_expired(sent_at + 31 * second, Duration::ZERO));
         assert!(!announcement.is_expired(sent_at + 31 * second, second));
         let newer = Announcement { version: 2, ..announcement };
-        assert!(Announcement::from_json(&newer.to_json()).is_err());
+        let problem = Announcement::from_json(&newer.to_json()).unwrap_err().to_string();
+        assert!(problem.contains("an announcement of version 2"), "{problem}");
         assert!(
             Announcement::is_key(&Announcement::key_of("pod")) && !Announcement::is_key("policy")
         );

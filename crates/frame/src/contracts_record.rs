@@ -1,14 +1,12 @@
 //! What a preprocessor says of its contracts on the settings topic: a small record beside its
 //! announcement, which expires likewise.
 
-use crate::{Announcement, Glob, Order, Timestamp};
+use crate::{Announcement, Expiring, Glob, Order, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How the keys of these records end; that of the process's announcement precedes it.
 const KEY_SUFFIX: &str = "/contracts";
-/// The form of record that is written here.
-const VERSION: u32 = 1;
 
 /// How the contracts stand in one process: the value of a record of the settings topic, as JSON.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -64,7 +62,7 @@ impl ContractsRecord {
     #[must_use]
     pub fn new(instance: String, contracts: Vec<ContractStanding>, valid: Duration) -> Self {
         let sent_at = Timestamp::now();
-        Self { version: VERSION, instance, contracts, sent_at, expires_at: sent_at + valid }
+        Self { version: Self::VERSION, instance, contracts, sent_at, expires_at: sent_at + valid }
     }
 
     /// The key of a process's record.
@@ -79,25 +77,18 @@ impl ContractsRecord {
     pub fn is_key(key: &str) -> bool {
         Announcement::is_key(key) && key.ends_with(KEY_SUFFIX)
     }
+}
 
-    /// Reads what stands on the topic; `None` when it is not of this form.
-    #[must_use]
-    pub fn from_json(json: &[u8]) -> Option<Self> {
-        let record: Self = serde_json::from_slice(json).ok()?;
-        (record.version == VERSION).then_some(record)
+impl Expiring for ContractsRecord {
+    const NAME: &'static str = "a record of contracts";
+    const VERSION: u32 = 1;
+
+    fn version(&self) -> u32 {
+        self.version
     }
 
-    /// As it stands on the topic.
-    #[must_use]
-    pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("texts and numbers can be written as JSON")
-    }
-
-    /// Whether nothing was heard of the process for so long that it is gone; `grace` longer than it
-    /// said itself, since clocks differ.
-    #[must_use]
-    pub fn is_expired(&self, now: Timestamp, grace: Duration) -> bool {
-        now > self.expires_at + grace
+    fn expires_at(&self) -> Timestamp {
+        self.expires_at
     }
 }
 
@@ -122,9 +113,9 @@ mod tests {
             violated: true,
         };
         let record = ContractsRecord::new("pod.1".into(), vec![standing], Duration::from_secs(30));
-        assert_eq!(ContractsRecord::from_json(&record.to_json()), Some(record.clone()));
+        assert_eq!(ContractsRecord::from_json(&record.to_json()), Ok(record.clone()));
         let newer = ContractsRecord { version: 2, ..record.clone() };
-        assert_eq!(ContractsRecord::from_json(&newer.to_json()), None);
+        assert!(ContractsRecord::from_json(&newer.to_json()).is_err());
         assert!(!record.is_expired(record.sent_at, Duration::ZERO));
         assert!(record.is_expired(record.sent_at + Duration::from_secs(31), Duration::ZERO));
         let key = ContractsRecord::key_of("pod.1");

@@ -9,8 +9,10 @@ mod contracts_record;
 mod decision;
 mod detection;
 mod envelope;
+mod expiring;
 mod glob;
 mod id;
+mod lessons_record;
 mod limits;
 mod measured;
 mod media;
@@ -28,15 +30,19 @@ mod time;
 mod topics;
 mod trace;
 
-pub use agreement::{Agreement, AnnouncedAgreement, CameraAgreement, MeanWithin};
-pub use announcement::{AnnouncedError, Announcement, InvalidAnnouncement, PolicyOrigin};
+pub use agreement::{
+    Agreement, AnnouncedAgreement, AnnouncedLearning, CameraAgreement, MeanWithin,
+};
+pub use announcement::{AnnouncedError, Announcement, PolicyOrigin};
 pub use codec::{HeaderError, headers};
 pub use contracts_record::{ContractStanding, ContractsRecord};
 pub use decision::{Decision, Destination, InvalidDestination, Predicted};
 pub use detection::{BoundingBox, Detection, ImageSize};
 pub use envelope::{Envelope, OVERTAKEN, Origin, Prepared, UploadTimings};
+pub use expiring::{Expiring, InvalidRecord};
 pub use glob::Glob;
 pub use id::{CameraId, FrameId, InvalidCameraId, InvalidFrameId, JobIds};
+pub use lessons_record::{InvalidLessons, LessonsRecord};
 pub use limits::{DEFAULT_MAX_PIXELS, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES};
 pub use measured::Measured;
 pub use media::{ImageFormat, UnknownImageFormat};

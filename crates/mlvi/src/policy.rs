@@ -4,7 +4,7 @@ use crate::server::ServerArgs;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use cli::table::Table;
-use frame::{Agreement, AnnouncedAgreement, Announcement, MeanWithin};
+use frame::{Agreement, AnnouncedAgreement, AnnouncedLearning, Announcement, MeanWithin};
 use serde::Deserialize;
 use serde_json::Value;
 use std::io::Read;
@@ -238,7 +238,14 @@ fn agreement(instance: &str, told: &AnnouncedAgreement) -> String {
     for one in &told.cameras {
         row(one.camera.as_str(), &one.agreement);
     }
-    format!("\n{instance}: how far the edge agrees with the cloud\n{}", table.text())
+    let learned = told.learned.map_or_else(String::new, |learned| {
+        let AnnouncedLearning { lessons, cameras, found_again } = learned;
+        format!(
+            "\n{instance}: which frames are worth sending was learned from {lessons} answers of the \
+             cloud, of {cameras} cameras, {found_again} of them known from before\n"
+        )
+    });
+    format!("\n{instance}: how far the edge agrees with the cloud\n{}{learned}", table.text())
 }
 
 fn shown(policy: &Policy) -> String {
@@ -292,7 +299,7 @@ fn shown(policy: &Policy) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use frame::{AnnouncedError, PerTier, PolicyOrigin, Timestamp};
+    use frame::{AnnouncedError, Expiring, PerTier, PolicyOrigin, Timestamp};
     use serde_json::json;
 
     fn said(instance: &str, revision: Option<i64>, refused: Option<i64>) -> Announcement {

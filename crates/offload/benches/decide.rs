@@ -108,5 +108,39 @@ fn decide_with_contracts(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, decide, decide_with_contracts);
+/// A cascade that learns: 32 contracts of which one is violated, audits, and a lesson with every
+/// second frame.
+fn decide_and_learn(criterion: &mut Criterion) {
+    let text = "policy = 'cascade'\n[cascade]\nhardness = 'learned'\nshare = 0.5";
+    let config = PolicyConfig::from_toml(text).expect("it can be used");
+    let mut decider: Decider<u64> = Decider::new(&with_contracts(&config), 1).expect("it builds");
+    let mut n = 0;
+    let mut step = || {
+        let now = Timestamp::from_micros(3_600_000_000 + n * 20_000);
+        black_box(decider.decide(n, &facts(n), now));
+        if let Some(before) = n.checked_sub(ON_THEIR_WAY) {
+            let features =
+                std::array::from_fn(|feature| ((before * 7 + feature as u64) % 5) as f32);
+            let measured =
+                Some(Measured { score: Some(f64::from(features[10])), features: Some(features) });
+            let sent = before.is_multiple_of(2);
+            let edge = TierResult::done(Destination::Edge, Some(50.0));
+            decider.result(before, &TierResult { provisional: sent, measured, ..edge }, now);
+            if sent {
+                let cloud = TierResult::done(Destination::Cloud, Some(20.0));
+                let (loss, wrong) = (Some(0.5), Some(f64::from(features[12])));
+                decider.result(before, &TierResult { loss, wrong, ..cloud }, now);
+            }
+        }
+        n += 1;
+    };
+    for _ in 0..20 * ON_THEIR_WAY {
+        step();
+    }
+    criterion.bench_function("decide and learn with contracts/cascade, learned", |bencher| {
+        bencher.iter(&mut step);
+    });
+}
+
+criterion_group!(benches, decide, decide_with_contracts, decide_and_learn);
 criterion_main!(benches);

@@ -33,11 +33,12 @@ pub use guards::{
 };
 pub use hardness::{
     Aim, Cut, EdgeDetections, Empty, FEATURES, Hard, Hardness, HardnessError, HardnessProblem,
-    Measure, Measured, Regression, Sample, Sum, Term, WEIGHTS,
+    LEARNED, Learned, Measure, Measured, Regression, Sample, Sum, Term, WEIGHTS,
 };
 pub use learn::{Capacity, Prior, TierPrior, TierResult};
 pub use lessons::{
-    AUDITED, Account, Agreement, Calibration, CameraAgreement, Gain, Interval, Lessons, Promise,
+    AUDITED, Account, Agreement, Calibration, CameraAgreement, Experience, Interval, KeptLessons,
+    Lessons, Promise,
 };
 pub use outcome::{End, Outcome};
 pub use policies::{Bandit, Cascade, Deadline, Degrade, Expression, Freshness, PolicyName, Ratio};

@@ -23,6 +23,9 @@ pub struct Outcome {
     /// How far the edge's answer was from the cloud's, from 0 (the same) to 1 (nothing in common);
     /// `None` when not both are known.
     pub loss: Option<f64>,
+    /// How many boxes of the edge's answer and of the cloud's have no match in the other: what the
+    /// edge got wrong or missed; `None` when not both are known.
+    pub wrong: Option<f64>,
 }
 
 /// How a sending to a tier ended.

@@ -30,6 +30,11 @@ pub trait Policy: Send + Sync {
         None
     }
 
+    /// The same, to be filled with what was learned elsewhere.
+    fn lessons_mut(&mut self) -> Option<&mut Lessons> {
+        None
+    }
+
     /// Gives its lessons to the policy that takes its place.
     fn hand_over(&mut self) -> Option<Lessons> {
         None

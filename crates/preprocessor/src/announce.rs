@@ -5,7 +5,7 @@ use crate::contracts::ContractsSpeaker;
 use crate::decisions::Decisions;
 use crate::policy_in_hand::{InForce, PolicyInHand};
 use crate::settings_topic::SettingsTopic;
-use frame::{Announcement, FrameId, ServedBy};
+use frame::{Announcement, Expiring, FrameId, ServedBy};
 use frame_bus::Outgoing;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;

@@ -3,7 +3,7 @@
 use crate::announce::{REPEAT, VALID};
 use crate::decisions::Decisions;
 use crate::settings_topic::SettingsTopic;
-use frame::ContractsRecord;
+use frame::{ContractsRecord, Expiring};
 use frame_bus::{Outgoing, SendError};
 use std::time::Instant;
 use tracing::debug;

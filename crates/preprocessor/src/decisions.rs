@@ -5,12 +5,13 @@ use crate::metrics::{Metrics, PolicyCall};
 use crate::redispatch::CLOUD_LATE;
 use accuracy::agreement;
 use frame::{
-    Agreement, AnnouncedAgreement, CameraAgreement, CameraId, ContractStanding, Decision,
-    Destination, FrameId, FrameResult, MeanWithin, Order, PerTier, Predicted, Status, Timestamp,
+    Agreement, AnnouncedAgreement, AnnouncedLearning, CameraAgreement, CameraId, ContractStanding,
+    Decision, Destination, FrameId, FrameResult, MeanWithin, Order, PerTier, Predicted, Status,
+    Timestamp,
 };
 use offload::{
-    BreakerState, Capacity, Choice, Decided, Decider, End, FrameFacts, Policy, PolicyConfig,
-    PolicyError, Prepared, TakenTo, TierResult,
+    BreakerState, Capacity, Choice, Decided, Decider, End, FrameFacts, KeptLessons, Policy,
+    PolicyConfig, PolicyError, Prepared, TakenTo, TierResult,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -142,13 +143,15 @@ impl Decisions {
             Status::Skipped => return,
         };
         let provisional = result.status == Status::Provisional;
+        let agreed = edge.and_then(|edge| agreed(edge, result));
         let seen = TierResult {
             tier: decision.destination,
             end,
             service_ms,
             provisional,
             measured: result.hardness.as_ref().map(Into::into),
-            loss: edge.and_then(|edge| loss(edge, result)),
+            loss: agreed.map(|agreed| 1.0 - agreed.f1()),
+            wrong: agreed.map(|agreed| agreed.wrong() as f64),
         };
         self.learn(|decider| decider.result(result.frame_id, &seen, now));
         self.metrics.answered(result);
@@ -237,7 +240,27 @@ impl Decisions {
             resets: one.resets,
         });
         all.all.or(all.easy)?;
-        Some(AnnouncedAgreement { all, cameras: cameras.collect() })
+        let learned = lessons.experience().map(|known| AnnouncedLearning {
+            lessons: known.lessons,
+            cameras: known.cameras as u64,
+            found_again: known.found_again as u64,
+        });
+        Some(AnnouncedAgreement { all, cameras: cameras.collect(), learned })
+    }
+
+    /// Goes on from what was learned of a camera before, or elsewhere.
+    pub(crate) fn keep(&self, kept: KeptLessons) {
+        self.lock().keep(kept);
+    }
+
+    /// Nothing is kept of a camera's lessons any more.
+    pub(crate) fn keep_no_more(&self, camera: &CameraId) {
+        self.lock().keep_no_more(camera);
+    }
+
+    /// What is to be kept of what was learned since it was kept last; `last`: it is the last time.
+    pub(crate) fn to_keep(&self, last: bool) -> Vec<KeptLessons> {
+        self.lock().lessons().map(|lessons| lessons.to_keep(last)).unwrap_or_default()
     }
 
     /// Puts how things stand into the metrics.
@@ -288,11 +311,11 @@ fn told(known: &offload::Agreement) -> Agreement {
     }
 }
 
-/// How far the edge's answer was from the cloud's; `None` when the cloud ran no detection.
-fn loss(edge: &FrameResult, cloud: &FrameResult) -> Option<f64> {
+/// How the edge's answer stands against the cloud's; `None` when the cloud ran no detection.
+fn agreed(edge: &FrameResult, cloud: &FrameResult) -> Option<accuracy::Agreement> {
     let by_cloud = cloud.status == Status::Done
         && cloud.decision.as_ref().is_some_and(|of| of.destination == Destination::Cloud);
-    by_cloud.then(|| 1.0 - agreement(&cloud.detections, &edge.detections).f1())
+    by_cloud.then(|| agreement(&cloud.detections, &edge.detections))
 }
 
 #[cfg(test)]
@@ -328,6 +351,7 @@ mod tests {
     fn the_edges_answer_is_compared_with_the_clouds_alone() {
         let edge = result(Destination::Edge, Status::Provisional, &[1, 2]);
         let cloud = |status, classes: &[u32]| result(Destination::Cloud, status, classes);
+        let loss = |edge, cloud: &FrameResult| agreed(edge, cloud).map(|agreed| 1.0 - agreed.f1());
         assert_eq!(loss(&edge, &cloud(Status::Done, &[1, 2])), Some(0.0));
         assert_eq!(loss(&edge, &cloud(Status::Done, &[3])), Some(1.0));
         assert_eq!(loss(&edge, &cloud(Status::Done, &[1, 3])), Some(0.5));

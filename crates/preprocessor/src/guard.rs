@@ -115,6 +115,10 @@ impl Policy for GuardedPolicy {
         self.policy.lessons()
     }
 
+    fn lessons_mut(&mut self) -> Option<&mut Lessons> {
+        self.policy.lessons_mut()
+    }
+
     fn hand_over(&mut self) -> Option<Lessons> {
         self.policy.hand_over()
     }

@@ -16,6 +16,7 @@ mod decisions;
 mod forms;
 mod guard;
 mod handle;
+mod lessons;
 mod load;
 mod metrics;
 mod motion;

@@ -4,7 +4,9 @@
 use crate::decisions::Decisions;
 use crate::metrics::{Metrics, SettingEnd};
 use crate::policy_file::PolicySource;
-use frame::{AnnouncedError, Announcement, PerTier, PolicyOrigin, SettingRecord, Timestamp};
+use frame::{
+    AnnouncedError, Announcement, Expiring, PerTier, PolicyOrigin, SettingRecord, Timestamp,
+};
 use offload::{BreakerState, PolicyConfig, Prepared};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -8,6 +8,7 @@ use crate::decisions::Decisions;
 use crate::forms::Forms;
 use crate::guard::{Guard, GuardedPolicy};
 use crate::handle::Handler;
+use crate::lessons::LessonsKeeper;
 use crate::load::{Backlog, watch_cluster};
 use crate::metrics::Metrics;
 use crate::permits::Permits;
@@ -34,7 +35,7 @@ use unit::{Ends, Shell};
 const BEAT_LIMIT: Duration = Duration::from_secs(30);
 /// How long the first frame waits for what is set: masks may be among it.
 const SETTINGS_WITHIN: Duration = Duration::from_secs(120);
-/// How long the last announcement may take.
+/// How long the last announcement may take, and what was learned last.
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Runs the unit until `shutdown`, with the configured policy.
@@ -143,6 +144,7 @@ async fn start(
             metrics: metrics.clone(),
             regions: Arc::clone(&book),
             is_there: Arc::default(),
+            decisions: decisions.clone(),
         };
         let settings_read = CancellationToken::new();
         background("settings-topic", settings.clone().look_after(watching.clone()).boxed());
@@ -151,6 +153,7 @@ async fn start(
         let instance = instance_of(&shell.identity);
         let contracts =
             ContractsSpeaker::new(settings.clone(), decisions.clone(), instance.clone());
+        let keeper = LessonsKeeper { topic: settings.clone(), decisions: decisions.clone() };
         let announcer = Announcer {
             topic: settings,
             in_hand,
@@ -162,6 +165,11 @@ async fn start(
             "announce",
             Ends::WhenAsked(watching.clone()),
             announcer.announce(watching.clone()),
+        );
+        let keeping = shell.tasks.spawn(
+            "lessons",
+            Ends::WhenAsked(watching.clone()),
+            keeper.keep(watching.clone()),
         );
         let watch = backlog.watch(decisions.clone(), metrics.clone(), watching.clone());
         background("backlog", watch.boxed());
@@ -235,7 +243,7 @@ async fn start(
         );
         watching.cancel();
         // only when the bus is stuck: whoever reads it sees it expire then
-        drop(tokio::time::timeout(FAREWELL, announcing).await);
+        drop(tokio::time::timeout(FAREWELL, async { tokio::join!(announcing, keeping) }).await);
         of_frames?;
         Ok(of_held?)
     };

@@ -5,9 +5,11 @@
 //! a warning and a metric. One that is there must have been read before the first frame is
 //! prepared, since masks may be set in it.
 
+use crate::decisions::Decisions;
+use crate::lessons;
 use crate::metrics::{Metrics, SettingEnd};
 use crate::policy_in_hand::PolicyInHand;
-use frame::{Announcement, ContractsRecord, POLICY_KEY, Timestamp};
+use frame::{Announcement, ContractsRecord, Expiring, LessonsRecord, POLICY_KEY, Timestamp};
 use frame_bus::{Bus, BusError, Table, TableEvent, TopicSpec};
 use regions::{Book, Known, RecordEnd, Records};
 use std::collections::HashMap;
@@ -16,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, warn};
 
 /// A client that has failed for good is made anew after this time.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -42,6 +44,7 @@ pub(crate) struct SettingsTopic {
     pub(crate) regions: Arc<Book>,
     /// Whether it is there, as far as is known.
     pub(crate) is_there: Arc<AtomicBool>,
+    pub(crate) decisions: Decisions,
 }
 
 impl SettingsTopic {
@@ -120,8 +123,13 @@ impl SettingsTopic {
                     None => use_record(in_hand, Some((value, offset))).await?,
                 },
                 Ok(TableEvent::Set { key, value, .. }) if ContractsRecord::is_key(&key) => {
-                    if let Some(said) = ContractsRecord::from_json(&value) {
+                    if let Ok(said) = ContractsRecord::from_json(&value) {
                         announced.insert(key, said.expires_at);
+                    }
+                }
+                Ok(TableEvent::Set { key, value, offset }) if LessonsRecord::is_key(&key) => {
+                    if let Some(expires_at) = self.found_again(&key, &value, offset) {
+                        announced.insert(key, expires_at);
                     }
                 }
                 Ok(TableEvent::Set { key, value, .. }) if Announcement::is_key(&key) => {
@@ -139,6 +147,9 @@ impl SettingsTopic {
                 },
                 Ok(TableEvent::Removed { key }) => {
                     announced.remove(&key);
+                    if let Some(camera) = LessonsRecord::camera_of_key(&key) {
+                        self.decisions.keep_no_more(&camera);
+                    }
                     tell(records.removed(&key));
                 }
                 Ok(TableEvent::CaughtUp) => {
@@ -161,8 +172,32 @@ impl SettingsTopic {
         }
     }
 
-    /// Takes back what processes announced that had no time to do so themselves; each key with the
-    /// moment at which it expires. Several replicas may do so at once, which does no harm.
+    /// What was learned of a camera before, or elsewhere; until when it counts. One that cannot be
+    /// used changes nothing.
+    fn found_again(&self, key: &str, value: &[u8], offset: i64) -> Option<Timestamp> {
+        match lessons::read(key, value) {
+            Ok((kept, record)) => {
+                if !record.is_expired(Timestamp::now(), LONG_GONE) {
+                    self.decisions.keep(kept);
+                }
+                Some(record.expires_at)
+            }
+            Err(problem) => {
+                warn!(
+                    key,
+                    offset,
+                    %problem,
+                    "the record of a camera's lessons cannot be used: what was learned without it \
+                     still decides; it is replaced by the next one, or may be removed"
+                );
+                self.metrics.setting(SettingEnd::Refused);
+                None
+            }
+        }
+    }
+
+    /// Takes back what processes announced that had no time to do so themselves, and what was
+    /// learned of cameras that are gone; each key with the moment at which it expires. Several replicas may do so at once, which does no harm.
     async fn remove_long_gone(&self, announced: &mut HashMap<String, Timestamp>) {
         let now = Timestamp::now();
         let gone = announced.iter().filter(|(_, expires_at)| now > **expires_at + LONG_GONE);

@@ -198,7 +198,7 @@ fn hardness() -> Hardness {
 
 fn edge_answer(hard: bool) -> EdgeAnswer {
     let score = Some(if hard { 1.0 } else { 0.0 });
-    EdgeAnswer { hard, measured: Measured { score, features: None }, loss: 0.5 }
+    EdgeAnswer { hard, measured: Measured { score, features: None }, loss: 0.5, wrong: 1.0 }
 }
 
 #[test]
@@ -243,7 +243,8 @@ fn a_share_of_the_frames_goes_on_whatever_their_scores_are() {
     let score = |image: u32| f64::from(image.saturating_sub(4));
     let at_edge = |image: u32, hardness: &Hardness| {
         let measured = Measured { score: Some(score(image)), features: None };
-        Some(EdgeAnswer { hard: hardness.is_hard_by(measured.score), measured, loss: 0.5 })
+        let hard = hardness.is_hard_by(measured.score);
+        Some(EdgeAnswer { hard, measured, loss: 0.5, wrong: 1.0 })
     };
     for share in [0.1, 0.3, 0.8] {
         let text = format!("policy = 'cascade'\n[cascade]\nshare = {share}");

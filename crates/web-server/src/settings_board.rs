@@ -3,8 +3,8 @@
 
 use crate::stats::Breaker;
 use frame::{
-    Announcement, CameraId, ContractsRecord, InvalidSetting, PerTier, SettingRecord, Timestamp,
-    camera_of_regions_key,
+    Announcement, CameraId, ContractsRecord, Expiring, InvalidSetting, LessonsRecord, PerTier,
+    SettingRecord, Timestamp, camera_of_regions_key,
 };
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -83,9 +83,13 @@ impl SettingsBoard {
         self.lock().unseen.remove(&key);
         if ContractsRecord::is_key(&key) {
             match ContractsRecord::from_json(value) {
-                Some(said) => self.contracts_stand(key, said),
-                None => tracing::debug!(key, "passed over a record of contracts"),
+                Ok(said) => self.contracts_stand(key, said),
+                Err(error) => tracing::debug!(key, %error, "passed over a record of contracts"),
             }
+            return;
+        }
+        if LessonsRecord::is_key(&key) {
+            // the preprocessors' own
             return;
         }
         if Announcement::is_key(&key) {

@@ -94,10 +94,12 @@ impl Answers {
     /// What the edge finds in an image.
     pub(super) fn at_edge(&self, image: u32, hardness: &Hardness) -> EdgeAnswer {
         let seen = detections::seen_at_edge(&self.file.header, &self.file.images[image as usize]);
+        let agreed = self.agreements[image as usize][index(Edge)];
         EdgeAnswer {
             hard: hardness.is_hard(&seen),
             measured: hardness.measured(&seen),
-            loss: 1.0 - self.agreements[image as usize][index(Edge)].f1(),
+            loss: 1.0 - agreed.f1(),
+            wrong: agreed.wrong() as f64,
         }
     }
 

@@ -27,6 +27,7 @@ fn done(tier: Destination) -> TierResult {
         provisional: false,
         measured: None,
         loss: None,
+        wrong: None,
     }
 }
 

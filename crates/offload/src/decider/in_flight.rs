@@ -26,6 +26,8 @@ pub(super) struct Pending {
     pub(super) measured: Option<Measured>,
     /// How far the edge's answer was from the cloud's.
     pub(super) loss: Option<f64>,
+    /// How many boxes the edge got wrong or missed by it.
+    pub(super) wrong: Option<f64>,
     /// The policy has been told what became of it.
     pub(super) learned: bool,
     /// Its place in the order of decisions.
@@ -52,6 +54,7 @@ impl Pending {
             provisional: false,
             measured: None,
             loss: None,
+            wrong: None,
             learned: false,
             number,
         }
@@ -68,6 +71,7 @@ impl Pending {
             took_ms: at - self.decided,
             measured: self.measured,
             loss: self.loss,
+            wrong: self.wrong,
         }
     }
 }

@@ -13,8 +13,8 @@ pub use reload::Prepared;
 use crate::guards::Guards;
 use crate::learn::Tier;
 use crate::policies::PolicySpec;
-use crate::{Choice, Lessons, Policy, PolicyConfig, PolicyError};
-use frame::{Order, PerTier, Predicted, Timestamp};
+use crate::{Choice, KeptLessons, Lessons, Policy, PolicyConfig, PolicyError};
+use frame::{CameraId, Order, PerTier, Predicted, Timestamp};
 use in_flight::InFlight;
 use std::fmt;
 use std::hash::Hash;
@@ -31,6 +31,8 @@ use std::sync::Arc;
 pub struct Decider<K> {
     config: PolicyConfig,
     policy: Box<dyn Policy>,
+    /// What was learned before a policy that learns none of it; kept for the next one that does.
+    shelved: Option<Lessons>,
     /// What the policy was built from; `None`: it is the caller's own, which no configuration
     /// replaces.
     built_from: Option<PolicySpec>,
@@ -86,6 +88,7 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     pub fn with_policy(policy: Box<dyn Policy>, config: &PolicyConfig, seed: u64) -> Self {
         Self {
             policy,
+            shelved: None,
             built_from: None,
             tiers: PerTier::from_fn(|tier| Tier::new(tier, &config.prior[tier])),
             guards: Guards::new(config, seed),
@@ -110,6 +113,22 @@ impl<K: Copy + Eq + Hash> Decider<K> {
     #[must_use]
     pub fn lessons(&self) -> Option<&Lessons> {
         self.policy.lessons()
+    }
+
+    /// Goes on from what was learned of a camera elsewhere, if it rests on more than what is known
+    /// here.
+    pub fn keep(&mut self, kept: KeptLessons) {
+        match self.policy.lessons_mut() {
+            Some(lessons) => lessons.keep(kept),
+            None => self.shelved.get_or_insert_default().keep(kept),
+        }
+    }
+
+    /// Nothing is kept of a camera's lessons any more.
+    pub fn keep_no_more(&mut self, camera: &CameraId) {
+        if let Some(lessons) = self.policy.lessons_mut().or(self.shelved.as_mut()) {
+            lessons.keep_no_more(camera);
+        }
     }
 
     /// Whether a frame is on its way to a tier, as far as is known here.

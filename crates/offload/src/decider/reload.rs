@@ -67,8 +67,10 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         if let (Some(before), Some((spec, policy))) = (&self.built_from, built) {
             if spec != *before {
                 let mut policy = policy;
-                if let Some(lessons) = self.policy.hand_over() {
-                    policy.take_over(lessons);
+                let lessons = self.policy.hand_over().or_else(|| self.shelved.take());
+                match lessons {
+                    Some(lessons) if policy.lessons().is_some() => policy.take_over(lessons),
+                    lessons => self.shelved = lessons,
                 }
                 self.policy = policy;
                 self.built_from = Some(spec);

@@ -41,7 +41,7 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         }
         let mut pending = self.in_flight.remove(key)?;
         pending.measured = pending.measured.or(result.measured);
-        pending.loss = result.loss;
+        (pending.loss, pending.wrong) = (result.loss, result.wrong);
         if !pending.provisional {
             let took_ms = pending.frame.age_ms + at - pending.decided;
             self.guards.contracts.answered(&pending.frame.terms, result.end, took_ms, at);

@@ -50,13 +50,12 @@ impl Default for Aim {
 
 impl Aim {
     /// The score of a frame by what was told of it ([`Measured::score`](super::Measured)): where
-    /// there was nothing to measure it is infinite, or a sum's 0.
+    /// there was nothing to measure it is infinite, or what the measure says of nothing.
     #[must_use]
     pub fn score(&self, told: Option<f64>) -> f64 {
-        told.unwrap_or(match (self.empty, self.measure) {
-            (Empty::Hard, _) => f64::INFINITY,
-            (Empty::Easy, Measure::Sum(_)) => 0.0,
-            (Empty::Easy, _) => f64::NEG_INFINITY,
+        told.unwrap_or(match self.empty {
+            Empty::Hard => f64::INFINITY,
+            Empty::Easy => self.measure.of_nothing().unwrap_or(f64::NEG_INFINITY),
         })
     }
 
@@ -131,7 +130,7 @@ mod tests {
     use crate::hardness::tests::{detection, seen};
     use proptest::prelude::*;
 
-    const MEASURES: [&str; 8] = [
+    const MEASURES: [&str; 10] = [
         "mean-confidence,empty=hard",
         "max-confidence,empty=easy",
         "cross-entropy",
@@ -140,6 +139,8 @@ mod tests {
         "uncertainty(weak small class),empty=hard",
         "missed(small)",
         "regression(1 2 -3 0 0 0.5)",
+        "learned",
+        "learned(0.5 1 -2 0 0 0 0 3 0 0 0 1 0.25 0 0 0 0 0 0 -1)",
     ];
 
     #[test]

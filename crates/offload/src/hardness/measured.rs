@@ -1,10 +1,14 @@
 //! What the edge measured of a frame, as policies learn from it.
 
 use super::features::{TERMS, features};
-use super::{EdgeDetections, Hard, Hardness, probability};
+use super::{Aim, EdgeDetections, Hard, Hardness, Measure, probability};
 
 /// How many features a frame has.
-pub const FEATURES: usize = TERMS + 5;
+pub const FEATURES: usize = UNFITTED + 1 + CLASS_GROUPS;
+/// The place of the measure that nobody has to fit.
+pub(super) const UNFITTED: usize = TERMS + 5;
+/// Classes are counted in so many groups.
+const CLASS_GROUPS: usize = 8;
 
 /// What the edge measured of a frame that it may send on.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -17,7 +21,9 @@ pub struct Measured {
     /// added up; classes; boxes of the class that has most; the root of the largest box's share of
     /// the image; the highest confidence), then the detections that are expected to be wrong
     /// (the sum of 1 - p), the weak ones that are expected to be right (the sum of p), the sum of
-    /// p(1 - p) over both, the number of detections, and that of weak ones.
+    /// p(1 - p) over both, the number of detections, and that of weak ones; then the default
+    /// measure, and the numbers of detections whose class, divided by 8, leaves 0, 1, … 7: which
+    /// classes were seen, in a few numbers (feature hashing, Weinberger et al., ICML 2009).
     pub features: Option<[f32; FEATURES]>,
 }
 
@@ -35,7 +41,8 @@ impl Hardness {
     }
 }
 
-fn all_features(seen: &EdgeDetections<'_>) -> [f32; FEATURES] {
+/// All of them, as they travel.
+pub(super) fn all_features(seen: &EdgeDetections<'_>) -> [f32; FEATURES] {
     let confident = || seen.confident.iter().map(|found| probability(found.confidence));
     let weak = || seen.weak.iter().map(|found| probability(found.confidence));
     let own = [
@@ -45,8 +52,17 @@ fn all_features(seen: &EdgeDetections<'_>) -> [f32; FEATURES] {
         seen.confident.len() as f64,
         seen.weak.len() as f64,
     ];
+    let unfitted = match Aim::default().measure {
+        Measure::Sum(sum) => sum.value(seen),
+        _ => 0.0,
+    };
+    let mut groups = [0.0; CLASS_GROUPS];
+    for found in seen.confident {
+        groups[found.class_id as usize % CLASS_GROUPS] += 1.0;
+    }
+    let values = features(seen).into_iter().chain(own).chain([unfitted]).chain(groups);
     let mut all = [0.0; FEATURES];
-    for (place, value) in all.iter_mut().zip(features(seen).into_iter().chain(own)) {
+    for (place, value) in all.iter_mut().zip(values) {
         *place = short(value);
     }
     all
@@ -88,7 +104,8 @@ mod tests {
         let measured = hardness.measured(&seen(&confident, &weak));
         assert_eq!(measured.score, Some(0.25));
         let features = measured.features.unwrap();
-        assert_eq!(features[TERMS..], [0.75, 0.25, 0.625, 2.0, 1.0]);
+        assert_eq!(features[TERMS..UNFITTED], [0.75, 0.25, 0.625, 2.0, 1.0]);
+        assert_eq!(features[UNFITTED + 1..], [0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
         assert_eq!((features[1], features[4]), (2.0, 0.75));
         let told = frame::Measured::from(measured);
         assert_eq!(Measured::from(&told), measured);

@@ -7,6 +7,7 @@
 mod aim;
 mod features;
 mod fit;
+mod learned;
 mod measured;
 mod sum;
 mod text;
@@ -17,6 +18,7 @@ pub(crate) use aim::is_same;
 pub use aim::{Aim, Cut};
 pub use features::{Regression, WEIGHTS};
 pub use fit::Sample;
+pub use learned::{LEARNED, Learned};
 pub use measured::{FEATURES, Measured};
 pub use sum::{Sum, Term};
 pub use text::{HardnessError, HardnessProblem};
@@ -76,6 +78,8 @@ pub enum Measure {
     Regression(Regression),
     /// What is in doubt, added up over the boxes. Nothing seen is a sum of 0.
     Sum(Sum),
+    /// The same, as the cloud's answers taught it; in a policy's settings, before any lesson.
+    Learned(Learned),
 }
 
 /// On which side of the threshold frames are hard.
@@ -119,13 +123,13 @@ impl Hardness {
             (Some(score), Hard::Below, _) => 1.0 - score < self.threshold,
             (None, _, Empty::Hard) => true,
             (None, _, Empty::Easy) => {
-                matches!(self.measure, Measure::Sum(_)) && 0.0 >= self.threshold
+                self.measure.of_nothing().is_some_and(|value| value >= self.threshold)
             }
         }
     }
 
-    /// The measure's value. A sum over nothing is 0, unless an empty frame is to be hard whatever
-    /// the threshold is.
+    /// The measure's value. A sum over nothing is 0, and a learned measure its constant, unless an
+    /// empty frame is to be hard whatever the threshold is.
     fn value(&self, seen: &EdgeDetections<'_>) -> Option<f64> {
         let nothing = seen.confident.is_empty() && seen.weak.is_empty();
         if nothing && self.empty == Empty::Hard { None } else { self.measure.value(seen) }
@@ -162,7 +166,28 @@ impl Measure {
                 (count + seen.weak.len() > 0).then(|| regression.predict(seen))
             }
             Self::Sum(sum) => Some(sum.value(seen)),
+            Self::Learned(learned) => Some(learned.predict(seen)),
         }
+    }
+
+    /// Its value of a frame in which nothing was seen, if it has one.
+    fn of_nothing(&self) -> Option<f64> {
+        match self {
+            Self::Sum(_) => Some(0.0),
+            Self::Learned(learned) => Some(learned.of_nothing()),
+            Self::MeanConfidence
+            | Self::CrossEntropy
+            | Self::Ibt { .. }
+            | Self::MaxConfidence
+            | Self::Regression(_) => None,
+        }
+    }
+
+    /// Whether scores by both can be compared: it is the same measure, or both were learned, which
+    /// goes on all the time.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Learned(_), Self::Learned(_))) || self == other
     }
 
     /// Whether it is of weak detections; a regression and the highest confidence make do with
@@ -174,7 +199,8 @@ impl Measure {
             | Self::CrossEntropy
             | Self::Ibt { .. }
             | Self::MaxConfidence
-            | Self::Regression(_) => false,
+            | Self::Regression(_)
+            | Self::Learned(_) => false,
             Self::Sum(sum) => sum.needs_weak(),
         }
     }
@@ -184,7 +210,7 @@ impl Measure {
     pub const fn hard(&self) -> Hard {
         match self {
             Self::MeanConfidence | Self::CrossEntropy | Self::MaxConfidence => Hard::Below,
-            Self::Ibt { .. } | Self::Regression(_) | Self::Sum(_) => Hard::From,
+            Self::Ibt { .. } | Self::Regression(_) | Self::Sum(_) | Self::Learned(_) => Hard::From,
         }
     }
 
@@ -194,7 +220,7 @@ impl Measure {
             Self::MeanConfidence | Self::MaxConfidence => LARGEST_SHARE,
             Self::CrossEntropy => f64::MAX,
             Self::Ibt { .. } => 0.0,
-            Self::Regression(_) | Self::Sum(_) => f64::MIN,
+            Self::Regression(_) | Self::Sum(_) | Self::Learned(_) => f64::MIN,
         }
     }
 
@@ -204,7 +230,7 @@ impl Measure {
             Self::MeanConfidence | Self::MaxConfidence => 0.0,
             Self::CrossEntropy => f64::MIN,
             Self::Ibt { .. } => LARGEST_SHARE,
-            Self::Regression(_) | Self::Sum(_) => f64::MAX,
+            Self::Regression(_) | Self::Sum(_) | Self::Learned(_) => f64::MAX,
         }
     }
 
@@ -214,7 +240,7 @@ impl Measure {
             Self::MeanConfidence | Self::MaxConfidence | Self::Ibt { .. } => {
                 threshold.clamp(0.0, LARGEST_SHARE)
             }
-            Self::CrossEntropy | Self::Regression(_) | Self::Sum(_) => threshold,
+            Self::CrossEntropy | Self::Regression(_) | Self::Sum(_) | Self::Learned(_) => threshold,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! A measure of hardness as text, as it stands in a policy file and travels with a frame: ASCII,
 //! far below a kilobyte.
 
-use super::{Aim, Empty, Hard, Hardness, LARGEST_SHARE, Measure, Regression, Sum, Term, WEIGHTS};
+use super::{
+    Aim, Empty, Hard, Hardness, LARGEST_SHARE, Learned, Measure, Regression, Sum, Term, WEIGHTS,
+};
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,7 +12,7 @@ use std::str::FromStr;
 #[error(
     "'{text}' is no measure of hardness: {problem}. Allowed are mean-confidence<0.5, \
      cross-entropy<0.5, ibt(0.5)>=0.5, max-confidence<0.5, regression(WEIGHTS)>=0.1, \
-     uncertainty(FLAGS)>=1, variance(FLAGS)>=1, missed(FLAGS)>=1 and errors(FLAGS)>=1, \
+     uncertainty(FLAGS)>=1, variance(FLAGS)>=1, missed(FLAGS)>=1, errors(FLAGS)>=1 and learned, \
      each with ,empty=hard or ,empty=easy behind it; WEIGHTS are the {WEIGHTS} numbers that \
      `mlvi simulate cascade` prints, FLAGS any of weak, small and class, or (FLAGS) is left out"
 )]
@@ -47,7 +49,7 @@ pub enum HardnessProblem {
     /// `(` without `)`.
     #[error("a parenthesis is not closed")]
     Parenthesis,
-    /// As many weights, which are not as many as a regression has.
+    /// As many weights, which are not as many as the measure has.
     #[error("it has {0} weights")]
     Weights(usize),
     /// This measure has no parameters.
@@ -82,6 +84,7 @@ impl Measure {
             Self::Sum(Sum { of: Term::Variance, .. }) => "variance",
             Self::Sum(Sum { of: Term::Missed, .. }) => "missed",
             Self::Sum(Sum { of: Term::Errors, .. }) => "errors",
+            Self::Learned(_) => "learned",
         }
     }
 }
@@ -114,12 +117,10 @@ pub(super) fn write(
     match measure {
         Measure::MeanConfidence | Measure::CrossEntropy | Measure::MaxConfidence => {}
         Measure::Ibt { box_threshold } => write!(f, "({box_threshold:?})")?,
-        Measure::Regression(regression) => {
-            for (index, weight) in regression.weights.iter().enumerate() {
-                write!(f, "{}{weight:?}", if index == 0 { '(' } else { ' ' })?;
-            }
-            f.write_str(")")?;
-        }
+        Measure::Regression(regression) => write_weights(&regression.weights, f)?,
+        // before there are lessons, everybody knows them
+        Measure::Learned(Learned::UNFITTED) => {}
+        Measure::Learned(learned) => write_weights(&learned.weights, f)?,
         Measure::Sum(Sum { of: _, weak, small, by_class }) => {
             let flags = [(*weak, "weak"), (*small, "small"), (*by_class, "class")];
             let flags: Vec<&str> =
@@ -138,11 +139,18 @@ pub(super) fn write(
     })
 }
 
+fn write_weights(weights: &[f32], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (index, weight) in weights.iter().enumerate() {
+        write!(f, "{}{weight:?}", if index == 0 { '(' } else { ' ' })?;
+    }
+    f.write_str(")")
+}
+
 impl FromStr for Hardness {
     type Err = HardnessError;
 
-    /// What an empty frame means may be left out; then it is easy for a sum, which is 0, and hard
-    /// for all other measures.
+    /// What an empty frame means may be left out; then it is easy for a sum, which is 0, and for
+    /// what was learned, and hard for all other measures.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let problem = |problem| HardnessError { text: text.to_owned(), problem };
         let aim = parse(text).map_err(problem)?;
@@ -166,7 +174,8 @@ pub(super) fn parse(text: &str) -> Result<Aim, HardnessProblem> {
         None => (condition, ""),
     };
     let measure = parse_measure(measure.trim())?;
-    let by_itself = if matches!(measure, Measure::Sum(_)) { Empty::Easy } else { Empty::Hard };
+    let is_sum = matches!(measure, Measure::Sum(_) | Measure::Learned(_));
+    let by_itself = if is_sum { Empty::Easy } else { Empty::Hard };
     let empty = empty.unwrap_or(by_itself);
     let threshold = if rest.is_empty() { None } else { Some(parse_threshold(&measure, rest)?) };
     Ok(Aim { measure, threshold, empty })
@@ -217,12 +226,10 @@ fn parse_measure(text: &str) -> Result<Measure, HardnessProblem> {
             }
         }
         ("regression", Some(text)) => {
-            let weights = text.split_whitespace().map(weight).collect::<Result<Vec<f32>, _>>()?;
-            let weights = weights
-                .try_into()
-                .map_err(|given: Vec<f32>| HardnessProblem::Weights(given.len()))?;
-            Ok(Measure::Regression(Regression { weights }))
+            Ok(Measure::Regression(Regression { weights: weights(text)? }))
         }
+        ("learned", None) => Ok(Measure::Learned(Learned::UNFITTED)),
+        ("learned", Some(text)) => Ok(Measure::Learned(Learned { weights: weights(text)? })),
         ("mean-confidence" | "cross-entropy" | "max-confidence", Some(_)) => {
             Err(HardnessProblem::NoParameters(name.to_owned()))
         }
@@ -256,6 +263,12 @@ fn number(text: &str) -> Result<f64, HardnessProblem> {
         .ok()
         .filter(|number: &f64| number.is_finite())
         .ok_or_else(|| HardnessProblem::Number(text.to_owned()))
+}
+
+/// As many as a measure has.
+fn weights<const N: usize>(text: &str) -> Result<[f32; N], HardnessProblem> {
+    let weights = text.split_whitespace().map(weight).collect::<Result<Vec<f32>, _>>()?;
+    weights.try_into().map_err(|given: Vec<f32>| HardnessProblem::Weights(given.len()))
 }
 
 fn weight(text: &str) -> Result<f32, HardnessProblem> {

@@ -30,13 +30,16 @@ pub struct TierResult {
     /// Of the cloud's answer to a frame that the edge has answered before: how far the edge's
     /// answer was from it, from 0 (the same) to 1 (nothing in common).
     pub loss: Option<f64>,
+    /// And how many boxes the edge got wrong or missed by it.
+    pub wrong: Option<f64>,
 }
 
 impl TierResult {
     /// A final answer by `tier`; what else is known is set on its fields.
     #[must_use]
     pub const fn done(tier: Destination, service_ms: Option<f64>) -> Self {
-        Self { tier, end: End::Done, service_ms, provisional: false, measured: None, loss: None }
+        let (measured, loss, wrong) = (None, None, None);
+        Self { tier, end: End::Done, service_ms, provisional: false, measured, loss, wrong }
     }
 }
 

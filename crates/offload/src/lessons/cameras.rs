@@ -1,12 +1,14 @@
 //! The lessons of all cameras, of which there are so many at most.
 
-use super::{Account, Agreement, Calibration, Promise};
+use super::kept::{Kept, KeptLessons, Learning};
+use super::{Account, Agreement, Calibration, Gain, Promise, gain};
 use crate::Measure;
+use crate::hardness::{FEATURES, Learned};
 use frame::CameraId;
 use std::collections::HashMap;
 
 /// Cameras beyond this number make those forgotten that were not heard of for longest; all of them
-/// take some 30 MB.
+/// take some 35 MB.
 const MAX_CAMERAS: usize = 10_000;
 /// How sure the intervals of what is told are.
 const CONFIDENCE: f64 = 0.9;
@@ -16,8 +18,25 @@ const CONFIDENCE: f64 = 0.9;
 pub struct Lessons {
     cameras: HashMap<CameraId, Camera>,
     all: Account,
+    /// What all cameras taught of which frames are worth sending.
+    gain: Gain,
+    /// Lessons of that.
+    taught: u64,
+    /// What is kept of it outside.
+    kept: Kept,
     /// Counts frames.
     now: u64,
+}
+
+/// What a learned measure rests on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Experience {
+    /// Answers of the cloud that were lessons here.
+    pub lessons: u64,
+    /// Cameras of which something is known.
+    pub cameras: usize,
+    /// Those that went on where a process before had left off.
+    pub found_again: usize,
 }
 
 #[derive(Debug)]
@@ -28,6 +47,8 @@ struct Camera {
     calibration: Option<Box<Calibration>>,
     /// From this score on frames are sent, so that the promise is kept.
     threshold: f64,
+    /// Which of its frames are worth sending; `None` before the first lesson.
+    learning: Option<Box<Learning>>,
     /// When it was heard of last.
     heard: u64,
 }
@@ -99,6 +120,106 @@ impl Lessons {
         }
     }
 
+    /// The measure of a camera's frames as it was learned: as it stands now, or, where something is
+    /// `promised`, as it has stood for long enough to be calibrated.
+    #[must_use]
+    pub fn learned(&self, camera: &CameraId, promised: bool) -> Learned {
+        let learning = self.cameras.get(camera).and_then(|known| known.learning.as_deref());
+        match (learning, self.kept.of(camera)) {
+            (Some(learning), _) if promised => learning.settled.0,
+            (Some(learning), _) => learning.measure(&self.gain),
+            (None, Some(kept)) => kept.measure,
+            // nothing of its own yet; a promise waits for its first lesson
+            (None, None) if promised => Learned::UNFITTED,
+            (None, None) => self.gain.measure(),
+        }
+    }
+
+    /// The cloud's answer to a camera's frame was better by `gain` boxes. `chance` is the
+    /// probability with which such a frame was sent.
+    pub fn taught(
+        &mut self,
+        camera: &CameraId,
+        features: &[f32; FEATURES],
+        gain: f64,
+        chance: f64,
+    ) {
+        if !gain.is_finite() || !features.iter().all(|feature| feature.is_finite()) {
+            return;
+        }
+        self.known(camera);
+        let Self { cameras, gain: all, kept, .. } = self;
+        let Some(known) = cameras.get_mut(camera) else { return };
+        let learning =
+            known.learning.get_or_insert_with(|| Box::new(Learning::new(all, kept.of(camera))));
+        let terms = gain::terms(features);
+        let own = learning.own.expected(&terms);
+        let expected = all.expected(features) + own;
+        learning.own.lesson(&terms, (gain, expected), chance);
+        // what is the camera's own teaches nothing of the others
+        all.learn(&terms, gain::boxes(gain) - own, chance);
+        learning.count(all);
+        self.taught = self.taught.saturating_add(1);
+    }
+
+    /// What a process before, or another one, has learned of a camera: taken over where it rests on
+    /// more lessons than what is known here.
+    pub fn keep(&mut self, kept: KeptLessons) {
+        if let Some(known) = self.cameras.get_mut(&kept.camera)
+            && let Some(learning) = &mut known.learning
+            && kept.lessons > learning.lessons
+        {
+            **learning = Learning::new(&self.gain, Some(&kept));
+        }
+        self.kept.insert(kept);
+        // before the first lesson others' lessons are all there is
+        if self.taught == 0
+            && let Some(mean) = self.kept.mean()
+        {
+            self.gain = Gain::found_again(&mean);
+        }
+    }
+
+    /// Nothing is kept of a camera any more.
+    pub fn keep_no_more(&mut self, camera: &CameraId) {
+        self.kept.remove(camera);
+    }
+
+    /// What is to be kept of cameras of which enough was learned since it was kept last, those with
+    /// the most lessons first; frames that name no camera belong to none. `last`: there will be no
+    /// more lessons, so little is enough.
+    #[must_use]
+    pub fn to_keep(&self, last: bool) -> Vec<KeptLessons> {
+        let mut all: Vec<KeptLessons> = (self.cameras.iter())
+            .filter(|(camera, _)| !camera.is_unnamed())
+            .filter_map(|(camera, known)| Some((camera, known.learning.as_deref()?)))
+            .filter(|(camera, learning)| self.kept.wants(camera, learning.lessons, last))
+            .map(|(camera, learning)| KeptLessons {
+                camera: camera.clone(),
+                measure: learning.measure(&self.gain),
+                lessons: learning.lessons,
+            })
+            .collect();
+        all.sort_by(|a, b| b.lessons.cmp(&a.lessons).then_with(|| a.camera.cmp(&b.camera)));
+        let mut room = self.kept.room();
+        all.retain(|one| {
+            let is_new = self.kept.of(&one.camera).is_none();
+            let fits = !is_new || room > 0;
+            room -= usize::from(is_new && fits);
+            fits
+        });
+        all
+    }
+
+    /// What the learned measure rests on; `None` before there is anything.
+    #[must_use]
+    pub fn experience(&self) -> Option<Experience> {
+        let learning = || self.cameras.values().filter_map(|known| known.learning.as_deref());
+        let cameras = learning().count();
+        let found_again = learning().filter(|learning| learning.found_again).count();
+        (cameras > 0).then_some(Experience { lessons: self.taught, cameras, found_again })
+    }
+
     /// How far the tiers agree on all frames.
     #[must_use]
     pub fn overall(&self) -> Agreement {
@@ -144,6 +265,7 @@ impl Lessons {
             calibrated: None,
             calibration: None,
             threshold: f64::NEG_INFINITY,
+            learning: None,
             heard: 0,
         });
         known.heard = self.now;
@@ -154,6 +276,7 @@ impl Lessons {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lessons::kept::MAX_KEPT;
 
     const PROMISE: Promise = Promise { loss: 0.1, confidence: 0.9 };
 
@@ -185,6 +308,85 @@ mod tests {
         assert_eq!(told[1].agreement.easy, None, "no frame of it stayed");
         assert!(lessons.overall().all.is_some_and(|all| (all.mean - 0.75).abs() < 0.02));
         assert_eq!(lessons.by_camera(1).len(), 1);
+    }
+
+    /// Teaches that frames with something of class group 3 are worth 3 boxes, others none.
+    fn teach(lessons: &mut Lessons, camera: &CameraId, times: usize) {
+        for n in 0..times {
+            let mut features = [0.0; FEATURES];
+            features[14] = (n % 2) as f32;
+            lessons.taught(camera, &features, 3.0 * f64::from(features[14]), 1.0);
+        }
+    }
+
+    fn worth(measure: &Learned) -> f64 {
+        let mut features = [0.0; FEATURES];
+        features[14] = 1.0;
+        measure.expected(&features)
+    }
+
+    #[test]
+    fn a_new_camera_begins_with_what_the_others_taught_and_a_promise_with_what_holds_still() {
+        let mut lessons = Lessons::default();
+        let (taught, new) = (camera(0), camera(1));
+        assert_eq!(lessons.learned(&taught, false), Learned::UNFITTED);
+        teach(&mut lessons, &taught, 200);
+        assert!(worth(&lessons.learned(&taught, false)) > 2.5);
+        let by_all = worth(&lessons.learned(&new, false));
+        assert!(by_all > 1.5, "{by_all}");
+        let still = lessons.learned(&taught, true);
+        teach(&mut lessons, &taught, 20);
+        assert_eq!(lessons.learned(&taught, true), still);
+        teach(&mut lessons, &taught, 60);
+        let settled = lessons.learned(&taught, true);
+        assert!(settled != still && worth(&settled) > 2.5, "{settled:?}");
+        teach(&mut lessons, &taught, 500);
+        assert_eq!(lessons.learned(&taught, true), settled, "for four times as many lessons");
+    }
+
+    #[test]
+    fn what_is_kept_is_found_again_and_less_never_replaces_more() {
+        let mut before = Lessons::default();
+        teach(&mut before, &camera(0), 300);
+        teach(&mut before, &CameraId::unnamed(), 300);
+        let kept = before.to_keep(true);
+        assert_eq!((kept.len(), kept[0].lessons), (1, 300), "frames without a camera have none");
+        before.keep(kept[0].clone());
+        assert_eq!(before.to_keep(true), [], "nothing new");
+        teach(&mut before, &camera(0), 8);
+        assert_eq!((before.to_keep(true).len(), before.to_keep(false).len()), (1, 0));
+        teach(&mut before, &camera(0), 300 / 16 - 8);
+        assert_eq!(before.to_keep(false).len(), 1, "a sixteenth more");
+
+        let mut after = Lessons::default();
+        after.keep(kept[0].clone());
+        assert_eq!(after.learned(&camera(0), false), kept[0].measure);
+        assert!(worth(&after.learned(&camera(1), false)) > 1.5, "a new camera begins with it, too");
+        teach(&mut after, &camera(0), 1);
+        let known = Experience { lessons: 1, cameras: 1, found_again: 1 };
+        assert_eq!(after.experience(), Some(known));
+        let learned = after.learned(&camera(0), false);
+        // an older record, of a process that had the camera before
+        after.keep(KeptLessons { measure: Learned::UNFITTED, lessons: 299, ..kept[0].clone() });
+        assert_eq!(after.learned(&camera(0), false), learned);
+        let more = KeptLessons { measure: Learned::UNFITTED, lessons: 900, ..kept[0].clone() };
+        after.keep(more);
+        assert!(worth(&after.learned(&camera(0), false)).abs() < 1e-3, "it rests on more");
+    }
+
+    #[test]
+    fn no_more_than_so_many_cameras_are_kept() {
+        let mut lessons = Lessons::default();
+        for number in 0..MAX_KEPT + 20 {
+            teach(&mut lessons, &camera(number), 8 + usize::from(number == 500));
+        }
+        let kept = lessons.to_keep(true);
+        assert_eq!((kept.len(), &kept[0].camera), (MAX_KEPT, &camera(500)));
+        kept.into_iter().for_each(|kept| lessons.keep(kept));
+        teach(&mut lessons, &camera(3), 8);
+        assert_eq!(lessons.to_keep(true).len(), 1, "those that are kept are renewed, others wait");
+        lessons.keep_no_more(&camera(500));
+        assert_eq!(lessons.to_keep(true).len(), 2);
     }
 
     #[test]

@@ -5,14 +5,17 @@ mod account;
 mod calibration;
 mod cameras;
 mod gain;
+mod kept;
 mod normal;
+mod own;
 #[cfg(test)]
 mod random;
 
 pub use account::{Account, Agreement};
 pub use calibration::{Calibration, Promise};
-pub use cameras::{CameraAgreement, Lessons};
-pub use gain::Gain;
+pub use cameras::{CameraAgreement, Experience, Lessons};
+use gain::Gain;
+pub use kept::KeptLessons;
 pub use normal::Interval;
 
 /// The reason of a frame's decision that chance has drawn for a lesson: it goes on to the cloud

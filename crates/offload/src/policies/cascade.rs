@@ -5,7 +5,10 @@ use super::audited::{AUDIT, Audited, Audits};
 use crate::config::range;
 use crate::hardness::Cut;
 use crate::learn::{Hardest, SplitMix};
-use crate::{Action, Aim, Choice, FrameFacts, Hardness, Measured, Policy, PolicyError, Snapshot};
+use crate::{
+    Action, Aim, Choice, FrameFacts, Hardness, Learned, Measure, Measured, Policy, PolicyError,
+    Snapshot,
+};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The share that is sent on when no share, no threshold and no agreement is given.
@@ -118,6 +121,17 @@ impl PolicySettings for Cascade {
             }
             (None, _) => {}
         }
+        if let Measure::Learned(learned) = hardness.measure {
+            let fits = learned == Learned::UNFITTED;
+            let allowed = "'learned' without numbers: what is learned is found again by itself";
+            let value = format!("'{hardness}'");
+            if !fits {
+                return Err(PolicyError::Range { field: "[cascade] hardness", value, allowed });
+            }
+            let allowed = "above 0 where a measure is learned: without audits nothing is learned of \
+                           the frames that stay";
+            range::require("[cascade] audit", self.audit, self.audit > 0.0, allowed)?;
+        }
         self.audits().check()?;
         let fits = share.is_none_or(|share| self.audit <= share);
         let allowed = "no more than the share, which audits are part of";
@@ -161,15 +175,21 @@ impl Policy for EdgeFirst {
     }
 
     fn choose(&self, frame: &FrameFacts, _load: &Snapshot) -> Choice {
-        Choice::new(Action::Cascade(self.hardness(frame)), "edge-first")
+        let reason = match self.settings.hardness.measure {
+            Measure::Learned(_) => "expected-gain",
+            _ => "edge-first",
+        };
+        Choice::new(Action::Cascade(self.hardness(frame)), reason)
     }
 
     fn measured(&mut self, frame: &FrameFacts, choice: &Choice, measured: &Measured) {
         let Cascade { hardness: aim, share: Some(share), .. } = &self.settings else { return };
         match &choice.action {
-            Action::Cascade(hardness) if hardness.measure == aim.measure => {
-                let (score, hard) = (measured.score, hardness.is_hard_by(measured.score));
-                self.hardest.push(&frame.camera, aim.score(score), hard, *share);
+            Action::Cascade(hardness) if hardness.measure.is_like(&aim.measure) => {
+                let hard = hardness.is_hard_by(measured.score);
+                // what was learned by then says what an empty frame was worth
+                let by = Aim { measure: hardness.measure, ..aim.clone() };
+                self.hardest.push(&frame.camera, by.score(measured.score), hard, *share);
             }
             // another measure's scores, of a policy before this one, say nothing
             Action::Cascade(_) | Action::Send(_) | Action::Expire | Action::Skip => {}

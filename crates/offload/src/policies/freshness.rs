@@ -137,6 +137,7 @@ mod tests {
             took_ms: 50.0,
             measured: None,
             loss: None,
+            wrong: None,
         });
         tier
     }

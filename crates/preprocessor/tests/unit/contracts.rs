@@ -2,7 +2,7 @@
 
 use crate::tasks::until;
 use crate::{PATIENCE, Stage, envelope, jpeg, next, next_result};
-use frame::{ContractsRecord, OVERTAKEN, Order, Status, Timestamp};
+use frame::{ContractsRecord, Expiring, OVERTAKEN, Order, Status, Timestamp};
 use frame_bus::TableEvent;
 
 const POLICY: &str = "policy = 'edge-only'\n[[contract]]\nname = 'gates'\ncameras = ['gate-*']\n\

@@ -3,6 +3,7 @@
 
 mod contracts;
 mod forms;
+mod lessons;
 mod offloading;
 mod records;
 mod regions;

@@ -2,7 +2,7 @@
 
 use crate::tasks::until;
 use crate::{PATIENCE, Running, Stage, envelope, jpeg, next};
-use frame::{Announcement, POLICY_KEY, PolicyOrigin, SettingRecord};
+use frame::{Announcement, Expiring, POLICY_KEY, PolicyOrigin, SettingRecord};
 use frame_bus::{Outgoing, Table, TableEvent};
 use std::collections::HashMap;
 

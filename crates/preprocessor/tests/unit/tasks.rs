@@ -13,7 +13,7 @@ use unit::{Faults, Listen, TaskFailure};
 const UNIT: &str = "preprocessor";
 
 /// Every background task of the unit.
-const TASKS: [&str; 19] = [
+const TASKS: [&str; 20] = [
     "admin",
     "announce",
     "backlog",
@@ -26,6 +26,7 @@ const TASKS: [&str; 19] = [
     "condition broker",
     "condition partitions",
     "condition topics",
+    "lessons",
     "policy-file",
     "regions-count",
     "regions-file",

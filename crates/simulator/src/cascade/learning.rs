@@ -1,7 +1,8 @@
 //! How much of the way from edge to cloud is won when it is learned, frame by frame, which frames
 //! are worth sending.
 
-use offload::{FEATURES, Gain};
+use frame::CameraId;
+use offload::{FEATURES, Lessons};
 use std::collections::VecDeque;
 use virtual_time::Random;
 
@@ -121,7 +122,7 @@ impl Learning<'_> {
     /// Which frames are sent, by place in the order.
     fn sent(&self, order: &[usize], seed: u64) -> Vec<bool> {
         let mut random = Random::new(seed, "audits");
-        let mut gain = Gain::default();
+        let (mut lessons, camera) = (Lessons::default(), CameraId::unnamed());
         let mut recent: VecDeque<f64> = VecDeque::with_capacity(WINDOW);
         let mut sorted: Vec<f64> = Vec::with_capacity(WINDOW);
         // audits fall upon hard frames as well, which are sent anyway
@@ -129,7 +130,7 @@ impl Learning<'_> {
         let (mut sent, mut count) = (Vec::with_capacity(order.len()), 0usize);
         for frame in order {
             let pair = &self.frames[*frame];
-            let expected = gain.expected(&pair.features);
+            let expected = lessons.learned(&camera, false).expected(&pair.features);
             // what was sent too much is made good over the window
             let due = (self.share * sent.len() as f64 - count as f64) / WINDOW as f64;
             let share = (hard_share + due).clamp(0.0, 1.0);
@@ -137,7 +138,8 @@ impl Learning<'_> {
             let is_hard = sorted.get(place).is_none_or(|threshold| expected >= *threshold);
             let is_audited = random.unit() < self.audit;
             if is_hard || is_audited {
-                gain.lesson(&pair.features, pair.gain(), if is_hard { 1.0 } else { self.audit });
+                let chance = if is_hard { 1.0 } else { self.audit };
+                lessons.taught(&camera, &pair.features, pair.gain(), chance);
             }
             sent.push(is_hard || is_audited);
             count += usize::from(is_hard || is_audited);
@@ -180,7 +182,7 @@ mod tests {
         let pair = |_| {
             let mut features = [0.0; FEATURES];
             let (known, unknown) = (random.unit() * 2.0, random.unit() * 3.0);
-            features[5] = known as f32;
+            features[10] = known as f32;
             features[1] = unknown as f32;
             let missed = (unknown + random.unit() - 0.5).max(0.0).round();
             Pair { features, score: known, both: 2.0, found: 2.0, wanted: 2.0 + missed }

@@ -28,6 +28,8 @@ pub struct EdgeAnswer {
     pub measured: Measured,
     /// How far this is from what the cloud finds, from 0 (the same) to 1 (nothing in common).
     pub loss: f64,
+    /// How many boxes of it and of what the cloud finds have no match in the other.
+    pub wrong: f64,
 }
 
 /// Says what the edge finds in an image; `None` when that is not known.
@@ -290,18 +292,20 @@ impl Engine<'_> {
         } else {
             (End::Expired, None)
         };
+        let against = at.provisional.get(&frame).filter(|_| worked && tier == Cloud);
         let result = TierResult {
             tier,
             end,
             service_ms,
             provisional: hard.is_some(),
             measured: judged.map(|judged| judged.measured),
-            loss: at.provisional.get(&frame).copied().filter(|_| worked && tier == Cloud),
+            loss: against.map(|(loss, _)| *loss),
+            wrong: against.map(|(_, wrong)| *wrong),
         };
         let answer_by = at.dispatcher.result(frame, &result, now);
         at.watch_breakers(now);
-        if let Some(EdgeAnswer { loss, .. }) = hard {
-            at.provisional.insert(frame, loss);
+        if let Some(EdgeAnswer { loss, wrong, .. }) = hard {
+            at.provisional.insert(frame, (loss, wrong));
             self.escalate(site, frame, answer_by, now);
         } else if worked {
             at.answer(frame, Answer::Done(tier), now);

@@ -27,8 +27,9 @@ pub(super) struct Site<'a> {
     pub(super) decided: usize,
     /// By which measure a frame goes on to the cloud, until the edge has answered.
     pub(super) cascades: HashMap<usize, Hardness>,
-    /// Frames with a provisional answer and no other, and how far it is from the cloud's.
-    pub(super) provisional: HashMap<usize, f64>,
+    /// Frames with a provisional answer and no other, and how it stands against the cloud's: its
+    /// loss, and the boxes without a match.
+    pub(super) provisional: HashMap<usize, (f64, f64)>,
     pub(super) history: History,
     /// When the last byte that waits for the uplink will have left.
     uplink_free: Micros,

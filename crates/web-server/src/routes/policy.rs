@@ -233,7 +233,10 @@ pub(super) mod tests {
     use crate::settings_board::samples::announcement;
     use crate::testing::{app, call};
     use axum::body::to_bytes;
-    use frame::{Agreement, AnnouncedAgreement, CameraAgreement, CameraId, MeanWithin};
+    use frame::{
+        Agreement, AnnouncedAgreement, AnnouncedLearning, CameraAgreement, CameraId, Expiring,
+        MeanWithin,
+    };
     use serde_json::{Value, json};
 
     /// What is shown when there is something to show of everything.
@@ -245,8 +248,9 @@ pub(super) mod tests {
         let known = MeanWithin { mean: 0.9, low: 0.8, high: 0.95 };
         let all = Agreement { easy: Some(known), all: Some(known), hard_share: 0.2, audits: 40.0 };
         let gate = CameraAgreement { camera: CameraId::unnamed(), agreement: all, resets: 1 };
+        let learned = Some(AnnouncedLearning { lessons: 700, cameras: 3, found_again: 1 });
         let said = Announcement {
-            agreement: Some(AnnouncedAgreement { all, cameras: vec![gate] }),
+            agreement: Some(AnnouncedAgreement { all, cameras: vec![gate], learned }),
             ..announcement("pod", Duration::from_secs(60))
         };
         app.settings.take_in(Announcement::key_of("pod"), &said.to_json(), 8);

@@ -3,8 +3,8 @@
 use crate::client::{Reply, get, send};
 use crate::suite::{Kafka, PATIENCE, Rest, Server};
 use frame::{
-    Announcement, ContractStanding, ContractsRecord, Order, PerTier, PolicyOrigin, SettingRecord,
-    Timestamp, Topics,
+    Announcement, ContractStanding, ContractsRecord, Expiring, Order, PerTier, PolicyOrigin,
+    SettingRecord, Timestamp, Topics,
 };
 use frame_bus::{Outgoing, Table, TableEvent};
 use serde_json::{Value, json};

@@ -6,9 +6,11 @@ use crate::simulate::detections::seen_at_edge;
 use accuracy::{DetectionsFile, agreement};
 use anyhow::Context;
 use clap::Args;
+use cli::plot::{self, Axis, Chart, Kind, Mark, Series, colour};
 use cli::table::Table;
-use offload::{Hardness, Promise};
-use simulator::cascade::{Guarantee, Kept, Learning, Pair, Scene, made_up_scene};
+use offload::{Aim, Hardness, Promise};
+use simulator::cascade::{Guarantee, Kept, Learning, LearningReport, Pair, Scene, made_up_scene};
+use std::path::PathBuf;
 
 /// Frames of each scene.
 const FRAMES: usize = 20_000;
@@ -34,6 +36,9 @@ pub struct LessonArgs {
     /// Instead: how much more is won when it is learned which frames are worth sending
     #[arg(long, conflicts_with = "guarantee")]
     pub learn: bool,
+    /// Write the curve of regret (PNG and SVG) into this folder
+    #[arg(long, value_name = "DIR", requires = "learn")]
+    pub plots: Option<PathBuf>,
     /// How far the edge's answers that stay have to agree with the cloud's, on the mean
     #[arg(long, value_name = "0..1", default_value_t = 0.95)]
     pub agreement: f64,
@@ -187,7 +192,7 @@ pub(super) fn learn(
             percent(report.hindsight),
         ]);
     }
-    let mean = |of: &dyn Fn(&simulator::cascade::LearningReport) -> f64| {
+    let mean = |of: &dyn Fn(&LearningReport) -> f64| {
         reports.iter().map(of).sum::<f64>() / reports.len() as f64
     };
     table.row(vec![
@@ -199,14 +204,70 @@ pub(super) fn learn(
     ]);
     print!("{}", table.text());
     println!(
-        "\nregret against {hardness} at its best fixed threshold, in boxes that were not put right \
-         (below 0: more were)\n"
+        "\nregret against {} at its best fixed threshold, in boxes that were not put right \
+         (below 0: more were)\n",
+        named(hardness)
     );
-    let mut curve = Table::new(&["frames", "regret"]);
-    for (place, point) in reports[0].regret.iter().enumerate() {
-        let regret = mean(&|report| report.regret.get(place).map_or(0.0, |point| point.regret));
-        curve.row(vec![point.frames.to_string(), format!("{regret:.0}")]);
+    let regret = regret(&reports);
+    let mut curve = Table::new(&["frames", "regret", "10 %", "90 %"]);
+    for (frames, [mean, low, high]) in &regret {
+        let shown = [mean, low, high].map(|boxes| format!("{boxes:.0}"));
+        curve.row([frames.to_string()].into_iter().chain(shown).collect());
     }
     print!("{}", curve.text());
+    if let Some(dir) = &args.plots {
+        let writing = || format!("cannot write plots into {}", dir.display());
+        std::fs::create_dir_all(dir).with_context(writing)?;
+        plot::write(&chart(hardness, &regret), dir, "regret").with_context(writing)?;
+        eprintln!("2 plots are in {}", dir.display());
+    }
     Ok(())
+}
+
+/// How regret grows over the orders: after so many frames, its mean, and what a tenth of the orders
+/// is below and above.
+fn regret(reports: &[LearningReport]) -> Vec<(usize, [f64; 3])> {
+    let places = reports.iter().map(|report| report.regret.len()).min().unwrap_or(0);
+    let at = |place: usize| {
+        let mut all: Vec<f64> = reports.iter().map(|of| of.regret[place].regret).collect();
+        all.sort_by(f64::total_cmp);
+        let rank = |q: f64| all[(q * (all.len() - 1) as f64).round() as usize];
+        let mean = all.iter().sum::<f64>() / all.len() as f64;
+        (reports[0].regret[place].frames, [mean, rank(0.1), rank(0.9)])
+    };
+    (0..places).map(at).collect()
+}
+
+/// A measure without a threshold.
+fn named(hardness: &Hardness) -> String {
+    Aim { threshold: None, ..hardness.clone().into() }.to_string()
+}
+
+fn chart(hardness: &Hardness, regret: &[(usize, [f64; 3])]) -> Chart {
+    let names = ["mean of the orders", "a tenth is below", "a tenth is above"];
+    let series: Vec<Series> = (names.into_iter().enumerate())
+        .map(|(number, name)| Series {
+            name: name.into(),
+            points: std::iter::once((0.0, 0.0))
+                .chain(regret.iter().map(|(frames, boxes)| (*frames as f64, boxes[number])))
+                .collect(),
+            colour: colour(number),
+            kind: Kind::Line,
+        })
+        .collect();
+    let boxes = || series.iter().flat_map(|series| series.points.iter().map(|(_, boxes)| *boxes));
+    let (low, high) = (boxes().fold(0.0, f64::min), boxes().fold(0.0, f64::max));
+    let room = 0.08 * (high - low).max(1.0);
+    Chart {
+        title: format!("Regret of learning against {}", named(hardness)),
+        x: Axis::from_zero("frames", regret.iter().map(|(frames, _)| *frames as f64)),
+        y: Axis {
+            name: "boxes fewer that were put right".into(),
+            range: low - room..high + room,
+            logarithmic: false,
+        },
+        series,
+        spans: None,
+        mark: Some(("the best fixed threshold".into(), Mark::Y(0.0))),
+    }
 }

@@ -170,6 +170,7 @@ fn the_command_runs_with_and_without_labels() {
 
 fn lessons() -> LessonArgs {
     LessonArgs {
+        plots: None,
         guarantee: false,
         learn: false,
         agreement: 0.95,

@@ -15,6 +15,7 @@ fn outcome(bandit_tier: Destination, predicted_ms: f64, took_ms: f64) -> Outcome
         took_ms,
         measured: None,
         loss: None,
+        wrong: None,
     }
 }
 
