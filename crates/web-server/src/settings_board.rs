@@ -172,7 +172,7 @@ impl SettingsBoard {
 
 #[cfg(test)]
 pub(crate) mod samples {
-    use frame::{AnnouncedError, Announcement, PerTier, PolicyOrigin, Timestamp};
+    use frame::{AnnouncedError, Announcement, Expiring as _, PerTier, PolicyOrigin, Timestamp};
     use std::time::Duration;
 
     /// A preprocessor that has something to say of everything.
