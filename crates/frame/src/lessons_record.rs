@@ -118,7 +118,7 @@ mod tests {
         let key = LessonsRecord::key_of(&camera);
         assert_eq!(LessonsRecord::read(&key, &record.to_json()), Ok(record.clone()));
         assert!(LessonsRecord::is_key(&key) && Announcement::is_key(&key));
-        assert_eq!(LessonsRecord::camera_of_key(&key), Some(camera.clone()));
+        assert_eq!(LessonsRecord::camera_of_key(&key), Some(camera));
         assert_eq!(LessonsRecord::camera_of_key("preprocessor/lessons"), None);
         assert!(!ContractsRecord::is_key(&key) && !LessonsRecord::is_key("camera/gate/regions"));
         let other = |change: &dyn Fn(&mut LessonsRecord)| {
