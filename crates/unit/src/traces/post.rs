@@ -169,8 +169,10 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
+/// Without the query, which may be a token.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}:{}{}", self.host, self.port, self.path)
+        let path = self.path.split('?').next().unwrap_or_default();
+        write!(f, "http://{}:{}{path}", self.host, self.port)
     }
 }
