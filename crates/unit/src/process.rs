@@ -17,6 +17,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 use text::with_causes;
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// The exit code for a configuration that a unit cannot start with: `EX_USAGE` of `sysexits.h`.
 pub const EXIT_USAGE: u8 = 64;
@@ -135,13 +138,22 @@ impl Refused {
     fn tell(self, unit: &'static str) {
         let Self { error, telemetry } = self;
         if telemetry.is_json() {
-            tracing::subscriber::with_default(telemetry.subscriber(std::io::stderr), || {
-                tracing::error!(%error, "the configuration is not valid");
-            });
+            event_of(&error, telemetry, std::io::stderr);
         } else {
             eprintln!("{unit}: the configuration is not valid\n{error}");
         }
     }
+}
+
+/// It is seen whatever `MLVI_LOG` says: nothing else tells why the process ends.
+fn event_of<W>(error: &ConfigError, mut telemetry: Telemetry, writer: W)
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    telemetry.filter = Targets::new().with_default(Level::ERROR);
+    tracing::subscriber::with_default(telemetry.subscriber(writer), || {
+        tracing::error!(%error, "the configuration is not valid");
+    });
 }
 
 fn read<C>(unit: &str, parse: fn(&mut Settings) -> C) -> Result<C, Refused> {
@@ -196,6 +208,25 @@ fn help<C>(unit: &str, about: &str, parse: fn(&mut Settings) -> C) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::tests::Buffer;
+
+    #[test]
+    fn a_refused_configuration_is_told_whatever_is_logged() {
+        for filter in ["off", "frame_bus=debug", "info"] {
+            let mut settings = Settings::from_pairs([
+                ("MLVI_LOG", filter),
+                ("MLVI_LOG_FORMAT", "json"),
+                ("MLVI_THREADS", "many"),
+            ]);
+            let telemetry = Telemetry::from_settings(&mut settings).of("unit", None);
+            settings.number("MLVI_THREADS", 2u8, 1..=64, "how many threads");
+            let (error, buffer) = (settings.finish().unwrap_err(), Buffer::default());
+            let writer = buffer.clone();
+            event_of(&error, telemetry, move || writer.clone());
+            let text = buffer.text();
+            assert!(text.contains("ERROR") && text.contains("MLVI_THREADS"), "{filter}: {text}");
+        }
+    }
 
     #[test]
     fn help_lists_every_variable_with_its_default_and_what_is_allowed() {
