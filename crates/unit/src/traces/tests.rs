@@ -225,9 +225,10 @@ async fn a_collector_that_was_busy_gets_the_spans_once() {
 
 #[tokio::test]
 async fn without_a_collector_spans_are_dropped_and_the_end_is_not_held_up() {
-    // nothing listens on a port that a listener has just given back
-    let nobody = Collector::start(Answer::Taken).unwrap().endpoint();
-    let unit = Unit::start(&nobody, &[("OTEL_BSP_MAX_QUEUE_SIZE", "5")]);
+    // nobody listens there as long as it is reserved
+    let port = ports::ReservedPort::loopback().unwrap();
+    let unit =
+        Unit::start(&format!("http://{}", port.address()), &[("OTEL_BSP_MAX_QUEUE_SIZE", "5")]);
     unit.end_spans(12);
     assert_eq!(unit.count("dropped"), 7, "there is room for five");
     unit.traces.flush(PATIENCE).await;
