@@ -130,7 +130,7 @@ fn ask(unit: &'static str, question: Question) -> ExitCode {
 /// A configuration that is not valid, and where to say so.
 struct Refused {
     error: ConfigError,
-    telemetry: Telemetry,
+    telemetry: Box<Telemetry>,
 }
 
 impl Refused {
@@ -138,7 +138,7 @@ impl Refused {
     fn tell(self, unit: &'static str) {
         let Self { error, telemetry } = self;
         if telemetry.is_json() {
-            event_of(&error, telemetry, std::io::stderr);
+            event_of(&error, *telemetry, std::io::stderr);
         } else {
             eprintln!("{unit}: the configuration is not valid\n{error}");
         }
@@ -160,7 +160,7 @@ fn read<C>(unit: &str, parse: fn(&mut Settings) -> C) -> Result<C, Refused> {
     let settings = Settings::from_environment();
     let mut settings = settings.map_err(|error| {
         let telemetry = Telemetry::from_settings(&mut Settings::from_pairs([("", "")]));
-        Refused { error, telemetry: telemetry.of(unit, None) }
+        Refused { error, telemetry: Box::new(telemetry.of(unit, None)) }
     })?;
     let telemetry = Telemetry::from_settings(&mut settings);
     let config = parse(&mut settings);
@@ -168,7 +168,7 @@ fn read<C>(unit: &str, parse: fn(&mut Settings) -> C) -> Result<C, Refused> {
     // every unit reads it with its shell's settings, too
     let telemetry = telemetry.of(unit, pod_name(&mut settings).or_else(host_name));
     if let Err(error) = settings.finish() {
-        return Err(Refused { error, telemetry });
+        return Err(Refused { error, telemetry: Box::new(telemetry) });
     }
     telemetry.install();
     for UnreadVariable { name, nearest } in unread {
