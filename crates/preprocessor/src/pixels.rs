@@ -1,7 +1,7 @@
 //! What is done to a frame's pixels: decode, sharpen, reduce, encode.
 
 use crate::motion::Thumbnail;
-use frame::{DEFAULT_MAX_PIXELS, ImageFormat, ImageSize, MAX_FRAME_BYTES, RgbImage};
+use frame::{DEFAULT_MAX_PIXELS, ImageFormat, ImageSize, MAX_FRAME_BYTES, RgbImage, Timestamp};
 use regions::Regions;
 use settings::Settings;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -49,7 +49,9 @@ pub(crate) struct Sharpened {
     /// To compare it with the camera's other frames, if that is wanted.
     pub(crate) thumbnail: Option<Thumbnail>,
     decode: Duration,
+    decoded_at: Timestamp,
     sharpen: Duration,
+    sharpened_at: Timestamp,
 }
 
 /// What may be needed of a picture.
@@ -96,12 +98,15 @@ impl Picture {
     }
 }
 
-/// How long each step took.
+/// How long each step took, and when it ended: there may be a wait before any of them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StageTimes {
     pub(crate) decode: Duration,
+    pub(crate) decoded_at: Timestamp,
     pub(crate) sharpen: Duration,
+    pub(crate) sharpened_at: Timestamp,
     pub(crate) encode: Duration,
+    pub(crate) encoded_at: Timestamp,
 }
 
 /// How large the JPEG of an upload becomes: reckoned from those that were encoded, for whoever
@@ -166,13 +171,13 @@ pub(crate) fn sharpened(
         }
     };
     blacken(&mut image);
-    let decoded = Instant::now();
+    let (decoded, decoded_at) = (Instant::now(), Timestamp::now());
     let thumbnail = wants_thumbnail.then(|| Thumbnail::of(&image));
     let mut picture = vision::sharpen(image, config.sharpness);
     // what is beside a mask was mixed into its edge
     blacken(&mut picture);
-    let (decode, sharpen) = (decoded - start, decoded.elapsed());
-    Ok(Sharpened { picture, thumbnail, decode, sharpen })
+    let (decode, sharpen, sharpened_at) = (decoded - start, decoded.elapsed(), Timestamp::now());
+    Ok(Sharpened { picture, thumbnail, decode, decoded_at, sharpen, sharpened_at })
 }
 
 /// Encodes what is wanted. Takes milliseconds, too.
@@ -191,8 +196,9 @@ pub(crate) fn encode(
         Wanted::Reduced(size) => Picture::Reduced(reduced(picture, size)?),
         Wanted::Both(size) => Picture::Both { jpeg: jpeg()?, reduced: reduced(picture, size)? },
     };
-    let Sharpened { decode, sharpen, .. } = *sharpened;
-    let times = StageTimes { decode, sharpen, encode: start.elapsed() };
+    let (encode, encoded_at) = (start.elapsed(), Timestamp::now());
+    let Sharpened { decode, decoded_at, sharpen, sharpened_at, .. } = *sharpened;
+    let times = StageTimes { decode, decoded_at, sharpen, sharpened_at, encode, encoded_at };
     Ok(Encoded { picture: encoded, times })
 }
 
@@ -274,6 +280,31 @@ mod tests {
                 assert_eq!(encoded.picture, picture, "{wanted:?}");
             }
         }
+    }
+
+    #[test]
+    fn each_step_says_when_it_ended_however_long_it_waited() {
+        let uploaded = vision::encode_jpeg(&noise(40, 30), 95).unwrap();
+        let config = PixelConfig { max_pixels: 10_000, sharpness: 1.2, quality: 90 };
+        let wait = || {
+            std::thread::sleep(Duration::from_millis(2));
+            Timestamp::now()
+        };
+        let began = wait();
+        let sharpened = sharpened(&uploaded, &config, false, None).unwrap();
+        let ended = Timestamp::now();
+        let began_again = wait();
+        let times = encode(&sharpened, &config, Wanted::Jpeg).unwrap().times;
+        let moments = [
+            began,
+            times.decoded_at,
+            times.sharpened_at,
+            ended,
+            began_again,
+            times.encoded_at,
+            Timestamp::now(),
+        ];
+        assert!(moments.is_sorted(), "{moments:?}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use unit::traces::Span;
 pub(crate) struct InHand {
     sender: TraceParent,
     came: Timestamp,
-    /// When work on its pixels began.
+    /// When there was room for its pixels; a thread may have taken it up later.
     taken_at: Timestamp,
 }
 
@@ -35,7 +35,7 @@ impl InHand {
         Self { sender, came, taken_at: came }
     }
 
-    /// Work on the frame's pixels begins.
+    /// There is room for the frame's pixels.
     pub(crate) fn taken_now(self) -> Self {
         Self { taken_at: Timestamp::now(), ..self }
     }
@@ -53,12 +53,11 @@ impl InHand {
                 .with_known("policy", decision.map(|decision| decision.policy.clone()))
                 .event("taken from the queue", self.taken_at)
                 .failed(error);
-            if let Some((StageTimes { decode, sharpen, encode }, decided_at)) = worked {
-                let decoded = self.taken_at + decode;
+            if let Some((times, decided_at)) = worked {
                 span = span
-                    .event("decoded", decoded)
-                    .event("sharpened", decoded + sharpen)
-                    .event("encoded", decoded + sharpen + encode)
+                    .event("decoded", times.decoded_at)
+                    .event("sharpened", times.sharpened_at)
+                    .event("encoded", times.encoded_at)
                     .event("decided", decided_at);
             }
             span

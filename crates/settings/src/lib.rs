@@ -166,6 +166,21 @@ impl Settings {
         self.problems.push(InvalidSetting { name, value: value.into(), allowed: allowed.into() });
     }
 
+    /// Reads what may turn out to be of no use: `None` when `is_used` says so of what was read, and
+    /// then nothing that is wrong with it is a problem.
+    pub fn if_used<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> T,
+        is_used: impl FnOnce(&T) -> bool,
+    ) -> Option<T> {
+        let before = self.problems.len();
+        let value = Some(read(self)).filter(is_used);
+        if value.is_none() {
+            self.problems.truncate(before);
+        }
+        value
+    }
+
     /// Every variable that was read so far, with its default and what it means: the text of
     /// `--help`.
     #[must_use]
@@ -259,6 +274,22 @@ mod tests {
             "slow, fast",
         ] {
             assert!(text.contains(part), "{part} is not in: {text}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_used_is_refused() {
+        for is_used in [true, false] {
+            let mut settings = Settings::from_pairs([("PORT", "99999"), ("MODE", "warp")]);
+            settings.number("PORT", 5000u32, 0..=65535, "port");
+            let read = |settings: &mut Settings| {
+                settings.choice("MODE", "slow", &[("slow", 1), ("fast", 2)], "mode")
+            };
+            assert_eq!(settings.if_used(read, |_| is_used), is_used.then_some(1));
+            assert_eq!(settings.variables().len(), 2, "--help names all");
+            let text = settings.finish().unwrap_err().to_string();
+            assert!(text.contains("PORT"), "{text}");
+            assert_eq!(text.contains("MODE"), is_used, "{text}");
         }
     }
 

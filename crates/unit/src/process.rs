@@ -17,6 +17,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 use text::with_causes;
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// The exit code for a configuration that a unit cannot start with: `EX_USAGE` of `sysexits.h`.
 pub const EXIT_USAGE: u8 = 64;
@@ -127,7 +130,7 @@ fn ask(unit: &'static str, question: Question) -> ExitCode {
 /// A configuration that is not valid, and where to say so.
 struct Refused {
     error: ConfigError,
-    telemetry: Telemetry,
+    telemetry: Box<Telemetry>,
 }
 
 impl Refused {
@@ -135,20 +138,29 @@ impl Refused {
     fn tell(self, unit: &'static str) {
         let Self { error, telemetry } = self;
         if telemetry.is_json() {
-            tracing::subscriber::with_default(telemetry.subscriber(std::io::stderr), || {
-                tracing::error!(%error, "the configuration is not valid");
-            });
+            event_of(&error, *telemetry, std::io::stderr);
         } else {
             eprintln!("{unit}: the configuration is not valid\n{error}");
         }
     }
 }
 
+/// It is seen whatever `MLVI_LOG` says: nothing else tells why the process ends.
+fn event_of<W>(error: &ConfigError, mut telemetry: Telemetry, writer: W)
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    telemetry.filter = Targets::new().with_default(Level::ERROR);
+    tracing::subscriber::with_default(telemetry.subscriber(writer), || {
+        tracing::error!(%error, "the configuration is not valid");
+    });
+}
+
 fn read<C>(unit: &str, parse: fn(&mut Settings) -> C) -> Result<C, Refused> {
     let settings = Settings::from_environment();
     let mut settings = settings.map_err(|error| {
         let telemetry = Telemetry::from_settings(&mut Settings::from_pairs([("", "")]));
-        Refused { error, telemetry: telemetry.of(unit, None) }
+        Refused { error, telemetry: Box::new(telemetry.of(unit, None)) }
     })?;
     let telemetry = Telemetry::from_settings(&mut settings);
     let config = parse(&mut settings);
@@ -156,7 +168,7 @@ fn read<C>(unit: &str, parse: fn(&mut Settings) -> C) -> Result<C, Refused> {
     // every unit reads it with its shell's settings, too
     let telemetry = telemetry.of(unit, pod_name(&mut settings).or_else(host_name));
     if let Err(error) = settings.finish() {
-        return Err(Refused { error, telemetry });
+        return Err(Refused { error, telemetry: Box::new(telemetry) });
     }
     telemetry.install();
     for UnreadVariable { name, nearest } in unread {
@@ -196,6 +208,25 @@ fn help<C>(unit: &str, about: &str, parse: fn(&mut Settings) -> C) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::tests::Buffer;
+
+    #[test]
+    fn a_refused_configuration_is_told_whatever_is_logged() {
+        for filter in ["off", "frame_bus=debug", "info"] {
+            let mut settings = Settings::from_pairs([
+                ("MLVI_LOG", filter),
+                ("MLVI_LOG_FORMAT", "json"),
+                ("MLVI_THREADS", "many"),
+            ]);
+            let telemetry = Telemetry::from_settings(&mut settings).of("unit", None);
+            settings.number("MLVI_THREADS", 2u8, 1..=64, "how many threads");
+            let (error, buffer) = (settings.finish().unwrap_err(), Buffer::default());
+            let writer = buffer.clone();
+            event_of(&error, telemetry, move || writer.clone());
+            let text = buffer.text();
+            assert!(text.contains("ERROR") && text.contains("MLVI_THREADS"), "{filter}: {text}");
+        }
+    }
 
     #[test]
     fn help_lists_every_variable_with_its_default_and_what_is_allowed() {

@@ -210,9 +210,9 @@ async fn a_callers_decision_is_followed_by_all_units() {
 #[tokio::test(flavor = "multi_thread")]
 async fn frames_come_through_whatever_the_collector_does() {
     let hangs = Collector::start(Answer::Never).unwrap();
-    // nobody listens on the port of one that is over
-    let gone = Collector::start(Answer::Taken).unwrap().endpoint();
-    for endpoint in [hangs.endpoint(), gone] {
+    // nobody listens there as long as it is reserved
+    let gone = ports::ReservedPort::loopback().unwrap();
+    for endpoint in [hangs.endpoint(), format!("http://{}", gone.address())] {
         let journey =
             Journey::start(|config| traced(config, &endpoint).with("OTEL_BSP_MAX_QUEUE_SIZE", 4))
                 .await;

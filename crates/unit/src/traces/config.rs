@@ -8,6 +8,7 @@ use super::post::Endpoint;
 use super::sampler::Sampler;
 use settings::Settings;
 use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Of a process: which pod it is in, on which node, as far as that is known.
@@ -42,9 +43,45 @@ const SAMPLERS: [(&str, (bool, Option<f64>)); 6] = [
     ("traceidratio", (false, None)),
 ];
 
-impl TracesConfig {
-    /// Reads the variables that begin with `OTEL_`; `None` when there is no endpoint.
-    pub(crate) fn from_settings(settings: &mut Settings, at: Whereabouts<'_>) -> Option<Self> {
+/// What the variables say.
+struct Variables {
+    base: Option<String>,
+    traces: Option<String>,
+    headers: Option<String>,
+    timeout: u64,
+    parent_based: bool,
+    /// The share of traces that the sampler takes, if its name says that.
+    fixed: Option<f64>,
+    ratio: f64,
+    service: Option<String>,
+    attributes: Option<String>,
+    delay: u64,
+    max_queue: usize,
+    disabled: bool,
+}
+
+/// `true` in capitals or not, as the specification says.
+struct Flag(bool);
+
+impl FromStr for Flag {
+    type Err = NoFlag;
+
+    fn from_str(text: &str) -> Result<Self, NoFlag> {
+        match text {
+            _ if text.eq_ignore_ascii_case("true") => Ok(Self(true)),
+            _ if text.eq_ignore_ascii_case("false") => Ok(Self(false)),
+            _ => Err(NoFlag),
+        }
+    }
+}
+
+/// What a flag has to be.
+#[derive(Debug, thiserror::Error)]
+#[error("true or false")]
+struct NoFlag;
+
+impl Variables {
+    fn read(settings: &mut Settings) -> Self {
         let base = settings.optional_text(
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "http://HOST:PORT of an OpenTelemetry Collector that takes OTLP/HTTP, often on port \
@@ -104,53 +141,93 @@ impl TracesConfig {
             1..=1_000_000,
             "how many spans may wait for the Collector; what is more is dropped and counted",
         );
-        let disabled = settings.choice(
+        let Flag(disabled) = settings.parsed(
             "OTEL_SDK_DISABLED",
             "false",
-            &[("false", false), ("true", true)],
+            "one of: false, true",
             "true: no traces, whatever else is set",
         );
-        let endpoint = match (&traces, &base) {
+        Self {
+            base,
+            traces,
+            headers,
+            timeout,
+            parent_based,
+            fixed,
+            ratio,
+            service,
+            attributes,
+            delay,
+            max_queue,
+            disabled,
+        }
+    }
+
+    /// Whether anything is exported. OpenTelemetry's variables may be meant for others.
+    fn are_used(&self) -> bool {
+        !self.disabled && (self.base.is_some() || self.traces.is_some())
+    }
+}
+
+impl TracesConfig {
+    /// Reads the variables that begin with `OTEL_`; `None` when nothing is exported, and then they
+    /// may say whatever they like.
+    pub(crate) fn from_settings(settings: &mut Settings, at: Whereabouts<'_>) -> Option<Self> {
+        let variables = settings.if_used(Variables::read, Variables::are_used)?;
+        let Variables { base, traces, headers, service, attributes, .. } = &variables;
+        let endpoint = match (traces, base) {
             (Some(whole), _) => {
-                accepted(settings, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", whole, Endpoint::parse)
+                let name = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+                accepted(settings, name, shown(whole), || Endpoint::parse(whole))
             }
             (None, Some(base)) => {
-                accepted(settings, "OTEL_EXPORTER_OTLP_ENDPOINT", base, Endpoint::parse_base)
+                let name = "OTEL_EXPORTER_OTLP_ENDPOINT";
+                accepted(settings, name, shown(base), || Endpoint::parse_base(base))
             }
             (None, None) => None,
         };
         let attributes = attributes
-            .and_then(|list| accepted(settings, "OTEL_RESOURCE_ATTRIBUTES", &list, pairs));
+            .as_ref()
+            .and_then(|list| accepted(settings, "OTEL_RESOURCE_ATTRIBUTES", list, || pairs(list)));
         let attributes = attributes.unwrap_or_default();
         // a token in them is shown to nobody
-        let headers = headers.and_then(|list| {
-            accepted(settings, "OTEL_EXPORTER_OTLP_HEADERS", "(not shown)", |_| pairs(&list))
+        let headers = headers.as_ref().and_then(|list| {
+            accepted(settings, "OTEL_EXPORTER_OTLP_HEADERS", NOT_SHOWN, || pairs(list))
         });
         let endpoint = endpoint.and_then(|endpoint| {
-            accepted(settings, "OTEL_EXPORTER_OTLP_HEADERS", "(not shown)", |_| {
+            accepted(settings, "OTEL_EXPORTER_OTLP_HEADERS", NOT_SHOWN, || {
                 endpoint.with_headers(&headers.unwrap_or_default())
             })
         });
-        let endpoint = endpoint.filter(|_| !disabled)?;
+        let Variables { timeout, parent_based, fixed, ratio, delay, max_queue, .. } = variables;
         Some(Self {
-            endpoint,
+            endpoint: endpoint?,
             timeout: Duration::from_millis(timeout),
             sampler: Sampler::of(parent_based, fixed.unwrap_or(ratio)),
-            resource: resource(at, service, attributes),
+            resource: resource(at, service.clone(), attributes),
             max_queue,
             delay: Duration::from_millis(delay),
         })
     }
 }
 
-/// The value as it was read; `None`, and a problem, when it cannot be.
+/// What stands for a value that may be a secret.
+const NOT_SHOWN: &str = "(not shown)";
+
+/// An address as a message may show it: not one with a password, or with a query, which may be a
+/// token.
+fn shown(address: &str) -> &str {
+    if address.contains(['@', '?']) { NOT_SHOWN } else { address }
+}
+
+/// What `parse` gives; `None`, and a problem with the value, when it cannot be read.
 fn accepted<T, E: Display>(
     settings: &mut Settings,
     name: &'static str,
     value: &str,
-    parse: impl FnOnce(&str) -> Result<T, E>,
+    parse: impl FnOnce() -> Result<T, E>,
 ) -> Option<T> {
-    parse(value).map_err(|problem| settings.refuse(name, value, problem.to_string())).ok()
+    parse().map_err(|problem| settings.refuse(name, value, problem.to_string())).ok()
 }
 
 /// What a list of pairs has to look like.
@@ -232,9 +309,21 @@ mod tests {
 
     #[test]
     fn nothing_is_exported_without_an_endpoint_or_when_it_is_disabled() {
-        for pairs in [&[("OTEL_SERVICE_NAME", "x")][..], &[ENDPOINT, ("OTEL_SDK_DISABLED", "true")]]
-        {
-            let (config, settings) = read(pairs);
+        // set for other programs: an SDK that speaks gRPC, a Collector with TLS
+        let foreign = [
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "a b=c"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "a=%zz"),
+        ];
+        let tls = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4317");
+        for own in [
+            &[("OTEL_SERVICE_NAME", "x")][..],
+            &[("OTEL_SDK_DISABLED", "perhaps")],
+            &[ENDPOINT, ("OTEL_SDK_DISABLED", "true")],
+            &[tls, ("OTEL_SDK_DISABLED", "True")],
+        ] {
+            let (config, settings) = read(&[own, &foreign].concat());
             assert!(config.is_none(), "{config:?}");
             settings.finish().unwrap();
         }
@@ -257,6 +346,14 @@ mod tests {
             settings.finish().unwrap();
             assert_eq!(config.unwrap().endpoint.to_string(), url);
         }
+    }
+
+    #[test]
+    fn an_endpoints_query_is_sent_and_not_shown() {
+        let address = "http://collector:4318/in?token=secret";
+        let (config, settings) = read(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", address)]);
+        settings.finish().unwrap();
+        assert_eq!(config.unwrap().endpoint.to_string(), "http://collector:4318/in");
     }
 
     #[test]
@@ -285,18 +382,22 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "http://"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://", "http://"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:secret@collector", "http://"),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://collector?token=secret", "http://"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "http/protobuf"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "token", "name=value"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "a b=c", "name=value"),
             ("OTEL_RESOURCE_ATTRIBUTES", "a=%zz", "name=value"),
             ("OTEL_TRACES_SAMPLER", "sometimes", "parentbased_traceidratio"),
             ("OTEL_TRACES_SAMPLER_ARG", "1.5", "0 to 1"),
+            ("OTEL_SDK_DISABLED", "perhaps", "false, true"),
         ];
         for (name, value, allowed) in bad {
             let (_, settings) = read(&[ENDPOINT, (name, value)]);
             let text = settings.finish().unwrap_err().to_string();
             assert!(text.contains(name) && text.contains(allowed), "{name}={value}: {text}");
-            assert_eq!(text.contains(value), !name.ends_with("HEADERS"), "{text}");
+            let is_secret = name.ends_with("HEADERS") || value.contains("secret");
+            assert_eq!(text.contains(value), !is_secret, "{text}");
+            assert!(!text.contains("secret"), "{text}");
         }
     }
 }

@@ -7,6 +7,7 @@ use super::post::Endpoint;
 use super::queue::Queue;
 use backoff::Backoff;
 use bytes::Bytes;
+use hyper::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -34,6 +35,10 @@ pub(super) struct Exporter {
     flushing: Vec<Flush>,
     /// The Collector did not answer last time.
     away: bool,
+    /// It refused the last batch, and said so.
+    refusing: Option<StatusCode>,
+    /// It rejected some of the spans of the last batch.
+    rejecting: bool,
 }
 
 impl Exporter {
@@ -46,8 +51,20 @@ impl Exporter {
     ) -> Self {
         let TracesConfig { endpoint, timeout, resource, delay, .. } = config;
         let (unit, resource) = (unit.to_owned(), encode::resource(&resource));
-        let (flushing, away) = (Vec::new(), false);
-        Self { unit, endpoint, resource, timeout, delay, queue, counts, flushes, flushing, away }
+        Self {
+            unit,
+            endpoint,
+            resource,
+            timeout,
+            delay,
+            queue,
+            counts,
+            flushes,
+            flushing: Vec::new(),
+            away: false,
+            refusing: None,
+            rejecting: false,
+        }
     }
 
     /// Until everybody who could hand in spans is gone.
@@ -84,10 +101,13 @@ impl Exporter {
                 Err(error) => error,
             };
             let (unit, endpoint) = (&self.unit, &self.endpoint);
-            if !error.may_pass() {
-                tracing::warn!(unit, %endpoint, %error, spans, "the collector refuses spans: \
-                    check OTEL_EXPORTER_OTLP_ENDPOINT and _HEADERS, and that it receives OTLP over \
-                    HTTP there");
+            if let Some(status) = error.refused() {
+                if self.refusing.replace(status) != Some(status) {
+                    tracing::warn!(unit, %endpoint, %error, spans, "the collector refuses spans: \
+                        check OTEL_EXPORTER_OTLP_ENDPOINT and _HEADERS, and that it receives OTLP \
+                        over HTTP there");
+                }
+                self.away = false;
                 self.counts.rejected(spans);
                 return;
             }
@@ -116,10 +136,11 @@ impl Exporter {
     }
 
     fn delivered(&mut self, spans: u64, rejected: u64) {
-        if std::mem::take(&mut self.away) {
+        if std::mem::take(&mut self.away) | self.refusing.take().is_some() {
             tracing::info!(unit = self.unit, endpoint = %self.endpoint, "the collector is back");
         }
-        if rejected > 0 {
+        let was_rejecting = std::mem::replace(&mut self.rejecting, rejected > 0);
+        if self.rejecting && !was_rejecting {
             tracing::warn!(unit = self.unit, endpoint = %self.endpoint, rejected, "the collector \
                 rejected spans of a batch: its own log says why");
         }

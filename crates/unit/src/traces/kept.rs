@@ -2,7 +2,7 @@
 
 use super::span::Span;
 use crate::BoundedMap;
-use frame::{Envelope, FrameId, FrameResult, Status};
+use frame::{Envelope, FrameId, FrameResult, Status, Timestamp};
 
 /// How many frames' spans are kept: as many as are on their way within seconds.
 const MAX_FRAMES: usize = 4096;
@@ -12,7 +12,9 @@ const MAX_SPANS: usize = 16;
 /// What is kept of one frame.
 #[derive(Debug)]
 struct Held {
-    /// How long it might take, in milliseconds, if that was said.
+    /// Until when it might take, if that was said.
+    deadline: Option<Timestamp>,
+    /// The same in milliseconds.
     allowed_ms: Option<f64>,
     /// It has come to a bad end, so that what follows is exported, too.
     has_failed: bool,
@@ -32,7 +34,7 @@ pub(super) fn allowed_ms(envelope: &Envelope) -> Option<f64> {
 /// frame of its camera overtook has not: that is what its camera's order asks for.
 ///
 /// Only numbers that travel with the frame and its result are looked at, so that all units say the
-/// same of it.
+/// same of it when the result is made. Its way may take long, too: see [`Kept::outcome`].
 pub(super) fn is_bad(result: &FrameResult, allowed_ms: Option<f64>) -> bool {
     let is_late = || {
         let took_ms = result.timings_ms.end_to_end;
@@ -54,8 +56,8 @@ impl Kept {
     /// The frame's outcome will be told.
     pub(super) fn expect(&mut self, envelope: &Envelope) {
         if !self.0.contains_key(&envelope.frame_id) {
-            let allowed_ms = allowed_ms(envelope);
-            let held = Held { allowed_ms, has_failed: false, spans: Vec::new() };
+            let (deadline, allowed_ms) = (envelope.deadline, allowed_ms(envelope));
+            let held = Held { deadline, allowed_ms, has_failed: false, spans: Vec::new() };
             self.0.insert(envelope.frame_id, held);
         }
     }
@@ -73,13 +75,16 @@ impl Kept {
         None
     }
 
-    /// What became of a frame: gives what is to be exported now.
-    pub(super) fn outcome(&mut self, result: &FrameResult) -> Vec<Span> {
+    /// What became of a frame, by a result that came at `came`: gives what is to be exported now. A
+    /// result that was made in time may have come too late.
+    pub(super) fn outcome(&mut self, result: &FrameResult, came: Timestamp) -> Vec<Span> {
         if !result.status.is_final() {
             return Vec::new();
         }
         let Some(held) = self.0.get_mut(&result.frame_id) else { return Vec::new() };
-        if is_bad(result, held.allowed_ms) {
+        let came_late = held.deadline.is_some_and(|deadline| came > deadline);
+        let is_answer = matches!(result.status, Status::Done | Status::Skipped);
+        if is_bad(result, held.allowed_ms) || is_answer && came_late {
             held.has_failed = true;
             return std::mem::take(&mut held.spans);
         }
@@ -95,7 +100,7 @@ impl Kept {
 mod tests {
     use super::*;
     use crate::traces::Kind;
-    use frame::{CameraId, ImageFormat, Problem, ServedBy, Timestamp, TimingsMs};
+    use frame::{CameraId, ImageFormat, Problem, ServedBy, TimingsMs};
     use std::time::Duration;
 
     fn envelope(deadline_ms: Option<u64>) -> Envelope {
@@ -138,14 +143,32 @@ mod tests {
             kept.expect(&envelope);
             assert_eq!(kept.keep(envelope.frame_id, || span(&envelope)), None);
             let result = change(done(&envelope, took_ms));
-            assert_eq!(kept.outcome(&result).len(), exported, "{name}");
+            let told = kept.outcome(&result, envelope.received_at);
+            assert_eq!(told.len(), exported, "{name}");
         }
         let (mut kept, envelope) = (Kept::new(), envelope(None));
         kept.expect(&envelope);
         kept.keep(envelope.frame_id, || span(&envelope));
         let status = Status::Expired;
         let overtaken = FrameResult { status, overtaken_by: newer, ..done(&envelope, 1.0) };
-        assert_eq!(kept.outcome(&overtaken), []);
+        assert_eq!(kept.outcome(&overtaken, envelope.received_at), []);
+    }
+
+    #[test]
+    fn a_result_that_was_made_in_time_may_come_too_late() {
+        for (status, came_ms, exported) in [
+            (Status::Done, 100, 0),
+            (Status::Done, 101, 1),
+            (Status::Skipped, 101, 1),
+            (Status::Provisional, 101, 0),
+        ] {
+            let (mut kept, envelope) = (Kept::new(), envelope(Some(100)));
+            kept.expect(&envelope);
+            kept.keep(envelope.frame_id, || span(&envelope));
+            let result = FrameResult { status, ..done(&envelope, 40.0) };
+            let came = envelope.received_at + Duration::from_millis(came_ms);
+            assert_eq!(kept.outcome(&result, came).len(), exported, "{status:?} {came_ms}");
+        }
     }
 
     #[test]
@@ -153,9 +176,10 @@ mod tests {
         let (mut kept, envelope) = (Kept::new(), envelope(Some(1)));
         assert_eq!(kept.keep(envelope.frame_id, || span(&envelope)), None, "nobody awaits it");
         kept.expect(&envelope);
-        assert_eq!(kept.outcome(&done(&envelope, 2.0)), []);
+        assert_eq!(kept.outcome(&done(&envelope, 2.0), envelope.received_at), []);
         assert!(kept.keep(envelope.frame_id, || span(&envelope)).is_some());
-        assert_eq!(kept.outcome(&done(&envelope, 0.5)), [], "a second result changes nothing");
+        let second = kept.outcome(&done(&envelope, 0.5), envelope.received_at);
+        assert_eq!(second, [], "a second result changes nothing");
         assert!(kept.keep(envelope.frame_id, || span(&envelope)).is_some());
     }
 
@@ -166,7 +190,7 @@ mod tests {
         for _ in 0..2 * MAX_SPANS {
             kept.keep(first.frame_id, || span(&first));
         }
-        assert_eq!(kept.outcome(&done(&first, 2.0)).len(), MAX_SPANS);
+        assert_eq!(kept.outcome(&done(&first, 2.0), first.received_at).len(), MAX_SPANS);
         for _ in 0..MAX_FRAMES {
             kept.expect(&envelope(None));
         }

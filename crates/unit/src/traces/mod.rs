@@ -28,7 +28,7 @@ pub use span::{Kind, Span, Value};
 use crate::{Ends, Metrics, Tasks};
 use counts::Counts;
 use export::{Exporter, Flush};
-use frame::{Envelope, FrameId, FrameResult, TraceParent};
+use frame::{Envelope, FrameId, FrameResult, Timestamp, TraceParent};
 use kept::Kept;
 use queue::Queue;
 use sampler::Sampler;
@@ -136,10 +136,10 @@ impl Traces {
         }
     }
 
-    /// What became of a frame.
+    /// What became of a frame, by a result that has just been read.
     pub fn outcome(&self, result: &FrameResult) {
         let Some(inner) = &self.inner else { return };
-        let exported = inner.kept().outcome(result);
+        let exported = inner.kept().outcome(result, Timestamp::now());
         exported.into_iter().for_each(|span| inner.export(span));
     }
 

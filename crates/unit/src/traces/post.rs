@@ -58,15 +58,19 @@ pub(super) enum PostError {
     /// It is busy for now.
     #[error("it answered {0}")]
     Busy(StatusCode, Option<Duration>),
-    /// It does not take them, and never will.
+    /// It does not take them, and never will, by the specification of OTLP/HTTP.
     #[error("it answered {0}")]
     Refused(StatusCode),
 }
 
 impl PostError {
-    /// Whether another try may succeed, by the specification of OTLP/HTTP.
-    pub(super) const fn may_pass(&self) -> bool {
-        !matches!(self, Self::Refused(_))
+    /// With which status it was refused: another try would not succeed.
+    pub(super) const fn refused(&self) -> Option<StatusCode> {
+        match self {
+            Self::Refused(status) => Some(*status),
+            Self::Connect(_) | Self::Connection(_) | Self::Ended | Self::Timeout(_) => None,
+            Self::Busy(..) => None,
+        }
     }
 
     /// How long to wait at least before the next try, if the Collector said so.
@@ -169,8 +173,10 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
+/// Without the query, which may be a token.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}:{}{}", self.host, self.port, self.path)
+        let path = self.path.split('?').next().unwrap_or_default();
+        write!(f, "http://{}:{}{path}", self.host, self.port)
     }
 }

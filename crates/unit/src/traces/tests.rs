@@ -178,6 +178,36 @@ async fn what_a_collector_does_not_take_is_counted() {
     assert_eq!((unit.count("undelivered"), unit.count("dropped")), (0, 0));
 }
 
+#[test]
+fn a_collector_that_refuses_is_told_of_once_for_each_status() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let collector = Collector::start(Answer::Status(404)).unwrap();
+    let lines = crate::telemetry::tests::logged("info", || {
+        runtime.block_on(async {
+            let unit = Unit::start(&collector.endpoint(), &[]);
+            let answers =
+                [404, 404, 401, 401].map(Answer::Status).into_iter().chain([Answer::Taken; 2]);
+            for answer in answers.chain([Answer::Status(401), Answer::Rejecting(1)]) {
+                collector.set(answer);
+                unit.end_spans(2);
+                unit.traces.flush(PATIENCE).await;
+            }
+            for answer in [Answer::Rejecting(1), Answer::Taken, Answer::Rejecting(2)] {
+                collector.set(answer);
+                unit.end_spans(2);
+                unit.traces.flush(PATIENCE).await;
+            }
+        });
+    });
+    let told = lines.iter().filter_map(|line| line["message"].as_str());
+    let told: Vec<&str> = told.filter(|text| text.starts_with("the collector")).collect();
+    let starts = ["refuses", "refuses", "is back", "refuses", "is back", "rejected", "rejected"];
+    assert_eq!(told.len(), starts.len(), "{told:#?}");
+    for (text, start) in told.iter().zip(starts) {
+        assert!(text.starts_with(&format!("the collector {start}")), "{told:#?}");
+    }
+}
+
 #[tokio::test]
 async fn a_collector_that_was_busy_gets_the_spans_once() {
     let collector = Collector::start(Answer::Status(503)).unwrap();
@@ -195,9 +225,10 @@ async fn a_collector_that_was_busy_gets_the_spans_once() {
 
 #[tokio::test]
 async fn without_a_collector_spans_are_dropped_and_the_end_is_not_held_up() {
-    // nothing listens on a port that a listener has just given back
-    let nobody = Collector::start(Answer::Taken).unwrap().endpoint();
-    let unit = Unit::start(&nobody, &[("OTEL_BSP_MAX_QUEUE_SIZE", "5")]);
+    // nobody listens there as long as it is reserved
+    let port = ports::ReservedPort::loopback().unwrap();
+    let unit =
+        Unit::start(&format!("http://{}", port.address()), &[("OTEL_BSP_MAX_QUEUE_SIZE", "5")]);
     unit.end_spans(12);
     assert_eq!(unit.count("dropped"), 7, "there is room for five");
     unit.traces.flush(PATIENCE).await;

@@ -3,7 +3,7 @@
 use crate::accept::{Accepted, accept};
 use crate::app::App;
 use crate::frame_trace::FrameTrace;
-use crate::observe::{Subject, Trace};
+use crate::observe::{Brought, Subject, Trace};
 use crate::problem::{Kind, RequestError};
 use crate::query::About;
 use crate::wait::for_result;
@@ -52,6 +52,7 @@ async fn try_to_take(
     if let Err(refusal) = app.check_bus().and_then(|()| app.access.count_frame(&camera)) {
         return Err(unread(refusal));
     }
+    let brought = request.extensions().get::<Brought>().cloned().unwrap_or_default();
     let upload = match upload::receive(request, &app.room, app.limits.upload_timeout).await {
         Ok(upload) => upload,
         Err(refusal) => return Err(unread(refusal)),
@@ -59,9 +60,10 @@ async fn try_to_take(
     let accepted = accept(app, about, upload, FrameTrace::of_upload(trace))
         .await
         .map_err(|refusal| Box::new(refusal.into_response()))?;
+    let subject = Subject { frame_id: accepted.frame_id, camera: Some(accepted.camera.clone()) };
+    brought.tell(subject.clone());
     let mut response = answer(app, &accepted, about).await;
-    let Accepted { frame_id, camera, .. } = accepted;
-    response.extensions_mut().insert(Subject { frame_id, camera: Some(camera) });
+    response.extensions_mut().insert(subject);
     Ok(response)
 }
 
