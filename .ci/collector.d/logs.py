@@ -1,7 +1,8 @@
 """Runs the DaemonSet's configuration on a real suite's log, laid out as a node has it: logs.py COLLECTOR
 
 Every line must arrive at a receiver that plays Loki, with its fields, although the receiver is away at first, the Collector is killed then,
-and the kubelet puts files aside, once while nobody reads. Only the receiver's address and its encoding (JSON, which this reads) are set from outside.
+and the kubelet puts files aside, once while nobody reads. Then a node that was away brings lines of the last days. Only the receiver's address
+and its encoding (JSON, which this reads) are set from outside.
 """
 
 import datetime
@@ -10,6 +11,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -22,7 +24,10 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "deploy/components/logging/log-collector.yml"
+LOKI = ROOT / "deploy/components/logging/loki-settings.yml"
 PATIENCE_S = 120
+# Loki's own values: half of ingester.max_chunk_age, and limits_config.shard_streams.time_sharding_ignore_recent
+BEHIND_S, RECENT_S = 3600, 2400
 # where containerd and CRI-O split a line
 SPLIT_AT = 16 * 1024
 
@@ -33,11 +38,11 @@ def main(collector):
         lines = log_of_a_suite(scratch)
         node = Node(scratch / "pods")
         loki = PlayedLoki()
-        problems = collect(collector, scratch, node, loki, lines)
+        problems = list(collect(collector, scratch, node, loki, lines))
     for problem in problems[:20]:
         print(f"error: {problem}", file=sys.stderr)
     print(
-        f"collector: {len(lines)} lines of a suite and {len(node.plain)} of others, "
+        f"collector: {len(lines)} lines of a suite, some of them late a second time, and {len(node.plain)} of others, "
         f"{len(loki.records)} records arrived, {loki.refused} requests refused at first, {len(problems)} problems"
     )
     return 1 if problems else 0
@@ -73,8 +78,24 @@ def collect(collector, scratch, node, loki, lines):
         process = start(collector, scratch, loki)
         arrived += len(third) + len(fourth)
         wait(lambda: len(loki.records) >= arrived, "all lines arrive")
+        # the same unit on a node that was away, while the others' lines of today are there already
+        late = made_late(first)
+        node.write("suite-1", "mlvi", late)
+        arrived += len(late)
+        wait(lambda: len(loki.records) + loki.too_far_behind >= arrived, "late lines arrive")
         end(process)
-        return list(compare(lines, node.plain, loki.records))
+        if loki.too_far_behind:
+            yield f"{loki.too_far_behind} lines are lost: more than {BEHIND_S} s behind the newest line of their stream"
+        yield from compare({"suite-0": lines, "suite-1": late}, node.plain, loki.records)
+
+
+def made_late(lines):
+    """Two hours to six days old, and not in order: files that the kubelet has put aside are read beside the newest."""
+    late = []
+    for place, line in enumerate(map(json.loads, lines)):
+        moment = datetime.datetime.fromisoformat(line["timestamp"]) - datetime.timedelta(hours=2 + place * 29 % 142)
+        late.append(json.dumps({**line, "timestamp": f"{moment:%Y-%m-%dT%H:%M:%S.%f}Z", "pod": "suite-1"}, ensure_ascii=False))
+    return late
 
 
 def end(process):
@@ -192,11 +213,16 @@ class Node:
 
 
 class PlayedLoki(http.server.ThreadingHTTPServer):
-    """Takes OTLP's JSON as Loki does, and keeps it; at first it is away."""
+    """Takes OTLP's JSON as Loki does with its settings, and keeps it; at first it is away."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.records, self.away, self.refused = [], True, 0
+        self.records, self.away, self.refused, self.too_far_behind = [], True, 0, 0
+        settings = LOKI.read_text(encoding="utf-8")
+        self.labels = re.search(r"action: index_label\n\s+attributes: \[(.+)\]", settings)[1].split(", ")
+        self.by_time = re.search(r"^    time_sharding_enabled: true$", settings, re.M) is not None
+        # the newest line of each stream
+        self.newest, self.lock = {}, threading.Lock()
         self.address = f"http://127.0.0.1:{self.server_port}"
 
     def __enter__(self):
@@ -204,10 +230,29 @@ class PlayedLoki(http.server.ThreadingHTTPServer):
         return self
 
     def take(self, request):
-        for resource in request["resourceLogs"]:
-            of = attributes(resource["resource"])
-            for scope in resource["scopeLogs"]:
-                self.records.extend((of, record) for record in scope["logRecords"])
+        """Whether it takes all: if not, it has taken the others, and a Collector does not try again."""
+        taken = True
+        with self.lock:
+            for resource in request["resourceLogs"]:
+                of = attributes(resource["resource"])
+                for scope in resource["scopeLogs"]:
+                    for record in scope["logRecords"]:
+                        if self.fits(of, record):
+                            self.records.append((of, record))
+                        else:
+                            self.too_far_behind += 1
+                            taken = False
+        return taken
+
+    def fits(self, of, record):
+        """Loki's rule of order, within one stream."""
+        moment = int(record.get("timeUnixNano") or record["observedTimeUnixNano"]) / 1e9
+        stream = tuple(of.get(name) for name in self.labels)
+        if self.by_time and moment < time.time() - RECENT_S:
+            stream = (*stream, moment // BEHIND_S)
+        newest = self.newest.get(stream, moment)
+        self.newest[stream] = max(newest, moment)
+        return moment >= newest - BEHIND_S
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -221,7 +266,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/otlp/v1/logs":
             status = 503 if self.server.away else 200
         if status == 200:
-            self.server.take(json.loads(body))
+            status = 200 if self.server.take(json.loads(body)) else 400
         else:
             self.server.refused += 1
         self.send_response(status)
@@ -243,22 +288,27 @@ def value(wrapped):
     return int(inner) if kind == "intValue" else inner
 
 
-def compare(lines, plain, records):
+def compare(written, plain, records):
     """What is missing, there twice, or another one than was written."""
     arrived = {}
     for of, record in records:
         if of.get("service.namespace") != "mlvi" or of.get("k8s.namespace.name") != "mlvi":
             yield f"a record of another namespace: {of}"
         arrived.setdefault(of["k8s.pod.name"], []).append((of, record))
-    if arrived.keys() != {"suite-0", "edge-broker-0"}:
+    if arrived.keys() != {*written, "edge-broker-0"}:
         yield f"records of the pods {sorted(arrived)}"
     found = [record["body"]["stringValue"] for _, record in arrived.get("edge-broker-0", [])]
     if sorted(found) != sorted(plain):
         yield f"plain lines: {found}"
+    for pod, lines in written.items():
+        yield from compare_lines(lines, arrived.get(pod, []))
+
+
+def compare_lines(lines, records):
     expected = {}
     for line in map(json.loads, lines):
         expected.setdefault(key(line), []).append(line)
-    for of, record in arrived.get("suite-0", []):
+    for of, record in records:
         line = as_line(of, record)
         waiting = expected.get(key(line), [])
         if line in waiting:

@@ -62,6 +62,10 @@ def inside(thing):
         for name, text in (thing.get("data") or {}).items():
             who = f"ConfigMap {thing['metadata']['name']}: data.{name}"
             yield from (f"{who}: {problem}" for problem in embedded(name, text))
+    if thing["kind"] == "Service" and "mlvi.io/scrape" in thing["metadata"].get("labels", {}):
+        # a unit that is not ready would have no metrics when somebody wants to know why
+        if thing["spec"].get("clusterIP") != "None" or thing["spec"].get("publishNotReadyAddresses") is not True:
+            yield f"Service {thing['metadata']['name']}: it is for metrics: clusterIP: None, and publishNotReadyAddresses: true"
     if thing["kind"] == "PrometheusRule":
         for group in thing["spec"]["groups"]:
             for rule in group["rules"]:

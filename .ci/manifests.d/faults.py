@@ -53,6 +53,7 @@ FAULTS = [
     ("all", "Deployment", "cloud-inference", rename(*CONTAINER, "lifecycle", "preStop", "sleep", to="pause"), "pause"),
     ("all", "Deployment", "cloud-inference", rename("spec", "selector", to="selectors"), "select"),
     ("all", "Service", "web-server", put("spec", "ports", 0, "port", value="eighty"), "port"),
+    ("all", "Service", "edge-inference", put("spec", "publishNotReadyAddresses", value=False), "publishNotReadyAddresses"),
     ("all", "ConfigMap", "mlvi-bus", put("data", "MLVI_PARTITIONS", value=12), "MLVI_PARTITIONS"),
     ("all", "StatefulSet", "edge-broker", rename("spec", "serviceName", to="servicename"), "servicename"),
     ("all", "StatefulSet", "edge-broker", put("spec", "replicas", value="1"), "replicas"),

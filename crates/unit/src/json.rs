@@ -125,20 +125,26 @@ struct EventFields {
 }
 
 impl EventFields {
-    /// Adds one, unless one of this name is there.
+    /// Adds one, unless one is there that is written by this name.
     fn add(&mut self, name: &'static str, write: impl FnOnce(&mut String)) {
-        if self.names.contains(&name) {
+        if self.names.iter().any(|before| written(before).eq(written(name))) {
             return;
         }
         self.names.push(name);
         self.line.push_str(",\"");
-        for character in name.trim_start_matches("r#").chars() {
-            let fits = character.is_ascii_alphanumeric() || character == '_';
-            self.line.push(if fits { character } else { '_' });
-        }
-        self.line.push_str(if OWN.contains(&name) { "_\":" } else { "\":" });
+        self.line.extend(written(name));
+        self.line.push_str("\":");
         write(&mut self.line);
     }
+}
+
+/// A field's name as it stands in a line: of letters, digits and `_`, and none of `OWN`.
+fn written(name: &'static str) -> impl Iterator<Item = char> {
+    let name = name.trim_start_matches("r#");
+    let fits = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let characters =
+        name.chars().map(move |character| if fits(character) { character } else { '_' });
+    characters.chain(OWN.contains(&name).then_some('_'))
 }
 
 impl Values for EventFields {
@@ -301,6 +307,17 @@ mod tests {
         assert_eq!((&lines[0]["log_line"], &lines[1]["message"]), (&7.into(), &"".into()));
         let text = lines[1]["text"].as_str().unwrap();
         assert!(text.len() < 12_400 && text.ends_with('…'), "{} bytes", text.len());
+    }
+
+    #[test]
+    fn names_that_are_written_alike_are_one() {
+        let lines = logged("info", || {
+            let _span = info_span!("read", log_line = 3, level_ = "around").entered();
+            info!(log.line = 1, log_line = 2, level = "high", r#pod = "raw", pod = "plain", "here");
+        });
+        // of two in one object a reader takes the last
+        assert_eq!((&lines[0]["log_line"], &lines[0]["level_"]), (&1.into(), &"high".into()));
+        assert_eq!((&lines[0]["pod"], &lines[0]["pod_"]), (&"pod-1".into(), &"raw".into()));
     }
 
     #[test]

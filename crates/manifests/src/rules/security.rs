@@ -1,8 +1,9 @@
 //! The Pod Security standard of each namespace: "restricted", unless its labels say another one.
 //!
 //! Source: <https://kubernetes.io/docs/concepts/security/pod-security-standards/>. A namespace that
-//! allows more does so for a few pods: whoever needs no folder of the node and no root is held
-//! against the rest of "restricted" there, too.
+//! allows more does so for a few pods. Where it is "baseline", whoever says that root is meant may be
+//! root. Where it is "privileged", so may the pods of a DaemonSet that mount a folder of their node,
+//! and they may mount it. Everybody and everything else is held against "restricted" there, too.
 
 use crate::finding::Finding;
 use crate::object::Field;
@@ -16,12 +17,20 @@ enum Standard {
     Restricted,
     /// Root is allowed.
     Baseline,
-    /// Folders of the node, and what it has, too.
+    /// Folders of the node, too.
     Privileged,
 }
 
 impl Standard {
-    fn of(world: &World<'_>, namespace: &str) -> Self {
+    /// What is asked of a workload: that its namespace is privileged is for those of the node alone.
+    fn of(world: &World<'_>, workload: &Workload<'_>) -> Self {
+        match Self::of_namespace(world, &workload.object.namespace) {
+            Self::Privileged if !is_of_the_node(workload) => Self::Restricted,
+            standard => standard,
+        }
+    }
+
+    fn of_namespace(world: &World<'_>, namespace: &str) -> Self {
         let object = world.of_kind("Namespace").find(|object| object.name == namespace);
         let labels = object.map(|object| object.at("metadata.labels"));
         let label = labels.map(|labels| labels.get("pod-security.kubernetes.io/enforce"));
@@ -36,10 +45,8 @@ impl Standard {
 pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for workload in &world.workloads {
-        let standard = Standard::of(world, &workload.object.namespace);
-        if standard != Standard::Privileged {
-            findings.extend(of_pod(workload));
-        }
+        let standard = Standard::of(world, workload);
+        findings.extend(of_pod(workload, standard));
         findings.extend(
             workload
                 .containers
@@ -50,7 +57,24 @@ pub(super) fn check(world: &World<'_>) -> Vec<Finding> {
     findings
 }
 
-fn of_pod(workload: &Workload<'_>) -> Vec<Finding> {
+/// It runs on each node, and a container mounts a folder of it.
+fn is_of_the_node(workload: &Workload<'_>) -> bool {
+    let mounted = |name: Option<&str>| {
+        workload.containers.iter().any(|container| {
+            let mounts = container.field.each("volumeMounts[].name");
+            name.is_some() && mounts.iter().any(|mount| mount.text() == name)
+        })
+    };
+    workload.object.kind == "DaemonSet"
+        && workload
+            .pod
+            .get("volumes")
+            .items()
+            .iter()
+            .any(|volume| volume.get("hostPath").exists() && mounted(volume.get("name").text()))
+}
+
+fn of_pod(workload: &Workload<'_>, standard: Standard) -> Vec<Finding> {
     // image volumes are in the admission's code and not in the standard's page
     const VOLUMES: [&str; 9] = [
         "configMap",
@@ -72,7 +96,8 @@ fn of_pod(workload: &Workload<'_>) -> Vec<Finding> {
     }
     for volume in workload.pod.get("volumes").items() {
         for (kind, field) in volume.entries() {
-            if kind != "name" && !VOLUMES.contains(&kind) {
+            let is_of_the_node = kind == "hostPath" && standard == Standard::Privileged;
+            if kind != "name" && !VOLUMES.contains(&kind) && !is_of_the_node {
                 findings.push(
                     field
                         .error(
@@ -80,7 +105,7 @@ fn of_pod(workload: &Workload<'_>) -> Vec<Finding> {
                             format!("a restricted pod may not mount a volume of the kind {kind}"),
                         )
                         .help(
-                            "another kind, or a namespace of its own with the label \
+                            "another kind, or a DaemonSet in a namespace of its own with the label \
                              pod-security.kubernetes.io/enforce: privileged",
                         ),
                 );
@@ -195,20 +220,31 @@ mod tests {
     fn a_namespace_says_what_its_pods_may() {
         let root = POD.replace("runAsNonRoot: true", "runAsNonRoot: false, runAsUser: 0");
         let folder = format!("{root}, volumes: [{{name: a, hostPath: {{path: /}}}}]");
-        for (standard, pod, faults) in [
-            ("privileged", folder.as_str(), 0),
-            ("baseline", folder.as_str(), 1),
-            ("restricted", folder.as_str(), 3),
-            ("privileged", "", 2),
+        let shared = format!("{folder}, hostNetwork: true, hostPID: true, hostIPC: true");
+        for (standard, kind, pod, faults) in [
+            ("privileged", "DaemonSet", folder.as_str(), 0),
+            ("privileged", "DaemonSet", shared.as_str(), 3),
+            // nothing of the node is mounted
+            ("privileged", "DaemonSet", root.as_str(), 2),
+            ("privileged", "Deployment", folder.as_str(), 3),
+            ("privileged", "Deployment", shared.as_str(), 6),
+            ("privileged", "StatefulSet", root.as_str(), 2),
+            ("privileged", "Deployment", POD, 0),
+            ("privileged", "Deployment", "", 2),
+            ("baseline", "Deployment", root.as_str(), 0),
+            ("baseline", "DaemonSet", folder.as_str(), 1),
+            ("restricted", "DaemonSet", folder.as_str(), 3),
         ] {
-            let set = deployment("a", RESTRICTED, pod)
+            let container = format!("{RESTRICTED}, volumeMounts: [{{name: a, mountPath: /a}}]");
+            let set = deployment("a", &container, pod)
+                .replace("kind: Deployment", &format!("kind: {kind}"))
                 .replace("metadata: {name: a}", "metadata: {name: a, namespace: own}")
                 + &format!(
                     "---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: own, labels: \
                      {{pod-security.kubernetes.io/enforce: {standard}}}}}\n"
                 );
             let found = found(&set, "pod-security");
-            assert_eq!(found.len(), faults, "{standard}: {found:?}");
+            assert_eq!(found.len(), faults, "{standard}, {kind}, {pod}: {found:?}");
         }
     }
 
