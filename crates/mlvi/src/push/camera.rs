@@ -175,7 +175,7 @@ impl Camera {
     ) -> (Outputs, anyhow::Result<Ended>) {
         let started = self.video(&shared.args).and_then(|video| {
             if outputs.wants_pictures() && outputs.masks.is_none() && !shared.args.unmasked {
-                outputs.masks = Some(Masks::read(&shared.args, &self.name)?);
+                outputs.masks = Some(Masks::read(&shared.args.server, &self.name)?);
             }
             let watch = Watch::start(&shared.args, &self.name)?;
             let agent = sender(&shared.args)?;
