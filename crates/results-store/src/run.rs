@@ -16,7 +16,6 @@ use futures_util::FutureExt;
 use results_db::Database;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use unit::{Ends, Shell};
@@ -147,8 +146,7 @@ fn make_pictures(
         };
         until_the_end("regions-file", watch.boxed());
     }
-    let masks =
-        Masks { bus: bus.clone(), topics: topics.clone(), book, there: watch::Sender::new(None) };
+    let masks = Masks { bus: bus.clone(), topics: topics.clone(), book };
     until_the_end("settings-topic", masks.clone().look_after(watching.clone()).boxed());
     until_the_end("settings", masks.clone().follow(watching.clone()).boxed());
     let wishes = Arc::new(Wishes::default());

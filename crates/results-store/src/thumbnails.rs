@@ -93,7 +93,7 @@ impl Making {
     }
 
     async fn make(&self, wish: Wish) {
-        self.masks.known().await;
+        self.masks.book.known().await;
         let end = match self.read(&wish).await {
             Err(end) => end,
             Ok(upload) => match self.small(&wish, upload).await {

@@ -14,6 +14,7 @@ use super::source::{Source, Video};
 use super::tally::Tally;
 use super::watch::{Away, Heard, Watch, may_pass};
 use super::window::{Outcome, Rules, Window};
+use crate::server::ServerArgs;
 use anyhow::Context;
 use backoff::Backoff;
 use frame::CameraId;
@@ -36,8 +37,9 @@ const SILENCE: Duration = Duration::from_secs(30);
 const GOODBYE: Duration = Duration::from_secs(2);
 /// How long the server may take to let us connect.
 const CONNECTING: Duration = Duration::from_secs(10);
-/// How long it may take nothing of a stream. It reads no further while the broker is away, too; its
-/// results come over another connection, perhaps of another replica, and tell nothing of this one.
+/// How long it may take nothing of a live camera's stream: its results come over another connection,
+/// perhaps of another replica, and tell nothing of this one. A file, which would not be tried again,
+/// waits on: the server reads no further while the broker is away, too.
 const TAKING: Duration = Duration::from_secs(60);
 /// The server holds two frames beside those in flight: the one that comes in and the one that
 /// waits.
@@ -175,10 +177,10 @@ impl Camera {
     ) -> (Outputs, anyhow::Result<Ended>) {
         let started = self.video(&shared.args).and_then(|video| {
             if outputs.wants_pictures() && outputs.masks.is_none() && !shared.args.unmasked {
-                outputs.masks = Some(Masks::read(&shared.args, &self.name)?);
+                outputs.masks = Some(Masks::read(&shared.args.server, &self.name)?);
             }
             let watch = Watch::start(&shared.args, &self.name)?;
-            let agent = sender(&shared.args)?;
+            let agent = sender(&shared.args.server, video.is_live())?;
             let arguments = video.arguments(self.rate, shared.args.frames);
             let (ffmpeg, output) = Ffmpeg::reader(&arguments)?;
             Ok((video, watch, agent, ffmpeg, output))
@@ -380,12 +382,12 @@ fn write(
 }
 
 /// The client that sends the frames.
-fn sender(args: &PushArgs) -> anyhow::Result<Agent> {
+fn sender(server: &ServerArgs, is_live: bool) -> anyhow::Result<Agent> {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .timeout_connect(Some(CONNECTING))
-        .timeout_per_write(Some(TAKING));
-    args.server.agent(config)
+        .timeout_per_write(is_live.then_some(TAKING));
+    server.agent(config)
 }
 
 fn post(
@@ -419,4 +421,18 @@ fn wait(stop: &CancellationToken, pause: Duration) -> bool {
         std::thread::sleep(LOOK_EVERY);
     }
     stop.is_cancelled()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_live_camera_gives_a_server_up_that_takes_nothing() {
+        let server = ServerArgs::of("http://127.0.0.1:9/".into());
+        for (is_live, most) in [(true, Some(TAKING)), (false, None)] {
+            let agent = sender(&server, is_live).unwrap();
+            assert_eq!(agent.config().timeout_per_write(), most);
+        }
+    }
 }

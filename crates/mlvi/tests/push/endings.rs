@@ -40,7 +40,7 @@ fn a_server_that_vanishes_without_a_word_is_noticed_and_found_again() {
     let mut command = push(&suite, &ffmpeg.path());
     let mut child = command.arg("http://127.0.0.1:9/x").spawn().unwrap();
     let said = until_said(&mut child, "again in");
-    assert!(said.contains("the server has said nothing for 0.3"), "{said}");
+    assert!(said.contains("the server has said nothing for 1.5"), "{said}");
     // whoever connects anew is served
     suite.until(8);
     signal(&child, "INT");
@@ -57,7 +57,7 @@ fn a_video_whose_server_vanishes_ends_and_tells_what_has_no_result() {
     let clip = clip(dir.path());
     let done = done(push(&suite, &ffmpeg.path()).arg(clip).args(OUTPUTS).current_dir(&dir));
     assert_eq!(done.code, Some(1), "{done:?}");
-    let words = [" without a result", "the server has said nothing for 0.3"];
+    let words = [" without a result", "the server has said nothing for 1.5"];
     assert!(words.into_iter().all(|words| done.err.contains(words)), "{done:?}");
     is_whole(dir.path());
     ffmpeg.has_ended();

@@ -13,8 +13,11 @@ use std::time::Duration;
 pub(crate) const SIZE: ImageSize = ImageSize { width: 64, height: 48 };
 
 const NO_REGIONS: &str = "{\"masks\":[],\"zones\":[]}";
-/// How often it says something where there are no results, in seconds.
-const KEEP_ALIVE: f64 = 0.1;
+/// How often it says something where there are no results, in seconds: whoever misses three of that
+/// takes it for gone, also when the machine is only busy.
+const KEEP_ALIVE: f64 = 10.0;
+/// One that vanishes, which is to be noticed soon.
+const SHORT_KEEP_ALIVE: f64 = 0.5;
 
 /// Listens until the process ends.
 #[derive(Clone)]
@@ -30,6 +33,8 @@ struct State {
     /// When so many frames have come, the connections of before are neither read nor written to any
     /// more, and stay open, as when a cable is pulled.
     mute_at: Option<usize>,
+    /// How often it says something, in place of [`KEEP_ALIVE`].
+    keep_alive: Option<f64>,
     /// Every camera's regions, as the server tells them; without, it does not know of any.
     regions: Option<String>,
     seen: Mutex<Seen>,
@@ -57,7 +62,8 @@ impl Suite {
     /// One that vanishes at the frame with that number, and is there again for whoever connects
     /// anew.
     pub(crate) fn vanishing_after(frames: usize) -> Self {
-        Self::with(State { mute_at: Some(frames), ..State::default() })
+        let keep_alive = Some(SHORT_KEEP_ALIVE);
+        Self::with(State { mute_at: Some(frames), keep_alive, ..State::default() })
     }
 
     /// One with these regions for every camera.
@@ -148,10 +154,11 @@ fn send_regions(mut stream: TcpStream, state: &State) -> std::io::Result<()> {
 }
 
 fn send_results(mut stream: TcpStream, state: &State, camera: &str) -> std::io::Result<()> {
+    let keep_alive = state.keep_alive.unwrap_or(KEEP_ALIVE);
     stream.write_all(
         format!(
             "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/event-stream\r\n\
-             mlvi-keep-alive: {KEEP_ALIVE}\r\n\r\n: hello\n"
+             mlvi-keep-alive: {keep_alive}\r\n\r\n: hello\n"
         )
         .as_bytes(),
     )?;
@@ -159,7 +166,7 @@ fn send_results(mut stream: TcpStream, state: &State, camera: &str) -> std::io::
     loop {
         let seen = state.seen.lock().unwrap();
         let waits = |seen: &mut Seen| seen.results.len() <= sent && !seen.is_over;
-        let every = Duration::from_secs_f64(KEEP_ALIVE);
+        let every = Duration::from_secs_f64(keep_alive);
         let (seen, _) = state.changed.wait_timeout_while(seen, every, waits).unwrap();
         let (fresh, is_over) = (seen.results[sent..].to_vec(), seen.is_over);
         let is_mute = state.is_mute(born, &seen);

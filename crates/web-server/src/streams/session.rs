@@ -29,12 +29,12 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// Larger ones come there by way of another thread.
 const MAX_TOGETHER: usize = 1 << 20;
 
-/// Of the frames in flight a quarter may wait for the broker's acknowledgement, and two at least: the
-/// acknowledgement takes a small part of the time until the result. librdkafka sends no more than
-/// five messages of a partition until they are acknowledged, and while further ones of it wait, its
-/// thread spins.
+/// Of the frames in flight a quarter may wait for the broker's acknowledgement: it takes a small part
+/// of the time until the result. librdkafka sends nothing of a partition while five messages of it
+/// are unacknowledged, and while further ones wait, its thread spins. A camera has one partition: up
+/// to five of its frames make nothing spin, and fewer would hold it up where the broker is slow.
 const UNACKNOWLEDGED_SHARE: usize = 4;
-const FEWEST_UNACKNOWLEDGED: usize = 2;
+const FEWEST_UNACKNOWLEDGED: usize = 5;
 
 /// A whole frame of the stream.
 #[derive(Clone, Debug)]

@@ -239,6 +239,32 @@ fn what_cameras_write() {
 }
 
 #[test]
+fn a_frame_holds_little_more_memory_than_it_has_bytes() {
+    for (bytes, framing) in
+        [10_000, 40_000, 300_000].into_iter().flat_map(|n| [(n, Framing::Jpegs), (n, parts())])
+    {
+        let image = large(bytes);
+        let stream = match framing {
+            Framing::Jpegs => image.clone(),
+            Framing::Parts { .. } => part(&image, true),
+        };
+        let mut cutter = Cutter::new(framing);
+        let in_two = stream.chunks(bytes * 2 / 3).map(Bytes::copy_from_slice);
+        let frames: Vec<Bytes> = in_two
+            .filter_map(|chunk| {
+                cutter.push(chunk);
+                cutter.next_frame()
+            })
+            .collect();
+        drop(cutter);
+        let [frame] = <[Bytes; 1]>::try_from(frames).unwrap();
+        assert!(frame == image);
+        let held = frame.try_into_mut().unwrap().capacity();
+        assert!(held <= 2 * bytes, "{held} for {bytes}");
+    }
+}
+
+#[test]
 fn a_frame_that_is_abandoned_is_skipped_to_its_end() {
     for framing in [Framing::Jpegs, parts()] {
         let image = |is_sized| match framing {

@@ -4,6 +4,9 @@ use bytes::{Buf, Bytes, BytesMut};
 
 /// A smaller frame is copied, so that it does not keep the chunk (up to 64 KiB) that it came in.
 const SMALL: usize = 16 * 1024;
+/// A frame that came in several chunks is copied out of memory that is more than so many times as
+/// large: whoever counts what is held counts frames' bytes.
+const MOST_TIMES: usize = 2;
 
 /// Bytes without a gap. A chunk is looked at where it lies; only what is left of it when the next
 /// one comes is copied, once.
@@ -57,7 +60,9 @@ impl Window {
             }
             Self::Chunk(chunk) => chunk.split_to(count),
             Self::Joined(joined) => {
+                let has_much_beside = joined.capacity() > MOST_TIMES * count;
                 let taken = joined.split_to(count).freeze();
+                let taken = if has_much_beside { Bytes::copy_from_slice(&taken) } else { taken };
                 // what is left shares the memory of what was taken; it is the end of a chunk, and
                 // shall not keep the whole frame
                 *self = Self::Chunk(Bytes::copy_from_slice(joined));

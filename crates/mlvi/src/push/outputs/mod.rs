@@ -149,11 +149,11 @@ impl Outputs {
         detections: &[Detection],
         of: Option<ImageSize>,
     ) -> anyhow::Result<Vec<u8>> {
-        let masks = self.masks.as_mut().map_or(&[][..], Masks::now);
+        let masks = self.masks.as_ref().map(Masks::now).unwrap_or_default();
         if masks.is_empty() && detections.is_empty() {
             return Ok(jpeg.to_vec());
         }
-        annotate(jpeg, masks, detections, of).context("a frame cannot be drawn on")
+        annotate(jpeg, &masks, detections, of).context("a frame cannot be drawn on")
     }
 }
 
