@@ -28,12 +28,12 @@ impl Rows {
     ) -> anyhow::Result<()> {
         let mut row = BTreeMap::new();
         for (name, value) in about {
-            let text = match value {
-                Value::Null => continue,
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
+            let column = self.column(name);
+            match value {
+                Value::Null => None,
+                Value::String(text) => row.insert(column, text.clone()),
+                other => row.insert(column, other.to_string()),
             };
-            row.insert(self.column(name), text);
         }
         self.numbers("", &serde_json::to_value(measured)?, &mut row);
         self.rows.push(row);
