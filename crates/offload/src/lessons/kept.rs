@@ -1,7 +1,7 @@
 //! What is kept of a camera's lessons outside of the process, so that whoever decides on its frames
 //! next goes on from there.
 
-use super::gain::Gain;
+use super::gain::{self, Gain, TERMS};
 use super::own::Own;
 use crate::hardness::Learned;
 use frame::CameraId;
@@ -67,9 +67,26 @@ impl Learning {
         measure
     }
 
+    /// A frame gained `gain` boxes. The weights of all and the own ones move by one step of both
+    /// together: each by one of its own would correct the same error twice. `chance` is the
+    /// probability with which such a frame was sent.
+    pub(super) fn lesson(&mut self, all: &mut Gain, terms: &[f64; TERMS], gain: f64, chance: f64) {
+        let (shared, own) = (all.lever(terms), self.own.lever(terms));
+        let expected = all.expected(terms) + self.own.expected(terms);
+        match gain::step(chance, shared.spread + own.spread) {
+            Some(step) if shared.spread >= 0.0 => {
+                let missed = gain::missed(gain, expected);
+                all.learn(&shared, step, missed);
+                self.own.learn(&own, step, missed);
+            }
+            _ => all.unsure_anew(),
+        }
+        self.count(all);
+    }
+
     /// One lesson more. What decides under a promise is renewed when it rests on a quarter of what
     /// is known now: each time everything is calibrated anew, which costs a hundred frames.
-    pub(super) fn count(&mut self, all: &Gain) {
+    fn count(&mut self, all: &Gain) {
         self.lessons = self.lessons.saturating_add(1);
         let (_, rested_on) = self.settled;
         if self.lessons >= SETTLES.0.max(rested_on.saturating_mul(SETTLES.1)) {
