@@ -216,8 +216,8 @@ mod tests {
         let mut frame = || {
             let mut features = [0.0; FEATURES];
             (features[3], features[5]) = ((4.0 * chance.unit()) as f32, chance.unit() as f32);
-            for group in 11..14 {
-                features[group] = (4.0 * chance.unit()).floor() as f32;
+            for group in &mut features[11..14] {
+                *group = (4.0 * chance.unit()).floor() as f32;
             }
             features[8] = features[11..].iter().sum();
             features
