@@ -23,10 +23,14 @@ pub struct LessonsRecord {
     pub version: u32,
     /// Of which camera.
     pub camera: CameraId,
+    /// What the features are and in which order, by a number: weights of others mean nothing here.
+    pub layout: u32,
     /// The weights of the measure: a constant, then one for each feature of a frame.
     pub weights: Vec<f32>,
     /// How many answers of the cloud it rests on.
     pub lessons: u64,
+    /// When the last of these was noticed: of two records of a camera the later one counts.
+    pub learned_at: Timestamp,
     /// When this was sent, by the sender's clock.
     pub sent_at: Timestamp,
     /// After this moment the camera is taken to be gone, if nothing was heard since.
@@ -42,18 +46,28 @@ pub enum InvalidLessons {
     /// Its key is that of another camera.
     #[error("its key names another camera than its value, {0}")]
     Camera(CameraId),
+    /// It is of another release, whose features are others, or of another order.
+    #[error("its weights are of layout {0} of a frame's features, which is not this release's")]
+    Layout(u32),
     /// A number in it is none that can have been learned.
-    #[error("its weights are none of this release's, or the number of its lessons cannot be")]
+    #[error(
+        "its weights are none of this release's, or the number or time of its lessons cannot be"
+    )]
     Range,
 }
 
 impl LessonsRecord {
-    /// A record of now, that counts for so long.
+    /// A record of what was learned by now, that counts for so long.
     #[must_use]
-    pub fn new(camera: CameraId, weights: Vec<f32>, lessons: u64, valid: Duration) -> Self {
-        let sent_at = Timestamp::now();
-        let expires_at = sent_at + valid;
-        Self { version: Self::VERSION, camera, weights, lessons, sent_at, expires_at }
+    pub fn new(
+        camera: CameraId,
+        (layout, weights): (u32, Vec<f32>),
+        lessons: u64,
+        valid: Duration,
+    ) -> Self {
+        let (version, sent_at) = (Self::VERSION, Timestamp::now());
+        let (learned_at, expires_at) = (sent_at, sent_at + valid);
+        Self { version, camera, layout, weights, lessons, learned_at, sent_at, expires_at }
     }
 
     /// The key of a camera's record.
@@ -85,10 +99,11 @@ impl LessonsRecord {
         if Self::key_of(&record.camera) != key {
             return Err(InvalidLessons::Camera(record.camera));
         }
-        let Self { weights, lessons, .. } = &record;
+        let Self { weights, lessons, learned_at, expires_at, .. } = &record;
         let is_weight = |weight: &f32| weight.abs() <= LARGEST_WEIGHT;
         let fits = (1..=MAX_WEIGHTS).contains(&weights.len()) && weights.iter().all(is_weight);
-        if fits && *lessons <= MOST_LESSONS { Ok(record) } else { Err(InvalidLessons::Range) }
+        let was_learned = *lessons <= MOST_LESSONS && learned_at <= expires_at;
+        if fits && was_learned { Ok(record) } else { Err(InvalidLessons::Range) }
     }
 }
 
@@ -114,7 +129,7 @@ mod tests {
     fn a_record_is_read_as_it_was_written_and_a_broken_one_is_named() {
         let camera: CameraId = "gate".parse().unwrap();
         let week = Duration::from_secs(7 * 24 * 3600);
-        let record = LessonsRecord::new(camera.clone(), vec![0.5, -1.25], 700, week);
+        let record = LessonsRecord::new(camera.clone(), (1, vec![0.5, -1.25]), 700, week);
         let key = LessonsRecord::key_of(&camera);
         assert_eq!(LessonsRecord::read(&key, &record.to_json()), Ok(record.clone()));
         assert!(LessonsRecord::is_key(&key) && Announcement::is_key(&key));
@@ -134,6 +149,7 @@ mod tests {
             other(&|record| record.weights.clear()),
             other(&|record| record.weights = vec![0.0; 65]),
             other(&|record| record.lessons = u64::MAX),
+            other(&|record| record.learned_at = record.expires_at + week),
         ] {
             assert!(problem.contains("none of this release"), "{problem}");
         }

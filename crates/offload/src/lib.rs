@@ -32,8 +32,8 @@ pub use guards::{
     Breaker, BreakerState, Budget, BudgetScope, BudgetUnit, Hysteresis, Motion, Redispatch,
 };
 pub use hardness::{
-    Aim, Cut, EdgeDetections, Empty, FEATURES, Hard, Hardness, HardnessError, HardnessProblem,
-    LEARNED, Learned, Measure, Measured, Regression, Sample, Sum, Term, WEIGHTS,
+    Aim, Cut, EdgeDetections, Empty, FEATURES, FEATURES_LAYOUT, Hard, Hardness, HardnessError,
+    HardnessProblem, LEARNED, Learned, Measure, Measured, Regression, Sample, Sum, Term, WEIGHTS,
 };
 pub use learn::{Capacity, Prior, TierPrior, TierResult};
 pub use lessons::{

@@ -260,7 +260,8 @@ impl Decisions {
 
     /// What is to be kept of what was learned since it was kept last; `last`: it is the last time.
     pub(crate) fn to_keep(&self, last: bool) -> Vec<KeptLessons> {
-        self.lock().lessons().map(|lessons| lessons.to_keep(last)).unwrap_or_default()
+        // others' records are compared with it, so it is the system's clock
+        self.lock().to_keep(Timestamp::now(), last)
     }
 
     /// Puts how things stand into the metrics.

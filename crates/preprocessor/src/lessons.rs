@@ -3,16 +3,17 @@
 //! the camera's partition.
 //!
 //! Each record is of one camera, and is written by the replica that decides on its frames and has
-//! learned more than the record says. So replicas do not overwrite each other, but for one that was
-//! slower than a rebalance; and whoever reads a record that rests on fewer lessons than it has
-//! itself passes it over.
+//! learned more since. A camera goes from one replica to another, and both may have learned more than
+//! the record that they began with; so each record tells when the last lesson was noticed, and the
+//! later one counts. Whoever reads a record that is later than its own last lesson goes on from it,
+//! and has nothing to write; an earlier one is passed over.
 
 use crate::decisions::Decisions;
 use crate::settings_topic::SettingsTopic;
 use frame::{Expiring, InvalidLessons, LessonsRecord};
 use frame_bus::{Outgoing, SendError};
-use futures_util::future::try_join_all;
-use offload::{KeptLessons, Learned};
+use futures_util::future::join_all;
+use offload::{FEATURES_LAYOUT, KeptLessons, Learned};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -66,22 +67,31 @@ impl LessonsKeeper {
         if !last {
             kept.truncate(MOST);
         }
+        let mut all = Ok(());
         for some in kept.chunks(AT_ONCE) {
-            try_join_all(some.iter().map(|one| self.write_one(one))).await?;
+            // one that is not written keeps no other from being so
+            let written = join_all(some.iter().map(|one| self.write_one(one))).await;
+            all = written.into_iter().fold(all, Result::and);
         }
-        Ok(())
+        all
     }
 
     async fn write_one(&self, kept: &KeptLessons) -> Result<(), SendError> {
-        let KeptLessons { camera, measure, lessons } = kept;
-        let record = LessonsRecord::new(camera.clone(), short(measure), *lessons, VALID);
-        let (topic, key) = (self.topic.spec.name.clone(), LessonsRecord::key_of(camera));
+        let (topic, key) = (self.topic.spec.name.clone(), LessonsRecord::key_of(&kept.camera));
+        let record = record_of(kept);
         let out = Outgoing { topic, key, headers: Vec::new(), payload: record.to_json() };
         self.topic.bus.send(out).await?;
         // it will be read again, too; until then it is not written twice
         self.decisions.keep(kept.clone());
         Ok(())
     }
+}
+
+fn record_of(kept: &KeptLessons) -> LessonsRecord {
+    let KeptLessons { camera, measure, lessons, learned_at } = kept;
+    let weights = (FEATURES_LAYOUT, short(measure));
+    let record = LessonsRecord::new(camera.clone(), weights, *lessons, VALID);
+    LessonsRecord { learned_at: *learned_at, ..record }
 }
 
 /// As it is kept: five digits are plenty, and few bytes.
@@ -99,28 +109,36 @@ pub(crate) fn read(
     value: &[u8],
 ) -> Result<(KeptLessons, LessonsRecord), InvalidLessons> {
     let record = LessonsRecord::read(key, value)?;
+    if record.layout != FEATURES_LAYOUT {
+        return Err(InvalidLessons::Layout(record.layout));
+    }
     let weights = record.weights.as_slice().try_into().map_err(|_| InvalidLessons::Range)?;
-    let (camera, lessons) = (record.camera.clone(), record.lessons);
-    Ok((KeptLessons { camera, measure: Learned { weights }, lessons }, record))
+    let (camera, measure) = (record.camera.clone(), Learned { weights });
+    let (lessons, learned_at) = (record.lessons, record.learned_at);
+    Ok((KeptLessons { camera, measure, lessons, learned_at }, record))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use frame::CameraId;
+    use frame::{CameraId, Timestamp};
 
     #[test]
     fn a_record_is_small_and_one_of_other_weights_is_named() {
         let mut measure = Learned::UNFITTED;
         measure.weights = measure.weights.map(|weight| weight - 0.123_456_79);
         let gate: CameraId = "gate".parse().unwrap();
-        let record = LessonsRecord::new(gate.clone(), short(&measure), 123_456, VALID);
+        let (lessons, learned_at) = (123_456, Timestamp::from_micros(1_790_000_000_000_000));
+        let record = record_of(&KeptLessons { camera: gate.clone(), measure, lessons, learned_at });
         assert!(record.to_json().len() < 500, "{}", record.to_json().len());
         let key = LessonsRecord::key_of(&gate);
         let (kept, _) = read(&key, &record.to_json()).unwrap();
-        assert_eq!((kept.camera, kept.lessons), (gate, 123_456));
+        assert_eq!((kept.camera, kept.lessons, kept.learned_at), (gate, lessons, learned_at));
         let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-4;
         assert!(kept.measure.weights.iter().zip(&measure.weights).all(near));
+        let other = LessonsRecord { layout: FEATURES_LAYOUT + 1, ..record.clone() };
+        let problem = read(&key, &other.to_json()).unwrap_err();
+        assert_eq!(problem, InvalidLessons::Layout(FEATURES_LAYOUT + 1));
         let fewer = LessonsRecord { weights: vec![1.0; 3], ..record };
         assert_eq!(read(&key, &fewer.to_json()).unwrap_err(), InvalidLessons::Range);
     }

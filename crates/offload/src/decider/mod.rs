@@ -115,8 +115,13 @@ impl<K: Copy + Eq + Hash> Decider<K> {
         self.policy.lessons()
     }
 
-    /// Goes on from what was learned of a camera elsewhere, if it rests on more than what is known
-    /// here.
+    /// What is to be kept of what was learned since it was kept last, at `now`; `last`: it is the
+    /// last time.
+    pub fn to_keep(&mut self, now: Timestamp, last: bool) -> Vec<KeptLessons> {
+        self.policy.lessons_mut().map(|lessons| lessons.to_keep(now, last)).unwrap_or_default()
+    }
+
+    /// Goes on from what was learned of a camera elsewhere, if it is later than what is known here.
     pub fn keep(&mut self, kept: KeptLessons) {
         match self.policy.lessons_mut() {
             Some(lessons) => lessons.keep(kept),

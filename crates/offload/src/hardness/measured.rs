@@ -5,6 +5,9 @@ use super::{Aim, EdgeDetections, Hard, Hardness, Measure, probability};
 
 /// How many features a frame has.
 pub const FEATURES: usize = UNFITTED + 1 + CLASS_GROUPS;
+/// What the features are and in which order, as a number: a change of either counts it up, since
+/// weights that were learned of others would mean nothing.
+pub const FEATURES_LAYOUT: u32 = 1;
 /// The place of the measure that nobody has to fit.
 pub(super) const UNFITTED: usize = TERMS + 5;
 /// Classes are counted in so many groups.

@@ -19,7 +19,7 @@ pub use aim::{Aim, Cut};
 pub use features::{Regression, WEIGHTS};
 pub use fit::Sample;
 pub use learned::{LEARNED, Learned};
-pub use measured::{FEATURES, Measured};
+pub use measured::{FEATURES, FEATURES_LAYOUT, Measured};
 pub use sum::{Sum, Term};
 pub use text::{HardnessError, HardnessProblem};
 

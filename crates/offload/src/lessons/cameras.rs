@@ -4,7 +4,7 @@ use super::kept::{Kept, KeptLessons, Learning};
 use super::{Account, Agreement, Calibration, Gain, Promise, gain};
 use crate::Measure;
 use crate::hardness::{FEATURES, Learned};
-use frame::CameraId;
+use frame::{CameraId, Timestamp};
 use std::collections::HashMap;
 
 /// Cameras beyond this number make those forgotten that were not heard of for longest; all of them
@@ -152,58 +152,65 @@ impl Lessons {
         let Some(known) = cameras.get_mut(camera) else { return };
         let learning =
             known.learning.get_or_insert_with(|| Box::new(Learning::new(all, kept.of(camera))));
-        let terms = gain::terms(features);
-        let own = learning.own.expected(&terms);
-        let expected = all.expected(features) + own;
-        learning.own.lesson(&terms, (gain, expected), chance);
-        // what is the camera's own teaches nothing of the others
-        all.learn(&terms, gain::boxes(gain) - own, chance);
-        learning.count(all);
+        learning.lesson(all, &gain::terms(features), gain, chance);
         self.taught = self.taught.saturating_add(1);
     }
 
-    /// What a process before, or another one, has learned of a camera: taken over where it rests on
-    /// more lessons than what is known here.
+    /// What a process before, or another one, has learned of a camera: taken over where it is later
+    /// than what is known here.
     pub fn keep(&mut self, kept: KeptLessons) {
         if let Some(known) = self.cameras.get_mut(&kept.camera)
             && let Some(learning) = &mut known.learning
-            && kept.lessons > learning.lessons
+            && kept.learned_at > learning.learned_at()
         {
             **learning = Learning::new(&self.gain, Some(&kept));
         }
         self.kept.insert(kept);
-        // before the first lesson others' lessons are all there is
-        if self.taught == 0
-            && let Some(mean) = self.kept.mean()
-        {
-            self.gain = Gain::found_again(&mean);
+        self.begin_with_others();
+    }
+
+    /// Nothing is kept of a camera any more: somebody has removed it, so what was learned of it here
+    /// is forgotten, too, and would otherwise be written again.
+    pub fn keep_no_more(&mut self, camera: &CameraId) {
+        if let Some(known) = self.cameras.get_mut(camera) {
+            known.learning = None;
+        }
+        self.kept.remove(camera);
+        self.begin_with_others();
+    }
+
+    /// Before the first lesson others' lessons are all there is.
+    fn begin_with_others(&mut self) {
+        if self.taught == 0 {
+            self.gain =
+                self.kept.mean().map_or_else(Gain::default, |mean| Gain::found_again(&mean));
         }
     }
 
-    /// Nothing is kept of a camera any more.
-    pub fn keep_no_more(&mut self, camera: &CameraId) {
-        self.kept.remove(camera);
-    }
-
-    /// What is to be kept of cameras of which enough was learned since it was kept last, those with
-    /// the most lessons first; frames that name no camera belong to none. `last`: there will be no
-    /// more lessons, so little is enough.
+    /// What is to be kept, at `now`, of cameras of which enough was learned since it was kept last,
+    /// those first of which most is missing, by what is kept of them; frames that name no camera
+    /// belong to none. `last`: there will be no more lessons, so little is enough.
     #[must_use]
-    pub fn to_keep(&self, last: bool) -> Vec<KeptLessons> {
-        let mut all: Vec<KeptLessons> = (self.cameras.iter())
+    pub fn to_keep(&mut self, now: Timestamp, last: bool) -> Vec<KeptLessons> {
+        let Self { cameras, gain, kept, .. } = self;
+        let mut all: Vec<KeptLessons> = (cameras.iter_mut())
             .filter(|(camera, _)| !camera.is_unnamed())
-            .filter_map(|(camera, known)| Some((camera, known.learning.as_deref()?)))
-            .filter(|(camera, learning)| self.kept.wants(camera, learning.lessons, last))
-            .map(|(camera, learning)| KeptLessons {
-                camera: camera.clone(),
-                measure: learning.measure(&self.gain),
-                lessons: learning.lessons,
+            .filter_map(|(camera, known)| Some((camera, known.learning.as_deref_mut()?)))
+            .filter_map(|(camera, learning)| {
+                learning.notice(now);
+                kept.wants(camera, learning, last).then(|| KeptLessons {
+                    camera: camera.clone(),
+                    measure: learning.measure(gain),
+                    lessons: learning.lessons,
+                    learned_at: learning.learned_at(),
+                })
             })
             .collect();
-        all.sort_by(|a, b| b.lessons.cmp(&a.lessons).then_with(|| a.camera.cmp(&b.camera)));
-        let mut room = self.kept.room();
+        let behind = |one: &KeptLessons| kept.behind(&one.camera, one.lessons);
+        all.sort_by(|a, b| behind(b).total_cmp(&behind(a)).then_with(|| a.camera.cmp(&b.camera)));
+        let mut room = kept.room();
         all.retain(|one| {
-            let is_new = self.kept.of(&one.camera).is_none();
+            let is_new = kept.of(&one.camera).is_none();
             let fits = !is_new || room > 0;
             room -= usize::from(is_new && fits);
             fits
@@ -345,48 +352,137 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_found_again_and_less_never_replaces_more() {
+    fn a_frame_that_comes_again_and_again_is_never_overshot() {
+        // a crowded frame, on which a step is nearly all the way
+        let features: [f32; FEATURES] = std::array::from_fn(|place| (place % 7) as f32 * 5.0);
+        let wanted = 200.0;
+        let mut before = Lessons::default();
+        let mut after = Lessons::default();
+        teach(&mut before, &camera(0), 300);
+        after.keep(before.to_keep(at(0), true).remove(0));
+        for (name, lessons) in [("new", &mut Lessons::default()), ("found again", &mut after)] {
+            let mut left = f64::INFINITY;
+            for n in 0..100 {
+                lessons.taught(&camera(0), &features, wanted, 1.0);
+                let now = wanted - lessons.learned(&camera(0), false).expected(&features);
+                assert!(now > -1e-2 && now < left + 1e-2, "{name} {n}: {now} after {left}");
+                left = now;
+            }
+            assert!(left < 1.0, "{name}: {left}");
+        }
+    }
+
+    /// So many seconds after some moment.
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_micros(1_700_000_000_000_000 + seconds * 1_000_000)
+    }
+
+    #[test]
+    fn what_is_kept_is_found_again_and_the_earlier_never_replaces_the_later() {
         let mut before = Lessons::default();
         teach(&mut before, &camera(0), 300);
         teach(&mut before, &CameraId::unnamed(), 300);
-        let kept = before.to_keep(true);
+        let kept = before.to_keep(at(0), true);
         assert_eq!((kept.len(), kept[0].lessons), (1, 300), "frames without a camera have none");
         before.keep(kept[0].clone());
-        assert_eq!(before.to_keep(true), [], "nothing new");
+        assert_eq!(before.to_keep(at(1), true), [], "nothing new");
         teach(&mut before, &camera(0), 8);
-        assert_eq!((before.to_keep(true).len(), before.to_keep(false).len()), (1, 0));
+        let (last, next) = (before.to_keep(at(2), true).len(), before.to_keep(at(2), false).len());
+        assert_eq!((last, next), (1, 0));
         teach(&mut before, &camera(0), 300 / 16 - 8);
-        assert_eq!(before.to_keep(false).len(), 1, "a sixteenth more");
+        assert_eq!(before.to_keep(at(3), false).len(), 1, "a sixteenth more");
 
         let mut after = Lessons::default();
         after.keep(kept[0].clone());
         assert_eq!(after.learned(&camera(0), false), kept[0].measure);
         assert!(worth(&after.learned(&camera(1), false)) > 1.5, "a new camera begins with it, too");
+        // an older record, of a process that had the camera before
+        let learned_at = Timestamp::from_micros(1);
+        let measure = Learned::UNFITTED;
+        let older = KeptLessons { measure, lessons: 900, learned_at, ..kept[0].clone() };
+        after.keep(older.clone());
+        assert_eq!(after.learned(&camera(0), false), kept[0].measure);
         teach(&mut after, &camera(0), 1);
         let known = Experience { lessons: 1, cameras: 1, found_again: 1 };
         assert_eq!(after.experience(), Some(known));
         let learned = after.learned(&camera(0), false);
-        // an older record, of a process that had the camera before
-        after.keep(KeptLessons { measure: Learned::UNFITTED, lessons: 299, ..kept[0].clone() });
+        after.keep(older.clone());
         assert_eq!(after.learned(&camera(0), false), learned);
-        let more = KeptLessons { measure: Learned::UNFITTED, lessons: 900, ..kept[0].clone() };
-        after.keep(more);
-        assert!(worth(&after.learned(&camera(0), false)).abs() < 1e-3, "it rests on more");
+        after.keep(KeptLessons { lessons: 20, learned_at: at(9), ..older });
+        assert!(worth(&after.learned(&camera(0), false)).abs() < 1e-3, "it is later");
     }
 
     #[test]
-    fn no_more_than_so_many_cameras_are_kept() {
+    fn who_has_lost_a_camera_does_not_overwrite_what_the_next_one_learns() {
+        let (mut a, mut b) = (Lessons::default(), Lessons::default());
+        teach(&mut a, &camera(0), 480);
+        let kept = a.to_keep(at(0), false).remove(0);
+        a.keep(kept.clone());
+        b.keep(kept);
+        // the last ones are not written before the camera goes over to the other
+        teach(&mut a, &camera(0), 29);
+        assert_eq!(a.to_keep(at(5), false), []);
+        teach(&mut b, &camera(0), 8);
+        let of_b = b.to_keep(at(60), true).remove(0);
+        a.keep(of_b.clone());
+        b.keep(of_b.clone());
+        assert_eq!(a.to_keep(at(90), true), [], "it rests on more lessons, but they are older");
+        teach(&mut b, &camera(0), 1);
+        assert_eq!(b.to_keep(at(90), false), []);
+        // and back again, to one whose clock is behind
+        teach(&mut a, &camera(0), 8);
+        let of_a = a.to_keep(at(50), true).remove(0);
+        assert!(of_a.lessons == of_b.lessons + 8 && of_a.learned_at > of_b.learned_at, "{of_a:?}");
+    }
+
+    #[test]
+    fn a_live_cameras_record_is_renewed_within_the_hour_and_a_removed_one_does_not_come_back() {
+        let mut lessons = Lessons::default();
+        teach(&mut lessons, &camera(0), 100);
+        let kept = KeptLessons { lessons: 1_000_000, ..lessons.to_keep(at(0), false).remove(0) };
+        lessons.keep(KeptLessons { learned_at: at(1), ..kept });
+        assert_eq!(lessons.to_keep(at(9000), true), [], "no lesson since");
+        teach(&mut lessons, &camera(0), 1);
+        assert_eq!(lessons.to_keep(at(60), false), []);
+        teach(&mut lessons, &camera(0), 1);
+        let hourly = lessons.to_keep(at(3700), false);
+        assert_eq!(hourly.len(), 1);
+        lessons.keep(hourly[0].clone());
+        teach(&mut lessons, &camera(0), 200);
+        assert_eq!(
+            lessons.to_keep(at(3800), false).len(),
+            1,
+            "and after 200 lessons at the latest"
+        );
+        lessons.keep_no_more(&camera(0));
+        teach(&mut lessons, &camera(0), 7);
+        assert_eq!(lessons.to_keep(at(3900), true), []);
+        teach(&mut lessons, &camera(0), 1);
+        assert_eq!(lessons.to_keep(at(3905), true)[0].lessons, 8);
+    }
+
+    #[test]
+    fn no_more_than_so_many_cameras_are_kept_and_young_ones_come_first() {
         let mut lessons = Lessons::default();
         for number in 0..MAX_KEPT + 20 {
             teach(&mut lessons, &camera(number), 8 + usize::from(number == 500));
         }
-        let kept = lessons.to_keep(true);
+        let kept = lessons.to_keep(at(0), true);
         assert_eq!((kept.len(), &kept[0].camera), (MAX_KEPT, &camera(500)));
         kept.into_iter().for_each(|kept| lessons.keep(kept));
         teach(&mut lessons, &camera(3), 8);
-        assert_eq!(lessons.to_keep(true).len(), 1, "those that are kept are renewed, others wait");
+        let wanted = lessons.to_keep(at(5), true);
+        assert_eq!(wanted.len(), 1, "those that are kept are renewed, others wait");
+        teach(&mut lessons, &camera(500), 100);
+        let first = lessons.to_keep(at(6), true).remove(0);
+        lessons.keep(first);
+        teach(&mut lessons, &camera(500), 90);
+        let wanted: Vec<u64> =
+            (lessons.to_keep(at(7), true).iter()).map(|one| one.lessons).collect();
+        assert_eq!(wanted, [16, 199], "twice as much is more than ninety more");
         lessons.keep_no_more(&camera(500));
-        assert_eq!(lessons.to_keep(true).len(), 2);
+        let wanted = lessons.to_keep(at(8), true);
+        assert!(wanted.len() == 2 && wanted[0].lessons == 8, "room for one more: {wanted:?}");
     }
 
     #[test]

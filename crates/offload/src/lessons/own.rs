@@ -1,13 +1,13 @@
 //! What a camera's frames are worth beyond what is known of all cameras' frames.
 //!
-//! The weights of a camera are those of all cameras ([`Gain`](super::Gain)) and a little of its own,
+//! The weights of a camera are those of all cameras ([`Gain`](super::gain::Gain)) and a little of its own,
 //! which stays near nothing until its lessons say otherwise: shrinkage, as in a hierarchical model
 //! (Gelman and Hill, *Data Analysis Using Regression*, 2007, chapter 12), so a new camera begins with
 //! what the others taught. It is a Kalman filter (Kalman, Journal of Basic Engineering 82, 1960)
 //! that keeps the variances alone, 40 numbers a camera. The constant follows the scene quickly: a
 //! frame that was worth more than expected is likely to be followed by another one.
 
-use super::gain::{TERMS, boxes, counts};
+use super::gain::{Lever, TERMS};
 
 /// How far a camera may be from all cameras: the variance of a weight, in units of a single
 /// lesson's, and that of the constant.
@@ -48,23 +48,17 @@ impl Own {
         self.weights.iter().zip(terms).map(|(weight, term)| f64::from(*weight) * term).sum()
     }
 
-    /// A frame gained `gain` boxes where `expected` were expected, with this part. `chance` is the
-    /// probability with which such a frame was sent.
-    pub(super) fn lesson(
-        &mut self,
-        terms: &[f64; TERMS],
-        (gain, expected): (f64, f64),
-        chance: f64,
-    ) {
+    /// Where a lesson of these terms moves the weights to.
+    pub(super) fn lever(&self, terms: &[f64; TERMS]) -> Lever {
         let along: [f64; TERMS] =
             std::array::from_fn(|term| f64::from(self.unsure[term]) * terms[term]);
-        let spread: f64 = along.iter().zip(terms).map(|(along, term)| along * term).sum();
-        let step = 1.0 / (1.0 / counts(chance) + spread);
-        let missed = boxes(gain) - expected;
-        if !(step * missed).is_finite() {
-            return;
-        }
-        for (term, along) in along.into_iter().enumerate() {
+        let spread = along.iter().zip(terms).map(|(along, term)| along * term).sum();
+        Lever { along, spread }
+    }
+
+    /// Moves the weights by a lesson that was off by `missed` boxes, as far as `step` says.
+    pub(super) fn learn(&mut self, lever: &Lever, step: f64, missed: f64) {
+        for (term, along) in lever.along.into_iter().enumerate() {
             let weight = f64::from(self.weights[term]) + along * step * missed;
             self.weights[term] = bounded(weight as f32);
             let lessons = if term == 0 { LESSONS.1 } else { LESSONS.0 };
@@ -81,7 +75,17 @@ fn bounded(weight: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lessons::gain;
     use proptest::prelude::*;
+
+    fn lesson(own: &mut Own, terms: &[f64; TERMS], (wanted, expected): (f64, f64), chance: f64) {
+        let lever = own.lever(terms);
+        if let Some(step) = gain::step(chance, lever.spread)
+            && expected.is_finite()
+        {
+            own.learn(&lever, step, gain::missed(wanted, expected));
+        }
+    }
 
     #[test]
     fn a_camera_that_gains_more_than_all_is_learned_within_tens_of_lessons() {
@@ -89,13 +93,13 @@ mod tests {
         terms[0] = 1.0;
         for _ in 0..100 {
             let expected = 1.0 + own.expected(&terms);
-            own.lesson(&terms, (3.0, expected), 1.0);
+            lesson(&mut own, &terms, (3.0, expected), 1.0);
         }
         assert!(own.expected(&terms) > 1.5, "{}", own.expected(&terms));
         // and forgotten as quickly
         for _ in 0..200 {
             let expected = 1.0 + own.expected(&terms);
-            own.lesson(&terms, (1.0, expected), 1.0);
+            lesson(&mut own, &terms, (1.0, expected), 1.0);
         }
         assert!(own.expected(&terms) < 0.5, "{}", own.expected(&terms));
     }
@@ -111,7 +115,7 @@ mod tests {
             let mut own = Own::default();
             for (terms, gain, expected, chance) in &lessons {
                 let terms: [f64; TERMS] = terms.as_slice().try_into().unwrap();
-                own.lesson(&terms, (*gain, *expected), *chance);
+                lesson(&mut own, &terms, (*gain, *expected), *chance);
                 for term in 0..TERMS {
                     prop_assert!(own.weights[term].abs() <= MOST_WEIGHT);
                     prop_assert!((0.0..=first(term) * 1.001).contains(&own.unsure[term]));

@@ -7,7 +7,7 @@ use frame::{
     ModelInfo, ResultMessage, ServedBy, Status, TimingsMs,
 };
 use frame_bus::{Message, Outgoing, Table, TableEvent};
-use offload::{Hardness, LEARNED, Learned, Measure};
+use offload::{FEATURES_LAYOUT, Hardness, LEARNED, Learned, Measure};
 
 /// All frames are lessons.
 const POLICY: &str = "policy = 'cascade'\n[cascade]\nhardness = 'learned'\nshare = 1.0\n\
@@ -118,9 +118,10 @@ async fn whoever_comes_after_a_killed_preprocessor_knows_what_it_had_learned() {
 async fn records_that_cannot_be_used_are_named_and_change_nothing() {
     let mut stage = Stage::set().await;
     let gate: CameraId = "gate".parse().unwrap();
-    let record = LessonsRecord::new(gate.clone(), vec![1.0; LEARNED], 500, PATIENCE * 100);
+    let weights = (FEATURES_LAYOUT, vec![1.0; LEARNED]);
+    let record = LessonsRecord::new(gate.clone(), weights, 500, PATIENCE * 100);
     let newer = LessonsRecord { version: 2, ..record.clone() };
-    let of_others = LessonsRecord { weights: vec![1.0; LEARNED + 1], ..record.clone() };
+    let of_others = LessonsRecord { layout: FEATURES_LAYOUT + 1, ..record.clone() };
     stage.put(LessonsRecord::key_of(&gate), newer.to_json()).await;
     stage.put(LessonsRecord::key_of(&"yard".parse().unwrap()), b"no JSON".to_vec()).await;
     let unit = start(&stage, "one");
