@@ -137,7 +137,7 @@ async fn pages_of_events_have_each_event_once_and_whole() {
     let span = "from=2026-01-31T21:00:00Z&to=2026-01-31T23:00:00Z";
     let first = json(&router, &format!("/history/events?{span}&limit=1000")).await;
     let expected = first["events"].as_array().unwrap();
-    assert_eq!(expected.len(), 1 + 8 + 2, "{first}");
+    assert_eq!(expected.len(), 1 + 7 + 2, "{first}");
     assert_eq!(first["next"], Value::Null);
     for limit in [1, 2, 3, 10] {
         let asked = format!("/history/events?{span}&limit={limit}");
