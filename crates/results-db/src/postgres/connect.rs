@@ -182,3 +182,32 @@ impl Drop for Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_without_an_answer_is_closed_and_another_one_is_made() {
+        let Some(server) = requires::postgres() else { return };
+        let config = server.parse().unwrap();
+        let mut connections = Connections::new(config, None, None, Access::Read);
+        Arc::get_mut(&mut connections.0).unwrap().limit = Duration::from_millis(100);
+        let connection = connections.take().await.unwrap();
+        let slow = async {
+            let answer = connection.batch_execute("SELECT pg_sleep(5)").await;
+            answer.map_err(|error| translated(&error))
+        };
+        let answer = connections.in_time(slow).await;
+        let error = connection.end(answer).unwrap_err();
+        assert!(matches!(error, DbError::Away { .. }), "{error}");
+        assert!(connections.0.idle.lock().unwrap().is_empty());
+        // nor is one used again whose user has gone
+        drop(connections.take().await.unwrap());
+        assert!(connections.0.idle.lock().unwrap().is_empty());
+        let connection = connections.take().await.unwrap();
+        connection.batch_execute("SELECT 1").await.unwrap();
+        connection.end(Ok(())).unwrap();
+        assert_eq!(connections.0.idle.lock().unwrap().len(), 1);
+    }
+}
