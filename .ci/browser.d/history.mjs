@@ -1,6 +1,7 @@
 // What the dashboard tells of the past: a suite with a history, and frames that came in a moment ago.
 
 import { strict as assert } from "node:assert";
+import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const CUP = "images/coffee.jpg";
@@ -224,11 +225,46 @@ async function withoutADatabaseItSaysHow({ browser, look }) {
   browser.forgiving = false;
 }
 
+/** Bars and ticks where clocks are set, and where hours are not those of UTC: all of the span once, none twice. */
+async function barsFollowTheCalendar() {
+  const text = await readFile("crates/dashboard/page/span.js", "utf8");
+  const { binEnd, binOf, binsOf, ticks } = await import(`data:text/javascript,${encodeURIComponent(text)}`);
+  const zone = process.env.TZ;
+  try {
+    for (const name of ["UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Kolkata", "Asia/Kathmandu"]) {
+      process.env.TZ = name;
+      for (const hours of [1, 2, 3, 6, 12, 24, 168]) {
+        const bins = { width: hours * HOUR, by: "hour" };
+        const from = Date.UTC(2026, 2, 1);
+        let last = -Infinity;
+        for (let at = from; at < from + 300 * 24 * HOUR; at += HOUR) {
+          const start = binOf(at, bins);
+          const end = binEnd(start, bins);
+          assert.ok(start <= at && at + HOUR <= end, `${name}, bars of ${hours} h: ${new Date(at).toISOString()}`);
+          assert.ok(start >= last || end === last, `${name}, bars of ${hours} h overlap at ${new Date(at).toISOString()}`);
+          last = end;
+        }
+      }
+      for (const month of [2, 9]) {
+        const names = ticks({ from: Date.UTC(2026, month, 22), to: Date.UTC(2026, month + 1, 4) }, 14).map(([, text]) => text);
+        assert.equal(new Set(names).size, names.length, names.join(", "));
+      }
+    }
+    process.env.TZ = "America/Los_Angeles";
+    const bins = binsOf({ from: Date.UTC(2026, 4, 1), to: Date.UTC(2026, 6, 1) });
+    assert.equal(binOf(Date.UTC(2026, 5, 10, 8), bins), Date.UTC(2026, 5, 10, 7), "10 June begins at its midnight");
+  } finally {
+    if (zone === undefined) delete process.env.TZ;
+    else process.env.TZ = zone;
+  }
+}
+
 /** Name, what it does, and whether cameras send frames meanwhile. */
 export const PAST = [
   ["last night takes three clicks, with its pictures", lastNightTakesThreeClicks, false],
   ["stored pictures hide what was masked, and what is", storedPicturesAreMasked, false],
   ["the past is filtered, by keyboard, and can be taken along", thePastIsFiltered, false],
   ["hostile names of the past stay text", hostileNamesOfThePastStayText, false],
+  ["bars of the past follow the calendar", barsFollowTheCalendar, false],
   ["without a database the page says how to have one", withoutADatabaseItSaysHow, false],
 ];

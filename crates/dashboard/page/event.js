@@ -6,7 +6,7 @@ import { Picture } from "./picture.js";
 import { problemBox } from "./problem.js";
 import { statusBadge, summary, tierBadge } from "./result.js";
 import { json } from "./session.js";
-import { lasted, question } from "./span.js";
+import { FILTERS, lasted, question } from "./span.js";
 
 const FRAMES = 25;
 const MAX_PICTURES = 40;
@@ -98,7 +98,10 @@ export function eventDetails(life, event, asked, back) {
   };
   const load = async () => {
     const kept = await json(`/history/thumbnails?${question(within, ["camera"], { limit: MAX_PICTURES })}`, options);
-    const ids = kept.thumbnails ?? [];
+    // of a long event the newest pictures are of its end: its own first and surest ones are always there
+    const { events } = await json(`/history/events?${question(within, FILTERS, { limit: 1 })}`, options);
+    const own = (events ?? []).flatMap((found) => found.thumbnails ?? []);
+    const ids = [...new Set([...(kept.thumbnails ?? []), ...own])].sort((a, b) => madeAt(b) - madeAt(a));
     say(note, ids.length === 0
       ? "No picture of it was kept: there was no room, the frame was gone before one could be made, or pictures are off (MLVI_THUMBNAILS_MIB)."
       : "Pictures of its first and its surest frames, and of what else was seen meanwhile.");

@@ -8,7 +8,7 @@ import { Life } from "./life.js";
 import { colourOf } from "./overlay.js";
 import { Problem, problemBox } from "./problem.js";
 import { json } from "./session.js";
-import { FILTERS, PRESETS, binOf, binsOf, href, question, read, toField, words } from "./span.js";
+import { FILTERS, PRESETS, binOf, binsOf, daysOf, href, question, read, toField, words } from "./span.js";
 import { colour } from "./theme.js";
 
 const MAX_COUNTS = 10_000;
@@ -91,7 +91,7 @@ export function show(root, _, life) {
     fill(downloads);
     try {
       const seen = await counts(asked, own);
-      const page = await eventsOf(asked, asked.to, own);
+      const page = await eventsOf(asked, {}, own);
       if (own.over) return;
       form.offer(seen);
       const timeLines = drawLanes(lanes, seen, page.events, asked, own, (event) => { location.hash = href({ ...asked, event }); });
@@ -139,29 +139,28 @@ function nothingKept(error) {
     el("p", { class: "faint" }, error.detail));
 }
 
-/** How often each class was seen by each camera: { width, cameras, classes }. */
+/** How often each class was seen by each camera: { bins, cameras, classes }. */
 async function counts(asked, life) {
   let bins = binsOf(asked);
   let rows;
   for (;;) {
     const query = question(asked, ["camera", "class"], { by: bins.by, limit: MAX_COUNTS });
     ({ counts: rows } = await json(`/history/counts?${query}`, { signal: life.signal }));
-    const wider = bins.by === "minute" ? 3_600_000 : 86_400_000;
     if (rows.length < MAX_COUNTS || bins.by === "day") break;
     // too many to be told of one by one
-    bins = binsOf(asked, wider);
+    bins = bins.by === "minute" ? binsOf(asked, 3_600_000) : daysOf(asked);
   }
   const [cameras, classes] = [new Map(), new Map()];
   for (const { start_ms: start, camera, class: name, detections } of rows) {
     if (!cameras.has(camera)) cameras.set(camera, []);
-    cameras.get(camera).push({ start: binOf(start, bins.width), name, detections });
+    cameras.get(camera).push({ start: binOf(start, bins), name, detections });
     classes.set(name, (classes.get(name) ?? 0) + detections);
   }
-  return { width: bins.width, cameras, classes };
+  return { bins, cameras, classes };
 }
 
-function eventsOf(asked, to, life) {
-  return json(`/history/events?${question({ ...asked, to }, FILTERS, { limit: EVENTS })}`, { signal: life.signal });
+function eventsOf(asked, more, life) {
+  return json(`/history/events?${question(asked, FILTERS, { limit: EVENTS, ...more })}`, { signal: life.signal });
 }
 
 /** A time line for each camera; gives what takes further events. */
@@ -169,7 +168,7 @@ function drawLanes(root, seen, events, asked, life, open) {
   const colours = new Colours(seen.classes);
   const names = new Map([...seen.cameras].map(([camera, rows]) => [camera, rows.reduce((sum, row) => sum + row.detections, 0)]));
   const wanted = [...names].sort((a, b) => b[1] - a[1]).slice(0, MAX_LANES).map(([camera]) => camera).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-  const made = new Map(wanted.map((camera) => [camera, new Lane(life, { camera, asked, width: seen.width, colours, open })]));
+  const made = new Map(wanted.map((camera) => [camera, new Lane(life, { camera, asked, bins: seen.bins, colours, open })]));
   for (const [camera, lane] of made) for (const { start, name, detections } of seen.cameras.get(camera)) lane.add(start, name, detections);
   const take = (more) => {
     for (const [camera, lane] of made) lane.addEvents(more.filter((event) => event.camera === camera));
@@ -190,6 +189,7 @@ function drawLanes(root, seen, events, asked, life, open) {
     el("div", { class: "card-head" }, el("h2", { id: "lanes-title" }, "Time lines"), legend),
     [...made.values()].map((lane) => lane.element),
     el("p", { class: "faint" }, "Bars are detections, the marks below them events.",
+      seen.bins.by === "day" ? " Bars are days of UTC." : "",
       hasOthers ? " Bars count all zones, confidences and tiers." : "",
       left > 0 ? ` ${left} more cameras are not shown: choose one.` : "")));
   return take;
@@ -204,12 +204,12 @@ function listEvents(root, first, asked, life, take) {
   const add = (page) => {
     for (const event of page.events) grid.append(eventCard(life, event, href({ ...asked, event })));
     shown += page.events.length;
-    older.hidden = page.looked_back_to_ms === null || page.looked_back_to_ms <= asked.from;
+    older.hidden = !page.next;
     say(total, `${count(shown)} ${shown === 1 ? "event" : "events"}${older.hidden ? "" : ", and older ones"}`);
     older.onclick = async () => {
       older.disabled = true;
       try {
-        const next = await eventsOf(asked, page.looked_back_to_ms, life);
+        const next = await eventsOf(asked, { cursor: page.next }, life);
         take(next.events);
         add(next);
         fill(trouble);

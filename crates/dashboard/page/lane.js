@@ -1,7 +1,7 @@
 // One camera's time line: how often each class was seen, as bars, and its events below them.
 
 import { el, say } from "./dom.js";
-import { ticks } from "./span.js";
+import { binEnd, ticks } from "./span.js";
 import { colour, onTheme } from "./theme.js";
 
 const BARS = 64;
@@ -17,8 +17,8 @@ export class Lane {
   #pointed = null;
 
   /** `open`: what is done with an event that is chosen; `colours`: a class's colour. */
-  constructor(life, { camera, asked, width, colours, open }) {
-    Object.assign(this, { camera, width, colours, open });
+  constructor(life, { camera, asked, bins, colours, open }) {
+    Object.assign(this, { camera, bins, colours, open });
     this.#asked = asked;
     this.total = 0;
     this.canvas = el("canvas", { role: "img", tabindex: "0" });
@@ -44,7 +44,7 @@ export class Lane {
       if (!step) return;
       event.preventDefault();
       const room = this.canvas.clientWidth;
-      const bin = (room * this.width) / (this.#asked.to - this.#asked.from);
+      const bin = (room * this.bins.width) / (this.#asked.to - this.#asked.from);
       this.#point(Math.max(0, Math.min(room - 1, (this.#pointed ?? (step < 0 ? room : -bin / 2)) + step * bin)));
     });
   }
@@ -122,8 +122,8 @@ export class Lane {
     const most = Math.max(1, ...sums);
     const pointed = this.#pointed === null ? null : this.#at(this.#pointed);
     for (const [start, bin] of this.#bins) {
-      const [left, right] = [Math.max(0, this.#x(start)), Math.min(room, this.#x(start + this.width))];
-      const isPointed = pointed !== null && pointed >= start && pointed < start + this.width;
+      const [left, right] = [Math.max(0, this.#x(start)), Math.min(room, this.#x(binEnd(start, this.bins)))];
+      const isPointed = pointed !== null && pointed >= start && pointed < binEnd(start, this.bins);
       let top = BARS;
       for (const [name, n] of this.colours.sorted(bin)) {
         const height = (n / most) * (BARS - 6);
@@ -148,7 +148,7 @@ export class Lane {
 
   #tell(pointed) {
     const list = (bin) => [...bin].sort((a, b) => b[1] - a[1]).map(([name, n]) => `${n} × ${name}`).join(", ");
-    const found = pointed === null ? null : [...this.#bins].find(([start]) => pointed >= start && pointed < start + this.width);
+    const found = pointed === null ? null : [...this.#bins].find(([start]) => pointed >= start && pointed < binEnd(start, this.bins));
     const time = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
     const all = new Map();
     for (const bin of this.#bins.values()) for (const [name, n] of bin) all.set(name, (all.get(name) ?? 0) + n);

@@ -88,20 +88,67 @@ export function toField(milliseconds) {
 /** How wide bars are, and what counts are asked by for it. */
 export function binsOf({ from, to }, least = 0) {
   const width = BINS.find((bin) => bin >= least && (to - from) / bin <= MAX_BINS) ?? BINS.at(-1);
-  return { width, by: width < HOUR ? "minute" : width < DAY ? "hour" : "day" };
+  return { width, by: width < HOUR ? "minute" : "hour" };
 }
 
-/** Where a bar begins that has this moment: bars begin at local times. */
-export function binOf(at, width) {
-  const offset = new Date(at).getTimezoneOffset() * MINUTE;
-  return Math.floor((at - offset) / width) * width + offset;
+/** Bars that are counted by the day, which are days of UTC. */
+export function daysOf({ from, to }) {
+  return { width: (to - from) / DAY <= MAX_BINS ? DAY : 7 * DAY, by: "day" };
+}
+
+/** How far an hour of UTC begins into an hour of local time; what is counted by the hour begins there. */
+function phaseOf(at, by) {
+  return by === "hour" ? (((-new Date(at).getTimezoneOffset() % 60) + 60) % 60) * MINUTE : 0;
+}
+
+/**
+ * Where a bar begins that has this moment: at a local time, which is so many hours or days of the calendar after the
+ * one before it, also where a clock is set; at midnight in UTC where it is counted by the day.
+ */
+export function binOf(at, { width, by }) {
+  if (by === "day") return Math.floor(at / width) * width;
+  const phase = phaseOf(at, by);
+  if (width <= HOUR) {
+    const shift = new Date(at).getTimezoneOffset() * MINUTE + phase;
+    return Math.floor((at - shift) / width) * width + shift;
+  }
+  const local = new Date(at - phase);
+  if (width < DAY) {
+    const hours = width / HOUR;
+    local.setHours(Math.floor(local.getHours() / hours) * hours, 0, 0, 0);
+  } else {
+    local.setDate(local.getDate() - (dayOf(local) % (width / DAY)));
+    local.setHours(0, 0, 0, 0);
+  }
+  return local.getTime() + phase;
+}
+
+/** Where the bar ends that begins then. */
+export function binEnd(start, { width, by }) {
+  if (by === "day" || width <= HOUR) return start + width;
+  const phase = phaseOf(start, by);
+  const local = new Date(start - phase);
+  if (width < DAY) {
+    const hours = width / HOUR;
+    local.setHours((Math.floor(local.getHours() / hours) + 1) * hours, 0, 0, 0);
+  } else {
+    local.setDate(local.getDate() + width / DAY);
+    local.setHours(0, 0, 0, 0);
+  }
+  return local.getTime() + phase;
+}
+
+/** The number of a local day; those of Mondays are divided by 7. */
+function dayOf(local) {
+  return Date.UTC(local.getFullYear(), local.getMonth(), local.getDate()) / DAY + 3;
 }
 
 /** Moments to be named on an axis, at most so many, with their names. */
 export function ticks({ from, to }, most) {
   const step = TICKS.find((one) => (to - from) / one <= most) ?? TICKS.at(-1);
   const named = [];
-  for (let at = binOf(from, step); at < to && named.length <= most; at += step) {
+  const bins = { width: step, by: "minute" };
+  for (let at = binOf(from, bins); at < to && named.length <= most; at = binEnd(at, bins)) {
     if (at < from) continue;
     const day = new Date(at);
     const isDay = step >= DAY || (day.getHours() === 0 && day.getMinutes() === 0);

@@ -102,6 +102,11 @@ impl Events {
         }
     }
 
+    /// The events that something older may still belong to.
+    pub fn open(&self) -> impl Iterator<Item = &Event> {
+        self.open.values()
+    }
+
     /// The events that are open, the one that ended last first: there are no more sightings.
     #[must_use]
     pub fn end(self) -> Vec<Event> {

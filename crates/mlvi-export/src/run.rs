@@ -45,13 +45,14 @@ pub fn run(args: &ExportArgs) -> anyhow::Result<()> {
     };
     let mut progress = Progress::new(oldest_ms);
     let written = write(args, &mut source, &mut output, &mut progress);
-    if written.as_ref().is_err_and(is_closed_pipe) {
-        return Ok(());
-    }
-    written?;
     let (frames, rows) = (progress.frames, progress.rows);
     drop(progress);
-    let Some(bytes) = output.end()? else { return Ok(()) };
+    // a small table is written at the end alone
+    let ended = written.and_then(|()| output.end());
+    if ended.as_ref().is_err_and(is_closed_pipe) {
+        return Ok(());
+    }
+    let Some(bytes) = ended? else { return Ok(()) };
     let path = args.out.as_deref().map(std::path::Path::display);
     if let Some(path) = path {
         let mb = bytes as f64 / 1e6;

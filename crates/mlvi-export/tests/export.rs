@@ -270,6 +270,40 @@ fn a_suites_pages_follow_each_other_and_a_busy_one_is_asked_again() {
 }
 
 #[test]
+fn a_suite_that_takes_too_long_is_asked_for_fewer_frames() {
+    let dir = tempfile::tempdir().unwrap();
+    let line = String::from_utf8(two()[0].to_json()).unwrap() + "\n";
+    let problem = r#"{"type":"/problems/history-slow","title":"Slow","status":503,"detail":"ask for a shorter time"}"#;
+    let slow = || answer("503 Service Unavailable", "", problem);
+    let (address, thread) = suite(vec![slow(), slow(), answer("200 OK", "", &line)]);
+    let output = export(dir.path(), &["--server", &address, "--out", "a.csv"]);
+    assert!(succeeds(&output).contains("2 rows of 1 frames"));
+    let requests = thread.join().unwrap();
+    for (request, limit) in requests.iter().zip(["limit=1000 ", "limit=100 ", "limit=10 "]) {
+        assert!(request.contains(limit), "{request}");
+    }
+    let (address, thread) = suite((0..4).map(|_| slow()).collect());
+    let output = export(dir.path(), &["--server", &address, "--out", "b.csv"]);
+    fails(&output, 1, "503: ask for a shorter time");
+    thread.join().unwrap();
+}
+
+#[test]
+fn who_has_read_enough_of_a_small_table_sees_no_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    store(&dir.path().join("results.sqlite"), two());
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = Command::new(env!("CARGO_BIN_EXE_mlvi-export"))
+        .current_dir(dir.path())
+        .args(["--database", "sqlite:results.sqlite"])
+        .stdout(writer)
+        .output()
+        .unwrap();
+    assert_eq!(succeeds(&output), "");
+}
+
+#[test]
 fn what_a_suite_refuses_is_told_and_leaves_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let problem = r#"{"type":"/problems/no-history","title":"None","status":404,"detail":"MLVI_DATABASE_URL is not set"}"#;

@@ -27,6 +27,8 @@ const DRAIN: &str = "5s";
 const HISTORY_BOUND: &str = "MLVI_DATABASE_MIB";
 /// Its bound here, unless it is told, in MiB.
 const HISTORY_MIB: u32 = 4096;
+/// A file that keeps to its bound is a little larger at times, by at most that many MiB.
+const HISTORY_MARGIN_MIB: u32 = 256;
 
 /// What `mlvi up` can be told. The units' settings can be given as environment variables too (see
 /// e.g. `preprocessor --help`), but for their ports and consumer groups, which are the suite's.
@@ -93,7 +95,7 @@ pub struct UpArgs {
     /// GET /history from it. MLVI_DATABASE_URL names another one, MLVI_DATABASE_RETENTION says for
     /// how long (30 days), MLVI_THUMBNAILS_MIB how much of events' pictures (256 MiB; 0: none).
     /// Beyond MLVI_DATABASE_MIB (4096 here, some three million results; 0 for no bound) the oldest
-    /// results go
+    /// results go; a file that is larger already gets no bound unless that is set
     #[arg(long)]
     history: bool,
     /// Export traces to an OpenTelemetry Collector that takes OTLP over HTTP there, e.g.
@@ -176,7 +178,7 @@ impl UpArgs {
         if self.history && !is_set("MLVI_DATABASE_URL") {
             let file = self.data_dir.join("results.sqlite");
             config = config.with("MLVI_DATABASE_URL", format!("sqlite:{}", file.display()));
-            if !is_set(HISTORY_BOUND) {
+            if !is_set(HISTORY_BOUND) && keeps_to_bound(&file) {
                 config = config.with_unit(UnitKind::ResultsStore, HISTORY_BOUND, HISTORY_MIB);
             }
         }
@@ -195,6 +197,22 @@ impl UpArgs {
 fn is_set(name: &'static str) -> bool {
     Settings::from_environment()
         .is_ok_and(|mut settings| settings.optional_text(name, "a setting").is_some())
+}
+
+/// Whether the history's file may have the bound that nobody has set: a larger one, from before
+/// there was a bound, would lose its oldest results.
+fn keeps_to_bound(file: &Path) -> bool {
+    let mib = std::fs::metadata(file).map_or(0, |file| file.len() >> 20);
+    let keeps = mib <= u64::from(HISTORY_MIB + HISTORY_MARGIN_MIB);
+    if !keeps {
+        tracing::warn!(
+            file = %file.display(),
+            mib,
+            "the history is larger than the {HISTORY_MIB} MiB that it has by default, and gets no \
+             bound, so that nothing of it is removed: {HISTORY_BOUND} sets one"
+        );
+    }
+    keeps
 }
 
 /// Runs the suite until Ctrl-C or SIGTERM.
@@ -397,6 +415,23 @@ mod tests {
         // what is masked in one unit is masked in this one, too
         assert_eq!(store(&arguments, "MLVI_REGIONS_FILE").as_deref(), Some("regions.toml"));
         assert_eq!(store(&[], "MLVI_THUMBNAILS_MIB"), None);
+    }
+
+    #[test]
+    fn a_history_that_is_larger_than_the_default_loses_nothing_by_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = ["--history", "--data-dir", folder.path().to_str().unwrap()];
+        let bound = || {
+            let settings = suite(&arguments).settings_of(UnitKind::ResultsStore);
+            settings.into_iter().find(|(name, _)| name == HISTORY_BOUND).map(|(_, value)| value)
+        };
+        assert_eq!(bound().as_deref(), Some("4096"));
+        // no blocks are taken for it
+        let file = std::fs::File::create(folder.path().join("results.sqlite")).unwrap();
+        file.set_len(4_000 << 20).unwrap();
+        assert_eq!(bound().as_deref(), Some("4096"));
+        file.set_len(5_000 << 20).unwrap();
+        assert_eq!(bound(), None);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub enum Access {
     Write,
     /// Reading alone, with a user that may do no more.
     Read,
+    /// The same, however long a question takes.
+    Export,
 }
 
 /// What was removed because it is too old, or because the rest needs its place.
@@ -50,7 +52,7 @@ impl Database {
     /// Opens it.
     ///
     /// # Errors
-    /// When it is away, belongs to another program, or a newer one of ours; with [`Access::Read`]
+    /// When it is away, belongs to another program, or a newer one of ours; without [`Access::Write`]
     /// also when there is nothing yet.
     pub async fn open(url: &DatabaseUrl, access: Access) -> Result<Self, DbError> {
         Ok(Self(match url {

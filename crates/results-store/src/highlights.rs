@@ -48,7 +48,9 @@ impl Highlights {
             let key = (result.camera.clone(), class.to_owned());
             let began = Event { began_ms: at_ms, last_ms: at_ms, best: confidence };
             let event = match self.0.get_mut(&key) {
-                Some(event) if at_ms.abs_diff(event.last_ms) <= GAP_MS => {
+                Some(event)
+                    if at_ms + GAP_MS >= event.began_ms && at_ms <= event.last_ms + GAP_MS =>
+                {
                     event.last_ms = event.last_ms.max(at_ms);
                     if confidence <= event.best {
                         continue;
@@ -56,6 +58,8 @@ impl Highlights {
                     event.best = confidence;
                     *event
                 }
+                // one of an event that is over: what goes on now stays
+                Some(event) if at_ms < event.began_ms => continue,
                 _ => {
                     self.make_room(at_ms);
                     self.0.insert(key, began);
@@ -105,6 +109,9 @@ mod tests {
             // another event
             (63_501, "gate", &[0.1], Some(true)),
             (64_000, "gate", &[], None),
+            // late, of an event before: the one that goes on stays
+            (20_000, "gate", &[0.9], None),
+            (65_000, "gate", &[0.05], None),
         ] {
             let found: Vec<_> = confidences.iter().map(|sure| ("dog", *sure)).collect();
             let told = highlights.take(&seen(at_ms, camera, &found));

@@ -80,9 +80,13 @@ impl Keeper {
         let [first, longest] = PAUSES;
         let mut backoff = Backoff::new(first, longest);
         loop {
-            let outcome = match self.try_open().await {
-                Ok(database) => self.store(&database, batch).await,
-                Err(error) => Err(error),
+            let attempt = async {
+                let database = self.try_open().await?;
+                self.store(&database, batch).await
+            };
+            // a database that does not answer holds nobody up who gives up
+            let Some(outcome) = give_up.run_until_cancelled(attempt).await else {
+                return Ok(None);
             };
             match outcome {
                 Ok(kept) => {

@@ -62,7 +62,7 @@ pub(crate) enum PictureEnd {
     Gone,
     /// Too many waited to be made.
     TooMany,
-    /// It could not be decoded, or the database refused it.
+    /// Its frame could not be read or decoded, or the database refused it.
     Failed,
 }
 

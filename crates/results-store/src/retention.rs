@@ -29,8 +29,9 @@ impl Retention {
     /// Removes the rest, until shutdown.
     pub(crate) async fn work(self, stop: CancellationToken) {
         let every = if self.bytes.is_some() { EVERY_BOUNDED } else { EVERY };
+        let mut is_told = false;
         loop {
-            let pause = match self.forget().await {
+            let pause = match self.forget(&mut is_told).await {
                 Ok(forgotten) => {
                     self.metrics.forgotten.inc_by(forgotten.frames);
                     if forgotten.frames > 0 {
@@ -49,12 +50,20 @@ impl Retention {
         }
     }
 
-    async fn forget(&self) -> Result<Forgotten, DbError> {
+    async fn forget(&self, is_told: &mut bool) -> Result<Forgotten, DbError> {
         let now = Timestamp::now().as_micros() / 1000;
         let keep_ms = u64::try_from(self.keep.as_millis()).unwrap_or(u64::MAX);
         let old = self.database.forget_before(now.saturating_sub(keep_ms), AT_ONCE).await?;
         let Some(bytes) = self.bytes.filter(|_| old.is_all) else { return Ok(old) };
         let beyond = self.database.forget_beyond(bytes, AT_ONCE).await?;
+        if beyond.frames > 0 && !std::mem::replace(is_told, true) {
+            tracing::warn!(
+                mib = bytes >> 20,
+                frames = beyond.frames,
+                "the database has reached MLVI_DATABASE_MIB: its oldest results go, from now on \
+                 without a word (results_store_forgotten_frames counts them)"
+            );
+        }
         Ok(Forgotten { frames: old.frames + beyond.frames, is_all: beyond.is_all })
     }
 }

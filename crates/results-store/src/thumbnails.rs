@@ -19,6 +19,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use unit::PixelRoom;
 
+/// Reading a frame is tried so often, over about a minute: those behind it wait meanwhile.
+const TRIES: u32 = 12;
 /// The first and the longest pause between two tries.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(10)];
 
@@ -109,15 +111,16 @@ impl Making {
         let Origin { partition, offset } = wish.origin;
         let [first, longest] = PAUSES;
         let mut backoff = Backoff::new(first, longest);
-        let mut was_told = false;
+        let mut tries = 0;
         let message = loop {
+            tries += 1;
             match self.bus.read_one(&self.frames, partition, offset).await {
                 Ok(message) => break message.ok_or(PictureEnd::Gone)?,
                 Err(error) => {
-                    if !std::mem::replace(&mut was_told, true) {
+                    if tries == 1 {
                         tracing::warn!(%error, "pictures of events wait for the frames topic");
                     }
-                    if let BusError::Fatal(_) = error {
+                    if tries >= TRIES || matches!(error, BusError::Fatal(_)) {
                         return Err(PictureEnd::Failed);
                     }
                 }

@@ -10,7 +10,8 @@ use anyhow::Context;
 use clap::Args;
 use cli::table::number;
 use indicatif::ProgressBar;
-use serde::Serialize;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
 use simulator::{
     Dispatcher, EdgeAnswer, History, Job, Scenario, ServiceTimes, Trace, World, measured_workload,
     simulate_sites,
@@ -69,9 +70,21 @@ pub(super) struct Site<'a> {
 #[derive(Serialize)]
 pub(super) struct Outcome {
     /// All of them together.
+    #[serde(serialize_with = "without_what_is_of_a_site")]
     pub(super) all: Standing,
     /// In the order of their numbers.
     pub(super) sites: Vec<Standing>,
+}
+
+/// Circuit breakers, autoscalers, cuts and contracts are a site's: each is told there.
+fn without_what_is_of_a_site<S: Serializer>(all: &Standing, to: S) -> Result<S::Ok, S::Error> {
+    let mut value = serde_json::to_value(all).map_err(S::Error::custom)?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|name, _| {
+            !["breakers", "scalings", "cuts", "contracts"].contains(&name.as_str())
+        });
+    }
+    value.serialize(to)
 }
 
 #[derive(Serialize)]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -17,6 +18,14 @@ const CONNECTIONS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a writer's statement may take: a first partition of a day waits for readers.
 const WRITE_LIMIT: Duration = Duration::from_secs(60);
+/// How long an export's statement may take.
+const EXPORT_LIMIT: Duration = Duration::from_secs(3_600);
+/// A job has so many statements that wait for others at most.
+const STATEMENTS: u32 = 3;
+/// The server ends a statement itself: a client waits so much longer for it to say so.
+const GRACE: Duration = Duration::from_secs(5);
+/// A network that has been silent for so long is away.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// How connections are made, and those that are idle.
 #[derive(Clone)]
@@ -27,12 +36,21 @@ struct Inner {
     tls: Option<Tls>,
     password_file: Option<PathBuf>,
     places: Arc<Semaphore>,
-    idle: Mutex<Vec<Client>>,
+    idle: Mutex<Vec<Open>>,
+    /// How long a job may take, whatever the server says.
+    limit: Duration,
 }
 
-/// A connection in use; it is idle again when it is dropped alive.
+/// A connection, and the task that serves it.
+struct Open {
+    client: Client,
+    task: AbortHandle,
+}
+
+/// A connection in use. It is closed when it is dropped: whoever had it may have gone before the
+/// answer came.
 pub(super) struct Connection {
-    client: Option<Client>,
+    open: Option<Open>,
     of: Connections,
     _place: OwnedSemaphorePermit,
 }
@@ -47,9 +65,14 @@ impl Connections {
         let (limit, read_only) = match access {
             Access::Read => (READ_LIMIT, "on"),
             Access::Write => (WRITE_LIMIT, "off"),
+            Access::Export => (EXPORT_LIMIT, "on"),
         };
         config
             .connect_timeout(PATIENCE)
+            .tcp_user_timeout(SILENCE)
+            .keepalives_idle(SILENCE / 2)
+            .keepalives_interval(SILENCE / 6)
+            .keepalives_retries(3)
             .application_name("mlvi")
             .ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable })
             .options(format!(
@@ -63,6 +86,7 @@ impl Connections {
             password_file,
             places: Arc::new(Semaphore::new(CONNECTIONS)),
             idle: Mutex::default(),
+            limit: limit * STATEMENTS + GRACE,
         }))
     }
 
@@ -77,16 +101,27 @@ impl Connections {
         let place = place.expect("nobody closes the places");
         loop {
             let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let client = match idle {
-                Some(client) if client.is_closed() => continue,
-                Some(client) => client,
+            let open = match idle {
+                Some(open) if open.client.is_closed() => continue,
+                Some(open) => open,
                 None => self.connect().await?,
             };
-            return Ok(Connection { client: Some(client), of: self.clone(), _place: place });
+            return Ok(Connection { open: Some(open), of: self.clone(), _place: place });
         }
     }
 
-    async fn connect(&self) -> Result<Client, DbError> {
+    /// The answer of a job, unless the server has not said a word for longer than it may take.
+    pub(super) async fn in_time<T>(
+        &self,
+        job: impl Future<Output = Result<T, DbError>>,
+    ) -> Result<T, DbError> {
+        let limit = self.0.limit;
+        tokio::time::timeout(limit, job).await.unwrap_or_else(|_| {
+            Err(DbError::Away { reason: format!("no answer in {} s", limit.as_secs()) })
+        })
+    }
+
+    async fn connect(&self) -> Result<Open, DbError> {
         let mut config = self.0.config.clone();
         if let Some(file) = &self.0.password_file {
             let password = std::fs::read_to_string(file).map_err(|error| DbError::Away {
@@ -98,13 +133,13 @@ impl Connections {
             match &self.0.tls {
                 Some(tls) => {
                     let (client, connection) = config.connect(tls.clone()).await?;
-                    drop(tokio::spawn(connection));
-                    Ok(client)
+                    let task = tokio::spawn(connection).abort_handle();
+                    Ok(Open { client, task })
                 }
                 None => {
                     let (client, connection) = config.connect(NoTls).await?;
-                    drop(tokio::spawn(connection));
-                    Ok(client)
+                    let task = tokio::spawn(connection).abort_handle();
+                    Ok(Open { client, task })
                 }
             }
         };
@@ -115,24 +150,64 @@ impl Connections {
     }
 }
 
+impl Connection {
+    /// Gives the answer of a job, and the connection back to those that are idle.
+    pub(super) fn end<T>(mut self, answer: Result<T, DbError>) -> Result<T, DbError> {
+        let is_sound = !matches!(answer, Err(DbError::Away { .. }));
+        if let Some(open) = self.open.take_if(|open| is_sound && !open.client.is_closed()) {
+            self.of.0.idle.lock().unwrap_or_else(PoisonError::into_inner).push(open);
+        }
+        answer
+    }
+}
+
 impl Deref for Connection {
     type Target = Client;
 
     fn deref(&self) -> &Client {
-        self.client.as_ref().expect("it is there until it is dropped")
+        &self.open.as_ref().expect("it is there until it is dropped").client
     }
 }
 
 impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut Client {
-        self.client.as_mut().expect("it is there until it is dropped")
+        &mut self.open.as_mut().expect("it is there until it is dropped").client
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(client) = self.client.take().filter(|client| !client.is_closed()) {
-            self.of.0.idle.lock().unwrap_or_else(PoisonError::into_inner).push(client);
+        if let Some(Open { task, .. }) = self.open.take() {
+            task.abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_without_an_answer_is_closed_and_another_one_is_made() {
+        let Some(server) = requires::postgres() else { return };
+        let config = server.parse().unwrap();
+        let mut connections = Connections::new(config, None, None, Access::Read);
+        Arc::get_mut(&mut connections.0).unwrap().limit = Duration::from_millis(100);
+        let connection = connections.take().await.unwrap();
+        let slow = async {
+            let answer = connection.batch_execute("SELECT pg_sleep(5)").await;
+            answer.map_err(|error| translated(&error))
+        };
+        let answer = connections.in_time(slow).await;
+        let error = connection.end(answer).unwrap_err();
+        assert!(matches!(error, DbError::Away { .. }), "{error}");
+        assert!(connections.0.idle.lock().unwrap().is_empty());
+        // nor is one used again whose user has gone
+        drop(connections.take().await.unwrap());
+        assert!(connections.0.idle.lock().unwrap().is_empty());
+        let connection = connections.take().await.unwrap();
+        connection.batch_execute("SELECT 1").await.unwrap();
+        connection.end(Ok(())).unwrap();
+        assert_eq!(connections.0.idle.lock().unwrap().len(), 1);
     }
 }

@@ -47,28 +47,39 @@ impl Postgres {
         let connections = Connections::new(config, tls, password_file, access);
         let place = connections.place();
         let mut connection = connections.take().await?;
-        match access {
-            Access::Write => schema::migrate(&mut connection, &place).await?,
-            Access::Read => schema::check(&connection, &place).await?,
-        }
-        drop(connection);
+        // a change of large tables may take long
+        let ready = match access {
+            Access::Write => schema::migrate(&mut connection, &place).await,
+            Access::Read | Access::Export => {
+                connections.in_time(schema::check(&connection, &place)).await
+            }
+        };
+        connection.end(ready)?;
         Ok(Self { connections, days: Arc::default() })
     }
 
     pub(crate) async fn store(&self, batch: &Batch) -> Result<Stored, DbError> {
         let mut connection = self.connections.take().await?;
-        write::store(&mut connection, &self.days, batch).await
+        let store = write::store(&mut connection, &self.days, batch);
+        let answer = self.connections.in_time(store).await;
+        connection.end(answer)
     }
 
     pub(crate) async fn forget_before(&self, ms: u64) -> Result<Forgotten, DbError> {
         let mut connection = self.connections.take().await?;
-        self.days.forget_before(&mut connection, ms).await
+        let forget = self.days.forget_before(&mut connection, ms);
+        let answer = self.connections.in_time(forget).await;
+        connection.end(answer)
     }
 
     pub(crate) async fn bytes(&self) -> Result<u64, DbError> {
         let connection = self.connections.take().await?;
-        let size = connection.query_one("SELECT pg_database_size(current_database())", &[]).await;
-        let size: i64 = size.map_err(|error| translated(&error))?.get(0);
+        let size = async {
+            let size = connection.query_one("SELECT pg_database_size(current_database())", &[]);
+            size.await.map_err(|error| translated(&error))
+        };
+        let size = self.connections.in_time(size).await;
+        let size: i64 = connection.end(size)?.get(0);
         Ok(u64::try_from(size).unwrap_or(0))
     }
 
@@ -77,11 +88,15 @@ impl Postgres {
         filter: &Filter,
         page: Page,
     ) -> Result<Vec<(FrameId, String)>, DbError> {
-        read::history(&*self.connections.take().await?, filter, page).await
+        let connection = self.connections.take().await?;
+        let answer = self.connections.in_time(read::history(&connection, filter, page)).await;
+        connection.end(answer)
     }
 
     pub(crate) async fn oldest(&self, filter: &Filter) -> Result<Option<FrameId>, DbError> {
-        read::oldest(&*self.connections.take().await?, filter).await
+        let connection = self.connections.take().await?;
+        let answer = self.connections.in_time(read::oldest(&connection, filter)).await;
+        connection.end(answer)
     }
 
     pub(crate) async fn counts(
@@ -90,7 +105,9 @@ impl Postgres {
         by: Bucket,
         at_most: u32,
     ) -> Result<Vec<Count>, DbError> {
-        read::counts(&*self.connections.take().await?, filter, by, at_most).await
+        let connection = self.connections.take().await?;
+        let answer = self.connections.in_time(read::counts(&connection, filter, by, at_most)).await;
+        connection.end(answer)
     }
 
     pub(crate) async fn sightings(
@@ -98,7 +115,9 @@ impl Postgres {
         filter: &Filter,
         page: Page,
     ) -> Result<Vec<Sighting>, DbError> {
-        read::sightings(&*self.connections.take().await?, filter, page).await
+        let connection = self.connections.take().await?;
+        let answer = self.connections.in_time(read::sightings(&connection, filter, page)).await;
+        connection.end(answer)
     }
 
     pub(crate) async fn keep_thumbnails(
@@ -107,17 +126,24 @@ impl Postgres {
         budget: u64,
     ) -> Result<Pictured, DbError> {
         let mut connection = self.connections.take().await?;
-        thumbnails::keep(&mut connection, pictures, budget)
-            .await
-            .map_err(|error| translated(&error))
+        let keep = async {
+            let kept = thumbnails::keep(&mut connection, pictures, budget).await;
+            kept.map_err(|error| translated(&error))
+        };
+        let answer = self.connections.in_time(keep).await;
+        connection.end(answer)
     }
 
     pub(crate) async fn thumbnail(&self, id: FrameId) -> Result<Option<Thumbnail>, DbError> {
-        thumbnails::one(&*self.connections.take().await?, id).await
+        let connection = self.connections.take().await?;
+        let answer = self.connections.in_time(thumbnails::one(&connection, id)).await;
+        connection.end(answer)
     }
 
     pub(crate) async fn pictured(&self, ids: &[FrameId]) -> Result<HashSet<FrameId>, DbError> {
-        thumbnails::of(&*self.connections.take().await?, ids).await
+        let connection = self.connections.take().await?;
+        let answer = self.connections.in_time(thumbnails::of(&connection, ids)).await;
+        connection.end(answer)
     }
 
     pub(crate) async fn thumbnails(
@@ -125,7 +151,9 @@ impl Postgres {
         filter: &Filter,
         page: Page,
     ) -> Result<Vec<FrameId>, DbError> {
-        thumbnails::list(&*self.connections.take().await?, filter, page).await
+        let connection = self.connections.take().await?;
+        let answer = self.connections.in_time(thumbnails::list(&connection, filter, page)).await;
+        connection.end(answer)
     }
 }
 

@@ -16,8 +16,10 @@ use frame::FrameId;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 
 /// How long a statement waits for another process's lock on the file.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -28,12 +30,27 @@ const INSTRUCTIONS: i32 = 100_000;
 /// How much of the write-ahead log stays on the disk while nothing is in it.
 const WAL_BYTES: u32 = 16 << 20;
 
+/// Whether somebody waits for an answer: until this is dropped.
+struct Wanted(Arc<AtomicBool>);
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+}
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 /// An open file. Cheap to clone; statements of clones come one after the other.
 #[derive(Clone)]
 pub(crate) struct Sqlite {
     connection: Arc<Mutex<Connection>>,
-    /// How long a question may take, with its wait for those before it; a writer's statements take
-    /// as long as they do.
+    /// How long a question may take, with its wait for those before it; the statements of a writer
+    /// or an export take as long as they do.
     limit: Option<Duration>,
 }
 
@@ -43,22 +60,27 @@ impl Sqlite {
             let (connection, limit) = match access {
                 Access::Write => (open_to_write(&path)?, None),
                 Access::Read => (open_to_read(&path)?, Some(READ_LIMIT)),
+                Access::Export => (open_to_read(&path)?, None),
             };
             Ok(Self { connection: Arc::new(Mutex::new(connection)), limit })
         })
         .await
     }
 
-    /// Statements on a thread that may wait for the disk.
+    /// Statements on a thread that may wait for the disk. A question that nobody waits for any more
+    /// is ended.
     async fn with<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DbError> {
-        let (connection, limit, asked) = (Arc::clone(&self.connection), self.limit, Instant::now());
-        blocking(move || {
-            let mut connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let (limit, asked) = (self.limit, Instant::now());
+        // whoever waits for its turn takes no thread
+        let mut connection = Arc::clone(&self.connection).lock_owned().await;
+        let wanted = Wanted::default();
+        let is_wanted = Arc::clone(&wanted.0);
+        let answer = blocking(move || {
             let Some(limit) = limit else { return job(&mut connection).map_err(translated) };
-            let over = move || asked.elapsed() >= limit;
+            let over = move || asked.elapsed() >= limit || !is_wanted.load(Ordering::Relaxed);
             if over() {
                 return Err(DbError::TooSlow);
             }
@@ -70,7 +92,9 @@ impl Sqlite {
                 _ => translated(error),
             })
         })
-        .await
+        .await;
+        drop(wanted);
+        answer
     }
 
     pub(crate) async fn store(&self, batch: Batch) -> Result<Stored, DbError> {
@@ -220,6 +244,11 @@ mod tests {
         assert_eq!(error, DbError::TooSlow);
         reader.limit = Some(READ_LIMIT);
         let all = Page { limit: 1, after: None };
+        assert_eq!(reader.history(Filter::default(), all).await, Ok(Vec::new()));
+        // the same for one that nobody waits for any more: the next one has its turn before its limit
+        reader.limit = Some(Duration::from_secs(3_600));
+        let asked = tokio::time::timeout(Duration::from_millis(50), reader.with(endless)).await;
+        assert!(asked.is_err(), "it is endless");
         assert_eq!(reader.history(Filter::default(), all).await, Ok(Vec::new()));
         // one that has waited for others until then is not begun
         reader.limit = Some(Duration::ZERO);

@@ -15,6 +15,12 @@ const STEPS: [&str; 2] = [include_str!("1.sql"), include_str!("2.sql")];
 /// The newest version.
 pub(crate) const VERSION: u32 = STEPS.len() as u32;
 
+/// The same in a transaction of its own: all that is read is of the same moment.
+fn found_now(connection: &Connection, path: &Path) -> Result<u32, DbError> {
+    let reading = connection.unchecked_transaction().map_err(translated)?;
+    found(&reading, path)
+}
+
 /// Whose file it is, and of which version; 0 is an empty one.
 fn found(connection: &Connection, path: &Path) -> Result<u32, DbError> {
     let header = |field| {
@@ -40,7 +46,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Db
 }
 
 fn migrate_by(steps: &[&str], connection: &mut Connection, path: &Path) -> Result<(), DbError> {
-    let first = found(connection, path)?;
+    let first = found_now(connection, path)?;
     if first == 0 {
         // only a file without tables can be made so that it shrinks again
         connection.pragma_update(None, "auto_vacuum", "incremental").map_err(translated)?;
@@ -49,6 +55,10 @@ fn migrate_by(steps: &[&str], connection: &mut Connection, path: &Path) -> Resul
         let change = connection
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .map_err(translated)?;
+        // another writer may have done it meanwhile
+        if found(&change, path)? >= version {
+            continue;
+        }
         change.execute_batch(step).map_err(translated)?;
         change.pragma_update(None, "application_id", APPLICATION).map_err(translated)?;
         change.pragma_update(None, "user_version", version).map_err(translated)?;
@@ -60,7 +70,7 @@ fn migrate_by(steps: &[&str], connection: &mut Connection, path: &Path) -> Resul
 
 /// Whether there is something that can be read.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), DbError> {
-    match found(connection, path)? {
+    match found_now(connection, path)? {
         0 => Err(DbError::Empty { place: path.display().to_string() }),
         _ => Ok(()),
     }
@@ -89,5 +99,26 @@ mod tests {
         assert_eq!(columns(&file), Ok(2));
         let header = file.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0));
         assert_eq!(header, Ok(2));
+    }
+
+    #[test]
+    fn writers_that_begin_at_once_all_find_the_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..20 {
+            let path = folder.path().join(format!("{round}.sqlite"));
+            let begin = std::sync::Barrier::new(4);
+            let open = || {
+                let mut file = Connection::open(&path).unwrap();
+                file.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
+                begin.wait();
+                migrate(&mut file, &path)
+            };
+            std::thread::scope(|scope| {
+                let writers: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+                for writer in writers {
+                    assert_eq!(writer.join().unwrap(), Ok(()));
+                }
+            });
+        }
     }
 }

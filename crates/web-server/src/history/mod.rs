@@ -3,6 +3,7 @@
 mod cursor;
 mod question;
 
+pub(crate) use cursor::place;
 pub(crate) use question::{Counting, Form, Looking, Paging, Pictured};
 
 use crate::problem::RequestError;
@@ -76,8 +77,13 @@ impl From<DbError> for RequestError {
             DbError::Away { .. } | DbError::Full { .. } | DbError::Empty { .. } => {
                 Self::HistoryAway(error.to_string())
             }
+            // until this program is replaced by the newer one, too
+            DbError::Newer { .. } => {
+                tracing::error!(%error, "the history cannot be read");
+                Self::HistoryAway(error.to_string())
+            }
             DbError::TooSlow => Self::HistorySlow,
-            DbError::Foreign { .. } | DbError::Newer { .. } | DbError::Refused { .. } => {
+            DbError::Foreign { .. } | DbError::Refused { .. } => {
                 tracing::error!(%error, "the history cannot be read");
                 Self::Internal(error.to_string())
             }

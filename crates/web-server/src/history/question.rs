@@ -1,9 +1,10 @@
 //! What a client asks of the past.
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, EventCursor};
 use crate::moment::{DAY, Hint, Longest, parse_rfc3339, parse_span};
 use crate::problem::RequestError;
 use crate::query::{Query, read};
+use events::Event;
 use frame::{Destination, FrameId, Timestamp};
 use results_db::{Bucket, Filter, Page};
 use std::time::Duration;
@@ -14,6 +15,7 @@ const LIMIT: [u32; 2] = [100, 1_000];
 const COUNTS: [u32; 2] = [1_000, 10_000];
 /// How many events are given unless it is said, and at most.
 const EVENTS: [u32; 2] = [100, 1_000];
+const OTHER_FILTERS: &str = "'cursor' is of a page with other filters: take both, or neither";
 /// A class's or zone's name is no longer than this, in characters.
 const MAX_NAME: usize = 200;
 
@@ -54,6 +56,9 @@ pub(crate) struct Looking {
     pub(crate) filter: Filter,
     pub(crate) gap: Duration,
     pub(crate) limit: u32,
+    /// What the pages before have given.
+    pub(crate) given: Option<EventCursor>,
+    question: String,
 }
 
 impl Paging {
@@ -64,8 +69,7 @@ impl Paging {
             text.parse::<Cursor>().ok()
         })?;
         if cursor.is_some_and(|cursor| !cursor.answers(&question)) {
-            let other = "'cursor' is of a page with other filters: take both, or neither";
-            return Err(RequestError::Contradiction(other));
+            return Err(RequestError::Contradiction(OTHER_FILTERS));
         }
         let page = Page { limit: limit(query, LIMIT)?, after: cursor.map(|cursor| cursor.after) };
         Ok(Self { filter, page, question })
@@ -117,18 +121,38 @@ impl Looking {
                 parse_span(text, Longest { named: DAY, bare: DAY })
             })
         });
+        let gap = gap.transpose()?.unwrap_or(Duration::from_secs(30));
         let mut filter = Filter { destination: destination(query)?, ..filter(query)? };
+        let question = format!("{filter:?} {gap:?}");
+        let given = one(query, "cursor", "the `next` of a page before", |text| {
+            text.parse::<EventCursor>().ok()
+        })?;
+        if given.is_some_and(|cursor| !cursor.answers(&question)) {
+            return Err(RequestError::Contradiction(OTHER_FILTERS));
+        }
         if filter.from_ms.is_none() {
             // making events looks at every frame
             let to_ms = filter.to_ms.unwrap_or_else(|| Timestamp::now().as_micros() / 1000);
             filter.from_ms =
                 Some(to_ms.saturating_sub(u64::try_from(DAY.as_millis()).unwrap_or(u64::MAX)));
         }
-        Ok(Self {
-            filter,
-            gap: gap.transpose()?.unwrap_or(Duration::from_secs(30)),
-            limit: limit(query, EVENTS)?,
-        })
+        if let Some(given) = given {
+            // an event that was given, and goes on, is known by what was seen of it within a gap
+            let gap_ms = u64::try_from(gap.as_millis()).unwrap_or(u64::MAX);
+            let to_ms = given.end_ms.saturating_add(gap_ms).saturating_add(1);
+            filter.to_ms = Some(filter.to_ms.map_or(to_ms, |asked| asked.min(to_ms)));
+        }
+        Ok(Self { filter, gap, limit: limit(query, EVENTS)?, given, question })
+    }
+
+    /// The cursor of the page behind this event.
+    pub(crate) fn behind(&self, event: &Event) -> EventCursor {
+        EventCursor::behind(event, &self.question)
+    }
+
+    /// The cursor of the page with what has ended at this time, or before it.
+    pub(crate) fn before(&self, end_ms: u64) -> EventCursor {
+        EventCursor::before(end_ms, &self.question)
     }
 }
 

@@ -115,6 +115,7 @@ fn routes() -> Vec<Route> {
             "from",
             "to",
             "limit",
+            "cursor",
         ]),
         Route::at("/history/thumbnails")
             .on(GET, Right::Read, history::thumbnails::list)

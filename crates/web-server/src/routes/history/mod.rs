@@ -6,7 +6,7 @@ mod tests;
 pub(super) mod thumbnails;
 
 use crate::app::App;
-use crate::history::{Asking, Counting, Form, Looking, Paging};
+use crate::history::{Asking, Counting, Form, Looking, Paging, place};
 use crate::negotiate::weight;
 use crate::problem::RequestError;
 use crate::query::Query;
@@ -24,7 +24,7 @@ const NDJSON: &str = "application/x-ndjson";
 const CSV: &str = "text/csv";
 /// How many sightings are asked for at a time.
 const SIGHTINGS: u32 = 2_000;
-/// Events are made of at most so many sightings: what is older is asked for with `to`.
+/// A page of events is made of at most so many sightings, beside those of events that were given.
 const MAX_SIGHTINGS: u32 = 50_000;
 
 #[derive(Serialize)]
@@ -43,10 +43,11 @@ struct Shown {
 #[derive(Serialize)]
 struct Seen {
     events: Vec<Shown>,
-    /// Where it was stopped looking, in milliseconds since the epoch: older events are asked for
-    /// with `to`, and one that reaches this time may have begun before it; null when there are
-    /// none.
+    /// Where it was stopped looking, in milliseconds since the epoch: one that begins at this time
+    /// may have begun before it; null when there are no older ones.
     looked_back_to_ms: Option<u64>,
+    /// The cursor of the next page.
+    next: Option<String>,
 }
 
 pub(super) async fn results(
@@ -112,10 +113,13 @@ pub(super) async fn events(
     State(app): State<Arc<App>>,
     uri: Uri,
 ) -> Result<Response, RequestError> {
-    let Looking { filter, gap, limit } = Looking::of(&Query::of(&uri)?)?;
+    let looking = Looking::of(&Query::of(&uri)?)?;
+    let Looking { filter, gap, limit, given, .. } = &looking;
+    let limit = *limit as usize;
+    let is_given = |event: &Event| given.is_some_and(|given| given.has(event));
     let Asking { database, .. } = &app.history.ask().await?;
     let mut making = Events::apart(u64::try_from(gap.as_millis()).unwrap_or(u64::MAX));
-    let mut made = Vec::new();
+    let mut made: Vec<Event> = Vec::new();
     let (mut page, mut seen) = (Page { limit: SIGHTINGS, after: None }, 0);
     let looked_back_to_ms = loop {
         let mut sightings = database.sightings(filter.clone(), page).await?;
@@ -126,20 +130,37 @@ pub(super) async fn events(
             sightings.retain(|seen| Some(seen.frame_id) != last);
         }
         page.after = sightings.last().map(|seen| seen.frame_id);
-        seen += sightings.len() as u32;
-        made.extend(sightings.into_iter().filter_map(|seen| making.take(sighting(seen))));
+        let sightings = sightings.into_iter().map(sighting);
+        for one in sightings {
+            seen += u32::from(given.is_none_or(|given| one.at_ms <= given.end_ms));
+            made.extend(making.take(one).filter(|event| !is_given(event)));
+        }
         if is_last {
             break None;
         }
-        if seen >= MAX_SIGHTINGS || made.len() >= limit as usize {
+        if seen >= MAX_SIGHTINGS {
+            break page.after.and_then(|id| id.made_at_ms());
+        }
+        made.sort_by_key(place);
+        // none that is still open comes before one that is given
+        if let Some(last) = made.get(limit.saturating_sub(1)).map(place)
+            && !making.open().any(|open| !is_given(open) && place(open) < last)
+        {
             break page.after.and_then(|id| id.made_at_ms());
         }
     };
-    made.extend(making.end());
-    made.sort_by_key(|event: &Event| std::cmp::Reverse(event.end_ms));
-    // what is left out is asked for with that time
-    let left_out = made.get(limit as usize).map(|event| event.end_ms + 1);
-    made.truncate(limit as usize);
+    made.extend(making.end().into_iter().filter(|event| !is_given(event)));
+    if let Some(stopped_ms) = looked_back_to_ms {
+        // what has ended there may have been seen in another frame of that millisecond
+        made.retain(|event| event.end_ms > stopped_ms);
+    }
+    made.sort_by_key(place);
+    let left_out = made.get(limit).map(|event| event.end_ms + 1);
+    let next = match made.get(limit.saturating_sub(1)).filter(|_| left_out.is_some()) {
+        Some(last) => Some(looking.behind(last)),
+        None => looked_back_to_ms.map(|ms| looking.before(ms)),
+    };
+    made.truncate(limit);
     let wanted = made.iter().flat_map(|event| [event.best_frame, event.first_frame]).collect();
     let pictured = database.pictured(wanted).await?;
     let shown = |event: Event| {
@@ -149,7 +170,8 @@ pub(super) async fn events(
         Shown { event, thumbnails }
     };
     let events = made.into_iter().map(shown).collect();
-    json(&Seen { events, looked_back_to_ms: left_out.or(looked_back_to_ms) })
+    let next = next.map(|next| next.to_string());
+    json(&Seen { events, looked_back_to_ms: left_out.or(looked_back_to_ms), next })
 }
 
 fn sighting(seen: results_db::Sighting) -> Sighting {

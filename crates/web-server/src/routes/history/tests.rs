@@ -113,6 +113,46 @@ async fn counts_and_events_are_made_of_detections() {
     assert_eq!(events["looked_back_to_ms"], Value::Null);
 }
 
+/// The same at this time, in milliseconds since the epoch.
+fn result_at(at_ms: u64, camera: &str, found: &[(&str, f32)]) -> FrameResult {
+    let mut bytes = *FrameId::from_then_on(at_ms).as_bytes();
+    (bytes[6], bytes[8]) = (0x70, 0x80);
+    FrameResult { frame_id: FrameId::from_bytes(bytes), ..result(camera, found) }
+}
+
+#[tokio::test]
+async fn pages_of_events_have_each_event_once_and_whole() {
+    const START: u64 = 1_769_896_800_000;
+    // a dog all the time, in more sightings than are read at once, and a cat now and then
+    let mut results: Vec<_> = (0..4_500)
+        .map(|n| {
+            let found = [("dog", 0.5), ("cat", 0.5)];
+            let classes = if n % 600 == 300 { 2 } else { 1 };
+            result_at(START + n * 100, "gate", &found[..classes])
+        })
+        .collect();
+    // two that end in the same millisecond
+    results.push(result_at(START - 900_000, "yard", &[("cup", 0.5), ("vase", 0.5)]));
+    let (_dir, router) = past(&results).await;
+    let span = "from=2026-01-31T21:00:00Z&to=2026-01-31T23:00:00Z";
+    let first = json(&router, &format!("/history/events?{span}&limit=1000")).await;
+    let expected = first["events"].as_array().unwrap();
+    assert_eq!(expected.len(), 1 + 7 + 2, "{first}");
+    assert_eq!(first["next"], Value::Null);
+    for limit in [1, 2, 3, 10] {
+        let asked = format!("/history/events?{span}&limit={limit}");
+        let (mut path, mut seen) = (asked.clone(), Vec::new());
+        loop {
+            let page = json(&router, &path).await;
+            seen.extend(page["events"].as_array().unwrap().clone());
+            assert!(seen.len() <= expected.len(), "{limit} at a time: {page}");
+            let Some(next) = page["next"].as_str() else { break };
+            path = format!("{asked}&cursor={next}");
+        }
+        assert_eq!(&seen, expected, "{limit} at a time");
+    }
+}
+
 #[tokio::test]
 async fn without_a_database_it_says_so_and_all_else_goes_on() {
     let router = router(app(&[]));
