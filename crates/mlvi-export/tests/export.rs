@@ -296,7 +296,7 @@ fn who_has_read_enough_of_a_small_table_sees_no_failure() {
     drop(reader);
     let output = Command::new(env!("CARGO_BIN_EXE_mlvi-export"))
         .current_dir(dir.path())
-        .args(["--database", "sqlite:results.sqlite"])
+        .args(["--database", "sqlite:results.sqlite", "--out", "-"])
         .stdout(writer)
         .output()
         .unwrap();

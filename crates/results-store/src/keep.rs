@@ -80,10 +80,10 @@ impl Keeper {
         let [first, longest] = PAUSES;
         let mut backoff = Backoff::new(first, longest);
         loop {
-            let attempt = async {
+            let attempt = Box::pin(async {
                 let database = self.try_open().await?;
                 self.store(&database, batch).await
-            };
+            });
             // a database that does not answer holds nobody up who gives up
             let Some(outcome) = give_up.run_until_cancelled(attempt).await else {
                 return Ok(None);
