@@ -18,7 +18,7 @@ use exam::{Exam, Objective};
 use halves::{Half, Halves};
 use lessons::LessonArgs;
 use measures::Kind;
-use offload::{Aim, Cut};
+use offload::{Aim, Cut, Hardness};
 use splits::Splits;
 use std::path::{Path, PathBuf};
 
@@ -70,12 +70,14 @@ pub fn run(args: &CascadeArgs) -> anyhow::Result<()> {
     args.lessons.check()?;
     let file = read(args)?;
     let aim = args.measure.first().cloned().unwrap_or_default();
+    // an empty image is ranked as the measure means it, not as the first of all
+    let scored = Hardness { empty: aim.empty, ..aim.cut(Cut::All) };
     if args.lessons.guarantee {
-        return lessons::guarantee(&file, &aim.cut(Cut::All), &args.lessons, args.seed);
+        return lessons::guarantee(&file, &scored, &args.lessons, args.seed);
     }
     if args.lessons.learn {
         let how = (args.share, args.splits, args.seed);
-        return lessons::learn(&file, &aim.cut(Cut::All), &args.lessons, how);
+        return lessons::learn(&file, &scored, &args.lessons, how);
     }
     let kinds = kinds(args, &file)?;
     let truths = args.labels.truths(&file)?;
