@@ -1,8 +1,7 @@
 //! A result as it travels on the results topic.
 
 use crate::{
-    CameraId, Envelope, FrameId, FrameResult, Problem, ServedBy, Status, TimingsMs, TraceParent,
-    headers,
+    CameraId, Envelope, FrameId, FrameResult, Problem, ServedBy, Status, TraceParent, headers,
 };
 
 /// A result with its message's key and headers.
@@ -45,22 +44,11 @@ impl ResultMessage {
             .unwrap_or_else(CameraId::unnamed);
         let own_headers =
             [(headers::FRAME_ID, frame_id.to_string()), (headers::CAMERA, camera.to_string())];
+        let sequence = text(headers::SEQUENCE).and_then(|number| number.parse().ok()).unwrap_or(0);
         let result = FrameResult {
-            frame_id,
-            sequence: text(headers::SEQUENCE).and_then(|number| number.parse().ok()).unwrap_or(0),
-            status: Status::Failed,
             error: Some(Problem::malformed_message(reason)),
-            image: None,
-            detections: Vec::new(),
-            decision: None,
-            same_as: None,
-            hardness: None,
-            overtaken_by: None,
-            attempt: None,
-            model: None,
             served_by,
-            timings_ms: TimingsMs::default(),
-            camera: camera.clone(),
+            ..FrameResult::new(frame_id, camera.clone(), sequence, Status::Failed)
         };
         Some(Self {
             key: camera.key_of(frame_id),

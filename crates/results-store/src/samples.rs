@@ -1,6 +1,6 @@
 //! Results for tests.
 
-use frame::{BoundingBox, Detection, FrameId, FrameResult, ServedBy, Status, TimingsMs};
+use frame::{BoundingBox, Detection, FrameId, FrameResult, Status};
 
 /// A frame received at this time, with these classes found.
 pub(crate) fn seen(at_ms: u64, camera: &str, found: &[(&str, f32)]) -> FrameResult {
@@ -14,21 +14,9 @@ pub(crate) fn seen(at_ms: u64, camera: &str, found: &[(&str, f32)]) -> FrameResu
         bounding_box,
         zones: None,
     };
+    let camera = camera.parse().expect("a camera's name");
     FrameResult {
-        frame_id: FrameId::from_bytes(bytes),
-        camera: camera.parse().expect("a camera's name"),
-        sequence: 1,
-        status: Status::Done,
-        error: None,
-        image: None,
         detections: found.iter().map(detection).collect(),
-        decision: None,
-        same_as: None,
-        attempt: None,
-        hardness: None,
-        overtaken_by: None,
-        model: None,
-        served_by: ServedBy::default(),
-        timings_ms: TimingsMs::default(),
+        ..FrameResult::new(FrameId::from_bytes(bytes), camera, 1, Status::Done)
     }
 }

@@ -5,10 +5,7 @@ use crate::testing::{app, app_that_reads_settings, call};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use frame::{
-    BoundingBox, Decision, Destination, Detection, FrameId, FrameResult, ServedBy, Status,
-    TimingsMs,
-};
+use frame::{BoundingBox, Decision, Destination, Detection, FrameId, FrameResult, Status};
 use results_db::{Access, Batch, Database, Thumbnail};
 use serde_json::Value;
 
@@ -22,21 +19,9 @@ fn result(camera: &str, found: &[(&str, f32)]) -> FrameResult {
         zones: None,
     };
     FrameResult {
-        frame_id: FrameId::fresh(),
-        camera: camera.parse().unwrap(),
-        sequence: 7,
-        status: Status::Done,
-        error: None,
-        image: None,
         detections: found.iter().map(detection).collect(),
         decision: Some(Decision::new(Destination::Cloud, "in-time", "deadline")),
-        same_as: None,
-        attempt: None,
-        hardness: None,
-        overtaken_by: None,
-        model: None,
-        served_by: ServedBy::default(),
-        timings_ms: TimingsMs::default(),
+        ..FrameResult::new(FrameId::fresh(), camera.parse().unwrap(), 7, Status::Done)
     }
 }
 
